@@ -1,0 +1,46 @@
+# make demo   the main job, from nothing: installs into .venv, then runs the digits demonstration
+# make test   installs what the tests need, then runs them
+# make check  format, lint, types, import contracts
+# make bench  ratios against plain baselines, measured in the same run
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench clean chromium
+
+demo: .venv/.user
+	$(BIN)/veriloop demo
+
+test: .venv/.developer chromium
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: .venv/.developer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: .venv/.developer
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build dist runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Debian keeps venv's pip in a package of its own.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { rm -rf .venv; $(SUDO) apt-get update -q; \
+	    $(SUDO) apt-get install -qy python3-venv; $(PYTHON) -m venv .venv; }
+
+.venv/.user: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch]'
+	touch $@
+
+.venv/.developer: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,ray,dev]'
+	touch $@ .venv/.user
+
+# The browser tests say so and skip where no browser can be had.
+chromium:
+	@command -v chromium > /dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy chromium; } \
+	    || echo "no chromium: the browser tests will be skipped"

@@ -1,0 +1,1 @@
+"""Real data: where they come from, and how they are split by role."""

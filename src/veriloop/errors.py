@@ -1,0 +1,95 @@
+"""One exception tree: every error says what was got, what was expected, and what to do.
+
+The command line prints ``str(error)`` as one line and exits with 2, so a message never holds a newline.
+Every error survives pickling, because executors carry them back from other processes.
+"""
+
+from typing import Any, Self
+
+
+class VeriloopError(Exception):
+    """Base of everything veriloop raises on purpose.
+
+    Args:
+        what: What went wrong, in a few words, naming the thing (a path, a key, a column).
+        got: What was found. Left out of the message when None.
+        expected: What would have been accepted. Left out when None.
+        fix: What the user can do about it. Left out when None.
+    """
+
+    def __init__(
+        self, what: str, *, got: object = None, expected: object = None, fix: str | None = None
+    ) -> None:
+        self.what = what
+        self.got = got if got is None or isinstance(got, str | int | float | bool) else str(got)
+        self.expected = None if expected is None else str(expected)
+        self.fix = fix
+        super().__init__(self._line())
+
+    def _line(self) -> str:
+        parts = [self.what]
+        if self.got is not None:
+            parts.append(f"got {self.got!r}" if isinstance(self.got, str) else f"got {self.got}")
+        if self.expected is not None:
+            parts.append(f"expected {self.expected}")
+        line = ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
+        if self.fix is not None:
+            line = f"{line.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}"
+        return " ".join(line.split())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.what, self.got, self.expected, self.fix)
+
+
+def _rebuild(
+    cls: type[VeriloopError], what: str, got: object, expected: object, fix: str | None
+) -> VeriloopError:
+    return cls(what, got=got, expected=expected, fix=fix)
+
+
+class ConfigError(VeriloopError, ValueError):
+    """A setting is wrong: an unknown key, a bad value, a part that does not exist."""
+
+
+class DataError(VeriloopError, ValueError):
+    """Data are missing, of the wrong shape or type, or not what their checksum says."""
+
+
+class DomainError(VeriloopError, ValueError):
+    """An argument of a mathematical function lies outside the domain where it means something."""
+
+
+class MissingExtraError(VeriloopError, ImportError):
+    """An optional dependency is not installed; the message names the extra to install."""
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> Self:
+        """The error for ``package``, which the extra ``extra`` would have brought."""
+        return cls(
+            f"this needs the package {package!r}, which is not installed",
+            fix=f"install it with: pip install 'veriloop[{extra}]'",
+        )
+
+
+class RunFolderError(VeriloopError):
+    """A run folder is missing, already taken, of another configuration, or cannot be read."""
+
+
+class RunLockedError(RunFolderError):
+    """Another process is writing to this run folder."""
+
+
+class CorruptFileError(RunFolderError):
+    """A file that veriloop wrote is cut short or was changed."""
+
+
+class StorageError(VeriloopError, OSError):
+    """Writing failed: the disk is full, a size limit was hit, or the folder is not writable."""
+
+
+class ExhaustedError(VeriloopError):
+    """A round saw ``max_candidates`` candidates and still kept fewer samples than it wanted."""
+
+
+class ContractError(VeriloopError, TypeError):
+    """A part broke its family's contract, such as verdicts of another length than the samples."""

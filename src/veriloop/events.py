@@ -1,0 +1,86 @@
+"""What happens in a run, as typed events: one line each in ``events.jsonl``, read by whoever watches."""
+
+import time
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    at: float = Field(default_factory=time.time)
+    """Seconds since 1970."""
+
+
+class RunStarted(_Event):
+    """A run began, or went on after ``resumed`` finished rounds over all arms."""
+
+    event: Literal["run_started"] = "run_started"
+    resumed: int
+    total: int
+
+
+class StageStarted(_Event):
+    """An arm entered a stage of a round."""
+
+    event: Literal["stage_started"] = "stage_started"
+    arm: str
+    round: int
+    stage: str
+
+
+class Progress(_Event):
+    """How far the making of candidates is: ``accepted`` so far, of the ``wanted``."""
+
+    event: Literal["progress"] = "progress"
+    arm: str
+    round: int
+    generated: int
+    accepted: int
+    wanted: int
+
+
+class Exhausted(_Event):
+    """A round reached ``max_candidates`` and kept fewer than it wanted."""
+
+    event: Literal["exhausted"] = "exhausted"
+    arm: str
+    round: int
+    wanted: int
+    kept: int
+    action: str
+
+
+class RoundFinished(_Event):
+    """A round's record is on disk."""
+
+    event: Literal["round_finished"] = "round_finished"
+    arm: str
+    round: int
+    peak_memory_mb: float
+
+
+class ArmStopped(_Event):
+    """An arm ended before its last round, and why."""
+
+    event: Literal["arm_stopped"] = "arm_stopped"
+    arm: str
+    round: int
+    reason: str
+
+
+class RunEnded(_Event):
+    """The run ended with this status; ``reason`` says why when it did not finish."""
+
+    event: Literal["run_ended"] = "run_ended"
+    status: Literal["finished", "waiting", "stopped", "failed"]
+    reason: str | None = None
+
+
+Event = Annotated[
+    RunStarted | StageStarted | Progress | Exhausted | RoundFinished | ArmStopped | RunEnded,
+    Field(discriminator="event"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads and writes any event: ``EVENT.validate_json(line)``."""

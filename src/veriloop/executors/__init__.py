@@ -1,0 +1,1 @@
+"""Who computes: this process, several processes, or a cluster."""

@@ -1,0 +1,18 @@
+"""In this process, one after the other."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from typing_extensions import override
+
+from .base import Executor, Item, Result
+
+
+class Serial(Executor):
+    """Computes each item when its result is asked for."""
+
+    @override
+    def map(
+        self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
+    ) -> Iterator[Result]:
+        return (function(shared, item) for item in items)

@@ -1,0 +1,43 @@
+"""Generator: a trained generative model. Learners make them, verifiers train against them, metrics judge them."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from .samples import Samples
+
+
+class Generator(ABC):
+    """A trained generative model; immutable, and picklable so that other processes can sample it."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        """Draw ``n`` samples.
+
+        Args:
+            n: How many, at least 0.
+            rng: All randomness comes from it: an equal state gives equal samples.
+            condition: ``n`` rows to condition on (labels, prompts), or None for an unconditional
+                model. Its columns are part of the result.
+
+        Returns:
+            ``n`` samples with the columns of the training data.
+
+        Raises:
+            DataError: The model needs a condition and got none, or one of another length.
+        """
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write the model into the existing ``directory``; weights as ``*.safetensors``, never pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what :meth:`save` wrote; the loaded model samples bit for bit like the saved one.
+
+        Raises:
+            CorruptFileError: A file is missing, cut short or changed.
+        """

@@ -1,0 +1,1 @@
+"""The learners: whatever turns samples into a generator."""

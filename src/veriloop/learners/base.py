@@ -1,0 +1,34 @@
+"""The family of learners: whatever turns samples into a generator."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from ..generator import Generator
+from ..parts import Part
+from ..samples import Samples
+
+
+class Learner(Part):
+    """Trains generators. Its fields are its hyper-parameters.
+
+    Class attributes:
+        generator_type: The class of the generators it makes, by which a run folder loads them.
+    """
+
+    family: ClassVar[str] = "veriloop.learners"
+    generator_type: ClassVar[type[Generator]]
+
+    @abstractmethod
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
+        """Train a model on ``samples``.
+
+        Args:
+            samples: The training set, at least one sample.
+            init: A model to start from (warm start), or None for a fresh one. It is not changed.
+            rng: All randomness comes from it: equal arguments and state give equal weights.
+
+        Raises:
+            DataError: The samples do not fit this learner.
+        """

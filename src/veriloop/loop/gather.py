@@ -1,0 +1,212 @@
+"""Make candidates, judge them, keep enough: the first half of a round, chunk by chunk."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, ContractError
+from ..executors.base import Executor
+from ..executors.threads import limit_threads
+from ..generator import Generator
+from ..records import Counts
+from ..rng import Address, Stage
+from ..rules.acceptance import Selection
+from ..samples import Samples, concat
+from ..verdicts import Verdicts
+from ..verifiers.base import Verifier
+
+
+class Chunk(NamedTuple):
+    """Candidates ``first`` to ``first + size - 1`` of a round."""
+
+    number: int
+    first: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """How a round makes its candidates: all that a worker needs to make any chunk of them.
+
+    Attributes:
+        conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
+    """
+
+    generator: Generator
+    verifier: Verifier | None
+    conditions: Samples | None
+    address: Address
+    threads: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a round kept, and what became of its candidates.
+
+    Attributes:
+        kept: In the order in which they were generated.
+        provenance: Columns `_chunk`, `_row`, `_score` for each kept sample.
+        rejected: The candidates that were not kept, with provenance, if asked for.
+        seconds: By stage, summed over workers.
+    """
+
+    kept: Samples
+    provenance: Samples
+    rejected: Samples | None
+    counts: Counts
+    wanted: int
+    seconds: dict[str, float]
+
+
+def gather(
+    candidates: Candidates,
+    selection: Selection,
+    *,
+    balance: str | None,
+    chunk_size: int,
+    limit: int,
+    keep_rejected: bool,
+    executor: Executor,
+    report: Callable[[Counts], None],
+) -> Gathered:
+    """Make and judge candidates until ``selection`` is full or ``limit`` of them have been made.
+
+    Args:
+        candidates: Where they come from.
+        selection: A fresh selection; it is used up.
+        balance: The column of the candidates that holds their group, or None for one group.
+        chunk_size: The most candidates in memory at a time, per worker, beside the retained ones.
+        limit: The most candidates to make.
+        keep_rejected: Whether to hold on to the others as well; memory then grows with all candidates.
+        executor: Makes the chunks.
+        report: Told the counts after each chunk.
+    """
+    held = _Held(keep_all=keep_rejected)
+    seconds = {"generate": 0.0, "verify": 0.0}
+    made = chunks_made = 0
+    while (shortfall := min(selection.shortfall(), limit - made)) > 0:
+        # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
+        # only, never on who computes, so neither do the samples.
+        wave = _split(shortfall, chunk_size, chunks_made, made)
+        for chunk, (samples, verdicts, spent) in zip(
+            wave, executor.map(_make_and_judge, wave, candidates), strict=True
+        ):
+            groups = np.zeros(len(samples), np.int64) if balance is None else samples.array(balance)
+            selection.offer(verdicts, groups, candidates.address.at(Stage.ACCEPT, chunk.number).rng())
+            held.add(chunk, samples, verdicts)
+            held.keep_only(selection.retained())
+            for stage in seconds:
+                seconds[stage] += spent[stage]
+            report(selection.counts())
+        made += shortfall
+        chunks_made += len(wave)
+    kept, rejected = held.split(selection.retained())
+    names = [name for name in kept if name not in _PROVENANCE]
+    return Gathered(
+        kept=kept.only(names),
+        provenance=kept.only(_PROVENANCE),
+        rejected=rejected,
+        counts=selection.counts(),
+        wanted=sum(selection.quota.values()),
+        seconds=seconds,
+    )
+
+
+def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[int, int]:
+    """How many of the ``wanted`` samples to keep of each group: equal numbers, the first ones one more.
+
+    Raises:
+        ConfigError: ``balance`` names no column of numbers of the conditions.
+    """
+    if balance is None:
+        return {0: wanted}
+    if conditions is None or balance not in conditions or not isinstance(conditions[balance], np.ndarray):
+        known = "none" if conditions is None else ", ".join(conditions)
+        raise ConfigError("balance", got=balance, expected=f"a numeric column of the conditions ({known})")
+    groups = np.unique(conditions.array(balance)).tolist()
+    each, left = divmod(wanted, len(groups))
+    return {group: each + (i < left) for i, group in enumerate(groups)}
+
+
+def condition_rows(conditions: Samples | None, first: int, size: int) -> Samples | None:
+    """Rows ``first`` to ``first + size - 1`` of the pool repeated without end."""
+    if conditions is None:
+        return None
+    return conditions.select(np.arange(first, first + size) % len(conditions))
+
+
+def _make_and_judge(candidates: Candidates, chunk: Chunk) -> tuple[Samples, Verdicts, dict[str, float]]:
+    with limit_threads(candidates.threads):
+        began = time.perf_counter()
+        condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
+        rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
+        samples = candidates.generator.sample(chunk.size, rng, condition)
+        generated = time.perf_counter()
+        if len(samples) != chunk.size:
+            raise ContractError(
+                f"{type(candidates.generator).__name__}.sample",
+                got=f"{len(samples)} samples",
+                expected=chunk.size,
+            )
+        verdicts = _judge(candidates, samples, chunk)
+        return samples, verdicts, {"generate": generated - began, "verify": time.perf_counter() - generated}
+
+
+def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
+    if candidates.verifier is None:
+        # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
+        return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
+    verdicts = candidates.verifier.verify(samples, candidates.address.at(Stage.VERIFY, chunk.number).rng())
+    if len(verdicts) != len(samples):
+        raise ContractError(
+            f"{type(candidates.verifier).__name__}.verify",
+            got=f"{len(verdicts)} verdicts",
+            expected=len(samples),
+        )
+    return verdicts
+
+
+def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
+    starts = range(0, total, chunk_size)
+    return [Chunk(number + i, first + s, min(chunk_size, total - s)) for i, s in enumerate(starts)]
+
+
+_PROVENANCE = ("_chunk", "_row", "_score")
+
+
+class _Held:
+    """The candidates still in memory, known by their number in the round."""
+
+    def __init__(self, keep_all: bool) -> None:
+        self._keep_all = keep_all
+        self._numbers: list[NDArray[np.int64]] = []
+        self._samples: list[Samples] = []
+        self._size = 0
+
+    def add(self, chunk: Chunk, samples: Samples, verdicts: Verdicts) -> None:
+        rows = np.arange(len(samples), dtype=np.int32)
+        self._samples.append(
+            samples.with_columns(
+                _chunk=np.full(len(samples), chunk.number, np.int32), _row=rows, _score=verdicts.score
+            )
+        )
+        self._numbers.append(chunk.first + rows.astype(np.int64))
+        self._size += len(samples)
+
+    def keep_only(self, retained: NDArray[np.int64]) -> None:
+        # Filtering costs a copy of everything held, so wait until it frees a third.
+        if not self._keep_all and self._size > 1.5 * len(retained):
+            stays = [np.isin(numbers, retained) for numbers in self._numbers]
+            kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
+            kept = [(n, x) for n, x in kept if len(n)]
+            self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
+            self._size = len(retained)
+
+    def split(self, retained: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
+        numbers, everything = np.concatenate(self._numbers), concat(self._samples)
+        chosen = np.isin(numbers, retained)
+        return everything.select(chosen), everything.select(~chosen) if self._keep_all else None

@@ -1,0 +1,121 @@
+"""What a run will do: its data, learner, metrics and arms, all checked before anything is computed."""
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
+
+from ..datasets.base import Dataset
+from ..errors import ConfigError
+from ..executors.base import Executor
+from ..executors.serial import Serial
+from ..learners.base import Learner
+from ..metrics.base import Metric
+from ..parts import Checked
+from ..rng import START, name_key
+from ..rules.acceptance import AcceptAll, Acceptance
+from ..rules.policy import DataPolicy, Replace
+from ..rules.schedule import Schedule
+from ..verifiers.base import Verifier
+
+Positive = Annotated[int, Field(gt=0)]
+ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
+
+CANDIDATES_PER_KEPT = 1_000
+"""How many candidates a round makes at most for each sample it wants, when the arm does not say."""
+
+
+class Arm(Checked):
+    """One chain of rounds under one setting.
+
+    Attributes:
+        train_on: ``kept``: each round's own accepted samples, the loop. ``real``: all real training
+            data, once, in round 1: the upper bound.
+        schedule: How many samples each round keeps. Needed when training on kept samples.
+        verifier: Judges the candidates; None for an unverified arm.
+        acceptance: Turns scores into decisions; `AcceptAll` exactly when there is no verifier.
+        policy: Puts together the training set.
+        balance: A column of the conditions; each of its values gets an equal number of kept samples.
+        warm_start: Whether a round's model starts from the last one instead of fresh.
+        max_candidates: A round's limit; 1,000 for each wanted sample when None.
+        on_exhausted: What to do at that limit: fail, train on fewer (and say so), or end the arm.
+    """
+
+    train_on: Literal["kept", "real"] = "kept"
+    schedule: SerializeAsAny[Schedule] | None = None
+    verifier: SerializeAsAny[Verifier] | None = None
+    acceptance: SerializeAsAny[Acceptance] = AcceptAll()
+    policy: SerializeAsAny[DataPolicy] = Replace()
+    balance: str | None = None
+    warm_start: bool = False
+    max_candidates: Positive | None = None
+    on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.train_on == "kept" and self.schedule is None:
+            raise ConfigError(
+                "no schedule", expected="how many samples each round keeps, such as {kind: constant, n: 4000}"
+            )
+        accepts_all = isinstance(self.acceptance, AcceptAll)
+        if self.verifier is None and not accepts_all:
+            raise ConfigError(
+                f"acceptance {self.acceptance.kind!r} needs scores, and this arm has no verifier",
+                fix="give the arm a verifier, or acceptance: accept_all",
+            )
+        return self
+
+
+class Plan(Checked):
+    """A whole run. Equal plans give equal results, apart from wall-clock times.
+
+    Attributes:
+        seed: Of all randomness.
+        rounds: How many rounds after the start model.
+        dataset: Where real samples come from.
+        learner: Trains the start model and every round's model.
+        arms: By name, in the order in which they are reported. All share one start model.
+        metrics: Measured after each round, on held-out real data.
+        evaluation_samples: How many samples the metrics see.
+        chunk_size: How many candidates are made and judged at a time; bounds memory.
+        keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
+        threads: Of numerical libraries, in each process. Results may differ in the last bits between
+            numbers of threads, so this is part of the plan; parallel work is the executor's.
+        executor: Who computes. Results do not depend on it.
+        parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm.
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    rounds: Positive = 6
+    dataset: SerializeAsAny[Dataset]
+    learner: SerializeAsAny[Learner]
+    arms: Annotated[dict[ArmName, Arm], Field(min_length=1)]
+    metrics: tuple[SerializeAsAny[Metric], ...] = ()
+    evaluation_samples: Positive = 2_000
+    chunk_size: Positive = 2_000
+    keep_rejected: bool = False
+    threads: Positive = 1
+    executor: SerializeAsAny[Executor] = Serial()
+    parallel: Literal["arms", "chunks"] = "arms"
+
+    @model_validator(mode="after")
+    def _names_apart(self) -> Self:
+        if START in self.arms:
+            raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
+        if len({name_key(name) for name in self.arms}) < len(self.arms):
+            raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
+        produced = [name for metric in self.metrics for name in metric.names]
+        twice = sorted({name for name in produced if produced.count(name) > 1})
+        if twice:
+            raise ConfigError(
+                "two metrics give the same number", got=", ".join(twice), fix="drop one of them"
+            )
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
+        return json.loads(self.model_dump_json())
+
+    def last_round(self, arm: str) -> int:
+        """The last round of ``arm``."""
+        return self.rounds if self.arms[arm].train_on == "kept" else 1

@@ -1,0 +1,250 @@
+"""One round, as a pure step: ``step(state, context) -> (state, record)``."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..datasets.base import RealData
+from ..errors import ExhaustedError, VeriloopError
+from ..events import Event, Exhausted, Progress, StageStarted
+from ..executors.base import Executor
+from ..generator import Generator
+from ..metrics.base import Evaluation
+from ..records import Counts, Estimate, RoundRecord
+from ..rng import START, Address, Stage, name_key
+from ..samples import Samples
+from ..store.folder import KeptRounds
+from ..verifiers.base import Verifier
+from .gather import Candidates, Gathered, condition_rows, gather, quota
+from .plan import CANDIDATES_PER_KEPT, Arm, Plan
+
+SHOWN = 100
+"""How many samples of each round's model are set aside to look at."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where an arm stands after a round; all that the next round depends on.
+
+    Attributes:
+        round: 0 after the start model.
+        generator: This round's model.
+        verifier: With what it has learned; None for an unverified arm.
+        kept: What rounds 1 to ``round`` kept; from a run folder, loaded only when looked at.
+        provenance: Of ``kept[-1]``, see `Gathered`; None in round 0.
+        rejected: This round's other candidates, if the plan asks for them.
+        shown: The first of the samples that the metrics saw, for people to look at.
+    """
+
+    round: int
+    generator: Generator
+    verifier: Verifier | None
+    kept: tuple[Samples, ...] | KeptRounds = ()
+    provenance: Samples | None = None
+    rejected: Samples | None = None
+    shown: Samples | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all rounds of an arm share.
+
+    Attributes:
+        plan: The run's plan.
+        name: The arm's name.
+        data: The real data.
+        executor: Makes chunks of candidates.
+        emit: Is told what happens.
+    """
+
+    plan: Plan
+    name: str
+    data: RealData
+    executor: Executor
+    emit: Callable[[Event], None]
+
+    @property
+    def arm(self) -> Arm:
+        """The arm's setting."""
+        return self.plan.arms[self.name]
+
+
+class ArmStop(VeriloopError):
+    """An arm ends early, as its ``on_exhausted: stop`` asks."""
+
+
+def begin(context: Context) -> tuple[State, RoundRecord]:
+    """Round 0: train the start model that all arms share, and measure it.
+
+    Returns:
+        Its state, without a verifier, and its record under the arm name "start".
+    """
+    clock = _Clock(context.emit, START, 0)
+    address = Address(context.plan.seed)
+    with clock.stage("fit"):
+        generator = context.plan.learner.fit(context.data.start, None, address.at(Stage.FIT).rng())
+    with clock.stage("evaluate"):
+        shown, metrics = evaluate(generator, context, address)
+    return State(0, generator, None, shown=shown), RoundRecord(
+        arm=START,
+        round=0,
+        counts=Counts(),
+        trained_on=len(context.data.start),
+        metrics=metrics,
+        seconds=clock.seconds,
+    )
+
+
+def step(state: State, context: Context) -> tuple[State, RoundRecord]:
+    """The next round of an arm: generate, verify, keep, retrain, measure.
+
+    Equal arguments give equal results, in any process and with any executor.
+
+    Raises:
+        ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``, or it kept
+            nothing to train on.
+        ArmStop: It did, and the arm says ``stop``.
+    """
+    arm, number = context.arm, state.round + 1
+    address = Address(context.plan.seed, context.name, number)
+    clock = _Clock(context.emit, context.name, number)
+    verifier, gathered = state.verifier, None
+    kept = state.kept
+    training = context.data.train
+    if arm.train_on == "kept":
+        if verifier is not None:
+            with clock.stage("update"):
+                verifier = verifier.update(
+                    state.generator, context.data.train, address.at(Stage.UPDATE).rng()
+                )
+        with clock.stage("generate"):
+            gathered = _gather(state.generator, verifier, context, address)
+        clock.seconds.update(gathered.seconds)
+        kept = state.kept + (gathered.kept,)
+        training = arm.policy.training_set(context.data.start, kept, address.at(Stage.POLICY).rng())
+    with clock.stage("fit"):
+        init = state.generator if arm.warm_start else None
+        generator = context.plan.learner.fit(training, init, address.at(Stage.FIT).rng())
+    with clock.stage("evaluate"):
+        shown, metrics = evaluate(generator, context, address)
+    record = RoundRecord(
+        arm=context.name,
+        round=number,
+        counts=gathered.counts if gathered else Counts(),
+        trained_on=len(training),
+        exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
+        metrics=metrics,
+        seconds=clock.seconds,
+    )
+    return State(
+        round=number,
+        generator=generator,
+        verifier=verifier,
+        kept=kept,
+        provenance=gathered.provenance if gathered else None,
+        rejected=gathered.rejected if gathered else None,
+        shown=shown,
+    ), record
+
+
+def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, dict[str, Estimate]]:
+    """Draw samples of ``generator`` and measure them against the held-out real data.
+
+    Returns:
+        The first `SHOWN` samples, and all metrics of the plan.
+    """
+    plan = context.plan
+    condition = condition_rows(context.data.conditions, 0, plan.evaluation_samples)
+    generated = generator.sample(plan.evaluation_samples, address.at(Stage.EVALUATE).rng(), condition)
+    evaluation = Evaluation(generator, generated, context.data.test)
+    measured: dict[str, Estimate] = {}
+    for metric in plan.metrics:
+        # A metric's stream depends on its kind, so that adding another does not change it.
+        measured |= metric.measure(evaluation, address.at(Stage.EVALUATE, name_key(metric.kind)).rng())
+    return generated.select(slice(SHOWN)), measured
+
+
+def _gather(generator: Generator, verifier: Verifier | None, context: Context, address: Address) -> Gathered:
+    plan, arm, pool = context.plan, context.arm, context.data.conditions
+    assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
+    wanted = arm.schedule.wanted(address.round)
+    if pool is not None:
+        pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
+    throttle = _Throttle()
+
+    def report(counts: Counts) -> None:
+        if throttle.due() or counts.kept >= wanted:
+            context.emit(
+                Progress(
+                    arm=context.name,
+                    round=address.round,
+                    generated=counts.generated,
+                    accepted=counts.accepted,
+                    wanted=wanted,
+                )
+            )
+
+    limit = arm.max_candidates or CANDIDATES_PER_KEPT * wanted
+    gathered = gather(
+        Candidates(generator, verifier, pool, address, plan.threads),
+        arm.acceptance.open(quota(wanted, pool, arm.balance)),
+        balance=arm.balance,
+        chunk_size=plan.chunk_size,
+        limit=limit,
+        keep_rejected=plan.keep_rejected,
+        executor=context.executor,
+        report=report,
+    )
+    if gathered.counts.kept < wanted:
+        _on_exhausted(gathered, context, address.round, limit)
+    return gathered
+
+
+def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int) -> None:
+    counts, action = gathered.counts, context.arm.on_exhausted
+    context.emit(
+        Exhausted(arm=context.name, round=round_, wanted=gathered.wanted, kept=counts.kept, action=action)
+    )
+    what = f"arm {context.name!r}, round {round_}: {limit} candidates were not enough"
+    got = f"{counts.kept} kept of {counts.accepted} accepted, {counts.abstained} abstained"
+    if action == "stop":
+        raise ArmStop(what, got=got, expected=gathered.wanted)
+    if action == "raise" or counts.kept == 0:
+        raise ExhaustedError(
+            what,
+            got=got,
+            expected=gathered.wanted,
+            fix="raise max_candidates, relax the acceptance, or set on_exhausted to train_with_fewer or stop",
+        )
+
+
+class _Clock:
+    """Wall-clock seconds by stage, and an event when a stage starts."""
+
+    def __init__(self, emit: Callable[[Event], None], arm: str, round_: int) -> None:
+        self._emit, self._arm, self._round = emit, arm, round_
+        self.seconds: dict[str, float] = {"generate": 0.0, "verify": 0.0}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self._emit(StageStarted(arm=self._arm, round=self._round, stage=name))
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+
+
+class _Throttle:
+    """At most two reports a second: a watcher sees no more, and a file should not hold more."""
+
+    def __init__(self) -> None:
+        self._last = -np.inf
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < 0.5:
+            return False
+        self._last = now
+        return True

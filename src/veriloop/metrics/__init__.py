@@ -1,0 +1,1 @@
+"""The metrics: what is measured of a round's model."""

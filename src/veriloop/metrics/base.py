@@ -1,0 +1,49 @@
+"""The family of metrics: what is measured of a round's model on held-out real data."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..generator import Generator
+from ..parts import Part
+from ..records import Estimate
+from ..samples import Samples
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One round's model, ready to be measured. All metrics of a round see the same generated samples.
+
+    Attributes:
+        generator: The model.
+        generated: Samples of it, drawn once for all metrics.
+        real: Held-out real samples, never trained on by any learner or verifier.
+    """
+
+    generator: Generator
+    generated: Samples
+    real: Samples
+    _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, key: object, compute: Callable[[], T]) -> T:
+        """``compute()``, computed once per evaluation and ``key``: metrics share costly features by it."""
+        if key not in self._memo:
+            self._memo[key] = compute()
+        return self._memo[key]
+
+
+class Metric(Part):
+    """Measures a model. Its docstring says what it costs and where its standard error comes from."""
+
+    family: ClassVar[str] = "veriloop.metrics"
+    names: ClassVar[tuple[str, ...]]
+    """The names of the numbers that :meth:`measure` returns, all of them, always."""
+
+    @abstractmethod
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        """The numbers :attr:`names`, each with its Monte Carlo standard error."""

@@ -1,0 +1,74 @@
+"""What a finished round leaves behind: one frozen, typed record, one line of ``records.jsonl``."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+STAGES = ("update", "generate", "verify", "fit", "evaluate")
+"""The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
+
+
+def _number_or_null(x: float) -> float | None:
+    # JSON has no NaN or infinity; null says "no such number" to every reader.
+    return x if math.isfinite(x) else None
+
+
+Number = Annotated[float, PlainSerializer(_number_or_null, when_used="json")]
+
+
+class Estimate(BaseModel):
+    """A measured number and its Monte Carlo standard error (NaN when it has none)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: Number
+    se: Number
+
+    def __init__(self, value: float | None, se: float | None, **extra: Any) -> None:
+        # Reading a record back: null stands for NaN, see _number_or_null.
+        super().__init__(
+            value=math.nan if value is None else value, se=math.nan if se is None else se, **extra
+        )
+
+
+class Counts(BaseModel):
+    """How many candidates a round made and what became of them.
+
+    ``generated == accepted + rejected + abstained`` and ``kept <= accepted``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    generated: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    abstained: int = 0
+    kept: int = 0
+
+
+class RoundRecord(BaseModel):
+    """One finished (arm, round).
+
+    Equal seeds give equal records, apart from ``seconds``: everything else that depends on the
+    machine's mood, such as peak memory, is told by events instead.
+
+    Attributes:
+        arm: The arm's name.
+        round: 0 for the start model.
+        counts: What became of the candidates; all 0 in round 0.
+        trained_on: How many samples the round's model was trained on.
+        exhausted: Whether the round kept fewer samples than it wanted (``train_with_fewer``).
+        metrics: Measured on held-out real data, by name.
+        seconds: Wall-clock seconds by stage, see :data:`STAGES`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    arm: str
+    round: int
+    counts: Counts
+    trained_on: int
+    exhausted: bool = False
+    metrics: dict[str, Estimate]
+    seconds: dict[str, float]

@@ -1,0 +1,73 @@
+"""Addressed randomness: every random stream is looked up by where it is used, never passed along.
+
+A stream's address is (arm, round, stage, chunk) under the run's seed. Two consequences hold everywhere:
+a run killed and resumed draws the same numbers, and it does not matter which process draws them.
+This is the only module that seeds anything.
+"""
+
+import zlib
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+START = "start"
+"""The arm name under which the shared start model is drawn; no arm may be called this."""
+
+
+class Stage(IntEnum):
+    """What a stream is for. The numbers are part of every seed: never renumber, only append."""
+
+    DATA = 0
+    FIT = 1
+    UPDATE = 2
+    CONDITION = 3
+    GENERATE = 4
+    VERIFY = 5
+    ACCEPT = 6
+    POLICY = 7
+    EVALUATE = 8
+
+
+def name_key(name: str) -> int:
+    """A fixed 32-bit number for a name, equal in every process and version (CRC-32 of its UTF-8)."""
+    return zlib.crc32(name.encode())
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where in a run a random stream is used.
+
+    Attributes:
+        seed: The run's seed, at least 0.
+        arm: The arm's name; it enters by :func:`name_key`, so other arms do not shift it.
+        round: 0 for the start model, then 1, 2, ...
+        stage: What the stream is for.
+        chunk: Which piece of the stage, such as the index of a chunk of candidates.
+    """
+
+    seed: int
+    arm: str = START
+    round: int = 0
+    stage: Stage = Stage.DATA
+    chunk: int = 0
+
+    def at(self, stage: Stage, chunk: int = 0) -> "Address":
+        """The address of another stage or chunk of the same arm and round."""
+        return replace(self, stage=stage, chunk=chunk)
+
+    def rng(self) -> np.random.Generator:
+        """A fresh NumPy generator at this address; calling twice gives two equal streams."""
+        key = (name_key(self.arm), self.round, int(self.stage), self.chunk)
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+
+def torch_generator(rng: np.random.Generator, device: str = "cpu") -> "torch.Generator":
+    """A torch generator whose seed is drawn from ``rng``."""
+    import torch
+
+    return torch.Generator(device).manual_seed(int(rng.integers(2**63)))

@@ -1,0 +1,1 @@
+"""The rules of a round: acceptance, data policy, schedule."""

@@ -1,0 +1,77 @@
+"""Data policies: what a round's model is trained on, given what was kept so far."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import override
+
+from ..parts import Part
+from ..samples import Samples, concat
+
+
+class DataPolicy(Part):
+    """Puts together a round's training set."""
+
+    family: ClassVar[str] = "veriloop.policies"
+
+    @abstractmethod
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        """The samples to train on.
+
+        Args:
+            start: The real samples that the start model was trained on.
+            kept: What rounds 1, 2, ... kept, this round's last. It may load lazily: look only at what
+                is needed.
+            rng: For policies that draw.
+        """
+
+
+class Replace(DataPolicy):
+    """This round's kept samples alone (the paper's loop)."""
+
+    @override
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        return kept[-1]
+
+
+class Accumulate(DataPolicy):
+    """The real start set and everything kept so far: the training set grows with the rounds."""
+
+    @override
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        return concat([start, *kept])
+
+
+class AccumulateSubsample(DataPolicy):
+    """A uniform draw, without replacement, from what `Accumulate` would train on.
+
+    Attributes:
+        size: How many to draw; as many as this round kept when None. All, when there are fewer.
+    """
+
+    size: Annotated[int, Field(gt=0)] | None = None
+
+    @override
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        everything = concat([start, *kept])
+        size = min(self.size or len(kept[-1]), len(everything))
+        return everything.select(np.sort(rng.choice(len(everything), size, replace=False)))
+
+
+class Mix(DataPolicy):
+    """This round's kept samples, with real ones mixed in until they are ``real_share`` of the whole.
+
+    The real ones come from the start set, each about equally often; they repeat when it is too small.
+    """
+
+    real_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    @override
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        wanted = round(len(kept[-1]) * self.real_share / (1 - self.real_share))
+        passes = [rng.permutation(len(start)) for _ in range(-(-wanted // len(start)))]
+        rows = np.concatenate([np.empty(0, np.int64), *passes])[:wanted]
+        return concat([kept[-1], start.select(rows)])

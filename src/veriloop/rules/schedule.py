@@ -1,0 +1,65 @@
+"""Schedules: how many samples round k wants to keep."""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from ..parts import Part
+
+Size = Annotated[int, Field(gt=0)]
+
+
+class Schedule(Part):
+    """The number of kept samples by round."""
+
+    family: ClassVar[str] = "veriloop.schedules"
+
+    @abstractmethod
+    def wanted(self, round_: int) -> int:
+        """How many samples round ``round_`` (1, 2, ...) is to keep; at least 1."""
+
+
+class Constant(Schedule):
+    """``n`` in every round."""
+
+    n: Size
+
+    @override
+    def wanted(self, round_: int) -> int:
+        return self.n
+
+
+class Linear(Schedule):
+    """``start + step * (round - 1)``; the paper's "k x 5,000" is ``start=5000, step=5000``."""
+
+    start: Size
+    step: Annotated[int, Field(ge=0)]
+
+    @override
+    def wanted(self, round_: int) -> int:
+        return self.start + self.step * (round_ - 1)
+
+
+class Geometric(Schedule):
+    """``start * ratio ** (round - 1)``, rounded, and at most ``limit`` when that is given."""
+
+    start: Size
+    ratio: Annotated[float, Field(ge=1)]
+    limit: Size | None = None
+
+    @override
+    def wanted(self, round_: int) -> int:
+        n = round(self.start * self.ratio ** (round_ - 1))
+        return n if self.limit is None else min(n, self.limit)
+
+
+class Listed(Schedule):
+    """The numbers in ``n``, one a round; the last one stays for rounds beyond the list."""
+
+    n: Annotated[tuple[Size, ...], Field(min_length=1)]
+
+    @override
+    def wanted(self, round_: int) -> int:
+        return self.n[min(round_, len(self.n)) - 1]

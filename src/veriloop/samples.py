@@ -1,0 +1,200 @@
+"""Samples: columns of equal length, the one kind of data that flows through the loop."""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CorruptFileError, DataError
+
+Column = NDArray | list[str]
+"""An array whose first axis counts samples, or a list of as many texts."""
+
+
+class Samples(Mapping[str, Column]):
+    """Immutable columns of equal length: arrays, or lists of text.
+
+    ``samples["pixels"]`` is a column, ``len(samples)`` the number of samples, ``list(samples)`` the
+    column names. (So, unlike a dict, ``len`` counts rows.)
+
+    Example:
+        >>> s = Samples(pixels=np.zeros((3, 8, 8), np.uint8), label=np.array([0, 1, 2]))
+        >>> len(s), list(s), len(s.select(s["label"] > 0))
+        (3, ['pixels', 'label'], 2)
+
+    Raises:
+        DataError: No columns, columns of different length, a column that is neither an array of
+            numbers nor a list of text.
+    """
+
+    __slots__ = ("_columns", "_length")
+
+    def __init__(self, **columns: object) -> None:
+        if not columns:
+            raise DataError("samples without columns", fix="pass at least one column by name")
+        self._columns: dict[str, Column] = {k: _column(k, v) for k, v in columns.items()}
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError("columns of different length", got=str(lengths), expected="equal lengths")
+        self._length = next(iter(lengths.values()))
+
+    def __getitem__(self, name: str) -> Column:
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise DataError(
+                "no such column", got=name, expected=f"one of {', '.join(self._columns)}"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+    def __repr__(self) -> str:
+        inside = ", ".join(
+            f"{k}: {c.dtype}{list(c.shape[1:])}" if isinstance(c, np.ndarray) else f"{k}: text"
+            for k, c in self._columns.items()
+        )
+        return f"Samples({len(self)} x {{{inside}}})"
+
+    def array(self, name: str) -> NDArray:
+        """The column ``name``, which must be an array.
+
+        Raises:
+            DataError: There is no such column, or it holds text.
+        """
+        column = self[name]
+        if not isinstance(column, np.ndarray):
+            raise DataError(f"column {name!r} holds text", expected="an array of numbers")
+        return column
+
+    def select(self, rows: NDArray | slice) -> "Samples":
+        """The samples at ``rows``: a boolean mask, an index array, or a slice."""
+        if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            if len(rows) != len(self):
+                raise DataError("mask of another length", got=len(rows), expected=len(self))
+            rows = np.flatnonzero(rows)
+        picked: dict[str, object] = {}
+        for name, column in self._columns.items():
+            if isinstance(column, np.ndarray) or isinstance(rows, slice):
+                picked[name] = column[rows]
+            else:
+                picked[name] = [column[i] for i in rows]
+        return Samples(**picked)
+
+    def with_columns(self, **columns: object) -> "Samples":
+        """These samples with columns added or replaced."""
+        return Samples(**{**self._columns, **columns})
+
+    def only(self, names: Sequence[str]) -> "Samples":
+        """These samples with just the columns ``names``, in that order."""
+        return Samples(**{name: self[name] for name in names})
+
+    def same_as(self, other: "Samples") -> bool:
+        """Whether both hold the same columns with the same types and bit-equal values."""
+        if list(self) != list(other) or len(self) != len(other):
+            return False
+        return all(_equal(self[name], other[name]) for name in self)
+
+    def save(self, path: Path) -> None:
+        """Write to ``path`` as a compressed NPZ without pickle (text as UTF-8 bytes and offsets)."""
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that :meth:`save` writes; equal samples give equal bytes."""
+        arrays: dict[str, NDArray] = {}
+        for name, column in self._columns.items():
+            if isinstance(column, np.ndarray):
+                arrays[f"{name}.array"] = column
+            else:
+                encoded = [text.encode() for text in column]
+                arrays[f"{name}.text"] = np.frombuffer(b"".join(encoded), np.uint8)
+                arrays[f"{name}.ends"] = np.cumsum([len(e) for e in encoded], dtype=np.int64)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def load(cls, path: Path) -> "Samples":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            CorruptFileError: The file is cut short or was changed.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return cls(**_read_columns(stored))
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zipfile.LargeZipFile) as e:
+            if isinstance(e, FileNotFoundError):
+                raise CorruptFileError(f"samples file {path} is missing") from None
+            raise CorruptFileError(
+                f"samples file {path} cannot be read ({e})",
+                fix="delete the round it belongs to from the run folder, or restore the file",
+            ) from e
+
+
+def concat(parts: Sequence[Samples]) -> Samples:
+    """All samples of ``parts`` in order.
+
+    Raises:
+        DataError: ``parts`` is empty, or the parts do not have the same columns.
+    """
+    if not parts:
+        raise DataError("nothing to concatenate", expected="at least one Samples")
+    names = list(parts[0])
+    for part in parts[1:]:
+        if set(part) != set(names):
+            raise DataError("different columns", got=", ".join(part), expected=", ".join(names))
+    joined: dict[str, object] = {}
+    for name in names:
+        columns = [part[name] for part in parts]
+        if all(isinstance(c, np.ndarray) for c in columns):
+            joined[name] = np.concatenate([np.asarray(c) for c in columns])
+        else:
+            joined[name] = [text for c in columns for text in c]
+    return Samples(**joined)
+
+
+def _column(name: str, value: object) -> Column:
+    if isinstance(value, np.ndarray):
+        if value.ndim == 0 or value.dtype.kind not in "biuf":
+            raise DataError(
+                f"column {name!r}",
+                got=f"array of {value.dtype} with shape {value.shape}",
+                expected="numbers with the samples along the first axis, or a list of text",
+            )
+        value = value.view()
+        value.flags.writeable = False
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return list(value)
+    raise DataError(
+        f"column {name!r}", got=type(value).__name__, expected="an array of numbers or a list of text"
+    )
+
+
+def _equal(a: Column, b: Column) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return type(a) is type(b) and list(a) == list(b)
+
+
+def _read_columns(stored: Mapping[str, NDArray]) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for key in stored:
+        name, _, form = key.rpartition(".")
+        if form == "array":
+            columns[name] = stored[key]
+        elif form == "text":
+            whole, ends = stored[key].tobytes(), stored[f"{name}.ends"]
+            starts = [0, *ends[:-1].tolist()] if len(ends) else []
+            columns[name] = [whole[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
+    return columns

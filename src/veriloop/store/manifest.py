@@ -1,0 +1,98 @@
+"""What a run is: its configuration, and what it ran with."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["running", "waiting", "finished", "stopped", "failed"]
+
+_PACKAGES = ("veriloop", "numpy", "scipy", "pydantic", "torch", "transformers", "scikit-learn")
+
+
+class Manifest(BaseModel):
+    """The content of ``manifest.json``.
+
+    Attributes:
+        config: The whole checked configuration, defaults included: enough to run it again.
+        seed: The run's seed, also in ``config``.
+        versions: Of Python and of the packages that results depend on.
+        git_revision: Of the working directory when the run began; ends in "+changes" when it was not
+            clean; None outside a repository.
+        status: ``waiting`` is waiting for verdicts of people.
+        reason: Why the run stopped or failed.
+        stopped_arms: Arms that ended early, with the reason.
+        created: When the run began, UTC, ISO 8601.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    config: dict[str, Any]
+    seed: int
+    versions: dict[str, str] = Field(default_factory=lambda: package_versions())
+    git_revision: str | None = Field(default_factory=lambda: git_revision())
+    status: Status = "running"
+    reason: str | None = None
+    stopped_arms: dict[str, str] = {}
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the installed packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """The revision of the repository in the working directory, if there is one with a commit."""
+
+    def git(*args: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *args], capture_output=True, text=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    revision = git("rev-parse", "HEAD")
+    return f"{revision}+changes" if revision and git("status", "--porcelain") else revision
+
+
+def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One text for each setting that differs: ``path: old -> new``."""
+    flat_old, flat_new = _flatten(old), _flatten(new)
+    return [
+        f"{path}: {json.dumps(flat_old.get(path))} -> {json.dumps(flat_new.get(path))}"
+        for path in sorted({*flat_old, *flat_new})
+        if flat_old.get(path) != flat_new.get(path)
+    ]
+
+
+def _flatten(value: Any, path: str = "") -> dict[str, Any]:
+    items: Any = None
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    if items is None:
+        return {path: value}
+    flat: dict[str, Any] = {}
+    for key, inner in items:
+        flat.update(_flatten(inner, f"{path}.{key}" if path else str(key)))
+    return flat
+
+
+def find_run_folders(root: Path) -> list[Path]:
+    """The run folders at ``root`` and directly below it, by name."""
+    candidates = [root, *sorted(p for p in root.iterdir() if p.is_dir())] if root.is_dir() else []
+    return [p for p in candidates if (p / "manifest.json").is_file()]

@@ -1,0 +1,147 @@
+"""Tiny parts that train in a millisecond: Gaussians in the plane, for tests of the loop and of plug-ins."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
+from typing_extensions import override
+
+from ..datasets.base import Dataset, RealData
+from ..errors import DataError
+from ..generator import Generator
+from ..learners.base import Learner
+from ..metrics.base import Evaluation, Metric
+from ..records import Estimate
+from ..rng import Address
+from ..samples import Samples
+from ..verdicts import Decision, Verdicts
+from ..verifiers.base import Verifier
+
+_CENTERS = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
+
+
+class TinyData(Dataset, frozen=True):
+    """Three classes of points in the plane: column ``x`` of shape (n, 2), and ``label``."""
+
+    start: Annotated[int, Field(gt=0)] = 30
+    train: Annotated[int, Field(gt=0)] = 300
+    test: Annotated[int, Field(gt=0)] = 300
+
+    @override
+    def load(self, seed: int) -> RealData:
+        rng = Address(seed).rng()
+        label = np.arange(self.train + self.test) % 3
+        points = Samples(x=_CENTERS[label] + rng.standard_normal((len(label), 2)), label=label)
+        train = points.select(slice(self.train))
+        return RealData(
+            start=train.select(slice(self.start)),
+            train=train,
+            test=points.select(slice(self.train, None)),
+            conditions=Samples(label=np.arange(3)),
+        )
+
+
+class TinyGenerator(Generator):
+    """One Gaussian for each class: ``mean`` and ``spread`` of shape (3, 2)."""
+
+    def __init__(self, mean: NDArray, spread: NDArray) -> None:
+        self.mean, self.spread = mean, spread
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        if condition is None or len(condition) != n:
+            raise DataError("condition", got=condition and len(condition), expected=f"{n} labels")
+        label = condition.array("label")
+        noise = rng.standard_normal((n, 2))
+        return condition.with_columns(x=self.mean[label] + self.spread[label] * noise)
+
+    @override
+    def save(self, directory: Path) -> None:
+        from safetensors.numpy import save_file
+
+        save_file({"mean": self.mean, "spread": self.spread}, directory / "model.safetensors")
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        from safetensors.numpy import load_file
+
+        weights = load_file(directory / "model.safetensors")
+        return cls(weights["mean"], weights["spread"])
+
+
+class TinyLearner(Learner, frozen=True):
+    """Means and spreads by class; a warm start goes only half of the way to them."""
+
+    generator_type: ClassVar[type[Generator]] = TinyGenerator
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> TinyGenerator:
+        x, label = samples.array("x"), samples.array("label")
+        mean = np.array([x[label == c].mean(axis=0) for c in range(3)])
+        spread = np.array([x[label == c].std(axis=0) for c in range(3)])
+        # Draws, as a real learner does, so that tests notice when its stream is not the addressed one.
+        mean = mean + 1e-9 * rng.standard_normal(mean.shape)
+        if isinstance(init, TinyGenerator):
+            mean, spread = (mean + init.mean) / 2, (spread + init.spread) / 2
+        return TinyGenerator(mean, spread)
+
+
+class TinyVerifier(Verifier, frozen=True):
+    """Scores by nearness to the real class means, which it learns from the real samples.
+
+    Attributes:
+        mode: Answer with a score, or decide itself: accept within a distance of 1.
+        abstain: The share of samples on which it abstains, drawn at random.
+        bias: Added to the first coordinate of what it takes for the means.
+    """
+
+    mode: Literal["score", "decide"] = "score"
+    abstain: Annotated[float, Field(ge=0, le=1)] = 0.0
+    bias: float = 0.0
+    _means: NDArray | None = PrivateAttr(None)
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        means = _CENTERS if self._means is None else self._means
+        distance = np.linalg.norm(samples.array("x") - means[samples.array("label")], axis=1)
+        if self.mode == "score":
+            decision = np.full(len(samples), Decision.OPEN)
+        else:
+            decision = np.where(distance <= 1, Decision.ACCEPT, Decision.REJECT)
+        decision = np.where(rng.random(len(samples)) < self.abstain, Decision.ABSTAIN, decision)
+        return Verdicts(-distance, decision)
+
+    @override
+    def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:
+        x, label = real.array("x"), real.array("label")
+        means = np.array([x[label == c].mean(axis=0) for c in range(3)])
+        return self._with(means + [self.bias, 0.0])
+
+    @override
+    def save(self, directory: Path) -> None:
+        if self._means is not None:
+            Samples(means=self._means).save(directory / "means.npz")
+
+    @override
+    def load(self, directory: Path) -> Self:
+        return self._with(Samples.load(directory / "means.npz").array("means"))
+
+    def _with(self, means: NDArray) -> Self:
+        learned = self.model_copy()
+        learned._means = means
+        return learned
+
+
+class TinyMetric(Metric, frozen=True):
+    """``gap``: the distance between the means of generated and real samples."""
+
+    names: ClassVar[tuple[str, ...]] = ("gap",)
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        x = evaluation.generated.array("x")
+        gap = np.linalg.norm(x.mean(axis=0) - evaluation.real.array("x").mean(axis=0))
+        return {"gap": Estimate(float(gap), float(np.linalg.norm(x.std(axis=0)) / np.sqrt(len(x))))}

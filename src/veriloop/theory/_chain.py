@@ -1,0 +1,179 @@
+"""The chain theta_0, theta_1, ... along one direction, propagated without sampling.
+
+Coordinates: ``u = v^T (theta - theta_c) / sigma``, the verifier accepts labels in [-b, b]. Given u_k, the next u_(k+1) is
+the mean of n accepted labels, so its law is known through its moments, and it always lies in [-b, b].
+
+Method: what is carried from round to round is not a density but the vector ``E[l_m(u_k)]`` of expected Lagrange
+polynomials on Chebyshev points of [-b, b]. One round multiplies it by the matrix ``P[i, m] = E[l_m(u_(k+1)) | u_k = x_i]``,
+and expectations of u and u^2 are dot products with it. Functions of the chain are smooth on the scale of b whatever n
+is, so a few dozen points do even when the step noise is far narrower than any density grid could afford.
+
+Noise step: the law of the mean of n truncated normals is replaced by its 5-point Gauss rule, which has the exact
+moments up to order 9 (skewness and kurtosis included), computed from exact cumulants; no Gaussian approximation.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ._quadrature import chebyshev, gaussian, lagrange
+from ._truncated import truncated_moments
+from ._validation import Floats
+
+_NOISE_NODES = 5
+
+
+class ChainMoments(NamedTuple):
+    """First and second moments of u_k for rounds 0..K; both of shape ``(K + 1, *B, D)``."""
+
+    first: Floats
+    second: Floats
+
+
+def chain_moments(offset: Floats, half_width: Floats, spread: Floats, sizes: Floats) -> ChainMoments:
+    """Moments of ``u_k`` for directions that start at ``u_0 ~ N(-offset, spread^2)``.
+
+    Accuracy, measured by raising the number of noise nodes and of Chebyshev points: relative error of the second
+    moment below 1e-12 at n = 100 and 1e-7 at n = 10; below 1e-4 at n = 1, where the mean of n is a single draw.
+
+    Args:
+        offset: ``v^T (theta_c - theta*) / sigma``, shape ``(*B, D)`` or broadcastable to it.
+        half_width: ``b = (r + sigma_c) / sigma``, shape ``B``; all D directions share it.
+        spread: Standard deviations of u_0, that is ``1 / mu``, broadcastable to ``(*B, D)``.
+        sizes: Accepted samples per direction for rounds 1..K, shape ``(K,)`` or ``(K, *B)``.
+    """
+    batch = half_width.shape
+    offset = np.broadcast_to(offset, (*batch, np.shape(offset)[-1]))
+    sizes = np.broadcast_to(sizes.reshape(sizes.shape + (1,) * (1 + len(batch) - sizes.ndim)), (len(sizes), *batch))
+    first = np.empty((len(sizes) + 1, *offset.shape))
+    second = np.empty_like(first)
+    first[0] = -offset
+    second[0] = offset**2 + spread**2
+
+    points = half_width[..., None] * chebyshev(basis_size(half_width))
+    state = _first_round(offset, half_width, spread, sizes[0])
+    for k in range(len(sizes)):
+        if k:
+            if k == 1 or not np.array_equal(sizes[k], sizes[k - 1]):
+                step = round_matrix(half_width, sizes[k])
+            state = state @ step  # pyright: ignore[reportPossiblyUnboundVariable]
+        first[k + 1] = (state @ points[..., None])[..., 0]
+        second[k + 1] = (state @ points[..., None] ** 2)[..., 0]
+    return ChainMoments(first, second)
+
+
+def stationary_second_moment(half_width: Floats, n: Floats) -> Floats:
+    """``E u^2`` as the number of rounds goes to infinity with ``n`` accepted samples in each; shape ``B``.
+
+    It does not depend on where the chain starts; its mean is 0 by symmetry.
+
+    Args:
+        half_width: Shape ``B``.
+        n: Shape ``B`` or ``()``.
+    """
+    n = np.broadcast_to(n, half_width.shape)
+    count = basis_size(half_width)
+    # A left fixed vector of P whose entries sum to 1: the last equation of (P^T - I) x = 0 is redundant.
+    equations = np.swapaxes(round_matrix(half_width, n), -1, -2) - np.eye(count)
+    equations[..., -1, :] = 1.0
+    right = np.zeros((*half_width.shape, count, 1))
+    right[..., -1, :] = 1.0
+    state = np.linalg.solve(equations, right)[..., 0]
+    return np.where(np.isinf(n), 0.0, np.maximum(half_width**2 * (state @ chebyshev(count) ** 2), 0.0))
+
+
+def basis_size(half_width: Floats) -> int:
+    """Chebyshev points on [-b, b] that resolve the chain's functions: to 1e-13 at b = 3, 1e-9 at b = 100 (measured)."""
+    return int(min(20 + 20 * math.sqrt(float(np.max(half_width))), 256))
+
+
+def round_matrix(half_width: Floats, n: Floats) -> Floats:
+    """One round as a matrix on Lagrange coordinates: ``E[l_m(u_(k+1)) | u_k = x_i]``.
+
+    Args:
+        half_width: Shape ``B``.
+        n: Accepted samples of the round, shape ``B``.
+
+    Returns:
+        Shape ``(*B, M, M)`` with ``M = basis_size(half_width)``; rows sum to 1.
+    """
+    points = half_width[..., None] * chebyshev(basis_size(half_width))
+    return _expected_basis(points, half_width, n)
+
+
+def _first_round(offset: Floats, half_width: Floats, spread: Floats, n: Floats) -> Floats:
+    """``E[l_m(u_1)]`` by averaging over the law of u_0; shape ``(*B, D, M)``."""
+    z, weights = gaussian(float(np.max(spread)))
+    start = -offset[..., None] + np.broadcast_to(spread, offset.shape)[..., None] * z
+    rows = _expected_basis(start.reshape(*half_width.shape, -1), half_width, n)
+    return np.einsum("z,...zm->...m", weights, rows.reshape(*start.shape, -1))
+
+
+def _expected_basis(u: Floats, half_width: Floats, n: Floats) -> Floats:
+    """``E[l_m(mean of n accepted labels)]`` for chains at ``u``; ``u`` of shape ``(*B, I)`` gives ``(*B, I, M)``."""
+    values, weights = _mean_of_accepted(u, half_width[..., None], n[..., None])
+    inside = np.clip(values / half_width[..., None, None], -1.0, 1.0)  # exact up to rounding at the edges
+    return np.einsum("...q,...qm->...m", weights, lagrange(basis_size(half_width), inside))
+
+
+def _mean_of_accepted(u: Floats, half_width: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Gauss rule of the mean of n draws from N(u, 1) truncated to [-b, b].
+
+    Returns:
+        Values and weights, both of shape ``u.shape + (_NOISE_NODES,)``.
+    """
+    top = 2 * _NOISE_NODES - 1
+    moments = truncated_moments(-half_width - u, half_width - u, order=top)
+    variance = moments.central[0]
+    scaled = np.empty((top + 1, *u.shape))
+    scaled[0], scaled[1] = 1.0, 0.0
+    for order in range(2, top + 1):
+        scaled[order] = moments.central[order - 2] / variance ** (order / 2)
+    nodes, weights = gauss_rule(_moments_of_sum(scaled, n))
+    return (u + moments.mean)[..., None] + np.sqrt(variance / n)[..., None] * nodes, weights
+
+
+def _moments_of_sum(moments: Floats, n: Floats) -> Floats:
+    """Standardised moments of the sum of n independent draws, from those of one (orders 0, 1, ... on the first axis).
+
+    Cumulants add: the standardised cumulant of order j shrinks by ``n^(1 - j/2)``.
+    """
+    top = len(moments) - 1
+    cumulants = np.zeros_like(moments)
+    result = np.zeros_like(moments)
+    result[0] = 1.0
+    for m in range(1, top + 1):
+        inner = range(1, m)
+        cumulants[m] = moments[m] - sum(math.comb(m - 1, j - 1) * cumulants[j] * moments[m - j] for j in inner)
+    for m in range(2, top + 1):
+        cumulants[m] *= n ** (1 - m / 2)
+        result[m] = sum(math.comb(m - 1, j - 1) * cumulants[j] * result[m - j] for j in range(1, m + 1))
+    return result
+
+
+def gauss_rule(moments: Floats) -> tuple[Floats, Floats]:
+    """The Q-point Gauss rule with the given moments, by Golub and Welsch (1969).
+
+    Args:
+        moments: Moments of order 0 to 2Q - 1 on the first axis, shape ``(2Q, ...)``; standardised, for conditioning.
+
+    Returns:
+        Nodes and weights, shape ``(..., Q)``.
+    """
+    count = len(moments) // 2
+    order = np.add.outer(np.arange(count), np.arange(count))
+    hankel = np.moveaxis(moments[order], (0, 1), (-2, -1))
+    border = np.moveaxis(moments[count:], 0, -1)
+    lower = np.linalg.cholesky(hankel)
+    edge = np.linalg.solve(lower, border[..., None])[..., 0]
+    diagonal = np.diagonal(lower, axis1=-2, axis2=-1)
+    above = np.concatenate([np.diagonal(lower, -1, -2, -1), edge[..., -1:]], axis=-1) / diagonal
+    recurrence = np.diff(above, axis=-1, prepend=0.0)
+    coupling = diagonal[..., 1:] / diagonal[..., :-1]
+    jacobi = np.zeros((*hankel.shape[:-2], count, count))
+    index = np.arange(count)
+    jacobi[..., index, index] = recurrence
+    jacobi[..., index[1:], index[:-1]] = coupling  # eigh reads the lower triangle
+    nodes, vectors = np.linalg.eigh(jacobi)
+    return nodes, vectors[..., 0, :] ** 2 * moments[0][..., None]

@@ -1,0 +1,82 @@
+"""Verdicts: what a verifier says of samples, a score and a decision each."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import ContractError
+
+
+class Decision(IntEnum):
+    """What becomes of a sample.
+
+    OPEN: the verifier gave a score and leaves the decision to the acceptance rule.
+    ABSTAIN: the verifier cannot tell. The sample is not trained on, and is counted on its own: an
+    abstention is neither a rejection nor a score of zero.
+    """
+
+    OPEN = -1
+    REJECT = 0
+    ACCEPT = 1
+    ABSTAIN = 2
+
+
+class Verdicts:
+    """A score and a decision for each of ``n`` samples.
+
+    Args:
+        score: Shape (n,), higher is better. NaN where there is none (an abstention, or no verifier).
+        decision: Shape (n,), values of :class:`Decision`; all OPEN when None.
+        reason: Why a sample was judged so, "" where nothing is to be said; n texts, or None.
+
+    Raises:
+        ContractError: Lengths differ, a decision is not one of the four, or an OPEN sample has no
+            finite score, so that no rule could decide on it.
+    """
+
+    __slots__ = ("decision", "reason", "score")
+
+    def __init__(
+        self, score: ArrayLike, decision: ArrayLike | None = None, reason: Sequence[str] | None = None
+    ) -> None:
+        self.score: NDArray[np.float64] = np.asarray(score, np.float64)
+        if self.score.ndim != 1:
+            raise ContractError("scores of verdicts", got=f"shape {self.score.shape}", expected="one axis")
+        if decision is None:
+            self.decision: NDArray[np.int8] = np.full(len(self.score), Decision.OPEN, np.int8)
+        else:
+            self.decision = np.asarray(decision).astype(np.int8)
+        self.reason = None if reason is None else list(reason)
+        lengths = {len(self.score), len(self.decision)} | ({len(self.reason)} if self.reason else set())
+        if len(lengths) > 1:
+            raise ContractError("verdicts of unequal length", got=str(sorted(lengths)), expected="equal")
+        if not np.isin(self.decision, list(Decision)).all():
+            raise ContractError(
+                "decision of a verdict",
+                got=str(sorted(set(self.decision.tolist()))),
+                expected="ACCEPT, REJECT, ABSTAIN or OPEN",
+            )
+        blind = int(np.count_nonzero(~np.isfinite(self.score[self.is_(Decision.OPEN)])))
+        if blind:
+            raise ContractError(
+                f"{blind} open verdicts have no finite score",
+                fix="a verifier that cannot judge a sample says ABSTAIN",
+            )
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def is_(self, decision: Decision) -> NDArray[np.bool_]:
+        """A mask of the samples with this decision."""
+        return self.decision == decision
+
+    def count(self, decision: Decision) -> int:
+        """How many samples have this decision."""
+        return int(np.count_nonzero(self.is_(decision)))
+
+    def decide(self, accept: NDArray[np.bool_]) -> "Verdicts":
+        """These verdicts with the OPEN ones decided by ``accept``, shape (n,); others stay as they are."""
+        ruled = np.where(accept, Decision.ACCEPT, Decision.REJECT)
+        return Verdicts(self.score, np.where(self.is_(Decision.OPEN), ruled, self.decision), self.reason)

@@ -1,0 +1,1 @@
+"""The verifiers: whatever judges a sample."""
