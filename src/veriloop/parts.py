@@ -108,6 +108,8 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
     except ModuleNotFoundError as e:
         if target == kind:
             raise ConfigError(f"cannot import {kind!r} ({e})", fix="check the module's name and path") from e
+        if str(e.name).startswith("veriloop"):
+            raise
         extra = "llm" if e.name in {"transformers", "trl", "peft", "datasets"} else "torch"
         raise MissingExtraError.of(str(e.name), extra) from e
     except AttributeError as e:

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -130,11 +131,11 @@ class Samples(Mapping[str, Column]):
             CorruptFileError: The file is cut short or was changed.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return cls(**_read_columns(stored))
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, zipfile.LargeZipFile) as e:
-            if isinstance(e, FileNotFoundError):
-                raise CorruptFileError(f"samples file {path} is missing") from None
+        except FileNotFoundError:
+            raise CorruptFileError(f"samples file {path} is missing") from None
+        except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError) as e:
             raise CorruptFileError(
                 f"samples file {path} cannot be read ({e})",
                 fix="delete the round it belongs to from the run folder, or restore the file",

@@ -202,7 +202,7 @@ class _Held:
         if not self._keep_all and self._size > 1.5 * len(retained):
             stays = [np.isin(numbers, retained) for numbers in self._numbers]
             kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
-            kept = [(n, x) for n, x in kept if len(n)]
+            kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty one still has the columns
             self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
             self._size = len(retained)
 

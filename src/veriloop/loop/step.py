@@ -13,7 +13,7 @@ from ..events import Event, Exhausted, Progress, StageStarted
 from ..executors.base import Executor
 from ..generator import Generator
 from ..metrics.base import Evaluation
-from ..records import Counts, Estimate, RoundRecord
+from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
 from ..samples import Samples
 from ..store.folder import KeptRounds
@@ -226,7 +226,7 @@ class _Clock:
 
     def __init__(self, emit: Callable[[Event], None], arm: str, round_: int) -> None:
         self._emit, self._arm, self._round = emit, arm, round_
-        self.seconds: dict[str, float] = {"generate": 0.0, "verify": 0.0}
+        self.seconds = dict.fromkeys(STAGES, 0.0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -1,7 +1,6 @@
 """Writes that happen whole or not at all: write aside, fsync, rename."""
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -77,8 +76,9 @@ def append_line(path: Path, line: str, *, durable: bool = True) -> None:
             before = os.fstat(handle).st_size
             data = line.encode() + b"\n"
             try:
-                if os.write(handle, data) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                # A write that did not fit whole: the next one tells why.
+                while data:
+                    data = data[os.write(handle, data) :]
                 if durable:
                     os.fsync(handle)
             except OSError:

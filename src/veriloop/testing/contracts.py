@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets.base import Dataset
+from ..errors import DataError
 from ..executors.base import Executor
 from ..generator import Generator
 from ..learners.base import Learner
@@ -191,14 +192,19 @@ def check_executor(executor: Executor) -> None:
     assert list(executor.map(_times, range(7), 3)) == [0, 3, 6, 9, 12, 15, 18]
     assert list(executor.map(_times, [], 3)) == []
     try:
-        list(executor.map(_times, [1, "x"], 0.5))
-    except TypeError:
-        return
-    raise AssertionError("an error of the function must reach the caller")
+        list(executor.map(_refuse, [1], 2))
+    except DataError as e:
+        assert str(e) == "item: got 1, expected 2", "an error of the function must arrive whole"
+    else:
+        raise AssertionError("an error of the function must reach the caller")
 
 
 def _times(shared: float, item: float) -> float:
     return shared * item
+
+
+def _refuse(shared: float, item: float) -> float:
+    raise DataError("item", got=item, expected=shared)
 
 
 def _assert_same(a: Verdicts, b: Verdicts, why: str) -> None:

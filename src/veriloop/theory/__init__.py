@@ -1,0 +1,42 @@
+"""The paper's linear system, solved: the answer before any training, and the oracle of the tests.
+
+Symbols follow arXiv 2510.16657. Everything is deterministic, needs NumPy and SciPy only, and works on whole
+arrays.
+"""
+
+from ._estimators import EstimatorErrors, compare_estimators
+from ._grid import OneRoundGrid, TrajectoryGrid, estimators_grid, one_round_grid, trajectory_grid
+from ._long_run import acceptance_rate, contraction_rate, long_run_bound, transfer_map
+from ._one_round import Method, OneRound, one_round_mse
+from ._planning import BestRadius, best_radius, break_even_bias, samples_needed
+from ._system import LinearSystem
+from ._trajectory import Regime, Trajectory, trajectory
+from ._truncated import TruncatedMoments, truncated_cumulants, truncated_moments
+
+__all__ = [
+    "BestRadius",
+    "EstimatorErrors",
+    "LinearSystem",
+    "Method",
+    "OneRound",
+    "OneRoundGrid",
+    "Regime",
+    "Trajectory",
+    "TrajectoryGrid",
+    "TruncatedMoments",
+    "acceptance_rate",
+    "best_radius",
+    "break_even_bias",
+    "compare_estimators",
+    "contraction_rate",
+    "estimators_grid",
+    "long_run_bound",
+    "one_round_grid",
+    "one_round_mse",
+    "samples_needed",
+    "trajectory",
+    "trajectory_grid",
+    "transfer_map",
+    "truncated_cumulants",
+    "truncated_moments",
+]

@@ -5,13 +5,14 @@ from numpy.typing import ArrayLike
 
 from ._system import LinearSystem
 from ._truncated import truncated_cumulants, truncated_moments
-from ._validation import Floats, SampleSizes, at_least, finite, schedule
+from .validation import Floats, SampleSizes, at_least, finite, schedule
 
 
 def contraction_rate(half_width: ArrayLike) -> Floats:
-    """``rho = k2(-b, b) < 1``, the largest slope of the transfer map: how much of the distance one round keeps.
+    """``rho = k2(-b, b) < 1``, the largest slope of the transfer map.
 
-    Section 4 of the paper; computed at the knowledge center, where the map contracts least.
+    The share of the distance to the knowledge center that one round keeps, next to the center, where the map
+    contracts least (section 4 of the paper).
 
     Args:
         half_width: ``b = (r + sigma_c) / sigma``, as :attr:`LinearSystem.half_width`; any shape, more than 0.
@@ -40,7 +41,9 @@ def transfer_map(u: ArrayLike, half_width: ArrayLike) -> Floats:
 
 
 def acceptance_rate(u: ArrayLike, half_width: ArrayLike) -> Floats:
-    """Probability that a label generated at ``u`` lies within the verifier's interval; arguments as in ``transfer_map``.
+    """Probability that the verifier accepts a label generated at ``u``.
+
+    Arguments as in :func:`transfer_map`.
 
     Raises:
         DomainError: ``u`` is NaN or infinite, or ``half_width`` is not positive.
@@ -52,8 +55,8 @@ def acceptance_rate(u: ArrayLike, half_width: ArrayLike) -> Floats:
 def long_run_bound(system: LinearSystem, n: SampleSizes, rounds: int) -> Floats:
     """Theorem 4.1: an upper bound on ``E ||theta_k - theta_c||^2`` for k = 0..rounds.
 
-    ``rho^(2k) E ||theta_0 - theta_c||^2 + p sigma^2 sum_(j<k) rho^(2(k-j)-1) / n_j``, where n_j is the size of round
-    j + 1. For constant n it falls to ``p sigma^2 rho / (n (1 - rho^2))``.
+    ``rho^(2k) E ||theta_0 - theta_c||^2 + p sigma^2 sum_(j<k) rho^(2(k-j)-1) / n_j``, where n_j is the size
+    of round j + 1. For constant n it falls to ``p sigma^2 rho / (n (1 - rho^2))``.
 
     Args:
         system: The linear system.

@@ -10,7 +10,7 @@ from ..errors import DomainError
 from ._quadrature import gaussian
 from ._system import LinearSystem
 from ._truncated import truncated_moments
-from ._validation import Floats, sample_sizes
+from .validation import Floats, sample_sizes
 
 Method: TypeAlias = Literal["expansion", "exact"]
 """``expansion``: Theorem 3.1, second order in 1/mu. ``exact``: a quadrature over theta_0, no remainder."""
@@ -18,16 +18,18 @@ Method: TypeAlias = Literal["expansion", "exact"]
 
 @dataclass(frozen=True, eq=False)
 class OneRound:
-    """The error after one round, in units of sigma^2 times whatever theta is measured in; ``n.shape`` if not said.
+    """The error after one round; attributes have the shape of ``n`` if nothing else is said.
 
     Attributes:
         mse: ``E ||theta_1 - theta*||^2``.
         baseline: ``E ||theta_0 - theta*||^2``, without retraining; shape ``()``.
-        synthetic_variance: The part of ``mse`` due to finitely many accepted samples, ``sum_j sigma^2 k2_j / n``.
-        verification_error: The part that stays as n grows: the pull to theta_c and what remains of theta_0's error.
+        synthetic_variance: The part of ``mse`` due to finitely many accepted samples, ``sum_j sigma^2 k2_j /
+            n``.
+        verification_error: The part that stays as n grows: the pull to theta_c and what remains of theta_0's
+            error.
         per_direction: ``mse`` split over the directions v_j, shape ``n.shape + (p,)``.
-        acceptance_rate: Probability that a fresh synthetic sample gets a Yes, mean over directions; shape ``()``.
-            The expansion takes it at theta*, the exact method averages over theta_0.
+        acceptance_rate: Probability that a fresh synthetic sample gets a Yes, mean over directions; shape
+            ``()``. The expansion takes it at theta*, the exact method averages over theta_0.
     """
 
     mse: Floats
@@ -46,9 +48,10 @@ class OneRound:
 def one_round_mse(system: LinearSystem, n: ArrayLike, method: Method = "expansion") -> OneRound:
     """Error after one round with ``n`` accepted samples in each direction (block design).
 
-    With Z_j standard normal truncated to ``[offset_j - b, offset_j + b]`` and cumulants k1, k2, k3, Theorem 3.1 gives
-    ``mse / sigma^2 = sum_j [k2/n + k1^2 + (k1 k3 + k2^2) / mu_j^2] + O(n0^(-4/3))``. The exact method averages
-    ``(E[theta_1 | theta_0] - theta*)^2 + sigma^2 k2 / n`` over the Gaussian theta_0, to about 1e-13.
+    With Z_j standard normal truncated to ``[offset_j - b, offset_j + b]`` and cumulants k1, k2, k3, Theorem
+    3.1 gives ``mse / sigma^2 = sum_j [k2/n + k1^2 + (k1 k3 + k2^2) / mu_j^2] + O(n0^(-4/3))``. The exact
+    method averages ``(E[theta_1 | theta_0] - theta*)^2 + sigma^2 k2 / n`` over the Gaussian theta_0, to about
+    1e-13.
 
     Args:
         system: The linear system.
@@ -59,7 +62,7 @@ def one_round_mse(system: LinearSystem, n: ArrayLike, method: Method = "expansio
         DomainError: ``n`` or ``method`` is invalid.
     """
     sizes = sample_sizes(n)
-    parts = round_parts(system.offsets, np.float64(system.half_width), system.spreads, method)
+    parts = round_parts(system.offsets, np.asarray(system.half_width), system.spreads, method)
     step, kept, rate = parts[0] * system.sigma**2, parts[1] * system.sigma**2, parts[2]
     per_direction = step / sizes[..., None] + kept
     return OneRound(
@@ -82,8 +85,8 @@ def round_parts(offset: Floats, half_width: Floats, spread: Floats, method: Meth
         method: As in :func:`one_round_mse`.
 
     Returns:
-        Three rows stacked on a new first axis: the synthetic variance for n = 1, the verification error (both in units
-        of sigma^2), and the acceptance rate.
+        Three rows stacked on a new first axis: the synthetic variance for n = 1, the verification error (both
+        in units of sigma^2), and the acceptance rate.
 
     Raises:
         DomainError: ``method`` is unknown.

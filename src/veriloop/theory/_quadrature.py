@@ -4,15 +4,15 @@ from functools import cache
 
 import numpy as np
 
-from ._validation import Floats
+from .validation import Floats
 
 STRIP = 2.5
 """How far from the real axis the accepted mean T(u) stays analytic, in noise units.
 
-Its poles are zeros of the acceptance probability continued to complex u. For a small half width b they lie near
-``i pi / b``, for a large one near the first complex zeros of erfc, ``sqrt(2) * (1.35 + 1.99 i)`` beyond the edge of the
-acceptance interval. 2.5 is below all of them. Node counts below follow from it, as analytic integrands converge
-geometrically at a rate that this distance sets."""
+Its poles are zeros of the acceptance probability continued to complex u. For a small half width b they lie
+near ``i pi / b``, for a large one near the first complex zeros of erfc, ``sqrt(2) * (1.35 + 1.99 i)`` beyond
+the edge of the acceptance interval. 2.5 is below all of them. Node counts below follow from it, as analytic
+integrands converge geometrically at a rate that this distance sets."""
 
 _DIGITS = 36.0
 """Natural-log accuracy asked of every rule: exp(-36) is 2e-16."""
@@ -30,8 +30,9 @@ def legendre(count: int) -> tuple[Floats, Floats]:
 def gaussian(scale: float) -> tuple[Floats, Floats]:
     """Nodes z and weights w with ``sum w f(scale * z)`` the mean of f under N(0, scale^2).
 
-    The trapezoid rule on a Gaussian converges geometrically, with two limits on its step: the Gaussian itself, and the
-    strip in which f is analytic (:data:`STRIP`). Unlike Gauss-Hermite it stays accurate for any ``scale``.
+    The trapezoid rule on a Gaussian converges geometrically, with two limits on its step: the Gaussian
+    itself, and the strip in which f is analytic (:data:`STRIP`). Unlike Gauss-Hermite it stays accurate for
+    any ``scale``.
 
     Args:
         scale: The largest standard deviation for which the rule is meant, in noise units.

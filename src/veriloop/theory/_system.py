@@ -8,18 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import DomainError
-from ._validation import Floats, at_least, finite
+from .validation import Floats, at_least, finite
 
 _ORTHONORMAL = 1e-8
 """Largest entry of V V^T - I that still counts as rounding."""
 
 _NEVER = 1e-12
-"""Below this half width, in noise units, fewer than one label in 10^12 is accepted: no simulation would end."""
+"""Below this half width, in noise units, fewer than one label in 10^12 is accepted: no simulation would
+end."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
 class LinearSystem:
-    """Labels ``y = x^T theta* + xi`` with Gaussian noise, and a verifier that knows a ball around ``theta_c``.
+    """Labels ``y = x^T theta* + xi``, and a verifier that knows a ball around ``theta_c``.
 
     The verifier says Yes to (x, y) iff ``|y - x^T theta_c| <= radius * ||x|| + sigma_c``.
 
@@ -29,8 +30,8 @@ class LinearSystem:
         radius: The verifier's selectivity r, at least 0; smaller accepts fewer.
         sigma: Standard deviation of the label noise.
         sigma_c: The verifier's slack for noise.
-        singular_values: Singular values mu of the real design, shape ``(p,)``; along v_j the start model theta_0 has
-            standard deviation ``sigma / mu_j``.
+        singular_values: Singular values mu of the real design, shape ``(p,)``; along v_j the start model
+            theta_0 has standard deviation ``sigma / mu_j``.
         directions: Right singular vectors v_j of the real design as rows, shape ``(p, p)``.
         allow_outside: Whether the ball may miss ``theta_star``.
     """
@@ -70,13 +71,15 @@ class LinearSystem:
 
         Raises:
             DomainError: A value is not finite or out of range, shapes do not match, the directions are not
-                orthonormal, the ball misses ``theta_star`` without ``allow_outside``, or it is so small that no label
-                would ever be accepted.
+                orthonormal, the ball misses ``theta_star`` without ``allow_outside``, or it is so small that
+                no label would ever be accepted.
         """
         star, center = _vector("theta_star", theta_star), _vector("theta_c", theta_c)
         if len(center) != len(star):
             expected = f"{len(star)}, as theta_star has"
-            raise DomainError("theta_c does not match theta_star", got=f"{len(center)} entries", expected=expected)
+            raise DomainError(
+                "theta_c does not match theta_star", got=f"{len(center)} entries", expected=expected
+            )
         sigma = _scalar("sigma", sigma, strict=True)
         values = at_least("singular_values", singular_values, 0.0, strict=True)
         if values.shape not in ((), star.shape):
@@ -127,14 +130,25 @@ class LinearSystem:
         sigma_c: float | None = None,
         allow_outside: bool = False,
     ) -> Self:
-        """The system whose real covariates are the rows of ``design``, shape ``(n0, p)``, of full column rank.
+        """The system whose real covariates are the rows of ``design``.
+
+        Args:
+            design: Shape ``(n0, p)``, of full column rank.
+            theta_star: As in the constructor.
+            theta_c: As in the constructor.
+            radius: As in the constructor.
+            sigma: As in the constructor.
+            sigma_c: As in the constructor.
+            allow_outside: As in the constructor.
 
         Raises:
             DomainError: As the constructor; or ``design`` is not a matrix of full column rank.
         """
         matrix = finite("design", design)
         if matrix.ndim != 2 or matrix.shape[0] < matrix.shape[1]:
-            raise DomainError("design is no design matrix", got=f"shape {matrix.shape}", expected="(n0, p) with n0 >= p")
+            raise DomainError(
+                "design is no design matrix", got=f"shape {matrix.shape}", expected="(n0, p) with n0 >= p"
+            )
         _, values, rows = np.linalg.svd(matrix, full_matrices=False)
         if values[-1] <= values[0] * max(matrix.shape) * np.finfo(np.float64).eps:
             raise DomainError(
@@ -155,14 +169,15 @@ class LinearSystem:
         )
 
     def moved(self, *, bias: float | None = None, radius: float | None = None) -> Self:
-        """This system with the center at another distance from the truth, or another radius; the ball may miss it.
+        """This system with another bias or another radius; the ball may miss the truth.
 
         Args:
             bias: New ``||theta_star - theta_c||``, along :attr:`bias_direction`.
             radius: New radius.
 
         Raises:
-            DomainError: A value is out of range, or ``bias`` is given and :attr:`bias_direction` is undefined.
+            DomainError: A value is out of range, or ``bias`` is given and :attr:`bias_direction` is
+                undefined.
         """
         center = self.theta_c
         if bias is not None:
@@ -196,8 +211,27 @@ class LinearSystem:
             DomainError: The bias is 0, so there is no such direction.
         """
         if self.bias == 0.0:
-            raise DomainError("a system without bias has no bias direction", fix="start from one with theta_c != theta_star")
+            raise DomainError(
+                "a system without bias has no bias direction", fix="start from one with theta_c != theta_star"
+            )
         return (self.theta_c - self.theta_star) / self.bias
+
+    def unit_direction(self, direction: ArrayLike | None = None) -> Floats:
+        """``direction`` at length 1, shape ``(p,)``; :attr:`bias_direction` when None.
+
+        Raises:
+            DomainError: The vector has the wrong shape or no length, or None was given and the bias is 0.
+        """
+        if direction is None:
+            return self.bias_direction
+        vector = finite("direction", direction)
+        length = float(np.linalg.norm(vector))
+        if vector.shape != self.theta_star.shape or length == 0:
+            expected = f"a nonzero vector of shape {self.theta_star.shape}"
+            raise DomainError(
+                "direction is unusable", got=f"shape {vector.shape}, length {length:g}", expected=expected
+            )
+        return vector / length
 
     @property
     def half_width(self) -> float:
@@ -211,7 +245,7 @@ class LinearSystem:
 
     @property
     def spreads(self) -> Floats:
-        """Standard deviation of the start model along each v_j in noise units, ``1 / mu_j``; shape ``(p,)``."""
+        """Noise-unit standard deviations ``1 / mu_j`` of the start model along each v_j, shape ``(p,)``."""
         return 1.0 / self.singular_values
 
     @property
@@ -239,7 +273,9 @@ def _orthonormal(directions: ArrayLike | None, size: int) -> Floats:
         return np.eye(size)
     rows = np.array(finite("directions", directions))
     if rows.shape != (size, size):
-        raise DomainError("directions do not match theta_star", got=f"shape {rows.shape}", expected=f"({size}, {size})")
+        raise DomainError(
+            "directions do not match theta_star", got=f"shape {rows.shape}", expected=f"({size}, {size})"
+        )
     defect = float(np.abs(rows @ rows.T - np.eye(size)).max())
     if defect > _ORTHONORMAL:
         raise DomainError(

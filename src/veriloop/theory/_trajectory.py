@@ -4,25 +4,30 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._chain import chain_moments, stationary_second_moment
 from ._system import LinearSystem
-from ._validation import Floats, SampleSizes, schedule
+from .validation import Floats, SampleSizes, schedule
 
 TOLERANCE = 0.01
 """Changes of the MSE by less than 1 % count as no change in :func:`classify`."""
+
+_EQUAL = 1e-9
+"""Errors this close, relatively, count as equal: a curve that has converged differs only by rounding."""
 
 
 class Regime(StrEnum):
     """What repeated verified retraining does to ``mse_star``; section 4 of the paper, made precise.
 
-    Write m_0, ..., m_K for the curve, m_inf for its limit if the last sample size is kept for ever, and "by more than
-    1 %" relative to the smaller of the two values compared.
+    Write m_0, ..., m_K for the curve, m_inf for its limit if the last sample size is kept for ever, and "by
+    more than 1 %" relative to the smaller of the two values compared.
 
     - ``HARMFUL``: no round is better than the start, ``m_k >= m_0`` for k = 1..K.
-    - ``GAIN_THEN_REVERSAL``: some round is, and later the curve or its limit lies above the best round by more than 1 %.
-    - ``IMPROVING``: neither of these, and the curve still falls at its end: the last round lowered it by more than 1 %,
-      or the limit lies below m_K by more than 1 %.
+    - ``GAIN_THEN_REVERSAL``: some round is, and later the curve or its limit lies above the best round by
+      more than 1 %.
+    - ``IMPROVING``: neither of these, and the curve still falls at its end: the last round lowered it by more
+      than 1 %, or the limit lies below m_K by more than 1 %.
     - ``GAIN_THEN_PLATEAU``: none of these; the curve has reached its limit and stays.
     """
 
@@ -39,7 +44,8 @@ class Trajectory:
     Attributes:
         mse_star: ``E ||theta_k - theta*||^2``, shape ``(K + 1,)``.
         mse_center: ``E ||theta_k - theta_c||^2``, shape ``(K + 1,)``.
-        best_round: The round with the smallest ``mse_star``; 0 when no round helps.
+        best_round: The first round whose ``mse_star`` equals the smallest up to 1e-9 of it; 0 when no round
+            helps.
         regime: See :class:`Regime`.
         floor: The limit of ``mse_star`` if rounds with the last sample size go on for ever.
     """
@@ -54,9 +60,9 @@ class Trajectory:
 def trajectory(system: LinearSystem, n: SampleSizes, rounds: int) -> Trajectory:
     """Propagate the law of theta_k, direction by direction, without sampling.
 
-    The law is carried as expected Lagrange polynomials on Chebyshev points, the noise of a round as a Gauss rule with
-    the exact moments of the mean of n accepted labels up to order 9 (no Gaussian approximation). Measured relative
-    error of ``mse_center``: below 1e-12 at n = 100, 1e-7 at n = 10, 1e-4 at n = 1.
+    The law is carried as expected Lagrange polynomials on Chebyshev points, the noise of a round as a Gauss
+    rule with the exact moments of the mean of n accepted labels up to order 9 (no Gaussian approximation).
+    Measured relative error of ``mse_center``: below 1e-12 at n = 100, 1e-7 at n = 10, 1e-4 at n = 1.
 
     Args:
         system: The linear system, with the block design of the paper.
@@ -78,18 +84,23 @@ def trajectory(system: LinearSystem, n: SampleSizes, rounds: int) -> Trajectory:
     return Trajectory(
         mse_star=mse_star,
         mse_center=scale * center.sum(axis=-1),
-        best_round=int(np.argmin(mse_star)),
+        best_round=int(best_round(mse_star)),
         regime=Regime(str(classify(mse_star, np.asarray(floor)))),
         floor=floor,
     )
 
 
 def squared_errors(offset: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Squared distances to theta* and to theta_c along directions, from the moments of u; in units of sigma^2."""
+    """Squared distances to theta* and to theta_c along directions, in units of sigma^2."""
     return second + offset * (2 * first + offset), second
 
 
-def classify(mse_star: Floats, floor: Floats) -> Floats:
+def best_round(mse_star: Floats) -> NDArray[np.intp]:
+    """First round, on the first axis, whose error equals the smallest one up to rounding."""
+    return (mse_star <= (1 + _EQUAL) * mse_star.min(axis=0)).argmax(axis=0)
+
+
+def classify(mse_star: Floats, floor: Floats) -> NDArray[np.str_]:
     """The regime of each curve; see :class:`Regime`.
 
     Args:
@@ -107,7 +118,7 @@ def classify(mse_star: Floats, floor: Floats) -> Floats:
     last = later[-1]
     falls = (mse_star[-2] > (1 + TOLERANCE) * last) | (last > (1 + TOLERANCE) * floor)
     return np.select(
-        [best >= start * (1 - 1e-12), reverses, falls],  # 1e-12: equal up to rounding is no gain
+        [best >= start * (1 - _EQUAL), reverses, falls],
         [Regime.HARMFUL.value, Regime.GAIN_THEN_REVERSAL.value, Regime.IMPROVING.value],
         Regime.GAIN_THEN_PLATEAU.value,
     )

@@ -1,18 +1,18 @@
-"""Moments of the truncated standard normal, accurate from infinite intervals to widths below 1e-6, tails included.
+"""Moments of the truncated standard normal, accurate for any interval, however narrow or far out.
 
 The textbook formulas subtract nearly equal numbers when the interval is narrow or far from 0, and lose every
-digit there. Here each moment is a Gauss-Legendre sum of same-signed terms over the part of the interval where the
-density is above exp(-45) of its peak, so nothing cancels and no special cases are left.
+digit there. Here each moment is a Gauss-Legendre sum of same-signed terms over the part of the interval where
+the density is above exp(-45) of its peak, so nothing cancels and no special cases are left.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DomainError
 from ._quadrature import legendre
-from ._validation import Floats
+from .validation import Floats
 
 _DEPTH = 45.0
 """The density is cut where it falls below exp(-45) = 3e-20 of its peak, far below rounding."""
@@ -43,7 +43,8 @@ def truncated_cumulants(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floa
     """Mean, variance and third central moment of the standard normal on [alpha, beta].
 
     Theorem 3.1 of the paper calls them k1, k2 and k3. Relative error below 1e-10 wherever a value is not tiny
-    next to the interval's scale; k1 and k3 pass through 0 for symmetric intervals, with absolute error at rounding.
+    next to the interval's scale; k1 and k3 pass through 0 for symmetric intervals, with absolute error at
+    rounding.
 
     Args:
         alpha: Lower ends; any shape, may be -inf.
@@ -60,19 +61,19 @@ def truncated_cumulants(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floa
 
 
 def truncated_moments(alpha: ArrayLike, beta: ArrayLike, order: int) -> TruncatedMoments:
-    """Log mass, mean and central moments up to ``order`` (at least 2) of the standard normal on [alpha, beta].
+    """Log mass, mean and central moments of the standard normal on [alpha, beta].
 
     Args:
         alpha: Lower ends; any shape, may be -inf.
         beta: Upper ends, broadcast against ``alpha``, above it; may be inf.
-        order: The highest central moment.
+        order: The highest central moment, at least 2.
 
     Raises:
         DomainError: An end is NaN, or an interval is empty.
     """
     low, high = np.broadcast_arrays(np.asarray(alpha, np.float64), np.asarray(beta, np.float64))
-    if not np.all(low < high):
-        wrong = ~(low < high)
+    wrong = np.logical_not(low < high)
+    if np.any(wrong):
         got = f"[{float(low[wrong].flat[0])}, {float(high[wrong].flat[0])}]"
         raise DomainError("the truncation interval is empty", got=got, expected="alpha < beta")
     shape = low.shape
@@ -80,7 +81,9 @@ def truncated_moments(alpha: ArrayLike, beta: ArrayLike, order: int) -> Truncate
     start, end = np.where(mirrored, [-high.ravel(), -low.ravel()], [low.ravel(), high.ravel()])
     start = np.maximum(start, -_REACH)
     peak = np.maximum(start, 0.0)
-    with np.errstate(over="ignore"):  # ends near 1e308 give a width of 0 and a log mass of -inf, as they should
+    with np.errstate(
+        over="ignore"
+    ):  # ends near 1e308 give a width of 0 and a log mass of -inf, as they should
         length = np.minimum(end - start, peak - start + 2 * _DEPTH / (peak + np.hypot(peak, _REACH)))
         log_density = -(start**2) / 2 - np.log(2 * np.pi) / 2
 
@@ -98,13 +101,13 @@ def truncated_moments(alpha: ArrayLike, beta: ArrayLike, order: int) -> Truncate
     return TruncatedMoments(raw[0].reshape(shape), raw[1].reshape(shape), raw[2:].reshape(order - 1, *shape))
 
 
-def _smooth(start: Floats, length: Floats) -> Floats:
+def _smooth(start: Floats, length: Floats) -> NDArray[np.bool_]:
     """Where the few nodes suffice: short pieces on which the density falls by no more than about exp(-8)."""
     return (length <= 4.0) & (length * (start + length) <= 10.0)
 
 
 def _integrate(start: Floats, length: Floats, nodes: int, order: int) -> Floats:
-    """Integrals of exp(-t (start + t/2)) over t in [0, length], the density relative to its value at ``start``.
+    """Moments under exp(-t (start + t/2)) for t in [0, length]: the density relative to that at ``start``.
 
     Returns:
         Shape ``(order + 1, start.size)``: log integral, mean of t, then central moments of t from order 2.

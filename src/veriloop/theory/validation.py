@@ -1,4 +1,4 @@
-"""Checks that several modules of the theory share: finite arrays, sample sizes, schedules."""
+"""Checks of arguments, for theory and simulation: finite arrays, counts, sample sizes, axes of grids."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -42,6 +42,33 @@ def at_least(name: str, value: ArrayLike, low: float, *, strict: bool = False) -
     return array
 
 
+def count(name: str, value: int, low: int = 1) -> int:
+    """``value`` as an int that is at least ``low``.
+
+    Raises:
+        DomainError: It is not a whole number, or too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise DomainError(
+            f"{name} is no count", got=repr(value)[:80], expected=f"a whole number from {low} up"
+        )
+    return int(value)
+
+
+def grid_axis(name: str, values: ArrayLike) -> Floats:
+    """``values`` as one axis of a grid: finite, at least 0, not empty, shape ``(count,)``.
+
+    Raises:
+        DomainError: It is not.
+    """
+    axis = at_least(name, values, 0.0) if np.size(values) else np.empty(0)
+    if axis.ndim != 1 or axis.size == 0:
+        raise DomainError(
+            f"{name} is no axis of a grid", got=f"shape {axis.shape}", expected="shape (count,), count >= 1"
+        )
+    return axis
+
+
 def sample_sizes(n: ArrayLike) -> Floats:
     """``n`` as a float64 array of whole numbers from 1 up, or infinity.
 
@@ -69,11 +96,10 @@ def schedule(n: SampleSizes, rounds: int) -> Floats:
     Raises:
         DomainError: ``rounds`` is not a positive whole number, or the sequence is too short.
     """
-    if isinstance(rounds, bool) or not isinstance(rounds, int | np.integer) or rounds < 1:
-        raise DomainError("rounds is not a count", got=repr(rounds), expected="a whole number from 1 up")
+    rounds = count("rounds", rounds)
     sizes = sample_sizes(n)
     if sizes.ndim == 0:
-        return np.full(int(rounds), float(sizes))
+        return np.full(rounds, float(sizes))
     if sizes.ndim != 1 or len(sizes) < rounds:
         raise DomainError(
             "the schedule does not cover the rounds",

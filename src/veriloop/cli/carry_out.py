@@ -1,0 +1,45 @@
+"""Carry out a plan in front of a person: live progress, then a table and the report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from ..loop import Plan, Resume
+
+
+def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: bool) -> None:
+    """Run ``plan`` in ``out``, write the report, and print what came of it.
+
+    Raises:
+        VeriloopError: See `veriloop.loop.run`.
+        typer.Exit: With code 130, after an interrupt.
+    """
+    from ..loop import run
+    from ..report.html import write_report
+    from ..report.summary import summarise
+    from ..store.folder import RunFolder
+    from .live import progress
+    from .output import outcome_json, outcome_table, print_json, print_table
+
+    try:
+        with progress(RunFolder(out), plan, json=json, plain=plain):
+            folder = run(plan, out, resume=resume)
+    except KeyboardInterrupt:
+        begun = RunFolder(out).exists()
+        after = (
+            f"finished rounds are safe, continue with: veriloop resume {out}"
+            if begun
+            else "nothing was begun"
+        )
+        typer.echo(f"interrupted; {after}", err=True)
+        raise typer.Exit(130) from None
+    report, summaries = write_report(folder), summarise(folder)
+    if json:
+        print_json(outcome_json(folder, report, summaries))
+        return
+    print_table(outcome_table(summaries))
+    for arm, reason in folder.manifest().stopped_arms.items():
+        typer.echo(f"{arm} ended early: {reason}")
+    typer.echo(f"report: {report}")

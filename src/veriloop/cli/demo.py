@@ -1,0 +1,30 @@
+"""``veriloop demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import JsonOption, PlainOption
+
+
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Of all randomness.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            show_default="runs/demo-seed-SEED",
+            help="The run folder; continued if it is begun.",
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds after the start model.")] = 6,
+    json: JsonOption = False,
+    plain: PlainOption = False,
+) -> None:
+    """Retrain on verified and on unverified samples of real digits, side by side, in a few minutes."""
+    from ..experiments.demo import demo_plan
+    from .carry_out import carry_out
+
+    out = out or Path("runs") / f"demo-seed-{seed}"
+    carry_out(demo_plan(seed, rounds), out, resume="if-possible", json=json, plain=plain)

@@ -1,0 +1,171 @@
+"""Live progress on stderr: a small table on a terminal, plain lines elsewhere, silence with ``--json``."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from ..events import ArmStopped, Event, Exhausted, RoundFinished
+from ..records import RoundRecord
+from ..report.names import duration, headline, with_error
+from ..store.folder import RunFolder
+from .output import new_table
+from .watch import ArmWatch, Watch
+
+if TYPE_CHECKING:
+    from ..loop import Plan
+
+POLL_SECONDS = 0.25
+
+
+@contextmanager
+def progress(folder: RunFolder, plan: "Plan", *, json: bool, plain: bool) -> Iterator[None]:
+    """Show on stderr how far the run in ``folder`` is, while the block runs it.
+
+    The folder's events are followed rather than a callback, because worker processes write there, too.
+    """
+    if json:
+        yield
+        return
+    done: dict[str, int] = {}
+    for record in folder.records():
+        done[record.arm] = max(record.round, done.get(record.arm, 0))
+    watch = Watch({arm: plan.last_round(arm) for arm in plan.arms}, done)
+    if sys.stderr.isatty() and not plain:
+        live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        with live, _following(folder, watch, Board(folder, watch, live)):
+            yield
+    else:
+        with _following(folder, watch, Lines(folder, watch, sys.stderr)):
+            yield
+
+
+class View(Protocol):
+    """Shows a `Watch` to a person."""
+
+    def show(self, events: list[Event]) -> None:
+        """The watch has seen these events, maybe none; called a few times a second."""
+        ...
+
+
+class Lines:
+    """A line for each finished round."""
+
+    def __init__(self, folder: RunFolder, watch: Watch, file: TextIO) -> None:
+        self._folder, self._watch, self._file = folder, watch, file
+        self._started = any(arm.done >= 0 for arm in watch.arms.values())
+
+    def show(self, events: list[Event]) -> None:
+        """Print what these events have to say."""
+        for event in events:
+            if line := self._line(event):
+                print(line, file=self._file, flush=True)
+
+    def _line(self, event: Event) -> str | None:
+        match event:
+            case RoundFinished(round=0):
+                # All arms share round 0, and say so once.
+                first, self._started = not self._started, True
+                return f"start model done{self._measured(event)}" if first else None
+            case RoundFinished():
+                last = self._watch.arms[event.arm].last_round
+                return f"{event.arm} round {event.round}/{last} done{self._measured(event)}{self._left()}"
+            case Exhausted():
+                return f"{event.arm} round {event.round}: kept {event.kept:,} of {event.wanted:,} wanted"
+            case ArmStopped():
+                return f"{event.arm} ended early: {event.reason}"
+        return None
+
+    def _measured(self, event: RoundFinished) -> str:
+        measured = _headline_of(_find(self._folder, event.arm, event.round))
+        return f": {measured}" if measured else ""
+
+    def _left(self) -> str:
+        left = self._watch.seconds_left(time.time())
+        return f" (about {duration(left)} left)" if left and left >= 1 else ""
+
+
+class Board:
+    """A table that is drawn over and over: a row for each arm, and the time left."""
+
+    def __init__(self, folder: RunFolder, watch: Watch, live: Live) -> None:
+        self._folder, self._watch, self._live = folder, watch, live
+        self._measured: dict[str, str] = {}
+        self._began = time.time()
+
+    def show(self, events: list[Event]) -> None:
+        """Draw the table anew."""
+        for event in events:
+            if isinstance(event, RoundFinished):
+                self._measured[event.arm] = _headline_of(_find(self._folder, event.arm, event.round))
+        self._live.update(self._draw(), refresh=True)
+
+    def _draw(self) -> Group:
+        table = new_table()
+        for heading in ("arm", "round", "", "doing", "latest"):
+            table.add_column(heading)
+        for name, arm in self._watch.arms.items():
+            shown = f"{max(arm.done, 0)}/{arm.last_round}"
+            table.add_row(name, shown, _bar(arm), self._doing(arm), self._measured.get(name, ""))
+        now = time.time()
+        left = self._watch.seconds_left(now)
+        rest = "" if left is None else f", about {duration(left)} left"
+        return Group(table, Text(f"{duration(now - self._began)} so far{rest}", style="dim"))
+
+    def _doing(self, arm: ArmWatch) -> str:
+        if arm.stopped:
+            return "ended early"
+        if arm.done == arm.last_round:
+            return "done"
+        if arm.done < 0:
+            return f"start model: {self._watch.start_stage}" if self._watch.start_stage else ""
+        if arm.progress and arm.stage == "generate":
+            made = arm.progress
+            return f"accepted {made.accepted:,}/{made.wanted:,} of {made.generated:,}"
+        return arm.stage
+
+
+def _bar(arm: ArmWatch) -> Text:
+    width = 16
+    full = round(width * max(arm.done, 0) / arm.last_round)
+    return Text.assemble(("━" * full, "green"), ("━" * (width - full), "bright_black"))
+
+
+@contextmanager
+def _following(folder: RunFolder, watch: Watch, view: View) -> Iterator[None]:
+    _, position = folder.events()
+    over = threading.Event()
+
+    def follow() -> None:
+        start, last_look = position, False
+        while True:
+            events, start = folder.events(start)
+            for event in events:
+                watch.see(event)
+            view.show(events)
+            if last_look:
+                return
+            last_look = over.wait(POLL_SECONDS)
+
+    reader = threading.Thread(target=follow, name="progress", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join(timeout=5)
+
+
+def _find(folder: RunFolder, arm: str, round_: int) -> RoundRecord | None:
+    return next((r for r in folder.records() if (r.arm, r.round) == (arm, round_)), None)
+
+
+def _headline_of(record: RoundRecord | None) -> str:
+    metric = headline(list(record.metrics)) if record else None
+    return f"{metric} {with_error(record.metrics[metric])}" if record and metric else ""

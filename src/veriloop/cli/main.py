@@ -1,0 +1,59 @@
+"""The entry point of the command ``veriloop``: puts the verbs together, and turns errors into one line."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from ..errors import VeriloopError
+from .demo import demo
+from .export import export
+from .list import list_runs
+from .preview import preview
+from .report import report
+from .resume import resume
+from .run import run
+from .validate import validate
+
+app = typer.Typer(
+    name="veriloop",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _verb in (demo, validate, preview, run, resume, report):
+    app.command()(_verb)
+app.command("list")(list_runs)
+app.command()(export)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from .. import __version__
+
+        typer.echo(f"veriloop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def veriloop(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Train generative models on their own verified output, and know whether it helps."""
+
+
+def main() -> None:
+    """Run the command line. Mistakes of the user end in one line on stderr and exit code 2."""
+    try:
+        app()
+    except VeriloopError as e:
+        _fail(str(e))
+    except OSError as e:
+        _fail(f"{e.strerror or e}: {e.filename}" if e.filename else str(e))
+
+
+def _fail(line: str) -> NoReturn:
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,15 @@
+"""Arguments and options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML configuration.")]
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=VALUE", help="Replace a setting of the configuration; repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object, for machines.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Progress in plain lines, no live display.")]

@@ -1,0 +1,72 @@
+"""What verbs print: one JSON object for machines, or text and tables for people."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..report.summary import ArmSummary, Change
+    from ..store.folder import RunFolder
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object; numbers that JSON does not have must be None already."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(table: "Table") -> None:
+    """Print a table on stdout; a folder called ``[red]`` is shown as it is."""
+    from rich.console import Console
+
+    Console(highlight=False, markup=False).print(table)
+
+
+def new_table() -> "Table":
+    """A table in the one style that all verbs use."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+
+
+def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummary]") -> dict[str, Any]:
+    """A run's outcome: its folder, report and status, and the first and last record of each arm."""
+    return {
+        "run": str(folder.path),
+        "report": str(report),
+        "status": folder.manifest().status,
+        "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},
+        "last": {s.arm: s.last.model_dump(mode="json") for s in summaries},
+    }
+
+
+def outcome_table(summaries: "list[ArmSummary]") -> "Table":
+    """First against last round, a row for each metric and a column for each arm."""
+    from rich.text import Text
+
+    from ..report.names import metric_name
+
+    arrows = {"lower": " ↓", "higher": " ↑", "near one": " →1", "": ""}
+    table = new_table()
+    table.add_column("first → last round")
+    for summary in summaries:
+        rounds = "upper bound" if summary.is_bound else f"{summary.rounds} rounds"
+        table.add_column(Text(f"{summary.arm}\n{rounds}"), justify="right")
+    for metric in dict.fromkeys(name for s in summaries for name in s.last.metrics):
+        cells = [_outcome(s.changes.get(metric), s.is_bound) for s in summaries]
+        table.add_row(metric + arrows[metric_name(metric).better], *cells)
+    return table
+
+
+def _outcome(change: "Change | None", is_bound: bool) -> str:
+    from ..report.names import short
+
+    if change is None:
+        return ""
+    if is_bound:
+        return short(change.last.value)
+    ratio = f"  x{change.ratio:.2f}" if change.ratio == change.ratio else ""
+    return f"{short(change.first.value)} → {short(change.last.value)}{ratio}"

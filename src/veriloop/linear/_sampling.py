@@ -1,0 +1,204 @@
+"""Means of n accepted draws, many rows at once: exact sampling from truncated normals by rejection.
+
+Each row is one direction of one chain, with its own interval [alpha, beta]. Only the sum of its n accepted
+draws is kept, so memory does not grow with n. A row uses the proposal that costs it least per accepted draw:
+
+- a standard normal, kept when it falls inside, for wide intervals;
+- a uniform over the interval, kept with probability ``density / largest density``;
+- an exponential towards the tail (Robert 1995), likewise.
+
+Two uniforms are several times cheaper than a normal, so the second wins wherever the density is not too
+uneven, which is where the paper's experiments live.
+
+All proposals of a pass are drawn for a block of rows that fits in L2 cache. A row proposes at most as many
+draws as it still needs, so it never gets one too many and which draws are kept depends on nothing else.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Precision: TypeAlias = Literal["float32", "float64"]
+
+_BLOCK = 1 << 15
+"""Proposals drawn at once: in float32 their uniforms, weights and masks fit in 512 KB of L2 cache."""
+
+_COLUMNS = 512
+"""Proposals per row and pass, at most. Sums over passes are float64, so float32 rounding stays near 1e-7."""
+
+_NORMAL, _UNIFORM, _EXPONENTIAL = 0, 1, 2
+_COST = np.array([11.0, 8.0, 13.0])
+"""Nanoseconds per proposal of each kind, measured. Only the choice of proposal depends on them."""
+
+
+def accepted_means(
+    alpha: Floats, beta: Floats, n: int, rng: np.random.Generator, precision: Precision = "float32"
+) -> Floats:
+    """Mean of ``n`` independent draws from the standard normal truncated to [alpha, beta], for each row.
+
+    Args:
+        alpha: Lower ends, shape ``(rows,)``; may be -inf.
+        beta: Upper ends, each above its ``alpha``; may be inf.
+        n: Draws per row, at least 1.
+        rng: Source of all randomness.
+        precision: Of single draws; means are float64.
+
+    Returns:
+        Shape ``(rows,)``.
+    """
+    mirrored = -alpha > beta
+    low, high = np.where(mirrored, -beta, alpha), np.where(mirrored, -alpha, beta)
+    kind, rate = _cheapest(low, high)
+    means = np.empty(len(low))
+    for which in (_NORMAL, _UNIFORM, _EXPONENTIAL):
+        rows = np.flatnonzero(kind == which)
+        if rows.size:
+            proposal = _Proposal.of(which, low[rows], high[rows], rate[rows], np.dtype(precision))
+            means[rows] = proposal.shift + proposal.scale * _sums(proposal, n, rng) / n
+    return np.where(mirrored, -means, means)
+
+
+def _cheapest(low: Floats, high: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """The kind of proposal for each mirrored interval, and the rate of its exponential.
+
+    The expected number of proposals per accepted draw is the area under the scaled-up proposal over the
+    interval's mass. The mass is common to all kinds, so areas are compared, in logs.
+    """
+    width = high - low
+    peak = np.maximum(low, 0.0)
+    log_peak = -(peak**2) / 2 - np.log(2 * np.pi) / 2
+    positive = low > 0
+    tail = np.where(positive, low, 1.0)
+    rate = (tail + np.hypot(tail, 2.0)) / 2  # Robert (1995), equation 2.4
+    slope = 2 / (tail + np.hypot(tail, 2.0))  # rate - tail, without cancellation
+    best = np.minimum(slope, width)
+    excess = best * (slope - best / 2)
+    log_area = np.stack(
+        [
+            np.zeros_like(width),
+            np.log(width) + log_peak,
+            np.where(positive, log_peak + excess + np.log(-np.expm1(-rate * width) / rate), np.inf),
+        ]
+    )
+    return (log_area + np.log(_COST)[:, None]).argmin(axis=0), rate
+
+
+@dataclass(frozen=True, eq=False)
+class _Proposal:
+    """One kind of proposal for a set of rows: draws are ``shift + scale * s``.
+
+    For a normal, s is accepted within ``bounds``. For the others, s is built from a uniform and accepted with
+    probability ``exp(c0 + c1 s + c2 s^2) <= 1``, where c are the ``bounds``.
+
+    Attributes:
+        kind: One of the three kinds.
+        shift: 0 for a normal, else the end of the interval nearest to 0; shape ``(rows,)``.
+        scale: 1 for a normal, the width for a uniform, 1 / rate for an exponential; shape ``(rows,)``.
+        share: For an exponential, its probability within the width, shape ``(rows, 1)``.
+        bounds: Shape ``(2, rows, 1)`` for a normal, else ``(3, rows, 1)``.
+    """
+
+    kind: int
+    shift: Floats
+    scale: Floats
+    share: NDArray[np.floating]
+    bounds: NDArray[np.floating]
+
+    @classmethod
+    def of(
+        cls, kind: int, low: Floats, high: Floats, rate: Floats, dtype: np.dtype[np.floating]
+    ) -> "_Proposal":
+        if kind == _NORMAL:
+            return cls(
+                kind, np.zeros(len(low)), np.ones(len(low)), np.empty(0, dtype), _columns(dtype, low, high)
+            )
+        width = high - low
+        scale = width if kind == _UNIFORM else 1 / rate
+        # log density in t = draw - low: -t^2 / 2 - low * t, plus rate * t to divide by the exponential.
+        slope = -low if kind == _UNIFORM else 2 / (low + np.hypot(low, 2.0))
+        top = np.clip(slope, 0.0, width)
+        share = _columns(dtype, -np.expm1(-width / scale))[0]
+        return cls(
+            kind, low, scale, share, _columns(dtype, top * (top / 2 - slope), slope * scale, -(scale**2) / 2)
+        )
+
+    def accept(
+        self, rows: NDArray[np.intp], width: int, rng: np.random.Generator, scratch: "_Scratch"
+    ) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """Propose ``width`` values of s for each of ``rows``, into ``scratch``.
+
+        Returns:
+            The values and whether each is accepted, both ``(len(rows), width)``.
+        """
+        s, weight, coin, mask = scratch.shaped(len(rows), width)
+        bounds = self.bounds[:, rows]
+        if self.kind == _NORMAL:
+            rng.standard_normal(dtype=s.dtype.type, out=s)
+            np.greater_equal(s, bounds[0], out=mask)
+            mask &= s <= bounds[1]
+            return s, mask
+        rng.random(dtype=s.dtype.type, out=s)
+        if self.kind == _EXPONENTIAL:
+            s *= -self.share[rows]
+            np.log1p(s, out=s)
+            np.negative(s, out=s)
+        np.multiply(s, bounds[2], out=weight)
+        weight += bounds[1]
+        weight *= s
+        weight += bounds[0]
+        np.exp(weight, out=weight)
+        rng.random(dtype=s.dtype.type, out=coin)
+        np.less(coin, weight, out=mask)
+        return s, mask
+
+
+class _Scratch:
+    """Memory for one block of proposals, reused by every pass."""
+
+    def __init__(self, dtype: np.dtype[np.floating]) -> None:
+        self._floats = np.empty((3, _BLOCK), dtype)
+        self._mask = np.empty(_BLOCK, np.bool_)
+
+    def shaped(self, rows: int, width: int) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
+        """Three float arrays and a mask, all ``(rows, width)``; at most ``_BLOCK`` elements each."""
+        size = rows * width
+        s, weight, coin = (row[:size].reshape(rows, width) for row in self._floats)
+        return s, weight, coin, self._mask[:size].reshape(rows, width)
+
+    def kept(self, mask: NDArray[np.bool_]) -> NDArray[np.floating]:
+        """``mask`` as 0 and 1 in the scratch's precision; the weights are overwritten."""
+        ones = self._floats[1, : mask.size].reshape(mask.shape)
+        np.copyto(ones, mask)
+        return ones
+
+
+def _sums(proposal: _Proposal, n: int, rng: np.random.Generator) -> Floats:
+    """Sum of the first ``n`` accepted values of s, for each row."""
+    dtype = proposal.bounds.dtype
+    scratch = _Scratch(dtype)
+    columns = np.arange(_COLUMNS)
+    sums = np.zeros(len(proposal.shift))
+    need = np.full(len(sums), n)
+    pending = np.arange(len(sums))
+    while pending.size:
+        width = min(int(np.ceil(need[pending].mean())), _COLUMNS)
+        step = _BLOCK // width
+        for first in range(0, pending.size, step):
+            rows = pending[first : first + step]
+            s, mask = proposal.accept(rows, width, rng, scratch)
+            wanted = need[rows]
+            if wanted.min() < width:
+                mask &= columns[:width] < wanted[:, None]
+            kept = scratch.kept(mask)
+            sums[rows] += np.einsum("ij,ij->i", s, kept)
+            need[rows] -= np.einsum("ij->i", kept).astype(np.intp)
+        pending = pending[need[pending] > 0]
+    return sums
+
+
+def _columns(dtype: np.dtype[np.floating], *rows: Floats) -> NDArray[np.floating]:
+    """Values per row, stacked so that each broadcasts against ``(rows, width)`` blocks."""
+    return np.stack(rows)[..., None].astype(dtype)

@@ -1,0 +1,198 @@
+"""A small image classifier of our own, whose last hidden layer is the feature space of the metrics.
+
+Its weights are shipped, one safetensors file and one card (JSON: architecture, training command, seed,
+accuracies) per data set; ``tools/train_classifier.py`` makes both. It has seen real training images only.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+
+from ..datasets.images import images
+from ..errors import ConfigError, CorruptFileError, DataError
+from ..networks import in_batches, load_weights
+from ..parts import did_you_mean
+from ..samples import Samples
+from .base import Evaluation
+
+WEIGHTS = Path(__file__).parent / "weights"
+SHIPPED = ("digits", "mnist", "fashion-mnist")
+
+
+class Card(BaseModel):
+    """What stands beside a classifier's weights: its architecture, and where it comes from.
+
+    Attributes:
+        height: Pixels.
+        width: Pixels.
+        levels: A pixel counts 0..levels.
+        classes: Number of labels.
+        channels: Feature maps of the three convolutions.
+        pools: Side of the max-pooling after each convolution; 1 for none.
+        features: Width of the last hidden layer.
+        command: How it was trained.
+        seed: Of the training.
+        train_images: How many real images it was trained on.
+        test_images: How many it was tested on.
+        train_accuracy: Share of them that it labels right.
+        test_accuracy: Share of them that it labels right.
+        sha256: Of the weights file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: int
+    width: int
+    levels: int
+    classes: int
+    channels: tuple[int, int, int]
+    pools: tuple[int, int, int]
+    features: int
+    command: str
+    seed: int
+    train_images: int
+    test_images: int
+    train_accuracy: float
+    test_accuracy: float
+    sha256: str
+
+
+class Classifier(nn.Module):
+    """Three 3x3 convolutions, each with ReLU and maybe max-pooling, one hidden layer, logits.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+        levels: A pixel counts 0..levels.
+        classes: Number of labels.
+        channels: Feature maps of the three convolutions.
+        pools: Side of the max-pooling after each; 1 for none.
+        features: Width of the hidden layer.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        levels: int,
+        classes: int,
+        channels: tuple[int, int, int],
+        pools: tuple[int, int, int],
+        features: int,
+    ) -> None:
+        super().__init__()
+        self.levels, self.pools = levels, pools
+        inputs = (1, *channels[:-1])
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(inputs, channels, strict=True)
+        )
+        for pool in pools:
+            height, width = height // pool, width // pool
+        self.hidden = nn.Linear(channels[-1] * height * width, features)
+        self.last = nn.Linear(features, classes)
+
+    def features(self, counts: Tensor) -> Tensor:
+        """The hidden layer after its ReLU, shape (n, features), of counts of shape (n, height, width)."""
+        x = (counts / self.levels).unsqueeze(1)
+        for convolution, pool in zip(self.convolutions, self.pools, strict=True):
+            x = F.relu(convolution(x))
+            if pool > 1:
+                x = F.max_pool2d(x, pool)
+        return F.relu(self.hidden(x.flatten(1)))
+
+    def forward(self, counts: Tensor) -> Tensor:
+        """Logits, shape (n, classes), of counts of shape (n, height, width)."""
+        return self.last(self.features(counts))
+
+
+def _known(name: str) -> str:
+    if name not in SHIPPED and not name.endswith(".safetensors"):
+        raise ConfigError(
+            "no such classifier",
+            got=name,
+            expected=f"one of {', '.join(SHIPPED)}, or the path of a .safetensors file with its card beside it",
+            fix=did_you_mean(name, SHIPPED),
+        )
+    return name
+
+
+ClassifierName = Annotated[str, AfterValidator(_known)]
+"""A shipped classifier's name, or the path of a weights file of one's own with its card beside it."""
+
+
+@cache
+def load_classifier(name: str) -> tuple[Classifier, Card]:
+    """A classifier, frozen, and its card.
+
+    Raises:
+        CorruptFileError: The weights or the card are missing, damaged, or do not belong together.
+    """
+    weights = WEIGHTS / f"{name}.safetensors" if name in SHIPPED else Path(name)
+    path = weights.with_suffix(".json")
+    try:
+        card = Card.model_validate_json(path.read_text())
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except (OSError, ValidationError) as e:
+        raise CorruptFileError(
+            f"classifier {name} cannot be read ({e})", fix="make it anew with tools/train_classifier.py"
+        ) from e
+    if found != card.sha256:
+        raise CorruptFileError(
+            f"weights {weights} are not those of their card", got=f"sha256 {found}", expected=card.sha256
+        )
+    classifier = Classifier(
+        card.height, card.width, card.levels, card.classes, card.channels, card.pools, card.features
+    )
+    load_weights(classifier, weights)
+    return classifier, card
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a classifier makes of n labelled images.
+
+    Attributes:
+        features: Last hidden layer, shape (n, features).
+        predicted: The likeliest class, shape (n,).
+        label: The given class, shape (n,).
+    """
+
+    features: NDArray[np.float64]
+    predicted: NDArray[np.int64]
+    label: NDArray[np.int64]
+
+
+def see(samples: Samples, name: str) -> Seen:
+    """Classify ``samples`` with the classifier ``name``.
+
+    Raises:
+        DataError: They are no images of the size and levels that the classifier was trained on.
+    """
+    classifier, card = load_classifier(name)
+    pixels, label = images(samples, card.levels, card.classes)
+    if pixels.shape[1:] != (card.height, card.width):
+        raise DataError(
+            f"images of another size than classifier {name!r} knows",
+            got=f"{pixels.shape[1]}x{pixels.shape[2]}",
+            expected=f"{card.height}x{card.width}",
+        )
+    # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
+    features = torch.cat(list(in_batches(classifier.features, torch.tensor(pixels))))
+    predicted = torch.cat(list(in_batches(lambda x: classifier.last(x).argmax(1), features)))
+    return Seen(features.double().numpy(), predicted.numpy(), label)
+
+
+def seen(evaluation: Evaluation, name: str) -> tuple[Seen, Seen]:
+    """What the classifier makes of the generated and of the real samples, computed once for all metrics."""
+    return evaluation.once(
+        ("seen", name), lambda: (see(evaluation.generated, name), see(evaluation.real, name))
+    )

@@ -1,0 +1,80 @@
+"""Fréchet distance between real and generated images in the features of our own classifier."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Estimate
+from .base import Evaluation, Metric
+from .features import ClassifierName, seen
+from .standard_errors import of_stratified_mean
+
+
+class Frechet(Metric):
+    """Fréchet distance between Gaussian fits of real and generated classifier features.
+
+    Not the FID, which is the same distance in the features of an Inception network trained on ImageNet:
+    values compare with each other under one classifier only.
+
+    It is biased upwards by about the number of features over the number of samples; compare values
+    measured on equally many samples. The standard error is that of drawing the generated samples (labels
+    and held-out images fixed), by the influence function.
+
+    Cost: under 0.1 s for 2,000 + 600 digits, 1 s for 10,000 + 10,000 MNIST images on one thread; nearly all
+    of it classification, shared with the other metrics of one classifier.
+
+    Attributes:
+        classifier: ``digits``, ``mnist``, ``fashion-mnist``, or the path of a classifier of your own.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("frechet",)
+
+    classifier: ClassifierName
+
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        """``frechet``; NaN when there are fewer than two samples on either side."""
+        generated, real = seen(evaluation, self.classifier)
+        return {"frechet": frechet_distance(real.features, generated.features, generated.label)}
+
+
+def frechet_distance(
+    real: NDArray[np.float64], generated: NDArray[np.float64], stratum: NDArray[np.integer]
+) -> Estimate:
+    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) of the means and covariances of two sets of points.
+
+    (D. Dowson, B. Landau, Journal of Multivariate Analysis 12, 1982: the squared 2-Wasserstein distance
+    of two Gaussians.) With T = C^(1/2) (C^(1/2) C' C^(1/2))^(-1/2) C^(1/2), the linear part of the optimal
+    map from N(m', C') to N(m, C), its influence function at a generated point x is
+    2 (m' - m)^T (x - m') + (x - m')^T (I - T) (x - m') - tr((I - T) C'),
+    whose spread over the generated points, divided by the root of their number, is the standard error.
+
+    Args:
+        real: Shape (n, d).
+        generated: Shape (n', d).
+        stratum: Fixed class of each generated point, shape (n',).
+
+    Returns:
+        The distance (squared, at least 0) and its standard error; NaN with fewer than two points. Where
+        the covariances are singular, directions without spread count as they are and add no error.
+    """
+    if min(len(real), len(generated)) < 2:
+        return Estimate(np.nan, np.nan)
+    shift = generated.mean(0) - real.mean(0)
+    c_real, c_generated = (np.cov(x, rowvar=False).reshape(len(shift), -1) for x in (real, generated))
+    root = _root(c_real)
+    values, vectors = np.linalg.eigh(root @ c_generated @ root)
+    roots = np.sqrt(np.clip(values, 0, None))
+    distance = shift @ shift + np.trace(c_real) + np.trace(c_generated) - 2 * roots.sum()
+
+    # Rounding leaves eigenvalues of about 1e-16 of the largest where there is no spread at all.
+    spread = roots > 1e-7 * roots.max(initial=0)
+    half = root @ vectors[:, spread] / np.sqrt(roots[spread])
+    centred = generated - generated.mean(0)
+    influence = 2 * centred @ shift + (centred**2).sum(1) - ((centred @ half) ** 2).sum(1)
+    return Estimate(max(float(distance), 0.0), of_stratified_mean(influence, stratum))
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

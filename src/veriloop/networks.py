@@ -1,0 +1,82 @@
+"""What every torch network here needs: seeded weights, files that are checked, batches that do not matter.
+
+Not imported by ``import veriloop``: only parts that need torch import this module.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from .errors import CorruptFileError
+
+INFERENCE_BATCH = 256
+"""Rows per forward pass. About where decoding is fastest on a CPU: the activations stay in cache."""
+
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's own default for both.
+
+    PyTorch draws them from its global generator, which is not ours to touch.
+    """
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                bound = layer.weight[0].numel() ** -0.5
+                layer.weight.uniform_(-bound, bound, generator=generator)
+                if layer.bias is not None:
+                    layer.bias.uniform_(-bound, bound, generator=generator)
+
+
+def freeze(network: nn.Module) -> None:
+    """Make a trained network ready for inference, in place: no dropout, no gradients."""
+    network.eval().requires_grad_(False)
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write the weights to ``path`` as safetensors; equal weights give equal bytes."""
+    path.write_bytes(to_safetensors({k: v.contiguous() for k, v in network.state_dict().items()}))
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Fill ``network``, in place, with what :func:`save_weights` wrote, and freeze it.
+
+    Raises:
+        CorruptFileError: The file is missing, cut short, or holds the weights of another network.
+    """
+    try:
+        network.load_state_dict({k: v.float() for k, v in from_safetensors(path.read_bytes()).items()})
+    except FileNotFoundError:
+        raise CorruptFileError(f"weights {path} are missing") from None
+    except (SafetensorError, RuntimeError, OSError, ValueError) as e:
+        raise CorruptFileError(
+            f"weights {path} cannot be read ({e})", fix="restore the file, or make it anew"
+        ) from e
+    freeze(network)
+
+
+def in_batches(f: Callable[..., Tensor], *columns: Tensor, batch: int = INFERENCE_BATCH) -> Iterator[Tensor]:
+    """Apply ``f`` to batches of rows without gradients; yields each batch's result, in order.
+
+    Every call sees exactly ``batch`` rows, the last one filled up with zeros that are cut off again:
+    matrix libraries choose their kernels, and with them the last bit of a result, by the shape. So a
+    row's result does not depend on how many rows it came with.
+
+    Args:
+        f: Maps tensors of ``batch`` rows to a tensor of ``batch`` rows, row by row.
+        *columns: Tensors of n rows each; when n is 0, one empty result is yielded.
+        batch: How many rows ``f`` sees at a time.
+    """
+    n = len(columns[0])
+    for start in range(0, max(n, 1), batch):
+        parts = [c[start : start + batch] for c in columns]
+        rows = len(parts[0])
+        if rows < batch:
+            parts = [torch.cat([p, p.new_zeros(batch - rows, *p.shape[1:])]) for p in parts]
+        with torch.inference_mode():
+            result = f(*parts)
+        yield result[:rows]

@@ -1,0 +1,102 @@
+"""Kept samples with their provenance, as Parquet or JSON lines for other tools."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic_core import to_json
+
+from ..errors import ConfigError, DataError
+from ..samples import Column
+from ..store.atomic import write_file
+from ..store.folder import PROVENANCE, RunFolder
+
+ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
+"""Columns that `kept_table` adds to those of the data."""
+
+
+def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
+    """The samples that a round of an arm kept.
+
+    Returns:
+        The columns of the data (images as nested lists of fixed size), then those of `ADDED`. A
+        sample's ``chunk`` and ``row`` say where in the round it was generated; its ``score`` is null
+        when nobody scored it.
+
+    Raises:
+        ConfigError: There is no such finished round, or it keeps no samples.
+        DataError: A column of the data has the name of one of `ADDED`.
+        CorruptFileError: The file of kept samples cannot be read.
+    """
+    _check_round(folder, round_, arm)
+    samples = folder.kept_with_provenance(round_, arm)
+    manifest, n = folder.manifest(), len(samples)
+    verifier = manifest.config.get("arms", {}).get(arm, {}).get("verifier")
+    columns = {name: _arrow(samples[name]) for name in samples if name not in PROVENANCE}
+    if taken := sorted(set(columns) & set(ADDED)):
+        raise DataError("columns with names that the export adds", got=", ".join(taken), fix="rename them")
+    chunk, row, score = (samples.array(name) for name in PROVENANCE)
+    columns |= {
+        "round": pa.array(np.full(n, round_, np.int32)),
+        "arm": pa.array([arm] * n),
+        "chunk": pa.array(chunk),
+        "row": pa.array(row),
+        "seed": pa.array(np.full(n, manifest.seed, np.int64)),
+        "score": pa.array(score, from_pandas=True),
+        "verifier": pa.array([verifier["kind"] if verifier else None] * n, pa.string()),
+    }
+    return pa.table(columns)
+
+
+def export_kept(folder: RunFolder, round_: int, arm: str, path: Path) -> int:
+    """Write `kept_table` to ``path``, as its suffix says: ``.parquet`` or ``.jsonl``.
+
+    Returns:
+        The number of samples.
+
+    Raises:
+        ConfigError: The suffix is another one, or see `kept_table`.
+        DataError: See `kept_table`.
+        StorageError: The file could not be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {".parquet", ".jsonl"}:
+        raise ConfigError("file to export to", got=str(path), expected="a name ending in .parquet or .jsonl")
+    table = kept_table(folder, round_, arm)
+    buffer = io.BytesIO()
+    if suffix == ".parquet":
+        pq.write_table(table, buffer)
+    else:
+        for row in table.to_pylist():
+            # JSON has no NaN or infinity: they become null.
+            buffer.write(to_json(row, inf_nan_mode="null") + b"\n")
+    write_file(path, buffer.getvalue())
+    return table.num_rows
+
+
+def _check_round(folder: RunFolder, round_: int, arm: str) -> None:
+    records = folder.records()
+    arms = dict.fromkeys(r.arm for r in records)
+    if arm not in arms:
+        raise ConfigError(
+            f"no finished round of arm {arm!r} in {folder.path}",
+            expected=f"one of {', '.join(arms)}" if arms else "a run with a finished round",
+        )
+    keeping = sorted(r.round for r in records if r.arm == arm and r.counts.kept > 0)
+    if round_ not in keeping:
+        raise ConfigError(
+            f"arm {arm!r} keeps no samples in this round",
+            got=round_,
+            expected=f"one of {', '.join(map(str, keeping))}" if keeping else "an arm that keeps samples",
+        )
+
+
+def _arrow(column: Column) -> pa.Array:
+    if not isinstance(column, np.ndarray):
+        return pa.array(column, pa.string())
+    flat: pa.Array = pa.array(column.reshape(-1))
+    for size in reversed(column.shape[1:]):
+        flat = pa.FixedSizeListArray.from_arrays(flat, size)
+    return flat

@@ -1,0 +1,178 @@
+"""Figures from the tidy frames of `frames`.
+
+A figure has no title and no legend: a page
+writes its own, which wrap on a phone. ``figure.update_layout(showlegend=True)`` brings the legend back.
+"""
+
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from .palette import STAGES, ArmStyle
+
+# Backgrounds stay transparent and lines half-transparent grey, so that a figure suits a light and a dark
+# page. Dragging is off: on a phone it would catch the finger that wants to scroll.
+_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+_GRID = "rgba(128, 128, 128, 0.22)"
+_AXIS = {
+    "gridcolor": _GRID,
+    "linecolor": _GRID,
+    "zeroline": False,
+    "automargin": True,
+    "title": {"font": {"size": 12}},
+}
+_TEMPLATE = go.layout.Template(
+    layout=go.Layout(
+        font={"family": _FONT, "size": 13},
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        margin={"l": 8, "r": 12, "t": 10, "b": 8},
+        xaxis=_AXIS | {"showgrid": False, "showline": True, "ticks": "outside"},
+        yaxis=_AXIS | {"nticks": 6},
+        hovermode="x unified",
+        dragmode=False,
+        showlegend=False,
+    )
+)
+
+
+def metric_figure(
+    metrics: pd.DataFrame, metric: str, *, styles: Mapping[str, ArmStyle], bounds: Collection[str] = ()
+) -> go.Figure:
+    """A metric's curve for each arm over the rounds, with a band of two standard errors either side.
+
+    Args:
+        metrics: From `frames.metrics_frame`.
+        metric: Which one.
+        styles: How arms are drawn, from `palette.arm_styles`.
+        bounds: Arms drawn as a horizontal line at their last value (they have no chain of rounds).
+    """
+    rows = metrics[metrics["metric"] == metric]
+    span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (0, 1)
+    figure = go.Figure(layout={"template": _TEMPLATE})
+    chains = {arm: rows[rows["arm"] == arm].sort_values("round") for arm in styles}
+    for arm, chain in chains.items():
+        known = chain[chain["value"].notna() & chain["se"].notna()]
+        if len(known) and arm not in bounds:
+            figure.add_trace(_band(known, arm, styles[arm]))
+    for arm, chain in chains.items():
+        if len(chain):
+            draw = _level if arm in bounds else _curve
+            figure.add_trace(draw(chain, arm, styles[arm], span))
+    return figure.update_xaxes(title="round", **_whole_ticks(span))
+
+
+def acceptance_figure(counts: pd.DataFrame, *, styles: Mapping[str, ArmStyle]) -> go.Figure:
+    """The accepted share of all candidates, for each arm over the rounds.
+
+    Args:
+        counts: From `frames.counts_frame`, of the arms to draw.
+        styles: How arms are drawn.
+    """
+    rows = counts[counts["acceptance_rate"].notna()]
+    span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (1, 1)
+    figure = go.Figure(layout={"template": _TEMPLATE})
+    for arm, style in styles.items():
+        chain = rows[rows["arm"] == arm].sort_values("round")
+        if len(chain):
+            figure.add_trace(
+                go.Scatter(
+                    x=chain["round"].tolist(),
+                    y=chain["acceptance_rate"].tolist(),
+                    customdata=chain[["accepted", "generated"]].to_numpy().tolist(),
+                    hovertemplate="%{y:.2%} (%{customdata[0]:,} of %{customdata[1]:,})",
+                    **_look(arm, style),
+                )
+            )
+    figure.update_yaxes(tickformat="~%", rangemode="tozero")
+    return figure.update_xaxes(title="round", **_whole_ticks(span))
+
+
+def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
+    """Where the time went: seconds by stage, summed over the rounds of each arm.
+
+    Args:
+        seconds: From `frames.seconds_frame`.
+    """
+    arms = list(dict.fromkeys(seconds["arm"]))
+    totals = seconds.groupby(["stage", "arm"])["seconds"].sum()
+    means = seconds.groupby(["stage", "arm"])["seconds"].mean()
+    figure = go.Figure(
+        layout={"template": _TEMPLATE, "barmode": "stack", "bargap": 0.45, "hovermode": "closest"}
+    )
+    for stage in dict.fromkeys([*STAGES, *seconds["stage"]]):
+        here = [arm for arm in arms if totals.get((stage, arm), 0.0) > 0]
+        if here:
+            figure.add_trace(
+                go.Bar(
+                    name=stage,
+                    orientation="h",
+                    y=here,
+                    x=[float(totals[stage, arm]) for arm in here],
+                    customdata=[float(means[stage, arm]) for arm in here],
+                    hovertemplate="%{y}: %{x:.1f} s, %{customdata:.2f} s a round",
+                    marker={"color": STAGES.get(stage, "#999999"), "line": {"width": 0}},
+                )
+            )
+    figure.update_yaxes(categoryorder="array", categoryarray=arms[::-1], showgrid=False, ticksuffix="  ")
+    return figure.update_xaxes(title="seconds", showgrid=True, showline=False, ticks="")
+
+
+def _curve(chain: pd.DataFrame, arm: str, style: ArmStyle, span: tuple[int, int]) -> go.Scatter:
+    return go.Scatter(
+        x=chain["round"].tolist(),
+        y=chain["value"].tolist(),
+        customdata=(2 * chain["se"]).fillna(0).tolist(),
+        hovertemplate="%{y:.4~g} ± %{customdata:.2~g}",
+        **_look(arm, style),
+    )
+
+
+def _level(chain: pd.DataFrame, arm: str, style: ArmStyle, span: tuple[int, int]) -> go.Scatter:
+    last = chain.iloc[-1]
+    error = 0.0 if pd.isna(last["se"]) else 2 * float(last["se"])
+    rounds = list(range(span[0], span[1] + 1))
+    return go.Scatter(
+        x=rounds,
+        y=[float(last["value"])] * len(rounds),
+        hovertemplate=f"%{{y:.4~g}} ± {error:.2g}",
+        mode="lines",
+        name=arm,
+        line={"color": style.colour, "dash": style.dash, "width": 1.75},
+    )
+
+
+def _band(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
+    rounds, error = chain["round"].tolist(), 2 * chain["se"]
+    low, high = (chain["value"] - error).tolist(), (chain["value"] + error).tolist()
+    return go.Scatter(
+        x=rounds + rounds[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=_translucent(style.colour),
+        line={"width": 0},
+        mode="lines",
+        name=f"{arm}, ± 2 standard errors",
+        hoverinfo="skip",
+    )
+
+
+def _look(arm: str, style: ArmStyle) -> dict:
+    return {
+        "name": arm,
+        "mode": "lines+markers",
+        "line": {"color": style.colour, "dash": style.dash, "width": 2.25},
+        "marker": {"color": style.colour, "symbol": style.symbol, "size": 7},
+    }
+
+
+def _translucent(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.16)"
+
+
+def _whole_ticks(span: tuple[int, int]) -> dict:
+    """Ticks at whole rounds only, at most about twelve of them."""
+    first, last = span
+    return {"tick0": first, "dtick": max(1, -(-(last - first) // 12)), "range": [first - 0.25, last + 0.25]}

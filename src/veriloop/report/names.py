@@ -1,0 +1,104 @@
+"""What metrics are called in front of people, and which way is better."""
+
+import math
+from typing import Literal, NamedTuple
+
+from ..records import Estimate
+
+MISSING = "\N{EN DASH}"
+"""Stands where there is no number."""
+
+Better = Literal["lower", "higher", "near one", ""]
+
+
+class MetricName(NamedTuple):
+    """How a metric is shown.
+
+    Attributes:
+        title: A few words, for headings and sentences.
+        better: Which way is better; empty when neither is, by itself.
+        meaning: One sentence for who has not met it before.
+    """
+
+    title: str
+    better: Better
+    meaning: str
+
+    @property
+    def hint(self) -> str:
+        """Which way is better, in words; empty when neither is."""
+        if self.better == "near one":
+            return "closer to 1 is better"
+        return f"{self.better} is better" if self.better else ""
+
+
+_NAMES = {
+    "frechet": MetricName(
+        "Fréchet distance",
+        "lower",
+        "How far the samples are from held-out real data, in the features of a small classifier.",
+    ),
+    "fid": MetricName("FID", "lower", "The Fréchet distance in Inception features."),
+    "nelbo": MetricName(
+        "Negative ELBO", "lower", "How badly the model explains held-out real data: reconstruction plus KL."
+    ),
+    "reconstruction": MetricName(
+        "Reconstruction", "lower", "The part of the negative ELBO that is lost in decoding."
+    ),
+    "kl": MetricName("KL", "", "The part of the negative ELBO that the latent code costs."),
+    "accuracy": MetricName(
+        "Label accuracy", "higher", "How often a classifier reads in a sample the class it was made for."
+    ),
+    "precision": MetricName("Precision", "higher", "The share of samples that lie among real data."),
+    "recall": MetricName("Recall", "higher", "The share of real data that lie among samples."),
+    "density": MetricName("Density", "higher", "How densely real data surround the samples."),
+    "coverage": MetricName("Coverage", "higher", "The share of real data with a sample close by."),
+    "diversity": MetricName(
+        "Diversity", "near one", "The spread of samples within a class, relative to that of real data."
+    ),
+}
+
+
+def metric_name(metric: str) -> MetricName:
+    """How ``metric`` is shown; a metric we do not know is shown by its key."""
+    return _NAMES.get(metric, MetricName(metric, "", ""))
+
+
+def headline(metrics: list[str]) -> str | None:
+    """The one of ``metrics`` that stands for a model's quality, or None when there are none."""
+    return next((name for name in ("frechet", "fid") if name in metrics), metrics[0] if metrics else None)
+
+
+def short(x: float) -> str:
+    """``x`` with three significant digits, and no exponent where people would not write one."""
+    if not math.isfinite(x):
+        return MISSING
+    if 1_000 <= abs(x) < 1e7:
+        return f"{x:,.0f}"
+    return f"{x:#.3g}".rstrip(".")
+
+
+def with_error(estimate: Estimate) -> str:
+    """An estimate and its standard error, to the digits that the error leaves: ``12.4 ± 0.3``."""
+    value, se = estimate.value, estimate.se
+    if not (math.isfinite(value) and math.isfinite(se) and se > 0):
+        return short(value)
+    # One digit of the error, two when it begins with 1, as the Particle Data Group rounds.
+    power = math.floor(math.log10(se))
+    places = max(0, -power + (se / 10**power < 1.95))
+    return f"{value:,.{places}f} ± {se:,.{places}f}"
+
+
+def duration(seconds: float) -> str:
+    """Such as ``30 ms``, ``0.4 s``, ``38 s``, ``2 min 05 s``, ``3 h 10 min``."""
+    if not math.isfinite(seconds):
+        return MISSING
+    if 0 < seconds < 0.095:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,54 @@
+"""How arms are drawn: the same colour, dash and marker for the same arm everywhere."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class ArmStyle(NamedTuple):
+    """An arm's look.
+
+    Attributes:
+        colour: With a contrast of at least 3 against the light and the dark page.
+        dash: Of its line, in plotly's words; tells arms apart without colour.
+        symbol: Of its markers, in plotly's words.
+    """
+
+    colour: str
+    dash: str
+    symbol: str
+
+
+# Near Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/), its light colours
+# darkened until they can be seen on white. The bound is grey: it is a reference, not a contestant.
+USUAL_ARMS = {
+    "verified": ArmStyle("#2f80c8", "solid", "circle"),
+    "unverified": ArmStyle("#d55e00", "solid", "diamond"),
+    "all_real": ArmStyle("#7d828a", "dash", "square"),
+}
+OTHER_ARMS = (
+    ArmStyle("#009e73", "dashdot", "triangle-up"),
+    ArmStyle("#b5609a", "dot", "cross"),
+    ArmStyle("#a98100", "longdash", "x"),
+    ArmStyle("#1fa0b0", "longdashdot", "triangle-down"),
+)
+STAGES = {
+    "update": "#6a4c93",
+    "generate": "#3f7cac",
+    "verify": "#4aa88f",
+    "fit": "#c9a227",
+    "evaluate": "#8d99ae",
+}
+"""Colours of the stages of a round; none of them is an arm's."""
+
+
+def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
+    """A style for each arm: fixed for the usual ones, by order of appearance for others."""
+    styles: dict[str, ArmStyle] = {}
+    others = 0
+    for arm in dict.fromkeys(arms):
+        if arm in USUAL_ARMS:
+            styles[arm] = USUAL_ARMS[arm]
+        else:
+            styles[arm] = OTHER_ARMS[others % len(OTHER_ARMS)]
+            others += 1
+    return styles

@@ -1,0 +1,134 @@
+"""Sample grids: what the models of a run draw, beside real images, as embedded PNG."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..samples import Samples
+from ..store.folder import RunFolder
+from .summary import by_arm
+
+COLUMNS = 10
+"""Images side by side. Previews cycle through the classes, so ten make a column for each digit."""
+
+TILE = 32
+"""About how many pixels wide an image is drawn; small ones are enlarged by a whole factor, unblurred."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A sheet of images, ready for an ``img`` element.
+
+    Attributes:
+        title: Shown above it.
+        alt: Its text alternative.
+        source: A ``data:`` URI.
+        width: In pixels.
+        height: In pixels.
+    """
+
+    title: str
+    alt: str
+    source: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """All sheets of a run.
+
+    Attributes:
+        references: Real images, the start model that all arms share, and the last round of the arms
+            trained on all real data.
+        arms: The first, middle and last round of every other arm.
+    """
+
+    references: list[Picture]
+    arms: dict[str, list[Picture]]
+
+
+def gallery(folder: RunFolder) -> Gallery | None:
+    """The sheets of a run; None when it left no real images to compare with, or its data are no images.
+
+    Raises:
+        CorruptFileError: A file of samples cannot be read.
+    """
+    real = _pixels(folder.path / "real.npz")
+    if real is None:
+        return None
+    largest = max(float(real.max()), 1e-12)
+    chains = by_arm(folder.records(), config := folder.manifest().config.get("arms", {}))
+    bounds = [arm for arm in chains if config.get(arm, {}).get("train_on") == "real"]
+
+    def sheets(arm: str, rounds: list[int], title: str) -> list[Picture]:
+        shown = {number: _pixels(folder.round_directory(number, arm) / "preview.npz") for number in rounds}
+        return [
+            _picture(title.format(number), f"samples of {arm}, round {number}", pixels, largest)
+            for number, pixels in shown.items()
+            if pixels is not None
+        ]
+
+    references = [_picture("real images", "held-out real images", real, largest)]
+    if chains:
+        references += sheets(next(iter(chains)), [0], "start model")
+    for arm in bounds:
+        references += sheets(arm, [chains[arm][-1].round], arm)
+    arms = {
+        arm: sheets(arm, _first_middle_last([r.round for r in chain if r.round > 0]), "round {}")
+        for arm, chain in chains.items()
+        if arm not in bounds
+    }
+    return Gallery(references, {arm: pictures for arm, pictures in arms.items() if pictures})
+
+
+def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
+    """Images in rows of `COLUMNS`, as ink on a transparent page: 0 leaves the page bare.
+
+    Args:
+        pixels: Shape (n, height, width).
+        largest: The value drawn as full ink.
+
+    Returns:
+        A picture of black ink whose opacity is the value, so that a page can set its own colours.
+    """
+    n, height, width = pixels.shape
+    scale = max(1, round(TILE / max(height, width)))
+    gap = max(2, TILE // 12)
+    ink = np.clip(pixels / largest * 255, 0, 255).round().astype(np.uint8)
+    ink = ink.repeat(scale, axis=1).repeat(scale, axis=2)
+    rows = -(-n // COLUMNS)
+    tall, wide = height * scale + gap, width * scale + gap
+    sheet = np.zeros((rows * tall - gap, min(n, COLUMNS) * wide - gap), np.uint8)
+    for i, image in enumerate(ink):
+        top, left = i // COLUMNS * tall, i % COLUMNS * wide
+        sheet[top : top + height * scale, left : left + width * scale] = image
+    black = Image.new("L", (sheet.shape[1], sheet.shape[0]), 0)
+    return Image.merge("LA", (black, Image.fromarray(sheet)))
+
+
+def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Picture:
+    sheet = contact_sheet(pixels, largest)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG", optimize=True)
+    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Picture(title, f"Grid of {len(pixels)} {subject}", source, sheet.width, sheet.height)
+
+
+def _pixels(path: Path) -> NDArray | None:
+    if not path.exists():
+        return None
+    samples = Samples.load(path)
+    if "pixels" not in samples or len(samples) == 0:
+        return None
+    pixels = samples["pixels"]
+    return pixels if isinstance(pixels, np.ndarray) and pixels.ndim == 3 else None
+
+
+def _first_middle_last(rounds: list[int]) -> list[int]:
+    return sorted({rounds[0], rounds[(len(rounds) - 1) // 2], rounds[-1]}) if rounds else []

@@ -1,0 +1,116 @@
+"""What became of each arm, from its first to its last round."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..records import Estimate, RoundRecord
+from ..store.folder import RunFolder
+from .names import headline, metric_name, short
+
+Verdict = Literal["better", "worse", "no clear change"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of an arm, first against last round."""
+
+    metric: str
+    first: Estimate
+    last: Estimate
+
+    @property
+    def ratio(self) -> float:
+        """Last over first; NaN when the first is 0 or their signs differ, where it would mislead."""
+        a, b = self.first.value, self.last.value
+        return b / a if a * b > 0 else math.nan
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the change exceeds two standard errors, and which way; None when that cannot be said."""
+        better = metric_name(self.metric).better
+        noise = 2 * math.hypot(self.first.se, self.last.se)
+        a, b = self.first.value, self.last.value
+        if not better or not math.isfinite(noise + a + b):
+            return None
+        if abs(b - a) <= noise:
+            return "no clear change"
+        gain = {"lower": a - b, "higher": b - a, "near one": abs(a - 1) - abs(b - 1)}[better]
+        return "better" if gain > 0 else "worse"
+
+    def remark(self) -> str:
+        """The ratio and the verdict, such as ``×0.54, better``; empty when neither can be said."""
+        ratio = [] if math.isnan(self.ratio) else [f"\N{MULTIPLICATION SIGN}{self.ratio:.2f}"]
+        return ", ".join([*ratio, *([self.verdict] if self.verdict else [])])
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """An arm's first and last finished round.
+
+    Attributes:
+        arm: Its name.
+        first: The record of its first round, usually round 0.
+        last: The record of its last finished round.
+        is_bound: Whether the arm trains on all real data: an upper bound, not a chain of rounds.
+    """
+
+    arm: str
+    first: RoundRecord
+    last: RoundRecord
+    is_bound: bool
+
+    @property
+    def changes(self) -> dict[str, Change]:
+        """By metric, those that both rounds have."""
+        return {
+            name: Change(name, self.first.metrics[name], estimate)
+            for name, estimate in self.last.metrics.items()
+            if name in self.first.metrics
+        }
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds after the first one."""
+        return self.last.round - self.first.round
+
+    def sentence(self) -> str:
+        """The result in one plain line, without the arm's name."""
+        changes = self.changes
+        metric = headline(list(changes))
+        if metric is None:
+            return f"{_rounds(self.last.round)} done, nothing measured"
+        change, title = changes[metric], metric_name(metric).title
+        if self.rounds == 0:
+            return f"{title} {short(change.last.value)}, no round after the start model yet"
+        if self.is_bound:
+            return f"{title} {short(change.last.value)}, trained on all real data"
+        aside = f" ({remark})" if (remark := change.remark()) else ""
+        move = f"{short(change.first.value)} → {short(change.last.value)}"
+        return f"{title} {move}{aside} over {_rounds(self.rounds)}"
+
+
+def summarise(folder: RunFolder) -> list[ArmSummary]:
+    """A summary of each arm with a finished round, in the order of the configuration.
+
+    Raises:
+        CorruptFileError: The manifest or a record cannot be read.
+    """
+    records = folder.records()
+    config = folder.manifest().config.get("arms", {})
+    return [
+        ArmSummary(arm, chain[0], chain[-1], config.get(arm, {}).get("train_on") == "real")
+        for arm, chain in by_arm(records, config).items()
+    ]
+
+
+def by_arm(records: Sequence[RoundRecord], order: Iterable[str] = ()) -> dict[str, list[RoundRecord]]:
+    """The records of each arm by round; arms in the order of ``order``, others after them."""
+    names = dict.fromkeys([*order, *(r.arm for r in records)])
+    chains = {name: sorted((r for r in records if r.arm == name), key=lambda r: r.round) for name in names}
+    return {name: chain for name, chain in chains.items() if chain}
+
+
+def _rounds(n: int) -> str:
+    return f"{n} round" if n == 1 else f"{n} rounds"

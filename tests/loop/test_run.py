@@ -1,0 +1,216 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from veriloop.errors import ConfigError, ExhaustedError, RunFolderError
+from veriloop.events import ArmStopped, Exhausted, RunEnded
+from veriloop.loop import preview, run
+from veriloop.samples import concat
+from veriloop.store.folder import RunFolder
+
+TINY = "veriloop.testing.tiny"
+NEVER = {"acceptance": {"kind": "threshold", "at": 1e9}, "arms": ["verified"], "max_candidates": 300}
+
+
+def _content(folder):
+    """All that must be equal between equal runs."""
+    records = []
+    for line in (folder.path / "records.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        del record["seconds"]
+        records.append(record)
+    files = {
+        str(p.relative_to(folder.path)): p.read_bytes()
+        for p in folder.path.glob("round_*/**/*")
+        if p.is_file()
+    }
+    return records, files
+
+
+def test_every_round_of_every_arm_is_recorded_in_order(tiny_plan, tmp_path):
+    folder = run(tiny_plan(), tmp_path / "run")
+    assert [(r.arm, r.round) for r in folder.records()] == [
+        ("verified", 0),
+        ("unverified", 0),
+        ("all_real", 0),
+        ("verified", 1),
+        ("unverified", 1),
+        ("all_real", 1),
+        ("verified", 2),
+        ("unverified", 2),
+        ("verified", 3),
+        ("unverified", 3),
+    ]
+    assert folder.manifest().status == "finished"
+
+
+def test_all_arms_share_the_start_model(tiny_plan, tmp_path):
+    folder = run(tiny_plan(), tmp_path / "run")
+    start = [r.metrics for r in folder.records() if r.round == 0]
+    assert start[0] == start[1] == start[2]
+    weights = {
+        (folder.path / "round_0" / arm / "generator" / "model.safetensors").read_bytes()
+        for arm in tiny_plan().arms
+    }
+    assert len(weights) == 1
+
+
+def test_counts_add_up_and_quotas_are_met(tiny_plan, tmp_path):
+    verifier = {"kind": f"{TINY}:TinyVerifier", "abstain": 0.2}
+    folder = run(tiny_plan(verifier=verifier), tmp_path / "run")
+    for record in folder.records():
+        c = record.counts
+        assert c.generated == c.accepted + c.rejected + c.abstained
+        if record.round and record.arm != "all_real":
+            assert c.kept == record.trained_on == 60
+            labels = folder.kept(record.round, record.arm).array("label")
+            assert np.bincount(labels).tolist() == [20, 20, 20]
+    verified = [r.counts for r in folder.records() if r.arm == "verified" and r.round]
+    assert all(c.abstained > 0 and c.generated - c.abstained >= 600 for c in verified)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"executor": {"kind": "process", "workers": 2}},
+        {"executor": {"kind": "process", "workers": 2}, "parallel": "chunks"},
+        {"executor": {"kind": "process", "workers": 3}, "parallel": "chunks"},
+    ],
+)
+@pytest.mark.parametrize("acceptance", ["top_fraction", {"kind": "threshold", "at": -0.5}])
+def test_the_executor_does_not_matter(tiny_plan, tmp_path, changes, acceptance):
+    serial = run(tiny_plan(acceptance=acceptance), tmp_path / "a")
+    other = run(tiny_plan(acceptance=acceptance, **changes), tmp_path / "b")
+    assert _content(serial) == _content(other)
+
+
+def test_equal_in_another_process_and_different_for_another_seed(tiny_plan, tmp_path):
+    code = (
+        "import sys, json; from veriloop.config import plan_from; from veriloop.loop import run;"
+        "run(plan_from(json.loads(sys.argv[1])), sys.argv[2])"
+    )
+    plan = tiny_plan()
+    subprocess.run(
+        [sys.executable, "-c", code, json.dumps(plan.config()), tmp_path / "b"],
+        check=True,
+        capture_output=True,
+    )
+    here = run(plan, tmp_path / "a")
+    assert _content(here) == _content(RunFolder(tmp_path / "b"))
+    other = run(tiny_plan(seed=2), tmp_path / "c")
+    assert not here.kept(1, "verified").same_as(other.kept(1, "verified"))
+
+
+def test_an_arm_does_not_depend_on_the_other_arms(tiny_plan, tmp_path):
+    whole = run(tiny_plan(), tmp_path / "a")
+    alone = run(tiny_plan(arms=["unverified"]), tmp_path / "b")
+    assert whole.kept(3, "unverified").same_as(alone.kept(3, "unverified"))
+
+
+@pytest.mark.parametrize("policy", ["replace", "accumulate", {"kind": "mix", "real_share": 0.25}])
+@pytest.mark.parametrize("cut", [0, 1, 4, 7])
+def test_resume_continues_as_if_never_broken(tiny_plan, tmp_path, policy, cut):
+    plan = tiny_plan(policy=policy, warm_start=True)
+    whole = run(plan, tmp_path / "a")
+    broken = run(plan, tmp_path / "b")
+    path = broken.path / "records.jsonl"
+    path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines()[:cut]) + '{"torn')
+    run(plan, broken.path, resume="always")
+    assert _content(whole) == _content(broken)
+
+
+def test_accumulate_trains_on_everything(tiny_plan, tmp_path):
+    folder = run(tiny_plan(policy="accumulate"), tmp_path / "run")
+    sizes = [r.trained_on for r in folder.records() if r.arm == "verified"]
+    assert sizes == [30, 90, 150, 210]
+
+
+def test_kept_samples_say_where_they_are_from(tiny_plan, tmp_path):
+    plan = tiny_plan(keep_rejected=True)
+    folder = run(plan, tmp_path / "run")
+    kept = folder.kept_with_provenance(2, "verified")
+    where = kept.array("_chunk") * plan.chunk_size + kept.array("_row")
+    assert len(set(where.tolist())) == 60
+    from veriloop.samples import Samples
+
+    rejected = Samples.load(folder.round_directory(2, "verified") / "rejected.npz")
+    both = concat([kept, rejected])
+    assert len(both) == 600
+    for label in range(3):
+        worst = kept.array("_score")[kept.array("label") == label].min()
+        assert worst >= rejected.array("_score")[rejected.array("label") == label].max()
+
+
+def test_too_few_is_an_error_unless_the_arm_says_otherwise(tiny_plan, tmp_path):
+    with pytest.raises(ExhaustedError, match=r"round 1: 300 candidates were not enough.*0 kept"):
+        run(tiny_plan(**NEVER), tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    assert folder.manifest().status == "failed"
+    assert "300 candidates" in (folder.manifest().reason or "")
+    assert [r.round for r in folder.records()] == [0]
+
+
+def test_fewer_are_trained_on_when_asked_and_never_without_a_word(tiny_plan, tmp_path):
+    few = {**NEVER, "acceptance": {"kind": "threshold", "at": -0.5}, "on_exhausted": "train_with_fewer"}
+    folder = run(tiny_plan(**few, rounds=1, schedule={"kind": "constant", "n": 150}), tmp_path / "run")
+    record = folder.records()[-1]
+    assert record.counts.generated == 300
+    assert 0 < record.counts.kept == record.trained_on < 150
+    assert record.exhausted
+    assert sum(isinstance(e, Exhausted) for e in folder.events()[0]) == 1
+
+
+def test_an_arm_can_stop_while_the_others_go_on(tiny_plan, tmp_path):
+    arms = {"verified": {**NEVER, "on_exhausted": "stop"}, "unverified": None}
+    del arms["verified"]["arms"]
+    folder = run(tiny_plan(arms=arms), tmp_path / "run")
+    assert [r.round for r in folder.records() if r.arm == "verified"] == [0]
+    assert [r.round for r in folder.records() if r.arm == "unverified"] == [0, 1, 2, 3]
+    assert folder.manifest().status == "finished"
+    assert "not enough" in folder.manifest().stopped_arms["verified"]
+    events = folder.events()[0]
+    assert sum(isinstance(e, ArmStopped) for e in events) == 1
+    run(tiny_plan(arms=arms), folder.path, resume="always")
+    assert sum(isinstance(e, ArmStopped) for e in folder.events()[0]) == 1, "a stopped arm stays stopped"
+
+
+def test_resume_modes(tiny_plan, tmp_path):
+    with pytest.raises(RunFolderError, match="no run in"):
+        run(tiny_plan(), tmp_path / "run", resume="always")
+    run(tiny_plan(), tmp_path / "run", resume="if-possible")
+    with pytest.raises(RunFolderError, match="already"):
+        run(tiny_plan(), tmp_path / "run")
+    with pytest.raises(RunFolderError, match=r"rounds: 3 -> 4"):
+        run(tiny_plan(rounds=4), tmp_path / "run", resume="if-possible")
+
+
+def test_a_folder_of_other_files_is_left_alone(tiny_plan, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunFolderError, match="not a run's"):
+        run(tiny_plan(), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_balance_must_be_a_column_of_the_conditions(tiny_plan, tmp_path):
+    with pytest.raises(ConfigError, match=r"arms\.verified\.balance.*label"):
+        run(tiny_plan(balance="lable"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_end_is_an_event(tiny_plan, tmp_path):
+    heard = []
+    folder = run(tiny_plan(), tmp_path / "run", listen=heard.append)
+    assert isinstance(heard[-1], RunEnded)
+    assert heard[-1].status == "finished"
+    assert folder.events()[0][-1] == heard[-1]
+
+
+def test_preview_counts_and_leaves_nothing(tiny_plan):
+    seen = preview(tiny_plan())
+    assert seen.arms["verified"].counts.kept == 200
+    assert seen.arms["verified"].estimated_candidates == pytest.approx(3 * 600, rel=0.02)
+    assert seen.estimated_seconds > 0
+    assert seen.estimated_disk_mb > 0

@@ -1,0 +1,81 @@
+"""The report in a real browser: it draws, is quiet, loads nothing, and fits a phone."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from veriloop.report.html import write_report
+from veriloop.store.folder import RunFolder
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+DRAWN = """() => [...document.querySelectorAll('.canvas')].map(
+    (canvas) => canvas.querySelectorAll('.js-line, .bars path, .points path').length)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync_api.Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(image_run: RunFolder) -> Path:
+    return write_report(image_run)
+
+
+@pytest.mark.parametrize("width", [1200, 380])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_draws_quietly_and_fits(
+    browser: "sync_api.Browser", report: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    noise: list[str] = []
+    page.on("console", lambda message: noise.append(message.text))
+    page.on("pageerror", lambda error: noise.append(str(error)))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url[:100]))
+    page.goto(report.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 8")
+    drawn = page.evaluate(DRAWN)
+    assert len(drawn) == 8
+    assert all(count > 0 for count in drawn)
+    assert noise == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page_is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
+    assert page_is_dark == (scheme == "dark")
+    context.close()
+
+
+def test_figures_follow_the_reader_from_light_to_dark(browser: "sync_api.Browser", report: Path) -> None:
+    page = browser.new_page(color_scheme="light")
+    page.goto(report.as_uri())
+    tick = "getComputedStyle(document.querySelector('.xtick text')).fill"
+    light = page.evaluate(tick)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{tick} !== '{light}'", timeout=5_000)
+    page.close()
+
+
+def test_a_young_run_has_a_quiet_page(browser: "sync_api.Browser", empty_run: RunFolder) -> None:
+    page = browser.new_page()
+    noise: list[str] = []
+    page.on("console", lambda message: noise.append(message.text))
+    page.on("pageerror", lambda error: noise.append(str(error)))
+    page.goto(write_report(empty_run).as_uri())
+    assert noise == []
+    assert "No round has finished yet." in page.inner_text("main")
+    page.close()

@@ -1,0 +1,69 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from veriloop.errors import ConfigError, DataError
+from veriloop.report.export import export_kept, kept_table
+from veriloop.samples import Samples
+from veriloop.store.folder import RunFolder
+
+from .conftest import build
+
+
+def test_parquet_holds_the_kept_samples_and_where_they_come_from(
+    image_run: RunFolder, tmp_path: Path
+) -> None:
+    path = tmp_path / "kept.parquet"
+    assert export_kept(image_run, 2, "verified", path) == 100
+    table = pq.read_table(path)
+    kept = image_run.kept_with_provenance(2, "verified")
+    assert np.array_equal(np.array(table["pixels"].to_pylist()), kept["pixels"])
+    assert table["label"].to_pylist() == kept.array("label").tolist()
+    assert table["score"].to_pylist() == kept.array("_score").tolist()
+    first = {name: table[name][0].as_py() for name in ("round", "arm", "chunk", "row", "seed", "verifier")}
+    assert first == {
+        "round": 2, "arm": "verified", "chunk": 0, "row": 0, "seed": 7, "verifier": "discriminator"
+    }  # fmt: skip
+
+
+def test_json_lines_hold_the_same(image_run: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    export_kept(image_run, 1, "unverified", path)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert rows == kept_table(image_run, 1, "unverified").to_pylist()
+    assert rows[0]["score"] is None
+    assert rows[0]["verifier"] is None
+    assert np.shape(rows[0]["pixels"]) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("round_", "arm", "name", "expected"),
+    [
+        (9, "verified", "x.parquet", "1, 2, 3, 4, 5, 6"),
+        (0, "verified", "x.parquet", "1, 2, 3, 4, 5, 6"),
+        (1, "all_real", "x.parquet", "an arm that keeps samples"),
+        (1, "verifed", "x.parquet", "one of verified, unverified, all_real"),
+        (1, "verified", "x.csv", ".parquet or .jsonl"),
+    ],
+)
+def test_what_cannot_be_exported(
+    image_run: RunFolder, tmp_path: Path, round_: int, arm: str, name: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        export_kept(image_run, round_, arm, tmp_path / name)
+    assert expected in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_columns_and_a_clash_of_names(tmp_path: Path) -> None:
+    folder = build(tmp_path / "run", rounds=1, with_images=False)
+    path = folder.round_directory(1, "verified") / "kept.npz"
+    provenance = {"_chunk": np.zeros(2, np.int32), "_row": np.arange(2, dtype=np.int32), "_score": np.ones(2)}
+    Samples(text=["ä", ""], **provenance).save(path)
+    assert kept_table(folder, 1, "verified")["text"].to_pylist() == ["ä", ""]
+    Samples(seed=np.arange(2), **provenance).save(path)
+    with pytest.raises(DataError, match="seed"):
+        kept_table(folder, 1, "verified")

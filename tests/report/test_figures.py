@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from veriloop.report.figures import acceptance_figure, metric_figure, seconds_figure
+from veriloop.report.frames import counts_frame, metrics_frame, seconds_frame
+from veriloop.report.palette import arm_styles
+from veriloop.store.folder import RunFolder
+
+STYLES = arm_styles(["verified", "unverified", "all_real"])
+
+
+def traces(figure) -> dict:
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_the_band_is_two_standard_errors_either_side(image_run: RunFolder) -> None:
+    figure = metric_figure(metrics_frame(image_run.records()), "frechet", styles=STYLES, bounds={"all_real"})
+    drawn = traces(figure)
+    curve, band = drawn["verified"], drawn["verified, ± 2 standard errors"]
+    n = len(curve.y)
+    high, low = np.array(band.y[:n]), np.array(band.y[n:][::-1])
+    assert list(band.x[:n]) == list(curve.x) == list(range(7))
+    assert high - low == pytest.approx(4 * 0.35)
+    assert (high + low) / 2 == pytest.approx(np.array(curve.y))
+
+
+def test_the_bound_is_a_level_at_its_last_value(image_run: RunFolder) -> None:
+    records = image_run.records()
+    level = traces(metric_figure(metrics_frame(records), "frechet", styles=STYLES, bounds={"all_real"}))[
+        "all_real"
+    ]
+    last = next(r for r in records if (r.arm, r.round) == ("all_real", 1)).metrics["frechet"].value
+    assert set(level.y) == {last}
+    assert (min(level.x), max(level.x)) == (0, 6)
+
+
+def test_a_missing_number_is_a_gap_and_a_missing_error_no_band(image_run: RunFolder) -> None:
+    drawn = traces(metric_figure(metrics_frame(image_run.records()), "recall", styles=STYLES))
+    assert list(drawn) == ["verified"]
+    assert np.isnan(drawn["verified"].y[2])
+    assert not np.isnan(drawn["verified"].y[3])
+
+
+def test_an_arm_has_its_colour_in_every_figure(image_run: RunFolder) -> None:
+    records = image_run.records()
+    curves = metric_figure(metrics_frame(records), "nelbo", styles=STYLES)
+    rates = acceptance_figure(counts_frame(records), styles=STYLES)
+    for figure in (curves, rates):
+        assert traces(figure)["verified"].line.color == STYLES["verified"].colour
+
+
+def test_the_acceptance_rate_leaves_out_rounds_that_generated_nothing(image_run: RunFolder) -> None:
+    drawn = traces(acceptance_figure(counts_frame(image_run.records()), styles=STYLES))
+    assert set(drawn) == {"verified", "unverified"}
+    assert list(drawn["verified"].x) == [1, 2, 3, 4, 5, 6]
+
+
+def test_stage_seconds_are_summed_over_rounds(image_run: RunFolder) -> None:
+    drawn = traces(seconds_figure(seconds_frame(image_run.records())))
+    assert list(drawn) == ["update", "generate", "verify", "fit", "evaluate"]
+    fit = dict(zip(drawn["fit"].y, drawn["fit"].x, strict=True))
+    assert fit["verified"] == pytest.approx(0.8 + 6 * 3.1)

@@ -1,0 +1,89 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from veriloop.errors import StorageError
+from veriloop.report.html import write_report
+from veriloop.store.folder import RunFolder
+from veriloop.store.manifest import Manifest
+
+
+class Page(HTMLParser):
+    """The text and the elements of a page, apart from what scripts and styles hold."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text, self.tags, self._skip = "", [], False
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._skip = tag in {"script", "style"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._skip = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._skip:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def test_the_report_tells_the_result_in_words(image_run: RunFolder) -> None:
+    page = Page(write_report(image_run))
+    text = " ".join(page.text.split())
+    assert re.search(
+        r"verified: Fréchet distance 23\.1 → 1\d\.\d \(\u00d70\.6\d, better\) over 6 rounds", text
+    )
+    assert re.search(r"unverified: Fréchet distance 23\.1 → 2\d\.\d \(\u00d71\.\d\d, worse\)", text)
+    for expected in ("seed 7", "finished", "top_fraction", "python 3.11.7", "80,000"):
+        assert expected in text
+
+
+def test_every_picture_and_figure_has_a_name(image_run: RunFolder) -> None:
+    page = Page(write_report(image_run))
+    assert len(page.all("img")) == 3 + 2 * 3
+    assert all(img["alt"] for img in page.all("img"))
+    figures = [div for div in page.all("div") if div.get("role") == "img"]
+    assert len(figures) == 8
+    assert all(div["aria-label"] for div in figures)
+
+
+def test_nothing_is_loaded_from_elsewhere(image_run: RunFolder) -> None:
+    page = Page(write_report(image_run))
+    for tag, attrs in page.tags:
+        source = attrs.get("src") or (attrs.get("href") if tag == "link" else None)
+        assert source is None or source.startswith("data:")
+    policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv"))
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+
+
+def test_a_run_without_a_finished_round_has_a_report(empty_run: RunFolder) -> None:
+    assert "No round has finished yet." in Page(write_report(empty_run)).text
+
+
+def test_names_and_reasons_are_shown_not_run(empty_run: RunFolder) -> None:
+    attack = "</script><script>alert(1)</script>"
+    empty_run.write_manifest(Manifest(config={"note": attack}, seed=1, status="failed", reason=attack))
+    page = Page(write_report(empty_run))
+    assert attack in page.text
+    assert len(page.all("script")) == 3
+
+
+def test_a_failed_write_leaves_the_old_report(image_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_report(image_run)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write_report(image_run)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.glob(".report*")] == []

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from veriloop.rules.policy import Accumulate, AccumulateSubsample, Mix, Replace
+from veriloop.samples import Samples
+from veriloop.testing import check_policy
+
+START = Samples(x=np.arange(7.0))
+KEPT = [Samples(x=100 + np.arange(20.0)), Samples(x=200 + np.arange(30.0))]
+POLICIES = [Replace(), Accumulate(), AccumulateSubsample(), AccumulateSubsample(size=9), Mix(real_share=0.4)]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+def test_contract(policy):
+    check_policy(policy, START, KEPT)
+
+
+def _sizes(policy):
+    x = policy.training_set(START, KEPT, np.random.default_rng(0)).array("x")
+    return [int(np.sum((x >= low) & (x < low + 100))) for low in (0, 100, 200)]
+
+
+def test_replace_is_this_round_alone():
+    assert _sizes(Replace()) == [0, 0, 30]
+
+
+def test_accumulate_is_everything():
+    assert _sizes(Accumulate()) == [7, 20, 30]
+
+
+def test_subsample_has_the_asked_size_and_no_repeats():
+    drawn = AccumulateSubsample(size=25).training_set(START, KEPT, np.random.default_rng(0)).array("x")
+    assert len(drawn) == len(set(drawn.tolist())) == 25
+    assert sum(_sizes(AccumulateSubsample())) == 30
+    assert sum(_sizes(AccumulateSubsample(size=1000))) == 57
+
+
+def test_mix_has_the_asked_share_and_repeats_evenly():
+    x = Mix(real_share=0.4).training_set(START, KEPT, np.random.default_rng(0)).array("x")
+    real = x[x < 100]
+    assert len(real) == 20  # 20 / (20 + 30) = 0.4
+    times = np.unique(real, return_counts=True)[1]
+    assert times.min() >= 2
+    assert times.max() <= 3

@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from veriloop.rng import Address, Stage, name_key
+
+HERE = Address(5, "verified", 3, Stage.GENERATE, 2)
+
+
+def test_equal_addresses_give_equal_streams():
+    assert np.array_equal(HERE.rng().random(9), HERE.rng().random(9))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Address(6, "verified", 3, Stage.GENERATE, 2),
+        Address(5, "unverified", 3, Stage.GENERATE, 2),
+        Address(5, "verified", 4, Stage.GENERATE, 2),
+        Address(5, "verified", 3, Stage.VERIFY, 2),
+        Address(5, "verified", 3, Stage.GENERATE, 3),
+    ],
+)
+def test_each_part_of_an_address_counts(other):
+    assert not np.array_equal(HERE.rng().random(9), other.rng().random(9))
+
+
+def test_streams_are_those_of_seed_sequence():
+    # The documented rule, by which others can draw the same numbers.
+    key = (name_key("verified"), 3, 4, 2)
+    expected = np.random.default_rng(np.random.SeedSequence(5, spawn_key=key)).random(9)
+    assert np.array_equal(HERE.rng().random(9), expected)
+
+
+def test_equal_in_another_process():
+    code = (
+        "from veriloop.rng import Address, Stage;"
+        "print(Address(5, 'verified', 3, Stage.GENERATE, 2).rng().random(9).tobytes().hex())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == HERE.rng().random(9).tobytes().hex()
+
+
+def test_streams_of_many_addresses_are_uncorrelated():
+    draws = np.array([HERE.at(Stage.GENERATE, chunk).rng().standard_normal(500) for chunk in range(200)])
+    correlation = np.corrcoef(draws)[np.triu_indices(200, 1)]
+    # 19,900 correlations of independent streams, each of standard deviation 1/sqrt(500).
+    assert np.abs(correlation).max() < 5.5 / np.sqrt(500)
+    assert abs(correlation.std() * np.sqrt(500) - 1) < 0.03

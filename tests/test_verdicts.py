@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from veriloop.errors import ContractError
+from veriloop.verdicts import Decision, Verdicts
+
+NAN = float("nan")
+
+
+def test_rules_decide_open_verdicts_only():
+    verdicts = Verdicts(
+        [1.0, 2.0, NAN, 4.0], [Decision.OPEN, Decision.REJECT, Decision.ABSTAIN, Decision.OPEN]
+    )
+    decided = verdicts.decide(np.array([False, True, True, True]))
+    assert decided.decision.tolist() == [Decision.REJECT, Decision.REJECT, Decision.ABSTAIN, Decision.ACCEPT]
+    assert decided.count(Decision.ABSTAIN) == 1
+
+
+@pytest.mark.parametrize(
+    ("score", "decision", "reason", "message"),
+    [
+        ([1.0, 2.0], [1], None, "unequal length"),
+        ([1.0], [1], ["a", "b"], "unequal length"),
+        ([1.0], [3], None, "decision of a verdict"),
+        ([[1.0]], None, None, "one axis"),
+        ([NAN], None, None, "says ABSTAIN"),
+        ([np.inf], None, None, "says ABSTAIN"),
+    ],
+)
+def test_broken_verdicts_are_refused(score, decision, reason, message):
+    with pytest.raises(ContractError, match=message):
+        Verdicts(score, decision, reason)
