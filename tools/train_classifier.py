@@ -26,7 +26,7 @@ from torch import Tensor
 from veriloop.datasets.digits import Digits
 from veriloop.datasets.idx import MNIST, FashionMNIST, GreyImages
 from veriloop.metrics.features import WEIGHTS, Card, Classifier
-from veriloop.networks import freeze, in_batches, initialise, save_weights
+from veriloop.networks import blank, freeze, in_batches, initialise, save_weights
 from veriloop.rng import Address, Stage, torch_generator
 from veriloop.samples import Samples
 
@@ -116,7 +116,7 @@ def main() -> None:
     torch.set_num_threads(1)  # sums depend on how they are split over threads
     data = load(options.dataset)
     shape = {**SHAPES[options.dataset], "classes": 10, "features": FEATURES}
-    classifier = Classifier(**shape)
+    classifier = blank(lambda: Classifier(**shape))
     train(classifier, data, epochs, options.seed)
 
     path = options.out / f"{options.dataset}.safetensors"

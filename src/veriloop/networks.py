@@ -5,6 +5,7 @@ Not imported by ``import veriloop``: only parts that need torch import this modu
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -18,11 +19,22 @@ INFERENCE_BATCH = 256
 """Rows per forward pass. About where decoding is fastest on a CPU: the activations stay in cache."""
 
 
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw all weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's own default for both.
+N = TypeVar("N", bound=nn.Module)
 
-    PyTorch draws them from its global generator, which is not ours to touch.
+
+def blank(make: Callable[[], N]) -> N:
+    """The network that ``make`` builds, its weights still undefined.
+
+    PyTorch's constructors draw weights from its global generator, which is not ours to touch; on the
+    ``meta`` device they draw nothing.
     """
+    with torch.device("meta"):
+        network = make()
+    return network.to_empty(device="cpu")
+
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's own default for both."""
     with torch.no_grad():
         for layer in network.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d):

@@ -70,6 +70,13 @@ class Part(Checked, frozen=True):
     def _with_kind(self, handler: Any) -> dict[str, Any]:
         return {"kind": self.kind, **handler(self)}
 
+    def __eq__(self, other: object) -> bool:
+        # A part is its configuration; what it has learned (private state) is not compared.
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.__dict__.values()))
+
     @property
     def kind(self) -> str:
         """The name by which configurations call this part."""

@@ -84,7 +84,11 @@ def main(kills: int, seed: int) -> int:
                 # The machine was quicker this time: kill earlier, from the start.
                 subprocess.run(["rm", "-rf", str(folder)], check=True)
                 moment *= 0.8
-            done = (folder / "records.jsonl").read_text().count("\n") if (folder / "records.jsonl").exists() else 0
+            done = (
+                (folder / "records.jsonl").read_text().count("\n")
+                if (folder / "records.jsonl").exists()
+                else 0
+            )
             _finish(folder, config)
             same = content(folder) == expected
             survived += same
@@ -94,7 +98,9 @@ def main(kills: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

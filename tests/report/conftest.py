@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from veriloop.records import Counts, Estimate, RoundRecord
+from veriloop.report.html import write_report
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
@@ -95,20 +96,18 @@ def kept(seed: int) -> Samples:
     )
 
 
-def build(path: Path, *, rounds: int = ROUNDS, with_images: bool = True) -> RunFolder:
-    """A folder with ``rounds`` finished rounds of three arms."""
+def build(path: Path) -> RunFolder:
+    """A folder with all rounds of three arms."""
     folder = RunFolder(path)
     folder.write_manifest(Manifest(config=CONFIG, seed=7, versions={"python": "3.11.7", "veriloop": "0.1.0"}))
-    if with_images:
-        images(40, 0.0).save(folder.path / "real.npz")
-    for number in range(rounds + 1):
+    images(40, 0.0).save(folder.path / "real.npz")
+    for number in range(ROUNDS + 1):
         for arm in METRICS:
             if arm == "all_real" and number > 1:
                 continue
             work = folder.work_directory(number, arm)
             blur = {"verified": 0.4 - 0.05 * number, "unverified": 0.4 + 0.07 * number, "all_real": 0.1}[arm]
-            if with_images:
-                images(number, blur if number else 0.4).save(work / "preview.npz")
+            images(number, blur if number else 0.4).save(work / "preview.npz")
             if number and arm != "all_real":
                 kept(number if arm == "verified" else 0).save(work / "kept.npz")
             folder.commit(record(arm, number), work)
@@ -120,6 +119,12 @@ def build(path: Path, *, rounds: int = ROUNDS, with_images: bool = True) -> RunF
 def image_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A finished run on images. Read only, but for its report."""
     return build(tmp_path_factory.mktemp("runs") / "digits-seed-7")
+
+
+@pytest.fixture(scope="session")
+def report(image_run: RunFolder) -> Path:
+    """The report of `image_run`."""
+    return write_report(image_run)
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from typing import Literal
 
 import pytest
 
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, sync_playwright
+
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -23,22 +25,16 @@ DRAWN = """() => [...document.querySelectorAll('.canvas')].map(
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    with sync_api.sync_playwright() as playwright:
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def report(image_run: RunFolder) -> Path:
-    return write_report(image_run)
-
-
-@pytest.mark.parametrize("width", [1200, 380])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 380)])
 def test_it_draws_quietly_and_fits(
-    browser: "sync_api.Browser", report: Path, scheme: Literal["light", "dark"], width: int
+    browser: Browser, report: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, offline=True)
     page = context.new_page()
@@ -60,7 +56,7 @@ def test_it_draws_quietly_and_fits(
     context.close()
 
 
-def test_figures_follow_the_reader_from_light_to_dark(browser: "sync_api.Browser", report: Path) -> None:
+def test_figures_follow_the_reader_from_light_to_dark(browser: Browser, report: Path) -> None:
     page = browser.new_page(color_scheme="light")
     page.goto(report.as_uri())
     tick = "getComputedStyle(document.querySelector('.xtick text')).fill"
@@ -70,7 +66,7 @@ def test_figures_follow_the_reader_from_light_to_dark(browser: "sync_api.Browser
     page.close()
 
 
-def test_a_young_run_has_a_quiet_page(browser: "sync_api.Browser", empty_run: RunFolder) -> None:
+def test_a_young_run_has_a_quiet_page(browser: Browser, empty_run: RunFolder) -> None:
     page = browser.new_page()
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))

@@ -6,16 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from veriloop.errors import ConfigError, DataError
+from veriloop.records import Counts, RoundRecord
 from veriloop.report.export import export_kept, kept_table
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 
-from .conftest import build
 
-
-def test_parquet_holds_the_kept_samples_and_where_they_come_from(
-    image_run: RunFolder, tmp_path: Path
-) -> None:
+def test_parquet_holds_samples_and_where_they_come_from(image_run: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
     assert export_kept(image_run, 2, "verified", path) == 100
     table = pq.read_table(path)
@@ -58,12 +55,23 @@ def test_what_cannot_be_exported(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_text_columns_and_a_clash_of_names(tmp_path: Path) -> None:
-    folder = build(tmp_path / "run", rounds=1, with_images=False)
-    path = folder.round_directory(1, "verified") / "kept.npz"
-    provenance = {"_chunk": np.zeros(2, np.int32), "_row": np.arange(2, dtype=np.int32), "_score": np.ones(2)}
-    Samples(text=["ä", ""], **provenance).save(path)
-    assert kept_table(folder, 1, "verified")["text"].to_pylist() == ["ä", ""]
-    Samples(seed=np.arange(2), **provenance).save(path)
+@pytest.fixture
+def text_round(empty_run: RunFolder) -> Samples:
+    """Two kept texts; the run counts their round, but holds no file of them yet."""
+    counts = Counts(generated=2, accepted=2, kept=2)
+    record = RoundRecord(arm="verified", round=1, counts=counts, trained_on=2, metrics={}, seconds={})
+    empty_run.commit(record, empty_run.work_directory(1, "verified"))
+    chunk, row = np.zeros(2, np.int32), np.arange(2, dtype=np.int32)
+    return Samples(text=["ä", ""], _chunk=chunk, _row=row, _score=np.ones(2))
+
+
+def test_text_columns(empty_run: RunFolder, text_round: Samples) -> None:
+    text_round.save(empty_run.round_directory(1, "verified") / "kept.npz")
+    assert kept_table(empty_run, 1, "verified")["text"].to_pylist() == ["ä", ""]
+
+
+def test_a_clash_of_names_is_refused(empty_run: RunFolder, text_round: Samples) -> None:
+    clash = text_round.with_columns(seed=np.arange(2))
+    clash.save(empty_run.round_directory(1, "verified") / "kept.npz")
     with pytest.raises(DataError, match="seed"):
-        kept_table(folder, 1, "verified")
+        kept_table(empty_run, 1, "verified")

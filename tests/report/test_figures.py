@@ -26,9 +26,8 @@ def test_the_band_is_two_standard_errors_either_side(image_run: RunFolder) -> No
 
 def test_the_bound_is_a_level_at_its_last_value(image_run: RunFolder) -> None:
     records = image_run.records()
-    level = traces(metric_figure(metrics_frame(records), "frechet", styles=STYLES, bounds={"all_real"}))[
-        "all_real"
-    ]
+    figure = metric_figure(metrics_frame(records), "frechet", styles=STYLES, bounds={"all_real"})
+    level = traces(figure)["all_real"]
     last = next(r for r in records if (r.arm, r.round) == ("all_real", 1)).metrics["frechet"].value
     assert set(level.y) == {last}
     assert (min(level.x), max(level.x)) == (0, 6)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from veriloop.errors import StorageError
+from veriloop.records import Counts, RoundRecord
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
@@ -33,8 +34,8 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-def test_the_report_tells_the_result_in_words(image_run: RunFolder) -> None:
-    page = Page(write_report(image_run))
+def test_the_report_tells_the_result_in_words(report: Path) -> None:
+    page = Page(report)
     text = " ".join(page.text.split())
     assert re.search(
         r"verified: Fréchet distance 23\.1 → 1\d\.\d \(\u00d70\.6\d, better\) over 6 rounds", text
@@ -44,8 +45,8 @@ def test_the_report_tells_the_result_in_words(image_run: RunFolder) -> None:
         assert expected in text
 
 
-def test_every_picture_and_figure_has_a_name(image_run: RunFolder) -> None:
-    page = Page(write_report(image_run))
+def test_every_picture_and_figure_has_a_name(report: Path) -> None:
+    page = Page(report)
     assert len(page.all("img")) == 3 + 2 * 3
     assert all(img["alt"] for img in page.all("img"))
     figures = [div for div in page.all("div") if div.get("role") == "img"]
@@ -53,8 +54,8 @@ def test_every_picture_and_figure_has_a_name(image_run: RunFolder) -> None:
     assert all(div["aria-label"] for div in figures)
 
 
-def test_nothing_is_loaded_from_elsewhere(image_run: RunFolder) -> None:
-    page = Page(write_report(image_run))
+def test_nothing_is_loaded_from_elsewhere(report: Path) -> None:
+    page = Page(report)
     for tag, attrs in page.tags:
         source = attrs.get("src") or (attrs.get("href") if tag == "link" else None)
         assert source is None or source.startswith("data:")
@@ -67,6 +68,18 @@ def test_a_run_without_a_finished_round_has_a_report(empty_run: RunFolder) -> No
     assert "No round has finished yet." in Page(write_report(empty_run)).text
 
 
+def test_an_exhausted_round_and_an_arm_that_ended_early_are_said(empty_run: RunFolder) -> None:
+    counts = Counts(generated=1_000, accepted=12, rejected=988, kept=12)
+    record = RoundRecord(
+        arm="strict", round=1, counts=counts, trained_on=12, exhausted=True, metrics={}, seconds={}
+    )
+    empty_run.commit(record, empty_run.work_directory(1, "strict"))
+    empty_run.set_arm_stopped("strict", "no more candidates")
+    text = Page(write_report(empty_run)).text
+    assert "round 1 reached its limit of candidates" in text
+    assert "strict ended early: no more candidates" in text
+
+
 def test_names_and_reasons_are_shown_not_run(empty_run: RunFolder) -> None:
     attack = "</script><script>alert(1)</script>"
     empty_run.write_manifest(Manifest(config={"note": attack}, seed=1, status="failed", reason=attack))
@@ -75,15 +88,15 @@ def test_names_and_reasons_are_shown_not_run(empty_run: RunFolder) -> None:
     assert len(page.all("script")) == 3
 
 
-def test_a_failed_write_leaves_the_old_report(image_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_report(image_run)
-    before = path.read_bytes()
+def test_a_failed_write_leaves_the_old_report(empty_run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = empty_run.path / "report.html"
+    path.write_text("the old report")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StorageError, match="No space left"):
-        write_report(image_run)
-    assert path.read_bytes() == before
-    assert [p.name for p in path.parent.glob(".report*")] == []
+        write_report(empty_run)
+    assert path.read_text() == "the old report"
+    assert list(path.parent.glob(".report*")) == []

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from veriloop.records import Estimate
-from veriloop.report.names import duration, headline, metric_name, short, with_error
+from veriloop.report.names import duration, headline, metric_name, parts_of, short, whole, with_error
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,9 @@ def test_an_unknown_metric_is_shown_by_its_key() -> None:
     assert metric_name("rouge1").title == "rouge1"
     assert metric_name("rouge1").hint == ""
     assert metric_name("diversity").hint == "closer to 1 is better"
+
+
+def test_parts_by_class_stand_behind_their_whole() -> None:
+    names = ["accuracy", "accuracy_0", "accuracy_1", "rouge_1", "accuracy_top"]
+    assert whole(names) == ["accuracy", "rouge_1", "accuracy_top"]
+    assert parts_of("accuracy", names) == ["accuracy_0", "accuracy_1"]

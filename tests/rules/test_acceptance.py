@@ -32,7 +32,7 @@ def test_top_fraction_in_chunks_is_one_stable_sort(scores, chunk, quota):
         rows[np.argsort(-score[rows], kind="stable")[:quota]]
         for rows in (np.arange(0, 40, 2), np.arange(1, 40, 2))
     ]
-    assert selection.retained().tolist() == sorted(np.concatenate(expected).tolist())
+    assert selection.kept().tolist() == sorted(np.concatenate(expected).tolist())
     assert selection.shortfall() == 0
 
 
@@ -52,14 +52,14 @@ def test_top_fraction_prefers_what_a_verifier_accepted_itself():
     selection = TopFraction(fraction=0.25).open({0: 1})
     decision = [Decision.OPEN, Decision.ACCEPT, Decision.OPEN, Decision.REJECT]
     selection.offer(Verdicts([9, 0, 8, 99], decision), np.zeros(4, int), np.random.default_rng())
-    assert selection.retained().tolist() == [1]
+    assert selection.kept().tolist() == [1]
 
 
 def test_threshold_keeps_the_first_accepted_and_counts_all():
     selection = Threshold(at=0.5).open({0: 2})
     selection.offer(Verdicts([0.9, 0.1, 0.5, 0.7]), np.zeros(4, int), np.random.default_rng())
     counts = selection.counts()
-    assert selection.retained().tolist() == [0, 2]
+    assert selection.kept().tolist() == [0, 2]
     assert (counts.generated, counts.accepted, counts.rejected, counts.kept) == (4, 3, 1, 2)
 
 
@@ -82,3 +82,11 @@ def test_density_ratio_samples_the_real_density():
 def test_density_ratio_takes_certain_scores():
     decided = DensityRatio().decide(Verdicts([0.0, 1.0]), np.random.default_rng(0))
     assert decided.decision.tolist() == [Decision.REJECT, Decision.ACCEPT]
+
+
+def test_a_round_cut_short_keeps_the_fraction_and_not_the_quota():
+    selection = TopFraction(fraction=0.2).open({0: 60})
+    selection.offer(Verdicts(np.arange(100.0)), np.zeros(100, int), np.random.default_rng())
+    assert selection.shortfall() == 200
+    assert selection.kept().tolist() == list(range(80, 100))
+    assert selection.counts().kept == selection.counts().accepted == 20

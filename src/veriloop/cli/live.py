@@ -134,7 +134,7 @@ class Board:
 def _bar(arm: ArmWatch) -> Text:
     width = 16
     full = round(width * max(arm.done, 0) / arm.last_round)
-    return Text.assemble(("━" * full, "green"), ("━" * (width - full), "bright_black"))
+    return Text.assemble(("━" * full, "green"), ("─" * (width - full), "dim"))
 
 
 @contextmanager

@@ -47,15 +47,15 @@ def outcome_table(summaries: "list[ArmSummary]") -> "Table":
     """First against last round, a row for each metric and a column for each arm."""
     from rich.text import Text
 
-    from ..report.names import metric_name
+    from ..report.names import metric_name, whole
 
     arrows = {"lower": " ↓", "higher": " ↑", "near one": " →1", "": ""}
     table = new_table()
     table.add_column("first → last round")
     for summary in summaries:
-        rounds = "upper bound" if summary.is_bound else f"{summary.rounds} rounds"
+        rounds = "all real data" if summary.is_bound else f"{summary.rounds} rounds"
         table.add_column(Text(f"{summary.arm}\n{rounds}"), justify="right")
-    for metric in dict.fromkeys(name for s in summaries for name in s.last.metrics):
+    for metric in whole(list(dict.fromkeys(name for s in summaries for name in s.last.metrics))):
         cells = [_outcome(s.changes.get(metric), s.is_bound) for s in summaries]
         table.add_row(metric + arrows[metric_name(metric).better], *cells)
     return table

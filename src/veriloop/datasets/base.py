@@ -27,7 +27,7 @@ class RealData:
     conditions: Samples | None
 
 
-class Dataset(Part):
+class Dataset(Part, frozen=True):
     """A source of real data. Its fields say which and how it is split."""
 
     family: ClassVar[str] = "veriloop.datasets"

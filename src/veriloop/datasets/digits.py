@@ -17,7 +17,7 @@ SHIPPED_CLASSIFIER_TEST = 600
 """The classifier that our metrics use was trained on all digits but the first 600 of the test order."""
 
 
-class Digits(Dataset):
+class Digits(Dataset, frozen=True):
     """1,797 real 8x8 images of handwritten digits; a pixel counts 0..16 (``levels=16``).
 
     A pixel counts the set ones among 16 points of a finer bitmap, so Binomial(16, p) is its natural

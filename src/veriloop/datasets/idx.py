@@ -132,7 +132,7 @@ def _check_md5(path: Path, expected: str | None) -> None:
 
 def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
     """Both splits of a public image data set, by the library ``datasets`` (extra ``llm``)."""
-    fix = f"put the idx files there, or install 'veriloop[llm]' to load {name} from Hugging Face"
+    fix = f"put the idx files into $VERILOOP_DATA/NAME/, or install 'veriloop[llm]' to load {name} from Hugging Face"
     try:
         library = importlib.import_module("datasets")
     except ImportError as e:
@@ -151,7 +151,7 @@ def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
     return train, test
 
 
-class GreyImages(Dataset):
+class GreyImages(Dataset, frozen=True):
     """Grey images 0..255 made binary (``levels=1``), of any idx-format data set.
 
     Attributes:
@@ -200,7 +200,7 @@ def _known(name: str, public_name: str, md5: dict[str, str]) -> tuple[Grey, Grey
     return _hugging_face(public_name, looked_in)
 
 
-class MNIST(GreyImages):
+class MNIST(GreyImages, frozen=True):
     """60,000 + 10,000 handwritten digits, 28x28 (Y. LeCun, C. Cortes, C. Burges)."""
 
     md5: ClassVar[dict[str, str]] = {
@@ -216,7 +216,7 @@ class MNIST(GreyImages):
         return _known("mnist", "ylecun/mnist", self.md5)
 
 
-class FashionMNIST(GreyImages):
+class FashionMNIST(GreyImages, frozen=True):
     """60,000 + 10,000 pictures of clothes in ten classes, 28x28 (Zalando Research, MIT licence)."""
 
     md5: ClassVar[dict[str, str]] = {
@@ -232,7 +232,7 @@ class FashionMNIST(GreyImages):
         return _known("fashion-mnist", "zalando-datasets/fashion_mnist", self.md5)
 
 
-class IdxFolder(GreyImages):
+class IdxFolder(GreyImages, frozen=True):
     """Your own images: a folder with four idx files named like MNIST's, packed by gzip or not.
 
     Attributes:

@@ -10,7 +10,7 @@ from ..parts import Part
 from ..samples import Samples
 
 
-class Learner(Part):
+class Learner(Part, frozen=True):
     """Trains generators. Its fields are its hyper-parameters.
 
     Class attributes:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..datasets.images import images, labels
 from ..errors import CorruptFileError, DataError, VeriloopError
 from ..generator import Generator
-from ..networks import freeze, in_batches, initialise, load_weights, save_weights
+from ..networks import blank, freeze, in_batches, initialise, load_weights, save_weights
 from ..rng import torch_generator
 from ..samples import Samples
 from .base import Learner
@@ -270,7 +270,8 @@ class CVAEGenerator(Generator):
         path = directory / ARCHITECTURE
         try:
             fields = json.loads(path.read_text())
-            network = Network(Architecture(**{**fields, "channels": tuple(fields["channels"])}))
+            architecture = Architecture(**{**fields, "channels": tuple(fields["channels"])})
+            network = blank(lambda: Network(architecture))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
             raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
         load_weights(network, directory / WEIGHTS)
@@ -292,21 +293,23 @@ def _check_shape(pixels: NDArray[np.uint8], architecture: Architecture) -> None:
         )
 
 
-class CVAE(Learner):
+class CVAE(Learner, frozen=True):
     """Convolutional conditional VAE with a Binomial likelihood, for images whose sides divide by 4.
 
     Maximises the evidence bound E[log Binomial(pixels; levels, p(z, label))] - KL(q(z | pixels, label) ||
     N(0, I)), summed over pixels, by Adam on shuffled batches. The label joins the latent vector and the
     encoder's features as one-hot. ``levels=1`` is the Bernoulli likelihood of binarised images.
 
-    Defaults follow the paper's protocol (arXiv 2510.16657, section 5). At small budgets ``learning_rate=5e-3, schedule="cosine"`` gets much further.
+    Defaults follow the paper's protocol (arXiv 2510.16657, section 5). At small
+    budgets ``learning_rate=3e-3, schedule="cosine", patience=None`` gets much further.
 
     Attributes:
         latent_dim: Length of the latent vector.
         levels: A pixel counts 0..levels.
         classes: Number of labels.
         channels: Feature maps at half and at a quarter of the resolution.
-        kernel: Side of the convolution kernels.
+        kernel: Side of the convolution kernels. 2 makes disjoint patches, two to three times faster; the
+            overlap of 4 generalises better from few images (500 MNIST images: 124 nats against 129).
         epochs: Passes over the data, at most.
         min_steps: Where so many passes make fewer steps than this, more passes are allowed: a start set
             of 25 images is a single batch, and 30 steps train nothing.
@@ -344,7 +347,7 @@ class CVAE(Learner):
         architecture = self._architecture(pixels)
         generator = torch_generator(rng)
         if init is None:
-            network = Network(architecture)
+            network = blank(lambda: Network(architecture))
             initialise(network, generator)
         elif isinstance(init, CVAEGenerator) and init.architecture == architecture:
             network = copy.deepcopy(init.network).train().requires_grad_(True)

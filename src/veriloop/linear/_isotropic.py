@@ -8,7 +8,7 @@ from ._sampling import Floats, Precision
 _BLOCK = 1 << 16
 """Covariate entries proposed at once, 256 KB in float32."""
 
-_PATIENCE = 100_000
+_PATIENCE = 10_000
 """Proposals per wanted sample before a verifier counts as accepting nothing."""
 
 
@@ -33,27 +33,29 @@ def isotropic_round(
         The next states, shape ``(chains, p)``.
 
     Raises:
-        ExhaustedError: The verifier accepts fewer than one sample in 100,000.
+        ExhaustedError: The verifier accepts fewer than one sample in 10,000.
     """
     chains, p = state.shape
     gram, moment = np.zeros((chains, p, p)), np.zeros((chains, p))
     need = np.full(chains, n * p)
     pending = np.arange(chains)
-    budget = _PATIENCE * chains * n * p
+    proposed, accepted = 0, 0
     while pending.size:
-        # As in `accepted_means`, no chain proposes more than it still needs, so none gets one too many.
-        width = min(int(np.ceil(need[pending].mean())), _BLOCK // p)
+        # Aim at what is missing; the first accepted ones are kept, in order, so too many do no harm.
+        rate = accepted / proposed if accepted else 0.7
+        width = min(int(np.ceil(1.1 * need[pending].mean() / rate)), _BLOCK // p)
         step = max(1, _BLOCK // (width * p))
         for first in range(0, pending.size, step):
             rows = pending[first : first + step]
             x, residual, mask = _propose(state[rows], width, radius, slack, rng, precision)
-            mask &= np.arange(width) < need[rows, None]
-            kept = x * mask[..., None]
-            gram[rows] += np.swapaxes(kept, 1, 2) @ x
-            moment[rows] += (residual[:, None, :] @ kept)[:, 0]
+            mask &= np.cumsum(mask, axis=1) <= need[rows, None]
+            kept = x * mask[:, None, :]
+            gram[rows] += kept @ np.swapaxes(x, 1, 2)
+            moment[rows] += (kept @ residual[..., None])[..., 0]
             need[rows] -= np.count_nonzero(mask, axis=1)
-        budget -= pending.size * width
-        if budget < 0:
+        proposed += pending.size * width
+        accepted = chains * n * p - int(need.sum())
+        if proposed > _PATIENCE * (accepted + chains * n * p):
             raise ExhaustedError(
                 "the verifier accepts almost nothing",
                 got=f"fewer than 1 in {_PATIENCE} samples",
@@ -69,14 +71,14 @@ def _propose(
     """Propose samples, ``width`` for each chain.
 
     Returns:
-        Covariates ``(rows, width, p)``; labels less ``x^T theta_c`` in noise units, and whether the verifier
+        Covariates ``(rows, p, width)``; labels less ``x^T theta_c`` in noise units, and whether the verifier
         accepts them, both ``(rows, width)``.
     """
     dtype = np.dtype(precision).type
     rows, p = state.shape
-    x = rng.standard_normal((rows, width, p), dtype=dtype)
+    x = rng.standard_normal((rows, p, width), dtype=dtype)
     x /= dtype(np.sqrt(p))
-    residual = (x @ state.astype(dtype)[..., None])[..., 0]
+    residual = (state.astype(dtype)[:, None, :] @ x)[:, 0]
     residual += rng.standard_normal((rows, width), dtype=dtype)
-    limit = dtype(radius) * np.sqrt(np.einsum("rwp,rwp->rw", x, x)) + dtype(slack)
+    limit = dtype(radius) * np.sqrt(np.einsum("rpw,rpw->rw", x, x)) + dtype(slack)
     return x, residual, np.abs(residual) <= limit

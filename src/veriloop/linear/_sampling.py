@@ -90,12 +90,13 @@ def _cheapest(low: Floats, high: Floats) -> tuple[NDArray[np.intp], Floats]:
 class _Proposal:
     """One kind of proposal for a set of rows: draws are ``shift + scale * s``.
 
-    For a normal, s is accepted within ``bounds``. For the others, s is built from a uniform and accepted with
-    probability ``exp(c0 + c1 s + c2 s^2) <= 1``, where c are the ``bounds``.
+    For a normal, s is accepted within ``bounds``. For the others, s is built from a uniform on [-1/2, 1/2]
+    and accepted when a uniform on [0, 1/2] is below ``exp(c0 + c1 s + c2 s^2)``, where c are the ``bounds``.
 
     Attributes:
         kind: One of the three kinds.
-        shift: 0 for a normal, else the end of the interval nearest to 0; shape ``(rows,)``.
+        shift: 0 for a normal, the middle of the interval for a uniform, its lower end for an exponential;
+            shape ``(rows,)``.
         scale: 1 for a normal, the width for a uniform, 1 / rate for an exponential; shape ``(rows,)``.
         share: For an exponential, its probability within the width, shape ``(rows, 1)``.
         bounds: Shape ``(2, rows, 1)`` for a normal, else ``(3, rows, 1)``.
@@ -117,13 +118,14 @@ class _Proposal:
             )
         width = high - low
         scale = width if kind == _UNIFORM else 1 / rate
-        # log density in t = draw - low: -t^2 / 2 - low * t, plus rate * t to divide by the exponential.
-        slope = -low if kind == _UNIFORM else 2 / (low + np.hypot(low, 2.0))
-        top = np.clip(slope, 0.0, width)
-        share = _columns(dtype, -np.expm1(-width / scale))[0]
-        return cls(
-            kind, low, scale, share, _columns(dtype, top * (top / 2 - slope), slope * scale, -(scale**2) / 2)
-        )
+        shift = low + width / 2 if kind == _UNIFORM else low
+        # Log density in t = draw - shift: -t^2 / 2 - shift * t, plus rate * t to divide by the exponential.
+        slope = -shift if kind == _UNIFORM else 2 / (low + np.hypot(low, 2.0))
+        top = np.clip(slope, low - shift, high - shift)
+        bounds = _columns(dtype, top * (top / 2 - slope) - np.log(2), slope * scale, -(scale**2) / 2)
+        # Below 1, as the logarithm must not meet 0; the tail cut off is finer than the uniforms are.
+        share = np.minimum(-np.expm1(-width / scale), 1 - np.finfo(dtype).epsneg)
+        return cls(kind, shift, scale, _columns(dtype, share)[0], bounds)
 
     def accept(
         self, rows: NDArray[np.intp], width: int, rng: np.random.Generator, scratch: "_Scratch"
@@ -140,8 +142,9 @@ class _Proposal:
             np.greater_equal(s, bounds[0], out=mask)
             mask &= s <= bounds[1]
             return s, mask
-        rng.random(dtype=s.dtype.type, out=s)
+        _uniforms(rng, s, coin)
         if self.kind == _EXPONENTIAL:
+            s += 0.5
             s *= -self.share[rows]
             np.log1p(s, out=s)
             np.negative(s, out=s)
@@ -150,9 +153,26 @@ class _Proposal:
         weight *= s
         weight += bounds[0]
         np.exp(weight, out=weight)
-        rng.random(dtype=s.dtype.type, out=coin)
         np.less(coin, weight, out=mask)
         return s, mask
+
+
+def _uniforms(rng: np.random.Generator, s: NDArray[np.floating], coin: NDArray[np.floating]) -> None:
+    """Fill ``s`` with uniforms on [-1/2, 1/2] and ``coin`` with uniforms on [0, 1/2]."""
+    if s.dtype == np.float64:
+        rng.random(out=s)
+        s -= 0.5
+        rng.random(out=coin)
+        coin *= 0.5
+        return
+    # A 64-bit integer holds two float32 uniforms, at two thirds of the cost of drawing them one by one.
+    bits = (
+        rng.integers(-(2**63), 2**63 - 1, s.size, np.int64, endpoint=True).view(np.int32).reshape(2, *s.shape)
+    )
+    unit = np.float32(2.0**-32)
+    np.multiply(bits[0], unit, out=s, dtype=np.float32, casting="unsafe")
+    np.multiply(bits[1], unit, out=coin, dtype=np.float32, casting="unsafe")
+    np.abs(coin, out=coin)
 
 
 class _Scratch:

@@ -104,7 +104,7 @@ def gather(
             report(selection.counts())
         made += shortfall
         chunks_made += len(wave)
-    kept, rejected = held.split(selection.retained())
+    kept, rejected = held.split(selection.kept())
     names = [name for name in kept if name not in _PROVENANCE]
     return Gathered(
         kept=kept.only(names),
@@ -206,7 +206,7 @@ class _Held:
             self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
             self._size = len(retained)
 
-    def split(self, retained: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
+    def split(self, chosen: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
         numbers, everything = np.concatenate(self._numbers), concat(self._samples)
-        chosen = np.isin(numbers, retained)
-        return everything.select(chosen), everything.select(~chosen) if self._keep_all else None
+        kept = np.isin(numbers, chosen)
+        return everything.select(kept), everything.select(~kept) if self._keep_all else None

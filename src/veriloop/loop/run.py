@@ -12,18 +12,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from ..datasets.base import Dataset, RealData
-from ..errors import ConfigError, RunFolderError, VeriloopError
+from ..errors import ConfigError, CorruptFileError, RunFolderError, VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import RoundRecord
 from ..rng import START
+from ..samples import Samples
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import KeptRounds, RunFolder
 from ..store.manifest import Manifest
-from .gather import quota
+from .gather import condition_rows, quota
 from .plan import Plan
 from .step import SHOWN, ArmStop, Context, State, begin, step
 
@@ -130,12 +133,24 @@ def _begin(plan: Plan, folder: RunFolder, arms: Iterable[str], tell: Callable[[E
     data = load_data(plan.dataset, plan.seed)
     with limit_threads(plan.threads):
         state, record = begin(Context(plan, START, data, Serial(), tell))
-    write_file(folder.path / "real.npz", data.test.select(slice(SHOWN)).to_bytes())
+    write_file(folder.path / "real.npz", _for_show(data).to_bytes())
     for arm in arms:
         work = folder.work_directory(0, arm)
         save_state(state, work)
         folder.commit(record.model_copy(update={"arm": arm}), work)
         tell(RoundFinished(arm=arm, round=0, peak_memory_mb=_peak_memory_mb()))
+
+
+def _for_show(data: RealData) -> Samples:
+    """Some held-out real samples, in the order of the conditions that the shown generated ones have."""
+    names = [name for name in data.conditions or () if name in data.test]
+    if data.conditions is None or not names:
+        return data.test.select(slice(SHOWN))
+    column = np.asarray(data.test[names[0]])
+    pools = {value: iter(np.flatnonzero(column == value)) for value in np.unique(column)}
+    asked = condition_rows(data.conditions, 0, SHOWN)
+    rows = [next(pools.get(value, iter(())), None) for value in np.asarray(asked and asked[names[0]])]
+    return data.test.select(np.array([row for row in rows if row is not None], np.int64))
 
 
 def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop":
@@ -160,10 +175,16 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
         CorruptFileError: A file is missing, cut short or changed.
     """
     directory = folder.round_directory(round_, arm)
-    generator = plan.learner.generator_type.load(directory / "generator")
     verifier = plan.arms[arm].verifier
-    if verifier is not None and round_ > 0:
-        verifier = verifier.load(directory / "verifier")
+    try:
+        generator = plan.learner.generator_type.load(directory / "generator")
+        if verifier is not None and round_ > 0:
+            verifier = verifier.load(directory / "verifier")
+    except VeriloopError:
+        raise
+    except Exception as e:
+        # A plug-in may let its library's own error through; whatever it is, the file is not what was saved.
+        raise CorruptFileError(f"{directory} cannot be read", got=f"{type(e).__name__}: {e}") from e
     return State(round_, generator, verifier, KeptRounds(folder, arm, round_))
 
 

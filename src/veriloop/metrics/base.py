@@ -37,7 +37,7 @@ class Evaluation:
         return self._memo[key]
 
 
-class Metric(Part):
+class Metric(Part, frozen=True):
     """Measures a model. Its docstring says what it costs and where its standard error comes from."""
 
     family: ClassVar[str] = "veriloop.metrics"

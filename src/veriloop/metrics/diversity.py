@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from ..records import Estimate
 from .base import Evaluation, Metric
-from .features import ClassifierName, seen
+from .features import AUTO, ClassifierName, views
 
 
-class Diversity(Metric):
+class Diversity(Metric, frozen=True):
     """Spread of generated features within a class over that of real ones, mean over the classes.
 
     The spread of a class is the root of the trace of its feature covariance (root mean squared distance
@@ -23,16 +23,16 @@ class Diversity(Metric):
     Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
 
     Attributes:
-        classifier: ``digits``, ``mnist``, ``fashion-mnist``, or the path of a classifier of your own.
+        classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.
     """
 
     names: ClassVar[tuple[str, ...]] = ("diversity",)
 
-    classifier: ClassifierName
+    classifier: ClassifierName = AUTO
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""
-        generated, real = seen(evaluation, self.classifier)
+        generated, real = views(evaluation, self.classifier)
         ratios = []
         for c in np.unique(real.label):
             spread, se = _spread(generated.features[generated.label == c])

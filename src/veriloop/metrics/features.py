@@ -8,24 +8,28 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from ..datasets.images import images
 from ..errors import ConfigError, CorruptFileError, DataError
-from ..networks import in_batches, load_weights
+from ..networks import blank, in_batches, load_weights
 from ..parts import did_you_mean
 from ..samples import Samples
 from .base import Evaluation
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED = ("digits", "mnist", "fashion-mnist")
+AUTO = "auto"
+MAKE = "restore both files, or make them anew with tools/train_classifier.py"
+FAMILIAR = 0.6
+"""A classifier that labels fewer of the real images right than this does not know them."""
 
 
 class Card(BaseModel):
@@ -115,45 +119,67 @@ class Classifier(nn.Module):
 
 
 def _known(name: str) -> str:
-    if name not in SHIPPED and not name.endswith(".safetensors"):
+    names = (AUTO, *SHIPPED)
+    if name not in names and not name.endswith(".safetensors"):
         raise ConfigError(
             "no such classifier",
             got=name,
-            expected=f"one of {', '.join(SHIPPED)}, or the path of a .safetensors file with its card beside it",
-            fix=did_you_mean(name, SHIPPED),
+            expected=f"one of {', '.join(names)}, or the path of a .safetensors file with its card beside it",
+            fix=did_you_mean(name, names),
         )
     return name
 
 
 ClassifierName = Annotated[str, AfterValidator(_known)]
-"""A shipped classifier's name, or the path of a weights file of one's own with its card beside it."""
+"""``auto``, a shipped classifier's name, or the path of one's own weights with their card beside them.
+
+``auto`` is the shipped classifier of the images' size that labels the held-out real images best, so that a
+change of the data set needs no change of the metrics.
+"""
+
+
+def _files(name: str) -> tuple[Path, Path]:
+    weights = WEIGHTS / f"{name}.safetensors" if name in SHIPPED else Path(name)
+    return weights, weights.with_suffix(".json")
 
 
 @cache
-def load_classifier(name: str) -> tuple[Classifier, Card]:
-    """A classifier, frozen, and its card.
+def load_card(name: str) -> Card:
+    """A classifier's card.
+
+    Raises:
+        CorruptFileError: It is missing or damaged.
+    """
+    _, path = _files(name)
+    try:
+        return Card.model_validate_json(path.read_text())
+    except (OSError, ValueError) as e:
+        raise CorruptFileError(f"card {path} of a classifier cannot be read ({e})", fix=MAKE) from e
+
+
+@cache
+def load_classifier(name: str) -> Classifier:
+    """A classifier, frozen.
 
     Raises:
         CorruptFileError: The weights or the card are missing, damaged, or do not belong together.
     """
-    weights = WEIGHTS / f"{name}.safetensors" if name in SHIPPED else Path(name)
-    path = weights.with_suffix(".json")
+    weights, card = _files(name)[0], load_card(name)
     try:
-        card = Card.model_validate_json(path.read_text())
         found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    except (OSError, ValidationError) as e:
-        raise CorruptFileError(
-            f"classifier {name} cannot be read ({e})", fix="make it anew with tools/train_classifier.py"
-        ) from e
+    except OSError as e:
+        raise CorruptFileError(f"weights {weights} cannot be read ({e})", fix=MAKE) from e
     if found != card.sha256:
         raise CorruptFileError(
-            f"weights {weights} are not those of their card", got=f"sha256 {found}", expected=card.sha256
+            f"weights {weights} are not those of their card",
+            got=f"sha256 {found}",
+            expected=card.sha256,
+            fix=MAKE,
         )
-    classifier = Classifier(
-        card.height, card.width, card.levels, card.classes, card.channels, card.pools, card.features
-    )
+    shape = card.model_dump(include=set(Classifier.__init__.__annotations__) - {"return"})
+    classifier = blank(lambda: Classifier(**shape))
     load_weights(classifier, weights)
-    return classifier, card
+    return classifier
 
 
 @dataclass(frozen=True)
@@ -171,13 +197,34 @@ class Seen:
     label: NDArray[np.int64]
 
 
+class Views(NamedTuple):
+    """Both sides of an evaluation, as one classifier sees them."""
+
+    generated: Seen
+    real: Seen
+
+
+def views(evaluation: Evaluation, name: str) -> Views:
+    """What classifier ``name`` makes of generated and real samples, computed once for all metrics.
+
+    Raises:
+        DataError: They are no images of the size and levels that the classifier knows, or none of the
+            shipped ones knows them.
+    """
+    if name == AUTO:
+        name = evaluation.once("classifier", lambda: familiar_classifier(evaluation.real))
+    return evaluation.once(
+        ("views", name), lambda: Views(see(evaluation.generated, name), see(evaluation.real, name))
+    )
+
+
 def see(samples: Samples, name: str) -> Seen:
     """Classify ``samples`` with the classifier ``name``.
 
     Raises:
         DataError: They are no images of the size and levels that the classifier was trained on.
     """
-    classifier, card = load_classifier(name)
+    classifier, card = load_classifier(name), load_card(name)
     pixels, label = images(samples, card.levels, card.classes)
     if pixels.shape[1:] != (card.height, card.width):
         raise DataError(
@@ -191,8 +238,26 @@ def see(samples: Samples, name: str) -> Seen:
     return Seen(features.double().numpy(), predicted.numpy(), label)
 
 
-def seen(evaluation: Evaluation, name: str) -> tuple[Seen, Seen]:
-    """What the classifier makes of the generated and of the real samples, computed once for all metrics."""
-    return evaluation.once(
-        ("seen", name), lambda: (see(evaluation.generated, name), see(evaluation.real, name))
-    )
+def familiar_classifier(real: Samples) -> str:
+    """The shipped classifier that knows these images: it labels the first 500 of them best.
+
+    Raises:
+        DataError: None is of their size, or labels most of them right.
+    """
+    shape = real.array("pixels").shape[1:]
+    some = real.select(slice(500))
+    accuracies: dict[str, float] = {}
+    for name in SHIPPED:
+        card = load_card(name)
+        if shape == (card.height, card.width) and some.array("pixels").max(initial=0) <= card.levels:
+            look = see(some, name)
+            accuracies[name] = float(np.mean(look.predicted == look.label)) if len(some) else 0.0
+    best = max(accuracies, key=lambda name: accuracies[name], default=None)
+    if best is None or accuracies[best] < FAMILIAR:
+        raise DataError(
+            "no shipped classifier knows these images",
+            got=f"size {'x'.join(map(str, shape))}, accuracies {accuracies}",
+            expected=f"images as of {', '.join(SHIPPED)}",
+            fix="name your own classifier (a .safetensors file), or leave out the metrics that need one",
+        )
+    return best

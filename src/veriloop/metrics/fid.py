@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import DataError, MissingExtraError
 from ..networks import in_batches
 from ..records import Estimate
-from ..samples import Samples
 from .base import Evaluation, Metric
 from .frechet import frechet_distance
 
@@ -21,7 +20,7 @@ BATCH = 50
 """Images per forward pass: Inception takes them at 299x299, and 256 of those would need gigabytes."""
 
 
-class InceptionFID(Metric):
+class InceptionFID(Metric, frozen=True):
     """Fréchet inception distance: the Fréchet distance in the last pooling layer of Inception-v3.
 
     The features are those of torchmetrics (torch-fidelity's port of the original TensorFlow weights), which
@@ -50,8 +49,10 @@ class InceptionFID(Metric):
             DataError: The Inception weights are not there and cannot be downloaded.
         """
         inception = load_inception(self.weights)
-        generated, real = (_features(s, inception) for s in (evaluation.generated, evaluation.real))
-        return {"fid": frechet_distance(real, generated, evaluation.generated.array("label"))}
+        generated, real = evaluation.generated.array("pixels"), evaluation.real.array("pixels")
+        brightest = max(generated.max(initial=0), real.max(initial=0), 1)
+        made, true = (_features(x * (255.0 / brightest), inception) for x in (generated, real))
+        return {"fid": frechet_distance(true, made, evaluation.generated.array("label"))}
 
 
 @cache
@@ -74,9 +75,6 @@ def load_inception(weights: Path | None) -> Any:
     return metric.inception
 
 
-def _features(samples: Samples, inception: Any) -> NDArray[np.float64]:
-    pixels = samples.array("pixels")
-    # The brightest level of this set of images: 1 for bits, 16 for digits.
-    scaled = (pixels.astype(np.float32) * (255 / max(int(pixels.max(initial=0)), 1))).astype(np.uint8)
-    rgb = torch.from_numpy(scaled)[:, None].expand(-1, 3, -1, -1)
+def _features(grey: NDArray[np.float64], inception: Any) -> NDArray[np.float64]:
+    rgb = torch.from_numpy(grey.round().astype(np.uint8))[:, None].expand(-1, 3, -1, -1)
     return torch.cat(list(in_batches(inception, rgb, batch=BATCH))).double().numpy()

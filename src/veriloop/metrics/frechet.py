@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from ..records import Estimate
 from .base import Evaluation, Metric
-from .features import ClassifierName, seen
+from .features import AUTO, ClassifierName, views
 from .standard_errors import of_stratified_mean
 
 
-class Frechet(Metric):
+class Frechet(Metric, frozen=True):
     """Fréchet distance between Gaussian fits of real and generated classifier features.
 
     Not the FID, which is the same distance in the features of an Inception network trained on ImageNet:
@@ -25,16 +25,16 @@ class Frechet(Metric):
     of it classification, shared with the other metrics of one classifier.
 
     Attributes:
-        classifier: ``digits``, ``mnist``, ``fashion-mnist``, or the path of a classifier of your own.
+        classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.
     """
 
     names: ClassVar[tuple[str, ...]] = ("frechet",)
 
-    classifier: ClassifierName
+    classifier: ClassifierName = AUTO
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``frechet``; NaN when there are fewer than two samples on either side."""
-        generated, real = seen(evaluation, self.classifier)
+        generated, real = views(evaluation, self.classifier)
         return {"frechet": frechet_distance(real.features, generated.features, generated.label)}
 
 

@@ -21,7 +21,7 @@ class Bounded(Protocol):
         ...
 
 
-class NELBO(Metric):
+class NELBO(Metric, frozen=True):
     """Negative evidence lower bound on the held-out images, in nats per image, and its two terms.
 
     ``nelbo = reconstruction + kl`` bounds -log p(pixels | label) from above. The standard errors are

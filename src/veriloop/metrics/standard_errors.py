@@ -29,11 +29,15 @@ def of_stratified_mean(
     sizes = np.unique_counts(stratum).counts
     if len(values) < 2 or sizes.min() < 2:
         return of_mean(values)
-    variances = [n * np.var(values[stratum == c], ddof=1) for c, n in zip(np.unique(stratum), sizes, strict=True)]
+    variances = [
+        n * np.var(values[stratum == c], ddof=1) for c, n in zip(np.unique(stratum), sizes, strict=True)
+    ]
     return float(np.sqrt(np.sum(variances)) / len(values))
 
 
-def jackknife_blocks(stratum: NDArray[np.integer], blocks: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def jackknife_blocks(
+    stratum: NDArray[np.integer], blocks: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Random blocks of equal size, each with an equal share of every stratum, as far as numbers allow.
 
     Args:

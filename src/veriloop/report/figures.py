@@ -1,7 +1,7 @@
 """Figures from the tidy frames of `frames`.
 
-A figure has no title and no legend: a page
-writes its own, which wrap on a phone. ``figure.update_layout(showlegend=True)`` brings the legend back.
+A figure has no title and no legend: a page writes its own, which wrap on a phone.
+``figure.update_layout(showlegend=True)`` brings the legend back.
 """
 
 from collections.abc import Collection, Mapping
@@ -28,9 +28,12 @@ _TEMPLATE = go.layout.Template(
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         margin={"l": 8, "r": 12, "t": 10, "b": 8},
-        xaxis=_AXIS | {"showgrid": False, "showline": True, "ticks": "outside"},
+        xaxis=_AXIS
+        | {"showgrid": False, "showline": True, "ticks": "outside"}
+        | {"spikethickness": 1, "spikedash": "solid", "spikecolor": _GRID},
         yaxis=_AXIS | {"nticks": 6},
         hovermode="x unified",
+        hoverlabel={"font": {"family": _FONT}},
         dragmode=False,
         showlegend=False,
     )
@@ -57,9 +60,10 @@ def metric_figure(
         if len(known) and arm not in bounds:
             figure.add_trace(_band(known, arm, styles[arm]))
     for arm, chain in chains.items():
-        if len(chain):
-            draw = _level if arm in bounds else _curve
-            figure.add_trace(draw(chain, arm, styles[arm], span))
+        if len(chain) and arm in bounds:
+            figure.add_trace(_level(chain, arm, styles[arm], span))
+        elif len(chain):
+            figure.add_trace(_curve(chain, arm, styles[arm]))
     return figure.update_xaxes(title="round", **_whole_ticks(span))
 
 
@@ -111,7 +115,7 @@ def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
                     y=here,
                     x=[float(totals[stage, arm]) for arm in here],
                     customdata=[float(means[stage, arm]) for arm in here],
-                    hovertemplate="%{y}: %{x:.1f} s, %{customdata:.2f} s a round",
+                    hovertemplate=f"{stage}: %{{x:.1f}} s, %{{customdata:.2f}} s a round<extra></extra>",
                     marker={"color": STAGES.get(stage, "#999999"), "line": {"width": 0}},
                 )
             )
@@ -119,11 +123,11 @@ def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
     return figure.update_xaxes(title="seconds", showgrid=True, showline=False, ticks="")
 
 
-def _curve(chain: pd.DataFrame, arm: str, style: ArmStyle, span: tuple[int, int]) -> go.Scatter:
+def _curve(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
     return go.Scatter(
         x=chain["round"].tolist(),
         y=chain["value"].tolist(),
-        customdata=(2 * chain["se"]).fillna(0).tolist(),
+        customdata=chain["se"].fillna(0).tolist(),
         hovertemplate="%{y:.4~g} ± %{customdata:.2~g}",
         **_look(arm, style),
     )
@@ -131,7 +135,7 @@ def _curve(chain: pd.DataFrame, arm: str, style: ArmStyle, span: tuple[int, int]
 
 def _level(chain: pd.DataFrame, arm: str, style: ArmStyle, span: tuple[int, int]) -> go.Scatter:
     last = chain.iloc[-1]
-    error = 0.0 if pd.isna(last["se"]) else 2 * float(last["se"])
+    error = 0.0 if pd.isna(last["se"]) else float(last["se"])
     rounds = list(range(span[0], span[1] + 1))
     return go.Scatter(
         x=rounds,
@@ -175,4 +179,9 @@ def _translucent(colour: str) -> str:
 def _whole_ticks(span: tuple[int, int]) -> dict:
     """Ticks at whole rounds only, at most about twelve of them."""
     first, last = span
-    return {"tick0": first, "dtick": max(1, -(-(last - first) // 12)), "range": [first - 0.25, last + 0.25]}
+    return {
+        "tick0": first,
+        "dtick": max(1, -(-(last - first) // 12)),
+        "range": [first - 0.25, last + 0.25],
+        "unifiedhovertitle": {"text": "round %{x}"},
+    }

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import plotly.graph_objects as go
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,15 +12,16 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
+from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
 from ..store.manifest import Manifest
 from .figures import acceptance_figure, metric_figure, seconds_figure
 from .frames import counts_frame, metrics_frame, seconds_frame
-from .names import duration, headline, metric_name, short, with_error
+from .names import MISSING, duration, headline, metric_name, parts_of, short, whole, with_error
 from .palette import STAGES, ArmStyle, arm_styles
 from .pictures import gallery
-from .summary import ArmSummary, summarise
+from .summary import ArmSummary, by_arm, summarise
 
 REPORT = "report.html"
 
@@ -63,40 +63,53 @@ def write_report(folder: RunFolder) -> Path:
 def _content(folder: RunFolder) -> dict[str, Any]:
     records, manifest, summaries = folder.records(), folder.manifest(), summarise(folder)
     styles = arm_styles(s.arm for s in summaries)
-    bounds = {s.arm for s in summaries if s.is_bound}
-    metrics, counts, seconds = metrics_frame(records), counts_frame(records), seconds_frame(records)
-    curves, costs, figures = {}, {}, {}
-    names = list(dict.fromkeys(metrics["metric"]))
-    main = headline(names)
-    for metric in sorted(names, key=lambda name: name != main):
-        plot = _metric_plot(metric, summaries)
-        curves[plot.id] = plot
-        figures[plot.id] = metric_figure(metrics, metric, styles=styles, bounds=bounds)
-    scored = counts[counts["arm"].isin(_verified_arms(manifest))]
-    if len(scored) and scored["acceptance_rate"].notna().any():
-        costs["acceptance"] = _ACCEPTANCE
-        figures["acceptance"] = acceptance_figure(scored, styles=styles)
-    if len(seconds):
-        costs["seconds"] = _SECONDS
-        figures["seconds"] = seconds_figure(seconds)
+    names = list(dict.fromkeys(name for record in records for name in record.metrics))
+    shown = whole(names)
+    curves = _metric_figures(records, summaries, shown, styles)
+    costs = _cost_figures(records, manifest, styles)
+    figures = {plot.id: figure for plot, figure in (curves | costs).items()}
     return {
         "name": folder.path.resolve().name,
         "manifest": manifest,
-        "created": _readable(manifest.created),
+        "created": datetime.fromisoformat(manifest.created).strftime("%-d %B %Y, %H:%M UTC"),
         "summaries": summaries,
+        "chains": by_arm(records, [s.arm for s in summaries]),
         "styles": styles,
-        "main_metric": main,
-        "metrics": {name: metric_name(name) for name in names},
-        "curves": list(curves.values()),
-        "costs": list(costs.values()),
+        "metrics": {name: metric_name(name) for name in shown},
+        "by_class": {metric_name(name).title: parts for name in shown if (parts := parts_of(name, names))},
+        "curves": list(curves),
+        "costs": list(costs),
         "gallery": gallery(folder),
-        "counts": _count_rows(counts, seconds, summaries),
+        "stages": {stage: STAGES[stage] for stage in STAGES if any(stage in r.seconds for r in records)},
         "config": yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True),
-        "stages": {stage: STAGES[stage] for stage in STAGES if stage in set(seconds["stage"])},
-        "dashes": _DASHES,
+        "missing": MISSING,
         "figures": _script_json(figures),
         "plotly": Markup(get_plotlyjs()),
     }
+
+
+def _metric_figures(
+    records: list[RoundRecord], summaries: list[ArmSummary], metrics: list[str], styles: dict[str, ArmStyle]
+) -> dict[Plot, go.Figure]:
+    frame, bounds = metrics_frame(records), {s.arm for s in summaries if s.is_bound}
+    first = headline(metrics)
+    return {
+        _metric_plot(metric, summaries): metric_figure(frame, metric, styles=styles, bounds=bounds)
+        for metric in sorted(metrics, key=lambda name: name != first)
+    }
+
+
+def _cost_figures(
+    records: list[RoundRecord], manifest: Manifest, styles: dict[str, ArmStyle]
+) -> dict[Plot, go.Figure]:
+    arms: dict[str, Any] = manifest.config.get("arms", {})
+    verified = [r for r in records if arms.get(r.arm, {}).get("verifier") and r.counts.generated]
+    figures: dict[Plot, go.Figure] = {}
+    if verified:
+        figures[_ACCEPTANCE] = acceptance_figure(counts_frame(verified), styles=styles)
+    if any(r.seconds for r in records):
+        figures[_SECONDS] = seconds_figure(seconds_frame(records))
+    return figures
 
 
 _ACCEPTANCE = Plot(
@@ -113,9 +126,6 @@ _SECONDS = Plot(
     "Generating and verifying are summed over workers, so they can exceed the time on the clock.",
     "Seconds spent in each stage, by arm.",
 )
-_DASHES = {"solid": "none", "dash": "6 4", "dashdot": "6 3 2 3", "dot": "2 3", "longdash": "9 4"}
-_DASHES["longdashdot"] = "9 3 2 3"
-"""Plotly's words for dashes, as SVG dash arrays for the legend."""
 
 
 def _metric_plot(metric: str, summaries: list[ArmSummary]) -> Plot:
@@ -129,45 +139,7 @@ def _metric_plot(metric: str, summaries: list[ArmSummary]) -> Plot:
     return Plot(f"metric-{metric}", name.title, name.hint, name.meaning, label)
 
 
-def _verified_arms(manifest: Manifest) -> set[str]:
-    arms: dict[str, Any] = manifest.config.get("arms", {})
-    return {name for name, arm in arms.items() if arm.get("verifier") and arm.get("train_on") != "real"}
-
-
-class CountRow(NamedTuple):
-    """A row of the table of counts."""
-
-    style: ArmStyle
-    arm: str
-    round: int
-    counts: list[int]
-    exhausted: bool
-    seconds: float
-
-
-def _count_rows(counts: pd.DataFrame, seconds: pd.DataFrame, summaries: list[ArmSummary]) -> list[CountRow]:
-    spent = seconds.groupby(["arm", "round"])["seconds"].sum()
-    styles = arm_styles(s.arm for s in summaries)
-    shown = ["generated", "accepted", "rejected", "abstained", "kept", "trained_on"]
-    return [
-        CountRow(
-            styles[arm],
-            arm,
-            int(row["round"]),
-            [int(row[name]) for name in shown],
-            bool(row["exhausted"]),
-            float(spent.get((arm, row["round"]), 0.0)),
-        )
-        for arm in styles
-        for _, row in counts[counts["arm"] == arm].sort_values("round").iterrows()
-    ]
-
-
 def _script_json(figures: dict[str, go.Figure]) -> Markup:
     text = json.dumps(figures, cls=PlotlyJSONEncoder)
     # "<" would let a text end the script element it stands in.
     return Markup(text.replace("<", "\\u003c"))
-
-
-def _readable(created: str) -> str:
-    return datetime.fromisoformat(created).strftime("%-d %B %Y, %H:%M UTC")

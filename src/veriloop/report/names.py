@@ -1,6 +1,8 @@
 """What metrics are called in front of people, and which way is better."""
 
 import math
+import re
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ..records import Estimate
@@ -67,6 +69,17 @@ def metric_name(metric: str) -> MetricName:
 def headline(metrics: list[str]) -> str | None:
     """The one of ``metrics`` that stands for a model's quality, or None when there are none."""
     return next((name for name in ("frechet", "fid") if name in metrics), metrics[0] if metrics else None)
+
+
+def parts_of(metric: str, metrics: Iterable[str]) -> list[str]:
+    """Those of ``metrics`` that are ``metric`` for one class each, such as ``accuracy_3`` of ``accuracy``."""
+    return [name for name in metrics if re.fullmatch(re.escape(metric) + r"_\d+", name)]
+
+
+def whole(metrics: Sequence[str]) -> list[str]:
+    """``metrics`` without those that are `parts_of` another one."""
+    parts = {part for metric in metrics for part in parts_of(metric, metrics)}
+    return [name for name in metrics if name not in parts]
 
 
 def short(x: float) -> str:

@@ -17,6 +17,20 @@ class ArmStyle(NamedTuple):
     dash: str
     symbol: str
 
+    @property
+    def dash_array(self) -> str:
+        """The dash in SVG's words, to scale for a legend."""
+        return _DASH_ARRAYS[self.dash]
+
+
+_DASH_ARRAYS = {
+    "solid": "none",
+    "dash": "6 4",
+    "dot": "2 3",
+    "dashdot": "6 3 2 3",
+    "longdash": "9 4",
+    "longdashdot": "9 3 2 3",
+}
 
 # Near Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/), its light colours
 # darkened until they can be seen on white. The bound is grey: it is a reference, not a contestant.

@@ -48,7 +48,11 @@ class Selection(ABC):
 
     @abstractmethod
     def retained(self) -> NDArray[np.int64]:
-        """The numbers of the candidates that are kept, or still may be, in increasing order."""
+        """The numbers of the candidates that may be kept in the end, in increasing order."""
+
+    @abstractmethod
+    def kept(self) -> NDArray[np.int64]:
+        """The numbers of the candidates that are kept if no more come, in increasing order."""
 
     @abstractmethod
     def counts(self) -> Counts:
@@ -159,6 +163,10 @@ class _FirstAccepted(Selection):
 
     @override
     def retained(self) -> NDArray[np.int64]:
+        return self.kept()
+
+    @override
+    def kept(self) -> NDArray[np.int64]:
         return np.array(self._kept, np.int64)
 
     @override
@@ -175,6 +183,7 @@ class _FirstAccepted(Selection):
 class _BestOfRound(Selection):
     def __init__(self, fraction: float, quota: Mapping[Group, int]) -> None:
         super().__init__(quota)
+        self._fraction = fraction
         # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
         self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
@@ -206,11 +215,19 @@ class _BestOfRound(Selection):
 
     @override
     def retained(self) -> NDArray[np.int64]:
-        return np.sort(np.concatenate([best.numbers() for best in self._best.values()]))
+        return np.sort(np.concatenate([best.numbers(self.quota[g]) for g, best in self._best.items()]))
+
+    @override
+    def kept(self) -> NDArray[np.int64]:
+        return np.sort(np.concatenate([best.numbers(self._earned(g)) for g, best in self._best.items()]))
+
+    def _earned(self, group: Group) -> int:
+        """A round cut short keeps the fraction of what it has judged, not the best of too few."""
+        return min(int(self._fraction * self._judged[group] + 1e-9), self.quota[group])
 
     @override
     def counts(self) -> Counts:
-        kept = sum(len(best) for best in self._best.values())
+        kept = sum(min(self._earned(g), len(best)) for g, best in self._best.items())
         return Counts(
             generated=self._seen,
             accepted=kept,
@@ -237,10 +254,10 @@ class _Best:
         if len(self._number) > 1.5 * self._n:
             self._prune()
 
-    def numbers(self) -> NDArray[np.int64]:
-        if len(self._number) > self._n:
-            self._prune()
-        return self._number
+    def numbers(self, k: int) -> NDArray[np.int64]:
+        """Of the ``k`` best, at most ``n``, the best first."""
+        self._prune()
+        return self._number[:k]
 
     def _prune(self) -> None:
         best = np.lexsort((self._number, -self._score))[: self._n]

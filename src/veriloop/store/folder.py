@@ -175,7 +175,12 @@ class RunFolder:
             file.seek(start)
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
-        return [EVENT.validate_json(line) for line in whole.splitlines()], start + len(whole)
+        found = []
+        for line in whole.splitlines():
+            # Events are for watchers; nothing is computed from them. One that cannot be read is passed over.
+            with contextlib.suppress(ValidationError):
+                found.append(EVENT.validate_json(line))
+        return found, start + len(whole)
 
     # -- one writer at a time ----------------------------------------------------------------------------
 

@@ -130,11 +130,12 @@ def check_acceptance(rule: Acceptance) -> None:
         score = np.where(drawn == Decision.ABSTAIN, np.nan, rng.random(30))
         selection.offer(Verdicts(score, drawn), group, rng)
         scores, decisions, groups = [*scores, *score], [*decisions, *drawn], [*groups, *group]
-    counts, kept = selection.counts(), selection.retained()
+    counts, kept = selection.counts(), selection.kept()
     assert selection.shortfall() == 0, "12 samples of thousands of good candidates should be found"
     assert counts.generated == len(scores) == counts.accepted + counts.rejected + counts.abstained
     assert counts.abstained == decisions.count(Decision.ABSTAIN), "an abstention is counted as one"
-    assert counts.kept == len(kept) == 12, f"the quota is 12, kept {counts.kept} and retained {len(kept)}"
+    assert counts.kept == len(kept) == 12, f"the quota is 12, counted {counts.kept} and kept {len(kept)}"
+    assert set(kept) <= set(selection.retained()), "what is kept must have been retained"
     assert {decisions[i] for i in kept} == {Decision.OPEN}, "rejected and abstained samples are not kept"
     assert [sum(groups[i] == g for i in kept) for g in quota] == list(quota.values()), "quota by group"
 
@@ -166,10 +167,10 @@ def check_metric(metric: Metric, evaluation: Evaluation) -> None:
     fresh = Evaluation(evaluation.generator, evaluation.generated, evaluation.real)
     measured = metric.measure(evaluation, _rng())
     assert set(measured) == set(metric.names), f"promised {metric.names}, measured {tuple(measured)}"
-    assert measured == metric.measure(fresh, _rng()), "equal streams must give equal numbers"
     for name, estimate in measured.items():
         assert np.isfinite(estimate.value), f"{name} is {estimate.value}"
         assert estimate.se >= 0, f"the standard error of {name} is {estimate.se}"
+    assert measured == metric.measure(fresh, _rng()), "equal streams must give equal numbers"
 
 
 def check_dataset(dataset: Dataset) -> None:

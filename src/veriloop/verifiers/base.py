@@ -12,7 +12,7 @@ from ..samples import Samples
 from ..verdicts import Verdicts
 
 
-class Verifier(Part):
+class Verifier(Part, frozen=True):
     """Judges samples. Its fields are its configuration; what it has learned is private state.
 
     The loop calls, in every round of an arm: :meth:`update` once, then :meth:`verify` for each chunk of

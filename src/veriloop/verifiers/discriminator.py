@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..datasets.images import balanced_order, images, labels
 from ..errors import ConfigError, CorruptFileError, DataError
 from ..generator import Generator
-from ..networks import freeze, in_batches, initialise, load_weights, save_weights
+from ..networks import blank, freeze, in_batches, initialise, load_weights, save_weights
 from ..rng import Address, torch_generator
 from ..samples import Samples
 from ..verdicts import Verdicts
@@ -77,7 +77,7 @@ class Network(nn.Module):
         return torch.cat([pixels / self.levels, F.one_hot(label, self.classes)], 1)
 
 
-class Discriminator(Verifier):
+class Discriminator(Verifier, frozen=True):
     """Scores an image by the probability that it is real rather than drawn from the generator.
 
     Each update trains a fresh network on the real images against as many of the current generator, drawn
@@ -175,7 +175,7 @@ class Discriminator(Verifier):
         path = directory / STATE
         try:
             pixels = json.loads(path.read_text())["pixels"]
-            network = None if pixels is None else Network(pixels, self.levels, self.classes, self.hidden)
+            network = None if pixels is None else self._blank(pixels)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
             raise CorruptFileError(f"state of the discriminator {path} cannot be read ({e})") from e
         if network is not None:
@@ -184,8 +184,12 @@ class Discriminator(Verifier):
 
     def _with(self, network: Network | None) -> Self:
         trained = self.model_copy()
-        trained._network = network
+        # Frozen are the fields; what was learned is private, and set here on a copy nobody has seen.
+        trained._network = network  # pyright: ignore[reportAttributeAccessIssue]
         return trained
+
+    def _blank(self, pixels: int) -> Network:
+        return blank(lambda: Network(pixels, self.levels, self.classes, self.hidden))
 
     def _seen(self, real: Samples) -> Samples:
         """The real images that this verifier may see: the same draw in every round."""
@@ -200,7 +204,7 @@ class Discriminator(Verifier):
         return torch.tensor(pixels).flatten(1), torch.from_numpy(label)
 
     def _trained(self, pixels: Tensor, label: Tensor, target: Tensor, generator: torch.Generator) -> Network:
-        network = Network(pixels.shape[1], self.levels, self.classes, self.hidden)
+        network = self._blank(pixels.shape[1])
         initialise(network, generator)
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate, fused=True)
         for _ in range(self.epochs):

@@ -1,0 +1,44 @@
+"""Results files: what an experiment measured, with the command that measured it."""
+
+import json
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..records import RoundRecord
+from ..store.atomic import write_file
+from ..store.manifest import package_versions
+
+
+class Measured(NamedTuple):
+    """A record, and what set its run apart from the others of the experiment."""
+
+    record: RoundRecord
+    seed: int
+    setting: str
+
+
+def write_results(
+    path: Path, command: str, seconds: float, measured: Iterable[Measured], **more: Any
+) -> None:
+    """Write ``path``: command, versions, machine, seconds, records, and whatever ``more`` there is to say.
+
+    Each record is a `RoundRecord` with two more keys, ``seed`` and ``setting``.
+    """
+    content = {
+        "command": command,
+        "versions": package_versions(),
+        "machine": {"cpus": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
+        "seconds": round(seconds, 1),
+        **more,
+        "records": [
+            {**m.record.model_dump(mode="json"), "seed": m.seed, "setting": m.setting} for m in measured
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One record a line: a file that people can read, and that differs by lines in version control.
+    head = json.dumps({k: v for k, v in content.items() if k != "records"}, indent=1)[:-2]
+    lines = ",\n  ".join(json.dumps(record) for record in content["records"])
+    write_file(path, f'{head},\n "records": [\n  {lines}\n ]\n}}\n'.encode())

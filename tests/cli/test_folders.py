@@ -1,0 +1,47 @@
+"""The verbs that look at a run folder: report, list, export."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+
+def test_report(veriloop, tiny_run: Path) -> None:
+    path = tiny_run / "report.html"
+    assert veriloop("report", tiny_run) == (0, f"report: {path}\n", "")
+    assert json.loads(veriloop("report", tiny_run, "--json").out) == {
+        "run": str(tiny_run),
+        "report": str(path),
+    }
+
+
+def test_list(veriloop, tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "[red] good")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "manifest.json").write_text('{"config"')
+    called = veriloop("list", tmp_path)
+    assert called.code == 0
+    assert "[red] good" in called.out
+    assert "3/3" in called.out
+    assert "unreadable" in called.out
+    good, torn = json.loads(veriloop("list", tmp_path, "--json").out)["runs"]
+    assert good["rounds_done"] == {"verified": 3, "unverified": 3, "all_real": 1}
+    assert good["status"] == "finished"
+    assert good["result"]["verified"].startswith("gap ")
+    assert "manifest.json cannot be read" in torn["error"]
+
+
+def test_list_of_an_empty_folder(veriloop, tmp_path: Path) -> None:
+    assert veriloop("list", tmp_path).out == f"no runs in {tmp_path}\n"
+    assert json.loads(veriloop("list", tmp_path, "--json").out) == {"runs": []}
+
+
+def test_export(veriloop, tiny_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "kept.parquet"
+    arguments = ("export", tiny_run, "--round", 2, "--arm", "verified", "--to", path)
+    assert veriloop(*arguments) == (0, f"60 samples: {path}\n", "")
+    assert json.loads(veriloop(*arguments, "--json").out) == {"file": str(path), "rows": 60}
+    assert {"x", "label", "round", "arm", "chunk", "row", "seed", "score", "verifier"} == set(
+        pq.read_table(path).column_names
+    )

@@ -1,0 +1,85 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+
+from veriloop.cli.live import Board, Lines
+from veriloop.cli.watch import Watch
+from veriloop.events import ArmStopped, Event, Exhausted, Progress, RoundFinished, StageStarted
+from veriloop.store.folder import RunFolder
+
+ARMS = {"verified": 3, "unverified": 3, "all_real": 1}
+
+
+def finished(arm: str, round_: int, at: float = 0) -> RoundFinished:
+    return RoundFinished(arm=arm, round=round_, peak_memory_mb=1, at=at)
+
+
+@pytest.fixture
+def folder(tiny_run: Path) -> RunFolder:
+    return RunFolder(tiny_run)
+
+
+def lines(folder: RunFolder, done: dict[str, int], *events: Event) -> list[str]:
+    watch, file = Watch(ARMS, done), io.StringIO()
+    view = Lines(folder, watch, file)
+    for event in events:
+        watch.see(event)
+    view.show(list(events))
+    return file.getvalue().splitlines()
+
+
+def test_a_line_for_each_finished_round_and_one_for_the_start_model(folder: RunFolder) -> None:
+    said = lines(folder, {}, *(finished(arm, 0) for arm in ARMS), finished("verified", 3))
+    assert len(said) == 2
+    assert said[0].startswith("start model done: gap ")
+    assert said[1].startswith("verified round 3/3 done: gap ")
+    assert "±" in said[1]
+
+
+def test_what_goes_wrong_is_said(folder: RunFolder) -> None:
+    exhausted = Exhausted(arm="verified", round=2, wanted=400, kept=120, action="train_with_fewer")
+    stopped = ArmStopped(arm="verified", round=3, reason="no more candidates")
+    assert lines(folder, ARMS, exhausted, stopped) == [
+        "verified round 2: kept 120 of 400 wanted",
+        "verified ended early: no more candidates",
+    ]
+
+
+def drawn(folder: RunFolder, *events: Event) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    watch = Watch(ARMS, {})
+    with Live(console=console, auto_refresh=False) as live:
+        board = Board(folder, watch, live)
+        for event in events:
+            watch.see(event)
+        board.show(list(events))
+        with console.capture() as captured:
+            console.print(live.renderable)
+    return captured.get()
+
+
+def test_the_board_shows_each_arm(folder: RunFolder) -> None:
+    shown = drawn(
+        folder,
+        *(finished(arm, 0) for arm in ARMS),
+        StageStarted(arm="verified", round=1, stage="generate"),
+        Progress(arm="verified", round=1, generated=5_000, accepted=250, wanted=4_000),
+        StageStarted(arm="unverified", round=1, stage="fit"),
+        finished("all_real", 1),
+    )
+    rows = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
+    assert "0/3" in rows["verified"]
+    assert "accepted 250/4,000 of 5,000" in rows["verified"]
+    assert "fit" in rows["unverified"]
+    assert "1/1" in rows["all_real"]
+    assert "done" in rows["all_real"]
+    assert "gap" in rows["all_real"]
+    assert "so far" in shown
+
+
+def test_the_board_shows_the_start_model_and_early_ends(folder: RunFolder) -> None:
+    assert "start model: fit" in drawn(folder, StageStarted(arm="start", round=0, stage="fit"))
+    assert "ended early" in drawn(folder, ArmStopped(arm="verified", round=1, reason=""))

@@ -1,0 +1,219 @@
+import gzip
+import importlib
+import os
+import struct
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from veriloop.datasets.idx import FILES, MNIST, FashionMNIST, GreyImages, IdxFolder, read_idx
+from veriloop.errors import ConfigError, DataError, MissingExtraError
+from veriloop.testing import check_dataset
+
+GREY = np.random.default_rng(0).integers(0, 256, (40, 8, 12), np.uint8)
+LABEL = (np.arange(40) % 10).astype(np.uint8)
+
+needs_data = pytest.mark.skipif(
+    not os.environ.get("VERILOOP_DATA"), reason="needs the real files: set VERILOOP_DATA to their folder"
+)
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    header = bytes([0, 0, 8, array.ndim])
+    return header + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def write_folder(folder: Path, grey: NDArray[np.uint8] = GREY, label: NDArray[np.uint8] = LABEL) -> Path:
+    for packed, names in zip((True, False), FILES.values(), strict=True):
+        for name, array in zip(names, (grey, label), strict=True):
+            content = idx(array)
+            path = folder / (f"{name}.gz" if packed else name)
+            path.write_bytes(gzip.compress(content) if packed else content)
+    return folder
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_round_trip_plain_and_packed(tmp_path: Path, pack: type[bytes]) -> None:
+    path = tmp_path / "file"
+    for array in (GREY, LABEL, GREY[:0]):
+        path.write_bytes(pack(idx(array)))
+        assert np.array_equal(read_idx(path, array.ndim), array)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not an idx file"),
+        (b"\0\0\x08", "not an idx file"),
+        (b"PNG\0" + bytes(100), "first bytes 504e4700"),
+        (b"\0\0\x0d\x03" + bytes(12), "type 0x0d with 3 axes"),
+        (idx(LABEL), "type 0x08 with 1 axes"),
+        (idx(GREY)[:10], "does not hold what its header says"),
+        (idx(GREY)[:-1], "got '3855 bytes', expected 3856 for shape"),
+        (idx(GREY) + b"x", "does not hold"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "does not hold"),
+        (gzip.compress(idx(GREY))[:-20], "cannot read"),
+        (gzip.compress(idx(GREY))[:5], "cannot read"),
+        (b"\x1f\x8b" + bytes(30), "cannot read"),
+    ],
+)
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_idx(path, 3)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot read"):
+        read_idx(tmp_path / "none", 3)
+
+
+@given(st.binary(max_size=80) | st.binary(max_size=40).map(lambda b: b"\0\0\x08\x01" + b), st.booleans())
+def test_no_content_whatever_gives_anything_but_an_array_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, pack: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz"
+    path.write_bytes(gzip.compress(content) if pack else content)
+    for axes in (1, 3):
+        try:
+            assert read_idx(path, axes).ndim == axes
+        except DataError:
+            pass
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_a_flipped_byte_in_a_packed_file_never_goes_unnoticed_as_another_error(
+    tmp_path_factory: pytest.TempPathFactory, position: int, value: int
+) -> None:
+    content = bytearray(gzip.compress(idx(GREY), mtime=0))
+    content[position % len(content)] = value
+    path = tmp_path_factory.getbasetemp() / "flipped"
+    path.write_bytes(content)
+    try:
+        # What the checksum of gzip does not cover, such as its time stamp, does no harm.
+        assert np.array_equal(read_idx(path, 3), GREY)
+    except DataError:
+        pass
+
+
+def test_a_folder_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
+    check_dataset(IdxFolder(path=write_folder(tmp_path), start=20))
+
+
+def test_a_relative_folder_is_looked_for_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    write_folder(tmp_path / "mine")
+    monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
+    assert len(IdxFolder(path=Path("mine"), start=10).load(0).train) == 40
+    with pytest.raises(DataError, match=r"looked in other and .*other"):
+        IdxFolder(path=Path("other")).load(0)
+
+
+def test_sampled_pixels_are_bits_with_the_grey_values_as_their_means(tmp_path: Path) -> None:
+    grey = np.repeat(np.array([0, 51, 128, 255], np.uint8), 3000)[:, None, None] * np.ones(
+        (1, 8, 8), np.uint8
+    )
+    data = IdxFolder(path=write_folder(tmp_path, grey, np.zeros(len(grey), np.uint8)), start=10).load(0)
+    pixels = data.test.array("pixels").reshape(4, -1)
+    p = np.array([0, 51, 128, 255]) / 255
+    assert set(np.unique(pixels)) == {0, 1}
+    assert np.abs(pixels.mean(1) - p).max() <= 5 * np.sqrt(0.25 / pixels.shape[1])
+    assert (pixels[0].max(), pixels[3].min()) == (0, 1), "black and white are certain"
+
+
+def test_the_draw_is_fixed_for_every_seed_and_differs_between_the_splits(tmp_path: Path) -> None:
+    dataset = IdxFolder(path=write_folder(tmp_path), start=10)
+    one, two = dataset.load(1), dataset.load(2)
+    assert one.test.same_as(two.test)
+
+    def bits(pixels: NDArray[np.uint8]) -> set[bytes]:
+        return {p.tobytes() for p in pixels}
+
+    assert bits(one.train.array("pixels")) == bits(two.train.array("pixels"))
+    assert bits(one.train.array("pixels")) != bits(one.test.array("pixels"))
+
+
+def test_threshold(tmp_path: Path) -> None:
+    data = IdxFolder(path=write_folder(tmp_path), start=10, binarize="threshold").load(0)
+    assert np.array_equal(data.test.array("pixels"), GREY > 127)
+
+
+def test_counts_that_do_not_match_are_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, label=LABEL[:-1])
+    with pytest.raises(DataError, match="do not match"):
+        IdxFolder(path=folder).load(0)
+
+
+def test_an_empty_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="do not match"):
+        IdxFolder(path=write_folder(tmp_path, GREY[:0], LABEL[:0])).load(0)
+
+
+def test_a_missing_file_in_the_folder_is_named(tmp_path: Path) -> None:
+    next(write_folder(tmp_path).glob("t10k-labels*")).unlink()
+    with pytest.raises(DataError, match=r"no file t10k-labels-idx1-ubyte\.gz or t10k"):
+        IdxFolder(path=tmp_path).load(0)
+
+
+def test_another_file_than_the_published_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mnist").mkdir()
+    write_folder(tmp_path / "mnist")
+    monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
+    with pytest.raises(
+        DataError, match="not the published file: got 'md5 .*f68b3c2dcbeaaa9fbdd348bbdeb94873"
+    ):
+        MNIST().load(0)
+
+
+def test_without_files_and_library_the_error_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(MissingExtraError, match=rf"looked in {tmp_path}/mnist.*ylecun/mnist"):
+        MNIST().load(0)
+    monkeypatch.delenv("VERILOOP_DATA")
+    with pytest.raises(MissingExtraError, match=r"VERILOOP_DATA is not set.*zalando-datasets/fashion_mnist"):
+        FashionMNIST().load(0)
+
+
+def test_without_files_it_loads_by_the_public_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = {"train": {"image": list(GREY), "label": LABEL.tolist()}}
+    splits["test"] = splits["train"]
+    library = SimpleNamespace(load_dataset=lambda name: splits if name == "ylecun/mnist" else {})
+    monkeypatch.delenv("VERILOOP_DATA", raising=False)
+    monkeypatch.setattr(importlib, "import_module", lambda name: library)
+    assert len(MNIST(start=10).load(0).train) == 40
+    with pytest.raises(DataError, match=r"then for zalando-datasets/fashion_mnist .*KeyError"):
+        FashionMNIST().load(0)
+
+
+@needs_data
+@pytest.mark.parametrize("dataset", [MNIST(), FashionMNIST(start=100, train=1000)])
+def test_the_real_files(dataset: GreyImages) -> None:
+    data = dataset.load(0)
+    assert len(data.train) == (dataset.train or 60_000)
+    assert len(data.test) == 10_000
+    assert set(np.bincount(data.start.array("label"))) == {dataset.start // 10}
+    assert data.train.array("pixels").max() == 1
+
+
+@needs_data
+def test_more_start_images_than_the_cap_are_refused() -> None:
+    with pytest.raises(ConfigError, match="start set larger"):
+        MNIST(start=500, train=100).load(0)

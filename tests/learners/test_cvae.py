@@ -1,0 +1,314 @@
+"""The CVAE against PyTorch's own layers, brute-force integration, and its contract."""
+
+import itertools
+import math
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy import stats
+from torch import nn
+
+from veriloop import networks
+from veriloop.errors import CorruptFileError, DataError, VeriloopError
+from veriloop.learners import cvae
+from veriloop.learners.cvae import CVAE, Architecture, CVAEGenerator, Network
+from veriloop.networks import initialise
+from veriloop.samples import Samples
+from veriloop.testing import check_learner
+
+TINY = CVAE(levels=16, latent_dim=3, channels=(4, 8), epochs=3, batch_size=32, classes=3)
+CONDITION = Samples(label=np.arange(700) % 3)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def two_kinds_of_image(n: int = 90, side: int = 8) -> Samples:
+    label = np.arange(n) % 3
+    p = np.where(np.arange(side * side) % 3 == label[:, None], 0.9, 0.1).reshape(n, side, side)
+    return Samples(pixels=rng(1).binomial(16, p).astype(np.uint8), label=label)
+
+
+@pytest.fixture(scope="module")
+def generator() -> CVAEGenerator:
+    return TINY.fit(two_kinds_of_image(), None, rng())
+
+
+def weights(generator: CVAEGenerator) -> NDArray[np.float32]:
+    return torch.cat([p.flatten() for p in generator.network.parameters()]).numpy()
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_keeps_the_contract(kernel: int) -> None:
+    learner = TINY.model_validate({**TINY.model_dump(), "kernel": kernel})
+    check_learner(learner, two_kinds_of_image(), Samples(label=np.arange(3)))
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_the_matrix_products_are_the_convolutions_of_pytorch(kernel: int) -> None:
+    network = Network(Architecture(8, 12, 1, 10, 5, (6, 7), kernel))
+    initialise(network, torch.Generator().manual_seed(0))
+    padding = (kernel - 2) // 2
+    images = torch.rand(3, 8, 12, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        x = images.unsqueeze(-1)
+        for layer, inputs in ((network.down1, 1), (network.down2, 6)):
+            conv = nn.Conv2d(inputs, layer.out_features, kernel, 2, padding)
+            conv.weight.copy_(_as_kernel(layer.weight, inputs, kernel))
+            conv.bias.copy_(layer.bias)  # pyright: ignore[reportOptionalMemberAccess]
+            reference = conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            x = layer(cvae._patches(x, kernel))
+            torch.testing.assert_close(x, reference)
+        for layer, inputs in ((network.up1, 7), (network.up2, 6)):
+            outputs = layer.out_features // kernel**2
+            conv = nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, bias=False)
+            conv.weight.copy_(_as_kernel(layer.weight.T, outputs, kernel))
+            reference = conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            x = cvae._overlay(x @ layer.weight.T, kernel)
+            torch.testing.assert_close(x, reference)
+    assert x.shape == (3, 8, 12, 1)
+
+
+def _as_kernel(weight: torch.Tensor, channels: int, kernel: int) -> torch.Tensor:
+    """Rows over (patch row, patch column, row, column, channel) as (.., channel, kernel, kernel)."""
+    patches = kernel // 2
+    w = weight.reshape(-1, patches, patches, 2, 2, channels)
+    return w.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, kernel, kernel)
+
+
+def test_the_bound_is_below_the_brute_force_likelihood_and_near_it_once_trained() -> None:
+    learner = TINY.model_copy(update={"latent_dim": 1, "epochs": 150, "learning_rate": 5e-3})
+    generator = learner.fit(two_kinds_of_image(), None, rng())
+    held_out = two_kinds_of_image().select(slice(30))
+    draws = [generator.elbo(held_out, rng(i)) for i in range(200)]
+    per_draw = np.array([b.reconstruction + b.kl for b in draws])
+    nelbo, se = per_draw.mean(0), per_draw.std(0, ddof=1) / np.sqrt(len(draws))
+
+    grid = np.linspace(-8, 8, 2001, dtype=np.float32)
+    pixels, label = held_out.array("pixels"), torch.tensor(held_out.array("label"))
+    network = generator.network
+    nll = []
+    for x, y in zip(pixels, network.one_hot(label), strict=True):
+        logits = network.decode(torch.from_numpy(grid)[:, None], y.expand(len(grid), -1)).double()
+        likelihood = stats.binom.logpmf(x, 16, torch.sigmoid(logits).numpy()).sum((1, 2))
+        nll.append(-np.logaddexp.reduce(likelihood + stats.norm.logpdf(grid)) - math.log(grid[1] - grid[0]))
+    assert (nelbo > np.array(nll) - 4 * se).all(), "a bound that is beaten is none"
+    assert (nelbo - nll).mean() < 1.0, "q is Gaussian, and so nearly is the posterior here"
+
+
+def test_terms_of_the_bound_against_their_definitions(generator: CVAEGenerator) -> None:
+    samples = two_kinds_of_image().select(slice(5))
+    bound = generator.elbo(samples, rng(3))
+    network = generator.network
+    counts = torch.tensor(samples.array("pixels")).float()
+    one_hot = network.one_hot(torch.tensor(samples.array("label")))
+    mean, log_variance = network.encode(counts, one_hot)
+    noise = torch.from_numpy(rng(3).standard_normal((5, 3), dtype=np.float32))
+    logits = network.decode(mean + noise * torch.exp(log_variance / 2), one_hot)
+    q = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
+    kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+    likelihood = torch.distributions.Binomial(16, logits=logits).log_prob(counts).sum((1, 2))
+    np.testing.assert_allclose(bound.kl, kl.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(bound.reconstruction, -likelihood.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("levels", [1, 16])
+def test_samples_are_binomial_draws_around_the_means(levels: int) -> None:
+    data = two_kinds_of_image()
+    data = data.with_columns(pixels=np.minimum(data.array("pixels"), levels).astype(np.uint8))
+    generator = TINY.model_copy(update={"levels": levels}).fit(data, None, rng())
+    n = 6000
+    condition = Samples(label=np.zeros(n, np.int64))
+    means = generator.means(n, rng(1), condition)
+    pixels = generator.sample(n, rng(1), condition).array("pixels")
+    assert pixels.dtype == np.uint8
+    assert pixels.max() <= levels
+    variance = levels * means * (1 - means)
+    z = (pixels - levels * means).sum(0) / np.sqrt(variance.sum(0))
+    assert np.abs(z).max() < 5
+    squared = (pixels - levels * means) ** 2 / variance
+    assert abs(squared.mean() - 1) < 5 * squared.std() / math.sqrt(squared.size), "not the decoder's means"
+
+
+@pytest.mark.parametrize("batch", [1, 7, 100, 333, 1000])
+def test_the_internal_batch_size_changes_nothing(
+    generator: CVAEGenerator, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    samples, bound = generator.sample(700, rng(), CONDITION), generator.elbo(two_kinds_of_image(), rng())
+
+    def in_other_batches(f, *columns):
+        return networks.in_batches(f, *columns, batch=batch)
+
+    monkeypatch.setattr(cvae, "in_batches", in_other_batches)
+    assert generator.sample(700, rng(), CONDITION).same_as(samples)
+    np.testing.assert_allclose(generator.elbo(two_kinds_of_image(), rng()).kl, bound.kl, rtol=1e-5)
+
+
+def test_the_first_samples_do_not_depend_on_how_many_follow(generator: CVAEGenerator) -> None:
+    """Latents come before pixels in the stream, so only the means of a shorter draw are a prefix."""
+    long, short = (generator.means(n, rng(), CONDITION.select(slice(n))) for n in (700, 20))
+    assert np.array_equal(long[:20], short)
+
+
+def test_equal_streams_equal_weights_other_streams_other_weights() -> None:
+    data = two_kinds_of_image()
+    torch.manual_seed(1)
+    first = weights(TINY.fit(data, None, rng()))
+    torch.manual_seed(2)
+    again = weights(TINY.fit(data, None, rng()))
+    assert np.array_equal(first, again), "the global generator must not matter"
+    assert not np.array_equal(first, weights(TINY.fit(data, None, rng(1))))
+
+
+def test_fitting_leaves_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    TINY.fit(two_kinds_of_image(), None, rng()).sample(3, rng(), CONDITION.select(slice(3)))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_survives_a_save_and_pickling_bit_for_bit(generator: CVAEGenerator, tmp_path: Path) -> None:
+    generator.save(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"cvae.safetensors", "cvae.json"}
+    for copy in (CVAEGenerator.load(tmp_path), pickle.loads(pickle.dumps(generator))):
+        assert copy.architecture == generator.architecture
+        assert copy.sample(700, rng(), CONDITION).same_as(generator.sample(700, rng(), CONDITION))
+        assert np.array_equal(
+            copy.elbo(two_kinds_of_image(), rng()).kl, generator.elbo(two_kinds_of_image(), rng()).kl
+        )
+
+
+@pytest.mark.parametrize("name", ["cvae.safetensors", "cvae.json"])
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99, None])
+def test_a_damaged_file_is_a_corrupt_file_error(
+    generator: CVAEGenerator, tmp_path: Path, name: str, keep: float | None
+) -> None:
+    generator.save(tmp_path)
+    path = tmp_path / name
+    if keep is None:
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[: int(keep * (len(content) - 2))])
+    with pytest.raises(CorruptFileError, match=name) as caught:
+        CVAEGenerator.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_architecture_are_refused(generator: CVAEGenerator, tmp_path: Path) -> None:
+    generator.save(tmp_path)
+    text = (tmp_path / "cvae.json").read_text()
+    (tmp_path / "cvae.json").write_text(text.replace('"latent_dim": 3', '"latent_dim": 4'))
+    with pytest.raises(CorruptFileError, match="cvae.safetensors"):
+        CVAEGenerator.load(tmp_path)
+
+
+def test_training_lowers_the_held_out_bound() -> None:
+    data = two_kinds_of_image(300)
+    train, test = data.select(slice(240)), data.select(slice(240, None))
+
+    def nelbo(epochs: int) -> float:
+        generator = TINY.model_copy(update={"epochs": epochs, "patience": None}).fit(train, None, rng())
+        return float(np.sum(generator.elbo(test, rng())))
+
+    assert nelbo(1) > nelbo(5) > nelbo(40)
+
+
+def test_a_warm_start_continues_and_a_foreign_model_is_refused(generator: CVAEGenerator) -> None:
+    data = two_kinds_of_image()
+    before = weights(generator)
+    warm = TINY.fit(data, generator, rng(5))
+    assert np.array_equal(weights(generator), before)
+    fresh = TINY.fit(data, None, rng(5))
+    assert np.sum(warm.elbo(data, rng())) < np.sum(fresh.elbo(data, rng()))
+    with pytest.raises(DataError, match="cannot start from this model"):
+        TINY.model_copy(update={"latent_dim": 4}).fit(data, generator, rng())
+
+
+def test_patience_stops_early_and_none_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing can be learned from one pixel value at a rate this small: the loss is noise.
+    learner = TINY.model_copy(update={"epochs": 40, "learning_rate": 1e-12})
+    epochs: list[int] = []
+    randperm = torch.randperm
+
+    def counted(n: int, **options: object) -> torch.Tensor:
+        epochs.append(n)
+        return randperm(n, **options)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    monkeypatch.setattr(torch, "randperm", counted)
+    learner.model_copy(update={"patience": 2}).fit(two_kinds_of_image(), None, rng())
+    assert len(epochs) < 40
+    epochs.clear()
+    learner.model_copy(update={"patience": None}).fit(two_kinds_of_image(), None, rng())
+    assert len(epochs) == 40
+
+
+def test_min_steps_adds_passes_over_few_images() -> None:
+    data = two_kinds_of_image(6)
+    learner = TINY.model_copy(update={"patience": None, "epochs": 1})
+    short, long, same = (
+        weights(learner.model_copy(update=u).fit(data, None, rng()))
+        for u in ({"min_steps": 1}, {"min_steps": 10}, {"epochs": 10})
+    )
+    assert np.array_equal(long, same)
+    assert not np.array_equal(long, short)
+
+
+def test_the_cosine_schedule_rises_falls_and_ends_at_zero() -> None:
+    rates = [cvae._one_cycle(i / 100) for i in range(1, 101)]
+    assert rates.index(max(rates)) == 4
+    assert all(a < b for a, b in itertools.pairwise(rates[:5]))
+    assert all(a > b for a, b in itertools.pairwise(rates[4:]))
+    assert rates[-1] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_divergence_is_told() -> None:
+    learner = TINY.model_copy(update={"learning_rate": 0.99, "epochs": 200, "patience": None})
+    learner = learner.model_copy(update={"levels": 255, "batch_size": 4})
+    noise = Samples(pixels=rng().integers(0, 256, (90, 8, 8), np.uint8), label=np.arange(90) % 3)
+    with pytest.raises(VeriloopError, match=r"training diverged.*Lower learning_rate"):
+        learner.fit(noise, None, rng())
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (two_kinds_of_image(6, side=6), "6 of 6x6"),
+        (two_kinds_of_image().select(slice(0)), "0 of 8x8"),
+        (two_kinds_of_image().with_columns(label=np.arange(90)), "out of range"),
+        (two_kinds_of_image().only(["pixels"]), "no such column"),
+    ],
+)
+def test_wrong_training_data_are_refused(samples: Samples, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        TINY.fit(samples, None, rng())
+
+
+@pytest.mark.parametrize("condition", [None, CONDITION, Samples(label=np.array([0, 1, 3]))])
+def test_wrong_conditions_are_refused(generator: CVAEGenerator, condition: Samples | None) -> None:
+    with pytest.raises(DataError):
+        generator.sample(3, rng(), condition)
+
+
+def test_images_of_another_size_have_no_bound(generator: CVAEGenerator) -> None:
+    with pytest.raises(DataError, match="got '12x12', expected 8x8"):
+        generator.elbo(two_kinds_of_image(6, side=12), rng())
+
+
+def test_no_samples_are_no_problem(generator: CVAEGenerator) -> None:
+    none = generator.sample(0, rng(), CONDITION.select(slice(0)))
+    assert none.array("pixels").shape == (0, 8, 8)
+    assert len(generator.elbo(none, rng()).kl) == 0
+
+
+@pytest.mark.parametrize(
+    "field", [{"levels": 0}, {"levels": 256}, {"kernel": 3}, {"learning_rate": 0}, {"channels": (1,)}]
+)
+def test_impossible_settings_are_refused(field: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CVAE.model_validate(field)

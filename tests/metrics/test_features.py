@@ -1,0 +1,129 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from veriloop.datasets.base import RealData
+from veriloop.datasets.idx import MNIST, FashionMNIST
+from veriloop.errors import CorruptFileError, DataError
+from veriloop.metrics import features
+from veriloop.metrics.base import Evaluation
+from veriloop.metrics.features import (
+    SHIPPED,
+    WEIGHTS,
+    familiar_classifier,
+    load_card,
+    load_classifier,
+    see,
+    views,
+)
+from veriloop.metrics.frechet import Frechet
+from veriloop.samples import Samples
+
+needs_data = pytest.mark.skipif(
+    not os.environ.get("VERILOOP_DATA"), reason="needs the real files: set VERILOOP_DATA to their folder"
+)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_are_small_and_those_of_their_card(name: str) -> None:
+    assert (WEIGHTS / f"{name}.safetensors").stat().st_size < 400_000
+    card = load_card(name)
+    assert card.command.startswith(f"python tools/train_classifier.py {name} --seed {card.seed}")
+    load_classifier(name)
+
+
+def test_the_digits_classifier_is_as_good_as_its_card_says(digits: RealData) -> None:
+    test = see(digits.test, "digits")
+    assert np.mean(test.predicted == test.label) == pytest.approx(load_card("digits").test_accuracy, abs=1e-4)
+    assert load_card("digits").test_accuracy >= 0.98
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "dataset", "least"), [("mnist", MNIST, 0.99), ("fashion-mnist", FashionMNIST, 0.8)]
+)
+def test_the_others_are_as_good_as_their_cards_say(name: str, dataset: type[MNIST], least: float) -> None:
+    test = dataset(start=10, train=10).load(0).test
+    look = see(test, name)
+    assert np.mean(look.predicted == look.label) == pytest.approx(load_card(name).test_accuracy, abs=1e-4)
+    assert load_card(name).test_accuracy >= least
+    assert familiar_classifier(test) == name
+
+
+def test_features_are_the_hidden_layer(digits: RealData) -> None:
+    look = see(digits.test, "digits")
+    assert look.features.shape == (600, load_card("digits").features)
+    assert look.features.min() == 0, "after a ReLU"
+    last = load_classifier("digits").last
+    logits = look.features @ last.weight.double().numpy().T + last.bias.double().numpy()
+    assert np.array_equal(logits.argmax(1), look.predicted)
+
+
+def test_an_image_is_seen_alike_in_any_company(digits: RealData) -> None:
+    whole, part = see(digits.test, "digits"), see(digits.test.select(slice(7, 11)), "digits")
+    assert np.array_equal(whole.features[7:11], part.features)
+
+
+def test_metrics_share_the_features(like_real: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = Evaluation(like_real.generator, like_real.generated, like_real.real)
+    first = views(fresh, "digits")
+    monkeypatch.setattr(features, "see", lambda *_: pytest.fail("seen twice"))
+    assert views(fresh, "digits") is first
+
+
+def test_auto_finds_the_digits(like_real: Evaluation) -> None:
+    assert familiar_classifier(like_real.real) == "digits"
+
+
+@pytest.mark.parametrize("side", [8, 12])
+def test_auto_refuses_images_that_no_classifier_knows(side: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 17, (50, side, side), np.uint8)
+    with pytest.raises(DataError, match="no shipped classifier knows these images"):
+        familiar_classifier(Samples(pixels=pixels, label=np.arange(50) % 10))
+
+
+def test_no_samples_are_no_problem(digits: RealData) -> None:
+    assert see(digits.test.select(slice(0)), "digits").features.shape == (0, 64)
+
+
+def test_images_of_another_size_are_refused() -> None:
+    with pytest.raises(DataError, match="got '28x28', expected 8x8"):
+        see(Samples(pixels=np.zeros((1, 28, 28), np.uint8), label=np.zeros(1, np.int64)), "digits")
+
+
+def test_an_unknown_classifier_is_refused_with_a_hint() -> None:
+    with pytest.raises(ValidationError, match="Did you mean 'mnist'"):
+        Frechet(classifier="mnits")
+
+
+def test_a_classifier_of_ones_own_is_named_by_its_path(tmp_path: Path, like_real: Evaluation) -> None:
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(WEIGHTS / f"digits{suffix}", tmp_path / f"mine{suffix}")
+    own = Frechet(classifier=str(tmp_path / "mine.safetensors"))
+    rng = np.random.default_rng(0)
+    assert own.measure(like_real, rng) == Frechet(classifier="digits").measure(like_real, rng)
+
+
+@pytest.mark.parametrize("damage", ["no weights", "no card", "cut weights", "cut card", "another card"])
+def test_damaged_classifiers_are_refused(tmp_path: Path, damage: str) -> None:
+    weights, card = tmp_path / "mine.safetensors", tmp_path / "mine.json"
+    shutil.copy(WEIGHTS / "digits.safetensors", weights)
+    shutil.copy(WEIGHTS / "digits.json", card)
+    match damage:
+        case "no weights":
+            weights.unlink()
+        case "no card":
+            card.unlink()
+        case "cut weights":
+            weights.write_bytes(weights.read_bytes()[:-9])
+        case "cut card":
+            card.write_text(card.read_text()[:50])
+        case _:
+            card.write_text(json.dumps({**json.loads(card.read_text()), "sha256": "0" * 64}))
+    with pytest.raises(CorruptFileError, match="mine"):
+        load_classifier(str(weights))

@@ -1,0 +1,68 @@
+import importlib
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from veriloop.errors import DataError, MissingExtraError
+from veriloop.metrics import fid
+from veriloop.metrics.base import Evaluation
+from veriloop.metrics.fid import InceptionFID, load_inception
+from veriloop.metrics.frechet import frechet_distance
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    load_inception.cache_clear()
+
+
+def test_without_torch_fidelity_the_error_names_the_extra(
+    like_real: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> SimpleNamespace:
+        if name == "torch_fidelity":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return SimpleNamespace()
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(MissingExtraError, match=r"torch_fidelity.*veriloop\[inception\]"):
+        InceptionFID().measure(like_real, np.random.default_rng(0))
+
+
+def test_without_weights_the_error_says_what_to_set(
+    like_real: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_download(**options: object) -> None:
+        raise OSError("no route to host")
+
+    library = SimpleNamespace(FrechetInceptionDistance=no_download)
+    monkeypatch.setattr(importlib, "import_module", lambda name: library)
+    with pytest.raises(DataError, match=r"no route to host.*Set weights to the path") as caught:
+        InceptionFID(weights=Path("gone.pth")).measure(like_real, np.random.default_rng(0))
+    assert "\n" not in str(caught.value)
+
+
+def test_is_the_distance_in_the_features_of_the_network(
+    like_real: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def inception(x: torch.Tensor) -> torch.Tensor:
+        assert x.dtype == torch.uint8
+        assert x.shape == (fid.BATCH, 3, 8, 8)
+        seen.append(x)
+        return x[:, 0, 2:5, 2:5].flatten(1).float()
+
+    monkeypatch.setattr(fid, "load_inception", lambda weights: inception)
+    found = InceptionFID().measure(like_real, np.random.default_rng(0))["fid"]
+    made, real = (
+        np.round(s.array("pixels")[:, 2:5, 2:5].reshape(-1, 9) * (255 / 16)).astype(np.uint8)
+        for s in (like_real.generated, like_real.real)
+    )
+    label = like_real.generated.array("label")
+    assert found == frechet_distance(real.astype(float), made.astype(float), label)
+    assert max(int(x.max()) for x in seen) == 255
+    assert math.isfinite(found.se)

@@ -1,0 +1,205 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from veriloop.errors import ConfigError, CorruptFileError, DataError
+from veriloop.generator import Generator
+from veriloop.samples import Samples
+from veriloop.testing import check_verifier
+from veriloop.verifiers import discriminator
+from veriloop.verifiers.discriminator import Discriminator
+
+TINY = Discriminator(levels=16, classes=3, hidden=(32, 8), epochs=20, learning_rate=5e-3)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def striped(label: np.ndarray, contrast: float, seed: int) -> Samples:
+    """Images with every third pixel bright, which one by label; ``contrast`` 0 is grey noise."""
+    bright = np.arange(64) % 3 == label[:, None]
+    p = (0.5 + contrast * (bright - 0.5)).reshape(-1, 8, 8)
+    return Samples(pixels=rng(seed).binomial(16, p).astype(np.uint8), label=label)
+
+
+class Striped(Generator):
+    """Draws striped images of a fixed contrast, for labels off by ``shift``; notes what was asked."""
+
+    def __init__(self, contrast: float, shift: int = 0) -> None:
+        self.contrast, self.shift = contrast, shift
+        self.asked: list[np.ndarray] = []
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        assert condition is not None
+        self.asked.append(condition.array("label"))
+        label = condition.array("label")
+        drawn = striped((label + self.shift) % 3, self.contrast, int(rng.integers(2**31)))
+        return drawn.with_columns(label=label)
+
+    def save(self, directory: Path) -> None: ...
+
+    @classmethod
+    def load(cls, directory: Path) -> "Striped":
+        return cls(0.0)
+
+
+REAL = striped(np.arange(600) % 3, 0.8, seed=1)
+HELD_OUT = striped(np.arange(300) % 3, 0.8, seed=2)
+POOR = striped(np.arange(300) % 3, 0.4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Discriminator:
+    return TINY.update(Striped(0.4), REAL, rng())
+
+
+@pytest.mark.parametrize("mode", ["per_round", "fixed"])
+def test_keeps_the_contract(mode: str) -> None:
+    verifier = Discriminator.model_validate({**TINY.model_dump(), "mode": mode})
+    check_verifier(verifier, Striped(0.4), REAL, Samples(label=np.arange(3)))
+
+
+def test_tells_held_out_real_images_from_generated_ones(trained: Discriminator) -> None:
+    real, poor = (trained.verify(s, rng()).score for s in (HELD_OUT, POOR))
+    assert 0 < poor.min() < real.max() < 1
+    assert np.mean(real[:, None] > poor) > 0.95
+    assert real.mean() > 0.8 > 0.2 > poor.mean()
+
+
+def test_of_a_perfect_generator_it_cannot_tell() -> None:
+    score = TINY.update(Striped(0.8), REAL, rng()).verify(HELD_OUT, rng()).score
+    assert abs(score.mean() - 0.5) < 0.1
+
+
+def test_it_learns_that_a_label_does_not_belong() -> None:
+    trained = TINY.update(Striped(0.8, shift=1), REAL, rng())
+    wrong = HELD_OUT.with_columns(label=(HELD_OUT.array("label") + 2) % 3)
+    assert trained.verify(wrong, rng()).score.mean() < 0.2
+    assert trained.verify(HELD_OUT, rng()).score.mean() > 0.8
+
+
+def test_it_asks_for_as_many_images_as_are_real_with_their_labels() -> None:
+    generator = Striped(0.4)
+    TINY.update(generator, REAL, rng())
+    assert [a.tolist() for a in generator.asked] == [REAL.array("label").tolist()]
+
+
+def test_a_weak_verifier_sees_the_same_few_balanced_real_images_every_round() -> None:
+    weak = TINY.model_copy(update={"real_images": 12})
+    generator = Striped(0.4)
+    seen = [weak._seen(REAL) for _ in range(2)]
+    assert seen[0].same_as(seen[1])
+    assert np.bincount(seen[0].array("label")).tolist() == [4, 4, 4]
+    weak.update(generator, REAL, rng())
+    assert len(generator.asked[0]) == 12
+
+
+def test_fixed_is_trained_once_and_per_round_every_time() -> None:
+    fixed = TINY.model_copy(update={"mode": "fixed"}).update(Striped(0.4), REAL, rng())
+    assert fixed.update(Striped(0.0), REAL, rng(1)) is fixed
+    first = TINY.update(Striped(0.4), REAL, rng())
+    second = first.update(Striped(0.0), REAL, rng(1))
+    assert not np.array_equal(first.verify(POOR, rng()).score, second.verify(POOR, rng()).score)
+    assert TINY._network is None, "an update returns a new verifier"
+
+
+def test_a_score_does_not_depend_on_the_company(trained: Discriminator) -> None:
+    score = trained.verify(POOR, rng()).score
+    rows = rng().permutation(len(POOR))[:17]
+    assert np.array_equal(trained.verify(POOR.select(rows), rng(1)).score, score[rows])
+
+
+def test_a_score_depends_on_the_internal_batch_by_rounding_only(
+    trained: Discriminator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = trained.verify(POOR, rng()).score
+    monkeypatch.setattr(
+        discriminator, "in_batches", lambda f, *c: [f(*(x[i : i + 50] for x in c)) for i in range(0, 300, 50)]
+    )
+    np.testing.assert_allclose(trained.verify(POOR, rng()).score, score, rtol=1e-5)
+
+
+def test_equal_streams_equal_networks_whatever_the_global_generator() -> None:
+    torch.manual_seed(1)
+    a = TINY.update(Striped(0.4), REAL, rng()).verify(POOR, rng()).score
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    b = TINY.update(Striped(0.4), REAL, rng()).verify(POOR, rng()).score
+    assert torch.equal(state, torch.get_rng_state())
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, TINY.update(Striped(0.4), REAL, rng(1)).verify(POOR, rng()).score)
+
+
+def test_the_last_layer_is_spectrally_normed_and_folded(trained: Discriminator) -> None:
+    network = trained._network
+    assert network is not None
+    assert torch.linalg.matrix_norm(network.last.weight, 2) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_training_logits_without_dropout_are_those_of_the_folded_network() -> None:
+    network = discriminator.Network(4, 16, 3, (5,))
+    pixels, label = torch.arange(8).reshape(2, 4), torch.tensor([0, 2])
+    with torch.no_grad():
+        training = network.training_logits(pixels, label, 0.0, torch.Generator())
+        network.fold()
+        torch.testing.assert_close(training, network(pixels, label))
+        x = torch.cat([pixels / 16, F.one_hot(label, 3)], 1)
+        by_hand = network.last(F.leaky_relu(network.hidden[0](x), 0.2))[:, 0]
+        torch.testing.assert_close(training, by_hand)
+
+
+def test_dropout_keeps_the_mean() -> None:
+    network = discriminator.Network(4, 16, 3, (2000,))
+    pixels, label = torch.full((50, 4), 16), torch.zeros(50, dtype=torch.int64)
+    with torch.no_grad():
+        generator = torch.Generator().manual_seed(0)
+        dropped = network.training_logits(pixels, label, 0.3, generator)
+        plain = network.training_logits(pixels, label, 0.0, generator)
+    assert dropped.std() > 0
+    assert abs(dropped.mean() - plain.mean()) < 4 * dropped.std() / 50**0.5
+
+
+def test_survives_a_save_and_pickling(trained: Discriminator, tmp_path: Path) -> None:
+    trained.save(tmp_path)
+    score = trained.verify(POOR, rng()).score
+    for copy in (TINY.load(tmp_path), pickle.loads(pickle.dumps(trained))):
+        assert np.array_equal(copy.verify(POOR, rng()).score, score)
+
+
+def test_an_untrained_one_saves_loads_and_says_that_it_cannot_judge(tmp_path: Path) -> None:
+    TINY.save(tmp_path)
+    with pytest.raises(ConfigError, match="untrained"):
+        TINY.load(tmp_path).verify(POOR, rng())
+
+
+@pytest.mark.parametrize("name", ["discriminator.safetensors", "discriminator.json"])
+@pytest.mark.parametrize("keep", [0.0, 0.5, None])
+def test_a_damaged_file_is_a_corrupt_file_error(
+    trained: Discriminator, tmp_path: Path, name: str, keep: float | None
+) -> None:
+    trained.save(tmp_path)
+    path = tmp_path / name
+    if keep is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    with pytest.raises(CorruptFileError, match=name):
+        TINY.load(tmp_path)
+
+
+def test_a_saved_network_of_other_fields_is_refused(trained: Discriminator, tmp_path: Path) -> None:
+    trained.save(tmp_path)
+    with pytest.raises(CorruptFileError):
+        TINY.model_copy(update={"hidden": (32, 9)}).load(tmp_path)
+
+
+def test_images_of_another_size_or_kind_are_refused(trained: Discriminator) -> None:
+    with pytest.raises(DataError, match="got '144 pixels', expected 64 pixels"):
+        trained.verify(Samples(pixels=np.zeros((2, 12, 12), np.uint8), label=np.arange(2)), rng())
+    with pytest.raises(DataError, match="counts too far"):
+        trained.verify(POOR.with_columns(pixels=POOR.array("pixels") + 17), rng())
