@@ -204,7 +204,7 @@ def test_weights_of_another_architecture_are_refused(generator: CVAEGenerator, t
     generator.save(tmp_path)
     text = (tmp_path / "cvae.json").read_text()
     (tmp_path / "cvae.json").write_text(text.replace('"latent_dim": 3', '"latent_dim": 4'))
-    with pytest.raises(CorruptFileError, match="cvae.safetensors"):
+    with pytest.raises(CorruptFileError, match=r"cvae\.safetensors"):
         CVAEGenerator.load(tmp_path)
 
 

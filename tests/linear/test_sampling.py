@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from veriloop.errors import DomainError
 from veriloop.linear import accepted_means
 from veriloop.theory import truncated_moments
 
@@ -79,6 +80,12 @@ def test_same_stream_same_means():
     alpha, beta = np.linspace(-3, 2, 50), np.linspace(-2, 4, 50)
     first, second = (accepted_means(alpha, beta, 20, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("alpha", "beta", "n"), [(1.0, 1.0, 3), (0.0, np.nan, 3), (0.0, 1.0, 0)])
+def test_bad_arguments_are_refused(alpha: float, beta: float, n: int):
+    with pytest.raises(DomainError):
+        accepted_means(np.array([alpha]), np.array([beta]), n, np.random.default_rng(0))
 
 
 @settings(max_examples=60, deadline=None)

@@ -66,9 +66,9 @@ def test_coverage_of_the_same_distribution_is_the_published_expectation() -> Non
     rng = np.random.default_rng(5)
     draws = [measure(rng.standard_normal((400, 3)), rng.standard_normal((400, 3))) for _ in range(20)]
     coverage = [d["coverage"].value for d in draws]
-    # 1 - prod_{i<k} (n - 1 - i + 0) / (2n - 1 - i), Naeem et al., equation for equal numbers: near 1 - 2^-k.
+    # 1 - prod_{i<k} (n - 1 - i) / (2n - 1 - i), Naeem et al., for equal numbers: near 1 - 2^-k.
     expected = 1 - math.prod((399 - i) / (799 - i) for i in range(5))
-    assert np.mean(coverage) == pytest.approx(expected, abs=4 * np.std(coverage) / math.sqrt(20))
+    assert np.mean(coverage) == pytest.approx(expected, abs=4 * float(np.std(coverage)) / math.sqrt(20))
     assert np.mean([d["density"].value for d in draws]) == pytest.approx(1, abs=0.03)
 
 

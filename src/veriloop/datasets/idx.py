@@ -132,7 +132,10 @@ def _check_md5(path: Path, expected: str | None) -> None:
 
 def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
     """Both splits of a public image data set, by the library ``datasets`` (extra ``llm``)."""
-    fix = f"put the idx files into $VERILOOP_DATA/NAME/, or install 'veriloop[llm]' to load {name} from Hugging Face"
+    fix = (
+        "put the idx files into $VERILOOP_DATA/NAME/, "
+        f"or install 'veriloop[llm]' to load {name} from Hugging Face"
+    )
     try:
         library = importlib.import_module("datasets")
     except ImportError as e:

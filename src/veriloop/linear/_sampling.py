@@ -11,7 +11,7 @@ Two uniforms are several times cheaper than a normal, so the second wins whereve
 uneven, which is where the paper's experiments live.
 
 All proposals of a pass are drawn for a block of rows that fits in L2 cache. A row proposes at most as many
-draws as it still needs, so it never gets one too many and which draws are kept depends on nothing else.
+draws as it still needs, so it never gets one too many, and all accepted draws are kept.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import DomainError
+from ..theory.validation import count
 
 Floats: TypeAlias = NDArray[np.float64]
 Precision: TypeAlias = Literal["float32", "float64"]
@@ -48,7 +51,13 @@ def accepted_means(
 
     Returns:
         Shape ``(rows,)``.
+
+    Raises:
+        DomainError: An interval is empty or NaN, or ``n`` is no count.
     """
+    if not np.all(alpha < beta):
+        raise DomainError("the truncation interval is empty or NaN", expected="alpha < beta")
+    n = count("n", n)
     mirrored = -alpha > beta
     low, high = np.where(mirrored, -beta, alpha), np.where(mirrored, -alpha, beta)
     kind, rate = _cheapest(low, high)

@@ -21,8 +21,8 @@ class Frechet(Metric, frozen=True):
     measured on equally many samples. The standard error is that of drawing the generated samples (labels
     and held-out images fixed), by the influence function.
 
-    Cost: under 0.1 s for 2,000 + 600 digits, 1 s for 10,000 + 10,000 MNIST images on one thread; nearly all
-    of it classification, shared with the other metrics of one classifier.
+    Cost: 0.3 s for 2,000 + 600 digits, 3 to 5 s for 10,000 + 10,000 MNIST images on one thread; nearly all of
+    it classification, shared with the other metrics of one classifier.
 
     Attributes:
         classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.

@@ -60,11 +60,12 @@ def chain_moments(offset: Floats, half_width: Floats, spread: Floats, sizes: Flo
 
     points = half_width[..., None] * chebyshev(basis_size(half_width))
     state = _first_round(offset, half_width, spread, sizes[0])
-    for k in range(len(sizes)):
-        if k:
-            if k == 1 or not np.array_equal(sizes[k], sizes[k - 1]):
-                step = round_matrix(half_width, sizes[k])
-            state = state @ step  # pyright: ignore[reportPossiblyUnboundVariable]
+    step, step_sizes = np.empty(0), None
+    for k, n in enumerate(sizes):
+        if k > 0:
+            if step_sizes is None or not np.array_equal(n, step_sizes):
+                step, step_sizes = round_matrix(half_width, n), n
+            state = state @ step
         first[k + 1] = (state @ points[..., None])[..., 0]
         second[k + 1] = (state @ points[..., None] ** 2)[..., 0]
     return ChainMoments(first, second)

@@ -9,6 +9,7 @@ from ..errors import DomainError
 from ._chain import chain_moments
 from ._one_round import Method, one_round_mse, round_parts
 from ._system import LinearSystem
+from ._trajectory import squared_errors
 from .validation import Floats, at_least, count, finite, sample_sizes
 
 _HALVINGS = 60
@@ -113,18 +114,18 @@ def best_radius(
         )
     unit = (system.theta_c - system.theta_star) / (system.bias or 1.0)
     left, right = np.full(sizes.shape, smallest), np.full(sizes.shape, largest)
-    radii = errors = left
+    radius = mse = left
     for _ in range(1 + _ZOOMS):
         radii = np.linspace(left, right, _SCAN, axis=-1)
         bias = np.full(radii.shape, system.bias)
         errors = _mse_after(system, unit, bias, radii, sizes[..., None], rounds)
         best = errors.argmin(axis=-1)[..., None]
+        radius, mse = (np.take_along_axis(array, best, -1)[..., 0] for array in (radii, errors))
         left = np.take_along_axis(radii, np.maximum(best - 1, 0), -1)[..., 0]
         right = np.take_along_axis(radii, np.minimum(best + 1, _SCAN - 1), -1)[..., 0]
-    radius = np.take_along_axis(radii, best, -1)[..., 0]  # pyright: ignore[reportPossiblyUnboundVariable]
     half_width = (radius[..., None] + system.sigma_c) / system.sigma
     rate = round_parts(system.offsets, half_width, system.spreads, "exact")[2].mean(axis=-1)
-    return BestRadius(radius, errors.min(axis=-1), rate, 1 / rate)
+    return BestRadius(radius, mse, rate, 1 / rate)
 
 
 def samples_needed(system: LinearSystem, gain: ArrayLike, method: Method = "exact") -> Floats:
@@ -165,4 +166,4 @@ def _mse_after(
         step, kept, _ = round_parts(offsets, half_width[..., None], system.spreads, "exact")
         return system.sigma**2 * (step / n[..., None] + kept).sum(axis=-1)
     first, second = chain_moments(offsets, half_width, system.spreads, np.broadcast_to(n, (rounds, *n.shape)))
-    return system.sigma**2 * (second[-1] + offsets * (2 * first[-1] + offsets)).sum(axis=-1)
+    return system.sigma**2 * squared_errors(offsets, first[-1], second[-1])[0].sum(axis=-1)

@@ -18,6 +18,10 @@ _DIGITS = 36.0
 """Natural-log accuracy asked of every rule: exp(-36) is 2e-16."""
 
 
+_MOST_NODES = 10_000
+"""Half the nodes of :func:`gaussian`, at most; reached at standard deviations of 500 noise units."""
+
+
 @cache
 def legendre(count: int) -> tuple[Floats, Floats]:
     """Gauss-Legendre nodes and weights on [0, 1], each of shape ``(count,)``, read-only."""
@@ -44,7 +48,8 @@ def gaussian(scale: float) -> tuple[Floats, Floats]:
     step = 2 * np.pi / reach
     if scale > 0:
         step = min(step, 2 * np.pi * STRIP / (_DIGITS * scale))
-    half = int(np.ceil(reach / step))
+    half = int(min(np.ceil(reach / step), _MOST_NODES))
+    step = reach / half
     nodes = step * np.arange(-half, half + 1)
     weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()

@@ -1,0 +1,42 @@
+"""The real data of the paper's linear system: labels that are linear in their covariates, plus noise."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import override
+
+from ..rng import Address
+from ..samples import Samples
+from .base import Dataset, RealData
+
+
+class LinearModel(Dataset, frozen=True):
+    """``y = x^T theta_star + xi`` with xi ~ N(0, sigma^2), on an orthogonal design (section 2 of the paper).
+
+    The design is sqrt(n0) times a matrix of orthonormal columns, so each of its p singular values is
+    sqrt(n0) and the coordinate axes are its right singular vectors. They are the conditions to generate
+    from, numbered by the column ``direction``; balancing over it is the paper's block design.
+
+    Columns: ``x`` of shape (n, p), ``y``, and ``direction`` (-1 for real samples, which have none).
+
+    Attributes:
+        theta_star: The truth, p numbers.
+        n0: How many real samples, at least p.
+        sigma: Standard deviation of the noise.
+    """
+
+    theta_star: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,) * 8
+    n0: Annotated[int, Field(ge=2)] = 100
+    sigma: Annotated[float, Field(gt=0)] = 1.0
+
+    @override
+    def load(self, seed: int) -> RealData:
+        p = len(self.theta_star)
+        # The design is part of the system, and only the labels are part of the draw.
+        design, _ = np.linalg.qr(Address(0, "linear-design").rng().standard_normal((self.n0, p)))
+        x = np.sqrt(self.n0) * design
+        noise = self.sigma * Address(seed).rng().standard_normal(self.n0)
+        real = Samples(x=x, y=x @ np.array(self.theta_star) + noise, direction=np.full(self.n0, -1))
+        axes = Samples(x=np.eye(p), direction=np.arange(p))
+        return RealData(start=real, train=real, test=real, conditions=axes)

@@ -1,0 +1,34 @@
+"""How far a linear model's parameters are from given ones."""
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import override
+
+from ..errors import ContractError
+from ..records import Estimate
+from .base import Evaluation, Metric
+
+
+class ParameterError(Metric, frozen=True):
+    """``parameter_error``: the squared distance ``||theta - truth||^2`` of a model with parameters ``theta``.
+
+    Costs nothing, and is exact: its standard error is 0. (That of a mean over seeds is not.)
+
+    Attributes:
+        truth: The parameters to compare with, p numbers.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("parameter_error",)
+
+    truth: Annotated[tuple[float, ...], Field(min_length=1)]
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        theta = getattr(evaluation.generator, "theta", None)
+        if theta is None:
+            raise ContractError(
+                "parameter_error", got=type(evaluation.generator).__name__, expected="a model with `theta`"
+            )
+        return {"parameter_error": Estimate(float(np.sum((theta - np.array(self.truth)) ** 2)), 0.0)}

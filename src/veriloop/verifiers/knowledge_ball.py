@@ -1,0 +1,35 @@
+"""The verifier of the paper's linear system: a ball of parameters that it takes for possible."""
+
+import math
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import override
+
+from ..samples import Samples
+from ..verdicts import Decision, Verdicts
+from .base import Verifier
+
+
+class KnowledgeBall(Verifier, frozen=True):
+    """Says Yes to (x, y) iff ``|y - x^T center| <= radius * ||x|| + sigma_c`` (section 2 of the paper).
+
+    It decides itself and shows neither center nor radius: its scores are 1 for Yes and 0 for No.
+
+    Attributes:
+        center: The knowledge center theta_c, p numbers.
+        radius: Selectivity; smaller accepts fewer.
+        sigma_c: Slack for noise. The default is E|xi| of standard normal noise.
+    """
+
+    center: Annotated[tuple[float, ...], Field(min_length=1)]
+    radius: Annotated[float, Field(ge=0)]
+    sigma_c: Annotated[float, Field(ge=0)] = math.sqrt(2 / math.pi)
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        x = samples.array("x")
+        miss = np.abs(samples.array("y") - x @ np.array(self.center))
+        yes = miss <= self.radius * np.linalg.norm(x, axis=1) + self.sigma_c
+        return Verdicts(yes.astype(float), np.where(yes, Decision.ACCEPT, Decision.REJECT))
