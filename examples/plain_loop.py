@@ -13,7 +13,9 @@ from veriloop.rng import Address, Stage
 from veriloop.samples import Samples, concat
 
 
-def plain_loop(data, learner, verifier, *, arm="verified", seed=0, rounds=3, keep=400, fraction=0.1, chunk=1000):
+def plain_loop(
+    data, learner, verifier, *, arm="verified", seed=0, rounds=3, keep=400, fraction=0.1, chunk=1000
+):
     """Yield (round, model, kept samples): round 0 is the start model, trained on few real samples.
 
     With a verifier, each round keeps the best `fraction` of its candidates within each class; without

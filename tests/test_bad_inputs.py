@@ -301,7 +301,7 @@ def test_data_that_are_not_there_are_named_with_the_remedy(veriloop, config, tmp
     _assert_refused(outcome, "mnist", "VERILOOP_DATA")
 
 
-# -- a full disk ----------------------------------------------------------------------------------------------
+# -- a full disk ---------------------------------------------------------------------------------------
 
 FULL = """
 import resource, sys

@@ -45,7 +45,7 @@ def test_equal_in_another_process():
 
 def test_streams_of_many_addresses_are_uncorrelated():
     draws = np.array([HERE.at(Stage.GENERATE, chunk).rng().standard_normal(500) for chunk in range(200)])
-    correlation = np.corrcoef(draws)[np.triu_indices(200, 1)]
+    correlation = np.asarray(np.corrcoef(draws))[np.triu_indices(200, 1)]
     # 19,900 correlations of independent streams, each of standard deviation 1/sqrt(500).
     assert np.abs(correlation).max() < 5.5 / np.sqrt(500)
     assert abs(correlation.std() * np.sqrt(500) - 1) < 0.03

@@ -2,8 +2,8 @@
 
     python tools/demo_seeds.py --seeds 5
 
-Writes results/demo.json and docs/figures/demo.png. Exits with 1 unless every seed shows the claim: the verified
-arm's last Fréchet distance below 0.7 of its start, the unverified one's above 1.1 of it.
+Writes results/demo.json and docs/figures/demo.png. Exits with 1 unless every seed shows the claim: the
+verified arm's last Fréchet distance below 0.7 of its start, the unverified one's above 1.1 of it.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Generator: a trained generative model. Learners make them, verifiers train against them, metrics judge them."""
+"""Generator: a trained generative model, made by learners, sampled by the loop, judged by metrics."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

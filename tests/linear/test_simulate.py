@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from veriloop.errors import DomainError, ExhaustedError
 from veriloop.executors.process import Process
-from veriloop.linear import Simulation, simulate, simulate_grid
+from veriloop.linear import Design, Simulation, simulate, simulate_grid
 from veriloop.theory import LinearSystem, long_run_bound, one_round_grid, one_round_mse, trajectory
 
 
@@ -138,9 +139,11 @@ def assert_same(first: Simulation, second: Simulation) -> None:
 
 def test_results_do_not_depend_on_who_computes():
     system = paper_system()
-    for arguments in ((system, 2_000, 2, 600, 12, "isotropic"), (system, 2_000, 2, 600, 12, "block")):
-        assert_same(simulate(*arguments), simulate(*arguments, executor=Backwards()))
-    assert_same(simulate(*arguments), simulate(*arguments, executor=Process(workers=2)))
+    designs: tuple[Design, ...] = ("isotropic", "block")
+    for design in designs:
+        run = partial(simulate, system, 2_000, 2, 600, 12, design)
+        assert_same(run(), run(executor=Backwards()))
+        assert_same(run(), run(executor=Process(workers=2)))
     grid = (system, np.linspace(0, 0.5, 7), np.linspace(0.1, 0.5, 6), 500, 40, 3)
     here, there = simulate_grid(*grid), simulate_grid(*grid, executor=Backwards())
     np.testing.assert_array_equal(here.mse, there.mse)

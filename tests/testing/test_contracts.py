@@ -122,7 +122,7 @@ def test_a_rule_that_overrules_the_verifier_is_caught():
 
 class Fickle(TinyData, frozen=True):
     def load(self, seed):
-        return super().load(np.random.default_rng().integers(2**31))
+        return super().load(int(np.random.default_rng().integers(2**31)))
 
 
 def test_data_that_ignore_the_seed_are_caught():

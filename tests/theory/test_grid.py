@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veriloop.errors import DomainError
+from veriloop.executors.threads import limit_threads
 from veriloop.theory import (
     LinearSystem,
     compare_estimators,
@@ -98,12 +99,13 @@ def test_any_grid_equals_single_cells(
 
 
 def test_a_full_phase_diagram_is_redrawn_in_a_blink(system: LinearSystem):
-    one_round_grid(system, BIASES, RADII, 100)
+    """In processor time on one thread, so that a busy machine does not fail it."""
     best = np.inf
-    for _ in range(5):
-        start = time.perf_counter()
-        one_round_grid(system, BIASES, RADII, 100)
-        best = min(best, time.perf_counter() - start)
+    with limit_threads(1):
+        for _ in range(5):
+            start = time.process_time()
+            one_round_grid(system, BIASES, RADII, 100)
+            best = min(best, time.process_time() - start)
     assert best < 0.1
 
 

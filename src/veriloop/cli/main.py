@@ -11,6 +11,7 @@ from .export import export
 from .list import list_runs
 from .preview import preview
 from .report import report
+from .reproduce import reproduce
 from .resume import resume
 from .run import run
 from .validate import validate
@@ -25,6 +26,7 @@ for _verb in (demo, validate, preview, run, resume, report):
     app.command()(_verb)
 app.command("list")(list_runs)
 app.command()(export)
+app.command()(reproduce)
 
 
 def _version(asked: bool) -> None:

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Executor(Part):
+class Executor(Part, frozen=True):
     """Who computes.
 
     A result must not depend on who computed it: items carry the addresses of their random streams, and

@@ -12,7 +12,7 @@ from typing_extensions import override
 from .base import Executor, Item, Result
 
 
-class Process(Executor):
+class Process(Executor, frozen=True):
     """A pool of worker processes, kept warm between calls.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing_extensions import override
 from .base import Executor, Item, Result
 
 
-class Serial(Executor):
+class Serial(Executor, frozen=True):
     """Computes each item when its result is asked for."""
 
     @override

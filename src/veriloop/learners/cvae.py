@@ -54,8 +54,9 @@ class Network(nn.Module):
     """Encoder and decoder, two convolutions of stride 2 each, joined by one linear layer each.
 
     The convolutions are those of ``nn.Conv2d(.., kernel, 2, padding)`` and ``nn.ConvTranspose2d``, padded to
-    exactly half and double the size, but written as matrix products over 2x2 patches with the channels
-    last: on a CPU and images this small that trains two to three times faster than the library's.
+    exactly half and double the size, but written as matrix products over 2x2 patches with the channels last.
+    Against the library's layers, on one CPU thread with channels (16, 32), a training step takes 0.6 (kernel
+    2) and 0.8 (kernel 4) of the time at 8x8, 0.8 and 1.2 at 28x28; decoding takes 0.2 to 0.8.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -280,7 +281,7 @@ class CVAEGenerator(Generator):
 
 def _binomial(rng: np.random.Generator, levels: int, p: NDArray[np.float32]) -> NDArray:
     if levels == 1:
-        return rng.random(p.shape) < p  # what a Bernoulli draw is, six times faster
+        return rng.random(p.shape) < p  # what a Bernoulli draw is, over ten times faster
     return rng.binomial(levels, p)
 
 

@@ -25,7 +25,7 @@ CANDIDATES_PER_KEPT = 1_000
 """How many candidates a round makes at most for each sample it wants, when the arm does not say."""
 
 
-class Arm(Checked):
+class Arm(Checked, frozen=True):
     """One chain of rounds under one setting.
 
     Attributes:
@@ -66,7 +66,7 @@ class Arm(Checked):
         return self
 
 
-class Plan(Checked):
+class Plan(Checked, frozen=True):
     """A whole run. Equal plans give equal results, apart from wall-clock times.
 
     Attributes:

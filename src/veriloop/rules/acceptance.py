@@ -59,7 +59,7 @@ class Selection(ABC):
         """What has become of the candidates so far."""
 
 
-class Acceptance(Part):
+class Acceptance(Part, frozen=True):
     """Decides which of the scored candidates are trained on."""
 
     family: ClassVar[str] = "veriloop.acceptance"
@@ -69,7 +69,7 @@ class Acceptance(Part):
         """The selection of a new round that is to keep ``quota[g]`` samples of each group ``g``."""
 
 
-class _OneByOne(Acceptance):
+class _OneByOne(Acceptance, frozen=True):
     """Rules that decide on each candidate by itself; the first accepted ones fill the quota."""
 
     @abstractmethod
@@ -81,7 +81,7 @@ class _OneByOne(Acceptance):
         return _FirstAccepted(self, quota)
 
 
-class AcceptAll(_OneByOne):
+class AcceptAll(_OneByOne, frozen=True):
     """Every candidate that no verifier has rejected: the rule of an unverified arm."""
 
     @override
@@ -89,7 +89,7 @@ class AcceptAll(_OneByOne):
         return verdicts.decide(np.ones(len(verdicts), bool))
 
 
-class Threshold(_OneByOne):
+class Threshold(_OneByOne, frozen=True):
     """Accept a score of at least ``at``."""
 
     at: float = 0.5
@@ -99,7 +99,7 @@ class Threshold(_OneByOne):
         return verdicts.decide(verdicts.score >= self.at)
 
 
-class DensityRatio(_OneByOne):
+class DensityRatio(_OneByOne, frozen=True):
     """Accept with probability min(1, ratio / bound), where ratio = D / (1 - D) and the score D is P(real).
 
     For an ideal D the ratio is the density of real over generated data, and what is accepted follows the
@@ -117,7 +117,7 @@ class DensityRatio(_OneByOne):
         return verdicts.decide(lots * self.bound * (1.0 - score) < score)
 
 
-class TopFraction(Acceptance):
+class TopFraction(Acceptance, frozen=True):
     """Accept the best ``fraction`` by score, over the whole round, within each group.
 
     To keep n samples the round makes n / fraction candidates (abstentions come on top) and keeps the n

@@ -12,7 +12,7 @@ from ..parts import Part
 from ..samples import Samples, concat
 
 
-class DataPolicy(Part):
+class DataPolicy(Part, frozen=True):
     """Puts together a round's training set."""
 
     family: ClassVar[str] = "veriloop.policies"
@@ -29,7 +29,7 @@ class DataPolicy(Part):
         """
 
 
-class Replace(DataPolicy):
+class Replace(DataPolicy, frozen=True):
     """This round's kept samples alone (the paper's loop)."""
 
     @override
@@ -37,7 +37,7 @@ class Replace(DataPolicy):
         return kept[-1]
 
 
-class Accumulate(DataPolicy):
+class Accumulate(DataPolicy, frozen=True):
     """The real start set and everything kept so far: the training set grows with the rounds."""
 
     @override
@@ -45,7 +45,7 @@ class Accumulate(DataPolicy):
         return concat([start, *kept])
 
 
-class AccumulateSubsample(DataPolicy):
+class AccumulateSubsample(DataPolicy, frozen=True):
     """A uniform draw, without replacement, from what `Accumulate` would train on.
 
     Attributes:
@@ -61,7 +61,7 @@ class AccumulateSubsample(DataPolicy):
         return everything.select(np.sort(rng.choice(len(everything), size, replace=False)))
 
 
-class Mix(DataPolicy):
+class Mix(DataPolicy, frozen=True):
     """This round's kept samples, with real ones mixed in until they are ``real_share`` of the whole.
 
     The real ones come from the start set, each about equally often; they repeat when it is too small.

@@ -11,7 +11,7 @@ from ..parts import Part
 Size = Annotated[int, Field(gt=0)]
 
 
-class Schedule(Part):
+class Schedule(Part, frozen=True):
     """The number of kept samples by round."""
 
     family: ClassVar[str] = "veriloop.schedules"
@@ -21,7 +21,7 @@ class Schedule(Part):
         """How many samples round ``round_`` (1, 2, ...) is to keep; at least 1."""
 
 
-class Constant(Schedule):
+class Constant(Schedule, frozen=True):
     """``n`` in every round."""
 
     n: Size
@@ -31,7 +31,7 @@ class Constant(Schedule):
         return self.n
 
 
-class Linear(Schedule):
+class Linear(Schedule, frozen=True):
     """``start + step * (round - 1)``; the paper's "k x 5,000" is ``start=5000, step=5000``."""
 
     start: Size
@@ -42,7 +42,7 @@ class Linear(Schedule):
         return self.start + self.step * (round_ - 1)
 
 
-class Geometric(Schedule):
+class Geometric(Schedule, frozen=True):
     """``start * ratio ** (round - 1)``, rounded, and at most ``limit`` when that is given."""
 
     start: Size
@@ -55,7 +55,7 @@ class Geometric(Schedule):
         return n if self.limit is None else min(n, self.limit)
 
 
-class Listed(Schedule):
+class Listed(Schedule, frozen=True):
     """The numbers in ``n``, one a round; the last one stays for rounds beyond the list."""
 
     n: Annotated[tuple[Size, ...], Field(min_length=1)]

@@ -90,7 +90,7 @@ class RunFolder:
         self.write_manifest(manifest.model_copy(update={"stopped_arms": stopped}))
 
     def check_same_config(self, config: dict[str, Any]) -> None:
-        """Refuse to continue with another configuration. The executor may differ: results do not depend on it.
+        """Refuse to continue with another configuration; only the executor may differ.
 
         Raises:
             RunFolderError: The configurations differ; the message shows where.

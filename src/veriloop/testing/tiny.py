@@ -131,7 +131,7 @@ class TinyVerifier(Verifier, frozen=True):
 
     def _with(self, means: NDArray) -> Self:
         learned = self.model_copy()
-        learned._means = means
+        learned._means = means  # pyright: ignore[reportAttributeAccessIssue]  # private: not frozen
         return learned
 
 

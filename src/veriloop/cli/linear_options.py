@@ -1,0 +1,85 @@
+"""What the verbs about the linear system share: its description, sample sizes, and who computes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ..executors.base import Executor
+
+BiasOption = Annotated[
+    float,
+    typer.Option("--bias", help="Distance from the truth to the verifier's knowledge center.", metavar="B"),
+]
+RadiusOption = Annotated[
+    float, typer.Option("--radius", help="The verifier's selectivity; smaller accepts fewer.", metavar="R")
+]
+DimensionOption = Annotated[int, typer.Option("--p", help="Number of coefficients.")]
+RealOption = Annotated[
+    int, typer.Option("--n0", help="Real samples, of an orthogonal design with singular values sqrt(n0).")
+]
+SigmaOption = Annotated[float, typer.Option("--sigma", help="Standard deviation of the label noise.")]
+SlackOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sigma-c", help="The verifier's slack for noise.", show_default="sigma * sqrt(2 / pi)"
+    ),
+]
+SizeOption = Annotated[
+    float, typer.Option("--n", help="Kept synthetic samples per direction; inf for the limit.")
+]
+SizesOption = Annotated[
+    str, typer.Option("--n", help="Kept samples per direction and round: one number, or one a round: 50,100,200.")
+]  # fmt: skip
+RoundsOption = Annotated[int, typer.Option("--rounds", help="How many rounds.")]
+OutsideOption = Annotated[
+    bool, typer.Option("--allow-outside", help="Let the verifier's ball miss the truth: bias above radius.")
+]
+MethodOption = Annotated[
+    Literal["expansion", "exact"],
+    typer.Option("--method", help="Theorem 3.1, or the same without its remainder."),
+]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: a .png, .svg or .pdf file.")
+]
+ExecutorOption = Annotated[
+    str, typer.Option("--executor", help="Who computes: serial, process, ray. Results do not depend on it.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="How many; by default the executor decides.")
+]
+
+
+def sample_sizes(text: str) -> float | list[float]:
+    """What ``--n`` means: one number, or one for each round.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    from ..errors import ConfigError
+
+    try:
+        sizes = [float(part) for part in text.split(",")]
+    except ValueError as e:
+        raise ConfigError("--n", got=text, expected="a number, or numbers separated by commas") from e
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
+def executor_of(kind: str, workers: int | None) -> "Executor":
+    """The executor that ``--executor`` and ``--workers`` name.
+
+    Raises:
+        ConfigError: There is none of this kind, or it has no workers.
+        MissingExtraError: It needs a package that is not installed.
+    """
+    from ..errors import ConfigError
+    from ..executors.base import Executor
+    from ..parts import resolve
+
+    found = resolve(Executor.family, kind, base=Executor)
+    if workers is None:
+        return found()
+    if "workers" not in found.model_fields:
+        raise ConfigError(f"--workers: the executor {kind!r} has none", fix="use --executor process")
+    return found.model_validate({"workers": workers})

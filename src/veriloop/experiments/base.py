@@ -1,0 +1,95 @@
+"""What an experiment is asked, and what it answers with."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import t as student_t
+
+from ..executors.base import Executor
+from ..theory.validation import Floats
+
+Scale: TypeAlias = Literal["smoke", "cpu", "paper"]
+"""``smoke``: seconds, shows that it works. ``cpu``: a laptop, shows the claim. ``paper``: as published."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How an experiment is carried out.
+
+    Attributes:
+        scale: How large it is.
+        seed: Of all randomness.
+        executor: Who computes; results do not depend on it.
+    """
+
+    scale: Scale
+    seed: int
+    executor: Executor
+
+
+class Finding(NamedTuple):
+    """What an experiment found.
+
+    Attributes:
+        numbers: For the results file; see `plain` for what it may hold.
+        words: The same in a few lines for people.
+        figure: The paper's figure.
+    """
+
+    numbers: dict[str, Any]
+    words: list[str]
+    figure: Figure
+
+
+def agreement(theory: Floats, simulated: Floats, error: Floats, replicates: int) -> dict[str, Any]:
+    """How often theory and simulation agree, judged by the simulation's own standard errors.
+
+    The naive sample standard error is used, as a user would: nothing is pooled, nothing comes from theory.
+    For normal errors its deviations follow Student's t, which gives the share to expect.
+
+    Args:
+        theory: Any shape.
+        simulated: Means over replicates, same shape.
+        error: Their standard errors, same shape.
+        replicates: How many replicates each mean is taken over.
+    """
+    z = (simulated - theory) / error
+    return {
+        "within_3_se": float(np.mean(np.abs(z) <= 3)),
+        "within_3_se_expected": float(1 - 2 * student_t.sf(3, replicates - 1)),
+        "within_3_se_how": f"sample standard error over {replicates:,} replicates, exact theory",
+        "compared": z.size,
+        "z_mean": float(z.mean()),
+        "z_standard_deviation": float(z.std()),
+        "z_largest": float(np.abs(z).max()),
+    }
+
+
+def agreement_words(found: dict[str, Any], what: str) -> str:
+    """One line for what `agreement` found, on so many ``what``."""
+    share, expected = found["within_3_se"], found["within_3_se_expected"]
+    return (
+        f"theory and simulation within 3 standard errors: {100 * share:.2f} % of {found['compared']:,} {what}"
+        f" (chance alone: {100 * expected:.2f} %)"
+    )
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON can say it: arrays are lists, NaN is None, infinity is ``"inf"``.
+
+    Floats keep 8 significant digits: beyond what any simulation resolves, and easy to compare.
+    """
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return float(f"{value:.8g}") if math.isfinite(value) else str(value)
+    return value

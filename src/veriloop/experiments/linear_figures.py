@@ -1,0 +1,219 @@
+"""How the linear system is drawn: theory as lines and areas, simulation as points with two standard errors.
+
+Colours are the house's (``report.palette``): near Okabe and Ito's, told apart by people who are colour-blind.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from ..linear import Simulation
+from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
+from ..theory import LinearSystem, OneRoundGrid, Trajectory, one_round_grid
+from ..theory.validation import Floats
+
+BIAS_LABEL = r"verifier bias $\Vert\theta^* - \theta_c\Vert$, units of $\sigma$"
+RADIUS_LABEL = r"verifier radius $r$, units of $\sigma$"
+GAIN_LABEL = r"log gain $\log(\Vert\theta_0 - \theta^*\Vert \,/\, \Vert\theta_1 - \theta^*\Vert)$"
+STAR_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta^*\Vert^2$, units of $\sigma^2$"
+CENTER_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta_c\Vert^2$, units of $\sigma^2$"
+
+STYLES = (*USUAL_ARMS.values(), *OTHER_ARMS)
+"""For curves without a name of their own."""
+
+_DASHES: dict[str, Any] = {
+    "solid": "-",
+    "dash": "--",
+    "dot": ":",
+    "dashdot": "-.",
+    "longdash": (0, (9, 4)),
+    "longdashdot": (0, (9, 3, 2, 3)),
+}
+_MARKERS = {
+    "circle": "o",
+    "diamond": "D",
+    "square": "s",
+    "triangle-up": "^",
+    "cross": "P",
+    "x": "X",
+    "triangle-down": "v",
+}
+
+
+class GainMap(NamedTuple):
+    """The log gain over a grid; axes in units of sigma.
+
+    Attributes:
+        biases: Shape ``(I,)``.
+        radii: Shape ``(J,)``.
+        log_gain: Shape ``(I, J)``.
+    """
+
+    biases: Floats
+    radii: Floats
+    log_gain: Floats
+
+
+def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
+    """A heat map of the log gain, colours from ``-limit`` (harm, red) by 0 (white) to ``limit`` (gain, blue)."""
+    mesh = axes.pcolormesh(
+        gain.biases,
+        gain.radii,
+        gain.log_gain.T,
+        norm=TwoSlopeNorm(0.0, -limit, limit),
+        cmap="RdBu",
+        shading="nearest",
+        rasterized=True,
+    )
+    axes.set(
+        xlabel=BIAS_LABEL,
+        ylabel=RADIUS_LABEL,
+        xlim=(gain.biases[0], gain.biases[-1]),
+        ylim=(gain.radii[0], gain.radii[-1]),
+    )
+    axes.label_outer()
+    return mesh
+
+
+def draw_break_even(axes: Axes, gain: GainMap, **look: Any) -> None:
+    """The contour of zero gain, where there is one."""
+    if min(gain.log_gain.shape) > 1 and gain.log_gain.min() < 0 < gain.log_gain.max():
+        axes.contour(gain.biases, gain.radii, gain.log_gain.T, levels=[0.0], **look)
+
+
+def smoothed(gain: GainMap, width: float = 0.015) -> GainMap:
+    """``gain`` under a Gaussian window of ``width`` times the axes, so that a noisy contour can be read."""
+    sigma = [width * size for size in gain.log_gain.shape]
+    return gain._replace(log_gain=gaussian_filter(gain.log_gain, sigma, mode="nearest"))
+
+
+def draw_theory(axes: Axes, values: Floats, style: ArmStyle, label: str | None = None) -> None:
+    """A line over rounds 0, 1, 2, ..."""
+    axes.plot(values, color=style.colour, linestyle=_DASHES[style.dash], linewidth=1.6, label=label)
+
+
+def draw_simulated(axes: Axes, mean: Floats, error: Floats, style: ArmStyle, every: int = 1) -> None:
+    """Points with two standard errors, at round 0 and each ``every``-th after it."""
+    rounds = np.arange(0, len(mean), every)
+    axes.errorbar(
+        rounds,
+        mean[rounds],
+        2 * error[rounds],
+        fmt=_MARKERS[style.symbol],
+        color=style.colour,
+        markersize=4.5,
+        markerfacecolor="white",
+        elinewidth=1.2,
+        capsize=2.5,
+        zorder=3,
+    )
+
+
+def mark_best_round(axes: Axes, rounds: int, error: float) -> None:
+    """A star where the theory says to stop."""
+    axes.plot(
+        rounds, error, "*", markersize=15, color="#e0a100", markeredgecolor="black", markeredgewidth=0.7,
+        zorder=4, label=f"predicted best round: {rounds}",
+    )  # fmt: skip
+
+
+def finish_rounds(axes: Axes, label: str, title: str, scale: Literal["log", "linear"] = "log") -> None:
+    """Labels and a light grid, for a panel over rounds; a linear scale of errors starts at 0."""
+    axes.set(xlabel="round $k$", ylabel=label, title=title, yscale=scale)
+    if scale == "linear":
+        axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(which="both", color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, fontsize=8.5)
+
+
+def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
+    """The log gain of one round over bias and radius, by theory alone."""
+    figure = Figure(figsize=(6.2, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    gain = GainMap(grid.biases / sigma, grid.radii / sigma, grid.log_gain)
+    mesh = draw_gain(axes, gain, float(np.abs(grid.log_gain).max()))
+    draw_break_even(axes, gain, colors="black", linewidths=1.5)
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(mesh, ax=axes, label=GAIN_LABEL)
+    return figure
+
+
+def one_round_figure(system: LinearSystem, n: float, break_even: float) -> Figure:
+    """The error after one round over the verifier's bias, with the system's own bias marked."""
+    figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    known = 0.0 if np.isnan(break_even) else break_even
+    widest = 1.6 * max(known, system.bias, system.radius, 0.1 * system.sigma)
+    biases = np.union1d(np.linspace(0, widest, 200), system.bias)
+    even = np.ones(system.dimension) if system.bias == 0 else None
+    curve = one_round_grid(system, biases, [system.radius], n, direction=even).mse[:, 0]
+    here = curve[np.searchsorted(biases, system.bias)]
+    unit = system.sigma
+    verified, bound = USUAL_ARMS["verified"], USUAL_ARMS["all_real"]
+    axes.plot(biases / unit, curve / unit**2, color=verified.colour, label="after one verified round")
+    axes.axhline(
+        system.baseline / unit**2, color=bound.colour, linestyle="--", label="real data alone: no retraining"
+    )
+    axes.plot(
+        system.bias / unit, here / unit**2, "o", color=verified.colour, markeredgecolor="black",
+        label=f"this verifier, bias {system.bias / unit:.3g}",
+    )  # fmt: skip
+    if known:
+        axes.axvline(known / unit, color="#b0b0b0", linestyle=":", label=f"break-even, {known / unit:.3g}")
+    axes.set(
+        xlabel=BIAS_LABEL, ylabel=STAR_LABEL.replace("_k", "_1"), ylim=(0, None), xlim=(0, widest / unit)
+    )
+    axes.set_title(f"one round, radius {system.radius / unit:.3g}, n = {n:g} a direction", fontsize=10)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def trajectory_figure(system: LinearSystem, course: Trajectory) -> Figure:
+    """Both errors over rounds by theory, with the best round and where it ends."""
+    figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    unit = system.sigma**2
+    draw_theory(axes, course.mse_star / unit, USUAL_ARMS["verified"], r"to the truth $\theta^*$")
+    draw_theory(axes, course.mse_center / unit, OTHER_ARMS[0], r"to the verifier's center $\theta_c$")
+    mark_best_round(axes, course.best_round, course.mse_star[course.best_round] / unit)
+    axes.axhline(
+        course.floor / unit, color=USUAL_ARMS["all_real"].colour, linestyle=":", label="where it ends (truth)"
+    )
+    label = r"mean squared distance, units of $\sigma^2$"
+    finish_rounds(axes, label, f"bias {system.bias:.3g}, radius {system.radius:.3g}")
+    return figure
+
+
+def simulation_figure(
+    system: LinearSystem, run: Simulation, theory: Floats, verified: bool, note: str
+) -> Figure:
+    """Simulated errors with two standard errors, over the line of the theory."""
+    figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    unit, arm = system.sigma**2, "verified" if verified else "unverified"
+    draw_theory(axes, theory / unit, USUAL_ARMS[arm], f"{arm}, {note}")
+    errors = np.nan_to_num(run.mse_star_se)
+    every = max(1, len(theory) // 30)
+    draw_simulated(axes, run.mse_star / unit, errors / unit, USUAL_ARMS[arm], every)
+    title = f"bias {system.bias:.3g}, radius {system.radius:.3g}; points: {run.replicates:,} chains, ±2 SE"
+    finish_rounds(axes, STAR_LABEL, title)
+    return figure
+
+
+def zero_crossing(biases: Floats, log_gain: Floats) -> float:
+    """The bias at which a gain that falls with bias first reaches 0, by linear interpolation; NaN if never."""
+    below: NDArray[np.intp] = np.flatnonzero(log_gain <= 0)
+    if below.size == 0 or below[0] == 0:
+        return float("nan")
+    last, first = below[0] - 1, below[0]
+    share = log_gain[last] / (log_gain[last] - log_gain[first])
+    return float(biases[last] + share * (biases[first] - biases[last]))

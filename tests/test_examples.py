@@ -1,0 +1,33 @@
+"""What the documentation shows is what the code takes."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from veriloop.config import load_plan, plan_from
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_example_is_a_plan_and_survives_its_manifest(path):
+    plan = load_plan(path)
+    assert type(plan).model_validate(plan.config()) == plan
+
+
+def test_the_example_of_named_arms_is_a_plan():
+    guide = (ROOT / "docs" / "guide" / "configuration.md").read_text()
+    block = re.search(r"```yaml\n(verifier:.*?)```", guide, re.DOTALL)
+    assert block is not None
+    base = yaml.safe_load((ROOT / "examples" / "digits.yaml").read_text())
+    plan = plan_from({**base, **yaml.safe_load(block[1])})
+    assert list(plan.arms) == ["strong", "weak", "unverified"]
+    assert plan.arms["unverified"].verifier is None
+
+
+def test_every_file_that_the_documentation_links_to_is_there():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
