@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-STAGES = ("update", "generate", "verify", "fit", "evaluate")
+STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
 
 

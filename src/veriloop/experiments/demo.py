@@ -24,6 +24,7 @@ def demo_plan(seed: int = 0, rounds: int = 6) -> Plan:
                 "levels": 16,
                 "latent_dim": 3,
                 "channels": [16, 32],
+                "kernel": 2,
                 "epochs": 80,
                 "min_steps": 400,
                 "batch_size": 64,

@@ -226,7 +226,7 @@ class _Clock:
 
     def __init__(self, emit: Callable[[Event], None], arm: str, round_: int) -> None:
         self._emit, self._arm, self._round = emit, arm, round_
-        self.seconds: dict[str, float] = {stage: 0.0 for stage in STAGES}
+        self.seconds = dict.fromkeys(STAGES, 0.0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
