@@ -1,12 +1,14 @@
-"""What the verbs about the linear system share: its description, sample sizes, and who computes."""
+"""What the verbs about the linear system share: options, and how answers are printed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 if TYPE_CHECKING:
     from ..executors.base import Executor
+    from ..experiments.linear_answers import Answer
+    from ..theory import LinearSystem
 
 BiasOption = Annotated[
     float,
@@ -15,24 +17,23 @@ BiasOption = Annotated[
 RadiusOption = Annotated[
     float, typer.Option("--radius", help="The verifier's selectivity; smaller accepts fewer.", metavar="R")
 ]
-DimensionOption = Annotated[int, typer.Option("--p", help="Number of coefficients.")]
+DimensionOption = Annotated[int, typer.Option("--p", max=1000, help="Number of coefficients.")]
 RealOption = Annotated[
     int, typer.Option("--n0", help="Real samples, of an orthogonal design with singular values sqrt(n0).")
 ]
 SigmaOption = Annotated[float, typer.Option("--sigma", help="Standard deviation of the label noise.")]
 SlackOption = Annotated[
     float | None,
-    typer.Option(
-        "--sigma-c", help="The verifier's slack for noise.", show_default="sigma * sqrt(2 / pi)"
-    ),
+    typer.Option("--sigma-c", help="The verifier's slack for noise.", show_default="sigma * sqrt(2 / pi)"),
 ]
 SizeOption = Annotated[
     float, typer.Option("--n", help="Kept synthetic samples per direction; inf for the limit.")
 ]
 SizesOption = Annotated[
-    str, typer.Option("--n", help="Kept samples per direction and round: one number, or one a round: 50,100,200.")
-]  # fmt: skip
-RoundsOption = Annotated[int, typer.Option("--rounds", help="How many rounds.")]
+    str,
+    typer.Option("--n", help="Kept samples per direction: one number, or one for each round as 50,100,200."),
+]
+RoundsOption = Annotated[int, typer.Option("--rounds", max=10_000, help="How many rounds.")]
 OutsideOption = Annotated[
     bool, typer.Option("--allow-outside", help="Let the verifier's ball miss the truth: bias above radius.")
 ]
@@ -77,9 +78,48 @@ def executor_of(kind: str, workers: int | None) -> "Executor":
     from ..executors.base import Executor
     from ..parts import resolve
 
-    found = resolve(Executor.family, kind, base=Executor)
+    found = cast("type[Executor]", resolve(Executor.family, kind, base=Executor))
     if workers is None:
         return found()
     if "workers" not in found.model_fields:
         raise ConfigError(f"--workers: the executor {kind!r} has none", fix="use --executor process")
     return found.model_validate({"workers": workers})
+
+
+def check_plot(plot: Path | None) -> None:
+    """Refuse a file for ``--plot`` that could not be written, before anything is computed.
+
+    Raises:
+        ConfigError: Its suffix is unknown, or its folder does not exist.
+    """
+    from ..experiments.figures import check_suffix
+
+    if plot:
+        check_suffix(plot)
+
+
+def described(system: "LinearSystem", n0: int) -> dict[str, Any]:
+    """The system that was asked about, for ``--json``."""
+    return {
+        "bias": system.bias,
+        "radius": system.radius,
+        "p": system.dimension,
+        "n0": n0,
+        "sigma": system.sigma,
+        "sigma_c": system.sigma_c,
+    }
+
+
+def tell(answer: "Answer", asked: dict[str, Any], plot: Path | None, json: bool) -> None:
+    """Print an answer: with ``json`` one object that also says what was asked, else its words."""
+    from ..experiments.base import plain
+    from .output import print_json
+
+    if json:
+        drawn = {"plot": str(plot)} if plot else {}
+        print_json(plain({**asked, **answer.numbers, **drawn}))
+        return
+    for line in answer.words:
+        typer.echo(line)
+    if plot:
+        typer.echo(f"drawn: {plot}")

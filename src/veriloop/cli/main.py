@@ -14,6 +14,8 @@ from .report import report
 from .reproduce import reproduce
 from .resume import resume
 from .run import run
+from .simulate import simulate
+from .theory import app as theory
 from .validate import validate
 
 app = typer.Typer(
@@ -26,6 +28,8 @@ for _verb in (demo, validate, preview, run, resume, report):
     app.command()(_verb)
 app.command("list")(list_runs)
 app.command()(export)
+app.add_typer(theory, name="theory")
+app.command()(simulate)
 app.command()(reproduce)
 
 

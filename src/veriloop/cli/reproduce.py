@@ -13,7 +13,9 @@ def reproduce(
     experiment: Annotated[
         str,
         typer.Argument(
-            metavar="EXPERIMENT", help="linear-phase, linear-estimators or linear-trajectories.", show_default=False
+            metavar="EXPERIMENT",
+            help="linear-phase, linear-estimators or linear-trajectories.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where its numbers and figure go.")],

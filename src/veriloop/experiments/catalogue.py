@@ -1,15 +1,13 @@
 """The experiments by name, and what each leaves behind: ``NAME.json``, ``NAME.png`` and ``NAME.svg``."""
 
-import errno
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StorageError
 from ..parts import did_you_mean
-from ..store.atomic import storage_errors
 from .base import Finding, Setting, plain
 from .figures import save_figure
 from .linear_estimators import linear_estimators
@@ -47,10 +45,7 @@ def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
             expected=f"one of {', '.join(EXPERIMENTS)}",
             fix=did_you_mean(name, EXPERIMENTS),
         )
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    _make(out)
     began = time.perf_counter()
     finding = EXPERIMENTS[name](setting)
     seconds = time.perf_counter() - began
@@ -62,3 +57,13 @@ def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
     results = out / f"{name}.json"
     write_results(results, command, seconds, (), **more)
     return Reproduced(finding, seconds, results, figures)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK) else "permission denied"
+    except OSError as e:
+        reason = e.strerror or str(e)
+    if reason:
+        raise StorageError(f"cannot write to {folder}: {reason}", fix="choose another folder")

@@ -103,8 +103,8 @@ def linear_estimators(setting: Setting) -> Finding:
     }
     words = [
         agreement_words(found, "errors"),
-        f"theory and simulation name the same best estimator in {100 * same.mean():.1f} % of {same.size} cells;"
-        f" elsewhere the simulated choice errs by at most {100 * regret.max():.1f} % more",
+        f"the same best estimator by theory and simulation in {100 * same.mean():.1f} % of {same.size} cells;"
+        f" elsewhere the simulated choice has at most {100 * regret.max():.1f} % more error",
     ]
     return Finding(numbers, words, _figure(axes, fine, (biases, radii), votes))
 
@@ -169,7 +169,7 @@ def _figure(
         )  # fmt: skip
         vote = votes[:, :, k].ravel()
         panel.scatter(*grid.T, s=16, c=[colours[v] for v in vote], edgecolors="black", linewidths=0.5)
-        panel.set_title(f"$n_1$ = {n:,} a direction")
+        panel.set_title(f"$n_1$ = {n:,} per direction")
         panel.set_xlabel(BIAS_LABEL, fontsize=9)
         panel.set(xlim=BIASES, ylim=RADII)
     panels[0].set_ylabel(RADIUS_LABEL)

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from ..linear import Simulation
 from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
-from ..theory import LinearSystem, OneRoundGrid, Trajectory, one_round_grid
+from ..theory import LinearSystem, Method, OneRoundGrid, Trajectory, one_round_grid
 from ..theory.validation import Floats
 
 BIAS_LABEL = r"verifier bias $\Vert\theta^* - \theta_c\Vert$, units of $\sigma$"
@@ -24,9 +24,6 @@ RADIUS_LABEL = r"verifier radius $r$, units of $\sigma$"
 GAIN_LABEL = r"log gain $\log(\Vert\theta_0 - \theta^*\Vert \,/\, \Vert\theta_1 - \theta^*\Vert)$"
 STAR_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta^*\Vert^2$, units of $\sigma^2$"
 CENTER_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta_c\Vert^2$, units of $\sigma^2$"
-
-STYLES = (*USUAL_ARMS.values(), *OTHER_ARMS)
-"""For curves without a name of their own."""
 
 _DASHES: dict[str, Any] = {
     "solid": "-",
@@ -62,7 +59,7 @@ class GainMap(NamedTuple):
 
 
 def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
-    """A heat map of the log gain, colours from ``-limit`` (harm, red) by 0 (white) to ``limit`` (gain, blue)."""
+    """A heat map of the log gain, from ``-limit`` (harm, red) over 0 (white) to ``limit`` (gain, blue)."""
     mesh = axes.pcolormesh(
         gain.biases,
         gain.radii,
@@ -82,10 +79,13 @@ def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
     return mesh
 
 
-def draw_break_even(axes: Axes, gain: GainMap, **look: Any) -> None:
-    """The contour of zero gain, where there is one."""
-    if min(gain.log_gain.shape) > 1 and gain.log_gain.min() < 0 < gain.log_gain.max():
+def draw_break_even(axes: Axes, gain: GainMap, label: str, colour: str = "black", style: str = "-") -> None:
+    """The contour of zero gain, where there is one, and a line of its look for the legend."""
+    if gain.log_gain.min() < 0 < gain.log_gain.max():
+        look: dict[str, Any] = {"colors": colour, "linestyles": style, "linewidths": 1.6}
         axes.contour(gain.biases, gain.radii, gain.log_gain.T, levels=[0.0], **look)
+        axes.plot([], [], color=colour, linestyle=style, linewidth=1.6, label=label)
+        axes.legend(loc="upper right", fontsize=8.5, framealpha=0.9)
 
 
 def smoothed(gain: GainMap, width: float = 0.015) -> GainMap:
@@ -124,15 +124,18 @@ def mark_best_round(axes: Axes, rounds: int, error: float) -> None:
     )  # fmt: skip
 
 
-def finish_rounds(axes: Axes, label: str, title: str, scale: Literal["log", "linear"] = "log") -> None:
-    """Labels and a light grid, for a panel over rounds; a linear scale of errors starts at 0."""
-    axes.set(xlabel="round $k$", ylabel=label, title=title, yscale=scale)
+def finish_rounds(
+    axes: Axes, label: str, title: str, scale: Literal["log", "linear"] = "log", **legend: Any
+) -> None:
+    """Labels, a light grid and a legend, for a panel over rounds; a linear scale of errors starts at 0."""
+    axes.set(xlabel="round $k$", ylabel=label, yscale=scale)
+    axes.set_title(title, fontsize=10.5)
     if scale == "linear":
         axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(which="both", color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, fontsize=8.5)
+    axes.legend(frameon=False, fontsize=8.5, **legend)
 
 
 def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
@@ -141,13 +144,13 @@ def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
     axes = figure.add_subplot()
     gain = GainMap(grid.biases / sigma, grid.radii / sigma, grid.log_gain)
     mesh = draw_gain(axes, gain, float(np.abs(grid.log_gain).max()))
-    draw_break_even(axes, gain, colors="black", linewidths=1.5)
+    draw_break_even(axes, gain, "no gain, no loss")
     axes.set_title(title, fontsize=10)
     figure.colorbar(mesh, ax=axes, label=GAIN_LABEL)
     return figure
 
 
-def one_round_figure(system: LinearSystem, n: float, break_even: float) -> Figure:
+def one_round_figure(system: LinearSystem, n: float, method: Method, break_even: float) -> Figure:
     """The error after one round over the verifier's bias, with the system's own bias marked."""
     figure = Figure(figsize=(6.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -155,7 +158,7 @@ def one_round_figure(system: LinearSystem, n: float, break_even: float) -> Figur
     widest = 1.6 * max(known, system.bias, system.radius, 0.1 * system.sigma)
     biases = np.union1d(np.linspace(0, widest, 200), system.bias)
     even = np.ones(system.dimension) if system.bias == 0 else None
-    curve = one_round_grid(system, biases, [system.radius], n, direction=even).mse[:, 0]
+    curve = one_round_grid(system, biases, [system.radius], n, method, even).mse[:, 0]
     here = curve[np.searchsorted(biases, system.bias)]
     unit = system.sigma
     verified, bound = USUAL_ARMS["verified"], USUAL_ARMS["all_real"]
@@ -172,7 +175,7 @@ def one_round_figure(system: LinearSystem, n: float, break_even: float) -> Figur
     axes.set(
         xlabel=BIAS_LABEL, ylabel=STAR_LABEL.replace("_k", "_1"), ylim=(0, None), xlim=(0, widest / unit)
     )
-    axes.set_title(f"one round, radius {system.radius / unit:.3g}, n = {n:g} a direction", fontsize=10)
+    axes.set_title(f"one round, {_verifier(system)}, n = {n:g} per direction", fontsize=10)
     axes.legend(frameon=False, fontsize=9)
     return figure
 
@@ -189,7 +192,7 @@ def trajectory_figure(system: LinearSystem, course: Trajectory) -> Figure:
         course.floor / unit, color=USUAL_ARMS["all_real"].colour, linestyle=":", label="where it ends (truth)"
     )
     label = r"mean squared distance, units of $\sigma^2$"
-    finish_rounds(axes, label, f"bias {system.bias:.3g}, radius {system.radius:.3g}")
+    finish_rounds(axes, label, _verifier(system))
     return figure
 
 
@@ -204,13 +207,18 @@ def simulation_figure(
     errors = np.nan_to_num(run.mse_star_se)
     every = max(1, len(theory) // 30)
     draw_simulated(axes, run.mse_star / unit, errors / unit, USUAL_ARMS[arm], every)
-    title = f"bias {system.bias:.3g}, radius {system.radius:.3g}; points: {run.replicates:,} chains, ±2 SE"
+    title = f"{_verifier(system)}; points: {run.replicates:,} chains, ± 2 standard errors"
     finish_rounds(axes, STAR_LABEL, title)
     return figure
 
 
+def _verifier(system: LinearSystem) -> str:
+    unit = system.sigma
+    return rf"bias {system.bias / unit:.3g} $\sigma$, radius {system.radius / unit:.3g} $\sigma$"
+
+
 def zero_crossing(biases: Floats, log_gain: Floats) -> float:
-    """The bias at which a gain that falls with bias first reaches 0, by linear interpolation; NaN if never."""
+    """The bias at which a gain that falls with bias reaches 0, interpolated linearly; NaN if it does not."""
     below: NDArray[np.intp] = np.flatnonzero(log_gain <= 0)
     if below.size == 0 or below[0] == 0:
         return float("nan")

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from ..linear import GridSimulation, simulate_grid
 from ..theory import OneRoundGrid, break_even_bias, one_round_grid
@@ -58,6 +60,7 @@ def linear_phase(setting: Setting) -> Finding:
     exact = one_round_grid(system, *axes, N, direction=direction)
     found = agreement(exact.mse, run.mse, run.mse_se, size.replicates)
     radii = np.linspace(*RADII, 8)
+    limits = break_even_bias(system, N, radius=radii, direction=direction)
     numbers = {
         "setting": {"p": P, "n0": N0, "n": N, "sigma": 1.0, "biases": BIASES, "radii": RADII},
         "theory_grid": size.theory,
@@ -66,11 +69,12 @@ def linear_phase(setting: Setting) -> Finding:
         "monte_carlo_replicates": size.replicates,
         "monte_carlo_seconds": simulation_seconds,
         **found,
-        "share_of_cells_with_gain": {"theory": np.mean(exact.log_gain > 0), "monte_carlo": np.mean(run.log_gain > 0)},
-        "break_even_bias": _break_even(
-            radii, break_even_bias(system, N, radius=radii, direction=direction), smoothed(_map(run))
-        ),
-    }  # fmt: skip
+        "share_of_cells_with_gain": {
+            "theory": np.mean(exact.log_gain > 0),
+            "monte_carlo": np.mean(run.log_gain > 0),
+        },
+        "break_even_bias": _break_even(radii, limits, smoothed(_map(run))),
+    }
     words = [
         agreement_words(found, "cells"),
         f"one round helps in {100 * np.mean(fine.log_gain > 0):.1f} % of the plane",
@@ -98,20 +102,30 @@ def _break_even(radii: Floats, theory: Floats, simulated: GainMap) -> list[dict[
 
 def _figure(fine: OneRoundGrid, exact: OneRoundGrid, run: GridSimulation) -> Figure:
     figure = Figure(figsize=(13.2, 4.3), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, sharex=True, sharey=True)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
     limit = float(max(np.abs(fine.log_gain).max(), np.abs(run.log_gain).max()))
     theory, simulated = _map(fine), _map(run)
     draw_gain(left, theory, limit)
-    draw_break_even(left, theory, colors="black", linewidths=1.6)
-    left.set_title(f"theory, exact ({len(fine.biases)} × {len(fine.radii)} cells)")
+    draw_break_even(left, theory, "zero gain")
+    left.set_title(f"exact theory, {len(fine.biases)} $\\times$ {len(fine.radii)} cells", fontsize=10.5)
     mesh = draw_gain(middle, simulated, limit)
-    draw_break_even(middle, smoothed(simulated), colors="black", linewidths=1.6)
-    draw_break_even(middle, theory, colors="#e0a100", linewidths=1.6, linestyles="--")
-    middle.set_title(f"Monte Carlo, {run.replicates} replicates a cell")
-    figure.colorbar(mesh, ax=[left, middle], label=GAIN_LABEL, pad=0.01)
-    deviation = GainMap(run.biases, run.radii, (run.mse - exact.mse) / run.mse_se)
-    mesh = draw_gain(right, deviation, 4.0)
-    mesh.set_cmap("PuOr")
-    right.set_title("difference of the errors")
-    figure.colorbar(mesh, ax=right, label="(Monte Carlo − theory) / standard error", extend="both")
+    draw_break_even(middle, smoothed(simulated), "zero gain, simulated (smoothed)")
+    draw_break_even(middle, theory, "zero gain, theory", "#e0a100", "--")
+    middle.set_title(f"Monte Carlo, {run.replicates} replicates in each cell", fontsize=10.5)
+    middle.set_ylabel("")
+    figure.colorbar(mesh, ax=[left, middle], label=GAIN_LABEL, pad=0.02)
+    _draw_deviations(right, ((run.mse - exact.mse) / run.mse_se).ravel())
     return figure
+
+
+def _draw_deviations(axes: Axes, z: Floats) -> None:
+    """How far the cells are off, beside how far chance alone would put them."""
+    edges = np.linspace(-5, 5, 61)
+    axes.hist(np.clip(z, -5, 5), edges.tolist(), density=True, color="#a9bccb", label=f"{z.size:,} cells")
+    axes.plot(edges, norm.pdf(edges), color="black", linewidth=1.4, label="standard normal")
+    for limit in (-3, 3):
+        axes.axvline(limit, color="#d55e00", linestyle=":", linewidth=1.4)
+    axes.set(xlabel="(Monte Carlo $-$ theory) / standard error", ylabel="density of cells")
+    axes.set(xlim=(-5, 5), ylim=(0, 0.5))
+    axes.set_title(f"{100 * np.mean(np.abs(z) <= 3):.2f} % of cells within ±3", fontsize=10.5)
+    axes.legend(frameon=False, fontsize=8.5, loc="upper left")

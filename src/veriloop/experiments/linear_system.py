@@ -1,4 +1,4 @@
-"""The linear system as the paper's section 5 sets it up: ``theta* = (1, ..., 1)`` and an orthogonal design."""
+"""The linear system as section 5 of the paper sets it up: ``theta* = (1, ..., 1)``, orthogonal design."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -1,7 +1,7 @@
 """What do many rounds do? Three courses over rounds, theory over simulated points.
 
-Expected: (a) with a bias of 1 every radius goes to the knowledge center, at its own speed; (b) without bias the
-verified chain improves and stays, the unverified one gets worse for ever; (c) with a mild bias the error
+Expected: (a) with a bias of 1 every radius goes to the knowledge center, at its own speed; (b) without bias
+the verified chain improves and stays, the unverified one gets worse for ever; (c) with a mild bias the error
 falls, turns at the predicted best round, and ends above it.
 """
 
@@ -13,14 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..linear import Simulation, simulate
-from ..report.palette import USUAL_ARMS, ArmStyle
+from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
 from ..theory import LinearSystem, trajectory
 from ..theory.validation import Floats
 from .base import Finding, Scale, Setting, agreement, agreement_words
 from .linear_figures import (
     CENTER_LABEL,
     STAR_LABEL,
-    STYLES,
     draw_simulated,
     draw_theory,
     finish_rounds,
@@ -89,7 +88,7 @@ def courses(seed: int) -> list[Course]:
     return [
         *(
             Course("a", f"$r$ = {radius:g}", style, system(1.0, radius), 1_000)
-            for radius, style in zip(RADII, STYLES, strict=False)
+            for radius, style in zip(RADII, OTHER_ARMS, strict=True)
         ),
         Course("b", "verified, $r$ = 0.5", verified, system(0.0, 0.5), 100),
         Course("b", "unverified", unverified, system(0.0, 0.5), 100, verified=False),
@@ -125,7 +124,8 @@ def linear_trajectories(setting: Setting) -> Finding:
     words = [
         agreement_words(found, "points of 7 curves"),
         f"mild bias: best round {mild.best_round} predicted, {followed[-1].mean.argmin()} simulated;"
-        f" error {mild.mse_star[0]:.4f} at the start, {mild.mse_star.min():.4f} there, {mild.floor:.4f} in the end",
+        f" error {mild.mse_star[0]:.4f} at the start, {mild.mse_star.min():.4f} there, {mild.floor:.4f} in"
+        " the end",
     ]
     return Finding(numbers, words, _figure(followed, mild.best_round, mild.floor, size.replicates))
 
@@ -175,7 +175,14 @@ def _figure(followed: list[Followed], best_round: int, floor: float, replicates:
     grey = USUAL_ARMS["all_real"].colour
     panels["c"].axhline(floor, color=grey, linestyle=":", label="where it ends")
     panels["c"].axhline(followed[-1].theory[0], color=grey, linestyle="--", label="no retraining")
-    finish_rounds(panels["a"], CENTER_LABEL, "(a) bias 1, $n$ = 1,000: the radius sets the speed")
+    panels["a"].set_ylim(bottom=5e-3)
+    finish_rounds(
+        panels["a"],
+        CENTER_LABEL,
+        "(a) bias 1, $n$ = 1,000: the radius sets the speed",
+        loc="lower center",
+        ncols=4,
+    )
     finish_rounds(panels["b"], STAR_LABEL, "(b) bias 0, $n$ = 100: verified against unverified")
     finish_rounds(panels["c"], STAR_LABEL, "(c) bias 0.2, $n$ = 1,000: gain, then reversal", "linear")
     figure.suptitle(

@@ -28,8 +28,8 @@ Floats: TypeAlias = NDArray[np.float64]
 Precision: TypeAlias = Literal["float32", "float64"]
 
 _BLOCK = 1 << 16
-"""Proposals drawn at once, 1.4 MB with all that belongs to them. Half as many fit L2 caches better, but the 40
-microseconds of a block's NumPy calls then weigh more: measured best of 2^13 to 2^18."""
+"""Proposals drawn at once, 1.4 MB with all that belongs to them. Half as many fit L2 caches better, but the
+40 microseconds of a block's NumPy calls then weigh more: measured best of 2^13 to 2^18."""
 
 _COLUMNS = 512
 """Proposals per row and pass, at most. Sums over passes are float64, so float32 rounding stays near 1e-7."""

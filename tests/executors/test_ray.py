@@ -1,0 +1,245 @@
+"""The Ray executor on a real cluster of two nodes, each with processes and an object store of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from veriloop.config import plan_from
+from veriloop.errors import ConfigError, DataError, MissingExtraError, VeriloopError
+from veriloop.executors.ray import Ray
+from veriloop.executors.serial import Serial
+from veriloop.linear import simulate
+from veriloop.loop import run
+from veriloop.testing import check_executor
+from veriloop.theory import LinearSystem
+
+ray = pytest.importorskip("ray", reason="needs Ray: pip install 'veriloop[ray]'")
+
+# Workers cannot import a test module, so its functions travel by value.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+TINY = "veriloop.testing.tiny"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    # A short path, because sockets live in it; and not Ray's usual one, where the user's clusters live.
+    with tempfile.TemporaryDirectory(prefix="ray-") as scratch, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", scratch)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        cluster = Cluster(initialize_head=True, head_node_args=NODE)
+        cluster.add_node(**NODE)
+        processes = psutil.Process().children(recursive=True)
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+        assert not psutil.wait_procs(processes, timeout=20)[1], "the cluster left processes behind"
+
+
+@pytest.fixture
+def on_cluster(cluster):
+    return Ray(address=cluster.address)
+
+
+def test_contract(on_cluster):
+    check_executor(on_cluster)
+
+
+def where(shared, item):
+    time.sleep(0.2)
+    return item * shared, ray.get_runtime_context().get_node_id()
+
+
+def test_both_nodes_compute_and_the_order_is_that_of_the_items(on_cluster):
+    results = list(on_cluster.map(where, range(12), 3))
+    assert [result for result, _ in results] == list(range(0, 36, 3))
+    assert len({node for _, node in results}) == 2
+
+
+def test_few_items_are_taken_ahead(on_cluster):
+    items = iter(range(100))
+    results = Ray(address=on_cluster.address, workers=2).map(where, items, 1)
+    assert [next(results)[0] for _ in range(3)] == [0, 1, 2]
+    assert next(items) <= 5
+
+
+def change(shared, item):
+    shared += item
+    return shared
+
+
+def test_arrays_can_be_changed_here_and_there(on_cluster):
+    shared = np.zeros(50_000)
+    for item, result in enumerate(on_cluster.map(change, range(4), shared)):
+        result += 1
+        assert (result == item + 1).all()
+    assert not shared.any()
+
+
+def wait_unless_first(shared, item):
+    time.sleep(600 if item else 0)
+
+
+def test_an_abandoned_map_lets_go_of_the_cluster(on_cluster):
+    results = on_cluster.map(wait_unless_first, range(4))
+    next(results)
+    results.close()
+    assert len(list(on_cluster.map(where, range(4), 1))) == 4
+
+
+def refuse(shared, item):
+    if item == 2:
+        raise DataError("column 'x'", got=item, expected="1", fix="look\nat it")
+    return 1 // (item - 3)
+
+
+def test_errors_are_those_of_the_function(on_cluster):
+    with pytest.raises(DataError) as caught:
+        list(on_cluster.map(refuse, range(5)))
+    assert type(caught.value) is DataError
+    assert str(caught.value) == "column 'x': got 2, expected 1. Look at it"
+    assert "in refuse" in str(caught.value.__cause__)
+    with pytest.raises(ZeroDivisionError) as other:
+        list(on_cluster.map(refuse, [3]))
+    assert type(other.value) is ZeroDivisionError
+
+
+def crash(shared, item):
+    os._exit(1)
+
+
+def test_a_task_that_always_kills_its_worker_is_given_up(on_cluster):
+    with pytest.raises(VeriloopError, match=r"lost a task.* got 'WorkerCrashedError'"):
+        list(on_cluster.map(crash, [1]))
+
+
+def leave_a_trace(folder, item):
+    node = ray.get_runtime_context().get_node_id()
+    (folder / f"{item}-{node}-{time.monotonic_ns()}").touch()
+    time.sleep(0.5)
+    return item**2
+
+
+def test_a_node_that_dies_half_way_changes_nothing(cluster, on_cluster, tmp_path):
+    doomed = cluster.add_node(**NODE)
+    results = on_cluster.map(leave_a_trace, range(24), tmp_path)
+    got = [next(results) for _ in range(8)]
+    deadline = time.monotonic() + 20
+    while not (mine := list(tmp_path.glob(f"*-{doomed.node_id}-*"))) and time.monotonic() < deadline:
+        got.append(next(results))
+    assert mine, "the node should have been given something to do"
+    cluster.remove_node(doomed, allow_graceful=False)
+    got += results
+    assert got == [i**2 for i in range(24)]
+    started = [path.name.split("-")[0] for path in tmp_path.iterdir()]
+    print(sorted(started), sorted(p.name for p in tmp_path.iterdir()))
+    assert len(started) > len(set(started)) == 24, "something should have been computed twice"
+
+
+def content(folder):
+    """All that must be equal between equal runs."""
+    records = [json.loads(line) for line in (folder.path / "records.jsonl").read_text().splitlines()]
+    for record in records:
+        del record["seconds"]
+    files = folder.path.glob("round_*/**/*")
+    return records, {str(p.relative_to(folder.path)): p.read_bytes() for p in files if p.is_file()}
+
+
+def test_a_whole_run_is_the_same_bit_for_bit(on_cluster, tmp_path):
+    config = {
+        "seed": 1,
+        "rounds": 2,
+        "dataset": f"{TINY}:TinyData",
+        "learner": f"{TINY}:TinyLearner",
+        "verifier": f"{TINY}:TinyVerifier",
+        "metrics": [f"{TINY}:TinyMetric"],
+        "acceptance": {"kind": "top_fraction", "fraction": 0.1},
+        "balance": "label",
+        "schedule": {"kind": "constant", "n": 60},
+        "chunk_size": 200,
+        "evaluation_samples": 300,
+    }
+    serial = content(run(plan_from(config), tmp_path / "serial"))
+    assert len(serial[0]) == 8
+    for parallel in ("arms", "chunks"):
+        spread = {**config, "executor": {"kind": "ray", "address": on_cluster.address}, "parallel": parallel}
+        assert content(run(plan_from(spread), tmp_path / parallel)) == serial
+
+
+def test_the_linear_system_is_the_same_bit_for_bit(on_cluster):
+    system = LinearSystem(
+        np.zeros(4), np.full(4, 0.1), 0.5, singular_values=np.arange(1.0, 5.0), directions=np.eye(4)
+    )
+    here, there = (simulate(system, 100, 2, 12_000, seed=3, executor=e) for e in (Serial(), on_cluster))
+    assert there.mse_star.tolist() == here.mse_star.tolist()
+    assert there.mse_center_se.tolist() == here.mse_center_se.tolist()
+
+
+def test_a_process_has_one_cluster_and_tasks_must_fit_it(on_cluster):
+    list(on_cluster.map(where, [], 1))
+    with pytest.raises(ConfigError, match="is connected to the Ray cluster .* already"):
+        list(Ray().map(where, [], 1))
+    with pytest.raises(ConfigError, match="no more cpus and gpus than one of the cluster's nodes has"):
+        list(Ray(address=on_cluster.address, gpus=1).map(where, [], 1))
+
+
+def test_an_address_of_another_form_is_refused():
+    with pytest.raises(ConfigError, match="expected local, auto or host:port"):
+        plan_from({"dataset": "digits", "executor": {"kind": "ray", "address": "ray://here:10001"}})
+
+
+def test_ray_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'veriloop\[ray\]'"):
+        list(Ray().map(where, [1], 1))
+
+
+SCRIPT = """
+import os, psutil, time
+from veriloop.errors import ConfigError
+from veriloop.executors.ray import Ray
+from veriloop.testing import check_executor
+
+for address in ("auto", "127.0.0.1:1"):
+    try:
+        list(Ray(address=address).map(print, [1]))
+    except ConfigError as e:
+        assert str(e).startswith(f"cannot connect to the Ray cluster '{address}'"), e
+check_executor(Ray())
+print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_local_cluster_is_quiet_and_dies_with_a_killed_parent(tmp_path):
+    with tempfile.TemporaryDirectory(prefix="ray-") as scratch:
+        # Ray keeps a token in the home directory.
+        parent = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", SCRIPT],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RAY_TMPDIR": scratch, "HOME": str(tmp_path)},
+        )
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.send_signal(signal.SIGKILL)
+        stdout, stderr = parent.communicate()
+        print(pids, stdout, stderr)
+        assert (stdout, stderr) == ("", "")
+        assert pids
+        gone = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+        assert not psutil.wait_procs(gone, timeout=20)[1]

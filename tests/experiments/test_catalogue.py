@@ -1,0 +1,46 @@
+"""What every experiment leaves behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from veriloop.errors import ConfigError, StorageError
+from veriloop.experiments.base import Setting
+from veriloop.experiments.catalogue import EXPERIMENTS, reproduce
+
+
+def no_nan(constant: str) -> float:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_results_and_figures(smoke: Setting, tmp_path: Path, name: str) -> None:
+    done = reproduce(name, smoke, tmp_path / "new" / "folder")
+    assert [path.name for path in (done.results, *done.figures)] == [
+        f"{name}.{s}" for s in ("json", "png", "svg")
+    ]
+    assert all(1_000 < path.stat().st_size < 300_000 for path in done.figures)
+    results = json.loads(done.results.read_text(), parse_constant=no_nan)
+    assert results["command"] == f"veriloop reproduce {name} --scale smoke --seed 0 --out DIR"
+    assert {"versions", "machine", "seconds", "setting", "executor", "within_3_se"} <= results.keys()
+    assert results["within_3_se"] >= 0.97
+    assert done.finding.words[0].startswith("theory and simulation within 3 standard errors: ")
+
+
+def test_an_unknown_experiment_is_refused(smoke: Setting, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean 'linear-phase'\?"):
+        reproduce("linear_phase", smoke, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(
+    smoke: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EXPERIMENTS, "linear-phase", lambda _: pytest.fail("computed"))
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="Not a directory"):
+        reproduce("linear-phase", smoke, tmp_path / "file" / "out")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(StorageError, match="permission denied"):
+        reproduce("linear-phase", smoke, tmp_path / "closed")

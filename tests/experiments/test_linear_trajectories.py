@@ -1,0 +1,23 @@
+import numpy as np
+
+from veriloop.experiments.base import Setting
+from veriloop.experiments.linear_trajectories import RADII, courses, linear_trajectories
+
+
+def test_the_courses_are_the_papers() -> None:
+    found = courses(seed=0)
+    center = [c for c in found if c.panel == "a"]
+    assert [c.system.radius for c in center] == list(RADII)
+    assert all(np.isclose(c.system.bias, 1.0) for c in center)
+    assert [(c.system.bias, c.verified) for c in found if c.panel == "b"] == [(0.0, True), (0.0, False)]
+
+
+def test_numbers(smoke: Setting) -> None:
+    numbers, words, figure = linear_trajectories(smoke)
+    assert numbers["mild_bias"]["regime"] == "gain_then_reversal"
+    assert numbers["mild_bias"]["best_round"] == 6
+    assert numbers["mild_bias"]["best"] < numbers["mild_bias"]["floor"] < numbers["mild_bias"]["start"]
+    verified, unverified = (c for c in numbers["curves"] if c["panel"] == "b")
+    assert verified["simulated"][-1] < 0.06 < 0.5 < unverified["simulated"][-1]
+    assert words[1].startswith("mild bias: best round 6 predicted")
+    assert "predicted best round: 6" in [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
