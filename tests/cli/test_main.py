@@ -9,7 +9,19 @@ import pytest
 
 import veriloop as package
 
-VERBS = ("demo", "validate", "preview", "run", "resume", "report", "list", "export")
+VERBS = (
+    "demo",
+    "validate",
+    "preview",
+    "run",
+    "resume",
+    "report",
+    "list",
+    "export",
+    "theory",
+    "simulate",
+    "reproduce",
+)
 
 
 def test_help_is_light_and_names_every_verb() -> None:

@@ -20,4 +20,5 @@ def test_numbers(smoke: Setting) -> None:
     verified, unverified = (c for c in numbers["curves"] if c["panel"] == "b")
     assert verified["simulated"][-1] < 0.06 < 0.5 < unverified["simulated"][-1]
     assert words[1].startswith("mild bias: best round 6 predicted")
-    assert "predicted best round: 6" in [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    _, labels = figure.axes[2].get_legend_handles_labels()
+    assert "predicted best round: 6" in labels

@@ -16,7 +16,7 @@ from typing_extensions import override
 from ..errors import ConfigError, MissingExtraError, VeriloopError
 from .base import Executor, Item, Result
 
-_RETRIES = 5
+_RETRIES = 3
 """How many deaths of nodes or workers one task may see. Not without end: a task may itself be what kills."""
 
 
@@ -60,20 +60,14 @@ class Ray(Executor, frozen=True):
         job = ray.put(ray.cloudpickle.dumps((function, shared)))
         waiting = iter(items)
         running: deque[Any] = deque()
-        try:
-            while True:
-                # Asked for each time, because nodes come and go.
-                room = self.workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 0)))
-                for item in islice(waiting, max(0, room - len(running))):
-                    running.append(task.remote(job, ray.cloudpickle.dumps(item)))
-                if not running:
-                    return
-                result = _result(ray, running[0])
-                running.popleft()
-                yield result
-        finally:
-            for left in running:
-                ray.cancel(left)
+        while True:
+            # Asked for each time, because nodes come and go.
+            room = self.workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 0)))
+            for item in islice(waiting, max(0, room - len(running))):
+                running.append(task.remote(job, ray.cloudpickle.dumps(item)))
+            if not running:
+                return
+            yield _result(ray, running.popleft())
 
     def _connected(self) -> Any:
         """Ray, with this process connected to a cluster."""
@@ -109,7 +103,7 @@ class Ray(Executor, frozen=True):
             ray.init(
                 address=self.address,
                 include_dashboard=False,
-                logging_level=logging.ERROR,
+                logging_level=logging.CRITICAL,
                 log_to_driver=False,
             )
         except Exception as e:  # Ray documents none of the many types it raises here

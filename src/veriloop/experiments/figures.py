@@ -37,5 +37,5 @@ def save_figure(figure: Figure, path: Path) -> None:
     check_suffix(path)
     suffix, drawn = path.suffix.lower(), io.BytesIO()
     with rc_context({"svg.hashsalt": "veriloop"}):
-        figure.savefig(drawn, format=suffix[1:], dpi=110, metadata=_DATE[suffix])
+        figure.savefig(drawn, format=suffix[1:], dpi=100, metadata=_DATE[suffix])
     write_file(path, drawn.getvalue())

@@ -6,6 +6,7 @@ Colours are the house's (``report.palette``): near Okabe and Ito's, told apart b
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import TwoSlopeNorm
@@ -24,6 +25,10 @@ RADIUS_LABEL = r"verifier radius $r$, units of $\sigma$"
 GAIN_LABEL = r"log gain $\log(\Vert\theta_0 - \theta^*\Vert \,/\, \Vert\theta_1 - \theta^*\Vert)$"
 STAR_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta^*\Vert^2$, units of $\sigma^2$"
 CENTER_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta_c\Vert^2$, units of $\sigma^2$"
+
+_GAIN_COLOURS = colormaps["RdBu"].resampled(51)
+"""Diverging, and safe for the colour-blind. Odd, so that white is around zero; few, as noise in 256 colours
+makes images large."""
 
 _DASHES: dict[str, Any] = {
     "solid": "-",
@@ -65,7 +70,7 @@ def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
         gain.radii,
         gain.log_gain.T,
         norm=TwoSlopeNorm(0.0, -limit, limit),
-        cmap="RdBu",
+        cmap=_GAIN_COLOURS,
         shading="nearest",
         rasterized=True,
     )
