@@ -1,13 +1,16 @@
 """Machines of a Ray cluster. Ray is imported in this file only, and only when it is used."""
 
 import logging
+import os
 import pickle
 import re
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -24,7 +27,8 @@ class Ray(Executor, frozen=True):
     """Tasks on a Ray cluster: the cores of this machine, or a cluster that is running already.
 
     All nodes need this Python environment and see the run folder under the same path. A task whose node dies
-    is computed again elsewhere. What tasks print is in Ray's own logs.
+    is computed again elsewhere. What tasks print is in Ray's own logs. When a task fails, those in flight run
+    to their end, or to that of this process.
 
     A process has one connection to Ray. One made by the program (``ray.init``) is used as it is, whatever the
     ``address``. One made here stays for the next call and ends with the process, which stops a local cluster
@@ -57,7 +61,7 @@ class Ray(Executor, frozen=True):
         ray = self._connected()
         task = _task().options(num_cpus=self.cpus, num_gpus=self.gpus)
         # Pickled here, because arrays that Ray itself passes on are read-only views which pin its store.
-        job = ray.put(ray.cloudpickle.dumps((function, shared)))
+        job = ray.put(ray.cloudpickle.dumps((Path.cwd(), function, shared)))
         waiting = iter(items)
         running: deque[Any] = deque()
         while True:
@@ -67,6 +71,8 @@ class Ray(Executor, frozen=True):
                 running.append(task.remote(job, ray.cloudpickle.dumps(item)))
             if not running:
                 return
+            # Whoever stops asking leaves the rest to finish. To cancel a task that is just ending aborts this
+            # process (Ray 2.60: "Tried to complete task that was not pending").
             yield _result(ray, running.popleft())
 
     def _connected(self) -> Any:
@@ -109,7 +115,8 @@ class Ray(Executor, frozen=True):
         except Exception as e:  # Ray documents none of the many types it raises here
             raise ConfigError(
                 f"cannot connect to the Ray cluster {self.address!r} ({type(e).__name__}: {e})",
-                fix="check that it is running (ray status), or use address: local",
+                fix="check that it is running (ray status) and, if it wants tokens, set RAY_AUTH_MODE=token; "
+                "or use address: local",
             ) from e
         _asked_for[ray.get_runtime_context().gcs_address] = self.address
 
@@ -129,7 +136,10 @@ def _task() -> Any:
 def _call(job: bytes, item: bytes) -> bytes:
     import ray.cloudpickle
 
-    function, shared = pickle.loads(job)
+    directory, function, shared = pickle.loads(job)
+    # A relative path means the same here as where the map was called, if there is such a directory here.
+    with suppress(OSError):
+        os.chdir(directory)
     result = function(shared, pickle.loads(item))
     return ray.cloudpickle.dumps(result)  # pyright: ignore[reportPrivateImportUsage]
 
