@@ -1,8 +1,4 @@
-"""Keep the records of a finished run as a results file.
-
-    python tools/keep_results.py runs/mnist-small results/mnist-small.json \
-        --command "veriloop run examples/mnist-small.yaml --out runs/mnist-small"
-"""
+"""Keep the records of a finished run as a results file: RUN, the file, and the command that made the run."""
 
 import argparse
 from pathlib import Path

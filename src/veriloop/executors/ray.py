@@ -59,7 +59,7 @@ class Ray(Executor, frozen=True):
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
         ray = self._connected()
-        task = _task().options(num_cpus=self.cpus, num_gpus=self.gpus)
+        task = _task().options(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=_RETRIES)
         # Pickled here, because arrays that Ray itself passes on are read-only views which pin its store.
         job = ray.put(ray.cloudpickle.dumps((Path.cwd(), function, shared)))
         waiting = iter(items)
@@ -130,7 +130,7 @@ def _task() -> Any:
     # Once per process: Ray warns when one function is registered over and over.
     import ray
 
-    return ray.remote(max_retries=_RETRIES)(_call)
+    return ray.remote(_call)
 
 
 def _call(job: bytes, item: bytes) -> bytes:
