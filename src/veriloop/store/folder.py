@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import socket
-import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -147,10 +147,10 @@ class RunFolder:
     def work_directory(self, round_: int, arm: str) -> Path:
         """An empty place to write a round's files aside, before :meth:`commit`."""
         # A name of its own, not one made of a process id: on a cluster two machines may share those.
-        work = self.path / ".work"
-        with storage_errors(work):
-            work.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=f"round_{round_}-{arm}-", dir=work))
+        path = self.path / ".work" / f"round_{round_}-{arm}-{uuid.uuid4().hex}"
+        with storage_errors(path):
+            path.mkdir(parents=True)
+        return path
 
     def commit(self, record: RoundRecord, work: Path) -> None:
         """Make a round count: put its files in place, then append its line.
