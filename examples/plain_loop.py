@@ -57,16 +57,16 @@ def plain_loop(
 
 
 if __name__ == "__main__":
-    from veriloop.datasets.digits import Digits
-    from veriloop.learners.cvae import CVAE
+    from veriloop.experiments.demo import demo_plan
     from veriloop.metrics.base import Evaluation
     from veriloop.metrics.frechet import Frechet
-    from veriloop.verifiers.discriminator import Discriminator
 
-    data = Digits().load(0)
-    for arm, verifier in {"verified": Discriminator(levels=16), "unverified": None}.items():
-        for round_, model, _ in plain_loop(data, CVAE(levels=16), verifier, arm=arm, keep=2000):
+    plan = demo_plan()
+    data = plan.dataset.load(plan.seed)
+    for arm in ("verified", "unverified"):
+        verifier = plan.arms[arm].verifier
+        for round_, model, _ in plain_loop(data, plan.learner, verifier, arm=arm, keep=2000, fraction=0.05):
             labels = Samples(label=np.arange(2000) % 10)
             generated = model.sample(2000, np.random.default_rng(0), labels)
             distance = Frechet().measure(Evaluation(model, generated, data.test), np.random.default_rng(0))
-            print(f"{arm:10} round {round_}: Fréchet distance {distance['frechet'].value:.1f}")
+            print(f"{arm:10} round {round_}: Fréchet distance {distance['frechet'].value:.1f}", flush=True)

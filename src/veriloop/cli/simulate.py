@@ -53,6 +53,9 @@ def simulate(
     allow_outside: OutsideOption = False,
     executor: ExecutorOption = "serial",
     workers: WorkersOption = None,
+    device: Annotated[
+        str | None, typer.Option(help="A torch device that draws, such as cuda; NumPy when not given.")
+    ] = None,
     plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -69,7 +72,7 @@ def simulate(
     system = orthogonal_system(
         bias, radius, p=p, n0=n0, sigma=sigma, sigma_c=sigma_c, allow_outside=allow_outside
     )
-    run = run_chains(system, sizes, rounds, replicates, seed, design, not unverified, who)
+    run = run_chains(system, sizes, rounds, replicates, seed, design, not unverified, who, device=device)
     seen = compare_with_theory(system, sizes, run, verified=not unverified, own_theory=design != "isotropic")
     if plot:
         save_figure(simulation_figure(system, run, seen.theory, not unverified, seen.note), plot)

@@ -1,8 +1,7 @@
 """One chunk of replicates taken through all rounds: what an executor computes.
 
 Coordinates: a chain's state is ``delta = A (theta - theta_c) / sigma`` in the basis ``A`` of the design, so
-    the verifier
-accepts a label along a basis vector when it lies within ``half_width`` of 0.
+the verifier accepts a label along a basis vector when it lies within ``half_width`` of 0.
 """
 
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ class Job:
         verified: Whether the verifier filters.
         sampling: Exact draws, or their Gaussian limit.
         precision: Of single draws.
+        device: The torch device that draws; NumPy when None.
     """
 
     system: LinearSystem
@@ -42,6 +42,7 @@ class Job:
     verified: bool
     sampling: Sampling
     precision: Precision
+    device: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,5 +119,5 @@ def _next_state(job: Job, state: Floats, n: int, rng: np.random.Generator) -> Fl
         _, mean, (variance,) = truncated_moments(-b - u, b - u, order=2)
         noise = mean + np.sqrt(variance / n) * rng.standard_normal(u.shape)
     else:
-        noise = accepted_means(-b - u, b - u, n, rng, job.precision)
+        noise = accepted_means(-b - u, b - u, n, rng, job.precision, job.device)
     return (u + noise).reshape(state.shape)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import DomainError
 from ..theory.validation import count
+from ._device import sums_on
 
 Floats: TypeAlias = NDArray[np.float64]
 Precision: TypeAlias = Literal["float32", "float64"]
@@ -34,13 +35,18 @@ _BLOCK = 1 << 16
 _COLUMNS = 512
 """Proposals per row and pass, at most. Sums over passes are float64, so float32 rounding stays near 1e-7."""
 
-_NORMAL, _UNIFORM, _EXPONENTIAL = 0, 1, 2
+NORMAL, UNIFORM, EXPONENTIAL = 0, 1, 2
 _COST = np.array([11.0, 8.0, 13.0])
 """Nanoseconds per proposal of each kind, measured. Only the choice of proposal depends on them."""
 
 
 def accepted_means(
-    alpha: Floats, beta: Floats, n: int, rng: np.random.Generator, precision: Precision = "float32"
+    alpha: Floats,
+    beta: Floats,
+    n: int,
+    rng: np.random.Generator,
+    precision: Precision = "float32",
+    device: str | None = None,
 ) -> Floats:
     """Mean of ``n`` independent draws from the standard normal truncated to [alpha, beta], for each row.
 
@@ -50,6 +56,7 @@ def accepted_means(
         n: Draws per row, at least 1.
         rng: Source of all randomness.
         precision: Of single draws; means are float64.
+        device: A torch device to draw on; NumPy when None. The draws differ, their distribution does not.
 
     Returns:
         Shape ``(rows,)``.
@@ -64,11 +71,12 @@ def accepted_means(
     low, high = np.where(mirrored, -beta, alpha), np.where(mirrored, -alpha, beta)
     kind, rate = _cheapest(low, high)
     means = np.empty(len(low))
-    for which in (_NORMAL, _UNIFORM, _EXPONENTIAL):
+    for which in (NORMAL, UNIFORM, EXPONENTIAL):
         rows = np.flatnonzero(kind == which)
         if rows.size:
-            proposal = _Proposal.of(which, low[rows], high[rows], rate[rows], np.dtype(precision))
-            means[rows] = proposal.shift + proposal.scale * _sums(proposal, n, rng) / n
+            proposal = Proposal.of(which, low[rows], high[rows], rate[rows], np.dtype(precision))
+            sums = _sums(proposal, n, rng) if device is None else sums_on(device, proposal, n, rng)
+            means[rows] = proposal.shift + proposal.scale * sums / n
     return np.where(mirrored, -means, means)
 
 
@@ -82,15 +90,15 @@ def _cheapest(low: Floats, high: Floats) -> tuple[NDArray[np.intp], Floats]:
     peak = np.maximum(low, 0.0)
     log_peak = -(peak**2) / 2 - np.log(2 * np.pi) / 2
     log_area = np.full((3, len(low)), np.inf)
-    log_area[_NORMAL] = 0.0
-    log_area[_UNIFORM] = np.log(width) + log_peak
+    log_area[NORMAL] = 0.0
+    log_area[UNIFORM] = np.log(width) + log_peak
     rate = np.ones(len(low))
     (tail,) = np.nonzero(low > 0)
     a, w = low[tail], width[tail]
     rate[tail] = (a + np.hypot(a, 2.0)) / 2  # Robert (1995), equation 2.4
     slope = _excess_rate(a)
     best = np.minimum(slope, w)
-    log_area[_EXPONENTIAL, tail] = (
+    log_area[EXPONENTIAL, tail] = (
         log_peak[tail] + best * (slope - best / 2) + np.log(-np.expm1(-rate[tail] * w) / rate[tail])
     )
     return (log_area + np.log(_COST)[:, None]).argmin(axis=0), rate
@@ -102,7 +110,7 @@ def _excess_rate(low: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class _Proposal:
+class Proposal:
     """One kind of proposal for a set of rows: draws are ``shift + scale * s``.
 
     For a normal, s is accepted within ``bounds``. For the others, s is built from a uniform on [-1/2, 1/2]
@@ -126,8 +134,8 @@ class _Proposal:
     @classmethod
     def of(
         cls, kind: int, low: Floats, high: Floats, rate: Floats, dtype: np.dtype[np.floating]
-    ) -> "_Proposal":
-        if kind == _NORMAL:
+    ) -> "Proposal":
+        if kind == NORMAL:
             return cls(
                 kind,
                 np.zeros(len(low)),
@@ -136,10 +144,10 @@ class _Proposal:
                 np.stack([low, high]).astype(dtype),
             )
         width = high - low
-        scale = width if kind == _UNIFORM else 1 / rate
-        shift = low + width / 2 if kind == _UNIFORM else low
+        scale = width if kind == UNIFORM else 1 / rate
+        shift = low + width / 2 if kind == UNIFORM else low
         # Log density in t = draw - shift: -t^2 / 2 - shift * t, plus rate * t to divide by the exponential.
-        slope = -shift if kind == _UNIFORM else _excess_rate(low)
+        slope = -shift if kind == UNIFORM else _excess_rate(low)
         top = np.clip(slope, low - shift, high - shift)
         bounds = np.stack([top * (top / 2 - slope) - np.log(2), slope * scale, -(scale**2) / 2])
         # Below 1, as the logarithm must not meet 0; the tail cut off is finer than the uniforms are.
@@ -157,13 +165,13 @@ class _Proposal:
         """
         s, weight, coin, mask = scratch.shaped(width, len(rows))
         bounds = self.bounds[:, rows]
-        if self.kind == _NORMAL:
+        if self.kind == NORMAL:
             rng.standard_normal(dtype=s.dtype.type, out=s)
             np.greater_equal(s, bounds[0], out=mask)
             mask &= s <= bounds[1]
             return s, mask
         _uniforms(rng, s, coin)
-        if self.kind == _EXPONENTIAL:
+        if self.kind == EXPONENTIAL:
             s += 0.5
             s *= -self.share[rows]
             np.log1p(s, out=s)
@@ -215,7 +223,7 @@ class _Scratch:
         return ones
 
 
-def _sums(proposal: _Proposal, n: int, rng: np.random.Generator) -> Floats:
+def _sums(proposal: Proposal, n: int, rng: np.random.Generator) -> Floats:
     """Sum of the first ``n`` accepted values of s, for each row."""
     dtype = proposal.bounds.dtype
     scratch = _Scratch(dtype)
