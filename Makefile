@@ -22,7 +22,7 @@ check: .venv/.developer
 	$(BIN)/pyright
 
 bench: .venv/.developer
-	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	status=0; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
 clean:
 	rm -rf .venv build dist runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache

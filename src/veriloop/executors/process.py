@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
@@ -27,6 +28,8 @@ class Process(Executor, frozen=True):
     ) -> Iterator[Result]:
         from joblib import Parallel, delayed
 
+        # A worker whose memory has grown is replaced; ours load data sets, and nothing is lost by it.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         pool = Parallel(n_jobs=self.workers or os.cpu_count() or 1, return_as="generator")
         return pool(delayed(_call)(function, shared, item, os.getpid()) for item in items)  # pyright: ignore[reportReturnType]
 
