@@ -1,8 +1,6 @@
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -18,29 +16,34 @@ def test_contract(executor):
 
 
 SCRIPT = """
-import os, time
+import os, sys, time
 from veriloop.executors.process import Process
 
-def slow(shared, item):
-    print(os.getpid(), flush=True)
-    time.sleep(60)
+def wait(shared, item):
+    print("at work", flush=True)
+    time.sleep(shared)
 
-list(Process(workers=2).map(slow, range(2)))
+list(Process(workers=2).map(wait, range(int(sys.argv[1])), float(sys.argv[2])))
+print("idle", flush=True)
+time.sleep(60)
 """
 
 
-def test_workers_are_other_processes_and_die_with_a_killed_parent(tmp_path):
+@pytest.mark.parametrize(
+    ("items", "seconds", "moment"), [(2, 60, "at work"), (1, 60, "at work"), (2, 0, "idle")]
+)
+def test_workers_die_with_a_killed_parent_at_work_or_idle(items, seconds, moment, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, script, str(items), str(seconds)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    with parent.stdout:
-        workers = {int(parent.stdout.readline()) for _ in range(2)}
-    assert len(workers) == 2
-    assert parent.pid not in workers
+    while parent.stdout.readline().strip() != moment:
+        pass
+    workers = psutil.Process(parent.pid).children(recursive=True)
+    assert len(workers) >= 2
     parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    deadline = time.monotonic() + 20
-    while any(psutil.pid_exists(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not [pid for pid in workers if psutil.pid_exists(pid)], f"still there, from {os.getpid()}"
+    # Workers share the pipe: it ends when the last of them has.
+    with parent.stdout:
+        parent.communicate(timeout=30)
+    assert not psutil.wait_procs(workers, timeout=30)[1]

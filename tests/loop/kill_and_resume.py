@@ -49,12 +49,12 @@ def _command(folder: Path, config: Path) -> list[str]:
 
 def _killed_after(seconds: float, folder: Path, config: Path) -> bool:
     """Start or resume the run, kill it after so long; whether it was still running then."""
-    process = subprocess.Popen(_command(folder, config), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(_command(folder, config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
-    process.communicate()
+    process.wait()
     return process.returncode == -9
 
 

@@ -30,29 +30,24 @@ class Process(Executor, frozen=True):
 
         # A worker whose memory has grown is replaced; ours load data sets, and nothing is lost by it.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-        pool = Parallel(n_jobs=self.workers or os.cpu_count() or 1, return_as="generator")
-        return pool(delayed(_call)(function, shared, item, os.getpid()) for item in items)  # pyright: ignore[reportReturnType]
-
-
-def _call(function: Callable[[Any, Any], Any], shared: Any, item: Any, parent: int) -> Any:
-    _die_with(parent)
-    return function(shared, item)
-
-
-_watched: set[int] = set()
+        pool = Parallel(
+            n_jobs=self.workers or os.cpu_count() or 1,
+            return_as="generator",
+            initializer=_die_with,
+            initargs=(os.getpid(),),
+        )
+        return pool(delayed(function)(shared, item) for item in items)  # pyright: ignore[reportReturnType]
 
 
 def _die_with(parent: int) -> None:
-    """End this worker soon after its parent is gone, so that a kill -9 leaves nobody writing."""
-    if parent in _watched or parent == os.getpid():
-        return
-    _watched.add(parent)
+    """End this worker soon after its parent is gone, so that a kill -9 leaves nobody writing.
 
-    @override
+    A worker without work would otherwise stay for minutes, holding the pipes of the dead parent open.
+    """
+
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.2)
         os._exit(1)
 
-    if os.getppid() == parent:
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
