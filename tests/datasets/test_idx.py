@@ -58,8 +58,8 @@ def test_round_trip_plain_and_packed(tmp_path: Path, pack: type[bytes]) -> None:
         (idx(GREY)[:-1], "got '3855 bytes', expected 3856 for shape"),
         (idx(GREY) + b"x", "does not hold"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "does not hold"),
-        (gzip.compress(idx(GREY))[:-20], "cannot read"),
-        (gzip.compress(idx(GREY))[:5], "cannot read"),
+        (gzip.compress(idx(GREY), mtime=0)[:-20], "cannot read"),
+        (gzip.compress(idx(GREY), mtime=0)[:5], "cannot read"),
         (b"\x1f\x8b" + bytes(30), "cannot read"),
     ],
 )
