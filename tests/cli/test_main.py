@@ -38,9 +38,9 @@ def test_help_is_light_and_names_every_verb() -> None:
     assert all(f" {verb} " in "\n".join(text) for verb in VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*(verb for verb in VERBS if verb != "theory"), "theory one-round"])
 def test_every_verb_explains_itself_and_speaks_json(veriloop, verb: str) -> None:
-    called = veriloop(verb, "--help")
+    called = veriloop(*verb.split(), "--help")
     assert called.code == 0
     assert "--json" in called.out
 
