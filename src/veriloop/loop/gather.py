@@ -16,6 +16,7 @@ from ..records import Counts
 from ..rng import Address, Stage
 from ..rules.acceptance import Selection
 from ..samples import Samples, concat
+from ..store.folder import PROVENANCE
 from ..verdicts import Verdicts
 from ..verifiers.base import Verifier
 
@@ -105,10 +106,10 @@ def gather(
         made += shortfall
         chunks_made += len(wave)
     kept, rejected = held.split(selection.kept())
-    names = [name for name in kept if name not in _PROVENANCE]
+    names = [name for name in kept if name not in PROVENANCE]
     return Gathered(
         kept=kept.only(names),
-        provenance=kept.only(_PROVENANCE),
+        provenance=kept.only(PROVENANCE),
         rejected=rejected,
         counts=selection.counts(),
         wanted=sum(selection.quota.values()),
@@ -173,9 +174,6 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
 def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
     starts = range(0, total, chunk_size)
     return [Chunk(number + i, first + s, min(chunk_size, total - s)) for i, s in enumerate(starts)]
-
-
-_PROVENANCE = ("_chunk", "_row", "_score")
 
 
 class _Held:
