@@ -3,8 +3,12 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+_BRING_LIBRARIES = ("numpy", "scipy.linalg", "sklearn", "torch")
+"""Modules that load a BLAS or an OpenMP of their own."""
 
 
 @contextmanager
@@ -12,7 +16,7 @@ def limit_threads(n: int) -> Iterator[None]:
     """Run BLAS, OpenMP and torch (when it is loaded) with ``n`` threads inside the block."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else n
-    with threadpool_limits(n):
+    with _controller(tuple(name in sys.modules for name in _BRING_LIBRARIES)).limit(limits=n):
         if torch:
             torch.set_num_threads(n)
         try:
@@ -20,3 +24,10 @@ def limit_threads(n: int) -> Iterator[None]:
         finally:
             if torch:
                 torch.set_num_threads(before)
+
+
+@cache
+def _controller(loaded: tuple[bool, ...]) -> ThreadpoolController:
+    # Looking for the loaded libraries takes milliseconds, and a Ctrl-C in the middle of it is lost (it calls
+    # back from C, where Python drops exceptions): so once for each set of modules, and not for each round.
+    return ThreadpoolController()
