@@ -57,10 +57,16 @@ def test_resuming_a_finished_run_shows_it_again(veriloop, tiny_run: Path) -> Non
     assert (tiny_run / "records.jsonl").read_bytes() == before
 
 
+def _hear_interrupts() -> None:
+    # A shell's background jobs ignore SIGINT, and so would what they start: these tests may be one.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_run_says_how_to_go_on(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [*COMMAND, "run", config, "--out", out, "--set", "rounds=2000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=_hear_interrupts, **pipes) as process:
         deadline = time.monotonic() + 60
         while not RunFolder(out).records() and time.monotonic() < deadline:
             time.sleep(0.05)

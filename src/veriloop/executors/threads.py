@@ -28,6 +28,5 @@ def limit_threads(n: int) -> Iterator[None]:
 
 @cache
 def _controller(loaded: tuple[bool, ...]) -> ThreadpoolController:
-    # Looking for the loaded libraries takes milliseconds, and a Ctrl-C in the middle of it is lost (it calls
-    # back from C, where Python drops exceptions): so once for each set of modules, and not for each round.
+    # Looking for the loaded libraries takes milliseconds: once for each set of modules, not for each chunk.
     return ThreadpoolController()
