@@ -1,9 +1,11 @@
-"""What every torch network here needs: seeded weights, files that are checked, batches that do not matter.
+"""What every torch network here needs: a device, seeded weights, checked files, batches that do not matter.
 
 Not imported by ``import veriloop``: only parts that need torch import this module.
 """
 
+import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,13 +15,51 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from .errors import CorruptFileError
+from .errors import ConfigError, CorruptFileError
 
 INFERENCE_BATCH = 256
 """Rows per forward pass. About where decoding is fastest on a CPU: the activations stay in cache."""
 
+GPU_INFERENCE_BATCH = 8192
+"""The same on a GPU, which wants to be filled. Not measured: none was at hand."""
+
+DEVICE = "VERILOOP_DEVICE"
+"""The environment variable that says where networks run: cpu, cuda, cuda:1, ..."""
 
 N = TypeVar("N", bound=nn.Module)
+
+
+def device() -> torch.device:
+    """Where networks run: as ``$VERILOOP_DEVICE`` says, else on the GPU if there is one, else on the CPU.
+
+    Results are repeatable bit for bit on one kind of device; another kind draws other numbers.
+
+    Raises:
+        ConfigError: The variable names no device of this machine.
+    """
+    return _device(os.environ.get(DEVICE, ""))
+
+
+@cache
+def _device(name: str) -> torch.device:
+    if not name:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        probe = torch.zeros((), device=name)
+        probe.item()  # some names build tensors that hold nothing
+        return probe.device
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        reason = str(e).splitlines()[0]
+        raise ConfigError(
+            f"environment variable {DEVICE} ({reason})",
+            got=name,
+            expected="cpu, or cuda on a machine with a GPU",
+        ) from e
+
+
+def batch_size(where: torch.device) -> int:
+    """Rows per forward pass that suit a device."""
+    return INFERENCE_BATCH if where.type == "cpu" else GPU_INFERENCE_BATCH
 
 
 def blank(make: Callable[[], N]) -> N:
@@ -37,7 +77,7 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """Draw all weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's own default for both."""
     with torch.no_grad():
         for layer in network.modules():
-            if isinstance(layer, nn.Linear | nn.Conv2d):
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 bound = layer.weight[0].numel() ** -0.5
                 layer.weight.uniform_(-bound, bound, generator=generator)
                 if layer.bias is not None:
@@ -45,13 +85,13 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
 
 def freeze(network: nn.Module) -> None:
-    """Make a trained network ready for inference, in place: no dropout, no gradients."""
-    network.eval().requires_grad_(False)
+    """Make a trained network ready for inference, in place: on the device, no dropout, no gradients."""
+    network.to(device()).eval().requires_grad_(False)
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
     """Write the weights to ``path`` as safetensors; equal weights give equal bytes."""
-    path.write_bytes(to_safetensors({k: v.contiguous() for k, v in network.state_dict().items()}))
+    path.write_bytes(to_safetensors({k: v.cpu().contiguous() for k, v in network.state_dict().items()}))
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -71,8 +111,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     freeze(network)
 
 
-def in_batches(f: Callable[..., Tensor], *columns: Tensor, batch: int = INFERENCE_BATCH) -> Iterator[Tensor]:
-    """Apply ``f`` to batches of rows without gradients; yields each batch's result, in order.
+def in_batches(f: Callable[..., Tensor], *columns: Tensor, batch: int | None = None) -> Iterator[Tensor]:
+    """Apply ``f`` to batches of rows on the device, without gradients; yields each batch's result, in order.
 
     Every call sees exactly ``batch`` rows, the last one filled up with zeros that are cut off again:
     matrix libraries choose their kernels, and with them the last bit of a result, by the shape. So a
@@ -80,15 +120,17 @@ def in_batches(f: Callable[..., Tensor], *columns: Tensor, batch: int = INFERENC
 
     Args:
         f: Maps tensors of ``batch`` rows to a tensor of ``batch`` rows, row by row.
-        *columns: Tensors of n rows each; when n is 0, one empty result is yielded.
-        batch: How many rows ``f`` sees at a time.
+        *columns: Tensors of n rows each; when n is 0, one empty result is yielded. Results come back to
+            where the first one lies.
+        batch: How many rows ``f`` sees at a time; what suits the device when None.
     """
-    n = len(columns[0])
+    n, home, there = len(columns[0]), columns[0].device, device()
+    batch = batch_size(there) if batch is None else batch
     for start in range(0, max(n, 1), batch):
-        parts = [c[start : start + batch] for c in columns]
+        parts = [c[start : start + batch].to(there) for c in columns]
         rows = len(parts[0])
         if rows < batch:
             parts = [torch.cat([p, p.new_zeros(batch - rows, *p.shape[1:])]) for p in parts]
         with torch.inference_mode():
             result = f(*parts)
-        yield result[:rows]
+        yield result[:rows].to(home)

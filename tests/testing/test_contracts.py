@@ -117,7 +117,7 @@ class Tyrant(Threshold, frozen=True):
 
 def test_a_rule_that_overrules_the_verifier_is_caught():
     with pytest.raises(AssertionError, match="abstention"):
-        check_acceptance(Tyrant())
+        check_acceptance(Tyrant(), DATA.train)
 
 
 class Fickle(TinyData, frozen=True):

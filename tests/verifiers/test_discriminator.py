@@ -8,9 +8,12 @@ import torch.nn.functional as F
 
 from veriloop.errors import ConfigError, CorruptFileError, DataError
 from veriloop.generator import Generator
+from veriloop.rules.acceptance import DensityRatio
 from veriloop.samples import Samples
 from veriloop.testing import check_verifier
+from veriloop.verdicts import Decision
 from veriloop.verifiers import discriminator
+from veriloop.verifiers._calibration import Calibration
 from veriloop.verifiers.discriminator import Discriminator
 
 TINY = Discriminator(levels=16, classes=3, hidden=(32, 8), epochs=20, learning_rate=5e-3)
@@ -58,9 +61,9 @@ def trained() -> Discriminator:
     return TINY.update(Striped(0.4), REAL, rng())
 
 
-@pytest.mark.parametrize("mode", ["per_round", "fixed"])
-def test_keeps_the_contract(mode: str) -> None:
-    verifier = Discriminator.model_validate({**TINY.model_dump(), "mode": mode})
+@pytest.mark.parametrize("fields", [{}, {"mode": "fixed"}, {"calibration": 0.2}], ids=str)
+def test_keeps_the_contract(fields: dict) -> None:
+    verifier = Discriminator.model_validate({**TINY.model_dump(), **fields})
     check_verifier(verifier, Striped(0.4), REAL, Samples(label=np.arange(3)))
 
 
@@ -203,3 +206,62 @@ def test_images_of_another_size_or_kind_are_refused(trained: Discriminator) -> N
         trained.verify(Samples(pixels=np.zeros((2, 12, 12), np.uint8), label=np.arange(2)), rng())
     with pytest.raises(DataError, match="counts too far"):
         trained.verify(POOR.with_columns(pixels=POOR.array("pixels") + 17), rng())
+
+
+CALIBRATED = TINY.model_copy(update={"calibration": 0.2})
+
+
+class Grey(Generator):
+    """Images of 2x2 pixels, Binomial(16, brightness) each, whatever the label."""
+
+    def __init__(self, brightness: float) -> None:
+        self.brightness = brightness
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        pixels = rng.binomial(16, self.brightness, (n, 2, 2)).astype(np.uint8)
+        return Samples(pixels=pixels, label=np.arange(n) % 3)
+
+    def save(self, directory: Path) -> None: ...
+
+    @classmethod
+    def load(cls, directory: Path) -> "Grey":
+        return cls(0.0)
+
+
+def test_with_calibrated_scores_density_ratio_accepts_like_the_true_ratio() -> None:
+    # Real images have brightness 0.6, generated ones 0.5, so the ratio of densities of an image with sum s is
+    # 1.2^s 0.8^(64 - s). Smoothing by 0.2 squeezes the scores into [0.2, 0.8], far from p(real).
+    real, candidates = Grey(0.6).sample(3_000, rng(1)), Grey(0.5).sample(20_000, rng(2))
+    total = candidates.array("pixels").sum((1, 2)).astype(float)
+    ideal = np.minimum(1, 1.2**total * 0.8 ** (64 - total) / 10)
+    aim = ideal @ total / ideal.sum()
+    off = {}
+    for share in (None, 0.2):
+        verifier = TINY.model_copy(
+            update={"hidden": (16,), "epochs": 4, "label_smoothing": 0.2, "calibration": share}
+        )
+        verdicts = verifier.update(Grey(0.5), real, rng()).verify(candidates, rng())
+        accepted = DensityRatio(bound=10).decide(verdicts, rng()).is_(Decision.ACCEPT)
+        off[share] = abs(total[accepted].mean() - aim)
+    assert off[0.2] < off[None] / 4
+    # A tenth of the distance between the two mean sums, 32 and 38.4, is left to the network's own errors.
+    assert off[0.2] < 0.64
+
+
+def test_calibration_keeps_the_network_ranking(tmp_path: Path) -> None:
+    calibrated = CALIBRATED.update(Striped(0.4), REAL, rng())
+    bare = calibrated._with(calibrated._network, Calibration())
+    ranking, bare_ranking = (np.argsort(v.verify(POOR, rng()).score) for v in (calibrated, bare))
+    assert np.array_equal(ranking, bare_ranking)
+    assert calibrated._calibration != Calibration()
+    calibrated.save(tmp_path)
+    assert CALIBRATED.load(tmp_path)._calibration == calibrated._calibration
+
+
+def test_images_set_aside_are_balanced_and_not_trained_on() -> None:
+    label = torch.arange(600) % 3
+    train, aside = CALIBRATED._split(label, rng())
+    assert sorted([*train.tolist(), *aside.tolist()]) == list(range(600))
+    assert label[aside].bincount().tolist() == [40, 40, 40]
+    with pytest.raises(DataError, match="to calibrate with: got 1, expected at least 2"):
+        CALIBRATED.update(Striped(0.4), REAL.select(slice(1)), rng())

@@ -12,13 +12,14 @@ from ..errors import ConfigError, ContractError
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import Generator
+from ..packed import Packed, join, pack
 from ..records import Counts
 from ..rng import Address, Stage
-from ..rules.acceptance import Selection
-from ..samples import Samples, concat
+from ..rules.acceptance import Group, Selection, groups_of
+from ..samples import Samples
 from ..store.folder import PROVENANCE
-from ..verdicts import Verdicts
-from ..verifiers.base import Verifier
+from ..verdicts import Decision, Verdicts
+from ..verifiers.base import PLACE, AwaitingVerdicts, Verifier
 
 
 class Chunk(NamedTuple):
@@ -52,6 +53,7 @@ class Gathered:
         kept: In the order in which they were generated.
         provenance: Columns `_chunk`, `_row`, `_score` for each kept sample.
         rejected: The candidates that were not kept, with provenance, if asked for.
+        why_abstained: What the verifier said of the first candidate that it abstained on; "" if nothing.
         seconds: By stage, summed over workers.
     """
 
@@ -59,6 +61,7 @@ class Gathered:
     provenance: Samples
     rejected: Samples | None
     counts: Counts
+    why_abstained: str
     wanted: int
     seconds: dict[str, float]
 
@@ -85,24 +88,38 @@ def gather(
         keep_rejected: Whether to hold on to the others as well; memory then grows with all candidates.
         executor: Makes the chunks.
         report: Told the counts after each chunk.
+
+    Raises:
+        AwaitingVerdicts: People have to judge candidates of this wave first; all its chunks were tried.
     """
     held = _Held(keep_all=keep_rejected)
     seconds = {"generate": 0.0, "verify": 0.0}
     made = chunks_made = 0
+    why_abstained = ""
     while (shortfall := min(selection.shortfall(), limit - made)) > 0:
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)
+        waiting: list[AwaitingVerdicts] = []
         for chunk, (samples, verdicts, spent) in zip(
             wave, executor.map(_make_and_judge, wave, candidates), strict=True
         ):
-            groups = np.zeros(len(samples), np.int64) if balance is None else samples.array(balance)
-            selection.offer(verdicts, groups, candidates.address.at(Stage.ACCEPT, chunk.number).rng())
+            if isinstance(verdicts, AwaitingVerdicts):
+                waiting.append(verdicts)
+                continue
+            groups = groups_of(samples, balance)
+            selection.offer(
+                verdicts, samples, groups, candidates.address.at(Stage.ACCEPT, chunk.number).rng()
+            )
             held.add(chunk, samples, verdicts)
-            held.keep_only(selection.retained())
+            why_abstained = why_abstained or _why_abstained(verdicts)
+            if held.has_grown():
+                held.keep_only(selection.retained())
             for stage in seconds:
                 seconds[stage] += spent[stage]
             report(selection.counts())
+        if waiting:
+            raise AwaitingVerdicts.together(waiting)
         made += shortfall
         chunks_made += len(wave)
     kept, rejected = held.split(selection.kept())
@@ -112,23 +129,24 @@ def gather(
         provenance=kept.only(PROVENANCE),
         rejected=rejected,
         counts=selection.counts(),
+        why_abstained=why_abstained,
         wanted=sum(selection.quota.values()),
         seconds=seconds,
     )
 
 
-def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[int, int]:
+def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[Group, int]:
     """How many of the ``wanted`` samples to keep of each group: equal numbers, the first ones one more.
 
     Raises:
-        ConfigError: ``balance`` names no column of numbers of the conditions.
+        ConfigError: ``balance`` names no column of the conditions with one number or text for each row.
     """
     if balance is None:
         return {0: wanted}
-    if conditions is None or balance not in conditions or not isinstance(conditions[balance], np.ndarray):
+    if conditions is None or balance not in conditions or np.ndim(conditions[balance]) != 1:
         known = "none" if conditions is None else ", ".join(conditions)
-        raise ConfigError("balance", got=balance, expected=f"a numeric column of the conditions ({known})")
-    groups = np.unique(conditions.array(balance)).tolist()
+        raise ConfigError("balance", got=balance, expected=f"a column of the conditions ({known})")
+    groups = np.unique(np.asarray(conditions[balance])).tolist()
     each, left = divmod(wanted, len(groups))
     return {group: each + (i < left) for i, group in enumerate(groups)}
 
@@ -140,7 +158,9 @@ def condition_rows(conditions: Samples | None, first: int, size: int) -> Samples
     return conditions.select(np.arange(first, first + size) % len(conditions))
 
 
-def _make_and_judge(candidates: Candidates, chunk: Chunk) -> tuple[Samples, Verdicts, dict[str, float]]:
+def _make_and_judge(
+    candidates: Candidates, chunk: Chunk
+) -> tuple[Samples, Verdicts | AwaitingVerdicts, dict[str, float]]:
     with limit_threads(candidates.threads):
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
@@ -153,7 +173,11 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> tuple[Samples, Verd
                 got=f"{len(samples)} samples",
                 expected=chunk.size,
             )
-        verdicts = _judge(candidates, samples, chunk)
+        try:
+            verdicts = _judge(candidates, samples, chunk)
+        except AwaitingVerdicts as waiting:
+            # Given back, not raised: the other chunks of the wave are to be put before people as well.
+            verdicts = waiting
         return samples, verdicts, {"generate": generated - began, "verify": time.perf_counter() - generated}
 
 
@@ -161,7 +185,10 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
     if candidates.verifier is None:
         # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
         return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
-    verdicts = candidates.verifier.verify(samples, candidates.address.at(Stage.VERIFY, chunk.number).rng())
+    address, n = candidates.address, len(samples)
+    place = ([address.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
+    placed = samples.with_columns(**dict(zip(PLACE, place, strict=True)))
+    verdicts = candidates.verifier.verify(placed, address.at(Stage.VERIFY, chunk.number).rng())
     if len(verdicts) != len(samples):
         raise ContractError(
             f"{type(candidates.verifier).__name__}.verify",
@@ -171,40 +198,58 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
     return verdicts
 
 
+def _why_abstained(verdicts: Verdicts) -> str:
+    abstained = np.flatnonzero(verdicts.is_(Decision.ABSTAIN))
+    return verdicts.reason[abstained[0]] if verdicts.reason and len(abstained) else ""
+
+
 def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
     starts = range(0, total, chunk_size)
     return [Chunk(number + i, first + s, min(chunk_size, total - s)) for i, s in enumerate(starts)]
 
 
 class _Held:
-    """The candidates still in memory, known by their number in the round."""
+    """The candidates still in memory, packed, and known by their number in the round."""
 
     def __init__(self, keep_all: bool) -> None:
         self._keep_all = keep_all
         self._numbers: list[NDArray[np.int64]] = []
-        self._samples: list[Samples] = []
-        self._size = 0
+        self._samples: list[Packed] = []
+        self._size = self._after_filtering = 0
 
     def add(self, chunk: Chunk, samples: Samples, verdicts: Verdicts) -> None:
         rows = np.arange(len(samples), dtype=np.int32)
         self._samples.append(
-            samples.with_columns(
-                _chunk=np.full(len(samples), chunk.number, np.int32), _row=rows, _score=verdicts.score
+            pack(
+                samples.with_columns(
+                    _chunk=np.full(len(samples), chunk.number, np.int32), _row=rows, _score=verdicts.score
+                )
             )
         )
         self._numbers.append(chunk.first + rows.astype(np.int64))
         self._size += len(samples)
 
+    def has_grown(self) -> bool:
+        """Whether to filter: it costs a copy of everything held, so not until half as much again came in."""
+        return not self._keep_all and self._size > 1.5 * self._after_filtering
+
     def keep_only(self, retained: NDArray[np.int64]) -> None:
-        # Filtering costs a copy of everything held, so wait until it frees a third.
-        if not self._keep_all and self._size > 1.5 * len(retained):
-            stays = [np.isin(numbers, retained) for numbers in self._numbers]
-            kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
-            kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty one still has the columns
-            self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
-            self._size = len(retained)
+        stays = [_are_among(numbers, retained) for numbers in self._numbers]
+        kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
+        kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty one still has the columns
+        self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
+        self._size = self._after_filtering = len(retained)
 
     def split(self, chosen: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
-        numbers, everything = np.concatenate(self._numbers), concat(self._samples)
-        kept = np.isin(numbers, chosen)
-        return everything.select(kept), everything.select(~kept) if self._keep_all else None
+        kept = [_are_among(numbers, chosen) for numbers in self._numbers]
+        return self._select(kept), self._select([~k for k in kept]) if self._keep_all else None
+
+    def _select(self, masks: list[NDArray[np.bool_]]) -> Samples:
+        return join([x.select(mask) for x, mask in zip(self._samples, masks, strict=True)])
+
+
+def _are_among(numbers: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each of ``numbers``, whether it is in ``chosen``, which is in increasing order and may be long."""
+    if len(chosen) == 0:
+        return np.zeros(len(numbers), bool)
+    return chosen[np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)] == numbers

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingExtraError
-from ..networks import in_batches
+from ..networks import device, in_batches
 from ..records import Estimate
 from .base import Evaluation, Metric
 from .frechet import frechet_distance
@@ -72,7 +72,7 @@ def load_inception(weights: Path | None) -> Any:
             got=f"weights={weights}",
             fix="set weights to the path of weights-inception-2015-12-05-6726825d.pth",
         ) from e
-    return metric.inception
+    return metric.inception.to(device())
 
 
 def _features(grey: NDArray[np.float64], inception: Any) -> NDArray[np.float64]:

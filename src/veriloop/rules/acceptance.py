@@ -1,62 +1,45 @@
 """Acceptance: from scores to decisions, and from decisions to the samples a round keeps.
 
 A rule opens one `Selection` per round. The selection sees the candidates chunk by chunk, in order, knows
-them only by number, and remembers no more of them than the round wants to keep, so that memory does not
-grow with the number of candidates.
+them by number, and remembers no more of them than the round wants to keep (twice that with cells), so that
+memory does not grow with the number of candidates.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
+from scipy.special import logit
 from typing_extensions import override
 
+from ..errors import ConfigError
 from ..parts import Part
-from ..records import Counts
+from ..samples import Samples
 from ..verdicts import Decision, Verdicts
+from ._cells import Cells
+from ._selection import BestOfRound, FirstAccepted, Group, Selection
 
-Group = int
-"""Samples are kept in equal numbers from each group (a class, a prompt); one group when unbalanced."""
+__all__ = [
+    "AcceptAll",
+    "Acceptance",
+    "DensityRatio",
+    "Group",
+    "Selection",
+    "Threshold",
+    "TopFraction",
+    "TopOfCells",
+    "groups_of",
+]
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
-class Selection(ABC):
-    """One round's running choice among its candidates.
-
-    Args:
-        quota: How many samples to keep of each group.
-    """
-
-    def __init__(self, quota: Mapping[Group, int]) -> None:
-        self.quota = dict(quota)
-
-    @abstractmethod
-    def offer(self, verdicts: Verdicts, groups: NDArray, rng: np.random.Generator) -> None:
-        """Judge the next chunk of candidates; they get the next numbers.
-
-        Args:
-            verdicts: Shape (n,).
-            groups: The group of each candidate, shape (n,).
-            rng: For rules that draw lots.
-        """
-
-    @abstractmethod
-    def shortfall(self) -> int:
-        """An estimate of how many more candidates are needed; 0 exactly when the quota is full."""
-
-    @abstractmethod
-    def retained(self) -> NDArray[np.int64]:
-        """The numbers of the candidates that may be kept in the end, in increasing order."""
-
-    @abstractmethod
-    def kept(self) -> NDArray[np.int64]:
-        """The numbers of the candidates that are kept if no more come, in increasing order."""
-
-    @abstractmethod
-    def counts(self) -> Counts:
-        """What has become of the candidates so far."""
+def groups_of(samples: Samples, balance: str | None) -> NDArray:
+    """The group of each of n samples, shape (n,): its value of ``balance``; all one group when None."""
+    return np.zeros(len(samples), np.int64) if balance is None else np.asarray(samples[balance])
 
 
 class Acceptance(Part, frozen=True):
@@ -65,8 +48,14 @@ class Acceptance(Part, frozen=True):
     family: ClassVar[str] = "veriloop.acceptance"
 
     @abstractmethod
-    def open(self, quota: Mapping[Group, int]) -> Selection:
-        """The selection of a new round that is to keep ``quota[g]`` samples of each group ``g``."""
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        """The selection of a new round.
+
+        Args:
+            quota: How many samples to keep of each group.
+            real: The real samples, those that verifiers learn from, for rules that compare with them.
+            balance: The column that holds the groups, as in `groups_of`.
+        """
 
 
 class _OneByOne(Acceptance, frozen=True):
@@ -77,8 +66,8 @@ class _OneByOne(Acceptance, frozen=True):
         """The verdicts with every OPEN decision made."""
 
     @override
-    def open(self, quota: Mapping[Group, int]) -> Selection:
-        return _FirstAccepted(self, quota)
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        return FirstAccepted(quota, self.decide)
 
 
 class AcceptAll(_OneByOne, frozen=True):
@@ -99,22 +88,60 @@ class Threshold(_OneByOne, frozen=True):
         return verdicts.decide(verdicts.score >= self.at)
 
 
-class DensityRatio(_OneByOne, frozen=True):
+class DensityRatio(Acceptance, frozen=True):
     """Accept with probability min(1, ratio / bound), where ratio = D / (1 - D) and the score D is P(real).
 
-    For an ideal D the ratio is the density of real over generated data, and what is accepted follows the
-    real density wherever ratio <= bound (discriminator rejection sampling, Azadi et al. 2019,
+    For a calibrated D the ratio is the density of real over generated data, and what is accepted follows
+    the real density wherever ratio <= bound (discriminator rejection sampling, Azadi et al. 2019,
     arXiv 1810.06758). A larger bound is truer to the real density and accepts fewer: about 1 / bound.
+
+    Instead of the bound the accepted ``fraction`` may be given: a round of n wanted samples then makes
+    n / fraction candidates, as under `TopFraction`, and the bound is the one that accepts just n of them, in
+    each group for itself. With u uniform in (0, 1), u < ratio / bound is ratio / u > bound: so these
+    are the n candidates with the largest ratio / u (sequential Poisson sampling, Ohlsson 1998).
+
+    Attributes:
+        bound: The ratio from which on a candidate is accepted for sure.
+        fraction: The share of candidates to accept; give this or ``bound``.
     """
 
-    bound: Annotated[float, Field(gt=0)] = 10.0
+    bound: Annotated[float, Field(gt=0)] | None = None
+    fraction: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.bound is None) == (self.fraction is None):
+            raise ConfigError(
+                "density_ratio",
+                got="neither" if self.bound is None else "both",
+                expected="either bound, such as 10, or fraction, such as 0.1",
+            )
+        return self
 
     @override
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        if self.fraction is not None:
+            return BestOfRound(quota, self.fraction, _log_ratio_over_lot)
+        return FirstAccepted(quota, self.decide)
+
     def decide(self, verdicts: Verdicts, rng: np.random.Generator) -> Verdicts:
-        lots = rng.random(len(verdicts))
-        score = np.clip(np.nan_to_num(verdicts.score), 0.0, 1.0)
-        # lots < ratio / bound, multiplied out so that a score of 1 needs no division by zero.
-        return verdicts.decide(lots * self.bound * (1.0 - score) < score)
+        """The verdicts with every OPEN decision made against the ``bound``."""
+        assert self.bound is not None
+        return verdicts.decide(_log_ratio_over_lot(verdicts, rng) > np.log(self.bound))
+
+
+def _log_ratio_over_lot(verdicts: Verdicts, rng: np.random.Generator) -> NDArray[np.float64]:
+    """log(ratio / u), u uniform: minus its logarithm is standard exponential."""
+    lots = rng.standard_exponential(len(verdicts))
+    score = np.where(verdicts.is_(Decision.OPEN), verdicts.score, 0.5)
+    if len(score) and not (score.min() >= 0 and score.max() <= 1):
+        raise ConfigError(
+            "density_ratio reads a score as the probability that a sample is real",
+            got=f"scores from {score.min():.4g} to {score.max():.4g}",
+            expected="0 to 1",
+            fix="use top_fraction, or a verifier with calibrated scores",
+        )
+    return logit(score) + lots
 
 
 class TopFraction(Acceptance, frozen=True):
@@ -125,140 +152,39 @@ class TopFraction(Acceptance, frozen=True):
     within each of its values.
     """
 
-    fraction: Annotated[float, Field(gt=0, le=1)] = 0.1
+    fraction: Fraction = 0.1
 
     @override
-    def open(self, quota: Mapping[Group, int]) -> Selection:
-        return _BestOfRound(self.fraction, quota)
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        return BestOfRound(quota, self.fraction, _score)
 
 
-class _FirstAccepted(Selection):
-    def __init__(self, rule: _OneByOne, quota: Mapping[Group, int]) -> None:
-        super().__init__(quota)
-        self._rule = rule
-        self._kept: list[int] = []
-        self._missing = dict(self.quota)
-        self._seen = 0
-        self._tally = dict.fromkeys((Decision.ACCEPT, Decision.REJECT, Decision.ABSTAIN), 0)
+class TopOfCells(Acceptance, frozen=True):
+    """Accept the best ``fraction`` by score, with as many of each kind as among the real samples.
 
-    @override
-    def offer(self, verdicts: Verdicts, groups: NDArray, rng: np.random.Generator) -> None:
-        decided = self._rule.decide(verdicts, rng)
-        for decision in self._tally:
-            self._tally[decision] += decided.count(decision)
-        for i in np.flatnonzero(decided.is_(Decision.ACCEPT)):
-            group = groups[i].item()
-            if self._missing.get(group, 0) > 0:
-                self._missing[group] -= 1
-                self._kept.append(self._seen + int(i))
-        self._seen += len(verdicts)
+    Alone, the best by score are the easiest: kinds of samples that the verifier finds harder to believe
+    die out over the rounds. Here each group's real samples are divided into ``cells`` by k-means, and a cell
+    gets the share of the kept samples that it has of the real ones. Within a cell the best by score are
+    kept. Where a cell has fewer candidates than places, the places left go to the best of the group.
 
-    @override
-    def shortfall(self) -> int:
-        missing = sum(self._missing.values())
-        if missing == 0 or self._seen == 0:
-            return missing
-        # The fullest estimate that the data support: as many per accepted sample as so far.
-        return int(np.ceil(missing * self._seen / max(self._tally[Decision.ACCEPT], 1)))
+    It makes as many candidates as `TopFraction`. It looks at all real training data, also where the verifier
+    may see only some of them, and needs them to share the candidates' columns.
+
+    Attributes:
+        fraction: The share of candidates to accept.
+        cells: Of each group, at most.
+        column: A numeric column; cells are by Euclidean distance in it.
+    """
+
+    fraction: Fraction = 0.1
+    cells: Annotated[int, Field(ge=1)] = 10
+    column: str = "pixels"
 
     @override
-    def retained(self) -> NDArray[np.int64]:
-        return self.kept()
-
-    @override
-    def kept(self) -> NDArray[np.int64]:
-        return np.array(self._kept, np.int64)
-
-    @override
-    def counts(self) -> Counts:
-        return Counts(
-            generated=self._seen,
-            accepted=self._tally[Decision.ACCEPT],
-            rejected=self._tally[Decision.REJECT],
-            abstained=self._tally[Decision.ABSTAIN],
-            kept=len(self._kept),
-        )
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        cells = Cells(real, groups_of(real, balance), self.column, self.cells)
+        return BestOfRound(quota, self.fraction, _score, cells)
 
 
-class _BestOfRound(Selection):
-    def __init__(self, fraction: float, quota: Mapping[Group, int]) -> None:
-        super().__init__(quota)
-        self._fraction = fraction
-        # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
-        self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
-        self._best = {g: _Best(n) for g, n in self.quota.items()}
-        self._judged = dict.fromkeys(self.quota, 0)
-        self._seen = self._abstained = 0
-
-    @override
-    def offer(self, verdicts: Verdicts, groups: NDArray, rng: np.random.Generator) -> None:
-        score = np.where(verdicts.is_(Decision.ACCEPT), np.inf, verdicts.score)
-        judged = ~verdicts.is_(Decision.ABSTAIN)
-        eligible = judged & ~verdicts.is_(Decision.REJECT)
-        for group, best in self._best.items():
-            mine = groups == group
-            self._judged[group] += int(np.count_nonzero(mine & judged))
-            rows = np.flatnonzero(mine & eligible)
-            best.add(score[rows], self._seen + rows)
-        self._abstained += verdicts.count(Decision.ABSTAIN)
-        self._seen += len(verdicts)
-
-    @override
-    def shortfall(self) -> int:
-        missing = sum(
-            max(self._needed[g] - self._judged[g], self.quota[g] - len(best), 0)
-            for g, best in self._best.items()
-        )
-        judged = self._seen - self._abstained
-        # Some abstain: make up for as many as so far.
-        return int(np.ceil(missing * self._seen / judged)) if judged else missing
-
-    @override
-    def retained(self) -> NDArray[np.int64]:
-        return np.sort(np.concatenate([best.numbers(self.quota[g]) for g, best in self._best.items()]))
-
-    @override
-    def kept(self) -> NDArray[np.int64]:
-        return np.sort(np.concatenate([best.numbers(self._earned(g)) for g, best in self._best.items()]))
-
-    def _earned(self, group: Group) -> int:
-        """A round cut short keeps the fraction of what it has judged, not the best of too few."""
-        return min(int(self._fraction * self._judged[group] + 1e-9), self.quota[group])
-
-    @override
-    def counts(self) -> Counts:
-        kept = sum(min(self._earned(g), len(best)) for g, best in self._best.items())
-        return Counts(
-            generated=self._seen,
-            accepted=kept,
-            rejected=self._seen - self._abstained - kept,
-            abstained=self._abstained,
-            kept=kept,
-        )
-
-
-class _Best:
-    """The ``n`` best of a stream, sorted anew only when half as many again have come in."""
-
-    def __init__(self, n: int) -> None:
-        self._n = n
-        self._score = np.empty(0)
-        self._number = np.empty(0, np.int64)
-
-    def __len__(self) -> int:
-        return min(self._n, len(self._number))
-
-    def add(self, score: NDArray, number: NDArray) -> None:
-        self._score = np.concatenate([self._score, score])
-        self._number = np.concatenate([self._number, number])
-        if len(self._number) > 1.5 * self._n:
-            self._prune()
-
-    def numbers(self, k: int) -> NDArray[np.int64]:
-        """Of the ``k`` best, at most ``n``, the best first."""
-        self._prune()
-        return self._number[:k]
-
-    def _prune(self) -> None:
-        best = np.lexsort((self._number, -self._score))[: self._n]
-        self._score, self._number = self._score[best], self._number[best]
+def _score(verdicts: Verdicts, rng: np.random.Generator) -> NDArray[np.float64]:
+    return verdicts.score

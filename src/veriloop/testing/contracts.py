@@ -115,11 +115,11 @@ def check_verifier(
     return updated
 
 
-def check_acceptance(rule: Acceptance) -> None:
+def check_acceptance(rule: Acceptance, real: Samples) -> None:
     """Selections keep the quota and no more, count every candidate once, and honour what is decided."""
     check_part(rule)
     quota = {0: 5, 1: 7}
-    selection = rule.open(quota)
+    selection = rule.open(quota, real, None)
     scores, decisions, groups = [], [], []
     for chunk in range(400):
         if not selection.shortfall():
@@ -128,7 +128,8 @@ def check_acceptance(rule: Acceptance) -> None:
         group = rng.integers(2, size=30)
         drawn = rng.choice([Decision.OPEN, Decision.REJECT, Decision.ABSTAIN], size=30, p=[0.8, 0.1, 0.1])
         score = np.where(drawn == Decision.ABSTAIN, np.nan, rng.random(30))
-        selection.offer(Verdicts(score, drawn), group, rng)
+        candidates = real.select(rng.integers(len(real), size=30))
+        selection.offer(Verdicts(score, drawn), candidates, group, rng)
         scores, decisions, groups = [*scores, *score], [*decisions, *drawn], [*groups, *group]
     counts, kept = selection.counts(), selection.kept()
     assert selection.shortfall() == 0, "12 samples of thousands of good candidates should be found"

@@ -1,0 +1,352 @@
+"""The CVAE on MNIST against a plain loop, measured in the same run.
+
+    VERILOOP_DATA=... python benchmarks/mnist.py [--out results/bench-mnist.json]
+
+The baseline is what one writes first: a map-style data set and a DataLoader, batches of 128, an eager float32
+network of nn.Conv2d and nn.ConvTranspose2d, Adam at 1e-3, at most 200 epochs with a patience of 5 on the
+training loss. Ours is of the same size. Both use all cores. Run it on an idle machine: the load at the start
+is printed, and seconds are wall-clock. The exit status is 1 when a target is missed.
+"""
+
+import argparse
+import copy
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from veriloop.datasets.idx import MNIST
+from veriloop.errors import DataError
+from veriloop.executors.process import Process
+from veriloop.executors.serial import Serial
+from veriloop.experiments.results import write_results
+from veriloop.learners._cvae_network import Architecture, Network
+from veriloop.learners.cvae import CVAE, CVAEGenerator
+from veriloop.loop.gather import Candidates, gather, quota
+from veriloop.networks import initialise
+from veriloop.rng import Address
+from veriloop.rules.acceptance import TopFraction
+from veriloop.samples import Samples
+from veriloop.verifiers.discriminator import Discriminator
+
+IMAGES, BATCH, LATENT, CHANNELS, SIDE = 5000, 128, 20, (32, 64), 28
+KEPT, FRACTION = 2000, 0.1
+PAPER = CVAE(latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
+QUICK = PAPER.model_copy(
+    update={"batch_size": 64, "learning_rate": 3e-3, "averaging": 0.2, "epochs": 12, "patience": None}
+)
+"""The recipe for time to quality: more and larger steps, and the average of the last fifth of them."""
+
+
+class Images(Dataset):
+    """One image at a time, as a DataLoader asks for them."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.pixels, self.label = samples.array("pixels"), samples.array("label")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return torch.tensor(self.pixels[i], dtype=torch.float32)[None], int(self.label[i])
+
+
+class Plain(nn.Module):
+    """The same network with the library's layers in their usual layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        narrow, wide = CHANNELS
+        self.inner = (wide, SIDE // 4, SIDE // 4)
+        features = math.prod(self.inner)
+        self.down1 = nn.Conv2d(1, narrow, 4, 2, 1)
+        self.down2 = nn.Conv2d(narrow, wide, 4, 2, 1)
+        self.posterior = nn.Linear(features + 10, 2 * LATENT)
+        self.project = nn.Linear(LATENT + 10, features)
+        self.up1 = nn.ConvTranspose2d(wide, narrow, 4, 2, 1)
+        self.up2 = nn.ConvTranspose2d(narrow, 1, 4, 2, 1)
+
+    def decode(self, latent: Tensor, one_hot: Tensor) -> Tensor:
+        """Logits, shape (n, 1, height, width)."""
+        x = F.relu(self.project(torch.cat([latent, one_hot], 1))).view(-1, *self.inner)
+        return self.up2(F.relu(self.up1(x)))
+
+    def bound(self, pixels: Tensor, label: Tensor, noise: Tensor) -> Tensor:
+        """The negative evidence bound of each image, in nats."""
+        one_hot = F.one_hot(label, 10).float()
+        x = F.relu(self.down2(F.relu(self.down1(pixels)))).flatten(1)
+        mean, log_variance = self.posterior(torch.cat([x, one_hot], 1)).chunk(2, 1)
+        logits = self.decode(mean + noise * torch.exp(log_variance / 2), one_hot)
+        likelihood = F.binary_cross_entropy_with_logits(logits, pixels, reduction="none").sum((1, 2, 3))
+        return likelihood + ((mean**2 + log_variance.exp() - 1 - log_variance) / 2).sum(1)
+
+    def same_as(self, network: Network) -> "Plain":
+        """With the weights of ours, which orders patches and features with the channels last."""
+
+        def kernel(weight: Tensor) -> Tensor:  # rows over (patch y, patch x, y, x) of one channel
+            return weight.view(-1, 2, 2, 2, 2).permute(0, 1, 3, 2, 4).reshape(-1, 1, 4, 4)
+
+        wide, h, w = self.inner
+        mine = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        mine["down1.weight"] = kernel(mine["down1.weight"])
+        mine["up2.weight"] = kernel(mine["up2.weight"].T)
+        features = torch.arange(wide * h * w).view(h, w, wide).permute(2, 0, 1).flatten()
+        posterior = mine["posterior.weight"]
+        mine["posterior.weight"] = torch.cat([posterior[:, features], posterior[:, len(features) :]], 1)
+        mine["project.weight"] = mine["project.weight"][features]
+        mine["project.bias"] = mine["project.bias"][features]
+        self.load_state_dict(mine)
+        return self
+
+
+def plain_epoch(plain: Plain, optimizer: torch.optim.Optimizer, loader: DataLoader) -> float:
+    """Train one epoch; returns the mean training loss."""
+    total = 0.0
+    for pixels, label in loader:
+        loss = plain.bound(pixels, label, torch.randn(len(label), LATENT)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(label)
+    return total / len(loader.dataset)  # pyright: ignore[reportArgumentType]
+
+
+def plain_nelbo(plain: Plain, test: Samples) -> float:
+    generator, total = torch.Generator().manual_seed(1), 0.0
+    with torch.inference_mode():
+        for pixels, label in DataLoader(Images(test), batch_size=256):
+            total += float(
+                plain.bound(pixels, label, torch.randn(len(label), LATENT, generator=generator)).sum()
+            )
+    return total / len(test)
+
+
+def our_nelbo(generator: CVAEGenerator, test: Samples) -> float:
+    bound = generator.elbo(test, np.random.default_rng(1))
+    return float(np.mean(bound.reconstruction + bound.kl))
+
+
+class Report:
+    """Prints each figure beside its target, and remembers them all."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float] = {}
+        self.missed: list[str] = []
+
+    def line(
+        self, name: str, value: float, unit: str = "", least: float = -math.inf, most: float = math.inf
+    ) -> None:
+        """Print ``value`` beside its target."""
+        met = least <= value <= most
+        target = f">= {least:g}" if least > -math.inf else f"<= {most:g}" if most < math.inf else ""
+        verdict = ("met" if met else "MISSED") if target else ""
+        print(f"{name:<62}{value:>12.5g} {unit:<9}{target:>10} {verdict}", flush=True)
+        self.figures[name.strip()] = float(f"{value:.6g}")
+        if not met:
+            self.missed.append(name.strip())
+
+
+def best_seconds(function: Callable[[], object], repeats: int = 5) -> float:
+    """The best of several timings, after one call to warm up."""
+    function()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+class Curve(NamedTuple):
+    """Held-out NELBO after each epoch, and the seconds of training until then."""
+
+    seconds: list[float]
+    nelbo: list[float]
+
+
+def plain_training(train: Samples, test: Samples, epochs: int) -> tuple[Plain, Curve]:
+    torch.manual_seed(0)
+    plain, curve = Plain(), Curve([], [])
+    optimizer = torch.optim.Adam(plain.parameters(), 1e-3)
+    loader = DataLoader(Images(train), batch_size=BATCH, shuffle=True)
+    best, waited, spent = math.inf, 0, 0.0
+    for _ in range(epochs):
+        began = time.perf_counter()
+        loss = plain_epoch(plain, optimizer, loader)
+        spent += time.perf_counter() - began
+        curve.seconds.append(spent)
+        curve.nelbo.append(plain_nelbo(plain, test))
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited >= 5:
+            break
+    return plain, curve
+
+
+def bench_quality(report: Report, train: Samples, test: Samples, epochs: int) -> tuple[Plain, CVAEGenerator]:
+    plain, curve = plain_training(train, test, epochs)
+    final = curve.nelbo[-1]
+    reached = next(s for s, nelbo in zip(*curve, strict=True) if nelbo <= final)
+    report.line("baseline: epochs until it stops", len(curve.nelbo))
+    report.line("baseline: held-out NELBO at its end", final, "nats")
+    report.line("baseline: seconds to its end", curve.seconds[-1], "s")
+    report.line("baseline: seconds until it first was as good", reached, "s")
+    began = time.perf_counter()
+    generator = QUICK.fit(train, None, np.random.default_rng(0))
+    seconds = time.perf_counter() - began
+    report.line("ours: held-out NELBO at the end", our_nelbo(generator, test), "nats", most=final)
+    report.line("ours: seconds", seconds, "s")
+    report.line("time to quality, times fewer seconds", curve.seconds[-1] / seconds, "x", least=4)
+    report.line("  than until the baseline first was as good", reached / seconds, "x")
+    return plain, generator
+
+
+def bench_throughput(report: Report, train: Samples) -> None:
+    a = torch.randn(1024, 1024)
+    peak = 2 * 1024**3 / best_seconds(lambda: a @ a, 20)
+    part = train.select(slice(20 * BATCH))
+    torch.manual_seed(0)
+    plain = Plain()
+    optimizer = torch.optim.Adam(plain.parameters(), 1e-3)
+    loader = DataLoader(Images(part), batch_size=BATCH, shuffle=True)
+    one_epoch = PAPER.model_copy(update={"epochs": 1})
+    theirs = len(part) / best_seconds(lambda: plain_epoch(plain, optimizer, loader))
+    ours = len(part) / best_seconds(lambda: one_epoch.fit(part, None, np.random.default_rng(0)))
+    report.line("matrix-multiply peak, float32", peak / 1e9, "GFLOP/s")
+    report.line("training at batch 128: baseline", theirs, "images/s")
+    report.line("training at batch 128: ours", ours, "images/s")
+    report.line("  ratio", ours / theirs, "x", least=1.25)
+    report.line("  ours as a share of the peak", ours * training_flops() / peak)
+
+
+def training_flops() -> float:
+    """Multiplications and additions of the layers for one image: forward, and twice that backward."""
+    narrow, wide = CHANNELS
+    half, quarter = (SIDE // 2) ** 2, (SIDE // 4) ** 2
+    convolutions = 2 * (half * 16 * narrow + quarter * 16 * narrow * wide)
+    linear = (wide * quarter + 10) * 2 * LATENT + (LATENT + 10) * wide * quarter
+    return 3 * 2 * (convolutions + linear)
+
+
+def bench_equal_losses(report: Report, train: Samples) -> None:
+    generator = torch.Generator().manual_seed(0)
+    network = Network(Architecture(SIDE, SIDE, 1, 10, LATENT, CHANNELS, 4))
+    initialise(network, generator)
+    plain = Plain().same_as(network)
+    ours, theirs = (torch.optim.Adam(n.parameters(), 1e-3, fused=n is network) for n in (network, plain))
+    pixels, label = torch.tensor(train.array("pixels")), torch.tensor(train.array("label"))
+    differences = []
+    for rows in torch.randperm(40 * BATCH, generator=generator).remainder(len(train)).split(BATCH):
+        noise = torch.randn(len(rows), LATENT, generator=generator)
+        mine = sum(network.bound(pixels[rows], label[rows], noise)).mean()  # pyright: ignore[reportAttributeAccessIssue]
+        other = plain.bound(pixels[rows].float()[:, None], label[rows], noise).mean()
+        for optimizer, loss in ((ours, mine), (theirs, other)):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        differences.append(abs(mine.item() / other.item() - 1))
+    report.line(
+        "largest relative difference of the loss over 40 equal steps", max(differences), "", most=1e-3
+    )
+
+
+def plain_filter(plain: Plain, judge: nn.Module, wanted: int) -> None:
+    """Generate in batches, score from a data set, and keep the best tenth of each digit."""
+    images, labels = [], []
+    with torch.no_grad():
+        for _ in range(math.ceil(wanted / FRACTION / BATCH)):
+            label = torch.randint(10, (BATCH,))
+            logits = plain.decode(torch.randn(BATCH, LATENT), F.one_hot(label, 10).float())
+            images.append(torch.bernoulli(torch.sigmoid(logits)))
+            labels.append(label)
+        made = Samples(pixels=torch.cat(images)[:, 0].numpy(), label=torch.cat(labels).numpy())
+        loader = DataLoader(Images(made), batch_size=BATCH)
+        score = torch.cat(
+            [torch.sigmoid(judge(pixels.flatten(1), label)) for pixels, label in loader]
+        ).numpy()
+    for digit in range(10):
+        rows = np.flatnonzero(made["label"] == digit)
+        made.select(rows[np.argsort(-score[rows])[: wanted // 10]])
+
+
+def bench_filter(report: Report, plain: Plain, generator: CVAEGenerator, real: Samples) -> None:
+    judge = Discriminator(epochs=1).update(generator, real, np.random.default_rng(0))
+    conditions = Samples(label=np.arange(1000) % 10)
+
+    def ours(executor: Serial | Process) -> None:
+        gather(
+            Candidates(generator, judge, conditions, Address(0), threads=1),
+            TopFraction(fraction=FRACTION).open(quota(KEPT, conditions, "label"), real, "label"),
+            balance="label",
+            chunk_size=2500,
+            limit=10**9,
+            keep_rejected=False,
+            executor=executor,
+            report=lambda counts: None,
+        )
+
+    network = judge._network
+    assert network is not None
+    theirs = best_seconds(lambda: plain_filter(plain, copy.deepcopy(network), KEPT), 3)
+    serial, processes = (best_seconds(lambda e=e: ours(e), 3) for e in (Serial(), Process()))
+    made = KEPT / FRACTION
+    report.line("generate, score, filter: baseline", made / theirs, "images/s")
+    report.line("generate, score, filter: ours, one thread", made / serial, "images/s")
+    report.line("generate, score, filter: ours, a process a core", made / processes, "images/s")
+    report.line("  ratio", theirs / min(serial, processes), "x", least=2)
+
+
+def bench_memory(report: Report) -> None:
+    script = Path(__file__).with_name("_memory.py")
+    printed = subprocess.run([sys.executable, str(script), "1000000"], capture_output=True, check=True).stdout
+    report.line(
+        "peak memory of keeping 1,000,000 images and training",
+        json.loads(printed)["peak"] / 1e9,
+        "GB",
+        most=2,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    parser.add_argument("--epochs", type=int, default=200, help="of the baseline, at most (default: 200)")
+    arguments = parser.parse_args()
+    try:
+        data = MNIST().load(0)
+    except DataError as e:
+        print(f"cannot run: {e}")
+        return 0
+    train, test = data.train.select(slice(IMAGES)), data.test
+    load, began, report = os.getloadavg()[0], time.perf_counter(), Report()
+    report.line("load of the machine at the start", load)
+    plain, generator = bench_quality(report, train, test, arguments.epochs)
+    bench_throughput(report, train)
+    bench_equal_losses(report, train)
+    bench_filter(report, plain.same_as(generator.network), generator, train)
+    bench_memory(report)
+    if arguments.out:
+        command = f"python benchmarks/mnist.py --out {arguments.out}"
+        write_results(
+            arguments.out,
+            command,
+            time.perf_counter() - began,
+            [],
+            figures=report.figures,
+            missed=report.missed,
+        )
+    return int(bool(report.missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

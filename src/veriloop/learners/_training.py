@@ -1,0 +1,140 @@
+"""How the CVAE is trained: batches, learning rate, averaged weights, and when to stop."""
+
+import copy
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..errors import VeriloopError
+from ..networks import batch_size
+from ._cvae_network import Network
+
+if TYPE_CHECKING:
+    from .cvae import CVAE
+
+
+class TrainingImages:
+    """Images and labels on a device, once; pixels of zeros and ones take a bit each.
+
+    Args:
+        pixels: Counts, shape (n, height, width).
+        label: Class indices, shape (n,).
+        levels: A pixel counts 0..levels.
+        device: Where they go.
+    """
+
+    def __init__(
+        self, pixels: NDArray[np.uint8], label: NDArray[np.int64], levels: int, device: torch.device
+    ) -> None:
+        self._shape = pixels.shape[1:]
+        flat = pixels.reshape(len(pixels), -1)
+        self._packed = levels == 1
+        # A copy either way, since the columns of samples are read-only, which tensors cannot be.
+        self._pixels = torch.from_numpy(np.packbits(flat, axis=1) if self._packed else flat.copy()).to(device)
+        self._label = torch.from_numpy(label).to(device)
+        self._bit = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+
+    def __len__(self) -> int:
+        return len(self._label)
+
+    def at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels (m, height, width) and labels (m,) of the images at ``rows``, shape (m,)."""
+        pixels = self._pixels[rows]
+        if self._packed:
+            pixels = (pixels.unsqueeze(-1) >> self._bit) & 1  # sides divide by 4: no bits are left over
+        return pixels.view(-1, *self._shape), self._label[rows]
+
+
+def train(network: Network, images: TrainingImages, learner: "CVAE", generator: torch.Generator) -> None:
+    """Train ``network``, in place, by the fields of ``learner``.
+
+    Args:
+        network: On the device of ``images``.
+        images: The training set, at least one image.
+        learner: Its fields are the recipe; see there.
+        generator: On the same device; draws the held-out share, the order of the images, and the noise.
+
+    Raises:
+        VeriloopError: The loss is no longer a number.
+    """
+    device = generator.device
+    order = torch.randperm(len(images), generator=generator, device=device)
+    share = 0 if learner.holdout is None else math.ceil(learner.holdout * len(images))
+    # One image alone is trained on and held out: there is no other.
+    held_out, rows = order[:share], order[min(share, len(order) - 1) :]
+    held_out_noise = torch.randn(share, learner.latent_dim, generator=generator, device=device)
+
+    optimizer = torch.optim.Adam(network.parameters(), learner.learning_rate, fused=True)
+    average = None if learner.averaging is None else Average(network, learner.averaging)
+    result = network if average is None else average.network
+    batches = math.ceil(len(rows) / learner.batch_size)
+    epochs = max(learner.epochs, math.ceil(learner.min_steps / batches))
+    step, best, waited, best_weights = 0, math.inf, 0, None
+    for _ in range(epochs):
+        total = torch.zeros((), device=device)
+        shuffled = rows[torch.randperm(len(rows), generator=generator, device=device)]
+        for batch in shuffled.split(learner.batch_size):
+            step += 1
+            if learner.schedule == "cosine":
+                rate = learner.learning_rate * one_cycle(step / (epochs * batches))
+                optimizer.param_groups[0]["lr"] = rate
+            noise = torch.randn(len(batch), learner.latent_dim, generator=generator, device=device)
+            reconstruction, kl = network.bound(*images.at(batch), noise)
+            loss = (reconstruction + kl).sum()
+            optimizer.zero_grad()
+            (loss / len(batch)).backward()
+            optimizer.step()
+            total += loss.detach()
+            if average is not None:
+                average.add(network, step)
+        mean_loss = float(total) / len(rows)
+        if not math.isfinite(mean_loss):
+            raise VeriloopError("training diverged", got=mean_loss, fix="lower learning_rate")
+        watched = mean_loss if share == 0 else _bound(result, images, held_out, held_out_noise)
+        waited = 0 if watched < best else waited + 1
+        if watched < best:
+            best = watched
+            if share > 0:
+                best_weights = copy.deepcopy(result.state_dict())
+        if learner.patience is not None and waited >= learner.patience:
+            break
+    network.load_state_dict(result.state_dict() if best_weights is None else best_weights)
+
+
+class Average:
+    """A running average of a network's weights over about the last ``share`` of the steps so far.
+
+    Step t enters with weight 1 / (share t), at most 1 (polynomial-decay averaging, Shamir & Zhang 2013,
+    arXiv 1212.1824), so that what was learned early is forgotten however long the training takes.
+
+    Attributes:
+        network: With the averaged weights.
+    """
+
+    def __init__(self, network: Network, share: float) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self._share = share
+
+    def add(self, network: nn.Module, step: int) -> None:
+        """Take in the weights of ``network`` after ``step`` steps, counted from 1."""
+        weight = min(1.0, 1 / (self._share * step))
+        for mean, new in zip(self.network.parameters(), network.parameters(), strict=True):
+            mean.lerp_(new.detach(), weight)
+
+
+def one_cycle(progress: float) -> float:
+    """Share of the peak learning rate at ``progress`` in (0, 1] of the training."""
+    return min(1.0, progress / 0.05) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _bound(network: Network, images: TrainingImages, rows: Tensor, noise: Tensor) -> float:
+    """The mean negative evidence bound of the images at ``rows``, in nats."""
+    size, total = batch_size(rows.device), 0.0
+    with torch.inference_mode():
+        for batch, drawn in zip(rows.split(size), noise.split(size), strict=True):
+            total += float(sum(term.double().sum() for term in network.bound(*images.at(batch), drawn)))
+    return total / len(rows)

@@ -1,0 +1,62 @@
+"""Samples in less memory: columns of zeros and ones take a bit where they took a byte."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .samples import Samples, concat
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Samples whose uint8 columns of zeros and ones are packed; made by :func:`pack`.
+
+    Attributes:
+        samples: The columns; a packed one is of shape (n, bytes), each row padded to whole bytes.
+        shapes: The shape of one sample, for each packed column.
+    """
+
+    samples: Samples
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def select(self, rows: NDArray | slice) -> "Packed":
+        """The samples at ``rows``, still packed; see :meth:`Samples.select`."""
+        return Packed(self.samples.select(rows), self.shapes)
+
+    def unpack(self) -> Samples:
+        """What :func:`pack` was given."""
+        columns: dict[str, NDArray] = {}
+        for name, shape in self.shapes.items():
+            bits = np.unpackbits(self.samples.array(name), axis=1, count=int(np.prod(shape)))
+            columns[name] = bits.reshape(len(self), *shape)
+        return self.samples.with_columns(**columns)
+
+
+def pack(samples: Samples) -> Packed:
+    """``samples`` with every uint8 column of zeros and ones packed, if its rows have more than one value."""
+    columns: dict[str, NDArray] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, column in samples.items():
+        if not isinstance(column, np.ndarray) or column.dtype != np.uint8 or column.ndim == 1:
+            continue
+        if column.max(initial=0) <= 1:
+            columns[name] = np.packbits(column.reshape(len(column), int(np.prod(column.shape[1:]))), axis=1)
+            shapes[name] = column.shape[1:]
+    return Packed(samples.with_columns(**columns), shapes)
+
+
+def join(parts: Sequence[Packed]) -> Samples:
+    """All samples of ``parts`` in order, unpacked; no part is ever unpacked beside the whole.
+
+    Raises:
+        DataError: ``parts`` is empty, or the parts do not have the same columns.
+    """
+    if all(part.shapes == parts[0].shapes for part in parts):
+        return Packed(concat([part.samples for part in parts]), parts[0].shapes if parts else {}).unpack()
+    # Somewhere counts happened to be zeros and ones only: these are small images.
+    return concat([part.unpack() for part in parts])

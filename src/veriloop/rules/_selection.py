@@ -1,0 +1,223 @@
+"""Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ..records import Counts
+from ..samples import Samples
+from ..verdicts import Decision, Verdicts
+from ._cells import Cells
+
+Group = int | float | str
+"""Samples are kept in equal numbers from each group (a class, a prompt); one group when unbalanced."""
+
+Decide = Callable[[Verdicts, np.random.Generator], Verdicts]
+"""Makes every OPEN decision."""
+
+Rank = Callable[[Verdicts, np.random.Generator], NDArray[np.float64]]
+"""What the best are chosen by, higher first, shape (n,)."""
+
+
+class Selection(ABC):
+    """One round's running choice among its candidates.
+
+    Args:
+        quota: How many samples to keep of each group.
+    """
+
+    def __init__(self, quota: Mapping[Group, int]) -> None:
+        self.quota = dict(quota)
+
+    @abstractmethod
+    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+        """Judge the next chunk of candidates; they get the next numbers.
+
+        Args:
+            verdicts: Shape (n,).
+            samples: The candidates themselves, for rules that look beyond the scores.
+            groups: The group of each candidate, shape (n,).
+            rng: For rules that draw lots.
+        """
+
+    @abstractmethod
+    def shortfall(self) -> int:
+        """An estimate of how many more candidates are needed; 0 exactly when the quota is full."""
+
+    @abstractmethod
+    def retained(self) -> NDArray[np.int64]:
+        """The numbers of the candidates that may be kept in the end, in increasing order."""
+
+    @abstractmethod
+    def kept(self) -> NDArray[np.int64]:
+        """The numbers of the candidates that are kept if no more come, in increasing order."""
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """What has become of the candidates so far."""
+
+
+class FirstAccepted(Selection):
+    """Decides on each candidate by itself; the first accepted ones fill the quota."""
+
+    def __init__(self, quota: Mapping[Group, int], decide: Decide) -> None:
+        super().__init__(quota)
+        self._decide = decide
+        self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._missing = dict(self.quota)
+        self._seen = 0
+        self._tally = dict.fromkeys((Decision.ACCEPT, Decision.REJECT, Decision.ABSTAIN), 0)
+
+    @override
+    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+        decided = self._decide(verdicts, rng)
+        for decision in self._tally:
+            self._tally[decision] += decided.count(decision)
+        accepted = np.flatnonzero(decided.is_(Decision.ACCEPT))
+        for group in np.unique(groups[accepted]).tolist():
+            first = accepted[groups[accepted] == group][: self._missing.get(group, 0)]
+            self._missing[group] = self._missing.get(group, 0) - len(first)
+            self._kept.append(self._seen + first)
+        self._seen += len(verdicts)
+
+    @override
+    def shortfall(self) -> int:
+        missing = sum(self._missing.values())
+        if missing == 0 or self._seen == 0:
+            return missing
+        # The fullest estimate that the data support: as many per accepted sample as so far.
+        return int(np.ceil(missing * self._seen / max(self._tally[Decision.ACCEPT], 1)))
+
+    @override
+    def retained(self) -> NDArray[np.int64]:
+        return self.kept()
+
+    @override
+    def kept(self) -> NDArray[np.int64]:
+        return np.sort(np.concatenate(self._kept))
+
+    @override
+    def counts(self) -> Counts:
+        return Counts(
+            generated=self._seen,
+            accepted=self._tally[Decision.ACCEPT],
+            rejected=self._tally[Decision.REJECT],
+            abstained=self._tally[Decision.ABSTAIN],
+            kept=sum(map(len, self._kept)),
+        )
+
+
+class BestOfRound(Selection):
+    """Makes ``quota / fraction`` candidates and keeps the best of each group; the earlier wins a tie.
+
+    With cells, the places of a group are shared out among its cells as the real samples are, and each cell
+    fills its places with its best. Places that a cell cannot fill go to the best of the group.
+    """
+
+    def __init__(
+        self, quota: Mapping[Group, int], fraction: float, rank: Rank, cells: Cells | None = None
+    ) -> None:
+        super().__init__(quota)
+        self._fraction, self._rank, self._cells = fraction, rank, cells
+        # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
+        self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
+        self._best = {g: _Best(n) for g, n in self.quota.items()}
+        self._best_of_cell = {
+            g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
+        }
+        self._judged = dict.fromkeys(self.quota, 0)
+        self._seen = self._abstained = 0
+
+    @override
+    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+        rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._rank(verdicts, rng))
+        judged = ~verdicts.is_(Decision.ABSTAIN)
+        eligible = judged & ~verdicts.is_(Decision.REJECT)
+        for group in np.unique(groups).tolist():
+            if group not in self._best:
+                continue
+            mine = groups == group
+            self._judged[group] += int(np.count_nonzero(mine & judged))
+            rows = np.flatnonzero(mine & eligible)
+            self._best[group].add(rank[rows], self._seen + rows)
+            if self._cells and len(rows):
+                cell = self._cells.of(group, samples.select(rows))
+                for number, best in enumerate(self._best_of_cell[group]):
+                    inside = rows[cell == number]
+                    best.add(rank[inside], self._seen + inside)
+        self._abstained += verdicts.count(Decision.ABSTAIN)
+        self._seen += len(verdicts)
+
+    @override
+    def shortfall(self) -> int:
+        missing = sum(
+            max(self._needed[g] - self._judged[g], self.quota[g] - len(best), 0)
+            for g, best in self._best.items()
+        )
+        judged = self._seen - self._abstained
+        # Some abstain: make up for as many as so far.
+        return int(np.ceil(missing * self._seen / judged)) if judged else missing
+
+    @override
+    def retained(self) -> NDArray[np.int64]:
+        best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
+        return np.unique(np.concatenate([b.numbers() for b in best]))
+
+    @override
+    def kept(self) -> NDArray[np.int64]:
+        return np.sort(np.concatenate([self._kept_of(g) for g in self.quota]))
+
+    def _kept_of(self, group: Group) -> NDArray[np.int64]:
+        earned, best = self._earned(group), self._best[group].numbers()
+        if self._cells is None:
+            return best[:earned]
+        places = self._cells.places(group, earned)
+        pairs = zip(self._best_of_cell[group], places, strict=True)
+        chosen = np.concatenate([of_cell.numbers()[:n] for of_cell, n in pairs])
+        others = best[~np.isin(best, chosen)]
+        return np.concatenate([chosen, others[: earned - len(chosen)]])
+
+    def _earned(self, group: Group) -> int:
+        """A round cut short keeps the fraction of what it has judged, not the best of too few."""
+        return min(int(self._fraction * self._judged[group] + 1e-9), self.quota[group])
+
+    @override
+    def counts(self) -> Counts:
+        kept = sum(min(self._earned(g), len(best)) for g, best in self._best.items())
+        return Counts(
+            generated=self._seen,
+            accepted=kept,
+            rejected=self._seen - self._abstained - kept,
+            abstained=self._abstained,
+            kept=kept,
+        )
+
+
+class _Best:
+    """The ``n`` best of a stream, sorted anew only when half as many again have come in."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._rank = np.empty(0)
+        self._number = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return min(self._n, len(self._number))
+
+    def add(self, rank: NDArray, number: NDArray) -> None:
+        self._rank = np.concatenate([self._rank, rank])
+        self._number = np.concatenate([self._number, number])
+        if len(self._number) > 1.5 * self._n:
+            self._prune()
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Of the best, at most ``n``, the best first."""
+        self._prune()
+        return self._number
+
+    def _prune(self) -> None:
+        best = np.lexsort((self._number, -self._rank))[: self._n]
+        self._rank, self._number = self._rank[best], self._number[best]

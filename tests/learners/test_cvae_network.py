@@ -1,0 +1,105 @@
+"""The network against PyTorch's own layers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from veriloop.learners._cvae_network import Architecture, ConvDown, ConvUp, Network, PatchDown, PatchUp
+from veriloop.networks import initialise
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+@pytest.mark.parametrize("channels", [(1, 6), (6, 7)])
+def test_patches_down_are_the_convolution_of_pytorch(kernel: int, channels: tuple[int, int]) -> None:
+    ours = PatchDown(*channels, kernel)
+    conv = _same_convolution(ours, channels, kernel)
+    x = torch.rand(3, 8, 12, channels[0])
+    torch.testing.assert_close(ours(x), _channels_last(conv, x))
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+@pytest.mark.parametrize("channels", [(7, 6), (6, 1)])
+def test_patches_up_are_the_transposed_convolution_of_pytorch(kernel: int, channels: tuple[int, int]) -> None:
+    ours = PatchUp(*channels, kernel)
+    nn.init.normal_(ours.bias)
+    conv = _same_transposed(ours, channels, kernel)
+    x = torch.rand(3, 4, 6, channels[0])
+    torch.testing.assert_close(ours(x), _channels_last(conv, x))
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (8, 12)])
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_bound_and_gradients_are_those_of_plain_layers(kernel: int, height: int, width: int) -> None:
+    """Equal weights, equal losses: only the speed differs from a network written with nn.Conv2d."""
+    network = Network(Architecture(height, width, 1, 10, 5, (4, 6), kernel))
+    initialise(network, torch.Generator().manual_seed(0))
+    plain = Plain(network)
+    counts = (torch.rand(9, height, width) < 0.3).to(torch.uint8)
+    label, noise = torch.arange(9), torch.randn(9, 5)
+    reconstruction, kl = network.bound(counts, label, noise)
+    expected = plain.bound(counts, label, noise)
+    torch.testing.assert_close(reconstruction + kl, expected)
+    (reconstruction + kl).sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(network.posterior.weight.grad, plain.posterior.weight.grad)
+    torch.testing.assert_close(network.project.weight.grad, plain.project.weight.grad)
+
+
+class Plain(nn.Module):
+    """The same function as a :class:`Network`, as one writes it first."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.a = a = network.architecture
+        narrow, wide = a.channels
+        self.down1 = _same_convolution(network.down1, (1, narrow), a.kernel)
+        self.down2 = _same_convolution(network.down2, (narrow, wide), a.kernel)
+        self.up1 = _same_transposed(network.up1, (wide, narrow), a.kernel)
+        self.up2 = _same_transposed(network.up2, (narrow, 1), a.kernel)
+        self.posterior, self.project = _copy(network.posterior), _copy(network.project)
+
+    def bound(self, counts: Tensor, label: Tensor, noise: Tensor) -> Tensor:
+        x, y = counts.float(), F.one_hot(label, 10).float()
+        hidden = F.relu(self.down2(F.relu(self.down1(x[:, None])))).permute(0, 2, 3, 1).flatten(1)
+        mean, log_variance = self.posterior(torch.cat([hidden, y], 1)).chunk(2, 1)
+        latent = mean + noise * torch.exp(log_variance / 2)
+        hidden = F.relu(self.project(torch.cat([latent, y], 1)))
+        hidden = hidden.view(-1, self.a.height // 4, self.a.width // 4, self.a.channels[1])
+        logits = self.up2(F.relu(self.up1(hidden.permute(0, 3, 1, 2))))[:, 0]
+        q = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
+        kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+        return F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2)) + kl
+
+
+def _same_convolution(layer: nn.Module, channels: tuple[int, int], kernel: int) -> nn.Conv2d:
+    conv = nn.Conv2d(*channels, kernel, 2, (kernel - 2) // 2)
+    assert isinstance(layer, PatchDown | ConvDown)
+    weight = layer.weight if isinstance(layer, ConvDown) else _as_kernel(layer.weight, channels[0], kernel)
+    conv.load_state_dict({"weight": weight, "bias": layer.bias})
+    return conv
+
+
+def _same_transposed(layer: nn.Module, channels: tuple[int, int], kernel: int) -> nn.ConvTranspose2d:
+    conv = nn.ConvTranspose2d(*channels, kernel, 2, (kernel - 2) // 2)
+    assert isinstance(layer, PatchUp | ConvUp)
+    weight = layer.weight if isinstance(layer, ConvUp) else _as_kernel(layer.weight.T, channels[1], kernel)
+    conv.load_state_dict({"weight": weight, "bias": layer.bias})
+    return conv
+
+
+def _copy(layer: nn.Linear) -> nn.Linear:
+    copied = nn.Linear(layer.in_features, layer.out_features)
+    copied.load_state_dict(layer.state_dict())
+    return copied
+
+
+def _as_kernel(weight: Tensor, channels: int, kernel: int) -> Tensor:
+    """Rows over (patch row, patch column, row, column, channel) as (.., channel, kernel, kernel)."""
+    patches = kernel // 2
+    w = weight.reshape(-1, patches, patches, 2, 2, channels)
+    return w.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, kernel, kernel)
+
+
+def _channels_last(layer: nn.Module, x: Tensor) -> Tensor:
+    return layer(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
