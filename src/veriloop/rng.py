@@ -6,6 +6,8 @@ This is the only module that seeds anything.
 """
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -71,3 +73,16 @@ def torch_generator(rng: np.random.Generator, device: str = "cpu") -> "torch.Gen
     import torch
 
     return torch.Generator(device).manual_seed(int(rng.integers(2**63)))
+
+
+@contextmanager
+def global_torch(rng: np.random.Generator) -> Iterator[None]:
+    """Inside, torch's global streams are seeded from ``rng``; afterwards they are what they were.
+
+    For libraries that draw from nowhere else: dropout, or the first weights of an adapter.
+    """
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield

@@ -77,6 +77,17 @@ class Samples(Mapping[str, Column]):
             raise DataError(f"column {name!r} holds text", expected="an array of numbers")
         return column
 
+    def texts(self, name: str) -> list[str]:
+        """The column ``name``, which must hold text.
+
+        Raises:
+            DataError: There is no such column, or it is an array.
+        """
+        column = self[name]
+        if isinstance(column, np.ndarray):
+            raise DataError(f"column {name!r} is an array of {column.dtype}", expected="a list of text")
+        return column
+
     def select(self, rows: NDArray | slice) -> "Samples":
         """The samples at ``rows``: a boolean mask, an index array, or a slice."""
         if isinstance(rows, np.ndarray) and rows.dtype == bool:

@@ -7,7 +7,7 @@ import pytest
 
 from veriloop.errors import ConfigError, DataError
 from veriloop.records import Counts, RoundRecord
-from veriloop.report.export import export_kept, kept_table
+from veriloop.report.export import ADDED, export_kept, kept_table, prompt_table
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 
@@ -53,6 +53,42 @@ def test_what_cannot_be_exported(
         export_kept(image_run, round_, arm, tmp_path / name)
     assert expected in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def language_run(empty_run: RunFolder, text_round: Samples, **prompt: object) -> RunFolder:
+    """A run of a language model that kept two summaries."""
+    prompt = {"template": "Article: {document} Summary:", "completion": "summary", "chat": False, **prompt}
+    manifest = empty_run.manifest()
+    config = {**manifest.config, "learner": {"kind": "causal_lm", "prompt": prompt}}
+    empty_run.write_manifest(manifest.model_copy(update={"config": config}))
+    place = {name: text_round[name] for name in ("_chunk", "_row", "_score")}
+    kept = Samples(id=["x", "y"], document=["Ä {b}", "B"], summary=["a", "b"], reference=["c", "d"], **place)
+    kept.save(empty_run.round_directory(1, "verified") / "kept.npz")
+    return empty_run
+
+
+def test_prompts_and_completions_make_the_text_that_was_trained_on(
+    empty_run: RunFolder, text_round: Samples, tmp_path: Path
+) -> None:
+    path = tmp_path / "kept.jsonl"
+    assert export_kept(language_run(empty_run, text_round), 1, "verified", path, "prompt-completion") == 2
+    first, _ = (json.loads(line) for line in path.read_text().splitlines())
+    assert list(first) == ["prompt", "completion", "id", "reference", *ADDED]
+    assert first["prompt"] + first["completion"] == "Article: Ä {b} Summary: a"
+    assert (first["id"], first["reference"], first["round"]) == ("x", "c", 1)
+
+
+def test_chat_prompts_are_messages(empty_run: RunFolder, text_round: Samples, tmp_path: Path) -> None:
+    folder = language_run(empty_run, text_round, template="{document}", chat=True)
+    export_kept(folder, 1, "verified", tmp_path / "kept.parquet", "prompt-completion")
+    row = pq.read_table(tmp_path / "kept.parquet").to_pylist()[1]
+    assert row["prompt"] == [{"role": "user", "content": "B"}]
+    assert row["completion"] == [{"role": "assistant", "content": "b"}]
+
+
+def test_images_have_no_prompts(image_run: RunFolder) -> None:
+    with pytest.raises(ConfigError, match="no prompts"):
+        prompt_table(image_run, 1, "verified")
 
 
 @pytest.fixture

@@ -19,12 +19,15 @@ class RealData:
         test: Held out: metrics only.
         conditions: The pool of conditions to generate from (the classes, or prompts), one row each, or
             None for an unconditional model.
+        test_conditions: The conditions of ``test``, row by row, for the metrics to generate from; None
+            where those of the training data will do, as classes do.
     """
 
     start: Samples
     train: Samples
     test: Samples
     conditions: Samples | None
+    test_conditions: Samples | None = None
 
 
 class Dataset(Part, frozen=True):

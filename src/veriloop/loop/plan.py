@@ -13,7 +13,7 @@ from ..learners.base import Learner
 from ..metrics.base import Metric
 from ..parts import Checked
 from ..rng import START, name_key
-from ..rules.acceptance import AcceptAll, Acceptance
+from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
 from ..verifiers.base import Verifier
@@ -63,6 +63,13 @@ class Arm(Checked, frozen=True):
                 f"acceptance {self.acceptance.kind!r} needs scores, and this arm has no verifier",
                 fix="give the arm a verifier, or acceptance: accept_all",
             )
+        if isinstance(self.acceptance, DensityRatio) and self.verifier and not self.verifier.calibrated:
+            raise ConfigError(
+                "acceptance 'density_ratio' reads a score as the probability that a sample is real",
+                got=f"verifier {self.verifier.kind!r}, whose scores only rank",
+                expected="a calibrated verifier, such as {kind: discriminator, calibration: 0.1}",
+                fix="calibrate the verifier, or use top_fraction",
+            )
         return self
 
 
@@ -76,7 +83,8 @@ class Plan(Checked, frozen=True):
         learner: Trains the start model and every round's model.
         arms: By name, in the order in which they are reported. All share one start model.
         metrics: Measured after each round, on held-out real data.
-        evaluation_samples: How many samples the metrics see.
+        evaluation_samples: How many samples the metrics see; where prompts are held out, one for each of
+            them at most.
         chunk_size: How many candidates are made and judged at a time; bounds memory.
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         threads: Of numerical libraries, in each process. Results may differ in the last bits between

@@ -26,6 +26,7 @@ from ..samples import Samples
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import KeptRounds, RunFolder
 from ..store.manifest import Manifest
+from ..verifiers.base import AwaitingVerdicts
 from .gather import condition_rows, quota
 from .plan import Plan
 from .step import SHOWN, ArmStop, Context, State, begin, step
@@ -47,7 +48,8 @@ def run(
             processes are in the folder only.
 
     Returns:
-        The folder, with every record in it.
+        The folder, with every record in it; or, when its manifest says ``waiting``, with those that need no
+        verdicts of people that are not there yet. Call again with ``resume="always"`` when they are.
 
     Raises:
         RunFolderError: There is a run and there should be none, or the other way round; or it has
@@ -101,7 +103,11 @@ def _run_rounds(plan: Plan, folder: RunFolder, listen: Callable[[Event], None] |
             for arm in plan.arms
             if number <= plan.last_round(arm) and (arm, number) not in done and arm not in stopped
         ]
+        waiting: list[AwaitingVerdicts] = []
         for item, result in zip(todo, arm_executor.map(_advance, todo, shared), strict=True):
+            if isinstance(result, AwaitingVerdicts):
+                waiting.append(result)
+                continue
             if isinstance(result, ArmStop):
                 folder.set_arm_stopped(item.arm, str(result))
                 stopped.add(item.arm)
@@ -109,6 +115,10 @@ def _run_rounds(plan: Plan, folder: RunFolder, listen: Callable[[Event], None] |
                 continue
             folder.commit(result.record, result.work)
             tell(RoundFinished(arm=item.arm, round=number, peak_memory_mb=result.peak_memory_mb))
+        if waiting:
+            together = AwaitingVerdicts.together(waiting)
+            together.ask()
+            raise together
 
 
 class _Shared(NamedTuple):
@@ -144,7 +154,7 @@ def _begin(plan: Plan, folder: RunFolder, arms: Iterable[str], tell: Callable[[E
 def _for_show(data: RealData) -> Samples:
     """Some held-out real samples, in the order of the conditions that the shown generated ones have."""
     names = [name for name in data.conditions or () if name in data.test]
-    if data.conditions is None or not names:
+    if data.conditions is None or data.test_conditions is not None or not names:
         return data.test.select(slice(SHOWN))
     column = np.asarray(data.test[names[0]])
     pools = {value: iter(np.flatnonzero(column == value)) for value in np.unique(column)}
@@ -153,7 +163,7 @@ def _for_show(data: RealData) -> Samples:
     return data.test.select(np.array([row for row in rows if row is not None], np.int64))
 
 
-def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop":
+def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | AwaitingVerdicts":
     """Compute one round from the folder, and leave its files aside for the committing process."""
     plan, folder = shared.plan, RunFolder(shared.folder)
     context = Context(plan, item.arm, load_data(plan.dataset, plan.seed), shared.chunk_executor, folder.emit)
@@ -161,8 +171,8 @@ def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop":
         before = load_state(plan, folder, item.arm, item.round - 1)
         try:
             state, record = step(before, context)
-        except ArmStop as stop:
-            return stop
+        except (ArmStop, AwaitingVerdicts) as instead:
+            return instead
         work = folder.work_directory(item.round, item.arm)
         save_state(state, work)
     return _Done(record, work, _peak_memory_mb())
@@ -210,12 +220,15 @@ def _status(folder: RunFolder, listen: Callable[[Event], None] | None) -> Iterat
     """Leave the manifest saying how the run ended, whatever happens short of a kill."""
     tell = _Both(folder.emit, listen)
 
-    def end(status: Literal["finished", "stopped", "failed"], reason: str | None = None) -> None:
+    def end(status: Literal["finished", "waiting", "stopped", "failed"], reason: str | None = None) -> None:
         folder.set_status(status, reason)
         tell(RunEnded(status=status, reason=reason))
 
     try:
         yield
+    except AwaitingVerdicts as waiting:
+        end("waiting", str(waiting))
+        return
     except KeyboardInterrupt:
         end("stopped", "interrupted")
         raise

@@ -157,8 +157,12 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
         The first `SHOWN` samples, and all metrics of the plan.
     """
     plan = context.plan
-    condition = condition_rows(context.data.conditions, 0, plan.evaluation_samples)
-    generated = generator.sample(plan.evaluation_samples, address.at(Stage.EVALUATE).rng(), condition)
+    pool, n = context.data.conditions, plan.evaluation_samples
+    if context.data.test_conditions is not None:
+        # One sample for each prompt at most: a second of the same prompt would tell little more.
+        pool = context.data.test_conditions
+        n = min(n, len(pool))
+    generated = generator.sample(n, address.at(Stage.EVALUATE).rng(), condition_rows(pool, 0, n))
     evaluation = Evaluation(generator, generated, context.data.test)
     measured: dict[str, Estimate] = {}
     for metric in plan.metrics:
@@ -190,7 +194,7 @@ def _gather(generator: Generator, verifier: Verifier | None, context: Context, a
     limit = arm.max_candidates or CANDIDATES_PER_KEPT * wanted
     gathered = gather(
         Candidates(generator, verifier, pool, address, plan.threads),
-        arm.acceptance.open(quota(wanted, pool, arm.balance)),
+        arm.acceptance.open(quota(wanted, pool, arm.balance), context.data.train, arm.balance),
         balance=arm.balance,
         chunk_size=plan.chunk_size,
         limit=limit,
@@ -210,6 +214,8 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int)
     )
     what = f"arm {context.name!r}, round {round_}: {limit} candidates were not enough"
     got = f"{counts.kept} kept of {counts.accepted} accepted, {counts.abstained} abstained"
+    if gathered.why_abstained:
+        got += f" (the first: {gathered.why_abstained})"
     if action == "stop":
         raise ArmStop(what, got=got, expected=gathered.wanted)
     if action == "raise" or counts.kept == 0:

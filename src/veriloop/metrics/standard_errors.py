@@ -3,6 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records import Estimate
+
+
+def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
+    """The mean of independent values, shape (n,), with its standard error; NaN for no values."""
+    return Estimate(float(values.mean()) if len(values) else np.nan, of_mean(values))
+
 
 def of_mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> float:
     """Standard error of the mean of independent values, shape (n,); NaN for fewer than two."""

@@ -1,7 +1,9 @@
 """Kept samples with their provenance, as Parquet or JSON lines for other tools."""
 
 import io
+import string
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,9 @@ from ..store.folder import PROVENANCE, RunFolder
 
 ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
 """Columns that `kept_table` adds to those of the data."""
+
+Form = Literal["columns", "prompt-completion"]
+"""The data's columns as they are, or what a language model was trained on, as TRL's trainers take it."""
 
 
 def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
@@ -50,21 +55,54 @@ def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
     return pa.table(columns)
 
 
-def export_kept(folder: RunFolder, round_: int, arm: str, path: Path) -> int:
-    """Write `kept_table` to ``path``, as its suffix says: ``.parquet`` or ``.jsonl``.
+def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
+    """As `kept_table`, with ``prompt`` and ``completion`` in place of the columns they were made from.
+
+    The prompt is the learner's template, filled, and not cut. Where the learner sends it as a chat message,
+    both columns are lists of messages with ``role`` and ``content``; else they are texts that make the whole
+    when put together. This is the prompt-completion format of TRL, whose trainers pass over other columns.
+
+    Raises:
+        ConfigError: The run's learner has no prompt, or see `kept_table`.
+        DataError: See `kept_table`.
+        CorruptFileError: See `kept_table`.
+    """
+    learner = folder.manifest().config.get("learner", {})
+    if "prompt" not in learner:
+        raise ConfigError(
+            "this run has no prompts", got=f"learner {learner.get('kind')!r}", expected="a language model"
+        )
+    template, written, chat = (learner["prompt"][key] for key in ("template", "completion", "chat"))
+    table = kept_table(folder, round_, arm)
+    prompts = [template.format(**row) for row in table.to_pylist()]
+    completions = table[written].to_pylist()
+    if chat:
+        columns = {
+            "prompt": [[{"role": "user", "content": text}] for text in prompts],
+            "completion": [[{"role": "assistant", "content": text}] for text in completions],
+        }
+    else:
+        joint = "" if template[-1:].isspace() else " "
+        columns = {"prompt": prompts, "completion": [joint + text for text in completions]}
+    used = {written, *(name for _, name, _, _ in string.Formatter().parse(template))}
+    return pa.table(columns | {name: table[name] for name in table.column_names if name not in used})
+
+
+def export_kept(folder: RunFolder, round_: int, arm: str, path: Path, form: Form = "columns") -> int:
+    """Write `kept_table` or `prompt_table` to ``path``, as its suffix says: ``.parquet`` or ``.jsonl``.
 
     Returns:
         The number of samples.
 
     Raises:
-        ConfigError: The suffix is another one, or see `kept_table`.
+        ConfigError: The suffix is another one, or see `kept_table` and `prompt_table`.
         DataError: See `kept_table`.
         StorageError: The file could not be written.
     """
     suffix = path.suffix.lower()
     if suffix not in {".parquet", ".jsonl"}:
         raise ConfigError("file to export to", got=str(path), expected="a name ending in .parquet or .jsonl")
-    table = kept_table(folder, round_, arm)
+    table = (kept_table if form == "columns" else prompt_table)(folder, round_, arm)
     buffer = io.BytesIO()
     if suffix == ".parquet":
         pq.write_table(table, buffer)

@@ -22,7 +22,7 @@ _AXIS = {
     "automargin": True,
     "title": {"font": {"size": 12}},
 }
-_TEMPLATE = go.layout.Template(
+TEMPLATE = go.layout.Template(
     layout=go.Layout(
         font={"family": _FONT, "size": 13},
         paper_bgcolor="rgba(0, 0, 0, 0)",
@@ -53,7 +53,7 @@ def metric_figure(
     """
     rows = metrics[metrics["metric"] == metric]
     span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (0, 1)
-    figure = go.Figure(layout={"template": _TEMPLATE})
+    figure = go.Figure(layout={"template": TEMPLATE})
     chains = {arm: rows[rows["arm"] == arm].sort_values("round") for arm in styles}
     for arm, chain in chains.items():
         known = chain[chain["value"].notna() & chain["se"].notna()]
@@ -76,7 +76,7 @@ def acceptance_figure(counts: pd.DataFrame, *, styles: Mapping[str, ArmStyle]) -
     """
     rows = counts[counts["acceptance_rate"].notna()]
     span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (1, 1)
-    figure = go.Figure(layout={"template": _TEMPLATE})
+    figure = go.Figure(layout={"template": TEMPLATE})
     for arm, style in styles.items():
         chain = rows[rows["arm"] == arm].sort_values("round")
         if len(chain):
@@ -103,7 +103,7 @@ def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
     totals = seconds.groupby(["stage", "arm"])["seconds"].sum()
     means = seconds.groupby(["stage", "arm"])["seconds"].mean()
     figure = go.Figure(
-        layout={"template": _TEMPLATE, "barmode": "stack", "bargap": 0.45, "hovermode": "closest"}
+        layout={"template": TEMPLATE, "barmode": "stack", "bargap": 0.45, "hovermode": "closest"}
     )
     for stage in dict.fromkeys([*STAGES, *seconds["stage"]]):
         here = [arm for arm in arms if totals.get((stage, arm), 0.0) > 0]

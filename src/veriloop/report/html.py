@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
@@ -16,10 +16,12 @@ from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
 from ..store.manifest import Manifest
+from .calibrations import Shown, calibrations, roc_figure
 from .figures import acceptance_figure, metric_figure, seconds_figure
 from .frames import counts_frame, metrics_frame, seconds_frame
 from .names import MISSING, duration, headline, metric_name, parts_of, short, whole, with_error
 from .palette import STAGES, ArmStyle, arm_styles
+from .passages import passages
 from .pictures import gallery
 from .summary import ArmSummary, by_arm, summarise
 
@@ -46,28 +48,39 @@ def write_report(folder: RunFolder) -> Path:
         CorruptFileError: Something in the folder cannot be read.
         StorageError: The file could not be written; an older report stays as it was.
     """
+    page = templates().get_template("report.html.j2").render(content(folder), plotly=Markup(get_plotlyjs()))
+    path = folder.path / REPORT
+    write_file(path, page.encode())
+    return path
+
+
+def templates(*packages: str) -> Environment:
+    """The templates of the report, and of other ``packages`` that show what it shows."""
     environment = Environment(
-        loader=PackageLoader("veriloop.report"),
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "veriloop.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"short": short, "with_error": with_error, "duration": duration}
-    page = environment.get_template("report.html.j2").render(_content(folder))
-    path = folder.path / REPORT
-    write_file(path, page.encode())
-    return path
+    return environment
 
 
-def _content(folder: RunFolder) -> dict[str, Any]:
+def content(folder: RunFolder) -> dict[str, Any]:
+    """What the template ``run.html.j2`` shows of a run, of the rounds that have finished so far.
+
+    Raises:
+        CorruptFileError: Something in the folder cannot be read.
+    """
     records, manifest, summaries = folder.records(), folder.manifest(), summarise(folder)
     styles = arm_styles(s.arm for s in summaries)
     names = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = whole(names)
     curves = _metric_figures(records, summaries, shown, styles)
     costs = _cost_figures(records, manifest, styles)
-    figures = {plot.id: figure for plot, figure in (curves | costs).items()}
+    calibrated = calibrations(folder)
+    figures = {plot.id: figure for plot, figure in (curves | costs).items()} | _roc_figures(calibrated)
     return {
         "name": folder.path.resolve().name,
         "manifest": manifest,
@@ -80,11 +93,12 @@ def _content(folder: RunFolder) -> dict[str, Any]:
         "curves": list(curves),
         "costs": list(costs),
         "gallery": gallery(folder),
+        "passages": passages(folder),
+        "calibrations": calibrated,
         "stages": {stage: STAGES[stage] for stage in STAGES if any(stage in r.seconds for r in records)},
         "config": yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True),
         "missing": MISSING,
         "figures": _script_json(figures),
-        "plotly": Markup(get_plotlyjs()),
     }
 
 
@@ -110,6 +124,10 @@ def _cost_figures(
     if any(r.seconds for r in records):
         figures[_SECONDS] = seconds_figure(seconds_frame(records))
     return figures
+
+
+def _roc_figures(calibrated: list[Shown]) -> dict[str, go.Figure]:
+    return {c.id: roc_figure(c.found.calibration) for c in calibrated if c.id and c.found.calibration}
 
 
 _ACCEPTANCE = Plot(

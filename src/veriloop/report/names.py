@@ -58,6 +58,26 @@ _NAMES = {
     "diversity": MetricName(
         "Diversity", "near one", "The spread of samples within a class, relative to that of real data."
     ),
+    "rouge1": MetricName("ROUGE-1", "higher", "How many words the texts share with the references (F1)."),
+    "rouge2": MetricName(
+        "ROUGE-2", "higher", "How many pairs of neighbouring words they share with the references (F1)."
+    ),
+    "rougeL": MetricName(
+        "ROUGE-L", "higher", "The longest sequence of words, with gaps, in common with the references (F1)."
+    ),
+    "distinct1": MetricName("Distinct-1", "higher", "The share of different words among all words written."),
+    "distinct2": MetricName("Distinct-2", "higher", "The share of different word pairs among all written."),
+    "bigram_entropy": MetricName(
+        "Bigram entropy", "higher", "How evenly the word pairs that are written are used, in bits."
+    ),
+    "length": MetricName("Length", "", "How many words a text has."),
+    "empty": MetricName("Empty texts", "lower", "The share of texts without a word."),
+    "copied": MetricName(
+        "Copied texts", "", "The share of texts of which more than half stands in the source, in one piece."
+    ),
+    "loss": MetricName(
+        "Held-out loss", "lower", "How unlikely the model finds people's texts, in nats a token."
+    ),
 }
 
 
@@ -68,7 +88,9 @@ def metric_name(metric: str) -> MetricName:
 
 def headline(metrics: list[str]) -> str | None:
     """The one of ``metrics`` that stands for a model's quality, or None when there are none."""
-    return next((name for name in ("frechet", "fid") if name in metrics), metrics[0] if metrics else None)
+    return next(
+        (name for name in ("frechet", "fid", "rouge1") if name in metrics), metrics[0] if metrics else None
+    )
 
 
 def parts_of(metric: str, metrics: Iterable[str]) -> list[str]:

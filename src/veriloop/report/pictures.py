@@ -80,11 +80,25 @@ def gallery(folder: RunFolder) -> Gallery | None:
     for arm in bounds:
         references += sheets(arm, [chains[arm][-1].round], arm)
     arms = {
-        arm: sheets(arm, _first_middle_last([r.round for r in chain if r.round > 0]), "round {}")
+        arm: sheets(arm, first_middle_last([r.round for r in chain if r.round > 0]), "round {}")
         for arm, chain in chains.items()
         if arm not in bounds
     }
     return Gallery(references, {arm: pictures for arm, pictures in arms.items() if pictures})
+
+
+def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
+    """What an arm's model of a round draws; None when it has drawn nothing yet, or no images.
+
+    Raises:
+        CorruptFileError: A file of samples cannot be read.
+    """
+    pixels = _pixels(folder.round_directory(round_, arm) / "preview.npz")
+    if pixels is None:
+        return None
+    real = _pixels(folder.path / "real.npz")
+    largest = max(float((pixels if real is None else real).max()), 1e-12)
+    return _picture(f"{arm}, round {round_}", f"samples of {arm}, round {round_}", pixels, largest)
 
 
 def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
@@ -130,5 +144,6 @@ def _pixels(path: Path) -> NDArray | None:
     return pixels if isinstance(pixels, np.ndarray) and pixels.ndim == 3 else None
 
 
-def _first_middle_last(rounds: list[int]) -> list[int]:
+def first_middle_last(rounds: list[int]) -> list[int]:
+    """The rounds of which samples are shown."""
     return sorted({rounds[0], rounds[(len(rounds) - 1) // 2], rounds[-1]}) if rounds else []

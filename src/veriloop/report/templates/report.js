@@ -1,5 +1,4 @@
 // Draws every figure in the page's colours, and again when the reader switches between light and dark.
-const figures = JSON.parse(document.getElementById("figures").textContent);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function themed(layout) {
@@ -12,6 +11,7 @@ function themed(layout) {
 }
 
 function draw() {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
   for (const [id, figure] of Object.entries(figures)) {
     const options = { responsive: true, displayModeBar: false };
     Plotly.react(id, figure.data, themed(figure.layout), options);

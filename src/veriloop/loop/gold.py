@@ -1,0 +1,157 @@
+"""A run's own verifier against samples of which it is known whether they are good."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..advise.calibrated import FOLDER, Calibrated
+from ..advise.calibration import calibrate
+from ..advise.preference import preference
+from ..datasets.base import RealData
+from ..errors import ConfigError, DataError
+from ..executors.threads import limit_threads
+from ..generator import Generator
+from ..rng import START, Address, Stage
+from ..samples import Column, Samples, concat
+from ..store.atomic import storage_errors, write_file
+from ..store.folder import RunFolder
+from ..verifiers.base import Verifier
+from .plan import Plan
+from .run import load_data, load_state
+
+Bad = Literal["start", "shuffled", "mislabelled"]
+
+BAD_ARE: dict[Bad, str] = {
+    "start": "samples of the start model, for the conditions of the real ones",
+    "shuffled": "the real samples with their pixels or words in random order",
+    "mislabelled": "the real samples with the conditions of other ones",
+}
+"""What is known to be bad."""
+
+
+def calibrate_arm(
+    plan: Plan, folder: RunFolder, arm: str, round_: int | None, bad: Bad, most: int, at: float | None = None
+) -> Calibrated:
+    """Calibrate the verifier of ``arm`` as it was in a round, and leave the finding in the run folder.
+
+    Known good are held-out real samples, which neither the models nor the verifier were trained on.
+
+    Args:
+        plan: Of the run.
+        folder: Of the run.
+        arm: Its name.
+        round_: A finished round; None for the last.
+        bad: What the known bad samples are.
+        most: At most so many good ones, and as many bad ones.
+        at: See `veriloop.advise.calibration.calibrate`.
+
+    Raises:
+        ConfigError: There is no such finished round, the arm has no verifier, or its samples can have no bad
+            ones of this kind.
+        CorruptFileError: A file cannot be read.
+        StorageError: The finding could not be written.
+    """
+    number, verifier = _verifier(plan, folder, arm, round_)
+    data = load_data(plan.dataset, plan.seed)
+    good = data.test.select(slice(most))
+    address = Address(plan.seed, START, number)  # whose round has drawn from no stage but these two
+    with limit_threads(plan.threads):
+        made = known_bad(data, good, bad, _start_model(plan, folder, arm), address.at(Stage.GENERATE).rng())
+        both = concat([good.only(list(made)), made])
+        verdicts = verifier.verify(both, address.at(Stage.VERIFY).rng())
+    is_good = np.arange(len(both)) < len(good)
+    texts = {name: column for name in _contents(data, both) if isinstance(column := both[name], list)}
+    found = Calibrated(
+        subject=f"{arm}, round {number}: {verifier.kind}",
+        good_are="held-out real samples",
+        bad_are=BAD_ARE[bad],
+        calibration=calibrate(verdicts, is_good, at),
+        preferences={
+            f"length of {name}": preference(verdicts.score, np.array([*map(len, column)], float), is_good)
+            for name, column in texts.items()
+        },
+    )
+    path = folder.path / FOLDER / f"{arm}-round_{number}-{bad}.json"
+    _write(path, found)
+    return found
+
+
+def known_bad(data: RealData, good: Samples, bad: Bad, start: Generator, rng: np.random.Generator) -> Samples:
+    """As many samples as ``good`` that are known to be bad, see `BAD_ARE`.
+
+    Raises:
+        ConfigError: There is nothing to shuffle, or no condition to exchange.
+    """
+    conditions = [name for name in data.conditions or () if name in good]
+    if bad == "start":
+        return start.sample(len(good), rng, good.only(conditions) if conditions else None)
+    if bad == "shuffled":
+        shuffled = {name: _shuffled(good[name], rng) for name in _contents(data, good)}
+        changed = {name: column for name, column in shuffled.items() if column is not None}
+        if not changed:
+            raise ConfigError(
+                "--bad", got=bad, expected="'start' or 'mislabelled': nothing here has an order"
+            )
+        return good.with_columns(**changed)
+    if not conditions:
+        raise ConfigError(
+            "--bad", got=bad, expected="'start' or 'shuffled': these samples have no conditions"
+        )
+    others = good.only(conditions).select(_other_rows(good[conditions[0]]))
+    return good.with_columns(**dict(others))
+
+
+def _contents(data: RealData, samples: Samples) -> Sequence[str]:
+    """The columns that are generated, not given."""
+    return [name for name in samples if name not in (data.conditions or ())]
+
+
+def _shuffled(column: Column, rng: np.random.Generator) -> Column | None:
+    if isinstance(column, np.ndarray):
+        if column.ndim == 1:
+            return None
+        return rng.permuted(column.reshape(len(column), -1), axis=1).reshape(column.shape)
+    return [" ".join(rng.permutation(words).tolist()) if (words := text.split()) else text for text in column]
+
+
+def _other_rows(values: Column) -> NDArray[np.int64]:
+    """For each row one of another value: sorted by value, and shifted by the largest group."""
+    array = np.asarray(values)
+    order, largest = np.argsort(array, kind="stable"), int(np.unique_counts(array).counts.max())
+    if 2 * largest > len(array):
+        raise DataError("more than half of the samples have the same condition", fix="use another --bad")
+    other = np.empty(len(array), np.int64)
+    other[order] = np.roll(order, -largest)
+    return other
+
+
+def _verifier(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, Verifier]:
+    if arm not in plan.arms:
+        raise ConfigError("no such arm", got=arm, expected=f"one of {', '.join(plan.arms)}")
+    if plan.arms[arm].verifier is None:
+        judged = [name for name, a in plan.arms.items() if a.verifier is not None]
+        raise ConfigError(f"arm {arm!r} has no verifier", expected=f"one of {', '.join(judged)}")
+    finished = sorted(r.round for r in folder.records() if r.arm == arm and r.round > 0)
+    if not finished or (round_ is not None and round_ not in finished):
+        raise ConfigError(
+            f"arm {arm!r} has no such finished round",
+            got=round_,
+            expected=f"one of {', '.join(map(str, finished))}" if finished else "a run with a finished round",
+        )
+    number = finished[-1] if round_ is None else round_
+    verifier = load_state(plan, folder, arm, number).verifier
+    assert verifier is not None
+    return number, verifier
+
+
+def _start_model(plan: Plan, folder: RunFolder, arm: str) -> Generator:
+    return load_state(plan, folder, arm, 0).generator
+
+
+def _write(path: Path, found: Calibrated) -> None:
+    with storage_errors(path):
+        path.parent.mkdir(exist_ok=True)
+    write_file(path, found.model_dump_json(indent=1).encode() + b"\n")

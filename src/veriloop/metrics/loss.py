@@ -1,0 +1,50 @@
+"""Held-out loss: how well a language model explains what people wrote."""
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ..records import Estimate
+from ..samples import Samples
+from .base import Evaluation, Metric
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """A generator that knows how likely a text is, such as a causal language model."""
+
+    def loss(self, samples: Samples) -> tuple[NDArray, NDArray]:
+        """Negative log-likelihood in nats and number of tokens of each completion, shape (n,) each."""
+        ...
+
+
+class Loss(Metric, frozen=True):
+    """Negative log-likelihood of held-out completions, in nats per token.
+
+    The sum over all held-out pairs by the number of their tokens, so it depends on the tokenizer. The
+    standard error is that of this ratio over the pairs, by the delta method. The pairs are the same in every
+    round and arm, so that differences are more exact than this error.
+
+    NaN where the generator does not tell likelihoods, such as a model behind a URL.
+
+    Cost: one forward pass over the held-out pairs.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("loss",)
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        """``loss``."""
+        generator = evaluation.generator
+        if not isinstance(generator, Likelihood):
+            return {"loss": Estimate(np.nan, np.nan)}
+        nats, tokens = (np.asarray(column, float) for column in generator.loss(evaluation.real))
+        n, total = len(tokens), tokens.sum()
+        if total == 0:
+            return {"loss": Estimate(np.nan, np.nan)}
+        loss = nats.sum() / total
+        residual = nats - loss * tokens
+        error = np.sqrt(n / (n - 1) * (residual**2).sum()) / total if n > 1 else np.nan
+        return {"loss": Estimate(float(loss), float(error))}

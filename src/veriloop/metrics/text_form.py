@@ -1,0 +1,59 @@
+"""The form of texts: how long they are, and how many are no texts of the model's own."""
+
+from typing import ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from ..records import Estimate
+from .base import Evaluation, Metric
+from .standard_errors import mean
+from .texts import words, written
+
+SHORTEST_COPY = 4
+"""A shorter run of words is no copy: names and idioms stand in both texts by right."""
+
+
+class TextForm(Metric, frozen=True):
+    """Mean length, and the shares of empty and of copied texts.
+
+    ``length`` counts words. ``empty`` is the share of texts without a word. ``copied`` is the share of texts
+    of which more than half stands in the source verbatim: one run of more than half of the text's words, and
+    of at least 4, occurs in the source, but for case and punctuation.
+
+    Texts are decoded greedily where the generator can. Standard errors are those of means over the held-out
+    prompts.
+
+    Cost: below a millisecond a text, beside the decoding, which all metrics of text share.
+
+    Attributes:
+        column: The column that was written.
+        source: The column that it could be copied from.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("length", "empty", "copied")
+
+    column: str = "summary"
+    source: str = "document"
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        """``length`` in words, ``empty`` and ``copied`` between 0 and 1.
+
+        Raises:
+            DataError: A column is missing or holds no text.
+        """
+        samples = written(evaluation, self.column)
+        texts = [words(text) for text in samples.texts(self.column)]
+        sources = [words(text) for text in samples.texts(self.source)]
+        length = np.array([len(text) for text in texts], float)
+        copied = [is_copied(text, source) for text, source in zip(texts, sources, strict=True)]
+        return {"length": mean(length), "empty": mean(length == 0), "copied": mean(np.array(copied, bool))}
+
+
+def is_copied(text: list[str], source: list[str]) -> bool:
+    """Whether more than half of ``text``, and `SHORTEST_COPY` words at least, is one run in ``source``."""
+    run = max(len(text) // 2 + 1, SHORTEST_COPY)
+    # Words hold no space, so with one on either side a match begins and ends where words do.
+    whole = f" {' '.join(source)} "
+    return any(f" {' '.join(text[i : i + run])} " in whole for i in range(len(text) - run + 1))

@@ -1,0 +1,45 @@
+"""What the metrics of text look at: the texts written for held-out prompts, and their words."""
+
+import re
+from typing import Protocol, runtime_checkable
+
+from ..samples import Samples
+from .base import Evaluation
+
+_WORD = re.compile(r"\w+")
+
+
+@runtime_checkable
+class Greedy(Protocol):
+    """A generator that can also decode greedily, such as a causal language model."""
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether its ordinary samples are greedy already."""
+        ...
+
+    def greedy(self, condition: Samples) -> Samples:
+        """One text for each row of ``condition``, taking the likeliest token at each step."""
+        ...
+
+
+def written(evaluation: Evaluation, column: str) -> Samples:
+    """The texts that the metrics judge, one for each held-out prompt, with the prompts' columns.
+
+    They are decoded greedily where the generator can do so: published numbers are, and sampling noise would
+    hide a round's small changes. All metrics share them.
+
+    Args:
+        evaluation: The round's model.
+        column: The column that was written.
+    """
+    generator, generated = evaluation.generator, evaluation.generated
+    if not isinstance(generator, Greedy) or generator.is_greedy:
+        return generated
+    condition = generated.only([name for name in generated if name != column])
+    return evaluation.once("greedy texts", lambda: generator.greedy(condition))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in any script, in lower case: runs of letters, digits and underscores."""
+    return _WORD.findall(text.lower())

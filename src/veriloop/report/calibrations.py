@@ -1,0 +1,147 @@
+"""Calibrations in front of people: a table of numbers, and a ROC curve."""
+
+import math
+from typing import NamedTuple
+
+import plotly.graph_objects as go
+from pydantic import ValidationError
+
+from ..advise.calibrated import FOLDER, Calibrated
+from ..advise.calibration import Calibration
+from ..advise.intervals import Interval, Share
+from ..errors import CorruptFileError
+from ..store.folder import RunFolder
+from .figures import TEMPLATE
+from .names import MISSING
+from .palette import USUAL_ARMS
+
+DECIDED_BY = {
+    "verifier": "The verifier decides itself.",
+    "given": "Accepted from the given score of {threshold:.4g} on.",
+    "chosen": "A threshold of {threshold:.4g} tells good from bad best. The error rates are cross-fitted: "
+    "each sample is decided on by a threshold chosen without it.",
+}
+
+
+class Line(NamedTuple):
+    """A row of the table: what, how much, its 95 % interval, and of how many."""
+
+    name: str
+    value: str
+    interval: str
+    of: str
+
+
+class Shown(NamedTuple):
+    """A calibration on a page; ``id`` is its figure's, empty when it has none."""
+
+    id: str
+    found: Calibrated
+    lines: list[Line]
+    remark: str
+
+
+def calibrations(folder: RunFolder) -> list[Shown]:
+    """The calibrations of a run that ``veriloop calibrate`` has left, by name.
+
+    Raises:
+        CorruptFileError: One of them cannot be read.
+    """
+    shown = []
+    for number, path in enumerate(sorted((folder.path / FOLDER).glob("*.json"))):
+        try:
+            found = Calibrated.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as e:
+            raise CorruptFileError(f"{path} cannot be read", fix="delete it, and calibrate anew") from e
+        has_curve = found.calibration is not None and bool(found.calibration.curve)
+        shown.append(Shown(f"calibration-{number}" if has_curve else "", found, lines(found), remark(found)))
+    return shown
+
+
+def lines(found: Calibrated) -> list[Line]:
+    """The numbers of a finding, as people read them."""
+    rows: list[Line] = []
+    if found.calibration is not None:
+        rows += _verdict_lines(found.calibration)
+    for trait, preferred in found.preferences.items():
+        rows.append(_line(f"correlation with {trait}", preferred.correlation, f"{preferred.samples:,}"))
+    for place, share in found.positions.items():
+        rows.append(_share(f"accuracy at {place}", share))
+    if found.agreement is not None:
+        seen = found.agreement
+        rows.append(_line("Krippendorff's alpha", seen.alpha, f"{seen.units:,}"))
+        rows += [_line(f"Cohen's kappa, {pair}", kappa, "") for pair, kappa in seen.kappa.items()]
+        rows += [
+            Line(f"accuracy of {name} (Dawid, Skene)", _percent(value), "", "")
+            for name, value in seen.accuracy.items()
+        ]
+    return rows
+
+
+def remark(found: Calibrated) -> str:
+    """How it was decided, and why samples were not judged, in sentences."""
+    calibration = found.calibration
+    if calibration is None:
+        return ""
+    sentences = [DECIDED_BY[calibration.decided_by].format(threshold=calibration.threshold)]
+    if calibration.abstentions:
+        worst = "; ".join(
+            f"{reason or 'no reason given'} ({n:,})" for reason, n in calibration.abstentions.items()
+        )
+        sentences.append(f"Abstained because: {worst}.")
+    return " ".join(sentences)
+
+
+def roc_figure(calibration: Calibration) -> go.Figure:
+    """True accepts over false accepts as the threshold falls, beside the diagonal of a coin."""
+    style = USUAL_ARMS["verified"]
+    figure = go.Figure(layout={"template": TEMPLATE, "hovermode": "closest"})
+    figure.add_trace(
+        go.Scatter(
+            x=[0, 1],
+            y=[0, 1],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": USUAL_ARMS["all_real"].colour, "dash": "dot", "width": 1.5},
+        )
+    )
+    points = calibration.curve
+    figure.add_trace(
+        go.Scatter(
+            x=[p.false_accept for p in points],
+            y=[p.true_accept for p in points],
+            customdata=[p.threshold for p in points],
+            mode="lines",
+            line={"color": style.colour, "width": 2.25, "shape": "hv"},
+            hovertemplate="from %{customdata:.3g} on: %{y:.1%} of good, %{x:.1%} of bad<extra></extra>",
+        )
+    )
+    figure.update_yaxes(title="good ones accepted", tickformat=".0%", range=[0, 1.02])
+    return figure.update_xaxes(title="bad ones accepted", tickformat=".0%", range=[-0.02, 1])
+
+
+def _verdict_lines(c: Calibration) -> list[Line]:
+    return [
+        _share("right decisions", c.accuracy),
+        _share("false accepts, of the bad", c.false_accept),
+        _share("false rejects, of the good", c.false_reject),
+        _line("area under the ROC curve", c.auc, ""),
+        _share("abstained, of the good", c.abstained_good),
+        _share("abstained, of the bad", c.abstained_bad),
+    ]
+
+
+def _share(name: str, share: Share) -> Line:
+    interval = f"{_percent(share.low)} to {_percent(share.high)}" if share.total else ""
+    return Line(name, _percent(share.value), interval, f"{share.count:,} of {share.total:,}")
+
+
+def _line(name: str, interval: Interval, of: str) -> Line:
+    if math.isnan(interval.value):
+        return Line(name, MISSING, "", of)
+    around = "" if math.isnan(interval.low) else f"{interval.low:.3f} to {interval.high:.3f}"
+    return Line(name, f"{interval.value:.3f}", around, of)
+
+
+def _percent(share: float) -> str:
+    return MISSING if math.isnan(share) else f"{share:.1%}"

@@ -1,0 +1,161 @@
+"""A table of verdicts and what is known of the samples: a judge's, or several people's."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..advise.agreement import Level, agreement
+from ..advise.calibrated import Calibrated
+from ..advise.calibration import calibrate
+from ..advise.intervals import Share
+from ..advise.preference import Preference, accuracy_by, preference
+from ..errors import ConfigError, DataError
+from ..rng import Address
+from ..verdicts import Decision, Verdicts
+
+
+def _read_lines(path: Path) -> pd.DataFrame:
+    # Not pandas' own reader, which guesses dates from the names of columns.
+    return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines() if line.strip()])
+
+
+READERS = {
+    ".csv": pd.read_csv,
+    ".jsonl": _read_lines,
+    ".parquet": pd.read_parquet,
+}
+YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})
+NO = frozenset({"0", "0.0", "false", "no", "reject", "bad"})
+
+
+def calibrate_table(
+    path: Path,
+    *,
+    score: str | None = None,
+    gold: str | None = None,
+    annotators: Sequence[str] = (),
+    text: str | None = None,
+    position: str | None = None,
+    at: float | None = None,
+    level: Level = "nominal",
+) -> Calibrated:
+    """Calibrate a column of verdicts against a column of gold labels, or compare annotators, or both.
+
+    Args:
+        path: A .jsonl, .parquet or .csv file, one row a sample.
+        score: The column of scores, or of words like accept and reject; empty where it abstained.
+        gold: The column of gold labels: 1 and 0, true and false, yes and no, accept and reject, good and
+            bad. Rows without one are left out of all but the annotators' agreement.
+        annotators: Columns of people's labels.
+        text: The column whose length the verdicts should not prefer.
+        position: A column that should not matter, such as which of two answers was shown first.
+        at: See `veriloop.advise.calibration.calibrate`.
+        level: See `veriloop.advise.agreement.agreement`.
+
+    Raises:
+        ConfigError: Only one of ``score`` and ``gold`` is given, or neither and no annotators.
+        DataError: The file cannot be read, or a column is missing or cannot be understood.
+    """
+    if (score is None) != (gold is None) or (score is None and not annotators):
+        raise ConfigError("what to compare", expected="--score with --gold, or --annotators, or all three")
+    if score is None and (text or position):
+        raise ConfigError("--text and --position", expected="with --score and --gold")
+    table = _read(path, [name for name in (score, gold, *annotators, text, position) if name])
+    found = Calibrated(
+        subject=f"column {score} of {path.name}" if score else f"annotators of {path.name}",
+        good_are=f"rows with a yes in column {gold}" if gold else "not given",
+        bad_are=f"rows with a no in column {gold}" if gold else "not given",
+    )
+    if score is not None and gold is not None:
+        found = _with_verdicts(found, table, score, gold, text, position, at)
+    if annotators:
+        labels = _labels(table, annotators, level)
+        rng = Address(seed=0, arm="agreement").rng()
+        found = found.model_copy(update={"agreement": agreement(labels, rng, level)})
+    return found
+
+
+def _with_verdicts(
+    found: Calibrated,
+    table: pd.DataFrame,
+    score: str,
+    gold: str,
+    text: str | None,
+    position: str | None,
+    at: float | None,
+) -> Calibrated:
+    table = table[table[gold].notna()]
+    good = _yes_or_no(table[gold])
+    verdicts = _verdicts(table[score])
+    calibration = calibrate(verdicts, good, at)
+    preferences: dict[str, Preference] = {}
+    if text is not None:
+        length = table[text].map(lambda value: len(value) if isinstance(value, str) else np.nan)
+        preferences[f"length of {text}"] = preference(verdicts.score, length.to_numpy(float), good)
+    preferences["row of the table"] = preference(verdicts.score, np.arange(len(table), dtype=float), good)
+    positions: dict[str, Share] = {}
+    if position is not None:
+        accepts = verdicts.decide(verdicts.score >= calibration.threshold).is_(Decision.ACCEPT)
+        judged = ~verdicts.is_(Decision.ABSTAIN)
+        positions = accuracy_by(table[position].astype(str).to_numpy(), accepts == good, judged)
+    return found.model_copy(
+        update={"calibration": calibration, "preferences": preferences, "positions": positions}
+    )
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigError("table", got=str(path), expected=f"a file ending in {', '.join(READERS)}")
+    try:
+        table = reader(path)
+    except FileNotFoundError:
+        raise DataError(f"no such file: {path}", fix="check the path") from None
+    except (ValueError, OSError) as e:  # every parser's own error is a ValueError
+        raise DataError(f"{path} cannot be read", got=str(e).splitlines()[0]) from e
+    for name in columns:
+        if name not in table:
+            known = ", ".join(map(str, table.columns))
+            raise DataError(f"{path} has no such column", got=name, expected=f"one of {known}")
+    return table
+
+
+def _yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
+    words = column.astype(str).str.strip().str.lower()
+    unknown = sorted(set(words) - YES - NO)
+    if unknown:
+        raise DataError(
+            f"column {column.name!r}",
+            got=", ".join(unknown[:3]),
+            expected="1 and 0, yes and no, or accept and reject",
+        )
+    return words.isin(YES).to_numpy(bool)
+
+
+def _verdicts(column: pd.Series) -> Verdicts:
+    missing = column.isna().to_numpy(bool)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        score = column.to_numpy(float, na_value=np.nan)
+        return Verdicts(score, np.where(np.isfinite(score), Decision.OPEN, Decision.ABSTAIN))
+    words = column.astype(str).str.strip().str.lower()
+    silent = missing | (words == "abstain").to_numpy(bool)
+    said = np.zeros(len(column), bool)
+    said[~silent] = _yes_or_no(column[~silent])
+    decision = np.where(silent, Decision.ABSTAIN, np.where(said, Decision.ACCEPT, Decision.REJECT))
+    return Verdicts(np.where(silent, np.nan, said), decision)
+
+
+def _labels(table: pd.DataFrame, annotators: Sequence[str], level: Level) -> dict[str, NDArray[np.float64]]:
+    """Labels as numbers; words, which have no differences, as their place among all words used."""
+    columns = [table[name] for name in annotators]
+    if all(pd.api.types.is_numeric_dtype(column) for column in columns):
+        return {str(c.name): c.to_numpy(float, na_value=np.nan) for c in columns}
+    if level == "interval":
+        raise DataError("labels whose differences count", got="words", expected="columns of numbers")
+    words = pd.Index(sorted({str(word) for column in columns for word in column.dropna()}))
+    codes = {str(c.name): words.get_indexer(pd.Index(c.astype(str))).astype(float) for c in columns}
+    return {str(c.name): np.where(c.isna(), np.nan, codes[str(c.name)]) for c in columns}

@@ -1,0 +1,76 @@
+"""Sample texts: what the models of a run write for held-out prompts, beside what a person wrote."""
+
+from dataclasses import dataclass
+
+from ..samples import Samples
+from ..store.folder import RunFolder
+from .pictures import first_middle_last
+from .summary import by_arm
+
+PROMPTS = 4
+"""How many held-out prompts are shown."""
+
+LONGEST = 400
+"""Characters of a prompt; the rest of an article says little more."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What an arm's model wrote after a round; "start" is the model that all arms share."""
+
+    arm: str
+    round: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What the models of a run wrote for one prompt.
+
+    Attributes:
+        prompt: Its beginning.
+        reference: What a person wrote; empty where there is nothing.
+        texts: The start model's, then those of the first, middle and last round of every arm.
+    """
+
+    prompt: str
+    reference: str
+    texts: list[Text]
+
+
+def passages(folder: RunFolder) -> list[Passage]:
+    """Of the first held-out prompts of a run; none when its learner writes no texts.
+
+    Raises:
+        CorruptFileError: A file of samples cannot be read.
+    """
+    config = folder.manifest().config
+    prompt = config.get("learner", {}).get("prompt", {})
+    written, source = prompt.get("completion"), prompt.get("shorten")
+    chains = by_arm(folder.records(), config.get("arms", {}))
+    if written is None or not chains:
+        return []
+    shown = [("start", next(iter(chains)), 0)]
+    for arm, chain in chains.items():
+        shown += [(arm, arm, round_) for round_ in first_middle_last([r.round for r in chain if r.round > 0])]
+    made: list[tuple[str, int, Samples]] = []
+    for name, arm, round_ in shown:
+        path = folder.round_directory(round_, arm) / "preview.npz"
+        if path.exists():
+            made.append((name, round_, Samples.load(path).select(slice(PROMPTS))))
+    if not made:
+        return []
+    first = made[0][2]
+    reference = first.texts("reference") if "reference" in first else [""] * len(first)
+    return [
+        Passage(
+            prompt=_shortened(first.texts(source)[i]),
+            reference=reference[i],
+            texts=[Text(name, round_, samples.texts(written)[i]) for name, round_, samples in made],
+        )
+        for i in range(len(first))
+    ]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rsplit(maxsplit=1)[0]} …"

@@ -1,0 +1,129 @@
+"""Rounds on text: held-out prompts, the best of n for each prompt, a function as verifier."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veriloop.config import plan_from
+from veriloop.errors import ExhaustedError
+from veriloop.generator import Generator
+from veriloop.learners.base import Learner
+from veriloop.loop import run
+from veriloop.samples import Samples
+from veriloop.store.folder import RunFolder
+
+
+class GuessingGenerator(Generator):
+    """Answers with a random number: its skill is the share of right answers beside."""
+
+    def __init__(self, skill: float) -> None:
+        self.skill = skill
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        assert condition is not None
+        guess = np.where(rng.random(n) < self.skill, condition.array("answer"), rng.integers(100, size=n))
+        return condition.with_columns(summary=[str(g) for g in guess])
+
+    def save(self, directory: Path) -> None:
+        (directory / "skill.json").write_text(json.dumps(self.skill))
+
+    @classmethod
+    def load(cls, directory: Path) -> "GuessingGenerator":
+        return cls(json.loads((directory / "skill.json").read_text()))
+
+
+class Guessing(Learner, frozen=True):
+    """Learns the share of right answers that it was shown."""
+
+    generator_type = GuessingGenerator
+
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> GuessingGenerator:
+        right = [int(a) == b for a, b in zip(samples.texts("summary"), samples.array("answer"), strict=True)]
+        return GuessingGenerator(0.9 * float(np.mean(right)) if right else 0.1)
+
+
+# In a file of their own, so that the processes which call them need not import all that is above.
+CHECKS = """
+def nearness(row):
+    return -abs(int(row["summary"]) - row["answer"])
+
+def is_right(row):
+    return int(row["summary"]) == row["answer"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "sums.py").write_text(CHECKS)
+    rows = [{"name": f"sum {i}", "question": f"{i} + {i} =", "answer": 2 * i} for i in range(30)]
+    path = tmp_path / "sums.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {"id": "name", "document": "question", "summary": None, "keep": ["answer"]}
+    return {
+        "rounds": 2,
+        "dataset": {"kind": "text", "files": str(path), "held_out": 10, "columns": columns, "start": 0},
+        "learner": "test_text:Guessing",
+        "verifier": {"kind": "function", "function": "sums:nearness"},
+        "acceptance": {"kind": "top_fraction", "fraction": 0.25},
+        "schedule": {"kind": "constant", "n": 20},
+        "chunk_size": 70,
+        "metrics": ["text_form"],
+        "arms": ["verified"],
+    }
+
+
+def test_best_of_four_for_each_prompt(config: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_from({**config, "balance": "id", "keep_rejected": True})
+    folder = run(plan, tmp_path / "run")
+    for round_ in (1, 2):
+        kept = folder.kept(round_, "verified")
+        record = next(r for r in folder.records() if r.round == round_)
+        assert record.counts.generated == 80
+        others = Samples.load(folder.round_directory(round_, "verified") / "rejected.npz")
+        train = plan.dataset.load(plan.seed).train
+        assert sorted(kept.texts("id")) == sorted(train.texts("id")), "one for each prompt"
+        for i, name in enumerate(kept.texts("id")):
+            missed = [
+                abs(int(text) - a)
+                for other, text, a in zip(
+                    others.texts("id"), others.texts("summary"), others.array("answer"), strict=True
+                )
+                if other == name
+            ]
+            assert len(missed) == 3
+            assert abs(int(kept.texts("summary")[i]) - kept.array("answer")[i]) <= min(missed)
+
+
+def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_from(config)
+    folder = run(plan, tmp_path / "run")
+    test = plan.dataset.load(plan.seed).test
+    shown = Samples.load(folder.round_directory(1, "verified") / "preview.npz")
+    assert shown["id"] == test["id"], "the ten that are held out, though the plan asks for 2,000 samples"
+    assert Samples.load(folder.path / "real.npz").same_as(test)
+    few = run(plan_from({**config, "evaluation_samples": 4}), tmp_path / "few")
+    shown = Samples.load(few.round_directory(1, "verified") / "preview.npz")
+    assert shown["id"] == test.texts("id")[:4]
+
+
+def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tmp_path: Path) -> None:
+    config["verifier"] = {**config["verifier"], "columns": ["summary"]}
+    with pytest.raises(ExhaustedError, match=r"abstained \(the first: KeyError: 'answer'\)"):
+        run(plan_from({**config, "max_candidates": 80}), tmp_path / "run")
+    assert len(RunFolder(tmp_path / "run").records()) == 1
+
+
+def test_right_answers_only(config: dict[str, Any], tmp_path: Path) -> None:
+    verifier = {"kind": "function", "function": "sums:is_right", "workers": 2}
+    folder = run(plan_from({**config, "verifier": verifier, "acceptance": "accept_all"}), tmp_path / "run")
+    kept = folder.kept(2, "verified")
+    assert [int(text) for text in kept.texts("summary")] == kept.array("answer").tolist()
+    first, last = (
+        GuessingGenerator.load(folder.round_directory(k, "verified") / "generator") for k in (0, 2)
+    )
+    assert first.skill < last.skill

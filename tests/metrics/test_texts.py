@@ -1,0 +1,186 @@
+"""The metrics of text, on texts whose numbers can be counted by hand, and by another's implementation."""
+
+import math
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from veriloop.errors import DataError
+from veriloop.generator import Generator
+from veriloop.metrics.base import Evaluation, Metric
+from veriloop.metrics.loss import Loss
+from veriloop.metrics.rouge import Rouge
+from veriloop.metrics.text_diversity import TextDiversity
+from veriloop.metrics.text_form import TextForm, is_copied
+from veriloop.metrics.texts import words
+from veriloop.samples import Samples
+from veriloop.testing import check_metric
+
+
+class Writer(Generator):
+    """Writes a random word greedily called; its likelihoods are made up, so that their ratio is known."""
+
+    def __init__(self, is_greedy: bool = True) -> None:
+        self.is_greedy = is_greedy
+        self.asked = 0
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        raise NotImplementedError
+
+    def greedy(self, condition: Samples) -> Samples:
+        self.asked += 1
+        assert "summary" not in condition
+        return condition.with_columns(summary=["greedy words"] * len(condition))
+
+    def loss(self, samples: Samples) -> tuple[NDArray, NDArray]:
+        tokens = np.array([len(words(text)) for text in samples.texts("summary")])
+        return tokens * (1.0 + np.arange(len(tokens)) % 2), tokens
+
+    def save(self, directory: Path) -> None: ...
+
+    @classmethod
+    def load(cls, directory: Path) -> "Writer":
+        raise NotImplementedError
+
+
+def samples(written: list[str], reference: list[str] | None = None, document: str = "") -> Samples:
+    n = len(written)
+    return Samples(id=np.arange(n), document=[document] * n, reference=reference or written, summary=written)
+
+
+def evaluation(*args, generator: Generator | None = None, **kwargs) -> Evaluation:
+    made = samples(*args, **kwargs)
+    return Evaluation(generator or Writer(), made, made)
+
+
+def measure(metric: Metric, of: Evaluation) -> dict:
+    return metric.measure(of, np.random.default_rng(0))
+
+
+def random_texts(n: int, rng: np.random.Generator) -> list[str]:
+    vocabulary = np.array([f"w{i}" for i in range(200)])
+    weights = 1 / np.arange(1, 201)
+    lengths = rng.integers(5, 15, n)
+    return [" ".join(rng.choice(vocabulary, k, p=weights / weights.sum())) for k in lengths]
+
+
+@pytest.mark.parametrize("metric", [Rouge(stem=False), TextForm(), TextDiversity(), Loss()])
+def test_keeps_the_contract(metric: Metric) -> None:
+    rng = np.random.default_rng(1)
+    check_metric(metric, evaluation(random_texts(30, rng), random_texts(30, rng), document="w1 w2 w3 w4"))
+
+
+@pytest.mark.parametrize("metric", [Rouge(stem=False), TextForm(), TextDiversity(), Loss()])
+def test_without_texts_there_is_no_number(metric: Metric) -> None:
+    found = measure(metric, evaluation([]))
+    assert set(found) == set(metric.names)
+    assert all(math.isnan(e.value) for e in found.values())
+
+
+def test_rouge_is_the_mean_of_the_pairs_with_its_error() -> None:
+    found = measure(Rouge(stem=False), evaluation(["a b", "c", "d"], ["a b", "a c", "a"]))
+    scores = np.array([1, 2 / 3, 0])
+    assert found["rouge1"].value == pytest.approx(scores.mean())
+    assert found["rouge1"].se == pytest.approx(scores.std(ddof=1) / math.sqrt(3))
+    assert found["rouge2"].value == pytest.approx(1 / 3)
+    assert found["rougeL"].value == pytest.approx(scores.mean())
+
+
+def test_a_sampling_generator_is_measured_by_its_greedy_texts_made_once() -> None:
+    generator = Writer(is_greedy=False)
+    of = evaluation(["sampled"], ["greedy words"], generator=generator)
+    assert measure(Rouge(stem=False), of)["rouge1"].value == 1
+    assert measure(TextForm(), of)["length"].value == 2
+    assert measure(TextDiversity(), of)["distinct1"].value == 1
+    assert generator.asked == 1
+    assert measure(TextForm(), evaluation(["sampled"]))["length"].value == 1, "greedy samples are taken as is"
+
+
+def test_form_by_hand() -> None:
+    document = "The Mayor said: prices, in the old town, will rise next year."
+    written = [
+        "Mayor said prices in the old town",  # all of it
+        "he said that prices in the old town will",  # 6 of 9 in one run
+        "prices rise in the old town, said a man",  # 4 of 9
+        "next year",  # too short to be called a copy
+        "...",
+        "",
+    ]
+    found = measure(TextForm(), evaluation(written, document=document))
+    assert found["length"].value == pytest.approx((7 + 9 + 9 + 2) / 6)
+    assert found["empty"].value == pytest.approx(2 / 6)
+    assert found["copied"].value == pytest.approx(2 / 6)
+    assert found["empty"].se == pytest.approx(math.sqrt(2 / 6 * 4 / 6 / 5))
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "expected"),
+    [
+        ("a b c d", "x a b c d y", True),
+        ("a b c", "a b c", False),
+        ("a b c d e f g h", "a b c d", False),
+        ("a b c d e f g", "a b c d", True),
+        ("a b c d", "xa b c dy", False),
+        ("", "", False),
+    ],
+)
+def test_what_is_a_copy(text: str, source: str, expected: bool) -> None:
+    assert is_copied(text.split(), source.split()) is expected
+
+
+def test_diversity_by_hand() -> None:
+    found = measure(TextDiversity(), evaluation(["the cat sat", "The cat ran", "a"]))
+    assert found["distinct1"].value == pytest.approx(5 / 7)
+    assert found["distinct2"].value == pytest.approx(3 / 4)
+    assert found["bigram_entropy"].value == pytest.approx(1.5)
+    same = measure(TextDiversity(), evaluation(["the cat"] * 50))
+    assert (same["distinct2"].value, same["bigram_entropy"].value) == (1 / 50, 0)
+
+
+def test_diversity_by_plain_counting() -> None:
+    texts = random_texts(300, np.random.default_rng(3))
+    pairs = Counter(pair for text in texts for pair in pairwise(text.split()))
+    found = measure(TextDiversity(), evaluation(texts))
+    assert found["distinct2"].value == pytest.approx(len(pairs) / pairs.total())
+    shares = np.array(list(pairs.values())) / pairs.total()
+    assert found["bigram_entropy"].value == pytest.approx(-(shares * np.log2(shares)).sum())
+
+
+def test_diversity_errors_are_of_the_size_of_the_spread() -> None:
+    rng = np.random.default_rng(4)
+    draws = [measure(TextDiversity(), evaluation(random_texts(100, rng))) for _ in range(60)]
+    for name in TextDiversity.names:
+        spread = np.std([d[name].value for d in draws], ddof=1)
+        error = np.mean([d[name].se for d in draws])
+        # The jackknife is not too small on average (Efron and Stein); 60 draws know a spread to 1/sqrt(118).
+        assert spread * (1 - 3 / math.sqrt(118)) < error < 2 * spread
+
+
+def test_loss_is_per_token_and_its_error_that_of_a_ratio() -> None:
+    texts = random_texts(200, np.random.default_rng(5))
+    found = measure(Loss(), evaluation(texts))["loss"]
+    tokens = np.array([len(text.split()) for text in texts])
+    nats = tokens * (1.0 + np.arange(200) % 2)
+    assert found.value == pytest.approx(nats.sum() / tokens.sum())
+    rng = np.random.default_rng(6)
+    rows = rng.integers(200, size=(4000, 200))
+    bootstrap = np.std(nats[rows].sum(1) / tokens[rows].sum(1))
+    # 4,000 draws know a spread to 1.1 %; the delta method leaves out terms of relative order 1/n.
+    assert found.se == pytest.approx(bootstrap, rel=0.05)
+
+
+def test_a_model_without_likelihoods_has_no_loss() -> None:
+    found = Loss().measure(Evaluation(None, samples(["a"]), samples(["a"])), np.random.default_rng(0))  # pyright: ignore[reportArgumentType]
+    assert math.isnan(found["loss"].value)
+
+
+def test_columns_must_be_there_and_hold_text() -> None:
+    for metric in (Rouge(column="answer"), TextForm(source="answer"), TextDiversity(column="answer")):
+        with pytest.raises(DataError, match="no such column"):
+            measure(metric, evaluation(["a"]))
+    with pytest.raises(DataError, match="is an array"):
+        measure(Rouge(reference="id"), evaluation(["a"]))

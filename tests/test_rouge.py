@@ -1,0 +1,96 @@
+import gzip
+import json
+import os
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriloop.errors import MissingExtraError
+from veriloop.rouge import Measure, f1, tokens
+
+MEASURES = get_args(Measure)
+WORDS = (
+    "the",
+    "cats",
+    "sat",
+    "on",
+    "mat",
+    "running",
+    "runs",
+    "skies",
+    "dying",
+    "it's",
+    "U.K.",
+    "naïve",
+    "£5",
+    "\n",
+)
+# Few different words, so that texts share some; and whatever else there may be in a text.
+texts = st.one_of(
+    st.text(max_size=40),
+    st.lists(st.sampled_from(WORDS)).map(" ".join),
+)
+
+
+def theirs(stem: bool):
+    scorer = pytest.importorskip("rouge_score.rouge_scorer")
+    return scorer.RougeScorer(MEASURES, use_stemmer=stem)
+
+
+@pytest.fixture(scope="module")
+def scorers():
+    return {stem: theirs(stem) for stem in (False, True)}
+
+
+@pytest.mark.parametrize("stem", [False, True])
+@given(written=texts, reference=texts)
+def test_scores_are_those_of_rouge_score(scorers, stem, written, reference):
+    expected = scorers[stem].score(reference, written)
+    for measure in MEASURES:
+        assert f1(measure, tokens(written, stem), tokens(reference, stem)) == expected[measure].fmeasure
+
+
+@pytest.mark.slow
+def test_and_on_two_thousand_real_pairs(scorers):
+    root = os.environ.get("VERILOOP_DATA")
+    path = Path(root or "") / "xsum" / "train.jsonl.gz"
+    if not path.is_file():
+        pytest.skip("needs VERILOOP_DATA/xsum")
+    with gzip.open(path, "rt") as file:
+        rows = [json.loads(line) for line in islice(file, 2000)]
+    assert len(rows) == 2000
+    differ = 0
+    for row in rows:
+        written = " ".join(row["document"].split()[:25])
+        expected = scorers[True].score(row["summary"], written)
+        pair = tokens(written), tokens(row["summary"])
+        differ += any(f1(measure, *pair) != expected[measure].fmeasure for measure in MEASURES)
+    assert differ == 0
+
+
+def test_by_hand():
+    written, reference = tokens("The cat sat.", stem=False), tokens("the cat never sat there", stem=False)
+    assert written == ["the", "cat", "sat"]
+    assert f1("rouge1", written, reference) == pytest.approx(2 * 3 / (3 + 5))
+    assert f1("rouge2", written, reference) == pytest.approx(2 * 1 / (2 + 4))
+    assert f1("rougeL", written, reference) == pytest.approx(2 * 3 / (3 + 5))
+    assert f1("rougeL", written[::-1], reference) == pytest.approx(2 * 1 / (3 + 5))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_without_words_the_score_is_zero(measure):
+    assert f1(measure, [], []) == f1(measure, ["a"], []) == f1(measure, [], ["a"]) == 0
+
+
+def test_the_missing_extra_is_named(monkeypatch):
+    from veriloop import rouge
+
+    monkeypatch.setitem(__import__("sys").modules, "nltk.stem.porter", None)
+    rouge._porter.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"veriloop\[llm\]"):
+        tokens("unheardofwords")
+    rouge._porter.cache_clear()
