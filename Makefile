@@ -7,12 +7,12 @@ BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench clean chromium
+.PHONY: demo test check bench clean chromium postgres
 
 demo: .venv/.user
 	$(BIN)/veriloop demo
 
-test: .venv/.developer chromium
+test: .venv/.developer chromium postgres
 	$(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/.developer
@@ -37,10 +37,16 @@ clean:
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,ray,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,judge,web,dev]'
 	touch $@ .venv/.user
 
 # The browser tests say so and skip where no browser can be had.
 chromium:
 	@command -v chromium > /dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy chromium; } \
 	    || echo "no chromium: the browser tests will be skipped"
+
+# The tests start a server of their own, with the programs that this brings; they say so and skip without.
+postgres:
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
+	    || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy postgresql; } \
+	    || echo "no postgresql: the tests of stores will run on SQLite only"

@@ -1,5 +1,6 @@
 """``veriloop reproduce``: the command around the experiments, which are tested on their own."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import get_args
@@ -9,6 +10,8 @@ import pytest
 from veriloop.cli.reproduce import reproduce
 from veriloop.experiments.base import Scale
 from veriloop.experiments.catalogue import EXPERIMENTS
+from veriloop.experiments.mnist_settings import RECIPES
+from veriloop.experiments.mnist_settings import SMOKE as SMALLEST
 
 SMOKE = ("reproduce", "linear-trajectories", "--scale", "smoke", "--executor", "serial")
 
@@ -45,6 +48,15 @@ MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
     "unknown experiment": (("reproduce", "linear-phases", "--out", "out"), "Did you mean 'linear-phase'?"),
     "unwritable": ((*SMOKE, "--out", "file/out"), "cannot write to file/out"),
     "a file for a folder": ((*SMOKE, "--out", "file"), "cannot write to file"),
+    "seeds of one computation": ((*SMOKE, "--out", "out", "--seeds", "2"), "is one computation of one seed"),
+    "unknown study": (
+        ("reproduce", "mnist", "--out", "out", "--only", "main, warm"),
+        "no such study: got 'warm', expected some of main, keep-ratio,",
+    ),
+    "nothing to write up": (
+        ("reproduce", "mnist", "--scale", "smoke", "--out", "new", "--only", "main", "--write-up"),
+        "no run in new has finished a round. Make the runs first, without --write-up",
+    ),
     "unknown executor": ((*SMOKE, "--out", "out", "--executor", "cloud"), "no executors of this kind"),
 }
 
@@ -62,4 +74,47 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert called.err.startswith("error: ")
     assert called.err.count("\n") == 1
     assert expected in called.err
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["file"]
+
+
+@pytest.fixture
+def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of a second under the name of the smallest scale."""
+    learner = {**SMALLEST.base["learner"], "channels": [2, 4], "epochs": 1, "min_steps": 5}
+    base = {**SMALLEST.base, "rounds": 1, "learner": learner, "evaluation_samples": 50}
+    monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(SMALLEST, base=base))
+
+
+MNIST = ("reproduce", "mnist", "--scale", "smoke", "--executor", "serial")
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_an_experiment_of_runs_tells_how_far_they_are_and_goes_on(veriloop, tmp_path: Path) -> None:
+    first = veriloop(*MNIST, "--only", "main", "--out", tmp_path)
+    assert first.code == 0
+    told = first.err.splitlines()
+    assert told[0].startswith("main-seed0: start model done: frechet ")
+    assert told[1].startswith("main-seed0: verified round 1/1 done: frechet ")
+    assert told[-1] == "main-seed0: finished"
+    assert str(tmp_path / "report.html") in first.out.splitlines()[-1]
+    more = veriloop(*MNIST, "--only", "verifier-update", "--seeds", "1", "--out", tmp_path)
+    assert more.code == 0
+    assert {line.partition(":")[0] for line in more.err.splitlines()} == {"verifier-update-seed0"}
+    again = veriloop(*MNIST, "--only", "main", "--out", tmp_path, "--json")
+    assert again.err == ""
+    printed = json.loads(again.out)
+    assert printed["texts"] == [str(tmp_path / "mnist-tables.md"), str(tmp_path / "report.html")]
+    assert printed["failed"] == []
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_a_run_that_fails_ends_in_one_line_after_the_results_of_the_others(
+    veriloop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(RECIPES["smoke"], start_sizes=(50, 5_000)))
+    called = veriloop(*MNIST, "--only", "start-set", "--out", tmp_path)
+    assert called.code == 2
+    assert called.out.splitlines()[-1].endswith("report.html")
+    assert called.err.splitlines()[-1].startswith(
+        "error: 1 of 2 runs failed (start-5000-seed0: start set larger"
+    )

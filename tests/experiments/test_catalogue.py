@@ -6,15 +6,20 @@ from pathlib import Path
 import pytest
 
 from veriloop.errors import ConfigError, StorageError
+from veriloop.executors.serial import Serial
 from veriloop.experiments.base import Setting
-from veriloop.experiments.catalogue import EXPERIMENTS, reproduce
+from veriloop.experiments.catalogue import EXPERIMENTS, Experiment, reproduce
 
 
 def no_nan(constant: str) -> float:
     raise AssertionError(f"{constant} is not JSON")
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+COMPUTED = [name for name, experiment in EXPERIMENTS.items() if not experiment.studies]
+"""Those made of runs have tests of their own: they take longer."""
+
+
+@pytest.mark.parametrize("name", COMPUTED)
 def test_results_and_figures(smoke: Setting, tmp_path: Path, name: str) -> None:
     done = reproduce(name, smoke, tmp_path / "new" / "folder")
     assert [path.name for path in (done.results, *done.figures)] == [
@@ -37,10 +42,26 @@ def test_an_unknown_experiment_is_refused(smoke: Setting, tmp_path: Path) -> Non
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(
     smoke: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(EXPERIMENTS, "linear-phase", lambda _: pytest.fail("computed"))
+    never = Experiment(lambda *_: pytest.fail("computed"), ())
+    monkeypatch.setitem(EXPERIMENTS, "linear-phase", never)
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="Not a directory"):
         reproduce("linear-phase", smoke, tmp_path / "file" / "out")
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(StorageError, match="permission denied"):
         reproduce("linear-phase", smoke, tmp_path / "closed")
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("linear-phase", {"seeds": 2}, "linear-phase is one computation of one seed"),
+        ("linear-phase", {"only": ("main",)}, "linear-phase is one computation of one seed"),
+        ("linear-phase", {"write_up": True}, "linear-phase is one computation of one seed"),
+        ("mnist", {"only": ("main", "keep")}, r"no such study: got 'keep', .*Did you mean 'keep-ratio'\?"),
+    ],
+)
+def test_what_an_experiment_cannot_do_is_refused(tmp_path: Path, name: str, more: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        reproduce(name, Setting("smoke", 0, Serial(), **more), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -39,7 +39,13 @@ def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: b
     if json:
         print_json(outcome_json(folder, report, summaries))
         return
+    manifest = folder.manifest()
     print_table(outcome_table(summaries))
-    for arm, reason in folder.manifest().stopped_arms.items():
+    for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
     typer.echo(f"report: {report}")
+    if manifest.status == "waiting":
+        typer.echo(
+            f"{manifest.reason}; judge them with: veriloop serve {out.parent},"
+            f" then go on with: veriloop resume {out}"
+        )

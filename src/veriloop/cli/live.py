@@ -55,17 +55,17 @@ class View(Protocol):
 
 
 class Lines:
-    """A line for each finished round."""
+    """A line for each finished round; each begins with ``prefix``."""
 
-    def __init__(self, folder: RunFolder, watch: Watch, file: TextIO) -> None:
-        self._folder, self._watch, self._file = folder, watch, file
+    def __init__(self, folder: RunFolder, watch: Watch, file: TextIO, prefix: str = "") -> None:
+        self._folder, self._watch, self._file, self._prefix = folder, watch, file, prefix
         self._started = any(arm.done >= 0 for arm in watch.arms.values())
 
     def show(self, events: list[Event]) -> None:
         """Print what these events have to say."""
         for event in events:
             if line := self._line(event):
-                print(line, file=self._file, flush=True)
+                print(f"{self._prefix}{line}", file=self._file, flush=True)
 
     def _line(self, event: Event) -> str | None:
         match event:

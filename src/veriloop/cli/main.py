@@ -1,11 +1,13 @@
 """The entry point of the command ``veriloop``: puts the verbs together, and turns errors into one line."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from ..errors import VeriloopError
+from .calibrate import calibrate
 from .demo import demo
 from .export import export
 from .list import list_runs
@@ -14,9 +16,11 @@ from .report import report
 from .reproduce import reproduce
 from .resume import resume
 from .run import run
+from .serve import serve
 from .simulate import simulate
 from .theory import app as theory
 from .validate import validate
+from .verdicts import app as verdicts
 
 app = typer.Typer(
     name="veriloop",
@@ -31,6 +35,9 @@ app.command()(export)
 app.add_typer(theory, name="theory")
 app.command()(simulate)
 app.command()(reproduce)
+app.command()(serve)
+app.add_typer(verdicts, name="verdicts")
+app.command()(calibrate)
 
 
 def _version(asked: bool) -> None:
@@ -52,6 +59,9 @@ def veriloop(
 
 def main() -> None:
     """Run the command line. Mistakes of the user end in one line on stderr and exit code 2."""
+    # Parts and functions of the user's own are looked for here as well, as Python does for a script.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     try:
         app()
     except VeriloopError as e:

@@ -34,10 +34,12 @@ def new_table() -> "Table":
 
 def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
+    manifest = folder.manifest()
     return {
         "run": str(folder.path),
         "report": str(report),
-        "status": folder.manifest().status,
+        "status": manifest.status,
+        "reason": manifest.reason,
         "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},
         "last": {s.arm: s.last.model_dump(mode="json") for s in summaries},
     }

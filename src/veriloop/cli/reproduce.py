@@ -14,32 +14,64 @@ def reproduce(
         str,
         typer.Argument(
             metavar="EXPERIMENT",
-            help="linear-phase, linear-estimators or linear-trajectories.",
+            help="linear-phase, linear-estimators, linear-trajectories, mnist or xsum.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where its numbers and figure go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where its numbers, figures and runs go.")],
     scale: Annotated[
         Literal["smoke", "cpu", "paper"],
         typer.Option(help="Seconds, to see that it works; a laptop's; or as published."),
     ] = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of all randomness; the first of --seeds.")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many seeds, for an experiment made of runs (mnist, xsum).")
+    ] = 1,
+    study_seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many of them for the studies beside the main one.", show_default="all"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="STUDY,...", help="Only these studies of such an experiment.")
+    ] = None,
+    write_up: Annotated[
+        bool, typer.Option("--write-up", help="Compute nothing; write up what its runs hold so far.")
+    ] = False,
     executor: ExecutorOption = "process",
     workers: WorkersOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Reproduce a figure of the paper: draw it, and write its numbers beside it."""
+    """Reproduce a figure of the paper: draw it, and write its numbers beside it.
+
+    An experiment made of runs goes on where it was when the same command is given again.
+    """
     from ..experiments.base import Setting, plain
     from ..experiments.catalogue import reproduce as carry_out
+    from ..experiments.runs import RUNS
     from ..report.names import duration
+    from .live_runs import progress_of_runs
     from .output import print_json
 
-    done = carry_out(experiment, Setting(scale, seed, executor_of(executor, workers)), out)
+    studies = tuple(name.strip() for name in only.split(",")) if only else ()
+    setting = Setting(scale, seed, executor_of(executor, workers), seeds, studies, study_seeds, write_up)
+    try:
+        with progress_of_runs(out / RUNS, silent=json):
+            done = carry_out(experiment, setting, out)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what has finished is kept: give the same command again to go on", err=True)
+        raise typer.Exit(130) from None
     if json:
-        files = {"results": str(done.results), "figures": [str(path) for path in done.figures]}
+        files = {
+            "results": str(done.results),
+            "figures": [str(path) for path in done.figures],
+            "texts": [str(path) for path in done.texts],
+        }
         numbers = plain(done.finding.numbers)
         print_json({"experiment": experiment, "scale": scale, "seconds": done.seconds, **files, **numbers})
-        return
-    for line in done.finding.words:
-        typer.echo(line)
-    typer.echo(f"{duration(done.seconds)}: {', '.join(map(str, (done.results, *done.figures)))}")
+    else:
+        for line in done.finding.words:
+            typer.echo(line)
+        files = (done.results, *done.figures, *done.texts)
+        typer.echo(f"{duration(done.seconds)}: {', '.join(map(str, files))}")
+    if done.finding.failure:
+        raise done.finding.failure

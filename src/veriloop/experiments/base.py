@@ -1,6 +1,7 @@
 """What an experiment is asked, and what it answers with."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -8,8 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
+from ..errors import VeriloopError
 from ..executors.base import Executor
 from ..theory.validation import Floats
+from .results import Measured
 
 Scale: TypeAlias = Literal["smoke", "cpu", "paper"]
 """``smoke``: seconds, shows that it works. ``cpu``: a laptop, shows the claim. ``paper``: as published."""
@@ -23,11 +26,19 @@ class Setting:
         scale: How large it is.
         seed: Of all randomness.
         executor: Who computes; results do not depend on it.
+        seeds: How many seeds from ``seed`` on, for an experiment made of runs.
+        only: The studies of such an experiment to carry out; all when empty.
+        study_seeds: How many of the seeds the studies beside the main one have; all when None.
+        write_up: Whether to compute nothing, and write up what such an experiment's runs hold so far.
     """
 
     scale: Scale
     seed: int
     executor: Executor
+    seeds: int = 1
+    only: tuple[str, ...] = ()
+    study_seeds: int | None = None
+    write_up: bool = False
 
 
 class Finding(NamedTuple):
@@ -36,12 +47,18 @@ class Finding(NamedTuple):
     Attributes:
         numbers: For the results file; see `plain` for what it may hold.
         words: The same in a few lines for people.
-        figure: The paper's figure.
+        figures: The paper's figures, by the names of their files (without suffix).
+        texts: Tables and pages, by the names of their files.
+        measured: The records of an experiment made of runs.
+        failure: What is to be said in the end of runs that failed.
     """
 
     numbers: dict[str, Any]
     words: list[str]
-    figure: Figure
+    figures: Mapping[str, Figure]
+    texts: Mapping[str, str] = {}
+    measured: Sequence[Measured] = ()
+    failure: VeriloopError | None = None
 
 
 def agreement(theory: Floats, simulated: Floats, error: Floats, replicates: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The experiments by name, and what each leaves behind: ``NAME.json``, ``NAME.png`` and ``NAME.svg``."""
+"""The experiments by name, and what each leaves behind: ``NAME.json``, figures as PNG and SVG, tables."""
 
 import os
 import time
@@ -8,17 +8,41 @@ from typing import NamedTuple
 
 from ..errors import ConfigError, StorageError
 from ..parts import did_you_mean
+from ..store.atomic import write_file
 from .base import Finding, Setting, plain
+from .comparison import MAIN
 from .figures import save_figure
 from .linear_estimators import linear_estimators
 from .linear_phase import linear_phase
 from .linear_trajectories import linear_trajectories
+from .mnist import mnist
+from .mnist_settings import STUDIES as MNIST_STUDIES
 from .results import write_results
+from .xsum import xsum
 
-EXPERIMENTS: dict[str, Callable[[Setting], Finding]] = {
-    "linear-phase": linear_phase,
-    "linear-estimators": linear_estimators,
-    "linear-trajectories": linear_trajectories,
+
+class Experiment(NamedTuple):
+    """An experiment.
+
+    Attributes:
+        carry_out: Does it; the folder is where runs go, if it is made of runs.
+        studies: What `Setting.only` may name; empty for an experiment that is one computation, of one seed.
+    """
+
+    carry_out: Callable[[Setting, Path], Finding]
+    studies: tuple[str, ...]
+
+
+def _computed(by: Callable[[Setting], Finding]) -> Experiment:
+    return Experiment(lambda setting, _: by(setting), ())
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "linear-phase": _computed(linear_phase),
+    "linear-estimators": _computed(linear_estimators),
+    "linear-trajectories": _computed(linear_trajectories),
+    "mnist": Experiment(mnist, MNIST_STUDIES),
+    "xsum": Experiment(xsum, (MAIN,)),
 }
 
 
@@ -29,15 +53,34 @@ class Reproduced(NamedTuple):
     seconds: float
     results: Path
     figures: list[Path]
+    texts: list[Path]
 
 
 def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
-    """Carry out the experiment ``name`` and write its numbers and its figure to the folder ``out``.
+    """Carry out the experiment ``name`` and write its numbers, figures and tables to the folder ``out``.
 
     Raises:
-        ConfigError: There is no such experiment.
+        ConfigError: There is no such experiment or study, or an experiment of one seed is asked for more.
         StorageError: ``out`` cannot be written; found out before anything is computed.
     """
+    experiment = _find(name, setting)
+    _make(out)
+    began = time.perf_counter()
+    finding = experiment.carry_out(setting, out)
+    seconds = time.perf_counter() - began
+    figures = [out / f"{figure}.{suffix}" for figure in finding.figures for suffix in ("png", "svg")]
+    for path in figures:
+        save_figure(finding.figures[path.stem], path)
+    texts = [out / text for text in finding.texts]
+    for path in texts:
+        write_file(path, finding.texts[path.name].encode())
+    more = {"executor": setting.executor.model_dump(mode="json"), **plain(finding.numbers)}
+    results = out / f"{name}.json"
+    write_results(results, _command(name, setting), seconds, finding.measured, **more)
+    return Reproduced(finding, seconds, results, figures, texts)
+
+
+def _find(name: str, setting: Setting) -> Experiment:
     if name not in EXPERIMENTS:
         raise ConfigError(
             "no such experiment",
@@ -45,18 +88,30 @@ def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
             expected=f"one of {', '.join(EXPERIMENTS)}",
             fix=did_you_mean(name, EXPERIMENTS),
         )
-    _make(out)
-    began = time.perf_counter()
-    finding = EXPERIMENTS[name](setting)
-    seconds = time.perf_counter() - began
-    figures = [out / f"{name}.{suffix}" for suffix in ("png", "svg")]
-    for path in figures:
-        save_figure(finding.figure, path)
-    command = f"veriloop reproduce {name} --scale {setting.scale} --seed {setting.seed} --out DIR"
-    more = {"executor": setting.executor.model_dump(mode="json"), **plain(finding.numbers)}
-    results = out / f"{name}.json"
-    write_results(results, command, seconds, (), **more)
-    return Reproduced(finding, seconds, results, figures)
+    experiment = EXPERIMENTS[name]
+    of_runs = setting.seeds > 1 or setting.only or setting.study_seeds or setting.write_up
+    if of_runs and not experiment.studies:
+        raise ConfigError(
+            f"{name} is one computation of one seed",
+            fix="leave out --seeds, --study-seeds, --only and --write-up; choose with --seed",
+        )
+    for study in setting.only:
+        if study not in experiment.studies:
+            raise ConfigError(
+                f"--only: {name} has no such study",
+                got=study,
+                expected=f"some of {', '.join(experiment.studies)}",
+                fix=did_you_mean(study, experiment.studies),
+            )
+    return experiment
+
+
+def _command(name: str, setting: Setting) -> str:
+    seeds = f" --seeds {setting.seeds}" if setting.seeds > 1 else ""
+    if setting.study_seeds:
+        seeds += f" --study-seeds {setting.study_seeds}"
+    only = f" --only {','.join(setting.only)}" if setting.only else ""
+    return f"veriloop reproduce {name} --scale {setting.scale} --seed {setting.seed}{seeds}{only} --out DIR"
 
 
 def _make(folder: Path) -> None:

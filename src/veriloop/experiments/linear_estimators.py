@@ -106,7 +106,7 @@ def linear_estimators(setting: Setting) -> Finding:
         f"the same best estimator by theory and simulation in {100 * same.mean():.1f} % of {same.size} cells;"
         f" elsewhere the simulated choice has at most {100 * regret.max():.1f} % more error",
     ]
-    return Finding(numbers, words, _figure(axes, fine, (biases, radii), votes))
+    return Finding(numbers, words, {"linear-estimators": _figure(axes, fine, (biases, radii), votes)})
 
 
 def simulate_cell(trial: Trial, cell: tuple[int, float, float]) -> Floats:

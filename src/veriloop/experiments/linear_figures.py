@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -19,6 +18,7 @@ from ..linear import Simulation
 from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
 from ..theory import LinearSystem, Method, OneRoundGrid, Trajectory, one_round_grid
 from ..theory.validation import Floats
+from .figures import DASHES, MARKERS, round_axis
 
 BIAS_LABEL = r"verifier bias $\Vert\theta^* - \theta_c\Vert$, units of $\sigma$"
 RADIUS_LABEL = r"verifier radius $r$, units of $\sigma$"
@@ -29,24 +29,6 @@ CENTER_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta_c\Vert^2$, units of $\sigma
 _GAIN_COLOURS = colormaps["RdBu"].resampled(51)
 """Diverging, and safe for the colour-blind. Odd, so that white is around zero; few, as noise in 256 colours
 makes images large."""
-
-_DASHES: dict[str, Any] = {
-    "solid": "-",
-    "dash": "--",
-    "dot": ":",
-    "dashdot": "-.",
-    "longdash": (0, (9, 4)),
-    "longdashdot": (0, (9, 3, 2, 3)),
-}
-_MARKERS = {
-    "circle": "o",
-    "diamond": "D",
-    "square": "s",
-    "triangle-up": "^",
-    "cross": "P",
-    "x": "X",
-    "triangle-down": "v",
-}
 
 
 class GainMap(NamedTuple):
@@ -101,7 +83,7 @@ def smoothed(gain: GainMap, width: float = 0.015) -> GainMap:
 
 def draw_theory(axes: Axes, values: Floats, style: ArmStyle, label: str | None = None) -> None:
     """A line over rounds 0, 1, 2, ..."""
-    axes.plot(values, color=style.colour, linestyle=_DASHES[style.dash], linewidth=1.6, label=label)
+    axes.plot(values, color=style.colour, linestyle=DASHES[style.dash], linewidth=1.6, label=label)
 
 
 def draw_simulated(axes: Axes, mean: Floats, error: Floats, style: ArmStyle, every: int = 1) -> None:
@@ -111,7 +93,7 @@ def draw_simulated(axes: Axes, mean: Floats, error: Floats, style: ArmStyle, eve
         rounds,
         mean[rounds],
         2 * error[rounds],
-        fmt=_MARKERS[style.symbol],
+        fmt=MARKERS[style.symbol],
         color=style.colour,
         markersize=4.5,
         markerfacecolor="white",
@@ -133,13 +115,11 @@ def finish_rounds(
     axes: Axes, label: str, title: str, scale: Literal["log", "linear"] = "log", **legend: Any
 ) -> None:
     """Labels, a light grid and a legend, for a panel over rounds; a linear scale of errors starts at 0."""
-    axes.set(xlabel="round $k$", ylabel=label, yscale=scale)
+    axes.set(ylabel=label, yscale=scale)
     axes.set_title(title, fontsize=10.5)
     if scale == "linear":
         axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.grid(which="both", color="#e4e4e4", linewidth=0.6)
-    axes.set_axisbelow(True)
+    round_axis(axes)
     axes.legend(frameon=False, fontsize=8.5, **legend)
 
 

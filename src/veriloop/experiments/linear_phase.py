@@ -79,7 +79,7 @@ def linear_phase(setting: Setting) -> Finding:
         agreement_words(found, "cells"),
         f"one round helps in {100 * np.mean(fine.log_gain > 0):.1f} % of the plane",
     ]
-    return Finding(numbers, words, _figure(fine, exact, run))
+    return Finding(numbers, words, {"linear-phase": _figure(fine, exact, run)})
 
 
 def _axes(shape: tuple[int, int]) -> tuple[Floats, Floats]:

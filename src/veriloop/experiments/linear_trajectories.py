@@ -127,7 +127,8 @@ def linear_trajectories(setting: Setting) -> Finding:
         f" error {mild.mse_star[0]:.4f} at the start, {mild.mse_star.min():.4f} there, {mild.floor:.4f} in"
         " the end",
     ]
-    return Finding(numbers, words, _figure(followed, mild.best_round, mild.floor, size.replicates))
+    figure = _figure(followed, mild.best_round, mild.floor, size.replicates)
+    return Finding(numbers, words, {"linear-trajectories": figure})
 
 
 def _follow(course: Course, number: int, size: Size, setting: Setting) -> Followed:

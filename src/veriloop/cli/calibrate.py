@@ -1,0 +1,110 @@
+"""``veriloop calibrate DIR --arm ARM``, or ``--table FILE --score COLUMN --gold COLUMN``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .options import JsonOption
+
+if TYPE_CHECKING:
+    from ..advise.calibrated import Calibrated
+
+
+def calibrate(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="A run folder.", show_default=False)
+    ] = None,
+    arm: Annotated[str, typer.Option(help="Whose verifier.")] = "verified",
+    round_: Annotated[int | None, typer.Option("--round", min=1, help="Which round; the last one.")] = None,
+    bad: Annotated[
+        Literal["start", "shuffled", "mislabelled"],
+        typer.Option(help="Known bad: the start model's samples, or real ones shuffled or mislabelled."),
+    ] = "start",
+    samples: Annotated[
+        int, typer.Option(min=2, help="At most so many known good samples, and as many bad ones.")
+    ] = 1_000,
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .jsonl, .parquet or .csv file, instead of a run.")
+    ] = None,
+    score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its scores or verdicts.")] = None,
+    gold: Annotated[str | None, typer.Option(metavar="COLUMN", help="What is known: yes or no.")] = None,
+    annotators: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Columns of people's labels, to compare.")
+    ] = None,
+    level: Annotated[
+        Literal["nominal", "interval"],
+        typer.Option(help="Labels are names, or numbers whose differences count."),
+    ] = "nominal",
+    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="Is its length preferred?")] = None,
+    position: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Does accuracy depend on it?")
+    ] = None,
+    at: Annotated[
+        float | None, typer.Option(help="Accept from this score on; the best one if not given.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare a verifier with what is known: how often is it wrong, and what does it prefer?"""
+    from ..errors import ConfigError
+    from .output import print_json
+
+    if (folder is None) == (table is None):
+        raise ConfigError("what to calibrate", expected="a run folder, or --table FILE, and not both")
+    if folder is not None:
+        found, report = _of_run(folder, arm, round_, bad, samples, at)
+    else:
+        from ..report.gold_table import calibrate_table
+
+        assert table is not None
+        columns = annotators.split(",") if annotators else []
+        found = calibrate_table(
+            table,
+            score=score,
+            gold=gold,
+            annotators=columns,
+            text=text,
+            position=position,
+            at=at,
+            level=level,
+        )
+        report = None
+    if json:
+        print_json({"report": report and str(report), **found.model_dump(mode="json")})
+    else:
+        _print(found, report)
+
+
+def _of_run(
+    path: Path,
+    arm: str,
+    round_: int | None,
+    bad: Literal["start", "shuffled", "mislabelled"],
+    most: int,
+    at: float | None,
+) -> "tuple[Calibrated, Path]":
+    from ..config import plan_of
+    from ..loop.gold import calibrate_arm
+    from ..report.html import write_report
+    from ..store.folder import RunFolder
+
+    folder = RunFolder.open(path)
+    found = calibrate_arm(plan_of(folder), folder, arm, round_, bad, most, at)
+    return found, write_report(folder)
+
+
+def _print(found: "Calibrated", report: Path | None) -> None:
+    from ..report.calibrations import lines, remark
+    from .output import new_table, print_table
+
+    table = new_table()
+    table.add_column(found.subject)
+    for heading in ("value", "95 % interval", "samples"):
+        table.add_column(heading, justify="right")
+    for line in lines(found):
+        table.add_row(*line)
+    print_table(table)
+    if found.calibration is not None:
+        typer.echo(f"known good: {found.good_are}\nknown bad: {found.bad_are}\n{remark(found)}")
+    if report is not None:
+        typer.echo(f"report: {report}")

@@ -1,0 +1,80 @@
+"""Live progress of many runs at once: a line on stderr for each finished round, with the run's name."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from ..events import RunEnded
+from ..store.folder import RunFolder
+from ..store.manifest import find_run_folders
+from .live import POLL_SECONDS, Lines
+from .watch import Watch
+
+
+@contextmanager
+def progress_of_runs(root: Path, *, silent: bool) -> Iterator[None]:
+    """Follow the run folders in ``root``, those to come included, while the block makes them.
+
+    The folders are followed rather than a callback, because worker processes, here or elsewhere, write there.
+    """
+    if silent:
+        yield
+        return
+    # What the folders hold already is no news.
+    following = {path: FollowedRun(RunFolder(path), sys.stderr, old=True) for path in find_run_folders(root)}
+    over = threading.Event()
+
+    def follow() -> None:
+        last_look = False
+        while not last_look:
+            last_look = over.wait(POLL_SECONDS)
+            for path in find_run_folders(root):
+                if path not in following:
+                    following[path] = FollowedRun(RunFolder(path), sys.stderr, old=False)
+                following[path].look()
+
+    reader = threading.Thread(target=follow, name="progress", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join(timeout=5)
+
+
+class FollowedRun:
+    """Says what has become of one of many runs.
+
+    Args:
+        folder: The run's.
+        file: Where to.
+        old: Whether what it holds already is known.
+    """
+
+    def __init__(self, folder: RunFolder, file: TextIO, *, old: bool) -> None:
+        self._folder, self._file = folder, file
+        config = folder.manifest().config
+        last = {
+            name: 1 if arm["train_on"] == "real" else config["rounds"] for name, arm in config["arms"].items()
+        }
+        done: dict[str, int] = {}
+        for record in folder.records() if old else ():
+            done[record.arm] = max(record.round, done.get(record.arm, 0))
+        self._position = folder.events()[1] if old else 0
+        self._watch = Watch(last, done)
+        self._name = f"{folder.path.name}: "
+        self._lines = Lines(folder, self._watch, file, self._name)
+
+    def look(self) -> None:
+        """Say what is new."""
+        events, self._position = self._folder.events(self._position)
+        for event in events:
+            self._watch.see(event)
+        self._lines.show(events)
+        for event in events:
+            if isinstance(event, RunEnded):
+                reason = f": {event.reason}" if event.reason else ""
+                print(f"{self._name}{event.status}{reason}", file=self._file, flush=True)

@@ -1,0 +1,71 @@
+"""``veriloop verdicts export | import``: verdicts of people, to and from Label Studio."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import FolderArgument, JsonOption
+
+if TYPE_CHECKING:
+    from ..verifiers.human.desk import Desk
+    from ..verifiers.human.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Take samples to Label Studio, and verdicts back.")
+
+
+@app.command("export")
+def export(
+    folder: FolderArgument,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="A JSON file, to import in Label Studio.")],
+    json: JsonOption = False,
+) -> None:
+    """Write the samples that a run has put before people, and their verdicts so far."""
+    from ..store.atomic import write_file
+    from ..verifiers.human.label_studio import to_label_studio
+    from .output import print_json
+
+    store, _ = _store(folder)
+    content = to_label_studio(store)
+    write_file(to, content.encode())
+    if json:
+        print_json({"file": str(to), "bytes": len(content.encode())})
+    else:
+        typer.echo(f"samples and verdicts: {to}")
+
+
+@app.command("import")
+def import_(
+    folder: FolderArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON export of Label Studio.")],
+    json: JsonOption = False,
+) -> None:
+    """Take over the verdicts in a file; a run that waited for them goes on with veriloop resume."""
+    from ..verifiers.human.label_studio import from_label_studio
+    from .output import print_json
+
+    store, desk = _store(folder)
+    taken, unknown = from_label_studio(file.read_bytes(), store, desk)
+    if json:
+        print_json({"verdicts": taken, "unknown": unknown})
+        return
+    typer.echo(f"{taken:,} verdicts taken over")
+    if unknown:
+        typer.echo(f"{unknown:,} verdicts passed over: the run has not asked for these samples")
+
+
+def _store(folder: Path) -> "tuple[Store, Desk]":
+    from ..errors import ConfigError
+    from ..store.folder import RunFolder
+    from ..verifiers.human.database import store_urls
+    from ..verifiers.human.desk import Desk
+    from ..verifiers.human.store import Store
+
+    urls = store_urls(RunFolder.open(folder).manifest().config)
+    if len(urls) != 1:
+        raise ConfigError(
+            f"stores of verdicts of the run in {folder}",
+            got=", ".join(urls) or "none",
+            expected="one human verifier",
+        )
+    return Store(urls[0]), Desk(urls[0])

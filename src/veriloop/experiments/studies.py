@@ -1,0 +1,171 @@
+"""Studies: arms that differ in one thing, compared round by round over seeds."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from ..loop.plan import Plan
+from ..records import Estimate
+from ..report.names import metric_name
+from ..theory.validation import Floats
+from .runs import Recorded
+
+
+class Line(NamedTuple):
+    """A curve of a study: an arm of a run, and what it is called."""
+
+    label: str
+    setting: str
+    arm: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, and the arms that answer it.
+
+    Attributes:
+        name: A short name, for ``--only`` and for files.
+        title: What is varied, as a heading.
+        plans: The runs it needs, by setting. Studies may share a run: equal names are equal plans.
+        lines: Its curves, in order. They may be arms of several runs, because all runs of a seed that have
+            equal data and an equal learner have the same start model, bit for bit.
+        ordered: Whether the order of the lines means more and more of something.
+    """
+
+    name: str
+    title: str
+    plans: Mapping[str, Plan]
+    lines: tuple[Line, ...]
+    ordered: bool = False
+
+    def is_bound(self, line: Line) -> bool:
+        """Whether a line is one model of all real data, and no chain of rounds."""
+        return self.plans[line.setting].arms[line.arm].train_on == "real"
+
+
+class Interval(NamedTuple):
+    """A mean over seeds and its 95 % interval, shape ``(...)`` each."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric of a line over the rounds.
+
+    Attributes:
+        line: Which line.
+        seeds: Of the rows.
+        values: Shape ``(seeds, 1 + rounds)``.
+        errors: The measurements' own standard errors, same shape.
+    """
+
+    line: Line
+    seeds: tuple[int, ...]
+    values: Floats
+    errors: Floats
+
+    def of(self, seeds: Collection[int]) -> "Curve":
+        """Its rows of ``seeds``."""
+        rows = [i for i, seed in enumerate(self.seeds) if seed in seeds]
+        kept = tuple(self.seeds[i] for i in rows)
+        return replace(self, seeds=kept, values=self.values[rows], errors=self.errors[rows])
+
+    def until(self, rounds: int | None) -> "Curve":
+        """Its first ``rounds`` points."""
+        return replace(self, values=self.values[:, :rounds], errors=self.errors[:, :rounds])
+
+    @property
+    def band(self) -> Interval:
+        """The mean over seeds with its interval; for one seed, two standard errors of the measurement."""
+        if len(self.seeds) == 1:
+            value, error = self.values[0], 2 * np.nan_to_num(self.errors[0])
+            return Interval(value, value - error, value + error)
+        return interval(self.values)
+
+
+def interval(values: Floats) -> Interval:
+    """The mean over the first axis (seeds) and its 95 % interval by Student's t; NaN for a single seed."""
+    seeds = len(values)
+    mean = values.mean(axis=0)
+    if seeds == 1:
+        unknown = np.full_like(mean, np.nan)
+        return Interval(mean, unknown, unknown)
+    half = student_t.ppf(0.975, seeds - 1) * values.std(axis=0, ddof=1) / np.sqrt(seeds)
+    return Interval(mean, mean - half, mean + half)
+
+
+def curve(line: Line, metric: str, runs: Iterable[Recorded]) -> Curve | None:
+    """The curve of ``metric`` along ``line``; None if nothing of it was measured.
+
+    An arm that ended early in one seed and not in another is compared over the rounds that all have.
+    """
+    missing = Estimate(None, None)
+    chains: dict[int, list[Estimate]] = {}
+    for job, _, records in runs:
+        if job.setting == line.setting:
+            chain = sorted((r for r in records if r.arm == line.arm), key=lambda r: r.round)
+            chains[job.plan.seed] = [r.metrics.get(metric, missing) for r in chain]
+    rounds = min((len(chain) for chain in chains.values()), default=0)
+    if rounds == 0:
+        return None
+    values = np.array([[e.value for e in chain[:rounds]] for chain in chains.values()])
+    errors = np.array([[e.se for e in chain[:rounds]] for chain in chains.values()])
+    return None if np.isnan(values).all() else Curve(line, tuple(chains), values, errors)
+
+
+def curves(study: Study, metric: str, runs: Sequence[Recorded]) -> list[Curve]:
+    """The study's lines for which ``metric`` was measured, over the seeds and rounds that all have."""
+    found = [c for line in study.lines if (c := curve(line, metric, runs)) is not None]
+    seeds = set[int]().union(*(c.seeds for c in found)).intersection(*(c.seeds for c in found))
+    found = [c.of(seeds) for c in found if seeds]
+    rounds = min((c.values.shape[1] for c in found if not study.is_bound(c.line)), default=None)
+    # A bound that is not trained yet has nothing but the start model to show.
+    shown = [c for c in found if not study.is_bound(c.line) or c.values.shape[1] > 1]
+    return [c if study.is_bound(c.line) else c.until(rounds) for c in shown]
+
+
+def summary(curve: Curve, metric: str) -> dict[str, Any]:
+    """Start, best and last value of a metric, and the change from start to last, over seeds.
+
+    The best round is that of the mean over seeds; which way is better is the metric's own.
+    """
+    values = curve.values
+    best = int(_badness(metric, values.mean(axis=0)).argmin())
+    return {
+        "seeds": curve.seeds,
+        "start": _over_seeds(values[:, 0]),
+        "best": _over_seeds(values[:, best]),
+        "best_round": best,
+        "last": _over_seeds(values[:, -1]),
+        "last_round": values.shape[1] - 1,
+        "change": _over_seeds(values[:, -1] - values[:, 0]),
+        "ratio": _over_seeds(_ratio(values[:, -1], values[:, 0])),
+    }
+
+
+def apart(a: Curve, b: Curve) -> bool | None:
+    """Whether the 95 % intervals over seeds of two curves' last values are apart; None for a single seed."""
+    first, second = interval(a.values[:, -1]), interval(b.values[:, -1])
+    if np.isnan(first.low) or np.isnan(second.low):
+        return None
+    return bool(first.high < second.low or second.high < first.low)
+
+
+def _badness(metric: str, values: Floats) -> Floats:
+    better = metric_name(metric).better
+    return {"lower": values, "higher": -values, "near one": np.abs(values - 1), "": values}[better]
+
+
+def _ratio(a: Floats, b: Floats) -> Floats:
+    """``a / b``, and NaN where b is 0: a recall may be."""
+    return np.divide(a, b, out=np.full_like(a, np.nan), where=b != 0)
+
+
+def _over_seeds(values: Floats) -> dict[str, Any]:
+    return {**interval(values)._asdict(), "values": values}

@@ -1,0 +1,49 @@
+"""The page of an experiment made of runs: what was found, its figures and tables, in one HTML file."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from .figures import drawn
+
+Cells = Sequence[Sequence[str]]
+
+
+class Shown(NamedTuple):
+    """A figure on the page: what it shows in words, and the figure."""
+
+    words: str
+    figure: Figure
+
+
+def experiment_page(
+    name: str, about: str, words: Sequence[str], figures: Mapping[str, Shown], tables: Mapping[str, Cells]
+) -> str:
+    """HTML that opens without a network.
+
+    Args:
+        name: Of the experiment.
+        about: What it is, in a line.
+        words: What was found.
+        figures: By heading.
+        tables: By heading; the first row of each is its own heading.
+    """
+    environment = Environment(
+        loader=PackageLoader("veriloop.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pictures = {
+        heading: {
+            "words": shown.words,
+            "source": "data:image/svg+xml;base64," + base64.b64encode(drawn(shown.figure, ".svg")).decode(),
+        }
+        for heading, shown in figures.items()
+    }
+    template = environment.get_template("experiment.html.j2")
+    return template.render(name=name, about=about, words=words, pictures=pictures, tables=tables)

@@ -1,0 +1,92 @@
+"""From an eighth of the pairs: a language model retrained on its own summaries, the best by ROUGE or any.
+
+Expected: with the verifier ROUGE on held-out articles rises over the rounds and flattens; without it, it does
+not rise. Diversity is shown beside it: a model that writes one safe sentence has lost what it gained.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ..datasets.xsum import XSum
+from ..errors import MissingExtraError
+from ..samples import Samples
+from .base import Finding, Setting
+from .comparison import MAIN, Comparison, compare
+from .runs import Recorded, jobs_of, recorded
+from .xsum_settings import RECIPES, Pretraining, Recipe, xsum_study
+
+METRICS = (
+    *("rouge1", "rouge2", "rougeL"),
+    *("distinct2", "bigram_entropy", "copied"),
+    *("loss", "length", "empty"),
+)
+"""Quality, diversity, and the rest."""
+
+PRETRAINED = "pretrained"
+"""The folder, in that of the experiment, of a model that is made here."""
+
+SHOWN = 3
+"""Articles in the file of texts: the first held-out ones, whatever is written about them."""
+
+
+def xsum(setting: Setting, out: Path) -> Finding:
+    """Pretrain a model if the scale asks for one, make the runs, and compare their arms.
+
+    Raises:
+        VeriloopError: No run finished a round.
+        DataError: There are no pairs of XSum to be had, or no model.
+        MissingExtraError: Torch or transformers is not installed.
+    """
+    recipe, model, card = RECIPES[setting.scale], None, None
+    if recipe.pretraining is not None:
+        model = out / PRETRAINED
+        card = _pretrained(recipe.pretraining, recipe.articles, model, setting.write_up)
+    study = xsum_study(recipe, model)
+    comparison = Comparison("xsum", recipe.about, {MAIN: study}, METRICS, ("rouge1", "distinct2"))
+    finding = compare(comparison, setting, out)
+    first = recorded(jobs_of(study.plans, setting.seed, setting.seeds), out)[0]
+    return finding._replace(
+        numbers={**finding.numbers, "pretraining": card},
+        texts={**finding.texts, "xsum-texts.md": _texts(first, recipe)},
+    )
+
+
+def _pretrained(
+    pretraining: Pretraining, articles: int | None, folder: Path, write_up: bool
+) -> dict[str, Any] | None:
+    """How the model in ``folder`` was made; made first if there is none, unless ``write_up``."""
+    try:
+        from .xsum_pretraining import pretrain, read_card
+    except ModuleNotFoundError as e:
+        raise MissingExtraError.of(str(e.name), "llm") from e
+    if not write_up:
+        pretrain(XSum().pairs()[0].texts("document")[:articles], pretraining, folder)
+    return read_card(folder)
+
+
+def _texts(run: Recorded, recipe: Recipe) -> str:
+    """What the models of a run wrote about a few held-out articles, over the rounds, in Markdown."""
+    written = {
+        f"{arm}, round {number}" if number else "start": Samples.load(
+            run.folder.round_directory(number, arm) / "preview.npz"
+        )
+        for arm, number in _stages(run)
+    }
+    some = next(iter(written.values())).select(slice(SHOWN))
+    lines = [f"{run.job.name}: the first held-out articles, not chosen. {recipe.about}."]
+    for i, (article, person) in enumerate(zip(some.texts("document"), some.texts("reference"), strict=True)):
+        lines += [
+            f"\n## Article {i + 1}\n\n{article[:400]} …\n",
+            f"- *a person:* {person}",
+            *(f"- *{name}:* {samples.texts('summary')[i]}" for name, samples in written.items()),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _stages(run: Recorded) -> list[tuple[str, int]]:
+    """The arms and rounds whose texts are shown: the start, then first, middle and last of each arm."""
+    stages = [(run.records[0].arm, 0)]
+    for arm in run.job.plan.arms:
+        last = max(r.round for r in run.records if r.arm == arm)
+        stages += [(arm, number) for number in sorted({1, (1 + last) // 2, last}) if 0 < number <= last]
+    return stages

@@ -1,0 +1,34 @@
+"""A run that waits for people ends well, and says where to go."""
+
+import json
+from pathlib import Path
+
+from veriloop.store.folder import RunFolder
+from veriloop.verifiers.human.desk import Desk
+
+
+def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tmp_path: Path) -> None:
+    store, out = f"sqlite:///{tmp_path}/verdicts.db", tmp_path / "runs" / "people"
+    settings = [
+        f"verifier={{kind: human, store: '{store}', gold: 0}}",
+        "acceptance=accept_all",
+        "balance=null",
+    ]
+    options = [option for setting in settings for option in ("--set", setting)]
+    called = veriloop("run", config, "--out", out, "--plain", *options)
+    assert called.code == 0
+    assert called.out.splitlines()[-1] == (
+        f"waiting for verdicts of people on 60 samples, in {store}; judge them with:"
+        f" veriloop serve {out.parent}, then go on with: veriloop resume {out}"
+    )
+    desk = Desk(store)
+    for task in desk.take("ann", 60):
+        desk.record("ann", task.key, "accept")
+    called = veriloop("resume", out, "--json")
+    outcome = json.loads(called.out)
+    assert (called.code, outcome["status"]) == (0, "waiting")
+    assert "on 60 samples" in outcome["reason"]
+    assert [r.round for r in RunFolder(out).records() if r.arm == "verified"] == [0, 1]
+    called = veriloop("preview", config, *options)
+    assert called.code == 2
+    assert "waiting for verdicts of people on " in called.err

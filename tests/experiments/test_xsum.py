@@ -1,0 +1,93 @@
+"""The language-model experiment: the smallest scale from nothing, on made-up news."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from veriloop.experiments.base import Setting
+from veriloop.experiments.catalogue import reproduce
+from veriloop.experiments.xsum import METRICS, xsum
+from veriloop.experiments.xsum_settings import CPU, PAPER, SMOKE, Recipe, xsum_study
+from veriloop.learners.causal_lm import CausalLMGenerator
+from veriloop.records import RoundRecord
+from veriloop.store.folder import RunFolder
+
+ROUNDS = SMOKE.base["rounds"]
+
+
+@pytest.fixture(scope="module")
+def out(smoke: Setting, small_news: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command leaves behind."""
+    out = tmp_path_factory.mktemp("xsum")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERILOOP_DATA", str(small_news))
+        reproduce("xsum", smoke, out)
+    return out
+
+
+def test_the_results_hold_every_round_of_both_arms(out: Path):
+    results = json.loads((out / "xsum.json").read_text())
+    assert results["command"] == "veriloop reproduce xsum --scale smoke --seed 0 --out DIR"
+    rounds = {(r["arm"], r["round"]) for r in results["records"]}
+    assert rounds == {(arm, k) for arm in ("verified", "unverified") for k in range(ROUNDS + 1)}
+    for record in results["records"]:
+        assert (record.pop("seed"), record.pop("setting")) == (0, "main")
+        assert set(METRICS) <= set(RoundRecord.model_validate(record).metrics)
+    assert vars(SMOKE.pretraining).items() <= results["pretraining"].items()
+    assert {"verified", "unverified", "apart"} == set(results["claim"]["rouge1"])
+
+
+def test_an_eighth_is_kept_by_score_and_as_many_without_one(out: Path):
+    records = json.loads((out / "xsum.json").read_text())["records"]
+    n = SMOKE.base["schedule"]["n"]
+    for record in records:
+        if record["round"] > 0:
+            made = 8 * n if record["arm"] == "verified" else n
+            assert (record["counts"]["generated"], record["counts"]["kept"]) == (made, n)
+
+
+def test_tables_page_and_texts_say_how_small_it_is(out: Path):
+    for name in ("xsum-tables.md", "report.html", "xsum-texts.md"):
+        assert SMOKE.about in (out / name).read_text()
+    assert (out / "xsum.png").stat().st_size > 10_000
+    texts = (out / "xsum-texts.md").read_text()
+    assert texts.count("- *a person:*") == 3
+    assert f"- *unverified, round {ROUNDS}:*" in texts
+
+
+def test_the_models_of_a_run_load_as_language_models(out: Path):
+    folder = RunFolder(out / "runs" / "main-seed0")
+    generator = CausalLMGenerator.load(folder.round_directory(ROUNDS, "verified") / "generator")
+    kept = folder.kept(ROUNDS, "verified")
+    prompts = kept.only([name for name in kept if name != "summary"]).select(slice(3))
+    assert generator.greedy(prompts).texts("document") == prompts.texts("document")
+
+
+@pytest.mark.parametrize("write_up", [False, True])
+def test_given_again_it_computes_nothing_and_says_the_same(
+    write_up: bool, out: Path, smoke: Setting, small_news: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # What has been made can be written up where there are no data.
+    monkeypatch.setenv("VERILOOP_DATA", "nowhere" if write_up else str(small_news))
+    before = json.loads((out / "xsum.json").read_text())
+    finding = xsum(replace(smoke, write_up=write_up), out)
+    # JSON, because an equal NaN is not equal.
+    again = [m.record.model_dump_json() for m in finding.measured]
+    assert again == [RoundRecord.model_validate(r).model_dump_json() for r in before["records"]]
+    assert finding.numbers["pretraining"] == before["pretraining"]
+
+
+@pytest.mark.parametrize("recipe", [SMOKE, CPU, PAPER])
+def test_every_scale_keeps_an_eighth_in_equal_rounds(recipe: Recipe):
+    plan = xsum_study(recipe, Path("model") if recipe.pretraining else None).plans["main"]
+    verified, unverified = plan.arms["verified"], plan.arms["unverified"]
+    assert verified.acceptance.model_dump()["fraction"] == 0.125
+    assert unverified.verifier is None
+    assert verified.schedule == unverified.schedule
+    assert verified.warm_start
+
+
+def test_the_paper_scale_writes_about_nearly_every_article_once():
+    assert 0 <= 204_045 - 8 * PAPER.base["schedule"]["n"] < 8
