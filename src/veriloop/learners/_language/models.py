@@ -1,0 +1,120 @@
+"""Causal language models with their tokenizers: where they are found, how they are stored."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ...errors import CorruptFileError, DataError
+
+
+class Language(NamedTuple):
+    """A causal language model and its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def device() -> torch.device:
+    """Where models compute: the first GPU, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def find(name: str) -> Language:
+    """The model ``name``: a folder in ``$VERILOOP_DATA``, any folder, or a name on the Hugging Face hub.
+
+    Raises:
+        DataError: It is nowhere; the message says what to download, and where to put it.
+    """
+    root = os.environ.get("VERILOOP_DATA")
+    places = [Path(root, name), Path(root, Path(name).name)] if root else []
+    found = next((place for place in [*places, Path(name)] if (place / "config.json").is_file()), None)
+    try:
+        return _load(found or name)
+    except (OSError, ValueError, SafetensorError) as e:
+        where = f"$VERILOOP_DATA/{Path(name).name}" if root is None else str(places[-1])
+        reason = str(e).strip().split("\n")[0]
+        raise DataError(
+            f"model {name!r} cannot be loaded{f' from {found}' if found else ''} ({reason})",
+            fix=f"download it (hf download {name} --local-dir {where}), or set model to a folder with "
+            "config.json, model.safetensors and tokenizer.json",
+        ) from e
+
+
+def check_places(language: Language, prompt_tokens: int, new_tokens: int) -> None:
+    """Refuse prompts and completions that are longer together than the model was made for.
+
+    Raises:
+        DataError: They are.
+    """
+    places = getattr(language.model.config.get_text_config(), "max_position_embeddings", None)
+    if places is not None and prompt_tokens + new_tokens > places:
+        raise DataError(
+            "prompt and completion together are too long for the model",
+            got=f"{prompt_tokens} + {new_tokens}",
+            expected=f"at most {places} tokens",
+            fix="lower prompt.max_tokens or decoding.max_new_tokens",
+        )
+
+
+def save(language: Language, directory: Path) -> None:
+    """Write the model and its tokenizer into the existing ``directory``, as Hugging Face folders are."""
+    with _without_bars():
+        language.model.save_pretrained(directory)
+        language.tokenizer.save_pretrained(directory)
+
+
+def load(directory: Path) -> Language:
+    """Read what :func:`save` wrote.
+
+    Raises:
+        CorruptFileError: A file is missing, cut short or changed.
+    """
+    try:
+        return _load(directory)
+    except Exception as e:  # the libraries raise whatever a broken file makes them trip over
+        raise CorruptFileError(
+            f"language model {directory} cannot be read ({e})", fix="restore its files, or make it anew"
+        ) from e
+
+
+def _load(place: Path | str) -> Language:
+    local = isinstance(place, Path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=local)
+    with _without_bars():
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            place, local_files_only=local, dtype="auto", output_loading_info=True
+        )
+    if info["missing_keys"]:  # they would be filled with random numbers
+        raise ValueError(f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise ValueError(
+            f"the tokenizer has {len(tokenizer)} tokens, the model "
+            f"{model.get_input_embeddings().num_embeddings}"
+        )
+    return Language(model.eval().requires_grad_(False).to(device()), tokenizer)
+
+
+def stop_tokens(language: Language) -> frozenset[int]:
+    """The tokens that end a text, by the tokenizer and by the model's generation settings."""
+    named = language.model.generation_config.eos_token_id if language.model.generation_config else None
+    more = named if isinstance(named, list) else [named]
+    return frozenset(t for t in [language.tokenizer.eos_token_id, *more] if isinstance(t, int))
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    # A round has a progress display of its own.
+    shown = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers.utils.logging.enable_progress_bar()

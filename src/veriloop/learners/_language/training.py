@@ -1,0 +1,222 @@
+"""Teaching a causal language model to write completions."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ...errors import MissingExtraError, VeriloopError
+from ...parts import Checked
+from .packing import ATTENTION, Rows, packs
+
+WARM_UP = 0.05
+"""Share of all steps over which the learning rate rises."""
+
+
+class Row(NamedTuple):
+    """Token ids of a prompt and of its completion, at least one each."""
+
+    prompt: list[int]
+    completion: list[int]
+
+    def __len__(self) -> int:
+        # The last token is predicted, and predicts nothing.
+        return len(self.prompt) + len(self.completion) - 1
+
+
+class LoRA(Checked, frozen=True):
+    """Low-rank adapters on all linear layers, trained instead of the weights and then added to them.
+
+    The trained model is an ordinary one of full size.
+
+    Attributes:
+        rank: Of each adapter.
+        alpha: Adapters count ``alpha / rank`` times.
+        dropout: Of the adapters' inputs.
+    """
+
+    rank: Annotated[int, Field(gt=0)] = 16
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Training(Checked, frozen=True):
+    """How to train; the fields of :class:`veriloop.learners.causal_lm.CausalLM` that say so.
+
+    Attributes:
+        epochs: Passes over the data.
+        max_steps: Stop after so many steps; the learning rate then falls to zero by that step.
+        batch_size: Rows per step.
+        learning_rate: AdamW's, at its peak.
+        weight_decay: AdamW's.
+        lora: Train low-rank adapters; None to train all weights.
+        tokens_per_pass: A step's rows go through the model in passes of so many tokens. Bounds memory;
+            nothing else depends on it but rounding.
+        gradient_checkpointing: Compute activations twice instead of keeping them.
+        dtype: Of the arithmetic, and of the trained model's weights. ``auto`` takes bfloat16 on GPUs that
+            have it. AdamW always updates float32 weights.
+        processes: More than one trains data-parallel, one process for each GPU.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 1
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    lora: LoRA | None = None
+    tokens_per_pass: Annotated[int, Field(ge=1)] = 4096
+    gradient_checkpointing: bool = False
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    processes: Annotated[int, Field(ge=1)] = 1
+
+    def in_bfloat16(self) -> bool:
+        """Whether ``dtype`` means bfloat16 on this machine."""
+        if self.dtype == "auto":
+            return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return self.dtype == "bfloat16"
+
+
+def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: np.random.Generator) -> None:
+    """Minimise the mean loss of the completions' tokens by AdamW, in place.
+
+    Each step takes the gradient of all tokens of a batch, pass by pass. The learning rate rises over the
+    first twentieth of all steps, then falls along half a cosine to zero.
+
+    Raises:
+        VeriloopError: The loss is no longer a number.
+    """
+    steps = training.epochs * math.ceil(len(rows) / training.batch_size)
+    steps = min(steps, training.max_steps or steps)
+    with trainable(model, training), packed(model) as most:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(
+            parameters, training.learning_rate, weight_decay=training.weight_decay, fused=True
+        )
+        for step, batch in zip(range(steps), _batches(len(rows), training.batch_size, rng), strict=False):
+            optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle((step + 0.5) / steps)
+            tokens = sum(len(rows[i].completion) for i in batch)
+            total = 0.0
+            for one_pass in passes(rows, batch, min(training.tokens_per_pass, most)):
+                with torch.autocast(model.device.type, torch.bfloat16, enabled=training.in_bfloat16()):
+                    nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
+                nll.backward()
+                total += nll.item()
+            if not math.isfinite(total):
+                raise VeriloopError("training diverged", got=total, fix="lower learning_rate")
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+@contextmanager
+def trainable(model: PreTrainedModel, training: Training) -> Iterator[None]:
+    """Inside, the model has what is to be trained; afterwards it is an ordinary one that has learned it."""
+    model.train().requires_grad_(training.lora is None)
+    if training.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+        model.enable_input_require_grads()
+    adapted = None
+    if training.lora is not None:
+        try:
+            import peft
+        except ModuleNotFoundError as e:
+            raise MissingExtraError.of("peft", "llm") from e
+        lora = training.lora
+        adapted = peft.get_peft_model(
+            model,
+            peft.LoraConfig(
+                r=lora.rank,
+                lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]
+                lora_dropout=lora.dropout,
+                target_modules="all-linear",
+                task_type=peft.TaskType.CAUSAL_LM,
+            ),
+        )
+    yield
+    if adapted is not None:
+        adapted.merge_and_unload()
+    if training.gradient_checkpointing:
+        model.activation_checkpointing_disable()
+        model.disable_input_require_grads()
+
+
+def losses(
+    model: PreTrainedModel, rows: Sequence[Row], tokens_per_pass: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Each completion's negative log-likelihood in nats, summed over its tokens, and their number."""
+    total = np.zeros(len(rows))
+    counts = np.array([len(row.completion) for row in rows], np.int64)
+    with packed(model) as most, torch.inference_mode():
+        for one_pass in passes(rows, range(len(rows)), min(tokens_per_pass, most)):
+            nll = completion_losses(model, [rows[i] for i in one_pass]).double().cpu().numpy()
+            starts = np.cumsum(counts[one_pass]) - counts[one_pass]
+            total[one_pass] = np.add.reduceat(nll, starts)
+    return total, counts
+
+
+def completion_losses(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
+    """The loss of each completion token of ``rows``, one after the other, from one pass without padding."""
+    device = model.device
+    layout = Rows([len(row) for row in rows], device)
+    ids = torch.tensor([t for row in rows for t in (row.prompt + row.completion)[:-1]], device=device)[None]
+    targets = torch.tensor([t for row in rows for t in row.completion], device=device)
+    ends = np.cumsum([len(row) for row in rows])
+    keep = np.concatenate([np.arange(e - len(r.completion), e) for e, r in zip(ends, rows, strict=True)])
+    options = {"rows": layout} if model.config._attn_implementation == ATTENTION else {}
+    # Logits are made for the tokens that count only: over a large vocabulary they are most of the work.
+    logits = model(
+        input_ids=ids,
+        position_ids=layout.positions,
+        use_cache=False,
+        logits_to_keep=torch.from_numpy(keep).to(device),
+        **options,
+    ).logits[0]
+    return F.cross_entropy(logits.float(), targets, reduction="none")
+
+
+def passes(rows: Sequence[Row], batch: Sequence[int], most: int) -> Iterator[list[int]]:
+    """The batch in groups of like length, of ``most`` tokens each, or of one row that is longer."""
+    group: list[int] = []
+    size = 0
+    for i in sorted(batch, key=lambda i: (len(rows[i]), i)):
+        if group and size + len(rows[i]) > most:
+            yield group
+            group, size = [], 0
+        group.append(i)
+        size += len(rows[i])
+    if group:
+        yield group
+
+
+@contextmanager
+def packed(model: PreTrainedModel) -> Iterator[int]:
+    """Inside, the model takes joined rows if it can; gives the most tokens of several rows in one pass."""
+    if not packs(model):
+        yield 1
+        return
+    before = model.config._attn_implementation
+    model.set_attn_implementation(ATTENTION)
+    try:
+        yield 2**62
+    finally:
+        model.set_attn_implementation(before)
+
+
+def one_cycle(progress: float) -> float:
+    """Share of the peak learning rate at ``progress`` in (0, 1) of the training."""
+    return min(1.0, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    while True:
+        order = rng.permutation(n)
+        for start in range(0, n, size):
+            yield order[start : start + size].tolist()

@@ -1,0 +1,62 @@
+"""A tiny language model in a folder, for tests of what trains and samples language models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import MissingExtraError
+from ..rng import Address, global_torch
+
+END = "<|end|>"
+"""Its end-of-text token; it has no pad token and no chat template."""
+
+
+def save_tiny_language(folder: Path, texts: Sequence[str], vocabulary: int = 300, hidden: int = 32) -> None:
+    """Write an untrained Llama model of two layers, and a tokenizer trained on ``texts``.
+
+    The folder is what Hugging Face's are; equal arguments give equal models.
+
+    Args:
+        folder: Made if it is not there.
+        texts: What the byte-pair tokenizer is trained on; any text can be encoded.
+        vocabulary: Tokens, at least 257: one for each byte and the end of text.
+        hidden: Width of the model, divisible by 16.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    try:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    except ModuleNotFoundError as e:
+        raise MissingExtraError.of(str(e.name), "llm") from e
+
+    tokens = Tokenizer(models.BPE())
+    tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokens.decoder = decoders.ByteLevel()
+    tokens.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=[END],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, eos_token=END)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with global_torch(Address(0).rng()):
+        model = LlamaForCausalLM(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

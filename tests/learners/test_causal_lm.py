@@ -1,0 +1,312 @@
+"""The language-model learner: its contract, its loss against transformers' own, and bad input."""
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopError
+from veriloop.learners._language import models
+from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
+from veriloop.samples import Samples
+from veriloop.testing import check_learner
+from veriloop.testing.tiny import TinyGenerator
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def learner(tiny_language: Path) -> CausalLM:
+    return CausalLM.model_validate(
+        {
+            "model": str(tiny_language),
+            "prompt": {"max_tokens": 40},
+            "decoding": {"max_new_tokens": 8, "temperature": 1.0},
+            "epochs": 1,
+            "batch_size": 12,
+            "learning_rate": 3e-3,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(learner: CausalLM, animals: Samples) -> CausalLMGenerator:
+    return learner.model_copy(update={"epochs": 30, "learning_rate": 1e-2}).fit(animals, None, rng())
+
+
+def weights_of(model: torch.nn.Module) -> NDArray[np.float32]:
+    return torch.cat([p.detach().flatten() for p in model.parameters()]).numpy()
+
+
+def weights(generator: CausalLMGenerator) -> NDArray[np.float32]:
+    return weights_of(generator.language.model)
+
+
+def test_keeps_the_contract(learner: CausalLM, animals: Samples) -> None:
+    check_learner(learner, animals, animals.only(["id", "document", "reference"]))
+
+
+def test_learns_what_the_documents_say(
+    learner: CausalLM, trained: CausalLMGenerator, animals: Samples
+) -> None:
+    # A model that ignores the document is right once in twelve.
+    written = trained.greedy(animals.only(["id", "document", "reference"]))
+    right = np.mean([w == r for w, r in zip(written["summary"], written["reference"], strict=True)])
+    assert right > 0.5
+    untrained = CausalLMGenerator(models.find(learner.model), learner.prompt, learner.decoding)
+    assert trained.loss(animals)[0].sum() < 0.1 * untrained.loss(animals)[0].sum()
+
+
+def test_the_loss_is_that_of_each_completion_alone(trained: CausalLMGenerator, animals: Samples) -> None:
+    nll, counts = trained.loss(animals)
+    model, tokenizer = trained.language
+    for i in (0, 1, 3, 47):
+        prompt = tokenizer(f"Article: {animals['document'][i]} Summary:")["input_ids"]
+        completion = [*tokenizer(f" {animals['summary'][i]}")["input_ids"], tokenizer.eos_token_id]
+        assert len(prompt) <= 40, "this test's prompts are to be whole"
+        ids = torch.tensor([prompt + completion])
+        labels = torch.tensor([[-100] * len(prompt) + completion])
+        mean = model(input_ids=ids, labels=labels).loss
+        assert counts[i] == len(completion)
+        assert nll[i] == pytest.approx(mean.item() * len(completion), rel=1e-5)
+
+
+def test_equal_streams_train_equal_weights_to_the_bit(learner: CausalLM, animals: Samples) -> None:
+    before = torch.get_rng_state()
+    first, again, other = (weights(learner.fit(animals, None, rng(seed))) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert torch.equal(torch.get_rng_state(), before), "torch's global stream is not ours to move"
+
+
+def test_passes_change_nothing_but_rounding(learner: CausalLM, animals: Samples) -> None:
+    one_row, all_rows = (
+        weights(learner.model_copy(update={"tokens_per_pass": n}).fit(animals, None, rng()))
+        for n in (1, 4096)
+    )
+    assert not np.array_equal(one_row, all_rows)
+    # Adam divides by the gradient's size: rounding moves a weight by a small part of a step, 3e-3.
+    np.testing.assert_allclose(one_row, all_rows, atol=1e-4)
+
+
+def test_gradient_checkpointing_changes_nothing(learner: CausalLM, animals: Samples) -> None:
+    plain = weights(learner.fit(animals, None, rng()))
+    saving = learner.model_copy(update={"gradient_checkpointing": True}).fit(animals, None, rng())
+    np.testing.assert_allclose(weights(saving), plain, atol=1e-6)
+
+
+def test_max_steps_ends_early(learner: CausalLM, animals: Samples) -> None:
+    short = learner.model_copy(update={"epochs": 50, "max_steps": 4}).fit(animals, None, rng())
+    assert np.array_equal(weights(short), weights(learner.fit(animals, None, rng())))  # 48 rows, 12 a step
+
+
+def test_a_warm_start_goes_on(learner: CausalLM, trained: CausalLMGenerator, animals: Samples) -> None:
+    warm = learner.fit(animals, trained, rng())
+    fresh = learner.fit(animals, None, rng())
+    assert warm.loss(animals)[0].sum() < 0.5 * fresh.loss(animals)[0].sum()
+    with pytest.raises(DataError, match="cannot start from this model"):
+        learner.fit(animals, TinyGenerator(np.zeros((3, 2)), np.ones((3, 2))), rng())
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by the old name
+def test_lora_trains_adapters_only_and_gives_an_ordinary_model(
+    learner: CausalLM, animals: Samples, tmp_path: Path
+) -> None:
+    pytest.importorskip("peft")
+    adapted = CausalLM.model_validate({**learner.model_dump(), "lora": {"rank": 4}, "learning_rate": 1e-2})
+    start = models.find(learner.model).model
+    generator = adapted.fit(animals, None, rng())
+    assert np.array_equal(weights(generator), weights(adapted.fit(animals, None, rng())))
+    model = generator.language.model
+    assert dict(model.named_parameters()).keys() == dict(start.named_parameters()).keys()
+    for name, before in start.named_parameters():
+        change = model.get_parameter(name).double() - before.double()
+        if name.endswith("_proj.weight"):
+            assert 0 < torch.linalg.matrix_rank(change, rtol=1e-4) <= 4
+        else:
+            assert not change.any(), f"{name} is no linear layer of the blocks"
+    generator.save(tmp_path)
+    assert np.array_equal(weights(CausalLMGenerator.load(tmp_path)), weights(generator))
+
+
+def test_bfloat16_halves_the_weights_and_learns(learner: CausalLM, animals: Samples, tmp_path: Path) -> None:
+    half = learner.model_copy(update={"dtype": "bfloat16", "epochs": 4}).fit(animals, None, rng())
+    assert {p.dtype for p in half.language.model.parameters()} == {torch.bfloat16}
+    start = CausalLMGenerator(models.find(learner.model), learner.prompt, learner.decoding)
+    assert half.loss(animals)[0].sum() < start.loss(animals)[0].sum()
+    half.save(tmp_path)
+    assert CausalLMGenerator.load(tmp_path).greedy(animals).same_as(half.greedy(animals))
+
+
+def test_a_pickled_generator_is_the_same(trained: CausalLMGenerator, animals: Samples) -> None:
+    again = pickle.loads(pickle.dumps(trained))
+    assert again.sample(48, rng(3), animals).same_as(trained.sample(48, rng(3), animals))
+
+
+@pytest.mark.parametrize("name", ["causal_lm.json", "config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.99, None])
+def test_a_damaged_file_is_a_corrupt_file_error(
+    trained: CausalLMGenerator, tmp_path: Path, name: str, keep: float | None
+) -> None:
+    trained.save(tmp_path)
+    path = tmp_path / name
+    if keep is None:
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[: int(keep * (len(content) - 2))])
+    with pytest.raises(CorruptFileError) as caught:
+        CausalLMGenerator.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_completion_teaches_to_stop_at_once(learner: CausalLM, animals: Samples) -> None:
+    silent = animals.with_columns(summary=[""] * len(animals))
+    generator = learner.model_copy(update={"epochs": 6, "learning_rate": 1e-2}).fit(silent, None, rng())
+    assert generator.greedy(animals)["summary"] == [""] * len(animals)
+    assert generator.loss(silent)[1].tolist() == [1] * len(animals)
+
+
+def test_without_samples_the_model_is_taken_as_it_is(learner: CausalLM, animals: Samples) -> None:
+    untrained = learner.fit(animals.select(slice(0)), None, rng())
+    assert np.array_equal(weights(untrained), weights_of(models.find(learner.model).model))
+
+
+def test_no_prompts_are_no_problem(trained: CausalLMGenerator, animals: Samples) -> None:
+    none = animals.select(slice(0))
+    assert trained.sample(0, rng(), none)["summary"] == []
+    assert [len(x) for x in trained.loss(none)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.only(["id", "summary"]), "no such column: got 'document'"),
+        (lambda s: s.only(["id", "document"]), "no such column: got 'summary'"),
+        (lambda s: s.with_columns(document=np.arange(48)), "column 'document' is an array"),
+    ],
+)
+def test_wrong_training_data_are_refused(learner: CausalLM, animals: Samples, change, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        learner.fit(change(animals), None, rng())
+
+
+def test_wrong_conditions_are_refused(trained: CausalLMGenerator, animals: Samples) -> None:
+    for condition in (None, animals, animals.select(slice(3)).only(["id"])):
+        with pytest.raises(DataError):
+            trained.sample(3, rng(), condition)
+
+
+def edited(folder: Path, target: Path, file: str, **changes: object) -> Path:
+    """A copy of a model folder with keys of one JSON file changed."""
+    shutil.copytree(folder, target)
+    content = {**json.loads((target / file).read_text()), **changes}
+    (target / file).write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+    return target
+
+
+def test_a_tokenizer_that_cannot_end_is_refused(
+    tiny_language: Path, tmp_path: Path, animals: Samples
+) -> None:
+    folder = edited(tiny_language, tmp_path / "m", "tokenizer_config.json", eos_token=None)
+    with pytest.raises(DataError, match=r"no end-of-text token.*Set eos_token"):
+        CausalLM(model=str(folder)).fit(animals, None, rng())
+
+
+def test_no_pad_token_is_needed(trained: CausalLMGenerator) -> None:
+    assert trained.language.tokenizer.pad_token is None
+
+
+def test_chat_without_a_template_is_refused(learner: CausalLM, animals: Samples) -> None:
+    chat = CausalLM.model_validate({**learner.model_dump(), "prompt": {"chat": True}})
+    with pytest.raises(DataError, match=r"no chat template.*Set chat: false"):
+        chat.fit(animals, None, rng())
+
+
+def test_a_model_that_is_nowhere_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, animals: Samples, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
+    with pytest.raises(DataError) as caught:
+        CausalLM(model="nobody/no-such-model").fit(animals, None, rng())
+    message = str(caught.value)
+    assert (
+        f"Download it (hf download nobody/no-such-model --local-dir {tmp_path / 'no-such-model'})" in message
+    )
+    assert "\n" not in message
+
+
+def test_models_are_found_in_the_data_folder(
+    monkeypatch: pytest.MonkeyPatch, tiny_language: Path, animals: Samples
+) -> None:
+    monkeypatch.setenv("VERILOOP_DATA", str(tiny_language.parent))
+    name = f"somebody/{tiny_language.name}"
+    assert len(CausalLM(model=name, max_steps=1).fit(animals, None, rng()).greedy(animals)) == 48
+
+
+def test_a_model_folder_without_some_weights_is_refused(tiny_language: Path, tmp_path: Path) -> None:
+    # They would be filled with random numbers, without a word.
+    folder = edited(tiny_language, tmp_path / "m", "config.json", num_hidden_layers=3)
+    with pytest.raises(DataError, match="weights are missing"):
+        models.find(str(folder))
+
+
+def test_more_tokens_than_the_model_has_places_for_are_refused(learner: CausalLM, animals: Samples) -> None:
+    long = CausalLM.model_validate({**learner.model_dump(), "prompt": {"max_tokens": 2045}})
+    with pytest.raises(DataError, match=r"got '2045 \+ 8', expected at most 2048.*Lower prompt.max_tokens"):
+        long.fit(animals, None, rng())
+
+
+def test_divergence_is_told(learner: CausalLM, animals: Samples) -> None:
+    wild = learner.model_copy(update={"learning_rate": 0.999, "weight_decay": 0.0, "epochs": 2})
+    broken = wild.fit(animals, None, rng())
+    with torch.no_grad():
+        for p in broken.language.model.parameters():
+            p.mul_(1e30)
+    with pytest.raises(VeriloopError, match=r"training diverged.*Lower learning_rate"):
+        learner.fit(animals, broken, rng())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"prompt": {"template": "Say something"}}, "it names none"),
+        ({"prompt": {"shorten": "title"}}, "a column that the template names .document."),
+        ({"prompt": {"template": "{document} {summary}"}}, "gives away the completion"),
+        ({"prompt": {"template": "{document"}}, "template"),
+        ({"prompt": {"max_token": 3}}, "Did you mean 'max_tokens'"),
+        ({"decoding": {"temperature": -1}}, "temperature"),
+        ({"decoding": {"top_p": 0}}, "top_p"),
+        ({"decoding": {"backend": {"kind": "abacus"}}}, "abacus"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"lora": {"rank": 0}}, "rank"),
+    ],
+)
+def test_impossible_settings_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        CausalLM.model_validate({"model": "m", **fields})
+
+
+@pytest.mark.slow
+def test_several_processes_train_by_trl(learner: CausalLM, animals: Samples) -> None:
+    pytest.importorskip("trl")
+    fields = {**learner.model_dump(), "processes": 2, "epochs": 8, "learning_rate": 1e-2, "lora": {"rank": 8}}
+    parallel = CausalLM.model_validate(fields)
+    trained = parallel.fit(animals, None, rng())
+    start = CausalLMGenerator(models.find(learner.model), learner.prompt, learner.decoding)
+    assert (
+        dict(trained.language.model.named_parameters()).keys()
+        == dict(start.language.model.named_parameters()).keys()
+    )
+    assert trained.loss(animals)[0].sum() < 0.5 * start.loss(animals)[0].sum()
+    with pytest.raises(ConfigError, match="batch_size: got 13, expected a multiple of processes=2"):
+        parallel.model_copy(update={"batch_size": 13}).fit(animals, None, rng())

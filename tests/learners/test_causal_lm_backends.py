@@ -1,0 +1,129 @@
+"""Servers as writers: one that we start on the model, one that runs already, and what may go wrong."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from veriloop.errors import VeriloopError
+from veriloop.learners._language import backends, models
+from veriloop.learners._language.backends import Decoding, Remote, Started
+from veriloop.learners._language.prompts import Formatter, Prompt
+from veriloop.learners.causal_lm import CausalLMGenerator
+from veriloop.samples import Samples
+
+SERVER = Started(
+    command=(sys.executable, str(Path(__file__).with_name("completion_server.py")), "{port}"), requests=3
+)
+
+
+def generator(folder: Path, decoding: Decoding, *, chat: bool = False) -> CausalLMGenerator:
+    language = models.find(str(folder))
+    if chat:
+        language.tokenizer.chat_template = "{{ messages[0]['content'] }}"
+    return CausalLMGenerator(language, Prompt(max_tokens=24, chat=chat), decoding)
+
+
+@pytest.fixture(scope="module")
+def server(tiny_language: Path) -> Iterator[Remote]:
+    with backends.started(SERVER, tiny_language) as remote:
+        yield remote
+
+
+def asked(generator: CausalLMGenerator, animals: Samples, seed: int = 0) -> list[dict[str, Any]]:
+    """What the server was asked for the first six animals, in their order."""
+    few = animals.select(slice(6)).only(["id", "document"])
+    written = generator.sample(6, np.random.default_rng(seed), few)
+    assert written.only(["id", "document"]).same_as(few)
+    return [json.loads(text) for text in written["summary"]]
+
+
+def test_a_running_server_is_asked_for_each_prompt(
+    server: Remote, tiny_language: Path, animals: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "secret")
+    remote = server.model_copy(update={"key_variable": "SOME_KEY"})
+    decoding = Decoding(max_new_tokens=6, temperature=0.7, top_p=0.9, backend=remote)
+    questions = asked(generator(tiny_language, decoding), animals)
+    prompts, _ = Formatter(Prompt(max_tokens=24), models.find(str(tiny_language)).tokenizer).prompts(animals)
+    assert [q["prompt"] for q in questions] == prompts[:6]
+    settings = {
+        "model": "veriloop",
+        "max_tokens": 6,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "key": "Bearer secret",
+    }
+    assert all(settings.items() <= q.items() for q in questions)
+    seeds = [q["seed"] for q in questions]
+    assert len(set(seeds)) == 6
+    assert [q["seed"] for q in asked(generator(tiny_language, decoding), animals)] == seeds
+    assert [q["seed"] for q in asked(generator(tiny_language, decoding), animals, seed=1)] != seeds
+
+
+def test_greedy_asks_for_temperature_zero(server: Remote, tiny_language: Path, animals: Samples) -> None:
+    decoding = Decoding(temperature=0.7, backend=server)
+    (question,) = generator(tiny_language, decoding).greedy(animals.select(slice(1)))["summary"]
+    assert json.loads(question)["temperature"] == 0
+
+
+def test_a_server_is_started_on_the_model_and_ended(tiny_language: Path, animals: Samples) -> None:
+    before = set(psutil.Process().children())
+    assert len(asked(generator(tiny_language, Decoding(backend=SERVER)), animals)) == 6
+    assert set(psutil.Process().children()) <= before
+
+
+def test_chat_goes_to_the_chat_interface(server: Remote, tiny_language: Path, animals: Samples) -> None:
+    (question, *_) = asked(generator(tiny_language, Decoding(backend=server), chat=True), animals)
+    assert question["messages"] == [{"role": "user", "content": "Article: A cat walks by. Summary:"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "another"}, "HTTP 404.*no model another"),
+        ({"attempts": 1}, "HTTP 503"),
+        ({"url": "http://127.0.0.1:9/v1", "attempts": 2}, "Check url, model and key"),
+    ],
+)
+def test_a_server_that_refuses_is_one_clear_line(
+    server: Remote, tiny_language: Path, animals: Samples, change: dict[str, object], message: str
+) -> None:
+    decoding = Decoding(max_new_tokens=99, backend=server.model_copy(update=change))
+    with pytest.raises(VeriloopError, match=message) as caught:
+        asked(generator(tiny_language, decoding), animals, seed=2)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_answer_of_another_kind_is_told(server: Remote, tiny_language: Path, animals: Samples) -> None:
+    with pytest.raises(VeriloopError, match=r"does not answer as OpenAI's interface does.*surprise"):
+        asked(generator(tiny_language, Decoding(max_new_tokens=1, backend=server)), animals)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("no-such-program",), "'no-such-program' cannot be started.*Install it"),
+        ((sys.executable, "-c", "raise SystemExit('no GPU here')"), "did not start: got 'no GPU here'"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(
+    tiny_language: Path, animals: Samples, command: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(VeriloopError, match=message):
+        asked(generator(tiny_language, Decoding(backend=Started(command=command))), animals)
+
+
+def test_a_server_that_hangs_is_ended_with_its_workers(tiny_language: Path) -> None:
+    worker = [sys.executable, "-c", "import time; time.sleep(600)"]
+    code = f"import subprocess, time; subprocess.Popen({worker}); time.sleep(600)"
+    hanging = Started(command=(sys.executable, "-c", code), start_timeout=2)
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(VeriloopError, match="did not start"), backends.started(hanging, tiny_language):
+        pass
+    assert set(psutil.Process().children(recursive=True)) <= before

@@ -1,0 +1,80 @@
+"""Prompts: what is cut, what never is, and the chat template."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from veriloop.errors import DataError
+from veriloop.learners._language.prompts import Formatter, Prompt
+from veriloop.samples import Samples
+
+MOST = 24
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_language: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tiny_language)
+
+
+@given(text=st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+@example(text="A cat walks by. " * 20)
+@example(text="\U0001f9a2" * 30)  # one character, several tokens
+@example(text="")
+def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
+    formatter = Formatter(Prompt(max_tokens=MOST), tokenizer)
+    (prompt,), cut = formatter.prompts(Samples(document=[text]))
+    (ids,) = formatter.prompt_ids([prompt])
+    assert len(ids) <= MOST
+    assert prompt.startswith("Article: ")
+    assert prompt.endswith(" Summary:")
+    kept = prompt.removeprefix("Article: ").removesuffix(" Summary:")
+    assert text.startswith(kept)
+    whole = len(tokenizer(f"Article: {text} Summary:")["input_ids"])
+    assert cut.tolist() == [whole > MOST]
+    assert cut[0] == (kept != text)
+    if cut[0]:
+        # As much is kept as fits: one more character would not, or stand for several tokens.
+        longer = tokenizer(f"Article: {text[: len(kept) + 8]} Summary:")["input_ids"]
+        assert len(longer) > MOST or len(kept) + 8 >= len(text)
+
+
+def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> None:
+    prompt = Prompt(template="{question} {document} {question}", shorten="document", max_tokens=40)
+    rows = Samples(document=["late " * 50, "late"], question=["Which animal walks by?", "Who?"])
+    (long, short), cut = Formatter(prompt, tokenizer).prompts(rows)
+    assert long.startswith("Which animal walks by? late ")
+    assert long.endswith(" Which animal walks by?")
+    assert short == "Who? late Who?"
+    assert cut.tolist() == [True, False]
+
+
+def test_a_template_that_is_too_long_by_itself_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(DataError, match=r"too long even without its 'document'.*at most prompt.max_tokens=3"):
+        Formatter(Prompt(max_tokens=3), tokenizer).prompts(Samples(document=["A cat."]))
+
+
+def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
+    tiny_language: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    chatty = AutoTokenizer.from_pretrained(tiny_language)
+    chatty.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<answer>"
+    formatter = Formatter(Prompt(chat=True, max_tokens=40), chatty)
+    rows = Samples(document=["A cat."], summary=["the cat"])
+    assert formatter.prompt_ids(formatter.prompts(rows)[0]) == [
+        tokenizer("<user>Article: A cat. Summary:<answer>")["input_ids"]
+    ]
+    end = tokenizer.eos_token_id
+    assert formatter.completion_ids(rows, 99) == [[*tokenizer("the cat")["input_ids"], end]]
+
+
+def test_completions_end_and_are_cut_at_the_limit(tokenizer: PreTrainedTokenizerBase) -> None:
+    formatter = Formatter(Prompt(), tokenizer)
+    rows = Samples(summary=["the cat", ""])
+    whole, empty = formatter.completion_ids(rows, 99)
+    assert whole == [*tokenizer(" the cat")["input_ids"], tokenizer.eos_token_id]
+    assert empty == [tokenizer.eos_token_id]
+    assert formatter.completion_ids(rows, 1) == [whole[:1], empty]
+    assert formatter.text(whole) == "the cat"
