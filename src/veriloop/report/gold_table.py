@@ -15,21 +15,13 @@ from ..advise.intervals import Share
 from ..advise.preference import Preference, accuracy_by, preference
 from ..errors import ConfigError, DataError
 from ..rng import Address
-from ..verdicts import Decision, Verdicts
+from ..verdicts import Decision
+from .tables import read_table, verdicts_of, yes_or_no
 
 
 def _read_lines(path: Path) -> pd.DataFrame:
     # Not pandas' own reader, which guesses dates from the names of columns.
     return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines() if line.strip()])
-
-
-READERS = {
-    ".csv": pd.read_csv,
-    ".jsonl": _read_lines,
-    ".parquet": pd.read_parquet,
-}
-YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})
-NO = frozenset({"0", "0.0", "false", "no", "reject", "bad"})
 
 
 def calibrate_table(
@@ -64,7 +56,7 @@ def calibrate_table(
         raise ConfigError("what to compare", expected="--score with --gold, or --annotators, or all three")
     if score is None and (text or position):
         raise ConfigError("--text and --position", expected="with --score and --gold")
-    table = _read(path, [name for name in (score, gold, *annotators, text, position) if name])
+    table = read_table(path, [name for name in (score, gold, *annotators, text, position) if name])
     found = Calibrated(
         subject=f"column {score} of {path.name}" if score else f"annotators of {path.name}",
         good_are=f"rows with a yes in column {gold}" if gold else "not given",
@@ -89,8 +81,8 @@ def _with_verdicts(
     at: float | None,
 ) -> Calibrated:
     table = table[table[gold].notna()]
-    good = _yes_or_no(table[gold])
-    verdicts = _verdicts(table[score])
+    good = yes_or_no(table[gold])
+    verdicts = verdicts_of(table[score])
     calibration = calibrate(verdicts, good, at)
     preferences: dict[str, Preference] = {}
     if text is not None:
@@ -105,48 +97,6 @@ def _with_verdicts(
     return found.model_copy(
         update={"calibration": calibration, "preferences": preferences, "positions": positions}
     )
-
-
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConfigError("table", got=str(path), expected=f"a file ending in {', '.join(READERS)}")
-    try:
-        table = reader(path)
-    except FileNotFoundError:
-        raise DataError(f"no such file: {path}", fix="check the path") from None
-    except (ValueError, OSError) as e:  # every parser's own error is a ValueError
-        raise DataError(f"{path} cannot be read", got=str(e).splitlines()[0]) from e
-    for name in columns:
-        if name not in table:
-            known = ", ".join(map(str, table.columns))
-            raise DataError(f"{path} has no such column", got=name, expected=f"one of {known}")
-    return table
-
-
-def _yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
-    words = column.astype(str).str.strip().str.lower()
-    unknown = sorted(set(words) - YES - NO)
-    if unknown:
-        raise DataError(
-            f"column {column.name!r}",
-            got=", ".join(unknown[:3]),
-            expected="1 and 0, yes and no, or accept and reject",
-        )
-    return words.isin(YES).to_numpy(bool)
-
-
-def _verdicts(column: pd.Series) -> Verdicts:
-    missing = column.isna().to_numpy(bool)
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        score = column.to_numpy(float, na_value=np.nan)
-        return Verdicts(score, np.where(np.isfinite(score), Decision.OPEN, Decision.ABSTAIN))
-    words = column.astype(str).str.strip().str.lower()
-    silent = missing | (words == "abstain").to_numpy(bool)
-    said = np.zeros(len(column), bool)
-    said[~silent] = _yes_or_no(column[~silent])
-    decision = np.where(silent, Decision.ABSTAIN, np.where(said, Decision.ACCEPT, Decision.REJECT))
-    return Verdicts(np.where(silent, np.nan, said), decision)
 
 
 def _labels(table: pd.DataFrame, annotators: Sequence[str], level: Level) -> dict[str, NDArray[np.float64]]:

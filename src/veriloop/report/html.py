@@ -18,6 +18,7 @@ from ..store.folder import RunFolder
 from ..store.manifest import Manifest
 from .calibrations import Shown, calibrations, roc_figure
 from .figures import acceptance_figure, metric_figure, seconds_figure
+from .forecasts import forecasts
 from .frames import counts_frame, metrics_frame, seconds_frame
 from .names import MISSING, duration, headline, metric_name, parts_of, short, whole, with_error
 from .palette import STAGES, ArmStyle, arm_styles
@@ -95,6 +96,7 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "gallery": gallery(folder),
         "passages": passages(folder),
         "calibrations": calibrated,
+        "forecasts": forecasts(records, summaries),
         "stages": {stage: STAGES[stage] for stage in STAGES if any(stage in r.seconds for r in records)},
         "config": yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True),
         "missing": MISSING,

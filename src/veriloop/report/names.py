@@ -1,16 +1,15 @@
-"""What metrics are called in front of people, and which way is better."""
+"""What metrics are called in front of people."""
 
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from ..advise.direction import Better, better
 from ..records import Estimate
 
 MISSING = "\N{EN DASH}"
 """Stands where there is no number."""
-
-Better = Literal["lower", "higher", "near one", ""]
 
 
 class MetricName(NamedTuple):
@@ -35,55 +34,40 @@ class MetricName(NamedTuple):
 
 
 _NAMES = {
-    "frechet": MetricName(
+    "frechet": (
         "Fréchet distance",
-        "lower",
         "How far the samples are from held-out real data, in the features of a small classifier.",
     ),
-    "fid": MetricName("FID", "lower", "The Fréchet distance in Inception features."),
-    "nelbo": MetricName(
-        "Negative ELBO", "lower", "How badly the model explains held-out real data: reconstruction plus KL."
+    "fid": ("FID", "The Fréchet distance in Inception features."),
+    "nelbo": ("Negative ELBO", "How badly the model explains held-out real data: reconstruction plus KL."),
+    "reconstruction": ("Reconstruction", "The part of the negative ELBO that is lost in decoding."),
+    "kl": ("KL", "The part of the negative ELBO that the latent code costs."),
+    "accuracy": ("Label accuracy", "How often a classifier reads in a sample the class it was made for."),
+    "precision": ("Precision", "The share of samples that lie among real data."),
+    "recall": ("Recall", "The share of real data that lie among samples."),
+    "density": ("Density", "How densely real data surround the samples."),
+    "coverage": ("Coverage", "The share of real data with a sample close by."),
+    "diversity": ("Diversity", "The spread of samples within a class, relative to that of real data."),
+    "rouge1": ("ROUGE-1", "How many words the texts share with the references (F1)."),
+    "rouge2": ("ROUGE-2", "How many pairs of neighbouring words they share with the references (F1)."),
+    "rougeL": ("ROUGE-L", "The longest sequence of words, with gaps, in common with the references (F1)."),
+    "distinct1": ("Distinct-1", "The share of different words among all words written."),
+    "distinct2": ("Distinct-2", "The share of different word pairs among all written."),
+    "bigram_entropy": ("Bigram entropy", "How evenly the word pairs that are written are used, in bits."),
+    "length": ("Length", "How many words a text has."),
+    "empty": ("Empty texts", "The share of texts without a word."),
+    "copied": (
+        "Copied texts",
+        "The share of texts of which more than half stands in the source, in one piece.",
     ),
-    "reconstruction": MetricName(
-        "Reconstruction", "lower", "The part of the negative ELBO that is lost in decoding."
-    ),
-    "kl": MetricName("KL", "", "The part of the negative ELBO that the latent code costs."),
-    "accuracy": MetricName(
-        "Label accuracy", "higher", "How often a classifier reads in a sample the class it was made for."
-    ),
-    "precision": MetricName("Precision", "higher", "The share of samples that lie among real data."),
-    "recall": MetricName("Recall", "higher", "The share of real data that lie among samples."),
-    "density": MetricName("Density", "higher", "How densely real data surround the samples."),
-    "coverage": MetricName("Coverage", "higher", "The share of real data with a sample close by."),
-    "diversity": MetricName(
-        "Diversity", "near one", "The spread of samples within a class, relative to that of real data."
-    ),
-    "rouge1": MetricName("ROUGE-1", "higher", "How many words the texts share with the references (F1)."),
-    "rouge2": MetricName(
-        "ROUGE-2", "higher", "How many pairs of neighbouring words they share with the references (F1)."
-    ),
-    "rougeL": MetricName(
-        "ROUGE-L", "higher", "The longest sequence of words, with gaps, in common with the references (F1)."
-    ),
-    "distinct1": MetricName("Distinct-1", "higher", "The share of different words among all words written."),
-    "distinct2": MetricName("Distinct-2", "higher", "The share of different word pairs among all written."),
-    "bigram_entropy": MetricName(
-        "Bigram entropy", "higher", "How evenly the word pairs that are written are used, in bits."
-    ),
-    "length": MetricName("Length", "", "How many words a text has."),
-    "empty": MetricName("Empty texts", "lower", "The share of texts without a word."),
-    "copied": MetricName(
-        "Copied texts", "", "The share of texts of which more than half stands in the source, in one piece."
-    ),
-    "loss": MetricName(
-        "Held-out loss", "lower", "How unlikely the model finds people's texts, in nats a token."
-    ),
+    "loss": ("Held-out loss", "How unlikely the model finds people's texts, in nats a token."),
 }
 
 
 def metric_name(metric: str) -> MetricName:
     """How ``metric`` is shown; a metric we do not know is shown by its key."""
-    return _NAMES.get(metric, MetricName(metric, "", ""))
+    title, meaning = _NAMES.get(metric, (metric, ""))
+    return MetricName(title, better(metric), meaning)
 
 
 def headline(metrics: list[str]) -> str | None:

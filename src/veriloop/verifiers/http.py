@@ -1,0 +1,82 @@
+"""A verifier of your own behind a URL: samples are posted as JSON, verdicts come back."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from pydantic_core import to_json
+from typing_extensions import override
+
+from ..samples import Samples
+from ..verdicts import Verdicts
+from ._answers import Answer, read_answer, verdicts_of
+from ._requests import Failure, Remote, Unreadable
+from .base import PLACE
+
+
+class HTTP(Remote, frozen=True):
+    """Posts samples in batches, and reads one verdict for each.
+
+    The request is ``{"samples": [{"text": "...", "label": 3}, ...]}``: one object a sample, by column; an
+    array is nested lists of numbers. The reply is ``{"verdicts": [{"score": 0.7}, {"decision": "reject",
+    "reason": "..."}, ...]}``: as many, in the same order. A verdict has a ``score`` (finite, higher is
+    better), a ``decision`` (``accept``, ``reject`` or ``abstain``), or both, and maybe a ``reason``. Without
+    a decision it is left to the acceptance rule.
+
+    A single verdict that cannot be read is an abstention; a reply with another number of verdicts is asked
+    for again, and when tries are used up, its whole batch is abstentions. A verdict must depend on its
+    sample only, not on the batch.
+
+    Attributes:
+        batch: Samples in one request.
+        columns: Which columns to post; None for all of the data.
+    """
+
+    batch: Annotated[int, Field(ge=1)] = 32
+    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """Post every sample, and wait for all verdicts.
+
+        Raises:
+            DataError: The samples lack one of ``columns``.
+            ConfigError: The server cannot be reached or refuses for good, or the key is missing.
+        """
+        posted = samples.only(self.columns or [name for name in samples if name not in PLACE])
+        batches = {
+            start: posted.select(slice(start, start + self.batch))
+            for start in range(0, len(posted), self.batch)
+        }
+        replies = self._ask(
+            self.url,
+            {start: _body(batch) for start, batch in batches.items()},
+            lambda start, content: _answers(content, len(batches[start])),
+        )
+        answers: list[Answer] = []
+        for start, batch in batches.items():
+            reply = replies[start]
+            answers += [Answer.abstention(reply.reason)] * len(batch) if isinstance(reply, Failure) else reply
+        return verdicts_of(answers)
+
+
+def _body(samples: Samples) -> bytes:
+    columns = [c.tolist() if isinstance(c, np.ndarray) else c for c in samples.values()]
+    rows = [dict(zip(samples, row, strict=True)) for row in zip(*columns, strict=True)]
+    # JSON has no NaN or infinity: they become null.
+    return to_json({"samples": rows}, inf_nan_mode="null")
+
+
+def _answers(content: Any, expected: int) -> list[Answer]:
+    verdicts = content.get("verdicts") if isinstance(content, Mapping) else None
+    if not isinstance(verdicts, list) or len(verdicts) != expected:
+        raise Unreadable(f'expected an object with "verdicts", a list of {expected}')
+    return [_answer(verdict) for verdict in verdicts]
+
+
+def _answer(verdict: object) -> Answer:
+    try:
+        return read_answer(verdict)
+    except Unreadable as e:
+        return Answer.abstention(f"the verdict cannot be read: {e}")

@@ -1,0 +1,202 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from veriloop.config import plan_from
+from veriloop.errors import ConfigError
+from veriloop.events import RunEnded
+from veriloop.loop import run
+from veriloop.rng import Address
+from veriloop.samples import Samples
+from veriloop.testing import check_verifier
+from veriloop.testing.tiny import TinyData, TinyLearner
+from veriloop.verdicts import Decision
+from veriloop.verifiers.base import AwaitingVerdicts
+from veriloop.verifiers.human.content import content_keys
+from veriloop.verifiers.human.database import open_database
+from veriloop.verifiers.human.desk import Desk
+from veriloop.verifiers.human.store import Store
+from veriloop.verifiers.human.verifier import Human
+
+
+def _rng():
+    return Address(7, "test").rng()
+
+
+@pytest.fixture
+def store(tmp_path):
+    url = f"sqlite:///{tmp_path}/verdicts.db"
+    yield url
+    open_database(url).close()
+
+
+def _is_good(task):
+    """What our annotators like: an even last digit, which about half of the points of each class have."""
+    return int(task.shown.words["x"][-1]) % 2 == 0
+
+
+def _judge_all(url):
+    desk = Desk(url)
+    while tasks := desk.take("ann", 10):
+        for task in tasks:
+            desk.record("ann", task.key, "accept" if _is_good(task) else "reject")
+
+
+def _asked(verifier, samples):
+    with pytest.raises(AwaitingVerdicts) as caught:
+        verifier.verify(samples, _rng())
+    waiting = pickle.loads(pickle.dumps(caught.value))
+    assert str(waiting) == str(caught.value)
+    waiting.ask()
+    return waiting.missing
+
+
+def test_it_keeps_the_contract_once_people_have_spoken(store):
+    data = TinyData().load(0)
+    generator = TinyLearner().fit(data.start, None, _rng())
+    assert data.conditions is not None
+    condition = data.conditions.select(np.arange(24) % 3)
+    # check_verifier draws its samples from this stream.
+    samples = generator.sample(24, Address(20251016, "contract").rng(), condition)
+    assert _asked(Human(store=store), samples) == 24
+    _judge_all(store)
+    check_verifier(Human(store=store), generator, data.train, data.conditions)
+
+
+def test_verify_asks_nobody_by_itself(store):
+    samples = Samples(x=np.zeros((2, 1)))
+    with pytest.raises(AwaitingVerdicts, match="on 1 sample, in sqlite:///"):
+        Human(store=store).verify(samples, _rng())
+    assert Desk(store).progress("ann").waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "decision", "score", "reason"),
+    [
+        (["accept", "accept", "reject"], Decision.ACCEPT, 2 / 3, ""),
+        (["reject", "abstain", "reject"], Decision.REJECT, 0.0, ""),
+        (["accept", "abstain", "abstain"], Decision.ACCEPT, 1.0, ""),
+        (["accept", "abstain", "reject"], Decision.ABSTAIN, 0.5, "1 against 1"),
+        (["abstain", "abstain", "abstain"], Decision.ABSTAIN, np.nan, "nobody could tell"),
+    ],
+)
+def test_several_people_decide_by_majority(store, answers, decision, score, reason):
+    verifier, samples = Human(store=store, annotators_per_sample=3), Samples(x=np.zeros((1, 1)))
+    _asked(verifier, samples)
+    (key,) = content_keys(samples)
+    for number, answer in enumerate(answers):
+        with pytest.raises(AwaitingVerdicts):
+            verifier.verify(samples, _rng())
+        Desk(store).record(f"person {number}", key, answer)
+    verdicts = verifier.verify(samples, _rng())
+    assert verdicts.decision.tolist() == [decision]
+    assert np.array_equal(verdicts.score, [score], equal_nan=True)
+    assert verdicts.reason == [reason]
+
+
+def test_known_bad_samples_are_real_ones_with_another_condition(store):
+    real = TinyData().load(0).train
+    verifier = Human(store=store, gold=8).update(TinyLearner().fit(real, None, _rng()), real, _rng())
+    _asked(verifier, Samples(x=np.zeros((1, 2)), label=np.zeros(1, np.int64)))
+    known = [judged for judged in Store(store).everything() if judged.truth]
+    assert sorted(judged.truth or "" for judged in known) == ["accept"] * 4 + ["reject"] * 4
+    condition = {
+        ", ".join(f"{value:.6g}" for value in x): str(label)
+        for x, label in zip(real.array("x").tolist(), real.array("label").tolist(), strict=True)
+    }
+    for judged in known:
+        own = condition[judged.shown.words["x"]]
+        assert (judged.shown.words["label"] == own) == (judged.truth == "accept")
+
+
+def _config(store, **changes):
+    return {
+        "seed": 1,
+        "rounds": 2,
+        "dataset": "veriloop.testing.tiny:TinyData",
+        "learner": "veriloop.testing.tiny:TinyLearner",
+        "metrics": ["veriloop.testing.tiny:TinyMetric"],
+        "verifier": {"kind": "human", "store": store, "gold": 4},
+        "acceptance": "accept_all",
+        "schedule": {"kind": "constant", "n": 30},
+        "max_candidates": 30,
+        "on_exhausted": "train_with_fewer",
+        "chunk_size": 12,
+        "evaluation_samples": 100,
+        "arms": ["verified", "unverified"],
+        **changes,
+    }
+
+
+def _to_the_end(plan, out, url):
+    """Run, and judge whenever it waits; the states on the way."""
+    states = []
+    while True:
+        folder = run(plan, out, resume="if-possible")
+        states.append(folder.manifest().status)
+        if states[-1] != "waiting":
+            return folder, states
+        _judge_all(url)
+
+
+def _content(folder):
+    """Records in the order of rounds and arms: an arm that waited has finished after the others."""
+    records = [json.loads(line) for line in (folder.path / "records.jsonl").read_text().splitlines()]
+    records = [{k: v for k, v in r.items() if k != "seconds"} for r in records]
+    files = {str(p.relative_to(folder.path)): p.read_bytes() for p in folder.path.glob("round_*/**/*.*")}
+    return sorted(records, key=lambda r: (r["round"], r["arm"])), files
+
+
+def test_a_run_waits_for_people_and_trains_on_what_they_accepted(store, tmp_path):
+    folder, states = _to_the_end(plan_from(_config(store)), tmp_path / "run", store)
+    assert states == ["waiting", "waiting", "finished"]
+    for round_ in (1, 2):
+        kept = folder.kept(round_, "verified")
+        assert 0 < len(kept) < 30
+        posted = [j for j in Store(store).everything() if j.place["round"] == round_]
+        assert len(posted) == 30
+        accepted = {j.key for j in posted if j.verdicts["ann"] == "accept"}
+        assert set(content_keys(kept)) == accepted
+    record = next(r for r in folder.records() if (r.arm, r.round) == ("verified", 1))
+    assert record.counts.accepted + record.counts.rejected == 30
+
+
+def test_a_waiting_run_says_how_it_stands(store, tmp_path):
+    folder = run(plan_from(_config(store)), tmp_path / "run")
+    manifest = folder.manifest()
+    assert manifest.status == "waiting"
+    assert manifest.reason == f"waiting for verdicts of people on 30 samples, in {store}"
+    ended = folder.events()[0][-1]
+    assert isinstance(ended, RunEnded)
+    assert (ended.status, ended.reason) == ("waiting", manifest.reason)
+    done = [(r.arm, r.round) for r in folder.records()]
+    assert ("unverified", 1) in done, "who needs no people goes on"
+    assert ("verified", 1) not in done
+    again = run(plan_from(_config(store)), tmp_path / "run", resume="always")
+    assert again.manifest().status == "waiting"
+    assert Desk(store).progress("ann").waiting == 30, "asked once"
+
+
+def test_interruptions_and_executors_change_nothing(store, tmp_path):
+    """One waits and goes on; the other finds all verdicts there, and is computed by other processes."""
+    changes = {"parallel": "chunks", "executor": {"kind": "process", "workers": 2}}
+    first, states = _to_the_end(plan_from(_config(store)), tmp_path / "a", store)
+    assert "waiting" in states
+    second, states = _to_the_end(plan_from(_config(store, **changes)), tmp_path / "b", store)
+    assert states == ["finished"]
+    assert _content(first) == _content(second)
+
+
+def test_the_queue_bounds_what_waits(store, tmp_path):
+    config = _config(store, verifier={"kind": "human", "store": store, "queue": 12, "gold": 0})
+    run(plan_from(config), tmp_path / "run")
+    assert Desk(store).progress("ann").waiting == 12
+    _, states = _to_the_end(plan_from(config), tmp_path / "run", store)
+    assert states == ["waiting"] * 6 + ["finished"]
+
+
+def test_a_wrong_store_is_refused_with_its_path(store):
+    with pytest.raises(ConfigError, match=r"arms\.verified\.verifier.*store.*mysql"):
+        plan_from(_config(store, verifier={"kind": "human", "store": "mysql://host/name"}))
