@@ -93,6 +93,9 @@ def _expand_arm(name: str, own: object, defaults: Mapping[str, Any]) -> Any:
     if settings.get("verifier") is None and "acceptance" not in own:
         # The acceptance of the other arms needs scores, which an arm without a verifier does not have.
         settings["acceptance"] = {"kind": "accept_all"}
+    if settings.get("verifier") is None and "stop" not in own:
+        # It is there to be compared with, for as many rounds as the others may have.
+        settings.pop("stop", None)
     return settings
 
 

@@ -61,6 +61,16 @@ class RoundFinished(_Event):
     peak_memory_mb: float
 
 
+class StopRuleMet(_Event):
+    """An arm's stop rule was met after ``round``: which kind of rule, and the numbers that say so."""
+
+    event: Literal["stop_rule_met"] = "stop_rule_met"
+    arm: str
+    round: int
+    when: str
+    evidence: dict[str, float]
+
+
 class ArmStopped(_Event):
     """An arm ended before its last round, and why."""
 
@@ -79,7 +89,7 @@ class RunEnded(_Event):
 
 
 Event = Annotated[
-    RunStarted | StageStarted | Progress | Exhausted | RoundFinished | ArmStopped | RunEnded,
+    RunStarted | StageStarted | Progress | Exhausted | RoundFinished | StopRuleMet | ArmStopped | RunEnded,
     Field(discriminator="event"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -21,6 +21,8 @@ VERBS = (
     "theory",
     "simulate",
     "reproduce",
+    "serve",
+    "verdicts",
 )
 
 

@@ -7,9 +7,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..errors import VeriloopError
+from .audit import audit
 from .calibrate import calibrate
 from .demo import demo
 from .export import export
+from .forecast import forecast
 from .list import list_runs
 from .preview import preview
 from .report import report
@@ -38,6 +40,8 @@ app.command()(reproduce)
 app.command()(serve)
 app.add_typer(verdicts, name="verdicts")
 app.command()(calibrate)
+app.command()(audit)
+app.command()(forecast)
 
 
 def _version(asked: bool) -> None:

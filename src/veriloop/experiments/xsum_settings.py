@@ -109,8 +109,7 @@ CPU = Recipe(
         "dataset": {"kind": "xsum", "start": 0.125, "test": 300},
         "learner": {
             "kind": "causal_lm",
-            # The first 96 tokens of an article, or about; a round of longer ones costs more, and a model so
-            # small makes no use of them.
+            # About the first 96 tokens of an article: what a round may cost here.
             "prompt": {"max_tokens": 106},
             "decoding": {"max_new_tokens": 48},
             "epochs": 2,
@@ -176,5 +175,5 @@ def xsum_study(recipe: Recipe, model: Path | None) -> Study:
     own = {"model": str(model)} if model else {}
     config = {**recipe.base, "learner": {**recipe.base["learner"], **own}, "arms": list(ARMS)}
     lines = tuple(Line(arm, MAIN, arm) for arm in ARMS)
-    title = "Summaries of held-out articles, by models retrained on verified or unverified summaries"
+    title = "Summaries of held-out articles, with and without a verifier"
     return Study(MAIN, title, {MAIN: plan_from(config)}, lines)

@@ -162,7 +162,7 @@ class CausalLM(Learner, Training, frozen=True):
     Minimises the loss of the completions only, by AdamW with a cosine schedule. No padding is trained on:
     the rows of a pass are joined end to end, and each attends to itself only.
 
-    One process trains in a loop of our own, several in TRL's ``SFTTrainer`` under ``accelerate launch``
+    One process trains in a loop of our own, several in TRL's ``SFTTrainer`` under ``torchrun``
     (:mod:`veriloop.learners._language.trl_job`). See there for what the trainer costs.
 
     Attributes:
@@ -202,7 +202,7 @@ class CausalLM(Learner, Training, frozen=True):
             with global_torch(rng):
                 train(language.model, rows, self, rng)
         if self.in_bfloat16():
-            language.model.to(torch.bfloat16)
+            language.model.to(dtype=torch.bfloat16)  # pyright: ignore[reportCallIssue]
         return CausalLMGenerator(language, self.prompt, self.decoding)
 
     def _start(self, init: Generator | None) -> Language:

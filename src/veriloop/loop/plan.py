@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
+from ..advise.stop import Stop
 from ..datasets.base import Dataset
 from ..errors import ConfigError
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..learners.base import Learner
 from ..metrics.base import Metric
-from ..parts import Checked
+from ..parts import Checked, did_you_mean
 from ..rng import START, name_key
 from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
@@ -39,6 +40,7 @@ class Arm(Checked, frozen=True):
         warm_start: Whether a round's model starts from the last one instead of fresh.
         max_candidates: A round's limit; 1,000 for each wanted sample when None.
         on_exhausted: What to do at that limit: fail, train on fewer (and say so), or end the arm.
+        stop: Ends the arm before its last round.
     """
 
     train_on: Literal["kept", "real"] = "kept"
@@ -50,6 +52,8 @@ class Arm(Checked, frozen=True):
     warm_start: bool = False
     max_candidates: Positive | None = None
     on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
+    # Not in a manifest when there is none, so that runs of versions that knew no stop rules can be resumed.
+    stop: Stop | None = Field(default=None, exclude_if=lambda rule: rule is None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -118,6 +122,14 @@ class Plan(Checked, frozen=True):
             raise ConfigError(
                 "two metrics give the same number", got=", ".join(twice), fix="drop one of them"
             )
+        for name, arm in self.arms.items():
+            if arm.stop and arm.stop.metric and arm.stop.metric not in produced:
+                raise ConfigError(
+                    f"arms.{name}.stop.metric",
+                    got=arm.stop.metric,
+                    expected=f"one of {', '.join(produced) or '(the run has no metrics)'}",
+                    fix=did_you_mean(arm.stop.metric, produced),
+                )
         return self
 
     def config(self) -> dict[str, Any]:

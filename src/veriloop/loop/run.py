@@ -16,7 +16,7 @@ import numpy as np
 
 from ..datasets.base import Dataset, RealData
 from ..errors import ConfigError, CorruptFileError, RunFolderError, VeriloopError
-from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted
+from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
@@ -98,6 +98,9 @@ def _run_rounds(plan: Plan, folder: RunFolder, listen: Callable[[Event], None] |
         chunk_executor, arm_executor = arm_executor, chunk_executor
     shared = _Shared(plan, folder.path, chunk_executor)
     for number in range(1, plan.rounds + 1):
+        for arm in plan.arms:
+            if number <= plan.last_round(arm) and (arm, number) not in done and arm not in stopped:
+                stopped |= _stop_by_rule(plan, folder, arm, tell)
         todo = [
             _Item(arm, number)
             for arm in plan.arms
@@ -119,6 +122,24 @@ def _run_rounds(plan: Plan, folder: RunFolder, listen: Callable[[Event], None] |
             together = AwaitingVerdicts.together(waiting)
             together.ask()
             raise together
+
+
+def _stop_by_rule(plan: Plan, folder: RunFolder, arm: str, tell: Callable[[Event], None]) -> set[str]:
+    """End ``arm`` if its stop rule is met: the arm alone, or no arm.
+
+    The rule sees the records in the folder and nothing else, before each round and not after it, so a run
+    that was killed in between decides the same when it is resumed.
+    """
+    rule = plan.arms[arm].stop
+    chain = sorted((r for r in folder.records() if r.arm == arm), key=lambda r: r.round)
+    decision = rule and rule.decide(chain)
+    if not rule or not decision:
+        return set()
+    last = chain[-1].round
+    tell(StopRuleMet(arm=arm, round=last, when=rule.when, evidence=decision.evidence))
+    folder.set_arm_stopped(arm, decision.reason)
+    tell(ArmStopped(arm=arm, round=last, reason=decision.reason))
+    return {arm}
 
 
 class _Shared(NamedTuple):

@@ -1,7 +1,5 @@
 """Texts as vectors: TF-IDF of their words, reduced to a few directions."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +13,7 @@ _FITTED = 10_000
 """Texts of each kind that the words and directions are learned from; the others only use them."""
 
 
-def embed(generated: Sequence[str], real: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def embed(generated: list[str], real: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Vectors of both, in one space: latent semantic analysis (S. Deerwester et al., 1990).
 
     Returns:
@@ -27,7 +25,7 @@ def embed(generated: Sequence[str], real: Sequence[str]) -> tuple[NDArray[np.flo
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    words = TfidfVectorizer(max_features=_WORDS, sublinear_tf=True, min_df=2, dtype=np.float32)
+    words = TfidfVectorizer(max_features=_WORDS, sublinear_tf=True, min_df=2)
     sample = [*_spaced(generated), *_spaced(real)]
     try:
         fitted = words.fit_transform(sample)
@@ -37,9 +35,9 @@ def embed(generated: Sequence[str], real: Sequence[str]) -> tuple[NDArray[np.flo
     if k < 1:
         raise DataError("texts of one single word", expected="texts that differ")
     svd = TruncatedSVD(k, random_state=0).fit(fitted)
-    return tuple(svd.transform(words.transform(texts)).astype(np.float64) for texts in (generated, real))
+    return svd.transform(words.transform(generated)), svd.transform(words.transform(real))
 
 
-def _spaced(texts: Sequence[str]) -> list[str]:
+def _spaced(texts: list[str]) -> list[str]:
     """At most `_FITTED` of the texts, evenly over all."""
     return [texts[i] for i in np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _FITTED)).astype(int))]

@@ -13,7 +13,7 @@ from ..verdicts import Decision, Verdicts
 
 READERS = {
     ".csv": pd.read_csv,
-    ".jsonl": lambda path: pd.read_json(path, lines=True, convert_dates=False),
+    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False),
     ".parquet": pd.read_parquet,
 }
 YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})

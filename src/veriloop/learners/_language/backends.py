@@ -134,8 +134,8 @@ def ask(
             "seed": seed,
         }
         question |= {"messages": [{"role": "user", "content": prompt}]} if chat else {"prompt": prompt}
+        reason: object = "never asked"
         for attempt in range(1, server.attempts + 1):
-            reason: object
             try:
                 answer = client.post(url, json=question)
             except httpx.TransportError as e:

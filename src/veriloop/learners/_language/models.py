@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -88,9 +88,10 @@ def _load(place: Path | str) -> Language:
     local = isinstance(place, Path)
     tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=local)
     with _without_bars():
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
             place, local_files_only=local, dtype="auto", output_loading_info=True
         )
+    model, info = loaded
     if info["missing_keys"]:  # they would be filled with random numbers
         raise ValueError(f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -202,7 +202,7 @@ def packed(model: PreTrainedModel) -> Iterator[int]:
     if not packs(model):
         yield 1
         return
-    before = model.config._attn_implementation
+    before: Any = model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)
     try:
         yield 2**62

@@ -1,0 +1,203 @@
+"""Forecast the next rounds of an arm from those it has, and say which round to ship."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ..errors import DomainError
+from ..records import Number, RoundRecord
+from ._curve import Curves, draw_curves, spread_of
+from .direction import Better, better, loss_of, range_of
+from .intervals import LEVEL, Interval
+
+Floats = NDArray[np.float64]
+ForecastRegime = Literal["improving", "gain_then_plateau", "gain_then_reversal", "harmful", "unclear"]
+
+FEWEST = 3
+"""Rounds, with the start model, below which nothing is forecast: two points lie on any curve."""
+AHEAD = 3
+"""How many rounds are forecast when nobody says."""
+NOTICEABLE = 0.03
+"""A change by less than this share of the range of the values so far counts as none."""
+CERTAIN = 0.7
+"""A regime less probable than this is called unclear."""
+
+
+class NextRound(Interval):
+    """What a round to come is expected to measure, with its 95 % prediction interval."""
+
+    round: int
+
+
+class Forecast(BaseModel):
+    """What the rounds so far say about those to come. Intervals cover 95 %.
+
+    Attributes:
+        next: The rounds to come; empty when there are too few rounds so far.
+        best_round_so_far: By the metric as measured, the first one if several are equal; None of no rounds.
+        best_round: The expected best one of those so far and ``next``, by the curve without its noise.
+        plateau: Where the curve ends; None when that is less known than the range of the values so far.
+        regime: What the rounds do to the metric, see `regime_of`; ``unclear`` when none is probable enough.
+        probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
+        gain: How much better the next round will be than the last one, in units of the metric and without the
+            noise of either; None when ``next`` is empty.
+        gain_per_second: The same for each second of a round, all stages and workers together.
+        gain_per_verdict: The same for each candidate judged; None for an arm that nobody judges.
+        better: Which way the metric is better.
+        verdict: All this in plain language.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    next: tuple[NextRound, ...] = ()
+    best_round_so_far: int | None = None
+    best_round: int | None = None
+    plateau: Interval | None = None
+    regime: ForecastRegime = "unclear"
+    probabilities: dict[ForecastRegime, Number] = {}
+    gain: Interval | None = None
+    gain_per_second: Interval | None = None
+    gain_per_verdict: Interval | None = None
+    better: Better
+    verdict: str
+
+
+def forecast(
+    chain: Sequence[RoundRecord], metric: str, *, ahead: int = AHEAD, direction: Better = ""
+) -> Forecast:
+    """Forecast ``metric`` over the rounds after ``chain``.
+
+    The curve and its noise are those of `_curve`; a metric with a larger standard error counts for less.
+
+    Args:
+        chain: The records of one arm, by round. Those without the metric are passed over.
+        metric: Measured on held-out real data; never the verifier's own score.
+        ahead: How many rounds to forecast, at least 1.
+        direction: Which way is better; as `direction.better` knows it if empty, and else taken as lower.
+
+    Raises:
+        DomainError: ``ahead`` is not positive.
+    """
+    if ahead < 1:
+        raise DomainError("rounds to forecast", got=ahead, expected="at least 1")
+    known = direction or better(metric)
+    said = "" if known else f" (Taken for granted: a lower {metric} is better.)"
+    measured = [r for r in chain if metric in r.metrics and math.isfinite(r.metrics[metric].value)]
+    rounds = np.array([r.round for r in measured], np.int64)
+    values = np.array([r.metrics[metric].value for r in measured])
+    loss = loss_of(known)
+    best = int(rounds[np.argmin(loss(values))]) if len(measured) else None
+    if len(measured) < FEWEST:
+        told = (
+            f"Cannot tell yet: {metric} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
+        )
+        return Forecast(best_round_so_far=best, better=known or "lower", verdict=told + said)
+    errors = np.nan_to_num(np.array([r.metrics[metric].se for r in measured]))
+    last = int(rounds[-1])
+    curves = draw_curves(rounds, values, errors, last + ahead).clipped(*range_of(metric))
+    losses, final = loss(curves.values), loss(curves.limit)
+    regimes = regime_of(losses, final, last, NOTICEABLE * spread_of(loss(values), errors))
+    probabilities: dict[ForecastRegime, float] = {
+        name: float(np.mean(regimes == name)) for name in get_args(ForecastRegime)
+    }
+    likely = max(probabilities, key=lambda name: probabilities[name])
+    regime: ForecastRegime = likely if probabilities[likely] >= CERTAIN else "unclear"
+    plateau = _interval(curves.limit)
+    gain = losses[:, last] - losses[:, last + 1]
+    found = Forecast(
+        next=_next(curves, last, ahead),
+        best_round_so_far=best,
+        best_round=int(np.argmin(losses.mean(axis=0))),
+        plateau=plateau if plateau.high - plateau.low <= np.ptp(values) else None,
+        regime=regime,
+        probabilities=probabilities,
+        gain=_interval(gain),
+        gain_per_second=_per(gain, [sum(r.seconds.values()) for r in measured if r.round]),
+        gain_per_verdict=_per(gain, [_verdicts(r) for r in measured if r.round]),
+        better=known or "lower",
+        verdict="",
+    )
+    return found.model_copy(update={"verdict": _verdict(found, metric) + said})
+
+
+def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> NDArray[np.str_]:
+    """The regime of each curve: those of `veriloop.theory.Regime`, for curves that are known roughly.
+
+    - ``unclear``: no round, nor the end, differs from the start by more than ``noticeable``.
+    - ``harmful``: none is better than it by more than that.
+    - ``gain_then_reversal``: some is, and a later one or the end is worse than the best by more than that.
+    - ``improving``: neither, and the end is better than the last round so far by more than that.
+    - ``gain_then_plateau``: none of these.
+
+    Args:
+        losses: Lower is better; shape (n, rounds from 0 on).
+        final: The end of each, shape (n,).
+        last: The last round so far.
+        noticeable: Changes below this are none.
+    """
+    later = np.column_stack([losses[:, 1:], final])
+    best = later.min(axis=1)
+    worst_since = np.maximum.accumulate(later[:, ::-1], axis=1)[:, ::-1]
+    worst = np.take_along_axis(worst_since, later.argmin(axis=1)[:, None], axis=1)[:, 0]
+    return np.select(
+        [
+            np.abs(later - losses[:, :1]).max(axis=1) <= noticeable,
+            best >= losses[:, 0] - noticeable,
+            worst > best + noticeable,
+            final < losses[:, last] - noticeable,
+        ],
+        ["unclear", "harmful", "gain_then_reversal", "improving"],
+        "gain_then_plateau",
+    )
+
+
+def _next(curves: Curves, last: int, ahead: int) -> tuple[NextRound, ...]:
+    return tuple(
+        NextRound(round=k, **_interval(curves.measured[:, k]).model_dump())
+        for k in range(last + 1, last + ahead + 1)
+    )
+
+
+def _interval(draws: Floats) -> Interval:
+    low, value, high = np.quantile(draws, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def _per(gain: Floats, costs: Sequence[float]) -> Interval | None:
+    """The gain for each unit of what a round costs; the last round's cost stands for the next one's."""
+    return _interval(gain / costs[-1]) if costs and costs[-1] > 0 else None
+
+
+def _verdicts(record: RoundRecord) -> int:
+    # An arm without a verifier accepts all that it generates, and nobody judged them.
+    counts = record.counts
+    return counts.generated if counts.rejected or counts.abstained else 0
+
+
+def _verdict(f: Forecast, metric: str) -> str:
+    first = f.next[0]
+    coming = f"round {first.round} is expected at {_range(first, metric)}"
+    plateau = f" at {_range(f.plateau, metric)}" if f.plateau else ""
+    ship = "the start model (round 0)" if f.best_round_so_far == 0 else f"round {f.best_round_so_far}"
+    match f.regime:
+        case "improving":
+            return f"Still improving: {coming}. Go on; to stop now, ship {ship}."
+        case "gain_then_plateau":
+            return f"The gain is over, or nearly: the curve flattens{plateau}. Ship {ship}."
+        case "gain_then_reversal":
+            turn = f"It helps up to about round {f.best_round}, and then gets worse."
+            return f"{turn} Ship {ship}; improve the verifier."
+        case "harmful":
+            return f"No round is better than the start model. Ship {ship}; improve the verifier or stop."
+    likely = sorted(f.probabilities.items(), key=lambda item: -item[1])[:2]
+    words = {"unclear": "no change"}
+    shown = ", ".join(f"{words.get(name, name.replace('_', ' '))} {p:.0%}" for name, p in likely)
+    return f"Cannot tell yet ({shown}): {coming}. To stop now, ship {ship}."
+
+
+def _range(interval: Interval, metric: str) -> str:
+    return f"{metric} {interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"

@@ -1,0 +1,97 @@
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from veriloop.advise.stop import Stop
+from veriloop.records import Counts, Estimate, RoundRecord
+
+
+def chain(values: list[float], metric: str = "fid", se: float = 0.0) -> list[RoundRecord]:
+    return [
+        RoundRecord(
+            arm="verified",
+            round=k,
+            counts=Counts(generated=1_000, accepted=1_000, kept=100) if k else Counts(),
+            trained_on=100,
+            metrics={metric: Estimate(value, se)},
+            seconds={"generate": 2.0, "fit": 8.0} if k else {"fit": 30.0},
+        )
+        for k, value in enumerate(values)
+    ]
+
+
+def ends_after(rule: Stop, records: list[RoundRecord]) -> int | None:
+    """The round after which a run under ``rule`` ends; None if it goes on."""
+    return next((k for k in range(len(records)) if rule.decide(records[: k + 1])), None)
+
+
+PLATEAU = [9.0, 6.0, 5.0, 4.99, 5.0, 4.98]
+REVERSAL = [9.0, 6.0, 5.0, 5.5, 6.0, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "se", "round_"),
+    [
+        ({"when": "plateau", "min_gain": 0.1}, PLATEAU, 0.0, 4),
+        ({"when": "plateau", "min_gain": 0.1, "patience": 1}, PLATEAU, 0.0, 3),
+        ({"when": "plateau", "min_gain": 0.1, "patience": 4}, PLATEAU, 0.0, None),
+        # Without a least gain every small one counts, unless it drowns in the noise of the metric.
+        ({"when": "plateau", "patience": 1}, PLATEAU[:4], 0.0, None),
+        ({"when": "plateau", "patience": 1}, PLATEAU[:4], 0.1, 3),
+        ({"when": "plateau"}, REVERSAL, 0.0, 4),
+        ({"when": "reversal"}, REVERSAL, 0.0, 4),
+        ({"when": "reversal"}, REVERSAL, 0.2, 5),
+        ({"when": "reversal", "min_gain": 0.8}, REVERSAL, 0.0, 5),
+        ({"when": "reversal"}, PLATEAU, 0.1, None),
+        ({"when": "reversal"}, [9.0, 8.0, 7.0, 6.0], 0.0, None),
+    ],
+)
+def test_when_a_metric_ends_an_arm(
+    rule: dict[str, object], values: list[float], se: float, round_: int | None
+) -> None:
+    stop = Stop.model_validate({"metric": "fid", **rule})
+    assert ends_after(stop, chain(values, se=se)) == round_
+
+
+def test_higher_is_better_where_it_is() -> None:
+    stop = Stop(when="reversal", metric="rouge1", patience=1)
+    assert ends_after(stop, chain([0.1, 0.2, 0.3, 0.25], "rouge1")) == 3
+
+
+def test_missing_numbers_decide_nothing() -> None:
+    stop = Stop(when="plateau", metric="fid", patience=1)
+    assert stop.decide(chain([5.0, math.nan])) is None
+    assert stop.decide(chain([5.0], "nelbo")) is None
+    assert stop.decide([]) is None
+
+
+def test_the_evidence_is_the_numbers() -> None:
+    decision = Stop(when="reversal", metric="fid").decide(chain(REVERSAL[:5]))
+    assert decision is not None
+    assert decision.evidence == {"best_round": 2, "best": 5.0, "round_3": 5.5, "round_4": 6.0}
+    assert decision.reason == "reversal: the last 2 rounds were worse than round 2, by fid (5 there)"
+
+
+def test_a_budget_is_not_exceeded() -> None:
+    records = chain([1.0] * 8)
+    # The start takes 30 s and each round 10 s: after round 3 there is no time for a fourth in 65 s.
+    assert ends_after(Stop(when="budget", seconds=65), records) == 3
+    assert ends_after(Stop(when="budget", candidates=5_000), records) == 5
+    assert ends_after(Stop(when="budget", seconds=65, candidates=2_000), records) == 2
+    decision = Stop(when="budget", candidates=2_500).decide(records[:3])
+    assert decision is not None
+    assert decision.evidence == {"spent": 2_000, "last_round": 1_000, "limit": 2_500}
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"when": "budget"}, "no budget"),
+        ({"when": "plateau"}, "no metric"),
+        ({"when": "plateau", "metric": "fid", "seconds": 3}, "expected when: budget"),
+    ],
+)
+def test_an_incomplete_rule_is_refused(rule: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Stop.model_validate(rule)

@@ -1,0 +1,196 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+Call = Callable[..., Any]
+KEYS = {
+    "acceptance_rate",
+    "contraction",
+    "knowledge_center",
+    "bias",
+    "trajectory",
+    "gain_one_round",
+    "best_round",
+    "regime",
+    "verdict",
+    "n_generated",
+    "n_accepted",
+}
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    """A judge that likes what is near (0.5, 0), and abstains now and then."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3_000, 2))
+    score = -np.square(x - [0.5, 0]).sum(axis=1)
+    return pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "accepted": score > -1.5, "score": score})
+
+
+@pytest.fixture(scope="module")
+def folder(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rows, and real ones around (1, 0), as files of every kind."""
+    path = tmp_path_factory.mktemp("tables")
+    real = pd.DataFrame(np.random.default_rng(1).standard_normal((500, 2)) + [1, 0], columns=["a", "b"])
+    for name, table in (("generated", rows), ("real", real)):
+        table.to_csv(path / f"{name}.csv", index=False)
+        table.to_json(path / f"{name}.jsonl", orient="records", lines=True, double_precision=15)
+        table.to_parquet(path / f"{name}.parquet")
+        arrays = {"x": table[["a", "b"]].to_numpy(), **{c: table[c].to_numpy() for c in table}}
+        np.savez(path / f"{name}.npz", allow_pickle=False, **arrays)
+        np.savez_compressed(path / f"{name}-packed.npz", allow_pickle=False, **arrays)
+    return path
+
+
+def found(veriloop: Call, folder: Path, kind: str, *arguments: object) -> dict[str, Any]:
+    real = folder / f"real{kind}"
+    called = veriloop(
+        "audit", folder / f"generated{kind}", "--real", real, "--accepted", "accepted", *arguments, "--json"
+    )
+    assert called.code == 0, called.err
+    return json.loads(called.out)
+
+
+def test_every_kind_of_table_gives_the_same_answer(veriloop: Call, folder: Path, rows: pd.DataFrame) -> None:
+    whole = found(veriloop, folder, ".csv", "--features", "a,b")
+    assert whole.keys() >= KEYS
+    accepted = rows.loc[rows["accepted"], ["a", "b"]]
+    assert whole["acceptance_rate"] == len(accepted) / len(rows)
+    assert (whole["n_generated"], whole["n_accepted"]) == (len(rows), len(accepted))
+    np.testing.assert_allclose(whole["trajectory"][0]["mean"], accepted.mean(), rtol=1e-9)
+    assert whole["regime"] == "gain_then_plateau"
+    center, bias = whole["knowledge_center"], whole["bias"]
+    np.testing.assert_allclose(center["value"], [0.5, 0], atol=0.15)
+    assert all(
+        low < value < high
+        for low, value, high in zip(center["low"], center["value"], center["high"], strict=True)
+    )
+    assert bias["norm"]["low"] < bias["norm"]["value"] < bias["norm"]["high"]
+    for kind, arguments in (
+        (".jsonl", ("--features", "a,b")),
+        (".parquet", ("--features", "a,b")),
+        (".npz", ("--array", "x")),
+        ("-packed.npz", ("--array", "x")),
+    ):
+        other = found(veriloop, folder, kind, *arguments)
+        np.testing.assert_allclose(other["knowledge_center"]["high"], center["high"], rtol=1e-6)
+        assert other["verdict"] == whole["verdict"]
+
+
+def test_the_best_share_by_score(veriloop: Call, folder: Path, rows: pd.DataFrame, tmp_path: Path) -> None:
+    both = (("q", "score"), ("linear", "a"))
+    for name, score in both:
+        accepted = rows[score] > rows[score].quantile(0.8)
+        rows.assign(accepted=accepted).to_csv(tmp_path / f"{name}.csv")
+    answers = {}
+    for name, score in both:
+        called = veriloop(
+            "audit", tmp_path / f"{name}.csv", "--real", folder / "real.csv", "--accepted", "accepted",
+            "--features", "a,b", "--score", score, "--rule", "top_fraction", "--json",
+        )  # fmt: skip
+        answers[name] = json.loads(called.out)
+    np.testing.assert_allclose(answers["q"]["knowledge_center"]["value"], [0.5, 0], atol=0.2)
+    assert answers["linear"]["regime"] == "divergent"
+    assert answers["linear"]["knowledge_center"] is None
+    assert answers["linear"]["bias"] is None
+
+
+def test_words_and_abstentions(veriloop: Call, folder: Path, rows: pd.DataFrame, tmp_path: Path) -> None:
+    said = rows["accepted"].map({True: "yes", False: "no"}).where(np.arange(len(rows)) % 10 > 0, "abstain")
+    rows.assign(accepted=said).to_csv(tmp_path / "generated.csv", index=False)
+    called = veriloop(
+        "audit", tmp_path / "generated.csv", "--real", folder / "real.csv", "--accepted", "accepted",
+        "--features", "a,b",
+    )  # fmt: skip
+    assert called.code == 0, called.err
+    assert f"{(said == 'yes').sum():,} of 3,000" in called.out
+    assert "pulled hardest: a (+" in called.out
+    assert "Helps for about" in called.out
+
+
+def test_texts(veriloop: Call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    topics = [["sun", "sea", "sand", "beach", "wave"], ["code", "bug", "test", "loop", "array"]]
+
+    def write(share: float, n: int) -> list[str]:
+        return [" ".join(rng.choice(topics[int(t)], 8)) for t in rng.random(n) < share]
+
+    generated, real = write(0.5, 600), write(0.8, 200)
+    accepted = [bool("bug" in text.split() or rng.random() < 0.2) for text in generated]
+    pd.DataFrame({"text": generated, "ok": accepted}).to_json(
+        tmp_path / "g.jsonl", orient="records", lines=True
+    )
+    pd.DataFrame({"text": real}).to_json(tmp_path / "r.jsonl", orient="records", lines=True)
+    arguments = (tmp_path / "g.jsonl", "--real", tmp_path / "r.jsonl", "--accepted", "ok", "--text", "text")
+    called = veriloop("audit", *arguments)
+    assert called.code == 0, called.err
+    wanted = [line for line in called.out.splitlines() if line.startswith("wanted, row")]
+    assert wanted
+    assert all("bug" in line for line in wanted)
+    assert json.loads(veriloop("audit", *arguments, "--json").out)["gain_one_round"]["value"] > 0
+
+
+MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "nothing to audit in": ((), "one of --features, --array and --text"),
+    "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array and --text"),
+    "no such column": (("--features", "a,c"), "got 'c'"),
+    "no score": (("--features", "a,b", "--rule", "top_fraction"), "no --score"),
+    "scores that did not decide": (
+        ("--features", "a,b", "--rule", "top_fraction", "--score", "a"),
+        "score higher than an accepted one",
+    ),
+    "an array of a csv file": (("--array", "x"), "cannot be read"),
+    "numbers as texts": (("--text", "a"), "no text in column 'a'"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_end_in_one_line(name: str, veriloop: Call, folder: Path) -> None:
+    arguments, fragment = MISTAKES[name]
+    generated, real = folder / "generated.csv", folder / "real.csv"
+    _refused(
+        veriloop("audit", generated, "--real", real, "--accepted", "accepted", *arguments, "--json"), fragment
+    )
+
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "none accepted": ({"accepted": False}, "too few accepted rows"),
+    "all accepted": ({"accepted": True}, "every judged row was accepted"),
+    "a constant feature": ({"b": 1.0}, "the same in all generated rows"),
+    "a gap": ({"a": [np.nan] + [0.0, 1.0] * 1_499 + [0.5]}, "row 1, feature a"),
+    "words as numbers": ({"a": "far"}, "column 'a'"),
+    "not yes or no": ({"accepted": 0.5}, "accepted, row 1"),
+    "odd words": ({"accepted": "perhaps"}, "perhaps"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_tables_without_an_answer(
+    name: str, veriloop: Call, folder: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    change, fragment = CHANGES[name]
+    rows.assign(**change).to_csv(tmp_path / "generated.csv", index=False)
+    arguments = ("--real", folder / "real.csv", "--accepted", "accepted", "--features", "a,b", "--json")
+    _refused(veriloop("audit", tmp_path / "generated.csv", *arguments), fragment)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut short", b"no archive at all"])
+def test_damaged_arrays(content: bytes | None, veriloop: Call, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.npz"
+    if content is not None:
+        path.write_bytes(content)
+    arguments = ("--real", folder / "real.npz", "--accepted", "accepted", "--array", "x")
+    _refused(veriloop("audit", path, *arguments), "damaged.npz")
+    _refused(veriloop("audit", folder / "generated.npz", *arguments[:-1], "nothing"), "got 'nothing'")
+
+
+def _refused(called: Any, fragment: str) -> None:
+    assert called.code == 2, called.out
+    assert called.err.startswith("error: ")
+    assert len(called.err.strip().splitlines()) == 1
+    assert fragment in called.err
