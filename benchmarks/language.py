@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,9 +91,8 @@ def plain_generation(language: Language, prompts: list[list[int]]) -> list[list[
         longest = max(map(len, some))
         ids = torch.tensor([[0] * (longest - len(p)) + p for p in some])
         mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in some])
-        out = language.model.generate(
-            ids, attention_mask=mask, max_new_tokens=NEW, do_sample=False, pad_token_id=0
-        )
+        model: Any = language.model  # the mixin that generates is untyped
+        out = model.generate(ids, attention_mask=mask, max_new_tokens=NEW, do_sample=False, pad_token_id=0)
         written += [ids[longest:].tolist() for ids in out]  # pyright: ignore[reportGeneralTypeIssues]
     return written
 

@@ -110,6 +110,13 @@ SETTINGS = {
         "arms.a",
         "needs scores",
     ),
+    "density ratio of a ranking": (
+        {"acceptance": {"kind": "density_ratio", "bound": 10}},
+        "arms.verified",
+        "whose scores only rank",
+        "calibration: 0.1",
+    ),
+    "density ratio without a bound": ({"acceptance": "density_ratio"}, "got 'neither'", "either bound"),
     "on_exhausted": ({"on_exhausted": "panic"}, "on_exhausted", "'raise', 'train_with_fewer' or 'stop'"),
     "parallel": ({"parallel": "all"}, "parallel", "'arms' or 'chunks'"),
     "real share": ({"policy": {"kind": "mix", "real_share": 1}}, "real_share", "less than 1"),
@@ -294,6 +301,23 @@ def test_image_files(case, veriloop, config, tmp_path):
     _assert_refused(veriloop("run", path, "--out", tmp_path / "run"), str(folder), fragment)
 
 
+TEXT = {
+    "broken line": ('{"document": "a", "summary": "b"}\n{', {}, "pairs.jsonl, line 2: broken JSON"),
+    "no such column": ('{"article": "a"}', {}, "pairs.jsonl, line 1: no column 'document', 'summary'"),
+    "empty text": ('{"document": "a", "summary": ""}', {}, "pairs.jsonl, line 1: column 'summary' is empty"),
+    "column setting": ("", {"columns": {"documnt": "a"}}, "Did you mean 'document'?"),
+    "held out": ('{"document": "a", "summary": "b"}', {}, "held_out leaves no pairs"),
+}
+
+
+@pytest.mark.parametrize("case", TEXT)
+def test_text_files(case, veriloop, config, tmp_path):
+    content, settings, fragment = TEXT[case]
+    (tmp_path / "pairs.jsonl").write_text(content)
+    dataset = {"kind": "text", "files": str(tmp_path / "pairs.jsonl"), **settings}
+    _assert_refused(veriloop("run", config(dataset=dataset), "--out", tmp_path / "run"), fragment)
+
+
 def test_data_that_are_not_there_are_named_with_the_remedy(veriloop, config, tmp_path, monkeypatch):
     monkeypatch.setenv("VERILOOP_DATA", str(tmp_path / "empty"))
     monkeypatch.setitem(sys.modules, "datasets", None)  # as where the extra is not installed
@@ -327,5 +351,5 @@ def test_a_full_disk_loses_no_finished_round(limit, veriloop, config, tmp_path):
 
 
 def test_there_are_at_least_forty_cases():
-    tables = (SETTINGS, FILES, OVERRIDES, DAMAGE, EXPORTS, IDX)
+    tables = (SETTINGS, FILES, OVERRIDES, DAMAGE, EXPORTS, IDX, TEXT)
     assert sum(map(len, tables)) >= 40

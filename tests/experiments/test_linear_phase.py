@@ -5,7 +5,8 @@ from veriloop.experiments.linear_phase import SIZES, Size, linear_phase
 
 
 def test_numbers(smoke: Setting) -> None:
-    numbers, words, _ = linear_phase(smoke)
+    finding = linear_phase(smoke)
+    numbers, words = finding.numbers, finding.words
     assert numbers["within_3_se"] >= 0.985
     assert numbers["compared"] == np.prod(SIZES["smoke"].simulated)
     shares = numbers["share_of_cells_with_gain"]

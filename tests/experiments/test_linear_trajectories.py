@@ -13,7 +13,8 @@ def test_the_courses_are_the_papers() -> None:
 
 
 def test_numbers(smoke: Setting) -> None:
-    numbers, words, figure = linear_trajectories(smoke)
+    finding = linear_trajectories(smoke)
+    numbers, words, (figure,) = finding.numbers, finding.words, finding.figures.values()
     assert numbers["mild_bias"]["regime"] == "gain_then_reversal"
     assert numbers["mild_bias"]["best_round"] == 6
     assert numbers["mild_bias"]["best"] < numbers["mild_bias"]["floor"] < numbers["mild_bias"]["start"]

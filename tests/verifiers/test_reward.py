@@ -49,7 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, labels in {"one": 1, "three": 3}.items():
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            config = transformers.BertConfig(num_labels=labels, **shape)
+            config = transformers.BertConfig(**shape)
+            config.num_labels = labels
             transformers.BertForSequenceClassification(config).save_pretrained(root / name)
         tokenizer.save_pretrained(root / name)
     return root

@@ -24,7 +24,7 @@ from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
 from ..parts import Part
 from ..rng import Address
-from ..rules.acceptance import Acceptance
+from ..rules.acceptance import Acceptance, Group
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
 from ..samples import Samples, concat
@@ -118,7 +118,7 @@ def check_verifier(
 def check_acceptance(rule: Acceptance, real: Samples) -> None:
     """Selections keep the quota and no more, count every candidate once, and honour what is decided."""
     check_part(rule)
-    quota = {0: 5, 1: 7}
+    quota: dict[Group, int] = {0: 5, 1: 7}
     selection = rule.open(quota, real, None)
     scores, decisions, groups = [], [], []
     for chunk in range(400):

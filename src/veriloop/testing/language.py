@@ -53,7 +53,7 @@ def save_tiny_language(folder: Path, texts: Sequence[str], vocabulary: int = 300
         max_position_embeddings=2048,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokens.token_to_id(END),
     )
     with global_torch(Address(0).rng()):
         model = LlamaForCausalLM(config)

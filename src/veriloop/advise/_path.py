@@ -1,0 +1,190 @@
+"""Round after round of the map: the trajectory of the model's mean, and the knowledge center it ends in."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ._rows import Floats
+from ._tilt import Step, Tilt
+
+REACH = 20
+"""Below this effective number of accepted rows the map is not believed."""
+
+_NEWTON = 30
+"""Newton's steps towards the center, at most."""
+
+_STRIDE = 1.0
+"""The longest of them, in spreads: the map is not linear, and its reach not endless."""
+
+_ARRIVED = 1e-6
+"""A step this short, in spreads, is none."""
+
+_RETREAT = 0.4
+"""A center that retreats by more than this share of the way towards it is none."""
+
+_SURE = 10 * REACH
+"""From this effective number of accepted rows on, a center is believed as it is found."""
+
+_WAY = 0.1
+"""The shortest way, in spreads, over which a retreat shows."""
+
+
+class Point(NamedTuple):
+    """A mean relative to the generated rows' own, and each block's contribution to its error.
+
+    Attributes:
+        mean: Shape (d,).
+        error: Shape (blocks, d).
+        ess: The effective number of accepted rows that it rests on.
+    """
+
+    mean: Floats
+    error: Floats
+    ess: float
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """What the map says of the rounds to come.
+
+    Attributes:
+        first: The step from the model as it is.
+        neutral: How many directions the verifier neither pulls along nor narrows.
+        points: The predicted means after rounds 1, 2, ..., as far as the rows reach.
+        ended: Whether they stop because the rows reach no further.
+        center: The knowledge center; None when there is none.
+        newton: The center by one Newton step from the model as it is.
+        extrapolated: Whether the center is beyond the reach of the rows: Newton's step from the last point
+            within it.
+    """
+
+    first: Step
+    neutral: int
+    points: list[Point]
+    ended: bool
+    center: Point | None
+    newton: Floats
+    extrapolated: bool
+
+
+class _At(NamedTuple):
+    """The map at a point within reach."""
+
+    point: Point
+    step: Step
+    error: Floats
+    ahead: Floats
+
+
+def follow(tilt: Tilt, rounds: int) -> Path:
+    """Iterate the map ``rounds`` times, then find its fixed point by Newton's method from there.
+
+    Directions in which the verifier neither pulls nor narrows, as far as the rows can tell, have no center of
+    their own: round 1 leaves the mean somewhere, and there it stays.
+    """
+    nothing = Point(np.zeros(tilt.rows.d), tilt.rows.deviations, math.inf)
+    first, error = tilt.step(nothing.mean, nothing.error)
+    active, neutral = _active(tilt, first)
+    here = Point(first.mean, error, first.ess)
+    points, seen, ended = [here], [_At(nothing, first, error, _ahead(active, first, nothing.mean))], False
+    while len(points) < rounds:
+        at = _look(tilt, active, here)
+        if at is None:
+            ended = True
+            break
+        seen.append(at)
+        here = Point(
+            _within(active, at.step.mean, here.mean), _within(active, at.error, here.error), at.step.ess
+        )
+        points.append(here)
+    center, extrapolated = _center(tilt, active, seen, points[0])
+    return Path(
+        first=first,
+        neutral=neutral,
+        points=points,
+        ended=ended,
+        center=center,
+        newton=_within(active, _ahead(active, first, nothing.mean), first.mean),
+        extrapolated=extrapolated,
+    )
+
+
+def _look(tilt: Tilt, active: Floats, point: Point) -> _At | None:
+    """The map at ``point``, or None when the rows do not reach that far."""
+    step, error = tilt.step(point.mean, point.error)
+    if step.ess < REACH:
+        return None
+    return _At(point, step, error, _ahead(active, step, point.mean))
+
+
+def _ahead(active: Floats, step: Step, mean: Floats) -> Floats:
+    """Newton's step: how far ahead of ``mean`` the center would be if the map were linear."""
+    pull = active @ (step.mean - mean)
+    return np.linalg.lstsq(np.eye(len(pull)) - active @ step.slope, pull)[0]
+
+
+def _noise(tilt: Tilt, step: Step) -> float:
+    """How large eigenvalues of I - dT/dm* get by chance, in the model's spread.
+
+    The norm of a symmetric matrix of noise of variance 1/n is near 2 sqrt(d / n) (E. Wigner, 1958).
+    """
+    boundary = tilt.length(step.mean) ** 2 / step.window
+    return (2 * math.sqrt(tilt.rows.d) + 1) * math.sqrt(1 / step.ess + boundary)
+
+
+def _active(tilt: Tilt, first: Step) -> tuple[Floats, int]:
+    """The projector on directions that the verifier pulls along or narrows, and the number of others."""
+    d = tilt.rows.d
+    root, inverse = tilt.root, tilt.whiten(np.eye(d)).T
+    unlike = np.eye(d) - inverse @ first.slope @ root
+    pull = inverse @ first.mean
+    sizes, directions = np.linalg.eigh(unlike @ unlike.T + np.outer(pull, pull))
+    chosen = directions[:, np.sqrt(np.maximum(sizes, 0)) > _noise(tilt, first)]
+    return root @ chosen @ chosen.T @ inverse, d - chosen.shape[1]
+
+
+def _center(tilt: Tilt, active: Floats, seen: list[_At], start: Point) -> tuple[Point | None, bool]:
+    """The fixed point of the map and whether it is extrapolated; None when there is none.
+
+    Where few rows are left, a judge that only ever wants more seems to have a center as well, because the
+    rows end somewhere. So there the center that Newton's step points to must have stayed where it is while
+    the mean moved towards it; and beyond reach the map must contract for sure.
+    """
+    arrived, last, eye = False, seen[-1], np.eye(tilt.rows.d)
+    for _ in range(_NEWTON):
+        length = tilt.length(last.ahead)
+        if arrived := length < _ARRIVED:
+            break
+        further = last.point.mean + last.ahead * min(1.0, _STRIDE / length)
+        at = _look(tilt, active, last.point._replace(mean=_within(active, further, start.mean)))
+        if at is None:
+            break
+        seen.append(at)
+        last = at
+    rho = float(np.linalg.eigvals(active @ last.step.slope).real.max())
+    contracts = rho < 1 if arrived else rho < 1 - _noise(tilt, last.step)
+    sure = arrived and last.step.ess >= _SURE
+    if not contracts or (not sure and _retreats(tilt, seen)):
+        return None, False
+    # From c = T(c) in the active directions, and c = round 1 in the neutral ones.
+    errors = _within(active, last.error - last.point.error @ last.step.slope.T, start.error)
+    errors = np.linalg.solve(eye - active @ last.step.slope, errors.T).T
+    mean = _within(active, last.point.mean + last.ahead, start.mean)
+    return Point(mean, errors, last.step.ess), not arrived
+
+
+def _within(active: Floats, moved: Floats, start: Floats) -> Floats:
+    """``moved`` in the active directions, ``start`` in the neutral ones; the last axis counts features."""
+    return start + (moved - start) @ active.T
+
+
+def _retreats(tilt: Tilt, seen: list[_At]) -> bool:
+    """Whether the center that Newton's step points to moves on, at the last two points that tell for sure."""
+    last, *before = [at for at in reversed(seen) if at.step.ess >= _SURE] or seen[-1:]
+    for at in before:
+        way = last.point.mean - at.point.mean
+        if (length := tilt.length(way)) >= _WAY:
+            return tilt.length(way + last.ahead - at.ahead) > _RETREAT * length
+    return False

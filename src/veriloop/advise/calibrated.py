@@ -1,0 +1,35 @@
+"""What ``veriloop calibrate`` finds: one verifier, or judge, or group of annotators."""
+
+from pydantic import BaseModel, ConfigDict
+
+from .agreement import Agreement
+from .calibration import Calibration
+from .intervals import Share
+from .preference import Preference
+
+FOLDER = "calibration"
+"""Where in a run folder each `Calibrated` lies, as a JSON file of its own."""
+
+
+class Calibrated(BaseModel):
+    """The finding, with what it is about in words.
+
+    Attributes:
+        subject: What was calibrated.
+        good_are: Where the known good samples come from.
+        bad_are: Where the known bad ones come from.
+        calibration: Verdicts against what is known; None when only annotators were compared.
+        preferences: By what should not matter, such as ``length of text``.
+        positions: Accuracy at each position.
+        agreement: Of annotators.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    good_are: str
+    bad_are: str
+    calibration: Calibration | None = None
+    preferences: dict[str, Preference] = {}
+    positions: dict[str, Share] = {}
+    agreement: Agreement | None = None

@@ -1,0 +1,108 @@
+"""Samples as people meet them: a key that says which one it is, and a picture or words to look at."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataError
+from ...samples import Column, Samples
+
+PIXELS = "pixels"
+"""The column that is shown as a picture, shape (n, height, width); others are shown as words."""
+
+_MOST_NUMBERS = 16
+"""So many numbers of one sample can be taken in at a glance; more are no question for a person."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a person sees of a sample.
+
+    Attributes:
+        words: Its other columns as text, by name.
+        picture: A PNG of black ink whose opacity is the value, so that a page can set its own colours;
+            None when there are no pixels.
+    """
+
+    words: Mapping[str, str]
+    picture: bytes | None
+
+
+def content_keys(samples: Samples) -> list[str]:
+    """The SHA-256 of each sample's content, in hexadecimal: equal samples have equal keys.
+
+    Columns that begin with an underscore say where a sample was made and are no content.
+    """
+    names = sorted(_content(samples))
+    columns = [samples[name] for name in names]
+    heads = [
+        f"{name}:{column.dtype.str}{column.shape[1:]};".encode()
+        if isinstance(column, np.ndarray)
+        else f"{name}:text;".encode()
+        for name, column in zip(names, columns, strict=True)
+    ]
+    keys = []
+    for row in range(len(samples)):
+        digest = hashlib.sha256()
+        for head, column in zip(heads, columns, strict=True):
+            value = column[row]
+            content = value.encode() if isinstance(value, str) else np.ascontiguousarray(value).tobytes()
+            # Lengths go in, so that no two samples can run together into the same bytes.
+            digest.update(head + len(content).to_bytes(8, "little") + content)
+        keys.append(digest.hexdigest())
+    return keys
+
+
+def shown(samples: Samples, largest: float) -> list[Shown]:
+    """What people see of each sample.
+
+    Args:
+        samples: Their columns that begin with an underscore are left out.
+        largest: The pixel value drawn as full ink.
+
+    Raises:
+        DataError: A column holds too many numbers to show, or pixels of another shape than (n, height,
+            width).
+    """
+    names = [name for name in _content(samples) if name != PIXELS]
+    words = {name: _words(name, samples[name]) for name in names}
+    pictures: list[bytes | None] = [None] * len(samples)
+    if PIXELS in samples:
+        pixels = samples.array(PIXELS)
+        if pixels.ndim != 3:
+            raise DataError(
+                "pixels cannot be shown", got=f"shape {pixels.shape}", expected="(n, height, width)"
+            )
+        pictures = [_png(image, largest) for image in pixels]
+    return [Shown({name: words[name][row] for name in names}, pictures[row]) for row in range(len(samples))]
+
+
+def _content(samples: Samples) -> list[str]:
+    return [name for name in samples if not name.startswith("_")]
+
+
+def _words(name: str, column: Column) -> list[str]:
+    if not isinstance(column, np.ndarray):
+        return list(column)
+    flat = column.reshape(len(column), -1) if len(column) else column.reshape(0, 1)
+    if flat.shape[1] > _MOST_NUMBERS:
+        raise DataError(
+            f"column {name!r} cannot be shown to people",
+            got=f"{flat.shape[1]} numbers for each sample",
+            expected=f"at most {_MOST_NUMBERS}, or images in a column {PIXELS!r}",
+        )
+    return [", ".join(f"{number:.6g}" for number in row) for row in flat.tolist()]
+
+
+def _png(image: NDArray, largest: float) -> bytes:
+    from PIL import Image
+
+    ink = np.clip(image / max(largest, 1e-12) * 255, 0, 255).round().astype(np.uint8)
+    black = Image.new("L", (ink.shape[1], ink.shape[0]), 0)
+    buffer = io.BytesIO()
+    Image.merge("LA", (black, Image.fromarray(ink))).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

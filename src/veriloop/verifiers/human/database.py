@@ -1,0 +1,177 @@
+"""The data base behind a store of verdicts: its tables, and transactions on them."""
+
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from ...errors import ConfigError, StorageError
+
+metadata = sa.MetaData()
+
+samples = sa.Table(
+    "samples",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),
+    # Where it was made; all null for known samples.
+    sa.Column("arm", sa.Text),
+    sa.Column("round", sa.Integer),
+    sa.Column("chunk", sa.Integer),
+    sa.Column("row", sa.Integer),
+    sa.Column("words", sa.Text, nullable=False),  # a JSON object of texts
+    sa.Column("picture", sa.LargeBinary),
+    sa.Column("truth", sa.String(7)),  # the right verdict, of a known sample
+    sa.Column("wanted", sa.Integer, nullable=False),
+    sa.Column("given", sa.Integer, nullable=False, default=0),
+    sa.Column("open", sa.Boolean, nullable=False),  # whether a run waits for verdicts on it
+    sa.Index("samples_open", "open", "id"),
+    sa.Index("samples_truth", "truth"),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("sample", sa.ForeignKey("samples.id"), nullable=False),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("answer", sa.String(7), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),  # seconds since 1970
+    sa.UniqueConstraint("sample", "annotator"),
+    sa.Index("verdicts_annotator", "annotator", "id"),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("sample", sa.ForeignKey("samples.id"), primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("until", sa.Double, nullable=False),  # seconds since 1970
+)
+
+
+def checked_url(url: str) -> sa.URL:
+    """The parsed URL of a store.
+
+    Raises:
+        ConfigError: It is no URL of an SQLite file or a PostgreSQL data base.
+    """
+    expected = "sqlite:///FILE or postgresql://USER@HOST/NAME"
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise ConfigError("store", got=url, expected=expected) from None
+    kind = parsed.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise ConfigError("store", got=kind, expected=expected)
+    if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError("store", got=url, expected=expected, fix="name a file, so that verdicts are kept")
+    return parsed
+
+
+def store_urls(config: object) -> list[str]:
+    """The stores of all human verifiers in a run's configuration, those inside ensembles included."""
+    found: list[str] = []
+    if isinstance(config, Mapping):
+        if config.get("kind") == "human" and isinstance(config.get("store"), str):
+            found.append(config["store"])
+        config = list(config.values())
+    if isinstance(config, list):
+        found += [url for value in config for url in store_urls(value)]
+    return list(dict.fromkeys(found))
+
+
+@cache
+def open_database(url: str) -> "Database":
+    """The data base at ``url``, one for each process; its tables are made if they are not there.
+
+    Raises:
+        ConfigError: The URL is wrong.
+        StorageError: The data base cannot be reached.
+    """
+    return Database(url)
+
+
+class Database:
+    """An SQLite file or a PostgreSQL data base. Safe for threads and processes.
+
+    Attributes:
+        name: Its URL without the password.
+        insert: An insert that knows ``ON CONFLICT``.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = checked_url(url)
+        self.name = parsed.render_as_string(hide_password=True)
+        try:
+            self._engine = sa.create_engine(parsed, pool_size=20, max_overflow=20)
+        except ModuleNotFoundError as e:
+            raise ConfigError(f"store {self.name} needs the package {e.name!r}", fix="install it") from e
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.insert = sqlite.insert if is_sqlite else postgresql.insert
+        if is_sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+        with self.writing() as connection:
+            if not is_sqlite:
+                # Two processes that make the tables at once would trip over each other.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(b"veriloop"))))
+            metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Close idle connections; the next transaction opens new ones."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that changes nothing.
+
+        Raises:
+            StorageError: The data base cannot be used.
+        """
+        with self._errors(), self._engine.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction; its changes are on the disk when the block has ended, and gone if it raised.
+
+        Raises:
+            StorageError: The data base cannot be used.
+        """
+        with self._errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as e:
+            reason = str(getattr(e, "orig", None) or e).strip().splitlines()[0]
+            raise StorageError(
+                f"the store of verdicts {self.name} cannot be used: {reason}",
+                fix="check its URL",
+            ) from e
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    for pragma in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A writer that began as a reader would be refused, not made to wait, when another one was faster.
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
+    """How many rows there are of the table that ``where`` speaks of."""
+    return connection.scalar(sa.select(sa.func.count()).where(*where)) or 0

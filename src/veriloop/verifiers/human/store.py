@@ -1,0 +1,145 @@
+"""The run's side of the verdicts of people: what it asks, and what they said."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import sqlalchemy as sa
+
+from ...samples import Samples
+from ..base import PLACE
+from .content import PIXELS, Shown, content_keys, shown
+from .database import count, open_database, samples, verdicts
+
+Answer = Literal["accept", "reject", "abstain"]
+"""What a person says of a sample; ``abstain`` when they cannot tell."""
+
+_KEYS_AT_A_TIME = 500
+"""Fewer than the variables that SQLite allows in a statement."""
+
+
+class Tally(NamedTuple):
+    """How many people said what of a sample."""
+
+    accept: int = 0
+    reject: int = 0
+    abstain: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many people have judged it."""
+        return sum(self)
+
+
+class Gold(NamedTuple):
+    """Samples whose right verdict is known, and the pixel value that is drawn as full ink."""
+
+    good: Samples
+    bad: Samples
+    largest: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A posted sample, where it was made, its right verdict if known, and what each annotator said."""
+
+    key: str
+    place: Mapping[str, Any]
+    shown: Shown
+    truth: Answer | None
+    verdicts: Mapping[str, Answer]
+
+
+class Store:
+    """Samples that people are to judge, and their verdicts.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql://...``.
+
+    Raises:
+        ConfigError: The URL is wrong.
+        StorageError: The data base cannot be reached; any method may raise this, too.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = open_database(url)
+
+    def tallies(self, keys: Collection[str]) -> dict[str, Tally]:
+        """What people have said so far of each of ``keys``."""
+        counted = {key: dict.fromkeys(get_args(Answer), 0) for key in keys}
+        wanted = list(counted)
+        with self._database.reading() as connection:
+            for first in range(0, len(wanted), _KEYS_AT_A_TIME):
+                some = wanted[first : first + _KEYS_AT_A_TIME]
+                for key, answer, number in connection.execute(
+                    sa.select(samples.c.key, verdicts.c.answer, sa.func.count())
+                    .join(verdicts)
+                    .where(samples.c.key.in_(some))
+                    .group_by(samples.c.key, verdicts.c.answer)
+                ):
+                    counted[key][answer] = number
+        return {key: Tally(**counts) for key, counts in counted.items()}
+
+    def post(self, asked: Samples, gold: Gold | None, *, wanted: int, queue: int) -> None:
+        """Put samples before people, each once, in order, until ``queue`` of them wait for verdicts.
+
+        Args:
+            asked: May have the columns `PLACE`.
+            gold: Known samples to mix in; all of them.
+            wanted: How many people are to judge each.
+            queue: The most samples that wait at a time, those posted before included.
+        """
+        if gold is None:
+            largest = float(asked.array(PIXELS).max()) if PIXELS in asked and len(asked) else 1.0
+            gold = Gold(asked.select(slice(0)), asked.select(slice(0)), largest)
+        good = _rows(gold.good, gold.largest, truth="accept", wanted=wanted)
+        bad = _rows(gold.bad, gold.largest, truth="reject", wanted=wanted)
+        keys = content_keys(asked)
+        with self._database.writing() as connection:
+            there: set[str] = set()
+            for first in range(0, len(keys), _KEYS_AT_A_TIME):
+                some = samples.c.key.in_(keys[first : first + _KEYS_AT_A_TIME])
+                there |= set(connection.scalars(sa.select(samples.c.key).where(some)))
+                # Another run may have asked fewer people.
+                connection.execute(
+                    samples.update()
+                    .where(some, samples.c.truth.is_(None), samples.c.wanted < wanted)
+                    .values(wanted=wanted, open=samples.c.given < wanted)
+                )
+            room = max(0, queue - count(connection, samples.c.open))
+            new = [row for row, key in enumerate(keys) if key not in there][:room]
+            rows = _rows(asked.select(np.array(new, np.int64)), gold.largest, truth=None, wanted=wanted)
+            for batch in (good, bad, rows):
+                if batch:
+                    connection.execute(self._database.insert(samples).on_conflict_do_nothing(), batch)
+
+    def everything(self) -> Iterator[Judged]:
+        """All samples in the order in which they were posted, with their verdicts."""
+        with self._database.reading() as connection:
+            said: dict[int, dict[str, Answer]] = {}
+            for verdict in connection.execute(sa.select(verdicts).order_by(verdicts.c.id)):
+                said.setdefault(verdict.sample, {})[verdict.annotator] = verdict.answer
+            for row in connection.execute(sa.select(samples).order_by(samples.c.id)):
+                place = {"arm": row.arm, "round": row.round, "chunk": row.chunk, "row": row.row}
+                yield Judged(
+                    row.key, place, Shown(json.loads(row.words), row.picture), row.truth, said.get(row.id, {})
+                )
+
+
+def _rows(asked: Samples, largest: float, *, truth: Answer | None, wanted: int) -> list[dict[str, Any]]:
+    """Rows of the table, one for each of ``asked``."""
+    place = {name[1:]: np.asarray(asked[name]).tolist() for name in PLACE if name in asked}
+    return [
+        {
+            "key": key,
+            **{name: column[i] for name, column in place.items()},
+            "words": json.dumps(seen.words, ensure_ascii=False),
+            "picture": seen.picture,
+            "truth": truth,
+            "wanted": wanted,
+            "open": truth is None,
+        }
+        for i, (key, seen) in enumerate(zip(content_keys(asked), shown(asked, largest), strict=True))
+    ]

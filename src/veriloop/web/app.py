@@ -1,0 +1,72 @@
+"""The page as an ASGI application."""
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..errors import VeriloopError
+from . import explore, judge, runs
+from .security import Guard
+from .site import http_error, own_error
+
+_LARGEST_BODY = 100_000
+"""Bytes; a verdict takes a few hundred."""
+
+
+def create_app(folder: Path, token: str | None = None) -> Starlette:
+    """The page over the run folders at ``folder`` and directly below it.
+
+    Args:
+        folder: A run folder, or a folder of run folders.
+        token: What every request needs; None lets in whoever calls this machine by its own name.
+    """
+    app = Starlette(
+        routes=[
+            Route("/", _home),
+            *runs.ROUTES,
+            *judge.ROUTES,
+            *explore.ROUTES,
+            Route("/assets/plotly.js", _plotly),
+            Route("/assets/report.css", _report_css),
+            Route("/assets/report.js", _report_js),
+            Mount("/assets", StaticFiles(packages=[("veriloop.web", "static")])),
+        ],
+        middleware=[Middleware(Guard, token=token)],
+        exception_handlers={HTTPException: http_error, VeriloopError: own_error},
+        max_body_size=_LARGEST_BODY,
+    )
+    app.state.runs, app.state.queues = folder, {}
+    return app
+
+
+async def _home(request: Request) -> Response:
+    return RedirectResponse("/runs")
+
+
+async def _plotly(request: Request) -> Response:
+    # Megabytes, and the same as long as this version of plotly is installed.
+    return Response(
+        get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"}
+    )
+
+
+async def _report_css(request: Request) -> Response:
+    return Response(_of_report("report.css"), media_type="text/css")
+
+
+async def _report_js(request: Request) -> Response:
+    return Response(_of_report("report.js"), media_type="text/javascript")
+
+
+@cache
+def _of_report(name: str) -> str:
+    return (files("veriloop.report") / "templates" / name).read_text()

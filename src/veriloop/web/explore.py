@@ -1,0 +1,127 @@
+"""The explorer: sliders over the linear system of the paper, answered by its theory."""
+
+import math
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..theory import LinearSystem, OneRoundGrid, one_round_grid, trajectory
+from .site import render
+
+BIASES, RADII = 41, 31
+"""Cells of the phase diagram along each axis: smooth to the eye once drawn with interpolation."""
+
+_LARGEST = 2.0
+"""Of bias, radius and slack, on the sliders."""
+
+
+# As fine as any slider; numbers next to nothing would overflow somewhere in the theory.
+_Length = Annotated[float, Field(ge=0, le=_LARGEST), AfterValidator(lambda x: round(x, 4))]
+
+
+class Point(BaseModel):
+    """Where the sliders stand; lengths are in units of the label noise.
+
+    Attributes:
+        bias: Distance from the truth to the verifier's knowledge center.
+        radius: The verifier's selectivity.
+        sigma_c: Its slack for noise.
+        n0: Real samples of the start model.
+        n: Kept samples in each direction and round.
+        p: Coefficients.
+        rounds: How many rounds.
+    """
+
+    bias: _Length = 0.2
+    radius: Annotated[_Length, Field(ge=0.01)] = 0.4
+    sigma_c: _Length = math.sqrt(2 / math.pi)
+    n0: Annotated[int, Field(ge=10, le=10_000)] = 100
+    n: Annotated[int, Field(ge=10, le=10_000)] = 100
+    p: Annotated[int, Field(ge=1, le=64)] = 8
+    rounds: Annotated[int, Field(ge=1, le=60)] = 20
+
+    def direction(self) -> LinearSystem:
+        """One of the ``p`` directions.
+
+        With an orthogonal design and a bias that is even over the coefficients all directions are alike, so
+        the whole is this one with ``p`` times its squared errors, and a bias larger by ``sqrt(p)``.
+        """
+        return LinearSystem(
+            [0.0],
+            [self.bias / math.sqrt(self.p)],
+            self.radius,
+            1.0,
+            self.sigma_c,
+            singular_values=math.sqrt(self.n0),
+            allow_outside=True,
+        )
+
+
+def answers(point: Point) -> dict[str, Any]:
+    """What the theory says at ``point``: the plane around it, the course over its rounds, and in short."""
+    system = point.direction()
+    biases = np.linspace(0.0, max(0.7, 1.25 * point.bias), BIASES)
+    radii = np.linspace(0.01, max(0.5, 1.25 * point.radius), RADII)
+    plane = _one_round(point, biases, radii)
+    course = trajectory(system, point.n, point.rounds)
+    errors = point.p * course.mse_star
+    best = course.best_round
+    return {
+        "phase": {"biases": _plain(biases), "radii": _plain(radii), "log_gain": _plain(plane.log_gain.T)},
+        "course": {"to_truth": _plain(errors), "to_center": _plain(point.p * course.mse_center)},
+        "best_round": best,
+        "gain": 1 - float(errors[best] / errors[0]),
+        "gain_in_round_one": 1 - float(errors[1] / errors[0]),
+        "regime": str(course.regime),
+        "floor": point.p * course.floor,
+        "acceptance_rate": _one_round(
+            point, np.array([point.bias]), np.array([point.radius])
+        ).acceptance_rate.item(),
+        "break_even_bias": _break_even(point),
+        "contains_truth": point.bias <= point.radius,
+    }
+
+
+def _one_round(point: Point, biases: NDArray, radii: NDArray) -> OneRoundGrid:
+    return one_round_grid(point.direction(), biases / math.sqrt(point.p), radii, point.n, direction=[1.0])
+
+
+def _break_even(point: Point) -> float | None:
+    """The bias up to which one round helps, by interpolation; None when the slider does not reach it."""
+    biases = np.linspace(0.0, _LARGEST, 401)
+    gain = _one_round(point, biases, np.array([point.radius])).log_gain[:, 0]
+    last = int(np.argmax(gain <= 0)) - 1  # the gain falls with the bias
+    if last < 0:
+        return None
+    share = gain[last] / (gain[last] - gain[last + 1])
+    return float(biases[last] + share * (biases[last + 1] - biases[last]))
+
+
+def _plain(array: NDArray) -> Any:
+    # Four digits are more than a screen shows, and a third of the bytes.
+    return np.vectorize(lambda x: float(f"{x:.4g}"))(array).tolist()
+
+
+def _page(request: Request) -> Response:
+    return render(request, "explore.html.j2", point=_point(request))
+
+
+def _data(request: Request) -> Response:
+    return JSONResponse(answers(_point(request)))
+
+
+def _point(request: Request) -> Point:
+    try:
+        return Point.model_validate(dict(request.query_params))
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        raise HTTPException(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from e
+
+
+ROUTES = [Route("/explore", _page), Route("/explore/data", _data)]

@@ -1,0 +1,112 @@
+"""The page of runs: how they stand, and one run's report while it grows."""
+
+import hashlib
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..errors import CorruptFileError
+from ..events import Progress, RunEnded, StageStarted
+from ..report.html import content
+from ..report.palette import arm_styles
+from ..report.pictures import sheet
+from ..report.summary import summarise
+from ..store.folder import RunFolder
+from .site import render, run_folder, run_folders
+
+_TAIL = 50_000
+"""So many bytes of a run's events tell what it is doing now."""
+
+
+def _list(request: Request) -> Response:
+    runs = [_row(name, folder) for name, folder in run_folders(request).items()]
+    return render(request, "runs_table.html.j2" if _asks_for_part(request) else "runs.html.j2", runs=runs)
+
+
+def _row(name: str, folder: RunFolder) -> dict[str, Any]:
+    """One run for the list. An unreadable one is listed as such: it must not hide the others."""
+    try:
+        manifest, summaries = folder.manifest(), summarise(folder)
+    except CorruptFileError as e:
+        return {"name": name, "status": "unreadable", "reason": str(e), "summaries": [], "styles": {}}
+    return {
+        "name": name,
+        "status": manifest.status,
+        "reason": manifest.reason,
+        "seed": manifest.seed,
+        "created": manifest.created[:16].replace("T", " "),
+        "rounds": manifest.config.get("rounds"),
+        "done": max((s.last.round for s in summaries), default=0),
+        "summaries": summaries,
+        "styles": arm_styles(s.arm for s in summaries),
+    }
+
+
+def _run(request: Request) -> Response:
+    folder = run_folder(request)
+    version = _version(folder)
+    if _asks_for_part(request):
+        if request.query_params.get("version") == version:
+            return Response(status_code=204)
+        return render(request, "run_live.html.j2", version=version, **content(folder))
+    config = folder.manifest().config
+    arms = [name for name, arm in config.get("arms", {}).items() if arm.get("train_on") != "real"]
+    return render(
+        request, "run_page.html.j2", version=version, arms=arms, rounds=config["rounds"], **content(folder)
+    )
+
+
+def _version(folder: RunFolder) -> str:
+    """Changes whenever the run's records or its status do."""
+    digest = hashlib.sha256()
+    for name in ("records.jsonl", "manifest.json"):
+        path = folder.path / name
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()[:16]
+
+
+def _now(request: Request) -> Response:
+    return render(request, "run_now.html.j2", doing=_doing(run_folder(request)))
+
+
+def _doing(folder: RunFolder) -> dict[str, str]:
+    """What each arm of a run is doing, as its last events tell it; empty when it is not running."""
+    path = folder.path / "events.jsonl"
+    size = path.stat().st_size if path.exists() else 0
+    doing: dict[str, str] = {}
+    for event in folder.events(max(0, size - _TAIL))[0]:
+        match event:
+            case StageStarted():
+                doing[event.arm] = f"round {event.round}, {event.stage}"
+            case Progress():
+                made = f"accepted {event.accepted:,}/{event.wanted:,} of {event.generated:,}"
+                doing[event.arm] = f"round {event.round}, {made}"
+            case RunEnded():
+                doing = {}
+    return doing
+
+
+def _sheet(request: Request) -> Response:
+    folder, query = run_folder(request), request.query_params
+    arm, round_ = query.get("arm", ""), query.get("round", "")
+    if arm not in folder.manifest().config.get("arms", {}) or not (round_.isascii() and round_.isdigit()):
+        raise HTTPException(404, "there is no such arm or round")
+    picture = sheet(folder, int(round_[:9]), arm)
+    if picture is None:
+        return PlainTextResponse(f"no images of {arm} in round {round_[:9]}")
+    return render(request, "sheet.html.j2", picture=picture)
+
+
+def _asks_for_part(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+ROUTES = [
+    Route("/runs", _list),
+    Route("/runs/{run}", _run),
+    Route("/runs/{run}/now", _now),
+    Route("/runs/{run}/sheet", _sheet),
+]

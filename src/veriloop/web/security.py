@@ -1,0 +1,142 @@
+"""Who may use the page, and from where.
+
+Without a token the page is for this machine alone. Two attacks remain, and are met here: a foreign web page
+that posts to us from the reader's own browser (it cannot know the CSRF token), and one whose host name is
+made to point to this machine (its requests name a foreign host). With a token every route needs it.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from urllib.parse import urlencode
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import ConfigError
+
+CSRF = "x-csrf-token"
+"""The header in which a page of ours proves that a POST comes from it; its cookie has the same value."""
+
+_CSRF_COOKIE, _TOKEN_COOKIE = "veriloop_csrf", "veriloop_token"
+_COOKIE = "Path=/; HttpOnly; SameSite=Strict"
+
+_HEADERS = {
+    # Plotly sets styles from its script, which browsers count as inline; scripts come from us alone.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def check_exposure(host: str, token: str | None) -> None:
+    """Refuse to show runs to a whole network without a token.
+
+    Raises:
+        ConfigError: ``host`` is more than this machine and there is no token, or the token is empty.
+    """
+    if token is not None and not token.strip():
+        raise ConfigError("--token", got=token, expected="a secret of a few characters at least")
+    if token is None and not is_loopback(host):
+        raise ConfigError(
+            "without --token the page is for this machine only",
+            got=f"--host {host}",
+            expected="127.0.0.1, ::1 or localhost",
+            fix="give a secret with --token, which every visitor then needs",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is a name or address by which a machine calls itself."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Guard:
+    """Lets through only requests that may come in, and gives every response the headers that protect it.
+
+    Args:
+        app: What is guarded.
+        token: What every request needs, as the header ``Authorization: Bearer TOKEN``, or once as the
+            query ``?token=TOKEN``, which a cookie then stands for.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        self._app, self._token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or have it answered."""
+        request = Request(scope)
+        csrf = request.cookies.get(_CSRF_COOKIE) or secrets.token_urlsafe(24)
+        scope.setdefault("state", {})["csrf"] = csrf
+        answer = self._refusal(request, csrf) or self._app
+
+        async def guarded_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                if _CSRF_COOKIE not in request.cookies:
+                    headers.append("Set-Cookie", f"{_CSRF_COOKIE}={csrf}; {_COOKIE}")
+            await send(message)
+
+        await answer(scope, receive, guarded_send)
+
+    def _refusal(self, request: Request, csrf: str) -> Response | None:
+        if self._token is None:
+            if not is_loopback(_without_port(request.headers.get("host", ""))):
+                return _refuse(421, "this page answers to 127.0.0.1 and localhost only")
+        elif not self._has_token(request):
+            given = request.query_params.get("token")
+            if given is None or not _same(given, self._token):
+                return _refuse(401, "this page needs its token: add ?token=TOKEN to the address")
+            if request.method == "GET":
+                return self._welcome(request)
+        if request.method not in ("GET", "HEAD") and not (
+            _CSRF_COOKIE in request.cookies and _same(request.headers.get(CSRF, ""), csrf)
+        ):
+            return _refuse(403, f"a {request.method} needs the CSRF token of a page of this server")
+        return None
+
+    def _has_token(self, request: Request) -> bool:
+        assert self._token is not None
+        bearer = request.headers.get("authorization", "")
+        return _same(bearer, f"Bearer {self._token}") or _same(
+            request.cookies.get(_TOKEN_COOKIE, ""), _stand_in(self._token)
+        )
+
+    def _welcome(self, request: Request) -> Response:
+        """Remember the token in a cookie, and take it out of the address, which others may see."""
+        assert self._token is not None
+        query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
+        # Relative to this server: a path that begins with two slashes would lead to another one.
+        response = RedirectResponse(
+            "/" + request.scope["path"].lstrip("/\\") + (f"?{query}" if query else ""), 303
+        )
+        response.headers.append("Set-Cookie", f"{_TOKEN_COOKIE}={_stand_in(self._token)}; {_COOKIE}")
+        return response
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+def _stand_in(token: str) -> str:
+    return hashlib.sha256(f"veriloop {token}".encode()).hexdigest()
+
+
+def _same(a: str, b: str) -> bool:
+    return hmac.compare_digest(a.encode(), b.encode())
+
+
+def _refuse(status: int, line: str) -> Response:
+    return PlainTextResponse(line + "\n", status)

@@ -1,0 +1,43 @@
+"""The process behind the page."""
+
+import contextlib
+import socket
+from pathlib import Path
+
+from ..errors import ConfigError, MissingExtraError
+
+try:
+    import sqlalchemy  # noqa: F401
+    import starlette  # noqa: F401
+    import uvicorn
+except ModuleNotFoundError as e:
+    raise MissingExtraError.of(str(e.name), "web") from e
+
+from .app import create_app
+from .security import check_exposure
+
+
+def listen(host: str, port: int, token: str | None) -> socket.socket:
+    """A socket on which the page can be served.
+
+    Raises:
+        ConfigError: Others than this machine would be let in without a token, or the address cannot be had.
+    """
+    check_exposure(host, token)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(found[4][:2], family=found[0], backlog=512)
+    except OSError as e:
+        raise ConfigError(
+            f"cannot listen on {host}, port {port}: {e.strerror or e}", fix="choose another --port or --host"
+        ) from e
+
+
+def serve_forever(folder: Path, listening: socket.socket, token: str | None) -> None:
+    """Serve the page over the runs in ``folder`` until an interrupt."""
+    config = uvicorn.Config(
+        create_app(folder, token), log_level="warning", access_log=False, lifespan="off", ws="none",
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listening])

@@ -1,0 +1,55 @@
+"""What the pages share: the runs they are about, their templates, and errors as one line."""
+
+from pathlib import Path
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from ..errors import StorageError, VeriloopError
+from ..report.html import templates
+from ..store.folder import RunFolder
+from ..store.manifest import find_run_folders
+
+_TEMPLATES = templates("veriloop.web")
+
+
+def render(request: Request, template: str, **context: Any) -> HTMLResponse:
+    """A page from a template; it knows the address it stands at, and its CSRF token."""
+    page = _TEMPLATES.get_template(template)
+    return HTMLResponse(page.render(context, path=request.scope["path"], csrf=request.state.csrf))
+
+
+def run_folders(request: Request) -> dict[str, RunFolder]:
+    """The run folders that the page is about, by name.
+
+    Names are looked up here and nowhere put into a path, so that none can lead out of the folder.
+    """
+    root: Path = request.app.state.runs
+    return {path.resolve().name: RunFolder(path) for path in find_run_folders(root)}
+
+
+def run_folder(request: Request) -> RunFolder:
+    """The run folder that the address names.
+
+    Raises:
+        HTTPException: 404, there is none.
+    """
+    name = request.path_params["run"]
+    folder = run_folders(request).get(name)
+    if folder is None:
+        raise HTTPException(404, "there is no such run")
+    return folder
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """A wrong address or request, as one line."""
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+
+
+async def own_error(request: Request, error: Exception) -> Response:
+    """An error of ours, as one line: 503 when it may pass, such as a full disk."""
+    assert isinstance(error, VeriloopError)
+    return PlainTextResponse(f"{error}\n", 503 if isinstance(error, StorageError) else 400)

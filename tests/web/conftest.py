@@ -1,0 +1,129 @@
+"""Real servers on loopback, a real browser, and a run of digits that waits for people."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from veriloop.config import plan_from
+from veriloop.loop import run
+from veriloop.verifiers.human.database import open_database
+from veriloop.web.app import create_app
+from veriloop.web.server import listen
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+Serve = Callable[..., str]
+
+
+@contextmanager
+def _serving(folder: Path, token: str | None = None) -> Iterator[str]:
+    listening = listen("127.0.0.1", 0, token)
+    config = uvicorn.Config(
+        create_app(folder, token), log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Serve]:
+    """Starts the page over a folder, in this process; gives its address."""
+    with ExitStack() as running:
+        yield lambda *a, **k: running.enter_context(_serving(*a, **k))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as chromium:
+        browser = chromium.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    """A client with cookies of its own."""
+    with httpx.Client(timeout=60) as client:
+        yield client
+
+
+def people_config(store: str, samples: int, **verifier: object) -> dict:
+    """A run of one round on the digits whose candidates people judge."""
+    return {
+        "rounds": 1,
+        "dataset": {"kind": "digits", "start": 100},
+        "learner": {"kind": "cvae", "levels": 16, "latent_dim": 4, "channels": [4, 8], "epochs": 2},
+        "verifier": {"kind": "human", "store": store, **verifier},
+        "acceptance": "accept_all",
+        "schedule": {"kind": "constant", "n": samples},
+        "max_candidates": samples,
+        "on_exhausted": "train_with_fewer",
+        "metrics": ["nelbo"],
+        "evaluation_samples": 100,
+        "chunk_size": 100,
+        "arms": ["verified", "unverified"],
+    }
+
+
+class People:
+    """Runs that wait for people, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs, self.store = folder / "runs", f"sqlite:///{folder}/verdicts.db"
+
+    def run(self, samples: int, **verifier: object) -> Path:
+        """Start a run, or go on with it; it stands in ``runs/digits``."""
+        plan = plan_from(people_config(self.store, samples, **verifier))
+        return run(plan, self.runs / "digits", resume="if-possible").path
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[People]:
+    people = People(tmp_path)
+    yield people
+    open_database(people.store).close()
+
+
+@pytest.fixture(scope="session")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    """A run whose 30 samples wait for two verdicts each; for tests that judge none, or few."""
+    people = People(tmp_path_factory.mktemp("waiting"))
+    people.run(30, annotators_per_sample=2, gold=4)
+    yield people
+    open_database(people.store).close()
+
+
+@pytest.fixture(scope="session")
+def page(serve: Serve, waiting: People) -> str:
+    """The address of the page over `waiting`, without a token."""
+    return serve(waiting.runs)
+
+
+@pytest.fixture(scope="session")
+def queue(page: str) -> str:
+    """The address of the queue of `waiting`."""
+    listed = httpx.get(f"{page}/judge", timeout=60).text
+    return page + listed.split('action="')[1].split('"')[0]

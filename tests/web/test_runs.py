@@ -1,0 +1,79 @@
+"""The page of runs, and one run's report while it grows."""
+
+import shutil
+
+import httpx
+import pytest
+
+from veriloop.events import Progress, RunEnded, StageStarted
+from veriloop.store.folder import RunFolder
+
+PART = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def copied(waiting, tmp_path):
+    """A folder with a copy of the run, to change."""
+    shutil.copytree(waiting.runs / "digits", tmp_path / "runs" / "digits")
+    return tmp_path / "runs"
+
+
+def test_runs_are_listed_with_how_they_stand(serve, copied):
+    (copied / "torn").mkdir()
+    (copied / "torn" / "manifest.json").write_text("{")
+    shutil.copytree(copied / "digits", copied / "<script>alert(1)<")
+    page = serve(copied)
+    text = httpx.get(f"{page}/runs", timeout=60).text
+    assert '<a href="/runs/digits">digits</a>' in text
+    assert "waiting for verdicts of people on 30 samples" in text
+    assert "unreadable" in text
+    assert "manifest.json cannot be read" in text
+    assert "<script>alert(1)" not in text
+    assert "&lt;script&gt;alert(1)&lt;" in text
+    part = httpx.get(f"{page}/runs", headers=PART, timeout=60).text
+    assert "<html" not in part
+    assert '<a href="/runs/digits">digits</a>' in part
+    assert httpx.get(f"{page}/runs/torn", timeout=60).status_code == 400
+    assert httpx.get(f"{page}/runs/%3Cscript%3Ealert(1)%3C", timeout=60).status_code == 200
+
+
+def test_a_run_is_shown_again_only_when_it_has_changed(serve, copied):
+    page, folder = serve(copied), RunFolder(copied / "digits")
+    text = httpx.get(f"{page}/runs/digits", timeout=60).text
+    assert "Negative ELBO" in text
+    version = text.split("?version=")[1].split('"')[0]
+    address = f"{page}/runs/digits?version={version}"
+    assert httpx.get(address, headers=PART, timeout=60).status_code == 204
+    folder.set_status("stopped", "interrupted")
+    changed = httpx.get(address, headers=PART, timeout=60)
+    assert changed.status_code == 200
+    assert "<html" not in changed.text
+    assert "interrupted" in changed.text
+    assert f"version={version}" not in changed.text
+
+
+def test_what_a_run_is_doing_now(serve, copied):
+    page, folder = serve(copied), RunFolder(copied / "digits")
+
+    def now():
+        return httpx.get(f"{page}/runs/digits/now", timeout=60).text
+
+    assert now().strip() == ""
+    folder.emit(StageStarted(arm="unverified", round=1, stage="fit"))
+    folder.emit(Progress(arm="verified", round=1, generated=1500, accepted=12, wanted=30))
+    assert "<strong>unverified</strong> round 1, fit" in now()
+    assert "<strong>verified</strong> round 1, accepted 12/30 of 1,500" in now()
+    folder.emit(RunEnded(status="finished"))
+    assert now().strip() == ""
+
+
+def test_sample_grids_by_round(page):
+    def sheet(arm, round_):
+        query = {"arm": arm, "round": round_}
+        return httpx.get(f"{page}/runs/digits/sheet", params=query, timeout=60)
+
+    assert 'src="data:image/png;base64,' in sheet("unverified", 1).text
+    assert 'alt="Grid of 100 samples of unverified, round 1"' in sheet("unverified", 1).text
+    assert sheet("verified", 1).text == "no images of verified in round 1"
+    assert sheet("nobody", 1).status_code == 404
+    assert sheet("verified", "x").status_code == 404
