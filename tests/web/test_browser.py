@@ -28,10 +28,10 @@ def open_page(browser):
     def open_(address: str, **options: Any) -> Any:
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)  # plotly is megabytes, and the machine may be busy
         page.on("console", lambda message: noise.append(message.text))
         page.on("pageerror", lambda error: noise.append(str(error)))
-        page.goto(address)
+        page.goto(address, wait_until="commit")
         return page
 
     open_.noise = noise  # pyright: ignore[reportFunctionMemberAccess]
@@ -52,7 +52,7 @@ def _begin(open_page, server, name):
 
 def _until(page, condition):
     """Wait until a condition holds. (Playwright's own way evaluates strings in the page, which we forbid.)"""
-    for _ in range(2_000):
+    for _ in range(6_000):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(30)
@@ -224,7 +224,7 @@ def test_the_explorer_follows_its_sliders(page, open_page):
     assert "bias=1.5" in view.url
     view.keyboard.press("Home")
     _until(view, "document.querySelector('main').dataset.regime === 'gain_then_plateau'")
-    box = view.locator("#phase .plot").first.bounding_box() or view.locator("#phase").bounding_box()
+    box = view.locator("#phase").bounding_box()
     view.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     _until(view, "document.getElementById('bias').value !== '0'")
 
