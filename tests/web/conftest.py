@@ -52,7 +52,7 @@ def serve() -> Iterator[Serve]:
         yield lambda *a, **k: running.enter_context(_serving(*a, **k))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # two of Playwright at a time, this one and the report's, would not start
 def browser() -> Iterator[object]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
