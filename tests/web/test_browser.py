@@ -29,7 +29,7 @@ def open_page(browser):
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
         page.set_default_timeout(180_000)  # plotly is megabytes, and the machine may be busy
-        # A script that types before the page has given its field the focus is told so; people are not that fast.
+        # A script that types before the page has given its field the focus is told so; people are slower.
         page.on("console", lambda m: None if m.text.startswith("Autofocus") else noise.append(m.text))
         page.on("pageerror", lambda error: noise.append(str(error)))
         page.goto(address, wait_until="commit")
