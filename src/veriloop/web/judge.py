@@ -113,19 +113,23 @@ def _judge(request: Request) -> Response:
 
 
 def _take(request: Request) -> Response:
-    return _answer(_queue(request).desk, _query(request))
+    desk, given = _queue(request).desk, _query(request)
+    room = max(0, AT_HAND - len(given.holding))
+    return _answer(desk, given.annotator, desk.take(given.annotator, room, holding=given.holding))
 
 
 async def _record(request: Request) -> Response:
     given = await _body(request, _Verdict)
 
     def record() -> Response:
-        desk = _queue(request).desk
+        desk, room = _queue(request).desk, AT_HAND - len(given.holding)
         try:
-            desk.record(given.annotator, given.key, given.answer)
+            tasks = desk.exchange(
+                given.annotator, given.key, given.answer, max(0, room), holding=given.holding
+            )
         except DataError as e:
             raise HTTPException(404, str(e)) from e
-        return _answer(desk, given)
+        return _answer(desk, given.annotator, tasks)
 
     return await run_in_threadpool(record)
 
@@ -135,19 +139,16 @@ async def _undo(request: Request) -> Response:
 
     def undo() -> Response:
         desk = _queue(request).desk
-        task = desk.undo(given.annotator)
-        return _answer(desk, given, undone=task)
+        return _answer(desk, given.annotator, [], undone=desk.undo(given.annotator))
 
     return await run_in_threadpool(undo)
 
 
-def _answer(desk: Desk, given: _Take, undone: Task | None = None) -> Response:
+def _answer(desk: Desk, annotator: str, tasks: list[Task], undone: Task | None = None) -> Response:
     """What follows for an annotator: more samples, how far they are, and at the end how they agreed."""
-    holding = [*given.holding, *([undone.key] if undone else [])]
-    tasks = desk.take(given.annotator, max(0, AT_HAND - len(holding)), holding=holding)
-    progress = desk.progress(given.annotator)
+    progress = desk.progress(annotator)
     # Known samples stay unknown until there is nothing left to judge.
-    agreement = desk.agreement(given.annotator)._asdict() if progress.left == 0 else None
+    agreement = desk.agreement(annotator)._asdict() if progress.left == 0 else None
     return JSONResponse(
         {
             "undone": undone and _plain(undone),

@@ -38,6 +38,7 @@ def serve_forever(folder: Path, listening: socket.socket, token: str | None) -> 
     config = uvicorn.Config(
         create_app(folder, token), log_level="warning", access_log=False, lifespan="off", ws="none",
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,  # people think between two verdicts, and should not wait for a new connection
     )  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listening])

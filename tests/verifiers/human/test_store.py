@@ -63,6 +63,7 @@ def test_each_annotator_judges_a_sample_once_and_may_change_their_mind(store_url
     desk.record("ann", key, "reject")
     assert store.tallies([key])[key] == Tally(reject=1)
     assert desk.take("ann") == []
+    assert desk.progress("ann") == Progress(judged=1, left=0, waiting=1)
     assert [task.key for task in desk.take("bob")] == [key]
     with pytest.raises(DataError, match="no such sample"):
         desk.record("ann", "0" * 64, "accept")
@@ -82,6 +83,18 @@ def test_undo_takes_back_the_last_verdict_and_hands_the_sample_out_again(store_u
     assert _judge_all(desk, "ann", "reject") == [keys[1]]
     assert store.tallies(keys)[keys[1]] == Tally(reject=1)
     assert desk.undo("bob") is None
+
+
+def test_a_verdict_is_exchanged_for_the_next_sample(store_url):
+    store, desk, asked = Store(store_url), Desk(store_url), _digits(3)
+    first, second, third = content_keys(asked)
+    store.post(asked, None, wanted=1, queue=9)
+    assert [task.key for task in desk.take("ann", 2)] == [first, second]
+    assert [task.key for task in desk.exchange("ann", first, "reject", holding=[second])] == [third]
+    assert store.tallies([first])[first] == Tally(reject=1)
+    assert desk.progress("ann") == Progress(judged=1, left=2, waiting=2)
+    with pytest.raises(DataError):
+        desk.exchange("ann", "0" * 64, "accept")
 
 
 def test_a_run_that_wants_more_verdicts_reopens_a_sample(store_url):

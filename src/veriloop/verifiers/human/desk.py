@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ...errors import DataError
 from .content import Shown
-from .database import count, leases, open_database, samples, verdicts
+from .database import count, counted, leases, open_database, samples, verdicts
 from .store import Answer
 
 LEASE_SECONDS = 120.0
@@ -67,13 +67,8 @@ class Desk:
             most: How many.
             holding: Keys that the annotator has in front of them already.
         """
-        held, tasks = list(holding), []
         with self._database.writing() as connection:
-            while len(tasks) < most and (row := _next(connection, annotator, held)):
-                self._lease(connection, row.id, annotator)
-                tasks.append(_task(row))
-                held.append(row.key)
-        return tasks
+            return self._take(connection, annotator, most, holding)
 
     def record(self, annotator: str, key: str, answer: Answer) -> None:
         """Keep a verdict; it is on the disk when this returns. A second one on a sample replaces the first.
@@ -82,19 +77,15 @@ class Desk:
             DataError: No such sample was posted.
         """
         with self._database.writing() as connection:
-            # The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
-            row = connection.scalar(sa.select(samples.c.id).where(samples.c.key == key).with_for_update())
-            if row is None:
-                raise DataError("no such sample was put before people", got=key)
-            given = verdicts.c.sample == row, verdicts.c.annotator == annotator
-            if count(connection, *given):
-                connection.execute(verdicts.update().where(*given).values(answer=answer, at=time.time()))
-            else:
-                connection.execute(
-                    verdicts.insert().values(sample=row, annotator=annotator, answer=answer, at=time.time())
-                )
-                _add_given(connection, row, 1)
-            connection.execute(leases.delete().where(leases.c.sample == row, leases.c.annotator == annotator))
+            _record(connection, annotator, key, answer)
+
+    def exchange(
+        self, annotator: str, key: str, answer: Answer, most: int = 1, *, holding: Sequence[str] = ()
+    ) -> list[Task]:
+        """:meth:`record` and then :meth:`take`, with one wait for the disk instead of two."""
+        with self._database.writing() as connection:
+            _record(connection, annotator, key, answer)
+            return self._take(connection, annotator, most, holding)
 
     def undo(self, annotator: str) -> Task | None:
         """Take back an annotator's last verdict, and hand them its sample again; None when there is none."""
@@ -117,12 +108,16 @@ class Desk:
 
     def progress(self, annotator: str) -> Progress:
         """How far ``annotator`` is."""
+        given = verdicts.c.annotator == annotator
         with self._database.reading() as connection:
-            return Progress(
-                judged=count(connection, verdicts.c.annotator == annotator),
-                left=count(connection, samples.c.open, _unjudged_by(annotator)),
-                waiting=count(connection, samples.c.open),
-            )
+            judged, waiting, mine = connection.execute(
+                sa.select(
+                    counted(given),
+                    counted(samples.c.open),
+                    counted(samples.c.open, verdicts.c.sample == samples.c.id, given),
+                )
+            ).one()
+        return Progress(judged, waiting - mine, waiting)
 
     def agreement(self, annotator: str) -> Agreement:
         """How ``annotator`` has judged known samples."""
@@ -135,6 +130,16 @@ class Desk:
         good = [answer for truth, answer in said if truth == "accept"]
         bad = [answer for truth, answer in said if truth == "reject"]
         return Agreement(len(good), good.count("accept"), len(bad), bad.count("reject"))
+
+    def _take(
+        self, connection: sa.Connection, annotator: str, most: int, holding: Sequence[str]
+    ) -> list[Task]:
+        held, tasks = list(holding), []
+        while len(tasks) < most and (row := _next(connection, annotator, held)):
+            self._lease(connection, row.id, annotator)
+            tasks.append(_task(row))
+            held.append(row.key)
+        return tasks
 
     def _lease(self, connection: sa.Connection, sample: int, annotator: str) -> None:
         until = {"until": time.time() + LEASE_SECONDS}
@@ -153,10 +158,8 @@ def _unjudged_by(annotator: str) -> sa.ColumnElement[bool]:
 def _next(connection: sa.Connection, annotator: str, held: Sequence[str]) -> sa.Row[Any] | None:
     """The sample that an annotator is to judge next; None when no run waits for them."""
     mine = _unjudged_by(annotator), samples.c.key.not_in(held)
-    others = (
-        sa.select(sa.func.count())
-        .where(leases.c.sample == samples.c.id, leases.c.annotator != annotator, leases.c.until > time.time())
-        .scalar_subquery()
+    others = counted(
+        leases.c.sample == samples.c.id, leases.c.annotator != annotator, leases.c.until > time.time()
     )
     candidate = connection.execute(
         sa.select(samples)
@@ -175,6 +178,22 @@ def _next(connection: sa.Connection, annotator: str, held: Sequence[str]) -> sa.
         return candidate
     # In the order of their keys, which mixes good and bad ones.
     return connection.execute(sa.select(samples).where(*known).order_by(samples.c.key).limit(1)).first()
+
+
+def _record(connection: sa.Connection, annotator: str, key: str, answer: Answer) -> None:
+    # The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
+    row = connection.scalar(sa.select(samples.c.id).where(samples.c.key == key).with_for_update())
+    if row is None:
+        raise DataError("no such sample was put before people", got=key)
+    given = verdicts.c.sample == row, verdicts.c.annotator == annotator
+    if count(connection, *given):
+        connection.execute(verdicts.update().where(*given).values(answer=answer, at=time.time()))
+    else:
+        connection.execute(
+            verdicts.insert().values(sample=row, annotator=annotator, answer=answer, at=time.time())
+        )
+        _add_given(connection, row, 1)
+    connection.execute(leases.delete().where(leases.c.sample == row, leases.c.annotator == annotator))
 
 
 def _add_given(connection: sa.Connection, sample: int, change: int) -> None:
