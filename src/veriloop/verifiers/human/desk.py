@@ -8,17 +8,80 @@ import json
 import time
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from ...errors import DataError
 from .content import Shown
-from .database import count, counted, leases, open_database, samples, verdicts
+from .database import Database, counted, leases, open_database, samples, verdicts
 from .store import Answer
 
 LEASE_SECONDS = 120.0
 """So long a sample that was handed out is kept from others, so that they do not all judge the same one."""
+
+# Statements are built once: building them for every verdict took as long as all the rest of it.
+_WHO, _WHICH = sa.bindparam("who", type_=sa.Text), sa.bindparam("which", type_=sa.Integer)
+_IS_THEIRS = verdicts.c.annotator == _WHO
+_IS_IT = verdicts.c.sample == _WHICH, _IS_THEIRS
+_UNSEEN = (
+    ~sa.exists().where(verdicts.c.sample == samples.c.id, _IS_THEIRS).correlate(samples),
+    samples.c.key.not_in(sa.bindparam("held", expanding=True)),
+)
+_CANDIDATE = (
+    sa.select(samples)
+    .where(
+        samples.c.open,
+        *_UNSEEN,
+        samples.c.given
+        + counted(
+            leases.c.sample == samples.c.id,
+            leases.c.annotator != _WHO,
+            leases.c.until > sa.bindparam("now", type_=sa.Double),
+        )
+        < samples.c.wanted,
+    )
+    .order_by(samples.c.id)
+    .limit(1)
+    .with_for_update(of=samples, skip_locked=True)
+)
+_KNOWN_LEFT = sa.select(counted(samples.c.truth.is_not(None), *_UNSEEN))
+# In the order of their keys, which mixes good and bad ones.
+_KNOWN = sa.select(samples).where(samples.c.truth.is_not(None), *_UNSEEN).order_by(samples.c.key).limit(1)
+_KNOWN_VERDICTS = (
+    sa.select(samples.c.truth, verdicts.c.answer)
+    .join(verdicts)
+    .where(samples.c.truth.is_not(None), _IS_THEIRS)
+)
+_PROGRESS = sa.select(
+    counted(_IS_THEIRS),
+    counted(samples.c.open),
+    counted(samples.c.open, verdicts.c.sample == samples.c.id, _IS_THEIRS),
+)
+_LAST_VERDICT = (
+    sa.select(verdicts.c.id, verdicts.c.sample).where(_IS_THEIRS).order_by(verdicts.c.id.desc()).limit(1)
+)
+# The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
+_LOCKED = sa.select(samples.c.id).where(samples.c.key == sa.bindparam("key", type_=sa.Text)).with_for_update()
+_CHANGE = verdicts.update().where(*_IS_IT).values(answer=sa.bindparam("said"), at=sa.bindparam("when"))
+_INSERT = verdicts.insert()
+_GIVEN = samples.c.given + sa.bindparam("change", type_=sa.Integer)
+_ADD_GIVEN = (
+    samples.update()
+    .where(samples.c.id == _WHICH)
+    .values(given=_GIVEN, open=sa.and_(samples.c.truth.is_(None), samples.c.wanted > _GIVEN))
+)
+_END_LEASE = leases.delete().where(leases.c.sample == _WHICH, leases.c.annotator == _WHO)
+
+
+@cache
+def _lease(database: Database) -> sa.Executable:
+    """Hand a sample to an annotator, or hand it to them for longer."""
+    insert = database.insert(leases)
+    return insert.on_conflict_do_update(
+        index_elements=[leases.c.sample, leases.c.annotator], set_={"until": insert.excluded.until}
+    )
 
 
 class Task(NamedTuple):
@@ -56,6 +119,7 @@ class Desk:
 
     def __init__(self, url: str) -> None:
         self._database = open_database(url)
+        self._lease_statement = _lease(self._database)
 
     def take(self, annotator: str, most: int = 1, *, holding: Sequence[str] = ()) -> list[Task]:
         """The next samples for an annotator: up to ``most`` that they have not judged.
@@ -90,43 +154,27 @@ class Desk:
     def undo(self, annotator: str) -> Task | None:
         """Take back an annotator's last verdict, and hand them its sample again; None when there is none."""
         with self._database.writing() as connection:
-            last = connection.execute(
-                sa.select(verdicts.c.id, verdicts.c.sample)
-                .where(verdicts.c.annotator == annotator)
-                .order_by(verdicts.c.id.desc())
-                .limit(1)
-            ).first()
+            last = connection.execute(_LAST_VERDICT, {"who": annotator}).first()
             if last is None:
                 return None
             row = connection.execute(
                 sa.select(samples).where(samples.c.id == last.sample).with_for_update()
             ).one()
             connection.execute(verdicts.delete().where(verdicts.c.id == last.id))
-            _add_given(connection, last.sample, -1)
+            connection.execute(_ADD_GIVEN, {"which": last.sample, "change": -1})
             self._lease(connection, last.sample, annotator)
             return _task(row)
 
     def progress(self, annotator: str) -> Progress:
         """How far ``annotator`` is."""
-        given = verdicts.c.annotator == annotator
         with self._database.reading() as connection:
-            judged, waiting, mine = connection.execute(
-                sa.select(
-                    counted(given),
-                    counted(samples.c.open),
-                    counted(samples.c.open, verdicts.c.sample == samples.c.id, given),
-                )
-            ).one()
+            judged, waiting, mine = connection.execute(_PROGRESS, {"who": annotator}).one()
         return Progress(judged, waiting - mine, waiting)
 
     def agreement(self, annotator: str) -> Agreement:
         """How ``annotator`` has judged known samples."""
         with self._database.reading() as connection:
-            said = connection.execute(
-                sa.select(samples.c.truth, verdicts.c.answer)
-                .join(verdicts)
-                .where(samples.c.truth.is_not(None), verdicts.c.annotator == annotator)
-            ).all()
+            said = connection.execute(_KNOWN_VERDICTS, {"who": annotator}).all()
         good = [answer for truth, answer in said if truth == "accept"]
         bad = [answer for truth, answer in said if truth == "reject"]
         return Agreement(len(good), good.count("accept"), len(bad), bad.count("reject"))
@@ -142,67 +190,32 @@ class Desk:
         return tasks
 
     def _lease(self, connection: sa.Connection, sample: int, annotator: str) -> None:
-        until = {"until": time.time() + LEASE_SECONDS}
-        connection.execute(
-            self._database.insert(leases)
-            .values(sample=sample, annotator=annotator, **until)
-            .on_conflict_do_update(index_elements=[leases.c.sample, leases.c.annotator], set_=until)
-        )
-
-
-def _unjudged_by(annotator: str) -> sa.ColumnElement[bool]:
-    judged = sa.exists().where(verdicts.c.sample == samples.c.id, verdicts.c.annotator == annotator)
-    return ~judged.correlate(samples)
+        values = {"sample": sample, "annotator": annotator, "until": time.time() + LEASE_SECONDS}
+        connection.execute(self._lease_statement, values)
 
 
 def _next(connection: sa.Connection, annotator: str, held: Sequence[str]) -> sa.Row[Any] | None:
     """The sample that an annotator is to judge next; None when no run waits for them."""
-    mine = _unjudged_by(annotator), samples.c.key.not_in(held)
-    others = counted(
-        leases.c.sample == samples.c.id, leases.c.annotator != annotator, leases.c.until > time.time()
-    )
-    candidate = connection.execute(
-        sa.select(samples)
-        .where(samples.c.open, *mine, samples.c.given + others < samples.c.wanted)
-        .order_by(samples.c.id)
-        .limit(1)
-        .with_for_update(of=samples, skip_locked=True)
-    ).first()
-    known = samples.c.truth.is_not(None), *mine
-    if candidate is None or not (known_left := count(connection, *known)):
+    whose = {"who": annotator, "held": list(held)}
+    candidate = connection.execute(_CANDIDATE, {**whose, "now": time.time()}).first()
+    if candidate is None or not (known_left := connection.scalar(_KNOWN_LEFT, whose)):
         return candidate
+    judged, waiting, _ = connection.execute(_PROGRESS, {"who": annotator}).one()
     # A lot that is drawn from the annotator's name and place: not to be foreseen by people, and repeatable.
-    turn = count(connection, verdicts.c.annotator == annotator) + len(held)
-    lot = zlib.crc32(f"{annotator}/{turn}".encode()) % (known_left + count(connection, samples.c.open))
-    if lot >= known_left:
-        return candidate
-    # In the order of their keys, which mixes good and bad ones.
-    return connection.execute(sa.select(samples).where(*known).order_by(samples.c.key).limit(1)).first()
+    lot = zlib.crc32(f"{annotator}/{judged + len(held)}".encode()) % (known_left + waiting)
+    return candidate if lot >= known_left else connection.execute(_KNOWN, whose).first()
 
 
 def _record(connection: sa.Connection, annotator: str, key: str, answer: Answer) -> None:
-    # The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
-    row = connection.scalar(sa.select(samples.c.id).where(samples.c.key == key).with_for_update())
-    if row is None:
+    sample = connection.scalar(_LOCKED, {"key": key})
+    if sample is None:
         raise DataError("no such sample was put before people", got=key)
-    given = verdicts.c.sample == row, verdicts.c.annotator == annotator
-    if count(connection, *given):
-        connection.execute(verdicts.update().where(*given).values(answer=answer, at=time.time()))
-    else:
-        connection.execute(
-            verdicts.insert().values(sample=row, annotator=annotator, answer=answer, at=time.time())
-        )
-        _add_given(connection, row, 1)
-    connection.execute(leases.delete().where(leases.c.sample == row, leases.c.annotator == annotator))
-
-
-def _add_given(connection: sa.Connection, sample: int, change: int) -> None:
-    given = samples.c.given + change
-    connection.execute(
-        samples.update()
-        .where(samples.c.id == sample)
-        .values(given=given, open=sa.and_(samples.c.truth.is_(None), given < samples.c.wanted))
-    )
+    given = {"which": sample, "who": annotator}
+    if not connection.execute(_CHANGE, {**given, "said": answer, "when": time.time()}).rowcount:
+        values = {"sample": sample, "annotator": annotator, "answer": answer, "at": time.time()}
+        connection.execute(_INSERT, values)
+        connection.execute(_ADD_GIVEN, {"which": sample, "change": 1})
+    connection.execute(_END_LEASE, given)
 
 
 def _task(row: sa.Row[Any]) -> Task:
