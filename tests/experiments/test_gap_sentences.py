@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriloop.experiments.gap_sentences import LONGEST, SHORTEST, Layout, gap_rows, sentences
+from veriloop.experiments.gap_sentences import (
+    LONGEST,
+    SHORTEST,
+    Layout,
+    gap_rows,
+    repeated_rows,
+    sentences,
+)
 
 LAYOUT = Layout(before=[1, 2], between=[3], end=0, length=64)
 ROOM = 60
@@ -63,6 +70,31 @@ def test_a_later_first_sentence_gives_other_rows():
 )
 def test_an_article_without_a_window_or_a_fitting_sentence_gives_no_row(short: list[list[int]]):
     assert gap_rows([short], LAYOUT, 0, 0.0, rng()).shape == (0, LAYOUT.length)
+
+
+def test_a_repeated_row_begins_its_text_again_at_many_distances():
+    tokens = [token for sentence in article(40, 50, 60, shared=1) for token in sentence]
+    half, distances = ROOM // 2, set[int]()
+    rows = repeated_rows([article(40, 50, 60, shared=1)] * 50, LAYOUT, 0, rng())
+    assert rows.shape == (50 * (len(tokens) // half), LAYOUT.length)
+    for i, row in enumerate(rows.tolist()):
+        assert (row[:2], row[2 + half], row[-1]) == ([1, 2], 3, 0)
+        text = row[2 : 2 + half] + row[3 + half : -1]
+        begin = half * (i % (len(tokens) // half))
+        distance = next(d for d in range(SHORTEST, half + 1) if text[d:] == text[:-d])
+        assert text[:distance] == tokens[begin : begin + distance]
+        distances.add(distance)
+    assert distances == set(range(SHORTEST, half + 1))
+
+
+def test_a_later_first_sentence_gives_other_repeated_rows():
+    first, second = (repeated_rows([article(14, 21, 30)], LAYOUT, first, rng()) for first in (0, 1))
+    assert (len(first), len(second)) == (2, 1)
+    assert first[0, 3] != second[0, 3]
+
+
+def test_an_article_too_short_to_repeat_gives_no_row():
+    assert repeated_rows([article(14)], LAYOUT, 0, rng()).shape == (0, LAYOUT.length)
 
 
 @given(

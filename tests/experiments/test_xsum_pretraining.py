@@ -22,6 +22,7 @@ TINY = Pretraining(
     row_tokens=64,
     batch_size=8,
     steps=40,
+    repeated=10,
     learning_rate=1e-2,
     copied=0.5,
 )

@@ -1,8 +1,9 @@
 """Pretraining of the small language model from which the XSum experiment starts.
 
 A model of Llama's architecture and a byte-level BPE vocabulary, both made here from the text of the articles.
-It reads no summary: what it knows of them comes from the experiment's own start set. It learns the prompt's
-form, and to take up an article's words, from gap sentences (see `gap_sentences`).
+It reads no summary: what it knows of them comes from the experiment's own start set. It learns to copy from
+rows that repeat a text, then the prompt's form, and to take up an article's words, from gap sentences (see
+`gap_sentences`).
 """
 
 import json
@@ -27,7 +28,7 @@ from ..executors.threads import limit_threads
 from ..learners._language.models import Language, save
 from ..rng import Address, Stage, global_torch
 from ..store.atomic import publish_directory, storage_errors
-from .gap_sentences import Ids, Layout, gap_rows, sentences
+from .gap_sentences import Ids, Layout, gap_rows, repeated_rows, sentences
 from .xsum_settings import Pretraining
 
 CARD = "pretraining.json"
@@ -183,7 +184,11 @@ def _batches(
     """``size.steps`` batches. Each pass through the articles begins a sentence later, for other rows."""
     made = first = 0
     while made < size.steps:
-        rows = gap_rows(articles, layout, first, size.copied, rng)
+        repeated = made < size.repeated
+        if repeated:
+            rows = repeated_rows(articles, layout, first, rng)
+        else:
+            rows = gap_rows(articles, layout, first, size.copied, rng)
         if len(rows) < size.batch_size:
             raise DataError(
                 "too little text to pretrain on",
@@ -191,7 +196,8 @@ def _batches(
                 expected=f"at least one batch of {size.batch_size}",
             )
         order = rng.permutation(len(rows))
-        whole = min(len(rows) // size.batch_size, size.steps - made)
+        wanted = min(size.repeated, size.steps) if repeated else size.steps
+        whole = min(len(rows) // size.batch_size, wanted - made)
         for chosen in order[: whole * size.batch_size].reshape(whole, size.batch_size):
             yield rows[chosen]
         made += whole

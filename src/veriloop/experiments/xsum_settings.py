@@ -26,6 +26,7 @@ class Pretraining:
         row_tokens: Tokens of a training row.
         batch_size: Rows of a step.
         steps: How many, over as many passes through the articles as it takes.
+        repeated: In so many first steps a row repeats a text, which teaches to copy.
         learning_rate: AdamW's, at its peak: it rises over 100 steps, or a tenth of all where they are few,
             then falls along half a cosine to zero.
         copied: Share of the rows whose sentence stays in the text.
@@ -40,6 +41,7 @@ class Pretraining:
     row_tokens: int
     batch_size: int
     steps: int
+    repeated: int
     learning_rate: float
     copied: float
     seed: int = 0
@@ -96,6 +98,7 @@ SMOKE = Recipe(
         row_tokens=96,
         batch_size=8,
         steps=120,
+        repeated=40,
         learning_rate=3e-3,
         copied=0.4,
     ),
@@ -105,7 +108,7 @@ SMOKE = Recipe(
 CPU = Recipe(
     about=f"A model of 1.3 million parameters, pretrained here; {OURS}",
     base={
-        "rounds": 6,
+        "rounds": 8,
         "dataset": {"kind": "xsum", "start": 0.125, "test": 300},
         "learner": {
             "kind": "causal_lm",
@@ -132,7 +135,8 @@ CPU = Recipe(
         intermediate=344,
         row_tokens=144,
         batch_size=8,
-        steps=2_400,
+        steps=5_000,
+        repeated=1_200,
         learning_rate=3e-3,
         copied=0.4,
     ),
