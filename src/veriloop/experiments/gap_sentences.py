@@ -4,8 +4,8 @@ Gap sentences are due to PEGASUS (Zhang, Zhao, Saleh, Liu, ICML 2020, arXiv 1912
 the sentence that shares most words with the others is taken out, and the model learns to write it after
 reading the rest. In a part of the rows it stays in (a fifth in PEGASUS), which teaches to copy.
 
-A small model learns to copy within a thousand batches of rows that repeat a text, and hardly ever from the few
-tokens of a sentence that stays. So such rows come first, in the same form.
+A small model learns to copy within a thousand batches of rows that repeat a text, and hardly ever from the
+few tokens of a sentence that stays. So such rows come first, in the same form.
 """
 
 import re
