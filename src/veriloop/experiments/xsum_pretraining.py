@@ -139,7 +139,7 @@ def _train(
     losses: list[float] = []
     for batch in _batches(_encoded(tokenizer, articles), layout, size, rng):
         for group in optimizer.param_groups:
-            group["lr"] = size.learning_rate * _share(len(losses), size.steps)
+            group["lr"] = size.learning_rate * _share(len(losses), size)
         loss = _loss(model, torch.from_numpy(batch))
         optimizer.zero_grad()
         loss.backward()
@@ -210,7 +210,9 @@ def _loss(model: LlamaForCausalLM, ids: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
 
 
-def _share(step: int, steps: int) -> float:
-    """Of the peak learning rate."""
-    rise = (step + 1) / min(100, math.ceil(steps / 10))
-    return min(1.0, rise) * (1 + math.cos(math.pi * step / steps)) / 2
+def _share(step: int, size: Pretraining) -> float:
+    """Of the peak learning rate; it rises and falls over the repeated texts, and again over the gap sentences."""
+    begin, end = (0, size.repeated) if step < size.repeated else (size.repeated, size.steps)
+    done, steps = step - begin, end - begin
+    rise = (done + 1) / min(100, math.ceil(steps / 10))
+    return min(1.0, rise) * (1 + math.cos(math.pi * done / steps)) / 2

@@ -28,7 +28,7 @@ class Pretraining:
         steps: How many, over as many passes through the articles as it takes.
         repeated: In so many first steps a row repeats a text, which teaches to copy.
         learning_rate: AdamW's, at its peak: it rises over 100 steps, or a tenth of all where they are few,
-            then falls along half a cosine to zero.
+            then falls along half a cosine to zero; so for the repeated texts, and again for the rest.
         copied: Share of the rows whose sentence stays in the text.
         seed: Of all randomness; not the experiment's, whose seeds share one model.
     """
@@ -136,7 +136,7 @@ CPU = Recipe(
         row_tokens=144,
         batch_size=8,
         steps=5_000,
-        repeated=1_200,
+        repeated=1_500,
         learning_rate=3e-3,
         copied=0.4,
     ),
