@@ -211,7 +211,7 @@ def _loss(model: LlamaForCausalLM, ids: Tensor) -> Tensor:
 
 
 def _share(step: int, size: Pretraining) -> float:
-    """Of the peak learning rate; it rises and falls over the repeated texts, and again over the gap sentences."""
+    """Of the peak learning rate: up and down over the repeated texts, and again over the gap sentences."""
     begin, end = (0, size.repeated) if step < size.repeated else (size.repeated, size.steps)
     done, steps = step - begin, end - begin
     rise = (done + 1) / min(100, math.ceil(steps / 10))
