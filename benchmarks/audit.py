@@ -16,6 +16,7 @@ when a target is missed. Peak memory is the process's own (Linux).
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -29,8 +30,7 @@ from numpy.typing import NDArray
 from veriloop.advise.audit import audit
 from veriloop.executors.threads import limit_threads
 from veriloop.experiments.results import write_results
-from veriloop.theory import transfer_map
-from veriloop.theory._trajectory import best_round, classify
+from veriloop.theory import best_round, classify, transfer_map
 
 RESULTS = Path(__file__).parents[1] / "results" / "audit.json"
 VERDICTS, ROUNDS = 20_000, 20
@@ -57,7 +57,7 @@ def random_system(rng: np.random.Generator) -> System:
 
 
 def linear(systems: int) -> dict[str, Any]:
-    inside = coordinates = called = clear = best_near = none = 0
+    inside = coordinates = called = clear = best_near = best_held = none = 0
     for seed in range(systems):
         rng = np.random.default_rng(seed)
         half_width, start, truth = random_system(rng)
@@ -76,6 +76,7 @@ def linear(systems: int) -> dict[str, Any]:
         coordinates += len(start)
         true_best = int(best_round(curve)) if floor > 0 else ROUNDS
         best_near += abs(found.best_round.value - true_best) <= 1
+        best_held += found.best_round.low <= true_best <= found.best_round.high
         if not near_a_boundary(curve, float(floor)):
             clear += 1
             called += found.regime == str(classify(curve, floor))
@@ -87,6 +88,7 @@ def linear(systems: int) -> dict[str, Any]:
         "regimes_right": called / clear,
         "systems_off_the_boundaries": clear,
         "best_round_within_1": best_near / systems,
+        "best_round_in_interval": best_held / systems,
     }
 
 
@@ -169,19 +171,28 @@ from veriloop.cli.main import main
 try:
     main()
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)
 """
 
 
 def measured(*arguments: object) -> dict[str, Any]:
-    """The command line in a process of its own: seconds, peak memory in MB, and what it found."""
-    began = time.perf_counter()
+    """The command line in a process of its own: what it took, and what it found.
+
+    A loaded machine stretches ``seconds``, the time on the clock, but hardly ``cpu_seconds``; ``load`` is the
+    number of processes that were at work when it began.
+    """
+    load, began = os.getloadavg()[0], time.perf_counter()
     command = [sys.executable, "-c", MEASURE, "audit", *map(str, arguments), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - began
     found = json.loads(done.stdout)
+    cpu_seconds, peak_mb = map(float, done.stderr.split()[-2:])
     return {
-        "seconds": round(time.perf_counter() - began, 1),
-        "peak_mb": round(float(done.stderr.split()[-1])),
+        "load": round(load, 1),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
+        "peak_mb": round(peak_mb),
         "regime": found["regime"],
         "verdict": found["verdict"],
     }

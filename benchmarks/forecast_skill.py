@@ -31,8 +31,7 @@ from veriloop.experiments.figures import round_axis, save_figure
 from veriloop.experiments.results import write_results
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.report.names import headline, whole
-from veriloop.theory import LinearSystem, trajectory, transfer_map
-from veriloop.theory._trajectory import best_round, classify
+from veriloop.theory import LinearSystem, best_round, classify, trajectory, transfer_map
 
 ROOT = Path(__file__).parents[1]
 RESULTS = {

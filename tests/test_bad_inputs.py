@@ -35,6 +35,7 @@ def veriloop(monkeypatch, capfd):
     def call(*arguments) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["veriloop", *map(str, arguments)])
         code = 0
+        capfd.readouterr()  # what was printed before
         try:
             main()
         except SystemExit as e:
@@ -63,6 +64,10 @@ def _assert_refused(outcome, *fragments):
     assert all("done" in p or "kept 0 of" in p for p in progress), f"more than one line: {progress}"
     for fragment in fragments:
         assert fragment in line, f"{fragment!r} is not in {line!r}"
+
+
+def _human(store: str, **settings: object) -> dict:
+    return {"verifier": {"kind": "human", "store": store, **settings}, "acceptance": "accept_all"}
 
 
 SETTINGS = {
@@ -128,6 +133,22 @@ SETTINGS = {
     "other family": ({"learner": f"{TINY}:TinyVerifier"}, "not one of the veriloop.learners"),
     "start set too large": ({"dataset": {"kind": "digits", "start": 99_999}}, "99999"),
     "no folder of images": ({"dataset": {"kind": "idx", "path": "/no/such/folder"}}, "/no/such/folder"),
+    "stop without a reason": ({"stop": {"metric": "gap"}}, "stop", "when: missing"),
+    "stop for an unknown reason": ({"stop": {"when": "bored"}}, "when", "bored", "'budget'"),
+    "stop without a metric": ({"stop": {"when": "plateau"}}, "stop: no metric"),
+    "stop without a budget": ({"stop": {"when": "budget"}}, "stop: no budget", "seconds, or candidates"),
+    "stop by both": ({"stop": {"when": "plateau", "metric": "gap", "seconds": 9}}, "expected when: budget"),
+    "stop by an unmeasured metric": ({"stop": {"when": "plateau", "metric": "fid"}}, "'fid'", "gap"),
+    "stop without patience": (
+        {"stop": {"when": "reversal", "metric": "gap", "patience": 0}},
+        "stop.patience",
+        "greater than 0",
+    ),
+    "store of another kind": (_human("mysql://me@here/x"), "got 'mysql'", "sqlite:///FILE or postgresql://"),
+    "store that is no URL": (_human("verdicts.db"), "got 'verdicts.db'", "sqlite:///FILE or postgresql://"),
+    "store in memory": (_human("sqlite://"), "Name a file, so that verdicts are kept"),
+    "store out of reach": (_human("sqlite:////no/such/folder/x.db"), "/no/such/folder/x.db"),
+    "nobody to ask": (_human("sqlite:///x.db", annotators_per_sample=0), "annotators_per_sample"),
     "never accepted": (
         {"acceptance": {"kind": "threshold", "at": 99}, "max_candidates": 100},
         "100 candidates were not enough",
@@ -135,13 +156,16 @@ SETTINGS = {
     ),
 }
 
+FOUND_LATE = {"never accepted", "store out of reach"}
+"""What only shows when the run is under way."""
+
 
 @pytest.mark.parametrize("case", SETTINGS)
 def test_settings(case, veriloop, config, tmp_path):
     changes, *fragments = SETTINGS[case]
     out = tmp_path / "run"
     _assert_refused(veriloop("run", config(**changes), "--out", out, "--plain"), *fragments)
-    assert case == "never accepted" or not out.exists(), "a refused configuration must leave nothing"
+    assert case in FOUND_LATE or not out.exists(), "a refused configuration must leave nothing"
 
 
 FILES = {
@@ -267,6 +291,44 @@ def test_exports(case, veriloop, finished, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("kept*")), "nothing half-written"
 
 
+VERBS = {
+    "calibrate an arm": (["calibrate", "RUN", "--arm", "verfied"], "'verfied'", "verified"),
+    "calibrate without a verifier": (["calibrate", "RUN", "--arm", "unverified"], "has no verifier"),
+    "calibrate a round": (["calibrate", "RUN", "--round", "9"], "9"),
+    "calibrate nothing": (["calibrate"], "a run folder, or --table FILE"),
+    "calibrate no run": (["calibrate", "nowhere"], "no such run folder"),
+    "calibrate no table": (["calibrate", "--table", "no.csv", "--score", "a", "--gold", "b"], "no.csv"),
+    "calibrate a column": (["calibrate", "--table", "TABLE", "--score", "x", "--gold", "b"], "'x'", "a, b"),
+    "calibrate other gold": (["calibrate", "--table", "TABLE", "--score", "a", "--gold", "b"], "'maybe'"),
+    "forecast no run": (["forecast", "nowhere"], "nowhere"),
+    "forecast an arm": (["forecast", "RUN", "--arm", "verfied"], "'verfied'", "verified, unverified"),
+    "forecast a metric": (["forecast", "RUN", "--metric", "fid"], "'fid'", "one of gap"),
+    "import no file": (["verdicts", "import", "RUN", "no.json"], "got 'none', expected one human verifier"),
+    "export nobody's": (["verdicts", "export", "RUN", "--to", "x.json"], "expected one human verifier"),
+    "export no run": (["verdicts", "export", "nowhere", "--to", "x.json"], "nowhere"),
+    "serve nothing": (["serve", "nowhere"], "no such folder: nowhere"),
+    "serve all the world": (["serve", ".", "--host", "0.0.0.0"], "--host 0.0.0.0", "--token"),
+    "serve with an empty token": (["serve", ".", "--token", " "], "--token"),
+    "serve an unknown host": (["serve", ".", "--host", "no.such.host.", "--token", "x"], "cannot listen on"),
+}
+
+
+@pytest.mark.parametrize("case", VERBS)
+def test_verbs_on_a_finished_run(case, veriloop, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a,b\n1,yes\n2,maybe\n")
+    arguments, *fragments = VERBS[case]
+    stand_for = {"RUN": finished.path, "TABLE": "table.csv"}
+    before = _files(finished.path)
+    _assert_refused(veriloop(*(stand_for.get(x, x) for x in arguments)), *fragments)
+    assert _files(finished.path) == before
+
+
+def test_a_forecast_of_too_few_rounds_says_so(veriloop, finished):
+    code, out, _ = veriloop("forecast", finished.path, "--arm", "all_real")
+    assert (code, out.startswith("Cannot tell yet: gap was measured in 2 rounds")) == (0, True)
+
+
 def test_a_second_process_on_the_same_folder(veriloop, finished):
     with RunFolder(finished.path).lock():
         _assert_refused(veriloop("resume", finished.path), "another process is writing", "process ")
@@ -305,6 +367,8 @@ TEXT = {
     "broken line": ('{"document": "a", "summary": "b"}\n{', {}, "pairs.jsonl, line 2: broken JSON"),
     "no such column": ('{"article": "a"}', {}, "pairs.jsonl, line 1: no column 'document', 'summary'"),
     "empty text": ('{"document": "a", "summary": ""}', {}, "pairs.jsonl, line 1: column 'summary' is empty"),
+    "prompts only": ('{"document": "a"}', {}, "with summary: null for prompts only"),
+    "prompts to start from": ('{"document": "a"}\n' * 9, {"columns": {"summary": None}}, "Set start: 0"),
     "column setting": ("", {"columns": {"documnt": "a"}}, "Did you mean 'document'?"),
     "held out": ('{"document": "a", "summary": "b"}', {}, "held_out leaves no pairs"),
 }
@@ -323,6 +387,118 @@ def test_data_that_are_not_there_are_named_with_the_remedy(veriloop, config, tmp
     monkeypatch.setitem(sys.modules, "datasets", None)  # as where the extra is not installed
     outcome = veriloop("run", config(dataset="mnist"), "--out", tmp_path / "run")
     _assert_refused(outcome, "mnist", "VERILOOP_DATA")
+
+
+# -- language models ----------------------------------------------------------------------------------------
+
+END = "<|end|>"
+
+
+@pytest.fixture
+def language(tmp_path, config):
+    """Writes a configuration that trains a tiny language model on questions, with changes to it."""
+    pytest.importorskip("transformers")
+    from veriloop.testing.language import save_tiny_language
+
+    rows = [{"document": f"What is {a} plus {a}?", "summary": str(2 * a)} for a in range(30)]
+    (tmp_path / "pairs.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "no_checks.py").write_text(
+        "def never(row):\n    return False\ndef fails(row):\n    return row['answer']"
+    )
+    save_tiny_language(tmp_path / "model", [row["document"] for row in rows])
+
+    def write(learner: dict, **changes) -> Path:
+        learner = {
+            "kind": "causal_lm",
+            "model": str(tmp_path / "model"),
+            "prompt": {"max_tokens": 40},
+            "decoding": {"max_new_tokens": 4},
+            **learner,
+        }
+        settings = {
+            "rounds": 1,
+            "dataset": {"kind": "text", "files": str(tmp_path / "pairs.jsonl")},
+            "verifier": {"kind": "function", "function": "no_checks:never"},
+            "acceptance": {"kind": "threshold"},
+            "balance": "ABSENT",
+            "metrics": ["text_form"],
+            "arms": ["verified"],
+            "max_candidates": 40,
+        }
+        return config(**{**settings, **changes}, learner=learner)
+
+    return write
+
+
+def _tokenizer_without(name: str):
+    def change(model: Path) -> None:
+        path = model / "tokenizer_config.json"
+        path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != name}))
+
+    return change
+
+
+def _weights(content: bytes, name: str = "model.safetensors"):
+    def change(model: Path) -> None:
+        (model / "model.safetensors").unlink()
+        (model / name).write_bytes(content)
+
+    return change
+
+
+MODELS = {
+    "no chat template": (None, {"prompt": {"chat": True}}, "no chat template", "chat: false"),
+    "no end of text": (_tokenizer_without("eos_token"), {}, "no end-of-text token", "Set eos_token"),
+    "weights cut short": (_weights(b"\x08"), {}, "cannot be loaded", "model.safetensors"),
+    "weights of another kind": (_weights(b"none", "pytorch_model.bin"), {}, "cannot be loaded"),
+    "no tokenizer": (lambda model: (model / "tokenizer.json").unlink(), {}, "tokenizer.json"),
+    "not a model": (lambda model: (model / "config.json").write_text("{}"), {}, "cannot be loaded"),
+    "an empty folder": (lambda model: (model / "config.json").unlink(), {}, "no file", "config.json"),
+    "no folder": (None, {"model": "./nowhere"}, "no model in './nowhere'", "expected a folder with"),
+    "too long a template": (None, {"prompt": {"max_tokens": 3}}, "too long even without its 'document'"),
+    "no such column": (None, {"prompt": {"completion": "reply"}}, "'reply'", "id, document, summary"),
+    "no hub": (
+        None,
+        {"model": "somebody/a-model"},
+        "model 'somebody/a-model' is neither here nor to be had",
+        "Where there is a network, run: hf download somebody/a-model --local-dir DIR; then set model to DIR",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_language_models(case, veriloop, language, tmp_path, monkeypatch):
+    change, learner, *fragments = MODELS[case]
+    path = language(learner)
+    if change:
+        change(tmp_path / "model")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.delenv("VERILOOP_DATA", raising=False)
+    _assert_refused(veriloop("run", path, "--out", tmp_path / "run", "--plain"), *fragments)
+    assert not (tmp_path / "run" / "records.jsonl").exists()
+
+
+UNKEPT = {
+    "all rejected": ("never", "0 accepted, 40 rejected, 0 abstained, 0 kept", "or set on_exhausted to stop"),
+    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "on_exhausted to stop"),
+}
+
+
+@pytest.mark.parametrize("case", UNKEPT)
+def test_nothing_to_train_on(case, veriloop, language, tmp_path, monkeypatch):
+    function, *fragments = UNKEPT[case]
+    monkeypatch.chdir(tmp_path)
+    verifier = {"kind": "function", "function": f"no_checks:{function}"}
+    path = language({}, verifier=verifier, on_exhausted="train_with_fewer")
+    _assert_refused(veriloop("run", path, "--out", "run", "--plain"), *fragments)
+    assert [r.round for r in RunFolder(tmp_path / "run").records()] == [0], "the start model is not lost"
+
+
+def test_a_tokenizer_without_a_pad_token_is_no_mistake(veriloop, language, tmp_path):
+    assert "pad_token" not in (tmp_path / "model" / "tokenizer_config.json").read_text()
+    path = language({}, verifier="reference", acceptance={"kind": "top_fraction", "fraction": 0.75})
+    code, _, err = veriloop("run", path, "--out", tmp_path / "run", "--plain")
+    assert code == 0, err
 
 
 # -- a full disk ---------------------------------------------------------------------------------------
@@ -350,6 +526,17 @@ def test_a_full_disk_loses_no_finished_round(limit, veriloop, config, tmp_path):
     assert after[: len(before)] == before, "what had finished is not done again"
 
 
+def test_a_disk_that_fills_while_a_language_model_is_saved(veriloop, language, tmp_path):
+    settings = {"verifier": "reference", "acceptance": {"kind": "top_fraction", "fraction": 0.75}}
+    out = tmp_path / "run"
+    arguments = ["run", str(language({}, **settings)), "--out", str(out), "--plain"]
+    done = subprocess.run([sys.executable, "-c", FULL, "50000", *arguments], capture_output=True, text=True)
+    _assert_refused((done.returncode, done.stdout, done.stderr), "cannot write", "File too large")
+    assert RunFolder(out).records() == []
+    assert veriloop(*arguments)[0] == 0
+    assert len(RunFolder(out).records()) == 2
+
+
 def test_there_are_at_least_forty_cases():
-    tables = (SETTINGS, FILES, OVERRIDES, DAMAGE, EXPORTS, IDX, TEXT)
+    tables = (SETTINGS, FILES, OVERRIDES, DAMAGE, EXPORTS, VERBS, IDX, TEXT, MODELS, UNKEPT)
     assert sum(map(len, tables)) >= 40

@@ -46,6 +46,15 @@ def test_the_example_of_named_arms_is_a_plan():
     assert plan.arms["unverified"].verifier is None
 
 
+def test_the_configuration_of_your_own_case_is_a_plan():
+    pytest.importorskip("transformers")
+    guide = (ROOT / "docs" / "guide" / "language.md").read_text()
+    block = re.search(r"```yaml\n# own.yaml\n(.*?)```", guide, re.DOTALL)
+    assert block is not None
+    plan = plan_from(yaml.safe_load(block[1]))
+    assert list(plan.arms) == ["verified", "unverified"]
+
+
 def test_every_file_that_the_documentation_links_to_is_there():
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):

@@ -57,6 +57,7 @@ class RoundRecord(BaseModel):
         arm: The arm's name.
         round: 0 for the start model.
         counts: What became of the candidates; all 0 in round 0.
+        abstentions: Why the verifier abstained: its commonest reasons, and on how many candidates each.
         trained_on: How many samples the round's model was trained on.
         exhausted: Whether the round kept fewer samples than it wanted (``train_with_fewer``).
         metrics: Measured on held-out real data, by name.
@@ -68,6 +69,7 @@ class RoundRecord(BaseModel):
     arm: str
     round: int
     counts: Counts
+    abstentions: dict[str, int] = {}
     trained_on: int
     exhausted: bool = False
     metrics: dict[str, Estimate]

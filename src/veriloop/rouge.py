@@ -12,7 +12,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from .errors import MissingExtraError
+from .errors import DataError, MissingExtraError
+from .samples import Samples
 
 Measure = Literal["rouge1", "rouge2", "rougeL"]
 """Shared words, shared pairs of neighbouring words, or the longest common subsequence of words."""
@@ -35,6 +36,24 @@ def tokens(text: str, stem: bool = True) -> list[str]:
     """
     words = _WORD.findall(text.lower())
     return [_stem(word) for word in words] if stem else words
+
+
+def token_pairs(
+    samples: Samples, written: str, reference: str, stem: bool
+) -> list[tuple[list[str], list[str]]]:
+    """The `tokens` of the columns ``written`` and ``reference``, side by side.
+
+    Raises:
+        DataError: A column is missing or holds no text.
+        MissingExtraError: ``stem``, and nltk is not installed.
+    """
+    if reference not in samples:
+        raise DataError(
+            f"nothing to compare texts with: there is no column {reference!r}",
+            fix="set the data's columns.reference to the column that holds what should be written",
+        )
+    texts = zip(samples.texts(written), samples.texts(reference), strict=True)
+    return [(tokens(text, stem), tokens(wanted, stem)) for text, wanted in texts]
 
 
 def f1(measure: Measure, written: Sequence[str], reference: Sequence[str]) -> float:

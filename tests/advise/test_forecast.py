@@ -67,10 +67,17 @@ def test_the_regimes_of_the_theory(bias: float, rounds: int, regime: str) -> Non
     assert found.best_round_so_far == int(np.argmin(errors))
 
 
+def test_who_has_no_verifier_is_not_told_to_improve_it() -> None:
+    records = chain(20.0 + 5 * np.arange(7), se=0.2)
+    assert forecast(records, "fid").verdict.endswith("(round 0); improve the verifier, or stop.")
+    unjudged = [r.model_copy(update={"counts": Counts(generated=100, accepted=100)}) for r in records]
+    assert forecast(unjudged, "fid").verdict.endswith("(round 0); stop.")
+
+
 def test_a_steady_fall_goes_on() -> None:
     found = forecast(chain(100 * 0.85 ** np.arange(6), se=0.5), "fid")  # 37.7 is next
     assert found.regime == "improving", found.verdict
-    assert found.verdict.startswith("Still improving: round 6 is expected at fid 3")
+    assert found.verdict.startswith("Still improving. Go on; to stop now, ship round 5")
 
 
 def test_regimes_have_the_names_of_the_theory() -> None:

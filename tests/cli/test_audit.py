@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from veriloop.datasets.digits import Digits
 
 Call = Callable[..., Any]
 KEYS = {
@@ -135,9 +138,68 @@ def test_texts(veriloop: Call, tmp_path: Path) -> None:
     assert json.loads(veriloop("audit", *arguments, "--json").out)["gain_one_round"]["value"] > 0
 
 
+def test_images(veriloop: Call, tmp_path: Path) -> None:
+    """Digits, and a judge that wants bright ones: as arrays, and as columns of lists."""
+    images = Digits().load(0).train.array("pixels")
+    ink = images.mean(axis=(1, 2))
+    accepted = ink > np.quantile(ink, 0.6)
+    generated, real = {"image": images, "ok": accepted}, {"image": images[::3]}
+    for name, arrays in (("g", generated), ("r", real)):
+        np.savez(tmp_path / f"{name}.npz", allow_pickle=False, **arrays)
+        columns = {key: array.tolist() for key, array in arrays.items()}
+        pd.DataFrame(columns).to_json(tmp_path / f"{name}.jsonl", orient="records", lines=True)
+    for embedding in ("pixels", "classifier:digits"):
+        answers = []
+        for kind in ("npz", "jsonl"):
+            called = veriloop(
+                "audit", tmp_path / f"g.{kind}", "--real", tmp_path / f"r.{kind}", "--accepted", "ok",
+                "--image", "image", "--embedding", embedding, "--json",
+            )  # fmt: skip
+            assert called.code == 0, called.err
+            answers.append(json.loads(called.out))
+        assert answers[0] == answers[1]
+        assert answers[0]["gain_one_round"]["value"] < 0, "the real ones are as bright as the generated"
+
+
+def test_a_run(veriloop: Call, tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    called = veriloop("audit", tmp_path / "run", "--round", 2)
+    assert called.code == 0, called.err
+    assert "verified, round 2" in called.out
+    (path,) = (tmp_path / "run" / "audits").iterdir()
+    assert path.name == "verified-round_2.json"
+    printed = json.loads(veriloop("audit", tmp_path / "run", "--arm", "verified", "--json").out)
+    assert (
+        printed == json.loads((tmp_path / "run" / "audits" / "verified-round_3.json").read_bytes())["audit"]
+    )
+    assert printed["n_accepted"] == 60
+
+
+RUN_MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
+    "no such arm": (("--arm", "verfied"), "got 'verfied'"),
+    "no verifier": (("--arm", "unverified"), "has no verifier"),
+    "no such round": (("--round", "9"), "expected one of 1, 2, 3"),
+    "options of tables": (("--text", "a", "--score", "b"), "got '--text, --score'"),
+}
+
+
+@pytest.mark.parametrize("name", RUN_MISTAKES)
+def test_mistakes_about_runs(name: str, veriloop: Call, tiny_run: Path) -> None:
+    arguments, fragment = RUN_MISTAKES[name]
+    _refused(veriloop("audit", tiny_run, *arguments), fragment)
+    assert not (tiny_run / "audits").exists()
+
+
+def test_a_folder_without_a_run_and_a_table_without_its_columns(
+    veriloop: Call, folder: Path, tmp_path: Path
+) -> None:
+    _refused(veriloop("audit", tmp_path), "this folder holds no run")
+    _refused(veriloop("audit", folder / "generated.csv", "--features", "a"), "--real and --accepted")
+
+
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
-    "nothing to audit in": ((), "one of --features, --array and --text"),
-    "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array and --text"),
+    "nothing to audit in": ((), "one of --features, --array, --text and --image"),
+    "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array, --text and --image"),
     "no such column": (("--features", "a,c"), "got 'c'"),
     "no score": (("--features", "a,b", "--rule", "top_fraction"), "no --score"),
     "scores that did not decide": (
@@ -146,6 +208,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "an array of a csv file": (("--array", "x"), "cannot be read"),
     "numbers as texts": (("--text", "a"), "no text in column 'a'"),
+    "numbers as images": (("--image", "a"), "column 'a': no images"),
+    "an embedding of numbers": (("--features", "a,b", "--embedding", "pixels"), "with --text or --image"),
 }
 
 
@@ -177,6 +241,25 @@ def test_tables_without_an_answer(
     rows.assign(**change).to_csv(tmp_path / "generated.csv", index=False)
     arguments = ("--real", folder / "real.csv", "--accepted", "accepted", "--features", "a,b", "--json")
     _refused(veriloop("audit", tmp_path / "generated.csv", *arguments), fragment)
+
+
+def test_arrays_of_other_widths_and_copies(
+    veriloop: Call, folder: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    x, accepted = rows[["a", "b"]].to_numpy(), rows["accepted"].to_numpy()
+    twice = {"x": np.tile(x, (2, 1)), "accepted": np.tile(accepted, 2)}
+    np.savez(tmp_path / "twice.npz", allow_pickle=False, **twice)
+    np.savez(tmp_path / "narrow.npz", allow_pickle=False, x=x[:, :1])
+    np.savez(tmp_path / "stack.npz", allow_pickle=False, x=x[:, None], accepted=accepted)
+    arguments = ("--accepted", "accepted", "--array", "x")
+    called = veriloop("audit", tmp_path / "twice.npz", "--real", folder / "real.npz", *arguments)
+    assert called.code == 0, called.err
+    assert "note: 50% of the generated rows repeat another one" in called.out
+    for generated, real, fragment in (
+        (tmp_path / "twice.npz", tmp_path / "narrow.npz", "got '1 features', expected 2"),
+        (tmp_path / "stack.npz", folder / "real.npz", "got 'shape 3000 x 1 x 2', expected rows x features"),
+    ):
+        _refused(veriloop("audit", generated, "--real", real, *arguments), fragment)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut short", b"no archive at all"])

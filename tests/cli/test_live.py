@@ -8,6 +8,7 @@ from rich.live import Live
 from veriloop.cli.live import Board, Lines
 from veriloop.cli.watch import Watch
 from veriloop.events import ArmStopped, Event, Exhausted, Progress, RoundFinished, StageStarted
+from veriloop.records import Counts, RoundRecord
 from veriloop.store.folder import RunFolder
 
 ARMS = {"verified": 3, "unverified": 3, "all_real": 1}
@@ -37,6 +38,23 @@ def test_a_line_for_each_finished_round_and_one_for_the_start_model(folder: RunF
     assert said[0].startswith("start model done: gap ")
     assert said[1].startswith("verified round 3/3 done: gap ")
     assert "±" in said[1]
+
+
+def test_a_line_says_why_the_verifier_abstained(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    record = RoundRecord(
+        arm="verified",
+        round=1,
+        counts=Counts(generated=400, accepted=40, rejected=340, abstained=20, kept=40),
+        abstentions={"took longer than 10 s": 12, "KeyError: 'answer'": 5},
+        trained_on=40,
+        metrics={},
+        seconds={},
+    )
+    folder.commit(record, folder.work_directory(1, "verified"))
+    assert lines(folder, {}, finished("verified", 1))[0].endswith(
+        "; abstained on 20 of 400: took longer than 10 s (12), KeyError: 'answer' (5), other reasons (3)"
+    )
 
 
 def test_what_goes_wrong_is_said(folder: RunFolder) -> None:

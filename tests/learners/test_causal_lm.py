@@ -239,10 +239,20 @@ def test_a_model_that_is_nowhere_says_what_to_do(
     with pytest.raises(DataError) as caught:
         CausalLM(model="nobody/no-such-model").fit(animals, None, rng())
     message = str(caught.value)
-    assert (
-        f"Download it (hf download nobody/no-such-model --local-dir {tmp_path / 'no-such-model'})" in message
-    )
+    assert f"run: hf download nobody/no-such-model --local-dir {tmp_path / 'no-such-model'}" in message
     assert "\n" not in message
+
+
+def test_a_folder_here_goes_before_the_data_folder(
+    monkeypatch: pytest.MonkeyPatch, tiny_language: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VERILOOP_DATA", str(tiny_language.parent))
+    monkeypatch.chdir(tmp_path)
+    assert models.find(tiny_language.name).model.config.num_hidden_layers == 2
+    (tmp_path / tiny_language.name).mkdir()
+    (tmp_path / tiny_language.name / "config.json").write_text("{}")
+    with pytest.raises(DataError, match=f"the model in {tiny_language.name} cannot be loaded"):
+        models.find(tiny_language.name)
 
 
 def test_models_are_found_in_the_data_folder(

@@ -8,7 +8,7 @@ import pytest
 
 from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
 from veriloop.samples import Samples
-from veriloop.verdicts import Verdicts
+from veriloop.verifiers.reference import ReferenceOverlap
 
 TOKENIZER = Path(os.environ.get("VERILOOP_DATA", "")) / "smollm2-tokenizer"
 
@@ -52,12 +52,13 @@ def test_one_round_of_the_true_architecture(tmp_path: Path) -> None:
     real = Samples(
         document=["A tornado hit a campsite on the island. " * 9, "Mr Berruyer will take over in October."],
         summary=["Eight were hurt by a storm.", "Sage has a new head."],
+        reference=["Eight were hurt by a storm.", "Sage has a new head."],
     )
     rng = np.random.default_rng(0)
     start = learner.fit(real, None, rng)
     assert start.cut(real).tolist() == [True, False]
-    candidates = start.sample(2, rng, real.only(["document"]))
-    verdicts = Verdicts(np.array([len(text) for text in candidates["summary"]], float))
+    candidates = start.sample(2, rng, real.only(["document", "reference"]))
+    verdicts = ReferenceOverlap().verify(candidates, rng)
     kept = candidates.select(np.argsort(-verdicts.score, kind="stable")[:1])
     after = learner.fit(kept, start, rng)
     assert after.loss(kept)[0].sum() < start.loss(kept)[0].sum()

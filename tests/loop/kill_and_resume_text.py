@@ -1,18 +1,21 @@
-"""Kill a run of a language model while it fits, writes and scores; resume it, and compare every bit.
+"""Kill runs of a language model while they fit, write and score; resume them, and compare every bit.
 
-    python tests/loop/kill_and_resume_text.py --each 5
+    python tests/loop/kill_and_resume_text.py --runs 5
 
-Every kill waits for the event that begins the stage, then for a moment drawn within it. Prints how many of
-the kills were survived; exits with 1 unless all were.
+Each run is killed in one stage after the other. A kill waits until the stage has begun, then for a moment
+drawn within it. Prints how many runs ended like an unbroken one; exits with 1 unless all did.
 """
 
 import argparse
 import json
+import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kill_and_resume import _command, _finish, content
@@ -32,17 +35,28 @@ learner:
   decoding: {{max_new_tokens: 12, temperature: 1.0}}
   epochs: 3
   learning_rate: 0.003
-verifier: {{kind: reference}}
+verifier: {{kind: function, function: "scoring:shared_words"}}
 acceptance: {{kind: top_fraction, fraction: 0.25}}
 schedule: {{kind: constant, n: 24}}
 metrics: [rouge]
+arms: [verified]
 evaluation_samples: 8
 chunk_size: 32
 """
 
+# Scoring is slow enough to be killed at, and says when it is at work.
+SCORING = """
+import pathlib, time
+
+def shared_words(row):
+    pathlib.Path("{folder}/scoring").touch()
+    time.sleep(0.01)
+    return len(set(row["summary"].split()) & set(row["reference"].split()))
+"""
+
 
 def prepare(folder: Path) -> Path:
-    """Write the pairs, a tiny model and the configuration."""
+    """Write the pairs, a tiny model, the function that scores, and the configuration."""
     words = ("cat", "cow", "dog", "duck", "frog", "goose", "hen", "horse")
     pairs = [
         {"document": f"A {a} sees a {b}. It is late.", "summary": f"{a} and {b}"}
@@ -51,63 +65,74 @@ def prepare(folder: Path) -> Path:
     ]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     save_tiny_language(folder / "model", [pair["document"] for pair in pairs])
+    (folder / "scoring.py").write_text(SCORING.format(folder=folder))
     config = folder / "config.yaml"
     config.write_text(CONFIG.format(folder=folder))
     return config
 
 
 def killed_in(stage: str, round_: int, moment: float, folder: Path, config: Path) -> bool:
-    """Start the run and kill it ``moment`` seconds after the stage began; whether it was still running.
+    """Go on with the run and kill it ``moment`` seconds after the stage began; whether it was still running.
 
-    Scoring goes by chunk inside the stage ``generate``: the kill for ``verify`` comes when the first
-    progress is reported, which is between two chunks.
+    Scoring goes by chunk inside the stage ``generate``: the kill for ``verify`` waits for that stage, then
+    for the function to be called.
     """
+    scoring, events = config.with_name("scoring"), folder / "events.jsonl"
+    entered = "generate" if stage == "verify" else stage
+    wanted = {"event": "stage_started", "stage": entered, "round": round_}
+    old = len(_events(events))
     process = subprocess.Popen(_command(folder, config), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    events = folder / "events.jsonl"
-    wanted = {"event": "progress", "round": round_}
-    if stage != "verify":
-        wanted = {"event": "stage_started", "stage": stage, "round": round_}
-    while process.poll() is None:
-        lines = events.read_text().splitlines(keepends=True) if events.exists() else []
-        seen = [json.loads(line) for line in lines if line.endswith("\n")]
-        if any(wanted.items() <= event.items() for event in seen):
-            time.sleep(moment)
-            process.kill()
-            break
-        time.sleep(0.005)
+    _wait(process, lambda: any(wanted.items() <= event.items() for event in _events(events)[old:]))
+    if stage == "verify":
+        scoring.unlink(missing_ok=True)
+        _wait(process, scoring.exists)
+    time.sleep(moment)
+    process.kill()
     return process.wait() == -9
 
 
-def main(each: int, seed: int) -> int:
-    """Kill ``each`` runs in each stage; returns how many ended unlike the unbroken one."""
+def _wait(process: subprocess.Popen[bytes], begun: Callable[[], bool]) -> None:
+    while process.poll() is None and not begun():
+        time.sleep(0.005)
+
+
+def _events(path: Path) -> list[dict]:
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def main(runs: int, seed: int) -> int:
+    """Kill ``runs`` runs in each stage; returns how many of them ended like the unbroken one."""
     moments = random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
         config = prepare(Path(scratch))
+        os.chdir(scratch)  # where the function that scores is found
         whole = Path(scratch) / "whole"
         _finish(whole, config)
         expected = content(whole)
         print(f"unbroken run: {len(expected[0])} records, {len(expected[1])} files")
-        different = 0
-        for number in range(each * len(STAGES)):
-            stage, round_ = STAGES[number % len(STAGES)], 1 + number // len(STAGES) % 2
-            folder = Path(scratch) / f"killed-{number}"
-            moment = moments.uniform(0, 0.2)
-            while not killed_in(stage, round_, moment, folder, config):
-                subprocess.run(["rm", "-rf", str(folder)], check=True)
-                moment /= 2
+        equal = 0
+        for number in range(runs):
+            folder, round_ = Path(scratch) / f"killed-{number}", 1 + number % 2
+            stages = [*STAGES]
+            while stages:
+                if killed_in(stages[0], round_, moments.uniform(0, 0.2), folder, config):
+                    stages.pop(0)
+                else:  # it was over before the kill
+                    shutil.rmtree(folder)
             _finish(folder, config)
             same = content(folder) == expected
-            different += not same
-            print(f"killed in {stage} of round {round_}: {'equal' if same else 'DIFFERENT'}")
-        print(f"{each * len(STAGES) - different} of {each * len(STAGES)} killed runs ended bit for bit alike")
-    return different
+            equal += same
+            print(f"killed in {', '.join(STAGES)} of round {round_}: {'equal' if same else 'DIFFERENT'}")
+        print(f"{equal} of {runs} killed runs ended bit for bit like the unbroken one")
+    return equal
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--each", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    sys.exit(main(arguments.each, arguments.seed))
+    sys.exit(main(arguments.runs, arguments.seed) != arguments.runs)

@@ -19,6 +19,6 @@ def test_five_killed_runs_end_bit_for_bit_like_an_unbroken_one():
 def test_a_language_model_killed_at_work_ends_bit_for_bit_like_an_unbroken_run():
     pytest.importorskip("transformers")
     script = Path(__file__).with_name("kill_and_resume_text.py")
-    done = subprocess.run([sys.executable, script, "--each", "1"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, script, "--runs", "1"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 of 3 killed runs" in done.stdout
+    assert "1 of 1 killed runs" in done.stdout

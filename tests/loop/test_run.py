@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from veriloop.errors import ConfigError, ExhaustedError, RunFolderError
+from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError
 from veriloop.events import ArmStopped, Exhausted, RunEnded
 from veriloop.loop import preview, run
 from veriloop.samples import concat
@@ -137,7 +137,7 @@ def test_kept_samples_say_where_they_are_from(tiny_plan, tmp_path):
     from veriloop.samples import Samples
 
     rejected = Samples.load(folder.round_directory(2, "verified") / "rejected.npz")
-    both = concat([kept, rejected])
+    both = concat([kept, rejected.only(list(kept))])
     assert len(both) == 600
     for label in range(3):
         worst = kept.array("_score")[kept.array("label") == label].min()
@@ -185,6 +185,15 @@ def test_resume_modes(tiny_plan, tmp_path):
         run(tiny_plan(), tmp_path / "run")
     with pytest.raises(RunFolderError, match=r"rounds: 3 -> 4"):
         run(tiny_plan(rounds=4), tmp_path / "run", resume="if-possible")
+
+
+def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path):
+    with pytest.raises(DataError, match="nothing to compare texts with"):
+        run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
+    assert RunFolder(tmp_path / "run").manifest().status == "failed"
+    folder = run(tiny_plan(), tmp_path / "run")
+    assert _content(folder) == _content(run(tiny_plan(), tmp_path / "other"))
+    assert folder.manifest().config == tiny_plan().config()
 
 
 def test_a_folder_of_other_files_is_left_alone(tiny_plan, tmp_path):

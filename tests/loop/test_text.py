@@ -52,6 +52,11 @@ def nearness(row):
 
 def is_right(row):
     return int(row["summary"]) == row["answer"]
+
+def of_small_numbers(row):
+    if row["answer"] > 40:
+        raise OverflowError(f"{object()} cannot count so far")
+    return None if row["answer"] == 0 else row["answer"]
 """
 
 
@@ -113,9 +118,28 @@ def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any],
 
 def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tmp_path: Path) -> None:
     config["verifier"] = {**config["verifier"], "columns": ["summary"]}
-    with pytest.raises(ExhaustedError, match=r"abstained \(the first: KeyError: 'answer'\)"):
+    with pytest.raises(ExhaustedError, match=r"80 abstained \(most often: KeyError: 'answer'\)"):
         run(plan_from({**config, "max_candidates": 80}), tmp_path / "run")
     assert len(RunFolder(tmp_path / "run").records()) == 1
+
+
+def test_why_a_check_abstained_is_in_the_record_and_beside_the_candidates(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    config["verifier"] = {**config["verifier"], "function": "sums:of_small_numbers"}
+    changes = {"dataset": {**config["dataset"], "held_out": 2}, "keep_rejected": True, "rounds": 1}
+    folder = run(plan_from({**config, **changes}), tmp_path / "run")
+    record = folder.records()[-1]
+    others = Samples.load(folder.round_directory(1, "verified") / "rejected.npz")
+    too_large, none = "OverflowError: <object object> cannot count so far", "the function returned None"
+    assert record.abstentions == {
+        too_large: int((others.array("answer") > 40).sum()),
+        none: int((others.array("answer") == 0).sum()),
+    }
+    assert 0 < sum(record.abstentions.values()) == record.counts.abstained
+    expected = [too_large if a > 40 else none if a == 0 else "" for a in others.array("answer")]
+    assert others.texts("_reason") == expected
+    assert "_reason" not in folder.kept_with_provenance(1, "verified")
 
 
 def test_right_answers_only(config: dict[str, Any], tmp_path: Path) -> None:

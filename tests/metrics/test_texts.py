@@ -178,6 +178,12 @@ def test_a_model_without_likelihoods_has_no_loss() -> None:
     assert math.isnan(found["loss"].value)
 
 
+def test_prompts_alone_have_no_loss_and_the_error_says_so() -> None:
+    prompts = samples(["a"]).only(["id", "document"])
+    with pytest.raises(DataError, match=r"needs held-out texts by people.*'summary'.*Take it out of metrics"):
+        Loss().measure(Evaluation(Writer(), samples(["a"]), prompts), np.random.default_rng(0))
+
+
 def test_columns_must_be_there_and_hold_text() -> None:
     for metric in (Rouge(column="answer"), TextForm(source="answer"), TextDiversity(column="answer")):
         with pytest.raises(DataError, match="no such column"):

@@ -72,7 +72,13 @@ def record(arm: str, round_: int) -> RoundRecord:
         seconds = {"generate": 0.2, "verify": 0.0, "fit": 3.0, "evaluate": 0.7}
     trained_on = {"verified": 4_000, "unverified": 4_000, "all_real": 1_200}[arm] if round_ else 30
     return RoundRecord(
-        arm=arm, round=round_, counts=counts, trained_on=trained_on, metrics=metrics, seconds=seconds
+        arm=arm,
+        round=round_,
+        counts=counts,
+        abstentions={"the function returned <None>": 100} if counts.abstained else {},
+        trained_on=trained_on,
+        metrics=metrics,
+        seconds=seconds,
     )
 
 

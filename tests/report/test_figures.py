@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from veriloop.advise.forecast import NextRound
 from veriloop.report.figures import acceptance_figure, metric_figure, seconds_figure
 from veriloop.report.frames import counts_frame, metrics_frame, seconds_frame
 from veriloop.report.palette import arm_styles
@@ -38,6 +39,23 @@ def test_a_missing_number_is_a_gap_and_a_missing_error_no_band(image_run: RunFol
     assert list(drawn) == ["verified"]
     assert np.isnan(drawn["verified"].y[2])
     assert not np.isnan(drawn["verified"].y[3])
+
+
+def test_rounds_to_come_go_on_from_the_last_one(image_run: RunFolder) -> None:
+    frame = metrics_frame(image_run.records())
+    coming = [NextRound(round=k, value=14.0, low=14.0 - 2 * k, high=14.0 + 500 * k) for k in (7, 8)]
+    figure = metric_figure(frame, "frechet", styles=STYLES, bounds={"all_real"}, coming={"verified": coming})
+    drawn = traces(figure)
+    band, line = drawn["verified, 95 % interval of the forecast"], drawn["verified, forecast"]
+    last = drawn["verified"].y[-1]
+    assert (list(line.x), list(line.y)) == ([7, 8], [14.0, 14.0])
+    assert list(band.x) == [6, 7, 8, 8, 7, 6]
+    assert list(band.y) == [last, 3514.0, 4014.0, -2.0, 0.0, last]
+    assert figure.layout.xaxis.range[1] > 8
+    low, high = figure.layout.yaxis.range
+    known = frame[frame["metric"] == "frechet"]
+    assert low < known["value"].min() - 2 * 0.35
+    assert known["value"].max() + 2 * 0.35 < high < 2 * known["value"].max(), "the curves can be read"
 
 
 def test_an_arm_has_its_colour_in_every_figure(image_run: RunFolder) -> None:

@@ -43,6 +43,7 @@ def test_the_report_tells_the_result_in_words(report: Path) -> None:
     assert re.search(r"unverified: Fréchet distance 23\.1 → 2\d\.\d \(\u00d71\.\d\d, worse\)", text)
     for expected in ("seed 7", "finished", "top_fraction", "python 3.11.7", "80,000"):
         assert expected in text
+    assert "round 3: the verifier abstained on 100 of 80,000: the function returned <None> (100)" in text
 
 
 def test_every_picture_and_figure_has_a_name(report: Path) -> None:

@@ -34,5 +34,7 @@ def test_scores_by_hand() -> None:
 def test_columns_must_be_there_and_hold_text() -> None:
     with pytest.raises(DataError, match="no such column"):
         ReferenceOverlap(column="answer").verify(SAMPLES, np.random.default_rng(0))
+    with pytest.raises(DataError, match=r"no column 'answer'\. Set the data's columns\.reference"):
+        ReferenceOverlap(reference="answer").verify(SAMPLES, np.random.default_rng(0))
     with pytest.raises(DataError, match="is an array"):
         ReferenceOverlap(reference="n").verify(SAMPLES.with_columns(n=np.arange(4)), np.random.default_rng(0))

@@ -195,7 +195,7 @@ def test_text_of_a_sample_is_shown_as_text(people, serve, open_page):
 def test_every_page_draws_quietly_and_fits(page, queue, open_page, scheme, width):
     look: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     shown = {
-        f"{page}/runs": "#runs tbody tr",
+        f"{page}/runs": "#runs li h2 a",
         f"{page}/runs/digits": ".js-plotly-plot .js-line, .js-plotly-plot .points path",
         f"{page}/judge": "form button",
         f"{queue}?annotator=viewer": "#picture img",
@@ -218,7 +218,8 @@ def test_every_page_draws_quietly_and_fits(page, queue, open_page, scheme, width
 def test_the_explorer_follows_its_sliders(page, open_page):
     view = open_page(f"{page}/explore?bias=0.2&radius=1.5&n=1000&rounds=40")
     _until(view, "document.querySelector('main').dataset.regime === 'gain_then_reversal'")
-    assert "The best round is 6" in view.inner_text("#answer")
+    assert "ship round 6" in view.inner_text("#answer")
+    assert "after round 6, the best" in view.inner_text("#best")
     view.focus("#bias")
     view.keyboard.press("End")
     _until(view, "document.querySelector('main').dataset.regime === 'harmful'")

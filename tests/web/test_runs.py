@@ -22,9 +22,12 @@ def test_runs_are_listed_with_how_they_stand(serve, copied):
     (copied / "torn").mkdir()
     (copied / "torn" / "manifest.json").write_text("{")
     shutil.copytree(copied / "digits", copied / "<script>alert(1)<")
+    (copied / "a link").symlink_to(copied / "digits")
     page = serve(copied)
     text = httpx.get(f"{page}/runs", timeout=60).text
     assert '<a href="/runs/digits">digits</a>' in text
+    assert '<a href="/runs/a%20link">a link</a>' in text
+    assert "0 of 1 rounds" in text, "an arm still waits"
     assert "waiting for verdicts of people on 30 samples" in text
     assert "unreadable" in text
     assert "manifest.json cannot be read" in text

@@ -21,8 +21,14 @@ _STRIDE = 1.0
 _ARRIVED = 1e-6
 """A step this short, in spreads, is none."""
 
-_RETREAT = 0.4
-"""A center that retreats by more than this share of the way towards it is none."""
+_RETREAT = 2 - math.pi / 2
+"""A center that retreats by more than this share of the way towards it is none.
+
+Whoever accepts all above a threshold has none. For a mean at the threshold, where half is accepted, Newton's
+step is 1 / lambda with the hazard lambda = sqrt(2 / pi), and the point that it leads to moves by
+1 - V / lambda^2 of the way, V = 1 - 2 / pi being the variance of the accepted. Farther in this grows to 1. A
+center that is one moves the less, the nearer the mean is.
+"""
 
 _SURE = 10 * REACH
 """From this effective number of accepted rows on, a center is believed as it is found."""
@@ -58,6 +64,8 @@ class Path:
         newton: The center by one Newton step from the model as it is.
         extrapolated: Whether the center is beyond the reach of the rows: Newton's step from the last point
             within it.
+        widened: The largest variance of the accepted rows along any direction, over that of all; 1 when it is
+            larger only by chance.
     """
 
     first: Step
@@ -67,6 +75,7 @@ class Path:
     center: Point | None
     newton: Floats
     extrapolated: bool
+    widened: float
 
 
 class _At(NamedTuple):
@@ -108,6 +117,7 @@ def follow(tilt: Tilt, rounds: int) -> Path:
         center=center,
         newton=_within(active, _ahead(active, first, nothing.mean), first.mean),
         extrapolated=extrapolated,
+        widened=_widened(tilt, first),
     )
 
 
@@ -132,6 +142,11 @@ def _noise(tilt: Tilt, step: Step) -> float:
     """
     boundary = tilt.length(step.mean) ** 2 / step.window
     return (2 * math.sqrt(tilt.rows.d) + 1) * math.sqrt(1 / step.ess + boundary)
+
+
+def _widened(tilt: Tilt, first: Step) -> float:
+    largest = float(np.linalg.eigvalsh(tilt.whiten(tilt.whiten(first.scatter).T)).max())
+    return largest if largest > 1 + _noise(tilt, first) else 1.0
 
 
 def _active(tilt: Tilt, first: Step) -> tuple[Floats, int]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..theory._trajectory import best_round, classify
+from ..theory import best_round, classify
 from ..theory.validation import Floats
 from .intervals import LEVEL, Interval
 
@@ -46,9 +46,9 @@ def distance(squared: float, drawn: Floats) -> Interval:
 
 
 def percentiles(value: float, drawn: Floats) -> Interval:
-    """A number with the percentiles of its draws."""
+    """A number with the percentiles of its draws, widened to hold it."""
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(value=float(value), low=float(low), high=float(high))
+    return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ def prognosis(d: Distances) -> Prognosis:
     """Read the regime off the curve, with `veriloop.theory`'s rules.
 
     A center that cannot be told from the real mean, and is nearer to it than the model for sure, is taken for
-    it: then rounds improve for as long as one looks. All rounds that were predicted are looked at.
+    it, unless the curve turns back before it for sure: then rounds improve for as long as one looks. All
+    rounds that were predicted are looked at.
     """
-    rounds = len(d.curve) - 1
-    best, drawn_best = int(best_round(d.curve)), best_round(d.drawn)
+    best, drawn_best = int(best_round(d.curve)), best_round(d.drawn).astype(float)
     divergent = not np.isfinite(d.floor)
     plateau = None if divergent else distance(d.floor, d.floor_drawn)
     # Without a center the mean ends up infinitely far away.
@@ -89,9 +89,13 @@ def prognosis(d: Distances) -> Prognosis:
     drawn = classify(d.drawn, np.full(d.drawn.shape[1], np.inf) if divergent else d.floor_drawn)
     if divergent:
         called, agreement = "divergent", float(np.mean(drawn == regime))
-    elif plateau is not None and plateau.low == 0 and plateau.high**2 < d.curve[0]:
-        called, agreement = "improving", float(np.mean(drawn != "harmful"))
-        best, drawn_best = rounds, np.append(drawn_best, rounds)
+    elif (
+        plateau is not None
+        and plateau.low == 0
+        and plateau.high**2 < d.curve[0]
+        and np.mean(drawn == "gain_then_reversal") < LEVEL
+    ):
+        called, agreement, best = "improving", float(np.mean(drawn != "harmful")), len(d.curve) - 1
     else:
         called = regime
         alike = (
@@ -102,7 +106,7 @@ def prognosis(d: Distances) -> Prognosis:
     left = d.curve - d.curve.min()
     return Prognosis(
         gain=percentiles(float(gain), np.sqrt(d.drawn[0]) - np.sqrt(d.drawn[1])),
-        best=percentiles(best, drawn_best.astype(float)),
+        best=percentiles(best, drawn_best),
         enough=int(np.argmax(left <= (1 - ENOUGH) * left[0])),
         plateau=plateau,
         regime=called,  # type: ignore[arg-type]
@@ -110,15 +114,20 @@ def prognosis(d: Distances) -> Prognosis:
     )
 
 
-def verdict(p: Prognosis, d: Distances, ended: bool, extrapolated: bool) -> str:
+def verdict(p: Prognosis, d: Distances, ended: bool, extrapolated: bool, widened: bool) -> str:
     """The prognosis in plain language."""
     before, after = np.sqrt(d.curve[:2])
     left = p.plateau.value if p.plateau is not None else np.inf
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
     sentences = {
-        "divergent": "This verifier has no center: it only ever wants more, and pulls the model away for"
-        f" ever. Round 1 goes {step}; "
-        + (f"stop after round {p.best.value:.0f}." if p.best.value else "do not train on it."),
+        "divergent": (
+            f"No center is in sight. Round 1 goes {step}; "
+            if widened
+            else "This verifier has no center: it only ever wants more, and pulls the model away for"
+            f" ever. Round 1 goes {step}; "
+        )
+        + (f"stop after round {p.best.value:.0f}" if p.best.value else "do not train on it")
+        + (", and audit again." if widened and p.best.value else "."),
         "harmful": f"Harmful from the first round, which goes {step}: improve the verifier before you train"
         " on it.",
         "improving": f"Helps: round 1 goes {step}, most of the gain is made by round {p.enough}, and the"

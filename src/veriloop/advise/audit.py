@@ -8,8 +8,7 @@ is an approximation.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,10 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ConfigError, DataError
 from ..rng import Address
 from ._path import REACH, Path, follow
-from ._prognosis import AuditRegime, Distances, distance, prognosis, verdict
+from ._prognosis import Distances, distance, prognosis, verdict
 from ._rows import Floats, Rows, Source
 from ._tilt import FEW, Judged, Tilt
-from .intervals import Interval, Z
+from .audited import Audit, Center, Predicted
+from .intervals import Z
 
 Rule = Literal["fixed", "top_fraction"]
 
@@ -30,134 +30,6 @@ _SHOWN = 5
 
 _COPIES = 0.01
 """From this share of repeated rows on, it is said that they may be copies."""
-
-
-class Predicted(NamedTuple):
-    """The model's mean after a round.
-
-    Attributes:
-        round: 1 is this round: the mean of its accepted rows.
-        mean: Shape (d,), in the features' own units.
-        low: Lower ends of the 95 % intervals, shape (d,).
-        high: Upper ends.
-        ess: The effective number of accepted rows behind it.
-    """
-
-    round: int
-    mean: Floats
-    low: Floats
-    high: Floats
-    ess: float
-
-
-class Center(NamedTuple):
-    """The knowledge center: the mean at which the verifier's choices change nothing any more.
-
-    Attributes:
-        value: Shape (d,), in the features' own units.
-        low: Lower ends of the 95 % intervals, shape (d,).
-        high: Upper ends.
-        newton: The same by one Newton step from the model as it is: good near the center, rough far away.
-        extrapolated: Whether no rows reach there, and it is Newton's step from the last round in reach.
-    """
-
-    value: Floats
-    low: Floats
-    high: Floats
-    newton: Floats
-    extrapolated: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Audit:
-    """What one round of verdicts tells. Spreads are lengths in the model's own spread: x -> sqrt(x^T S^-1 x).
-
-    Attributes:
-        n_generated: Rows, judged or not.
-        n_accepted: Accepted ones.
-        acceptance_rate: Of all generated rows.
-        eigenvalues: Of the contraction R = dT/dm, the largest first: the share of the distance to the center
-            that a round leaves.
-        half_lives: Rounds that halve that distance, for each eigenvalue; infinite from 1 on.
-        neutral: In how many directions the verifier neither pulls nor narrows, as far as the rows tell.
-        pull: Accepted mean less mean, in standard deviations of each feature.
-        wanted: Accepted rows farthest along the pull, farthest first.
-        unwanted: Judged, not accepted rows farthest against it.
-        variance_ratio: Variance of the accepted rows over that of all, averaged over the model's directions.
-        entropy_change: Of a Gaussian with the accepted rows' covariance against one with all rows', in nats.
-        center: None when there is none.
-        bias: Real mean less center, shape (d,); None without a center.
-        bias_norm: Its length in spreads; the part that errors add on average is taken off.
-        trajectory: The rounds to come, as far as the rows reach.
-        trajectory_ended: Whether the rows reach no further.
-        gain_one_round: By how many spreads round 1 brings the mean nearer to the real one.
-        distances: Of rounds 0, 1, ... from the real mean, in spreads.
-        best_round: The round nearest to the real mean, of those predicted; 0 when none helps.
-        enough: The round by which 95 % of that gain is made.
-        plateau: The distance in spreads that is left in the end; None without a center.
-        regime: See `veriloop.theory.Regime`; ``divergent`` without a center.
-        regime_agreement: How sure: the share of draws from the errors with this regime.
-        verdict: All that in plain language.
-        warnings: What to bear in mind, in sentences.
-    """
-
-    n_generated: int
-    n_accepted: int
-    acceptance_rate: float
-    eigenvalues: Floats
-    half_lives: Floats
-    neutral: int
-    pull: Floats
-    wanted: list[int]
-    unwanted: list[int]
-    variance_ratio: float
-    entropy_change: float
-    center: Center | None
-    bias: Floats | None
-    bias_norm: Interval | None
-    trajectory: list[Predicted]
-    trajectory_ended: bool
-    gain_one_round: Interval
-    distances: Floats
-    best_round: Interval
-    enough: int
-    plateau: Interval | None
-    regime: AuditRegime
-    regime_agreement: float
-    verdict: str
-    warnings: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values for JSON; what does not exist or is not finite is None."""
-        center, norm, plateau = self.center, self.bias_norm, self.plateau
-        return _plain(
-            {
-                "n_generated": self.n_generated,
-                "n_accepted": self.n_accepted,
-                "acceptance_rate": self.acceptance_rate,
-                "contraction": {
-                    "eigenvalues": self.eigenvalues,
-                    "half_lives": self.half_lives,
-                    "neutral": self.neutral,
-                },
-                "knowledge_center": center and center._asdict(),
-                "bias": norm and {"norm": norm.model_dump(), "vector": self.bias},
-                "trajectory": [p._asdict() for p in self.trajectory],
-                "trajectory_ended": self.trajectory_ended,
-                "distances": self.distances,
-                "gain_one_round": self.gain_one_round.model_dump(),
-                "best_round": {**self.best_round.model_dump(), "enough": self.enough},
-                "plateau": plateau and plateau.model_dump(),
-                "diversity": {"variance_ratio": self.variance_ratio, "entropy_change": self.entropy_change},
-                "pull": self.pull,
-                "wanted": self.wanted,
-                "unwanted": self.unwanted,
-                "regime": self.regime,
-                "regime_agreement": self.regime_agreement,
-                "verdict": self.verdict,
-                "warnings": self.warnings,
-            }
-        )
 
 
 def audit(
@@ -241,8 +113,8 @@ def audit(
         plateau=expected.plateau,
         regime=expected.regime,
         regime_agreement=expected.agreement,
-        verdict=verdict(expected, distances, path.ended, path.extrapolated),
-        warnings=_warnings(tilt, judged),
+        verdict=verdict(expected, distances, path.ended, path.extrapolated, path.widened > 1),
+        warnings=_warnings(tilt, judged, path),
     )
 
 
@@ -335,13 +207,20 @@ def _shown(tilt: Tilt, judged: Judged, pull: Floats) -> tuple[list[int], list[in
     return wanted.tolist(), unwanted.tolist()
 
 
-def _warnings(tilt: Tilt, judged: Judged) -> list[str]:
+def _warnings(tilt: Tilt, judged: Judged, path: Path) -> list[str]:
     rows, n_accepted = tilt.rows, int(judged.accepted.sum())
     found = []
     if tilt.shrinkage:
         found.append(
             f"{n_accepted:,} accepted rows are few for {rows.d} features (fewer than {FEW} each): covariances"
             f" are shrunk towards their diagonals by {tilt.shrinkage:.0%}, and R with them."
+        )
+    if path.widened > 1:
+        # A log-concave acceptance narrows a Gaussian along all directions (H. Brascamp and E. Lieb, 1976).
+        found.append(
+            f"Along some direction the variance of the accepted rows is {path.widened:.1f} times that of all:"
+            " either the generated rows are far from Gaussian, or the verifier wants more than one thing."
+            " Trust round 1, and not what is predicted beyond."
         )
     # Any direction without structure tells rows apart, and copies not.
     code = rows.project(np.sqrt(np.arange(2, rows.d + 2)) / np.sqrt(rows.covariance.diagonal()))
@@ -352,13 +231,3 @@ def _warnings(tilt: Tilt, judged: Judged) -> list[str]:
             " their own, the intervals are too narrow."
         )
     return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | np.ndarray):
-        return [_plain(v) for v in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value

@@ -121,7 +121,7 @@ def forecast(
         better=known or "lower",
         verdict="",
     )
-    return found.model_copy(update={"verdict": _verdict(found, metric) + said})
+    return found.model_copy(update={"verdict": _verdict(found) + said})
 
 
 def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> NDArray[np.str_]:
@@ -178,26 +178,22 @@ def _verdicts(record: RoundRecord) -> int:
     return counts.generated if counts.rejected or counts.abstained else 0
 
 
-def _verdict(f: Forecast, metric: str) -> str:
-    first = f.next[0]
-    coming = f"round {first.round} is expected at {_range(first, metric)}"
-    plateau = f" at {_range(f.plateau, metric)}" if f.plateau else ""
+def _verdict(f: Forecast) -> str:
     ship = "the start model (round 0)" if f.best_round_so_far == 0 else f"round {f.best_round_so_far}"
+    mend = "improve the verifier, or stop" if f.gain_per_verdict else "stop"
     match f.regime:
         case "improving":
-            return f"Still improving: {coming}. Go on; to stop now, ship {ship}."
+            return f"Still improving. Go on; to stop now, ship {ship}."
         case "gain_then_plateau":
-            return f"The gain is over, or nearly: the curve flattens{plateau}. Ship {ship}."
+            return f"The gain is over, or nearly: the curve flattens. Ship {ship}."
         case "gain_then_reversal":
             turn = f"It helps up to about round {f.best_round}, and then gets worse."
-            return f"{turn} Ship {ship}; improve the verifier."
+            if f.best_round is not None and f.best_round >= f.next[0].round:
+                return f"{turn} Go on until then; to stop now, ship {ship}."
+            return f"{turn} Ship {ship}, which measured best; {mend}."
         case "harmful":
-            return f"No round is better than the start model. Ship {ship}; improve the verifier or stop."
+            return f"No round is better than the start model. Ship {ship}; {mend}."
     likely = sorted(f.probabilities.items(), key=lambda item: -item[1])[:2]
     words = {"unclear": "no change"}
     shown = ", ".join(f"{words.get(name, name.replace('_', ' '))} {p:.0%}" for name, p in likely)
-    return f"Cannot tell yet ({shown}): {coming}. To stop now, ship {ship}."
-
-
-def _range(interval: Interval, metric: str) -> str:
-    return f"{metric} {interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
+    return f"Cannot tell yet ({shown}). To stop now, ship {ship}."

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ..records import Number
 
 LEVEL = 0.95
-Z = float(norm.ppf((1 + LEVEL) / 2))
+Z = float(ndtri((1 + LEVEL) / 2))
 
 
 class Interval(BaseModel):

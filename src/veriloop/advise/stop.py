@@ -48,13 +48,13 @@ class Stop(Checked, frozen=True):
     def _complete(self) -> Self:
         limited = self.seconds is not None or self.candidates is not None
         if self.when == "budget" and not limited:
-            raise ConfigError("stop: no budget", expected="seconds, or candidates, or both")
+            raise ConfigError("no budget", expected="seconds, or candidates, or both")
         if self.when != "budget" and limited:
             raise ConfigError(
-                "stop: seconds or candidates", got=f"when: {self.when}", expected="when: budget"
+                "seconds or candidates", got=f"when: {self.when}", expected="when: budget"
             )
         if self.when != "budget" and self.metric is None:
-            raise ConfigError("stop: no metric", expected="the name of a metric of the run")
+            raise ConfigError("no metric", expected="the name of a metric of the run")
         return self
 
     def decide(self, chain: Sequence[RoundRecord]) -> Decision | None:

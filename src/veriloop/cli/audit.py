@@ -1,4 +1,4 @@
-"""``veriloop audit TABLE --real TABLE --accepted COLUMN (--features A,B | --array KEY | --text COLUMN)``."""
+"""``veriloop audit TABLE --real TABLE --accepted COLUMN ...``, or ``veriloop audit RUN --arm ARM``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,18 +8,24 @@ import typer
 from .options import JsonOption
 
 if TYPE_CHECKING:
-    from ..report.audit_table import AuditedTable
+    from ..advise.audited import Audited
 
 
 def audit(
-    table: Annotated[
+    path: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="Generated rows with verdicts: .jsonl, .parquet, .csv or .npz."),
+        typer.Argument(
+            metavar="TABLE",
+            help="Generated rows with verdicts: .jsonl, .parquet, .csv or .npz; or a run folder.",
+        ),
     ],
-    real: Annotated[Path, typer.Option(metavar="TABLE", help="Real rows, in a file of the same kind.")],
+    real: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="Real rows, in a file of the same kind.")
+    ] = None,
     accepted: Annotated[
-        str, typer.Option(metavar="COLUMN", help="What was accepted; empty where the verifier abstained.")
-    ],
+        str | None,
+        typer.Option(metavar="COLUMN", help="What was accepted; empty where the verifier abstained."),
+    ] = None,
     features: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Columns of numbers to audit in.")
     ] = None,
@@ -27,42 +33,91 @@ def audit(
         str | None, typer.Option(metavar="KEY", help="An array of .npz files, rows x features, to audit in.")
     ] = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="Texts to audit in.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="COLUMN", help="Images to audit in.")] = None,
+    embedding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Of texts: tfidf, or sentence-transformers:NAME. Of images: pixels, or classifier:NAME.",
+        ),
+    ] = None,
     score: Annotated[str | None, typer.Option(metavar="COLUMN", help="The scores that decided.")] = None,
     rule: Annotated[
         Literal["fixed", "top_fraction"],
         typer.Option(help="Each row was accepted for itself, or the best share of all by score."),
     ] = "fixed",
+    arm: Annotated[str, typer.Option(help="Of a run: whose verifier.")] = "verified",
+    round_: Annotated[
+        int | None, typer.Option("--round", min=1, help="Of a run: which round; the last one.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Will this verifier help? Read it from one round of its verdicts, before any training."""
-    from ..report.audit_table import audit_table
     from .output import print_json
 
-    columns = features.split(",") if features else []
-    found = audit_table(
-        table, real, accepted, features=columns, array=array, text=text, score=score, rule=rule
-    )
+    if path.is_dir():
+        given = {"--real": real, "--accepted": accepted, "--features": features, "--array": array}
+        given |= {"--text": text, "--image": image, "--embedding": embedding, "--score": score}
+        found = _of_run(path, arm, round_, [name for name, value in given.items() if value is not None])
+    else:
+        from ..errors import ConfigError
+        from ..report.audit_table import audit_table
+
+        if real is None or accepted is None:
+            raise ConfigError(f"{path} is no run folder", expected="for a table: --real and --accepted")
+        found = audit_table(
+            path,
+            real,
+            accepted,
+            features=features.split(",") if features else [],
+            array=array,
+            text=text,
+            image=image,
+            embedding=embedding,
+            score=score,
+            rule=rule,
+        )
     if json:
         print_json(found.audit.to_json())
     else:
         _print(found)
 
 
-def _print(found: "AuditedTable") -> None:
+def _of_run(path: Path, arm: str, round_: int | None, given: list[str]) -> "Audited":
+    from ..config import plan_of
+    from ..errors import ConfigError
+    from ..report.audit_run import audit_run
+    from ..report.html import write_report
+    from ..store.folder import RunFolder
+
+    if given:
+        raise ConfigError(
+            f"{path} is a run folder", got=", ".join(given), expected="only --arm, --round and --json"
+        )
+    folder = RunFolder.open(path)
+    found, _ = audit_run(plan_of(folder), folder, arm, round_)
+    write_report(folder)
+    return found
+
+
+def _print(found: "Audited") -> None:
     from ..report.audits import hardest_pulled, lines
     from .output import new_table, print_table
 
     table = new_table()
-    table.add_column("distances are in spreads of the model")
+    table.add_column(f"{found.subject}; distances are in spreads of the model")
     for heading in ("value", "95 % interval"):
         table.add_column(heading, justify="right")
     for line in lines(found.audit):
         table.add_row(*line)
     print_table(table)
     typer.echo(f"pulled hardest: {hardest_pulled(found)}")
-    for kind, rows in (("wanted", found.audit.wanted), ("unwanted", found.audit.unwanted)):
-        for row in rows if found.texts else []:
-            typer.echo(f"{kind}, row {row + 1}: {' '.join(found.texts[row].split())[:100]}")
+    for kind, rows, texts in (
+        ("wanted", found.audit.wanted, found.wanted),
+        ("unwanted", found.audit.unwanted, found.unwanted),
+    ):
+        for row, text in zip(rows, texts, strict=False):  # no texts where it is not about texts
+            typer.echo(f"{kind}, row {row + 1}: {' '.join(text.split())[:100]}")
     for warning in found.audit.warnings:
         typer.echo(f"note: {warning}")
     typer.echo(found.audit.verdict)

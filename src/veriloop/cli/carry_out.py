@@ -18,6 +18,7 @@ def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: b
     """
     from ..loop import run
     from ..report.html import write_report
+    from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
@@ -41,6 +42,9 @@ def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: b
         return
     manifest = folder.manifest()
     print_table(outcome_table(summaries))
+    for summary in summaries:
+        if why := why_abstained(summary.last):
+            typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
     typer.echo(f"report: {report}")

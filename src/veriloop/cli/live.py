@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..events import ArmStopped, Event, Exhausted, RoundFinished
 from ..records import RoundRecord
-from ..report.names import duration, headline, with_error
+from ..report.names import duration, headline, why_abstained, with_error
 from ..store.folder import RunFolder
 from .output import new_table
 from .watch import ArmWatch, Watch
@@ -75,7 +75,10 @@ class Lines:
                 return f"start model done{self._measured(event)}" if first else None
             case RoundFinished():
                 last = self._watch.arms[event.arm].last_round
-                return f"{event.arm} round {event.round}/{last} done{self._measured(event)}{self._left()}"
+                shown = f"{event.arm} round {event.round}/{last} done{self._measured(event)}{self._left()}"
+                record = _find(self._folder, event.arm, event.round)
+                why = why_abstained(record) if record else ""
+                return f"{shown}; {why}" if why else shown
             case Exhausted():
                 return f"{event.arm} round {event.round}: kept {event.kept:,} of {event.wanted:,} wanted"
             case ArmStopped():

@@ -69,6 +69,6 @@ def load_split(name: str, subset: str | None, split: str, columns: Columns, fix:
         raise DataError(
             f"{source}: no column {', '.join(map(repr, missing))}",
             got=f"columns {', '.join(loaded.column_names)}",
-            fix="name its columns by the setting columns",
+            fix="name them by the setting columns, such as {document: article, summary: highlights}",
         )
     return Table(source, range(1, len(loaded) + 1), {c: list(loaded[c]) for c in columns.names})

@@ -119,7 +119,8 @@ def _missing(where: str, missing: Sequence[str], known: Iterator[str] | Sequence
     return DataError(
         f"{where}: no column {', '.join(map(repr, missing))}",
         got=f"columns {', '.join(map(str, known)) or '(none)'}",
-        fix="name them by the setting columns, such as {document: article, summary: highlights}",
+        fix="name them by the setting columns, such as {document: article, summary: highlights}; "
+        "with summary: null for prompts only",
     )
 
 

@@ -166,7 +166,7 @@ class CausalLM(Learner, Training, frozen=True):
     (:mod:`veriloop.learners._language.trl_job`). See there for what the trainer costs.
 
     Attributes:
-        model: Where a fresh fit starts: a local folder, a folder in ``$VERILOOP_DATA``, or a name on the
+        model: Where a fresh fit starts: a local folder, one in ``$VERILOOP_DATA``, or a name on the
             Hugging Face hub.
         prompt: How rows become prompts, and which column is written.
         decoding: How completions are written, and by whom.

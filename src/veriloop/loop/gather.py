@@ -1,6 +1,7 @@
 """Make candidates, judge them, keep enough: the first half of a round, chunk by chunk."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,12 @@ from ..samples import Samples
 from ..store.folder import PROVENANCE
 from ..verdicts import Decision, Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts, Verifier
+
+REASON = "_reason"
+"""The column of the rejected candidates that holds what the verifier said of them."""
+
+REASON_LENGTH = 200
+"""The longest reason that is kept, in characters."""
 
 
 class Chunk(NamedTuple):
@@ -52,8 +59,8 @@ class Gathered:
     Attributes:
         kept: In the order in which they were generated.
         provenance: Columns `_chunk`, `_row`, `_score` for each kept sample.
-        rejected: The candidates that were not kept, with provenance, if asked for.
-        why_abstained: What the verifier said of the first candidate that it abstained on; "" if nothing.
+        rejected: The candidates that were not kept, if asked for, with provenance and the column `_reason`.
+        abstentions: Why the verifier abstained: on how many candidates, by reason.
         seconds: By stage, summed over workers.
     """
 
@@ -61,7 +68,7 @@ class Gathered:
     provenance: Samples
     rejected: Samples | None
     counts: Counts
-    why_abstained: str
+    abstentions: Counter[str]
     wanted: int
     seconds: dict[str, float]
 
@@ -95,7 +102,7 @@ def gather(
     held = _Held(keep_all=keep_rejected)
     seconds = {"generate": 0.0, "verify": 0.0}
     made = chunks_made = 0
-    why_abstained = ""
+    abstentions: Counter[str] = Counter()
     while (shortfall := min(selection.shortfall(), limit - made)) > 0:
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
@@ -112,7 +119,8 @@ def gather(
                 verdicts, samples, groups, candidates.address.at(Stage.ACCEPT, chunk.number).rng()
             )
             held.add(chunk, samples, verdicts)
-            why_abstained = why_abstained or _why_abstained(verdicts)
+            of_chunk = _reasons(verdicts, verdicts.is_(Decision.ABSTAIN))
+            abstentions.update(reason or "no reason given" for reason in of_chunk)
             if held.has_grown():
                 held.keep_only(selection.retained())
             for stage in seconds:
@@ -123,13 +131,13 @@ def gather(
         made += shortfall
         chunks_made += len(wave)
     kept, rejected = held.split(selection.kept())
-    names = [name for name in kept if name not in PROVENANCE]
+    names = [name for name in kept if name not in (*PROVENANCE, REASON)]
     return Gathered(
         kept=kept.only(names),
         provenance=kept.only(PROVENANCE),
         rejected=rejected,
         counts=selection.counts(),
-        why_abstained=why_abstained,
+        abstentions=abstentions,
         wanted=sum(selection.quota.values()),
         seconds=seconds,
     )
@@ -198,9 +206,11 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
     return verdicts
 
 
-def _why_abstained(verdicts: Verdicts) -> str:
-    abstained = np.flatnonzero(verdicts.is_(Decision.ABSTAIN))
-    return verdicts.reason[abstained[0]] if verdicts.reason and len(abstained) else ""
+def _reasons(verdicts: Verdicts, of: NDArray[np.bool_]) -> list[str]:
+    """What the verifier said of the samples ``of``, each in one line that any file can hold."""
+    said = verdicts.reason or [""] * len(verdicts)
+    lines = (" ".join(said[i].encode(errors="replace").decode().split()) for i in np.flatnonzero(of))
+    return [line if len(line) <= REASON_LENGTH else f"{line[: REASON_LENGTH - 3]}..." for line in lines]
 
 
 def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
@@ -219,13 +229,14 @@ class _Held:
 
     def add(self, chunk: Chunk, samples: Samples, verdicts: Verdicts) -> None:
         rows = np.arange(len(samples), dtype=np.int32)
-        self._samples.append(
-            pack(
-                samples.with_columns(
-                    _chunk=np.full(len(samples), chunk.number, np.int32), _row=rows, _score=verdicts.score
-                )
-            )
-        )
+        columns: dict[str, object] = {
+            "_chunk": np.full(len(samples), chunk.number, np.int32),
+            "_row": rows,
+            "_score": verdicts.score,
+        }
+        if self._keep_all:
+            columns[REASON] = _reasons(verdicts, np.ones(len(samples), bool))
+        self._samples.append(pack(samples.with_columns(**columns)))
         self._numbers.append(chunk.first + rows.astype(np.int64))
         self._size += len(samples)
 

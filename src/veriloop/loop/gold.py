@@ -54,7 +54,7 @@ def calibrate_arm(
         CorruptFileError: A file cannot be read.
         StorageError: The finding could not be written.
     """
-    number, verifier = _verifier(plan, folder, arm, round_)
+    number, verifier = verifier_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
     good = data.test.select(slice(most))
     address = Address(plan.seed, START, number)  # whose round has drawn from no stage but these two
@@ -128,7 +128,13 @@ def _other_rows(values: Column) -> NDArray[np.int64]:
     return other
 
 
-def _verifier(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, Verifier]:
+def verifier_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, Verifier]:
+    """The number of a finished round of ``arm``, the last one when None, and its verifier.
+
+    Raises:
+        ConfigError: There is no such arm or finished round, or the arm has no verifier.
+        CorruptFileError: A file cannot be read.
+    """
     if arm not in plan.arms:
         raise ConfigError("no such arm", got=arm, expected=f"one of {', '.join(plan.arms)}")
     if plan.arms[arm].verifier is None:

@@ -57,7 +57,7 @@ def run(
         VeriloopError: A round failed. The finished ones are safe, and the run can be resumed.
     """
     folder = RunFolder(Path(out))
-    if resume == "never" and folder.exists():
+    if resume == "never" and folder.exists() and folder.records():
         raise RunFolderError(
             f"there is a run in {out} already",
             fix="continue it with --resume if-possible, or use another --out",
@@ -76,7 +76,8 @@ def run(
         except ConfigError as e:
             raise ConfigError(f"arms.{name}.{e.what}", got=e.got, expected=e.expected) from None
     with folder.lock():
-        if folder.exists():
+        # Nothing is lost with a run that has not finished a round: a mistake can be mended and run again.
+        if folder.records():
             folder.check_same_config(plan.config())
         else:
             folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed))
@@ -174,14 +175,15 @@ def _begin(plan: Plan, folder: RunFolder, arms: Iterable[str], tell: Callable[[E
 
 def _for_show(data: RealData) -> Samples:
     """Some held-out real samples, in the order of the conditions that the shown generated ones have."""
-    names = [name for name in data.conditions or () if name in data.test]
+    names = [name for name in data.conditions or () if name in data.test and np.ndim(data.test[name]) == 1]
     if data.conditions is None or data.test_conditions is not None or not names:
         return data.test.select(slice(SHOWN))
     column = np.asarray(data.test[names[0]])
     pools = {value: iter(np.flatnonzero(column == value)) for value in np.unique(column)}
     asked = condition_rows(data.conditions, 0, SHOWN)
     rows = [next(pools.get(value, iter(())), None) for value in np.asarray(asked and asked[names[0]])]
-    return data.test.select(np.array([row for row in rows if row is not None], np.int64))
+    like_them = [row for row in rows if row is not None]
+    return data.test.select(np.array(like_them) if like_them else slice(SHOWN))
 
 
 def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | AwaitingVerdicts":

@@ -15,11 +15,15 @@ from ..generator import Generator
 from ..metrics.base import Evaluation
 from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
+from ..rules.acceptance import Selection
 from ..samples import Samples
 from ..store.folder import KeptRounds
 from ..verifiers.base import Verifier
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .plan import CANDIDATES_PER_KEPT, Arm, Plan
+
+REASONS = 5
+"""How many of the reasons for abstaining a record tells."""
 
 SHOWN = 100
 """How many samples of each round's model are set aside to look at."""
@@ -134,6 +138,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         arm=context.name,
         round=number,
         counts=gathered.counts if gathered else Counts(),
+        abstentions=dict(gathered.abstentions.most_common(REASONS)) if gathered else {},
         trained_on=len(training),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
         metrics=metrics,
@@ -171,12 +176,26 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
     return generated.select(slice(SHOWN)), measured
 
 
-def _gather(generator: Generator, verifier: Verifier | None, context: Context, address: Address) -> Gathered:
-    plan, arm, pool = context.plan, context.arm, context.data.conditions
+def opened(
+    generator: Generator, verifier: Verifier | None, context: Context, address: Address
+) -> tuple[Candidates, Selection, int]:
+    """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
+    arm, pool = context.arm, context.data.conditions
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
     wanted = arm.schedule.wanted(address.round)
     if pool is not None:
         pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
+    return (
+        Candidates(generator, verifier, pool, address, context.plan.threads),
+        arm.acceptance.open(quota(wanted, pool, arm.balance), context.data.train, arm.balance),
+        arm.max_candidates or CANDIDATES_PER_KEPT * wanted,
+    )
+
+
+def _gather(generator: Generator, verifier: Verifier | None, context: Context, address: Address) -> Gathered:
+    plan, arm = context.plan, context.arm
+    candidates, selection, limit = opened(generator, verifier, context, address)
+    wanted = sum(selection.quota.values())
     throttle = _Throttle()
 
     def report(counts: Counts) -> None:
@@ -191,10 +210,9 @@ def _gather(generator: Generator, verifier: Verifier | None, context: Context, a
                 )
             )
 
-    limit = arm.max_candidates or CANDIDATES_PER_KEPT * wanted
     gathered = gather(
-        Candidates(generator, verifier, pool, address, plan.threads),
-        arm.acceptance.open(quota(wanted, pool, arm.balance), context.data.train, arm.balance),
+        candidates,
+        selection,
         balance=arm.balance,
         chunk_size=plan.chunk_size,
         limit=limit,
@@ -213,17 +231,19 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int)
         Exhausted(arm=context.name, round=round_, wanted=gathered.wanted, kept=counts.kept, action=action)
     )
     what = f"arm {context.name!r}, round {round_}: {limit} candidates were not enough"
-    got = f"{counts.kept} kept of {counts.accepted} accepted, {counts.abstained} abstained"
-    if gathered.why_abstained:
-        got += f" (the first: {gathered.why_abstained})"
+    got = f"{counts.accepted} accepted, {counts.rejected} rejected, {counts.abstained} abstained"
+    if gathered.abstentions:
+        got += f" (most often: {gathered.abstentions.most_common(1)[0][0]})"
+    got += f", {counts.kept} kept"
     if action == "stop":
         raise ArmStop(what, got=got, expected=gathered.wanted)
     if action == "raise" or counts.kept == 0:
+        other = "train_with_fewer or stop" if counts.kept else "stop"
         raise ExhaustedError(
             what,
             got=got,
             expected=gathered.wanted,
-            fix="raise max_candidates, relax the acceptance, or set on_exhausted to train_with_fewer or stop",
+            fix=f"raise max_candidates, relax the acceptance, or set on_exhausted to {other}",
         )
 
 

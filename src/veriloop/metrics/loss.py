@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from ..errors import DataError
 from ..records import Estimate
 from ..samples import Samples
 from .base import Evaluation, Metric
@@ -36,11 +37,21 @@ class Loss(Metric, frozen=True):
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """``loss``."""
+        """``loss``.
+
+        Raises:
+            DataError: The held-out samples hold no completions, as where there are prompts only.
+        """
         generator = evaluation.generator
         if not isinstance(generator, Likelihood):
             return {"loss": Estimate(np.nan, np.nan)}
-        nats, tokens = (np.asarray(column, float) for column in generator.loss(evaluation.real))
+        try:
+            nats, tokens = (np.asarray(column, float) for column in generator.loss(evaluation.real))
+        except DataError as e:
+            raise DataError(
+                f"the metric loss needs held-out texts by people ({e})",
+                fix="take it out of metrics, or set the data's columns.summary to the column that holds them",
+            ) from e
         n, total = len(tokens), tokens.sum()
         if total == 0:
             return {"loss": Estimate(np.nan, np.nan)}

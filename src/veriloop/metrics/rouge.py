@@ -6,7 +6,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..records import Estimate
-from ..rouge import Measure, f1, tokens
+from ..rouge import Measure, f1, token_pairs
 from .base import Evaluation, Metric
 from .standard_errors import mean
 from .texts import written
@@ -42,10 +42,7 @@ class Rouge(Metric, frozen=True):
             MissingExtraError: ``stem``, and nltk is not installed.
         """
         samples = written(evaluation, self.column)
-        pairs = [
-            (tokens(text, self.stem), tokens(wanted, self.stem))
-            for text, wanted in zip(samples.texts(self.column), samples.texts(self.reference), strict=True)
-        ]
+        pairs = token_pairs(samples, self.column, self.reference, self.stem)
         return {
             measure: mean(np.array([f1(measure, *pair) for pair in pairs], float))
             for measure in get_args(Measure)

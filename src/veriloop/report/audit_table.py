@@ -2,25 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..advise.audit import Audit, Rule, audit
+from ..advise.audit import Rule, audit
+from ..advise.audited import Audit, Audited
 from ..errors import ConfigError, DataError
 from ..verdicts import Decision
-from .embedding import embed
-from .tables import npz_array, numbers, read_table, verdicts_of
-
-
-class AuditedTable(NamedTuple):
-    """An audit, and its features' names; ``texts`` are the audited texts, empty when there are none."""
-
-    audit: Audit
-    names: list[str]
-    texts: list[str]
+from .embedding import directions, embed_images, embed_texts
+from .tables import StoredArray, npz_array, numbers, read_table, verdicts_of
 
 
 def audit_table(
@@ -31,66 +23,79 @@ def audit_table(
     features: Sequence[str] = (),
     array: str | None = None,
     text: str | None = None,
+    image: str | None = None,
+    embedding: str | None = None,
     score: str | None = None,
     rule: Rule = "fixed",
-) -> AuditedTable:
+) -> Audited:
     """Audit the verdicts of a table against a table of real rows.
 
     Args:
-        table: A .jsonl, .parquet or .csv file of generated rows; an .npz file for ``array``.
+        table: A .jsonl, .parquet or .csv file of generated rows, or an .npz file of arrays.
         real: The same of real rows.
         accepted: The column, or array, of what was accepted: true and false, 1 and 0, yes and no; nothing, or
             abstain, where the verifier did not judge.
         features: The columns of numbers to audit in.
         array: The array of an .npz file to audit in, rows x features.
-        text: The column of texts to audit in, by `veriloop.report.embedding.embed`.
+        text: The column of texts to audit in, by `veriloop.report.embedding.embed_texts`.
+        image: The column of images, lists of rows of pixels, or the array of an .npz file, images x height x
+            width, to audit in, by `veriloop.report.embedding.embed_images`.
+        embedding: Of texts or images; the usual one when None.
         score: The column, or array, of scores.
         rule: See `veriloop.advise.audit.audit`.
 
     Raises:
-        ConfigError: Not just one of ``features``, ``array`` and ``text`` is given, or no score for the rule.
+        ConfigError: Not just one of ``features``, ``array``, ``text`` and ``image`` is given, there is
+            nothing to embed or no such embedding, or no score for the rule.
         DataError: A file cannot be read, or its rows cannot carry an answer.
+        MissingExtraError: The embedding needs a package that is not installed.
     """
-    if sum(map(bool, (features, array, text))) != 1:
-        raise ConfigError("what to audit in", expected="one of --features, --array and --text")
+    if sum(map(bool, (features, array, text, image))) != 1:
+        raise ConfigError("what to audit in", expected="one of --features, --array, --text and --image")
+    if embedding is not None and not (text or image):
+        raise ConfigError("--embedding", got=embedding, expected="with --text or --image")
     if rule == "top_fraction" and score is None:
         raise ConfigError("rule top_fraction", got="no --score", expected="the column of scores that decided")
-    if array is not None:
-        return _arrays(table, real, accepted, array, score, rule)
-    used = [*features, *([text] if text else [])]
-    frame = read_table(table, [accepted, *used, *([score] if score else [])])
-    reference = read_table(real, used)
-    texts: list[str] = []
-    if text is not None:
-        texts = _texts(frame[text], table)
-        rows, real_rows = embed(texts, _texts(reference[text], real))
-        names = [f"direction {j}" for j in range(1, rows.shape[1] + 1)]
+    if array or (image and table.suffix.lower() == ".npz"):
+        rows, others, names = _of_arrays(table, real, array or "", image or "", embedding)
+        said = npz_array(table, accepted)[:]
+        scores = None if score is None else npz_array(table, score)[:]
+        texts: list[str] = []
     else:
-        rows, real_rows = numbers(frame, features, table), numbers(reference, features, real)
-        names = list(features)
-    found = audit(
-        rows,
-        _said(frame[accepted]),
-        real_rows,
-        scores=None if score is None else numbers(frame, [score], table)[:, 0],
-        rule=rule,
-        names=names,
-    )
-    return AuditedTable(found, names, texts)
+        frame = read_table(table, [name for name in (accepted, *features, text, image, score) if name])
+        reference = read_table(real, [name for name in (*features, text, image) if name])
+        said = _said(frame[accepted])
+        scores = None if score is None else numbers(frame, [score], table)[:, 0]
+        texts = [] if text is None else _texts(frame[text], table)
+        if text is not None:
+            rows, others = embed_texts(texts, _texts(reference[text], real), embedding)
+        elif image is not None:
+            images = _images(frame[image], table), _images(reference[image], real)
+            rows, others = embed_images(*images, embedding)
+        else:
+            rows, others = numbers(frame, features, table), numbers(reference, features, real)
+        names = list(features) or directions(rows)
+    found = audit(rows, said, others, scores=scores, rule=rule, names=names)
+    return audited_of(f"{table.name}, column {accepted}", found, names, texts)
 
 
-def _arrays(
-    table: Path, real: Path, accepted: str, array: str, score: str | None, rule: Rule
-) -> AuditedTable:
-    rows = npz_array(table, array)
-    found = audit(
-        rows,
-        npz_array(table, accepted)[:],
-        npz_array(real, array),
-        scores=None if score is None else npz_array(table, score)[:],
-        rule=rule,
+def audited_of(subject: str, found: Audit, names: list[str], texts: Sequence[str]) -> Audited:
+    """The finding, with those of the ``texts`` that show it; of no texts when there are none."""
+    wanted, unwanted = (
+        [texts[row] for row in rows] if texts else [] for rows in (found.wanted, found.unwanted)
     )
-    return AuditedTable(found, [f"{array}[{j}]" for j in range(rows.shape[1])], [])
+    return Audited(subject=subject, names=names, wanted=wanted, unwanted=unwanted, audit=found)
+
+
+def _of_arrays(
+    table: Path, real: Path, array: str, image: str, embedding: str | None
+) -> tuple[NDArray | StoredArray, NDArray | StoredArray, list[str]]:
+    """Generated and real rows, and the names of their features; an array may stay on disk, images not."""
+    rows, others = npz_array(table, array or image), npz_array(real, array or image)
+    if image:
+        vectors, real_vectors = embed_images(rows[:], others[:], embedding)
+        return vectors, real_vectors, directions(vectors)
+    return rows, others, [f"{array}[{j}]" for j in range(rows.shape[1] if len(rows.shape) == 2 else 0)]
 
 
 def _said(column: pd.Series) -> NDArray:
@@ -109,3 +114,18 @@ def _texts(column: pd.Series, path: Path) -> list[str]:
             fix="leave out rows without text",
         )
     return column.tolist()
+
+
+def _images(column: pd.Series, path: Path) -> NDArray:
+    """Lists of rows of pixels as one array, images x height x width."""
+    try:
+        images = np.array([np.array(list(map(list, image))) for image in column])
+    except (TypeError, ValueError):
+        images = np.empty(0, object)
+    if images.dtype.kind not in "biuf":
+        raise DataError(
+            f"{path}, column {column.name!r}: no images", expected="lists of rows of pixels, all of one size"
+        )
+    # Whole numbers are counts, as classifiers want them.
+    counts = images.dtype.kind in "iu" and images.min(initial=0) >= 0 and images.max(initial=0) <= 255
+    return images.astype(np.uint8) if counts else images

@@ -1,14 +1,18 @@
-"""Audits in front of people: a table of numbers, and what the verifier pulls at."""
+"""Audits in front of people: a table of numbers, what the verifier pulls at, and the rounds to come."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 
-from ..advise.audit import Audit
+from ..advise.audited import FOLDER, Audit, Audited
 from ..advise.intervals import Interval
-from .audit_table import AuditedTable
+from ..errors import CorruptFileError
+from ..store.folder import RunFolder
+from .figures import TEMPLATE, translucent, whole_ticks
 from .names import MISSING
+from .palette import USUAL_ARMS
 
 
 class AuditLine(NamedTuple):
@@ -17,6 +21,54 @@ class AuditLine(NamedTuple):
     name: str
     value: str
     interval: str
+
+
+class Shown(NamedTuple):
+    """An audit on a page; ``id`` is its figure's."""
+
+    id: str
+    found: Audited
+    lines: list[AuditLine]
+    pulled: str
+
+
+def audits(folder: RunFolder) -> list[Shown]:
+    """The audits of a run that ``veriloop audit`` has left, by name.
+
+    Raises:
+        CorruptFileError: One of them cannot be read.
+    """
+    shown = []
+    for number, path in enumerate(sorted((folder.path / FOLDER).glob("*.json"))):
+        try:
+            found = Audited.from_bytes(path.read_bytes())
+        except (OSError, KeyError, TypeError, ValueError) as e:
+            raise CorruptFileError(f"{path} cannot be read", fix="delete it, and audit anew") from e
+        shown.append(Shown(f"audit-{number}", found, lines(found.audit), hardest_pulled(found)))
+    return shown
+
+
+def distance_figure(found: Audit) -> go.Figure:
+    """How far the model's mean is from the real one over the rounds to come, and where that ends."""
+    colour, rounds = USUAL_ARMS["verified"].colour, list(range(len(found.distances)))
+    figure = go.Figure(layout={"template": TEMPLATE})
+    if found.plateau is not None:
+        figure.add_hrect(
+            found.plateau.low, found.plateau.high, fillcolor=translucent(colour, 0.09), line_width=0
+        )
+        figure.add_hline(found.plateau.value, line={"color": colour, "dash": "dot", "width": 1.5})
+    figure.add_trace(
+        go.Scatter(
+            x=rounds,
+            y=found.distances.tolist(),
+            mode="lines+markers",
+            name="",
+            line={"color": colour, "width": 2.25},
+            hovertemplate="%{y:.2f} spreads from the real mean",
+        )
+    )
+    figure.update_yaxes(title="spreads", rangemode="tozero")
+    return figure.update_xaxes(title="round", **whole_ticks((0, rounds[-1])))
 
 
 def lines(found: Audit) -> list[AuditLine]:
@@ -41,7 +93,7 @@ def lines(found: Audit) -> list[AuditLine]:
     return lines_
 
 
-def hardest_pulled(found: AuditedTable, most: int = 5) -> str:
+def hardest_pulled(found: Audited, most: int = 5) -> str:
     """The features that accepting moves most, in their standard deviations."""
     pull = found.audit.pull
     order = np.argsort(-np.abs(pull), kind="stable")[:most]

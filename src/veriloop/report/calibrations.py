@@ -95,7 +95,8 @@ def remark(found: Calibrated) -> str:
 def roc_figure(calibration: Calibration) -> go.Figure:
     """True accepts over false accepts as the threshold falls, beside the diagonal of a coin."""
     style = USUAL_ARMS["verified"]
-    figure = go.Figure(layout={"template": TEMPLATE, "hovermode": "closest"})
+    # The last tick's label needs room at the right.
+    figure = go.Figure(layout={"template": TEMPLATE, "hovermode": "closest", "margin": {"r": 24}})
     figure.add_trace(
         go.Scatter(
             x=[0, 1],

@@ -1,43 +1,133 @@
-"""Texts as vectors: TF-IDF of their words, reduced to a few directions."""
+"""Texts and images as vectors of a few directions, the same for generated and real ones."""
+
+import importlib.util
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError, MissingExtraError
+from ..samples import Samples
 
 DIRECTIONS = 16
-"""Few enough for a covariance from a few hundred accepted texts."""
+"""Few enough for a covariance from a few hundred accepted samples."""
 
 _WORDS = 20_000
 _FITTED = 10_000
-"""Texts of each kind that the words and directions are learned from; the others only use them."""
+"""Texts of each kind that the directions are learned from; the others only use them."""
+
+_TRACE = 1e-10
+"""A direction with less than this share of the largest one's variance is rounding."""
+
+Vectors = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Generated and real ones, shapes (n, k) and (m, k) for k of at most `DIRECTIONS`."""
 
 
-def embed(generated: list[str], real: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Vectors of both, in one space: latent semantic analysis (S. Deerwester et al., 1990).
+def embed_texts(generated: list[str], real: list[str], embedding: str | None = None) -> Vectors:
+    """Vectors of texts.
 
-    Returns:
-        Shapes (len(generated), k) and (len(real), k), for k of at most `DIRECTIONS`.
+    Args:
+        generated: n texts.
+        real: m texts.
+        embedding: ``tfidf``, the default: words weighted by TF-IDF, reduced by latent semantic analysis
+            (S. Deerwester et al., 1990). ``sentence-transformers:NAME``: that model's vectors, reduced by
+            principal components.
 
     Raises:
+        ConfigError: There is no such embedding.
         DataError: The texts have too few words in common.
+        MissingExtraError: sentence-transformers is not installed.
     """
+    kind, _, name = (embedding or "tfidf").partition(":")
+    if kind == "tfidf" and not name:
+        return _of_words(generated, real)
+    if kind == "sentence-transformers" and name:
+        return principal(*_of_sentences(generated, real, name))
+    raise ConfigError("embedding of texts", got=embedding, expected="tfidf, or sentence-transformers:NAME")
+
+
+def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None) -> Vectors:
+    """Vectors of images, reduced by principal components.
+
+    Args:
+        generated: Shape (n, height, width).
+        real: Shape (m, height, width).
+        embedding: ``pixels``, the default: as they are. ``classifier:NAME``: the last hidden layer of a
+            classifier, see `veriloop.metrics.features.ClassifierName`; pixels then are its counts, as uint8.
+
+    Raises:
+        ConfigError: There is no such embedding or classifier.
+        DataError: They are no images of one size, or not of the classifier's.
+        MissingExtraError: torch is not installed.
+    """
+    for pixels in (generated, real):
+        if pixels.ndim != 3 or pixels.shape[1:] != generated.shape[1:]:
+            raise DataError(
+                "images", got=f"shape {pixels.shape}", expected="n x height x width, all of one size"
+            )
+    kind, _, name = (embedding or "pixels").partition(":")
+    if kind == "pixels" and not name:
+        return principal(generated.reshape(len(generated), -1), real.reshape(len(real), -1))
+    if kind == "classifier" and name:
+        return principal(_seen(generated, name), _seen(real, name))
+    raise ConfigError("embedding of images", got=embedding, expected="pixels, or classifier:NAME")
+
+
+def directions(vectors: NDArray) -> list[str]:
+    """Names of the columns."""
+    return [f"direction {j}" for j in range(1, vectors.shape[1] + 1)]
+
+
+def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
+    """The last hidden layer of a classifier, shape (n, features)."""
+    try:
+        from ..metrics.features import SHIPPED, see
+    except ModuleNotFoundError as e:
+        raise MissingExtraError.of(str(e.name), "torch") from e
+    if classifier not in SHIPPED and not classifier.endswith(".safetensors"):
+        known = f"one of {', '.join(SHIPPED)}, or the path of a .safetensors file"
+        raise ConfigError("classifier", got=classifier, expected=known)
+    return see(Samples(pixels=pixels, label=np.zeros(len(pixels), np.int64)), classifier).features
+
+
+def principal(generated: NDArray, real: NDArray) -> Vectors:
+    """Both along the principal components of all rows, the largest first."""
+    rows = np.concatenate([generated, real]).astype(np.float64)
+    rows -= (middle := rows.mean(axis=0))
+    sizes, components = np.linalg.eigh(rows.T @ rows)
+    chosen = components[:, sizes > _TRACE * sizes.max()][:, ::-1][:, :DIRECTIONS]
+    return (generated - middle) @ chosen, (real - middle) @ chosen
+
+
+def _of_words(generated: list[str], real: list[str]) -> Vectors:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     words = TfidfVectorizer(max_features=_WORDS, sublinear_tf=True, min_df=2)
-    sample = [*_spaced(generated), *_spaced(real)]
     try:
-        fitted = words.fit_transform(sample)
+        rows = words.fit_transform([*generated, *real]).tocsr()
     except ValueError as e:  # what scikit-learn says of texts without words
         raise DataError("texts without words to tell them apart", got=str(e)) from e
-    k = min(DIRECTIONS, fitted.shape[1] - 1)
+    k = min(DIRECTIONS, rows.shape[1] - 1)
     if k < 1:
         raise DataError("texts of one single word", expected="texts that differ")
-    svd = TruncatedSVD(k, random_state=0).fit(fitted)
-    return svd.transform(words.transform(generated)), svd.transform(words.transform(real))
+    n = len(generated)
+    some = np.concatenate([_spaced(0, n), _spaced(n, n + len(real))])
+    vectors = TruncatedSVD(k, random_state=0).fit(rows[some]).transform(rows)
+    return vectors[:n], vectors[n:]
 
 
-def _spaced(texts: list[str]) -> list[str]:
-    """At most `_FITTED` of the texts, evenly over all."""
-    return [texts[i] for i in np.unique(np.linspace(0, len(texts) - 1, min(len(texts), _FITTED)).astype(int))]
+def _of_sentences(generated: list[str], real: list[str], name: str) -> Vectors:
+    package = "sentence_transformers"
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtraError.of("sentence-transformers", "embeddings")
+    try:
+        model = importlib.import_module(package).SentenceTransformer(name)
+    except (OSError, ValueError) as e:  # no such model, or no network to fetch it
+        raise ConfigError(f"sentence-transformers:{name}", got=str(e).splitlines()[0]) from e
+    vectors = [np.asarray(model.encode(texts), np.float64) for texts in (generated, real)]
+    return vectors[0], vectors[1]
+
+
+def _spaced(start: int, end: int) -> NDArray[np.int64]:
+    """At most `_FITTED` of the rows, evenly over all."""
+    return np.unique(np.linspace(start, end - 1, min(end - start, _FITTED)).astype(np.int64))

@@ -4,11 +4,13 @@ A figure has no title and no legend: a page writes its own, which wrap on a phon
 ``figure.update_layout(showlegend=True)`` brings the legend back.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..advise.forecast import NextRound
 from .palette import STAGES, ArmStyle
 
 # Backgrounds stay transparent and lines half-transparent grey, so that a figure suits a light and a dark
@@ -41,30 +43,45 @@ TEMPLATE = go.layout.Template(
 
 
 def metric_figure(
-    metrics: pd.DataFrame, metric: str, *, styles: Mapping[str, ArmStyle], bounds: Collection[str] = ()
+    metrics: pd.DataFrame,
+    metric: str,
+    *,
+    styles: Mapping[str, ArmStyle],
+    bounds: Collection[str] = (),
+    coming: Mapping[str, Sequence[NextRound]] = MappingProxyType({}),
 ) -> go.Figure:
     """A metric's curve for each arm over the rounds, with a band of two standard errors either side.
+
+    Rounds to come go on from the last one as a dotted line in their 95 % interval. Where that is much wider
+    than what was measured, it leaves the figure, so that the curves can still be read.
 
     Args:
         metrics: From `frames.metrics_frame`.
         metric: Which one.
         styles: How arms are drawn, from `palette.arm_styles`.
         bounds: Arms drawn as a horizontal line at their last value (they have no chain of rounds).
+        coming: The forecast of an arm, see `veriloop.advise.forecast`.
     """
     rows = metrics[metrics["metric"] == metric]
     span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (0, 1)
+    span = span[0], max(span[1], *(k.round for rounds in coming.values() for k in rounds), 0)
     figure = go.Figure(layout={"template": TEMPLATE})
     chains = {arm: rows[rows["arm"] == arm].sort_values("round") for arm in styles}
     for arm, chain in chains.items():
         known = chain[chain["value"].notna() & chain["se"].notna()]
         if len(known) and arm not in bounds:
             figure.add_trace(_band(known, arm, styles[arm]))
+    for arm, rounds in coming.items():
+        last = chains[arm][chains[arm]["round"] == rounds[0].round - 1].iloc[0]
+        figure.add_traces(_forecast(last, rounds, arm, styles[arm]))
+    if coming:
+        figure.update_yaxes(range=_around(rows, [k for rounds in coming.values() for k in rounds]))
     for arm, chain in chains.items():
         if len(chain) and arm in bounds:
             figure.add_trace(_level(chain, arm, styles[arm], span))
         elif len(chain):
             figure.add_trace(_curve(chain, arm, styles[arm]))
-    return figure.update_xaxes(title="round", **_whole_ticks(span))
+    return figure.update_xaxes(title="round", **whole_ticks(span))
 
 
 def acceptance_figure(counts: pd.DataFrame, *, styles: Mapping[str, ArmStyle]) -> go.Figure:
@@ -90,7 +107,7 @@ def acceptance_figure(counts: pd.DataFrame, *, styles: Mapping[str, ArmStyle]) -
                 )
             )
     figure.update_yaxes(tickformat="~%", rangemode="tozero")
-    return figure.update_xaxes(title="round", **_whole_ticks(span))
+    return figure.update_xaxes(title="round", **whole_ticks(span))
 
 
 def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
@@ -154,12 +171,52 @@ def _band(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
         x=rounds + rounds[::-1],
         y=high + low[::-1],
         fill="toself",
-        fillcolor=_translucent(style.colour),
+        fillcolor=translucent(style.colour),
         line={"width": 0},
         mode="lines",
         name=f"{arm}, ± 2 standard errors",
         hoverinfo="skip",
     )
+
+
+def _forecast(last: pd.Series, rounds: Sequence[NextRound], arm: str, style: ArmStyle) -> list[go.Scatter]:
+    """The interval and the line of the rounds to come; both begin at the ``last`` one measured."""
+    at, start = [int(last["round"]), *(k.round for k in rounds)], float(last["value"])
+    high, low = [start, *(k.high for k in rounds)], [start, *(k.low for k in rounds)]
+    band = go.Scatter(
+        x=at + at[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=translucent(style.colour, 0.09),
+        line={"width": 0},
+        mode="lines",
+        name=f"{arm}, 95 % interval of the forecast",
+        hoverinfo="skip",
+    )
+    line = go.Scatter(
+        x=at[1:],
+        y=[k.value for k in rounds],
+        customdata=[(k.low, k.high) for k in rounds],
+        hovertemplate="%{y:.4~g} expected, %{customdata[0]:.3~g} to %{customdata[1]:.3~g}",
+        mode="lines+markers",
+        name=f"{arm}, forecast",
+        line={"color": style.colour, "dash": "dot", "width": 1.5},
+        marker={"color": style.colour, "symbol": f"{style.symbol}-open", "size": 6},
+    )
+    return [band, line]
+
+
+def _around(rows: pd.DataFrame, coming: Sequence[NextRound]) -> tuple[float, float]:
+    """A range of values that shows all that is known, and of intervals to come not much more than that."""
+    error = 2 * rows["se"].fillna(0)
+    expected = [k.value for k in coming]
+    low, high = (rows["value"] - error).min(), (rows["value"] + error).max()
+    low, high = min(low, *expected), max(high, *expected)
+    room = 0.3 * (high - low)
+    lowest, highest = min(k.low for k in coming), max(k.high for k in coming)
+    low, high = min(low, max(lowest, low - room)), max(high, min(highest, high + room))
+    edge = 0.04 * (high - low)
+    return float(low - edge), float(high + edge)
 
 
 def _look(arm: str, style: ArmStyle) -> dict:
@@ -171,13 +228,14 @@ def _look(arm: str, style: ArmStyle) -> dict:
     }
 
 
-def _translucent(colour: str) -> str:
+def translucent(colour: str, opacity: float = 0.16) -> str:
+    """A colour of `palette`, for areas."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.16)"
+    return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
-def _whole_ticks(span: tuple[int, int]) -> dict:
-    """Ticks at whole rounds only, at most about twelve of them."""
+def whole_ticks(span: tuple[int, int]) -> dict:
+    """An axis from the first to the last round with ticks at whole rounds only, at most about twelve."""
     first, last = span
     return {
         "tick0": first,

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..advise.forecast import FEWEST, Forecast, forecast
+from ..advise.direction import better
+from ..advise.forecast import Forecast, forecast
 from ..advise.intervals import Interval
 from ..errors import ConfigError
 from ..records import RoundRecord
 from ..store.folder import RunFolder
-from .names import headline, metric_name, short, whole
+from .names import headline, short, whole
 from .summary import ArmSummary, by_arm
 
 
@@ -20,10 +21,8 @@ class Cell(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """An arm's forecast on a page."""
+    """An arm's forecast of a metric on a page."""
 
-    arm: str
-    metric: str
     found: Forecast
     next: Cell
     plateau: Cell | None
@@ -63,15 +62,25 @@ def chain_of(folder: RunFolder, arm: str | None, metric: str | None) -> tuple[li
     return chain, chosen
 
 
-def forecasts(records: Sequence[RoundRecord], summaries: Sequence[ArmSummary]) -> list[Shown]:
-    """The forecast of each arm by its main metric, of those that have rounds enough; a bound has no chain."""
-    chains, shown = by_arm(records), []
-    for summary in summaries:
-        metric = headline(list(summary.last.metrics))
-        if summary.is_bound or metric is None or len(chains[summary.arm]) < FEWEST:
+def forecasts(
+    records: Sequence[RoundRecord], summaries: Sequence[ArmSummary], metrics: Sequence[str]
+) -> dict[str, dict[str, Shown]]:
+    """The forecasts by metric and arm, the main metric first.
+
+    Left out are arms with too few rounds, bounds, which have no chain, and metrics that are neither better
+    nor worse by themselves.
+    """
+    chains, main = by_arm(records), headline(list(metrics))
+    arms = [s.arm for s in summaries if not s.is_bound]
+    found: dict[str, dict[str, Shown]] = {}
+    for metric in sorted(metrics, key=lambda name: name != main):
+        if metric != main and not better(metric):
             continue
-        found = forecast(chains[summary.arm], metric)
-        if found.next:
-            plateau = found.plateau and cell(found.plateau)
-            shown.append(Shown(summary.arm, metric_name(metric).title, found, cell(found.next[0]), plateau))
-    return shown
+        coming = {arm: forecast(chains[arm], metric) for arm in arms}
+        if shown := {arm: _shown(f) for arm, f in coming.items() if f.next}:
+            found[metric] = shown
+    return found
+
+
+def _shown(found: Forecast) -> Shown:
+    return Shown(found, cell(found.next[0]), found.plateau and cell(found.plateau))

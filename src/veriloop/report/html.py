@@ -16,11 +16,12 @@ from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
 from ..store.manifest import Manifest
-from .calibrations import Shown, calibrations, roc_figure
+from .audits import audits, distance_figure
+from .calibrations import calibrations, roc_figure
 from .figures import acceptance_figure, metric_figure, seconds_figure
-from .forecasts import forecasts
+from .forecasts import Shown, forecasts
 from .frames import counts_frame, metrics_frame, seconds_frame
-from .names import MISSING, duration, headline, metric_name, parts_of, short, whole, with_error
+from .names import MISSING, duration, headline, metric_name, parts_of, short, whole, why_abstained, with_error
 from .palette import STAGES, ArmStyle, arm_styles
 from .passages import passages
 from .pictures import gallery
@@ -64,7 +65,12 @@ def templates(*packages: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": short, "with_error": with_error, "duration": duration}
+    environment.filters |= {
+        "short": short,
+        "with_error": with_error,
+        "duration": duration,
+        "why_abstained": why_abstained,
+    }
     return environment
 
 
@@ -78,14 +84,17 @@ def content(folder: RunFolder) -> dict[str, Any]:
     styles = arm_styles(s.arm for s in summaries)
     names = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = whole(names)
-    curves = _metric_figures(records, summaries, shown, styles)
+    coming = forecasts(records, summaries, shown)
+    curves = _metric_figures(records, summaries, shown, styles, coming)
     costs = _cost_figures(records, manifest, styles)
-    calibrated = calibrations(folder)
-    figures = {plot.id: figure for plot, figure in (curves | costs).items()} | _roc_figures(calibrated)
+    audited, calibrated = audits(folder), calibrations(folder)
+    figures = {plot.id: figure for plot, figure in (curves | costs).items()}
+    figures |= {a.id: distance_figure(a.found.audit) for a in audited}
+    figures |= {c.id: roc_figure(c.found.calibration) for c in calibrated if c.id and c.found.calibration}
     return {
-        "name": folder.path.resolve().name,
+        "name": folder.name,
         "manifest": manifest,
-        "created": datetime.fromisoformat(manifest.created).strftime("%-d %B %Y, %H:%M UTC"),
+        "created": when(manifest.created),
         "summaries": summaries,
         "chains": by_arm(records, [s.arm for s in summaries]),
         "styles": styles,
@@ -95,8 +104,9 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "costs": list(costs),
         "gallery": gallery(folder),
         "passages": passages(folder),
+        "audits": audited,
         "calibrations": calibrated,
-        "forecasts": forecasts(records, summaries),
+        "forecasts": coming,
         "stages": {stage: STAGES[stage] for stage in STAGES if any(stage in r.seconds for r in records)},
         "config": yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True),
         "missing": MISSING,
@@ -104,13 +114,28 @@ def content(folder: RunFolder) -> dict[str, Any]:
     }
 
 
+def when(moment: str) -> str:
+    """An ISO time as people write it."""
+    return datetime.fromisoformat(moment).strftime("%-d %B %Y, %H:%M UTC")
+
+
 def _metric_figures(
-    records: list[RoundRecord], summaries: list[ArmSummary], metrics: list[str], styles: dict[str, ArmStyle]
+    records: list[RoundRecord],
+    summaries: list[ArmSummary],
+    metrics: list[str],
+    styles: dict[str, ArmStyle],
+    coming: dict[str, dict[str, Shown]],
 ) -> dict[Plot, go.Figure]:
     frame, bounds = metrics_frame(records), {s.arm for s in summaries if s.is_bound}
     first = headline(metrics)
     return {
-        _metric_plot(metric, summaries): metric_figure(frame, metric, styles=styles, bounds=bounds)
+        _metric_plot(metric, summaries): metric_figure(
+            frame,
+            metric,
+            styles=styles,
+            bounds=bounds,
+            coming={arm: shown.found.next for arm, shown in coming.get(metric, {}).items()},
+        )
         for metric in sorted(metrics, key=lambda name: name != first)
     }
 
@@ -126,10 +151,6 @@ def _cost_figures(
     if any(r.seconds for r in records):
         figures[_SECONDS] = seconds_figure(seconds_frame(records))
     return figures
-
-
-def _roc_figures(calibrated: list[Shown]) -> dict[str, go.Figure]:
-    return {c.id: roc_figure(c.found.calibration) for c in calibrated if c.id and c.found.calibration}
 
 
 _ACCEPTANCE = Plot(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..advise.direction import Better, better
-from ..records import Estimate
+from ..records import Estimate, RoundRecord
 
 MISSING = "\N{EN DASH}"
 """Stands where there is no number."""
@@ -106,6 +106,16 @@ def with_error(estimate: Estimate) -> str:
     power = math.floor(math.log10(se))
     places = max(0, -power + (se / 10**power < 1.95))
     return f"{value:,.{places}f} ± {se:,.{places}f}"
+
+
+def why_abstained(record: RoundRecord) -> str:
+    """Such as ``abstained on 12 of 400: took longer than 10 s (9), KeyError: 'answer' (3)``; or nothing."""
+    if not record.abstentions:
+        return ""
+    reasons = ", ".join(f"{reason} ({n:,})" for reason, n in record.abstentions.items())
+    others = record.counts.abstained - sum(record.abstentions.values())
+    more = f", other reasons ({others:,})" if others else ""
+    return f"abstained on {record.counts.abstained:,} of {record.counts.generated:,}: {reasons}{more}"
 
 
 def duration(seconds: float) -> str:

@@ -58,6 +58,11 @@ class RunFolder:
         """Whether there is a run in this folder."""
         return (self.path / "manifest.json").is_file()
 
+    @property
+    def name(self) -> str:
+        """The folder's own name, also where it is given as ``.``; a link's own, not its target's."""
+        return self.path.absolute().name
+
     # -- what a run is -------------------------------------------------------------------------------
 
     def manifest(self) -> Manifest:

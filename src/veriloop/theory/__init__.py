@@ -10,7 +10,7 @@ from ._long_run import acceptance_rate, contraction_rate, long_run_bound, transf
 from ._one_round import Method, OneRound, one_round_mse
 from ._planning import BestRadius, best_radius, break_even_bias, samples_needed
 from ._system import LinearSystem
-from ._trajectory import Regime, Trajectory, trajectory
+from ._trajectory import Regime, Trajectory, best_round, classify, trajectory
 from ._truncated import TruncatedMoments, truncated_cumulants, truncated_moments
 
 __all__ = [
@@ -26,7 +26,9 @@ __all__ = [
     "TruncatedMoments",
     "acceptance_rate",
     "best_radius",
+    "best_round",
     "break_even_bias",
+    "classify",
     "compare_estimators",
     "contraction_rate",
     "estimators_grid",

@@ -8,6 +8,7 @@ and answers verdicts, one each.
 import importlib
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -79,7 +80,8 @@ def _line(error: BaseException) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    # Where an object lies in memory differs from run to run, and records must not.
+    line = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 

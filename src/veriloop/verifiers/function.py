@@ -20,9 +20,10 @@ class FunctionCheck(Verifier, frozen=True):
 
     It runs in worker processes, so that it can do no harm to the run: an exception, a crash, a call of
     ``sys.exit``, or an answer that is none of the above is an abstention with its reason, and so is a row
-    that takes longer than ``timeout``. A worker that hangs or has died is replaced, and what it started is
-    ended with it. This is no sandbox: a function that runs untrusted code must confine it by itself. What it
-    prints is discarded. It should depend on its row only, and draw no random numbers.
+    that takes longer than ``timeout``; the round's record tells the commonest reasons. A worker that hangs or
+    has died is replaced, and what it started is ended with it. This is no sandbox: a function that runs
+    untrusted code must confine it by itself. What it prints is discarded. It should depend on its row only,
+    and draw no random numbers.
 
     A worker starts in about 50 ms, beside the import of the function's module, for each chunk of candidates.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from typing_extensions import override
 
-from ..rouge import Measure, f1, tokens
+from ..rouge import Measure, f1, token_pairs
 from ..samples import Samples
 from ..verdicts import Verdicts
 from .base import Verifier
@@ -36,10 +36,5 @@ class ReferenceOverlap(Verifier, frozen=True):
             DataError: A column is missing or holds no text.
             MissingExtraError: ``stem``, and nltk is not installed.
         """
-        written, reference = (samples.texts(name) for name in (self.column, self.reference))
-        return Verdicts(
-            [
-                f1(self.measure, tokens(text, self.stem), tokens(wanted, self.stem))
-                for text, wanted in zip(written, reference, strict=True)
-            ]
-        )
+        pairs = token_pairs(samples, self.column, self.reference, self.stem)
+        return Verdicts([f1(self.measure, *pair) for pair in pairs])

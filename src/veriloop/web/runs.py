@@ -1,6 +1,7 @@
 """The page of runs: how they stand, and one run's report while it grows."""
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -8,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..advise import audited, calibrated
 from ..errors import CorruptFileError
 from ..events import Progress, RunEnded, StageStarted
-from ..report.html import content
+from ..report.html import content, when
 from ..report.palette import arm_styles
 from ..report.pictures import sheet
-from ..report.summary import summarise
+from ..report.summary import ArmSummary, summarise
 from ..store.folder import RunFolder
 from .site import render, run_folder, run_folders
 
@@ -23,7 +25,7 @@ _TAIL = 50_000
 
 def _list(request: Request) -> Response:
     runs = [_row(name, folder) for name, folder in run_folders(request).items()]
-    return render(request, "runs_table.html.j2" if _asks_for_part(request) else "runs.html.j2", runs=runs)
+    return render(request, "runs_list.html.j2" if _asks_for_part(request) else "runs.html.j2", runs=runs)
 
 
 def _row(name: str, folder: RunFolder) -> dict[str, Any]:
@@ -37,12 +39,19 @@ def _row(name: str, folder: RunFolder) -> dict[str, Any]:
         "status": manifest.status,
         "reason": manifest.reason,
         "seed": manifest.seed,
-        "created": manifest.created[:16].replace("T", " "),
+        "created": when(manifest.created),
         "rounds": manifest.config.get("rounds"),
-        "done": max((s.last.round for s in summaries), default=0),
+        "done": _done(summaries, manifest.stopped_arms),
         "summaries": summaries,
         "styles": arm_styles(s.arm for s in summaries),
     }
+
+
+def _done(summaries: list[ArmSummary], stopped: Collection[str]) -> int:
+    """The last round that all arms have finished, but for those that ended early."""
+    chains = [s for s in summaries if not s.is_bound]
+    going = [s.last.round for s in chains if s.arm not in stopped]
+    return min(going) if going else max((s.last.round for s in chains), default=0)
 
 
 def _run(request: Request) -> Response:
@@ -60,10 +69,12 @@ def _run(request: Request) -> Response:
 
 
 def _version(folder: RunFolder) -> str:
-    """Changes whenever the run's records or its status do."""
+    """Changes whenever the run's records, its status, or what was found about it do."""
     digest = hashlib.sha256()
-    for name in ("records.jsonl", "manifest.json"):
-        path = folder.path / name
+    found = (
+        path for name in (audited.FOLDER, calibrated.FOLDER) for path in (folder.path / name).glob("*.json")
+    )
+    for path in (folder.path / "records.jsonl", folder.path / "manifest.json", *sorted(found)):
         digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()[:16]
 

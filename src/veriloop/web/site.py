@@ -27,7 +27,8 @@ def run_folders(request: Request) -> dict[str, RunFolder]:
     Names are looked up here and nowhere put into a path, so that none can lead out of the folder.
     """
     root: Path = request.app.state.runs
-    return {path.resolve().name: RunFolder(path) for path in find_run_folders(root)}
+    folders = (RunFolder(path) for path in find_run_folders(root))
+    return {folder.name: folder for folder in folders}
 
 
 def run_folder(request: Request) -> RunFolder:

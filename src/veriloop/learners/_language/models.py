@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ...errors import CorruptFileError, DataError
+
+MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json"
 
 
 class Language(NamedTuple):
@@ -27,23 +28,29 @@ def device() -> torch.device:
 
 
 def find(name: str) -> Language:
-    """The model ``name``: a folder in ``$VERILOOP_DATA``, any folder, or a name on the Hugging Face hub.
+    """The model ``name``: a folder, one in ``$VERILOOP_DATA``, or a name on the Hugging Face hub.
 
     Raises:
-        DataError: It is nowhere; the message says what to download, and where to put it.
+        DataError: It is nowhere, or cannot be read; the message says what to download, and where to put it.
     """
     root = os.environ.get("VERILOOP_DATA")
-    places = [Path(root, name), Path(root, Path(name).name)] if root else []
-    found = next((place for place in [*places, Path(name)] if (place / "config.json").is_file()), None)
+    places = [Path(name), *([Path(root, name), Path(root, Path(name).name)] if root else [])]
+    found = next((place for place in places if (place / "config.json").is_file()), None)
+    if found is None and (Path(name).exists() or name.startswith(("/", ".")) or name.count("/") > 1):
+        looked = " or ".join(str(place / "config.json") for place in places)
+        raise DataError(f"no model in {name!r}", got=f"no file {looked}", expected=MODEL_FOLDER)
     try:
         return _load(found or name)
-    except (OSError, ValueError, SafetensorError) as e:
-        where = f"$VERILOOP_DATA/{Path(name).name}" if root is None else str(places[-1])
+    except Exception as e:  # the libraries raise whatever a missing network or a broken file leads them to
+        if found:
+            reason = " ".join(str(e).split())[:160]
+            raise DataError(f"the model in {found} cannot be loaded ({reason})", expected=MODEL_FOLDER) from e
+        where = places[-1] if root else "DIR"
         reason = str(e).strip().split("\n")[0]
         raise DataError(
-            f"model {name!r} cannot be loaded{f' from {found}' if found else ''} ({reason})",
-            fix=f"download it (hf download {name} --local-dir {where}), or set model to a folder with "
-            "config.json, model.safetensors and tokenizer.json",
+            f"model {name!r} is neither here nor to be had from the Hugging Face hub ({reason})",
+            fix=f"where there is a network, run: hf download {name} --local-dir {where}"
+            + ("" if root else "; then set model to DIR"),
         ) from e
 
 
@@ -64,10 +71,21 @@ def check_places(language: Language, prompt_tokens: int, new_tokens: int) -> Non
 
 
 def save(language: Language, directory: Path) -> None:
-    """Write the model and its tokenizer into the existing ``directory``, as Hugging Face folders are."""
+    """Write the model and its tokenizer into the existing ``directory``, as Hugging Face folders are.
+
+    Raises:
+        OSError: Something could not be written.
+    """
     with _without_bars():
-        language.model.save_pretrained(directory)
-        language.tokenizer.save_pretrained(directory)
+        try:
+            language.model.save_pretrained(directory)
+            language.tokenizer.save_pretrained(directory)
+        except OSError:
+            raise
+        except (
+            Exception
+        ) as e:  # both libraries write in Rust, and have their own kinds of error for a full disk
+            raise OSError(str(e)) from e
 
 
 def load(directory: Path) -> Language:

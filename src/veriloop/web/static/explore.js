@@ -5,13 +5,14 @@ const GRID = "rgba(128, 128, 128, 0.22)";
 const TRUTH = "#2f80c8";
 const CENTER = "#d55e00";
 const REGIMES = {
-  improving: "Improving: the error still falls at the end.",
-  gain_then_plateau: "Gain, then plateau: the error falls, and stays.",
-  gain_then_reversal: "Gain, then reversal: after the best round the error rises again.",
-  harmful: "Harmful: no round beats the start.",
+  improving: "It helps, and still does after round BEST: go on.",
+  gain_then_plateau: "It helps, and then stays where it is: ship round BEST.",
+  gain_then_reversal: "It helps, and then pulls away from the truth: ship round BEST, or improve the verifier.",
+  harmful: "No round beats the start: ship the start model, and improve the verifier.",
 };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const percent = (share) => `${Math.abs(100 * share).toFixed(Math.abs(share) < 0.0995 ? 1 : 0)} %`;
+const change = (gain) => (gain > 0 ? "−" : "+") + percent(gain);
 
 let answers = null;
 let asked = 0;
@@ -59,13 +60,18 @@ function draw() {
 
 function tell() {
   const { best_round, gain, gain_in_round_one, regime, acceptance_rate, break_even_bias } = answers;
-  const move = gain_in_round_one > 0 ? "lowers" : "raises";
-  const best = best_round > 0 ? ` The best round is ${best_round}, ${percent(gain)} below the start.` : "";
-  const limit = break_even_bias === null ? "" : ` One round helps up to a bias of ${break_even_bias.toFixed(2)}.`;
-  const outside = answers.contains_truth ? "" : " The truth lies outside its ball.";
-  document.getElementById("answer").textContent =
-    `${REGIMES[regime]} Round one ${move} the error by ${percent(gain_in_round_one)}.${best}${limit}` +
-    ` The verifier accepts ${percent(acceptance_rate)} of fresh samples.${outside}`;
+  // Without a break-even every bias on the slider is to one side of it, the reader's too.
+  const limit = break_even_bias?.toFixed(2) ?? (gain_in_round_one > 0 ? "any" : "none");
+  const outside = answers.contains_truth ? "" : " The truth lies outside the verifier's ball.";
+  document.getElementById("answer").textContent = REGIMES[regime].replace("BEST", best_round) + outside;
+  const numbers = {
+    gain_in_round_one: change(gain_in_round_one),
+    gain: best_round > 0 ? change(gain) : "–",
+    best: best_round > 0 ? `after round ${best_round}, the best` : "no round is better",
+    break_even_bias: limit,
+    acceptance_rate: percent(acceptance_rate),
+  };
+  for (const [name, words] of Object.entries(numbers)) document.getElementById(name).textContent = words;
   document.querySelector("main").dataset.regime = regime;
 }
 

@@ -1,0 +1,242 @@
+"""What an audit finds: `Audit`, and `Audited`, which also says in words what it is about."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ._prognosis import AuditRegime
+from ._rows import Floats
+from .intervals import Interval
+
+FOLDER = "audits"
+"""Where in a run folder each `Audited` lies, as a JSON file of its own."""
+
+
+class Predicted(NamedTuple):
+    """The model's mean after a round.
+
+    Attributes:
+        round: 1 is this round: the mean of its accepted rows.
+        mean: Shape (d,), in the features' own units.
+        low: Lower ends of the 95 % intervals, shape (d,).
+        high: Upper ends.
+        ess: The effective number of accepted rows behind it.
+    """
+
+    round: int
+    mean: Floats
+    low: Floats
+    high: Floats
+    ess: float
+
+
+class Center(NamedTuple):
+    """The knowledge center: the mean at which the verifier's choices change nothing any more.
+
+    Attributes:
+        value: Shape (d,), in the features' own units.
+        low: Lower ends of the 95 % intervals, shape (d,).
+        high: Upper ends.
+        newton: The same by one Newton step from the model as it is: good near the center, rough far away.
+        extrapolated: Whether no rows reach there, and it is Newton's step from the last round in reach.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    newton: Floats
+    extrapolated: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What one round of verdicts tells. Spreads are lengths in the model's own spread: x -> sqrt(x^T S^-1 x).
+
+    Attributes:
+        n_generated: Rows, judged or not.
+        n_accepted: Accepted ones.
+        acceptance_rate: Of all generated rows.
+        eigenvalues: Of the contraction R = dT/dm, the largest first: the share of the distance to the center
+            that a round leaves.
+        half_lives: Rounds that halve that distance, for each eigenvalue; infinite from 1 on.
+        neutral: In how many directions the verifier neither pulls nor narrows, as far as the rows tell.
+        pull: Accepted mean less mean, in standard deviations of each feature.
+        wanted: Accepted rows farthest along the pull, farthest first.
+        unwanted: Judged, not accepted rows farthest against it.
+        variance_ratio: Variance of the accepted rows over that of all, averaged over the model's directions.
+        entropy_change: Of a Gaussian with the accepted rows' covariance against one with all rows', in nats.
+        center: None when there is none.
+        bias: Real mean less center, shape (d,); None without a center.
+        bias_norm: Its length in spreads; the part that errors add on average is taken off.
+        trajectory: The rounds to come, as far as the rows reach.
+        trajectory_ended: Whether the rows reach no further.
+        gain_one_round: By how many spreads round 1 brings the mean nearer to the real one.
+        distances: Of rounds 0, 1, ... from the real mean, in spreads.
+        best_round: The round nearest to the real mean, of those predicted; 0 when none helps.
+        enough: The round by which 95 % of that gain is made.
+        plateau: The distance in spreads that is left in the end; None without a center.
+        regime: See `veriloop.theory.Regime`; ``divergent`` without a center.
+        regime_agreement: How sure: the share of draws from the errors with this regime.
+        verdict: All that in plain language.
+        warnings: What to bear in mind, in sentences.
+    """
+
+    n_generated: int
+    n_accepted: int
+    acceptance_rate: float
+    eigenvalues: Floats
+    half_lives: Floats
+    neutral: int
+    pull: Floats
+    wanted: list[int]
+    unwanted: list[int]
+    variance_ratio: float
+    entropy_change: float
+    center: Center | None
+    bias: Floats | None
+    bias_norm: Interval | None
+    trajectory: list[Predicted]
+    trajectory_ended: bool
+    gain_one_round: Interval
+    distances: Floats
+    best_round: Interval
+    enough: int
+    plateau: Interval | None
+    regime: AuditRegime
+    regime_agreement: float
+    verdict: str
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values for JSON; what does not exist or is not finite is None."""
+        center, norm, plateau = self.center, self.bias_norm, self.plateau
+        return _plain(
+            {
+                "n_generated": self.n_generated,
+                "n_accepted": self.n_accepted,
+                "acceptance_rate": self.acceptance_rate,
+                "contraction": {
+                    "eigenvalues": self.eigenvalues,
+                    "half_lives": self.half_lives,
+                    "neutral": self.neutral,
+                },
+                "knowledge_center": center and center._asdict(),
+                "bias": norm and {"norm": norm.model_dump(), "vector": self.bias},
+                "trajectory": [p._asdict() for p in self.trajectory],
+                "trajectory_ended": self.trajectory_ended,
+                "distances": self.distances,
+                "gain_one_round": self.gain_one_round.model_dump(),
+                "best_round": {**self.best_round.model_dump(), "enough": self.enough},
+                "plateau": plateau and plateau.model_dump(),
+                "diversity": {"variance_ratio": self.variance_ratio, "entropy_change": self.entropy_change},
+                "pull": self.pull,
+                "wanted": self.wanted,
+                "unwanted": self.unwanted,
+                "regime": self.regime,
+                "regime_agreement": self.regime_agreement,
+                "verdict": self.verdict,
+                "warnings": self.warnings,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """The audit of which `to_json` gave ``found``; numbers that JSON does not have are NaN or infinite.
+
+        Raises:
+            KeyError: Something is missing.
+            TypeError: Something is of another kind.
+            ValueError: Likewise.
+        """
+        contraction, center, bias = found["contraction"], found["knowledge_center"], found["bias"]
+        best, plateau = found["best_round"], found["plateau"]
+        return cls(
+            n_generated=int(found["n_generated"]),
+            n_accepted=int(found["n_accepted"]),
+            acceptance_rate=float(found["acceptance_rate"]),
+            eigenvalues=_numbers(contraction["eigenvalues"]),
+            half_lives=_numbers(contraction["half_lives"], math.inf),
+            neutral=int(contraction["neutral"]),
+            pull=_numbers(found["pull"]),
+            wanted=list(found["wanted"]),
+            unwanted=list(found["unwanted"]),
+            variance_ratio=float(found["diversity"]["variance_ratio"]),
+            entropy_change=float(found["diversity"]["entropy_change"]),
+            center=None
+            if center is None
+            else Center(**{**_arrays(center), "extrapolated": center["extrapolated"]}),
+            bias=None if bias is None else _numbers(bias["vector"]),
+            bias_norm=None if bias is None else Interval(**bias["norm"]),
+            trajectory=[
+                Predicted(**{**_arrays(p), "round": p["round"], "ess": float(p["ess"])})
+                for p in found["trajectory"]
+            ],
+            trajectory_ended=found["trajectory_ended"],
+            gain_one_round=Interval(**found["gain_one_round"]),
+            distances=_numbers(found["distances"]),
+            best_round=Interval(value=best["value"], low=best["low"], high=best["high"]),
+            enough=int(best["enough"]),
+            plateau=None if plateau is None else Interval(**plateau),
+            regime=found["regime"],
+            regime_agreement=float(found["regime_agreement"]),
+            verdict=found["verdict"],
+            warnings=list(found["warnings"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """An audit, with what it is about in words.
+
+    Attributes:
+        subject: What was audited.
+        names: Of the features.
+        wanted: The texts of `Audit.wanted`; empty when it was not about texts.
+        unwanted: Those of `Audit.unwanted`.
+        audit: The finding.
+    """
+
+    subject: str
+    names: list[str]
+    wanted: list[str]
+    unwanted: list[str]
+    audit: Audit
+
+    def to_bytes(self) -> bytes:
+        """As a JSON file."""
+        content = {**vars(self), "audit": self.audit.to_json()}
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """What `to_bytes` made.
+
+        Raises:
+            KeyError: Something is missing.
+            TypeError: Something is of another kind.
+            ValueError: Likewise, or it is no JSON.
+        """
+        found = json.loads(content)
+        return cls(**{**found, "audit": Audit.from_json(found["audit"])})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | np.ndarray):
+        return [_plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _numbers(values: list[float | None], missing: float = math.nan) -> Floats:
+    return np.array([missing if value is None else value for value in values], np.float64)
+
+
+def _arrays(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _numbers(value) for name, value in found.items() if isinstance(value, list)}

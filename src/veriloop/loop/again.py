@@ -1,0 +1,134 @@
+"""A finished round's candidates, made again: a run folder keeps the accepted ones, seeds make the others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ..datasets.base import RealData
+from ..executors.serial import Serial
+from ..executors.threads import limit_threads
+from ..records import Counts
+from ..rng import Address
+from ..rules.acceptance import Selection
+from ..samples import Samples, concat
+from ..store.folder import RunFolder
+from ..verdicts import Decision, Verdicts
+from .gather import gather
+from .gold import verifier_of
+from .plan import Plan
+from .run import load_data, load_state
+from .step import Context, opened
+
+
+@dataclass(frozen=True, eq=False)
+class Remade:
+    """A round's candidates, in the order in which they were made.
+
+    Attributes:
+        round: Its number.
+        verifier: The kind of the verifier.
+        samples: The candidates.
+        score: What the verifier gave them, shape (n,).
+        accepted: 1 or 0, NaN where the verifier abstained, shape (n,).
+        groups: The value of the column that the arm balances over, shape (n,).
+        data: The run's real data.
+    """
+
+    round: int
+    verifier: str
+    samples: Samples
+    score: NDArray[np.float64]
+    accepted: NDArray[np.float64]
+    groups: NDArray
+    data: RealData
+
+
+def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Remade:
+    """Make the candidates of a finished round again, bit for bit, and judge them as they were.
+
+    Every chunk of candidates has its own address of randomness, so this needs the models in the folder only.
+    What a full quota turned away was accepted and not kept, and says nothing of the verifier: such a group's
+    candidates after the last one kept are left out. All the others are in memory at once.
+
+    Args:
+        plan: Of the run.
+        folder: Of the run.
+        arm: Its name.
+        round_: A finished round; None for the last.
+
+    Raises:
+        ConfigError: There is no such arm or finished round, or the arm has no verifier.
+        CorruptFileError: A file cannot be read.
+    """
+    number, verifier = verifier_of(plan, folder, arm, round_)
+    generator = load_state(plan, folder, arm, number - 1).generator
+    data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]
+    context = Context(plan, arm, data, Serial(), lambda event: None)
+    with limit_threads(plan.threads):
+        candidates, selection, limit = opened(generator, verifier, context, Address(plan.seed, arm, number))
+        seen = _Witness(selection)
+        gather(
+            candidates,
+            seen,
+            balance=setting.balance,
+            chunk_size=plan.chunk_size,
+            limit=limit,
+            keep_rejected=False,
+            executor=context.executor,
+            report=lambda counts: None,
+        )
+    return seen.remade(number, verifier.kind, data)
+
+
+class _Witness(Selection):
+    """Leaves the choice to another selection, and remembers every candidate with what was said of it."""
+
+    def __init__(self, other: Selection) -> None:
+        super().__init__(other.quota)
+        self._other = other
+        self._offered: list[tuple[Samples, Verdicts, NDArray]] = []
+
+    @override
+    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+        self._other.offer(verdicts, samples, groups, rng)
+        self._offered.append((samples, verdicts, groups))
+
+    @override
+    def shortfall(self) -> int:
+        return self._other.shortfall()
+
+    @override
+    def retained(self) -> NDArray[np.int64]:
+        return self._other.retained()
+
+    @override
+    def kept(self) -> NDArray[np.int64]:
+        return self._other.kept()
+
+    @override
+    def counts(self) -> Counts:
+        return self._other.counts()
+
+    def remade(self, round_: int, verifier: str, data: RealData) -> Remade:
+        samples, verdicts, groups = zip(*self._offered, strict=True)
+        group = np.concatenate(groups)
+        accepted = np.zeros(len(group))
+        accepted[np.concatenate([v.is_(Decision.ABSTAIN) for v in verdicts])] = np.nan
+        accepted[self.kept()] = 1
+        stands = np.ones(len(group), bool)
+        if self.counts().accepted > self.counts().kept:
+            for value, wanted in self.quota.items():
+                kept = np.flatnonzero((group == value) & (accepted == 1))
+                if len(kept) == wanted:
+                    stands &= (group != value) | (np.arange(len(group)) <= kept.max(initial=-1))
+        return Remade(
+            round=round_,
+            verifier=verifier,
+            samples=concat(samples).select(stands),
+            score=np.concatenate([v.score for v in verdicts])[stands],
+            accepted=accepted[stands],
+            groups=group[stands],
+            data=data,
+        )

@@ -1,0 +1,118 @@
+"""An audit of a run's own verifier, in a round of one of its arms."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..advise.audit import audit
+from ..advise.audited import FOLDER, Audited
+from ..errors import ConfigError, DataError
+from ..executors.threads import limit_threads
+from ..loop.again import Remade, candidates_again
+from ..loop.plan import Plan
+from ..samples import Samples
+from ..store.atomic import storage_errors, write_file
+from ..store.folder import RunFolder
+from .audit_table import audited_of
+from .embedding import Vectors, directions, embed_images, embed_texts, principal
+
+
+def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[Audited, Path]:
+    """Audit the verifier of ``arm`` in a round, and leave the finding in the run folder.
+
+    The round's candidates are made again, the rejected ones too. They are compared with the held-out real
+    samples: texts by `embed_texts`; images that a shipped classifier knows by its last hidden layer, others
+    by their pixels; points by principal components. Where the best share is kept within each of several
+    groups, a sample's score is its place within its group.
+
+    Args:
+        plan: Of the run.
+        folder: Of the run.
+        arm: Its name.
+        round_: A finished round; None for the last.
+
+    Returns:
+        The finding, and the file that holds it.
+
+    Raises:
+        ConfigError: There is no such arm or finished round, the arm has no verifier, or the samples come with
+            covariates of their own.
+        CorruptFileError: A file cannot be read.
+        DataError: The round cannot carry an answer.
+        StorageError: The finding could not be written.
+    """
+    made = candidates_again(plan, folder, arm, round_)
+    column = _contents(made)
+    with limit_threads(plan.threads):
+        rows, real = _vectors(made, column)
+    by_score = plan.arms[arm].acceptance.kind == "top_fraction"
+    names = directions(rows)
+    found = audit(
+        rows,
+        made.accepted,
+        real,
+        scores=_places(made) if by_score else None,
+        rule="top_fraction" if by_score else "fixed",
+        names=names,
+    )
+    content = made.samples[column]
+    texts = content if isinstance(content, list) else []
+    audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
+    path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
+    with storage_errors(path):
+        path.parent.mkdir(exist_ok=True)
+    write_file(path, audited.to_bytes())
+    return audited, path
+
+
+def _contents(made: Remade) -> str:
+    """The column that is generated, not given."""
+    conditions = made.data.conditions or {}
+    covariates = [name for name in conditions if np.asarray(conditions[name]).dtype.kind == "f"]
+    if covariates:
+        raise ConfigError(
+            f"samples are numbers for given covariates {', '.join(covariates)}, whose mean says nothing",
+            fix="audit a table of what they are to estimate",
+        )
+    contents = [name for name in made.samples if name not in conditions]
+    missing = [name for name in contents if name not in made.data.test]
+    if len(contents) != 1 or missing:
+        real = ", ".join(made.data.test)
+        raise DataError(
+            "samples to compare",
+            got=f"columns {', '.join(contents)}; real ones {real}",
+            expected="one of both",
+        )
+    return contents[0]
+
+
+def _vectors(made: Remade, column: str) -> Vectors:
+    generated, real = made.samples[column], made.data.test[column]
+    if isinstance(generated, list) and isinstance(real, list):
+        return embed_texts(generated, real)
+    rows, others = made.samples.array(column), made.data.test.array(column)
+    if rows.ndim == 3:
+        return embed_images(rows, others, _classifier(made.data.test))
+    return principal(rows.reshape(len(rows), -1), others.reshape(len(others), -1))
+
+
+def _classifier(real: Samples) -> str:
+    """The embedding by the shipped classifier that knows the images best; by pixels when none does."""
+    from ..metrics.features import familiar_classifier
+
+    try:
+        return f"classifier:{familiar_classifier(real)}"
+    except DataError:
+        return "pixels"
+
+
+def _places(made: Remade) -> NDArray[np.float64]:
+    """How far each sample is above the edge of its group's best share, between -1 and 1."""
+    places = np.full(len(made.groups), np.nan)
+    for value in np.unique(made.groups):
+        for accepted in (1, 0):
+            rows = np.flatnonzero((made.groups == value) & (made.accepted == accepted))
+            best_first = rows[np.argsort(-made.score[rows], kind="stable")]
+            places[best_first] = accepted - (np.arange(len(rows)) + 0.5) / max(len(rows), 1)
+    return places

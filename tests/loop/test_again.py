@@ -1,0 +1,89 @@
+"""Rounds made again from their folders: the same candidates, and what the verifier said of all of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veriloop.config import plan_from
+from veriloop.errors import ConfigError
+from veriloop.loop import Plan, run
+from veriloop.loop.again import Remade, candidates_again
+from veriloop.samples import Samples
+from veriloop.store.folder import RunFolder
+
+TINY = "veriloop.testing.tiny"
+SCHEDULE = {"kind": "constant", "n": 60}
+
+
+def plan(**changes: Any) -> Plan:
+    settings = {
+        "rounds": 2,
+        "dataset": f"{TINY}:TinyData",
+        "learner": f"{TINY}:TinyLearner",
+        "verifier": f"{TINY}:TinyVerifier",
+        "acceptance": {"kind": "top_fraction", "fraction": 0.2},
+        "schedule": SCHEDULE,
+        "arms": ["verified", "unverified"],
+        "chunk_size": 70,
+        "keep_rejected": True,
+    }
+    return plan_from({**settings, **changes})
+
+
+PLANS = {
+    "top fraction": plan(),
+    "top fraction, balanced": plan(balance="label"),
+    "threshold": plan(acceptance={"kind": "threshold", "at": -1.0}),
+    "threshold, balanced": plan(acceptance={"kind": "threshold", "at": -1.0}, balance="label"),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("round_", [1, 2])
+def test_the_kept_and_the_rejected_are_those_of_the_run(name: str, round_: int, tmp_path: Path) -> None:
+    folder = run(PLANS[name], tmp_path / "run")
+    made = candidates_again(PLANS[name], folder, "verified", round_)
+    assert made.round == round_
+    assert made.samples.select(made.accepted == 1).same_as(folder.kept(round_, "verified"))
+    np.testing.assert_array_equal(
+        made.score[made.accepted == 1], folder.kept_with_provenance(round_, "verified").array("_score")
+    )
+    rejected = Samples.load(folder.round_directory(round_, "verified") / "rejected.npz")
+    others = made.samples.select(made.accepted != 1)
+    surplus = len(rejected) - len(others)
+    counts = next(r.counts for r in folder.records() if (r.arm, r.round) == ("verified", round_))
+    if counts.accepted == counts.kept:
+        assert surplus == 0
+        assert others.same_as(rejected.only(list(others)))
+    else:
+        # What a full quota turned away is among the run's rejected, and not here.
+        assert surplus >= counts.accepted - counts.kept
+        assert made.score[made.accepted == 0].max() < -1
+
+
+def test_abstained_candidates_are_neither_accepted_nor_rejected(tmp_path: Path) -> None:
+    shy = plan(verifier={"kind": f"{TINY}:TinyVerifier", "abstain": 0.3})
+    folder = run(shy, tmp_path / "run")
+    made = candidates_again(shy, folder, "verified", None)
+    assert made.round == 2
+    counts = next(r.counts for r in folder.records() if (r.arm, r.round) == ("verified", 2))
+    assert counts.abstained > 0
+    assert np.isnan(made.accepted).sum() == counts.abstained
+    assert (made.accepted == 0).sum() == counts.rejected
+
+
+def test_what_cannot_be_made_again(tmp_path: Path) -> None:
+    folder = run(plan(), tmp_path / "run")
+
+    def again(arm: str, round_: int | None) -> Remade:
+        return candidates_again(plan(), RunFolder.open(folder.path), arm, round_)
+
+    for arm, round_, message in (
+        ("verfied", 1, "no such arm"),
+        ("unverified", 1, "has no verifier"),
+        ("verified", 3, "no such finished round"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            again(arm, round_)
