@@ -115,7 +115,7 @@ def main() -> int:
         load = lambda: models.find(scratch)  # noqa: E731
         language = load()
         formatter = Formatter(PROMPT, language.tokenizer)
-        prompts = formatter.prompt_ids(formatter.prompts(pairs)[0])
+        prompts = formatter.prompt_ids(formatter.prompts(pairs))
         rows = [Row(p, c) for p, c in zip(prompts, formatter.completion_ids(pairs, NEW), strict=True)]
         lengths = [len(row) for row in rows]
         print(f"{PAIRS} pairs of {np.mean(lengths):.0f} tokens on average, the longest {max(lengths)}")

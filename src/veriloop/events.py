@@ -21,6 +21,14 @@ class RunStarted(_Event):
     total: int
 
 
+class PromptsCut(_Event):
+    """``cut`` of the first ``of`` prompts to train on are too long, and lose their end wherever they are used."""
+
+    event: Literal["prompts_cut"] = "prompts_cut"
+    cut: int
+    of: int
+
+
 class StageStarted(_Event):
     """An arm entered a stage of a round."""
 
@@ -89,7 +97,15 @@ class RunEnded(_Event):
 
 
 Event = Annotated[
-    RunStarted | StageStarted | Progress | Exhausted | RoundFinished | StopRuleMet | ArmStopped | RunEnded,
+    RunStarted
+    | PromptsCut
+    | StageStarted
+    | Progress
+    | Exhausted
+    | RoundFinished
+    | StopRuleMet
+    | ArmStopped
+    | RunEnded,
     Field(discriminator="event"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

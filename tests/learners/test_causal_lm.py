@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopError
 from veriloop.learners._language import models
 from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
+from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
 from veriloop.testing import check_learner
 from veriloop.testing.tiny import TinyGenerator
@@ -178,6 +179,12 @@ def test_an_empty_completion_teaches_to_stop_at_once(learner: CausalLM, animals:
 def test_without_samples_the_model_is_taken_as_it_is(learner: CausalLM, animals: Samples) -> None:
     untrained = learner.fit(animals.select(slice(0)), None, rng())
     assert np.array_equal(weights(untrained), weights_of(models.find(learner.model).model))
+
+
+def test_the_loop_sees_which_prompts_are_cut(trained: CausalLMGenerator, animals: Samples) -> None:
+    assert isinstance(trained, Shortens)
+    longer = animals.select(slice(2)).with_columns(document=["A cat.", "A cat walks by. " * 30])
+    assert trained.cut(longer).tolist() == [False, True]
 
 
 def test_no_prompts_are_no_problem(trained: CausalLMGenerator, animals: Samples) -> None:

@@ -50,7 +50,7 @@ def test_a_running_server_is_asked_for_each_prompt(
     remote = server.model_copy(update={"key_variable": "SOME_KEY"})
     decoding = Decoding(max_new_tokens=6, temperature=0.7, top_p=0.9, backend=remote)
     questions = asked(generator(tiny_language, decoding), animals)
-    prompts, _ = Formatter(Prompt(max_tokens=24), models.find(str(tiny_language)).tokenizer).prompts(animals)
+    prompts = Formatter(Prompt(max_tokens=24), models.find(str(tiny_language)).tokenizer).prompts(animals)
     assert [q["prompt"] for q in questions] == prompts[:6]
     settings = {
         "model": "veriloop",

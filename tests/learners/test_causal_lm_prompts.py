@@ -25,7 +25,8 @@ def tokenizer(tiny_language: Path) -> PreTrainedTokenizerBase:
 @example(text="")
 def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
     formatter = Formatter(Prompt(max_tokens=MOST), tokenizer)
-    (prompt,), cut = formatter.prompts(Samples(document=[text]))
+    rows = Samples(document=[text])
+    (prompt,), cut = formatter.prompts(rows), formatter.too_long(rows)
     (ids,) = formatter.prompt_ids([prompt])
     assert len(ids) <= MOST
     assert prompt.startswith("Article: ")
@@ -44,11 +45,12 @@ def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase,
 def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> None:
     prompt = Prompt(template="{question} {document} {question}", shorten="document", max_tokens=40)
     rows = Samples(document=["late " * 50, "late"], question=["Which animal walks by?", "Who?"])
-    (long, short), cut = Formatter(prompt, tokenizer).prompts(rows)
+    formatter = Formatter(prompt, tokenizer)
+    long, short = formatter.prompts(rows)
     assert long.startswith("Which animal walks by? late ")
     assert long.endswith(" Which animal walks by?")
     assert short == "Who? late Who?"
-    assert cut.tolist() == [True, False]
+    assert formatter.too_long(rows).tolist() == [True, False]
 
 
 def test_a_template_that_is_too_long_by_itself_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -63,7 +65,7 @@ def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
     chatty.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<answer>"
     formatter = Formatter(Prompt(chat=True, max_tokens=40), chatty)
     rows = Samples(document=["A cat."], summary=["the cat"])
-    assert formatter.prompt_ids(formatter.prompts(rows)[0]) == [
+    assert formatter.prompt_ids(formatter.prompts(rows)) == [
         tokenizer("<user>Article: A cat. Summary:<answer>")["input_ids"]
     ]
     end = tokenizer.eos_token_id

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from veriloop.config import plan_from
 from veriloop.errors import ExhaustedError
+from veriloop.events import PromptsCut
 from veriloop.generator import Generator
 from veriloop.learners.base import Learner
-from veriloop.loop import run
+from veriloop.loop import preview, run
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 
@@ -26,6 +28,9 @@ class GuessingGenerator(Generator):
         assert condition is not None
         guess = np.where(rng.random(n) < self.skill, condition.array("answer"), rng.integers(100, size=n))
         return condition.with_columns(summary=[str(g) for g in guess])
+
+    def cut(self, condition: Samples) -> NDArray[np.bool_]:
+        return np.array([len(text) > len("9 + 9 =") for text in condition.texts("document")])
 
     def save(self, directory: Path) -> None:
         (directory / "skill.json").write_text(json.dumps(self.skill))
@@ -114,6 +119,17 @@ def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any],
     few = run(plan_from({**config, "evaluation_samples": 4}), tmp_path / "few")
     shown = Samples.load(few.round_directory(1, "verified") / "preview.npz")
     assert shown["id"] == test.texts("id")[:4]
+
+
+def test_prompts_that_are_too_long_are_counted_once(config: dict[str, Any], tmp_path: Path) -> None:
+    plan = plan_from({**config, "arms": ["verified", "unverified"]})
+    told = [event for event in run(plan, tmp_path / "run").events()[0] if isinstance(event, PromptsCut)]
+    prompts = plan.dataset.load(plan.seed).train.texts("document")
+    long = sum(int(prompt.split()[0]) > 9 for prompt in prompts)
+    assert [(event.cut, event.of) for event in told] == [(long, 20)]
+    seen = preview(plan).prompts_cut
+    assert seen is not None
+    assert (seen.cut, seen.of) == (long, 20)
 
 
 def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tmp_path: Path) -> None:

@@ -30,12 +30,14 @@ _BETTER: dict[str, Better] = {
     "bigram_entropy": "higher",
     "empty": "lower",
     "loss": "lower",
+    "check": "higher",
+    "check_abstained": "lower",
     "parameter_error": "lower",
 }
 
 _SHARES = frozenset(
     {"accuracy", "precision", "recall", "coverage", "rouge1", "rouge2", "rougeL"}
-    | {"distinct1", "distinct2", "empty", "copied"}
+    | {"distinct1", "distinct2", "empty", "copied", "check_abstained"}
 )
 _NOT_NEGATIVE = frozenset(
     {"frechet", "fid", "density", "diversity", "bigram_entropy", "length", "loss", "parameter_error"}

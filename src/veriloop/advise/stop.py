@@ -50,9 +50,7 @@ class Stop(Checked, frozen=True):
         if self.when == "budget" and not limited:
             raise ConfigError("no budget", expected="seconds, or candidates, or both")
         if self.when != "budget" and limited:
-            raise ConfigError(
-                "seconds or candidates", got=f"when: {self.when}", expected="when: budget"
-            )
+            raise ConfigError("seconds or candidates", got=f"when: {self.when}", expected="when: budget")
         if self.when != "budget" and self.metric is None:
             raise ConfigError("no metric", expected="the name of a metric of the run")
         return self

@@ -16,13 +16,14 @@ def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: b
         VeriloopError: See `veriloop.loop.run`.
         typer.Exit: With code 130, after an interrupt.
     """
+    from ..events import PromptsCut
     from ..loop import run
     from ..report.html import write_report
     from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
-    from .output import outcome_json, outcome_table, print_json, print_table
+    from .output import cut_line, outcome_json, outcome_table, print_json, print_table
 
     try:
         with progress(RunFolder(out), plan, json=json, plain=plain):
@@ -42,6 +43,8 @@ def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: b
         return
     manifest = folder.manifest()
     print_table(outcome_table(summaries))
+    if cut := [event for event in folder.events()[0] if isinstance(event, PromptsCut)]:
+        typer.echo(cut_line(cut[-1]))
     for summary in summaries:
         if why := why_abstained(summary.last):
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")

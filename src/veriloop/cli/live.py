@@ -11,11 +11,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ..events import ArmStopped, Event, Exhausted, RoundFinished
+from ..events import ArmStopped, Event, Exhausted, PromptsCut, RoundFinished
 from ..records import RoundRecord
 from ..report.names import duration, headline, why_abstained, with_error
 from ..store.folder import RunFolder
-from .output import new_table
+from .output import cut_line, new_table
 from .watch import ArmWatch, Watch
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Lines:
                 return f"{shown}; {why}" if why else shown
             case Exhausted():
                 return f"{event.arm} round {event.round}: kept {event.kept:,} of {event.wanted:,} wanted"
+            case PromptsCut():
+                return cut_line(event)
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
         return None

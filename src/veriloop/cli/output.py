@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..events import PromptsCut
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
 
@@ -30,6 +31,11 @@ def new_table() -> "Table":
     from rich.table import Table
 
     return Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+
+
+def cut_line(seen: "PromptsCut") -> str:
+    """How many prompts are too long."""
+    return f"{seen.cut:,} of {seen.of:,} prompts are too long, and lose their end"
 
 
 def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummary]") -> dict[str, Any]:

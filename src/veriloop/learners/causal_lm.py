@@ -94,7 +94,7 @@ class CausalLMGenerator(Generator):
 
     def cut(self, condition: Samples) -> NDArray[np.bool_]:
         """Which prompts are too long, so that their column ``shorten`` is cut, shape (n,)."""
-        return self._formatter.prompts(condition)[1]
+        return self._formatter.too_long(condition)
 
     def _write(
         self, n: int, rng: np.random.Generator, condition: Samples | None, decoding: Decoding
@@ -106,7 +106,7 @@ class CausalLMGenerator(Generator):
                 got="no condition" if condition is None else f"{len(condition)} conditions",
                 expected=f"{n} conditions with the columns {', '.join(prompt.columns)}",
             )
-        prompts, _ = self._formatter.prompts(condition)
+        prompts = self._formatter.prompts(condition)
         written = self._by_backend(prompts, decoding, rng)
         return condition.with_columns(**{prompt.completion: written})
 
@@ -151,7 +151,7 @@ class CausalLMGenerator(Generator):
 
 def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) -> list[Row]:
     """Prompt and completion of each row as token ids."""
-    prompts = formatter.prompt_ids(formatter.prompts(samples)[0])
+    prompts = formatter.prompt_ids(formatter.prompts(samples))
     completions = formatter.completion_ids(samples, decoding.max_new_tokens)
     return [Row(p, c) for p, c in zip(prompts, completions, strict=True)]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from ..events import Event, PromptsCut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
@@ -40,12 +41,22 @@ class ArmPreview(BaseModel):
 
 
 class Preview(BaseModel):
-    """The tiny round of every arm, and the whole run's estimated cost in one process."""
+    """The tiny round of every arm, and the whole run's estimated cost in one process.
+
+    Attributes:
+        start_samples: How many the start model is trained on.
+        start_seconds: That it takes.
+        prompts_cut: If any prompts are too long, how many.
+        arms: By name.
+        estimated_seconds: Of the whole run.
+        estimated_disk_mb: Likewise.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     start_samples: int
     start_seconds: float
+    prompts_cut: PromptsCut | None
     arms: dict[str, ArmPreview]
     estimated_seconds: float
     estimated_disk_mb: float
@@ -58,8 +69,9 @@ def preview(plan: Plan) -> Preview:
     some seconds.
     """
     data = load_data(plan.dataset, plan.seed)
+    told: list[Event] = []
     with limit_threads(plan.threads):
-        context = Context(plan, next(iter(plan.arms)), data, Serial(), lambda event: None)
+        context = Context(plan, next(iter(plan.arms)), data, Serial(), told.append)
         state, start = begin(context)
         arms = {
             name: _real_arm(start, context)
@@ -71,6 +83,7 @@ def preview(plan: Plan) -> Preview:
     return Preview(
         start_samples=len(data.start),
         start_seconds=start_seconds,
+        prompts_cut=next((event for event in told if isinstance(event, PromptsCut)), None),
         arms=arms,
         estimated_seconds=start_seconds + sum(arm.estimated_seconds for arm in arms.values()),
         estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),

@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
-from ..events import Event, Exhausted, Progress, StageStarted
+from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted
 from ..executors.base import Executor
 from ..generator import Generator
 from ..metrics.base import Evaluation
@@ -24,6 +26,9 @@ from .plan import CANDIDATES_PER_KEPT, Arm, Plan
 
 REASONS = 5
 """How many of the reasons for abstaining a record tells."""
+
+LOOKED_AT = 10_000
+"""Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
 
 SHOWN = 100
 """How many samples of each round's model are set aside to look at."""
@@ -76,6 +81,15 @@ class Context:
         return self.plan.arms[self.name]
 
 
+@runtime_checkable
+class Shortens(Protocol):
+    """A generator that cuts what it is given when it is too long, such as a language model its prompts."""
+
+    def cut(self, condition: Samples) -> NDArray[np.bool_]:
+        """Which rows it cuts, shape (n,)."""
+        ...
+
+
 class ArmStop(VeriloopError):
     """An arm ends early, as its ``on_exhausted: stop`` asks."""
 
@@ -90,6 +104,7 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     address = Address(context.plan.seed)
     with clock.stage("fit"):
         generator = context.plan.learner.fit(context.data.start, None, address.at(Stage.FIT).rng())
+    _count_cut(generator, context)
     with clock.stage("evaluate"):
         shown, metrics = evaluate(generator, context, address)
     return State(0, generator, None, shown=shown), RoundRecord(
@@ -100,6 +115,16 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
         metrics=metrics,
         seconds=clock.seconds,
     )
+
+
+def _count_cut(generator: Generator, context: Context) -> None:
+    """Tell how many prompts are too long: once, since all models of a run read them alike."""
+    pool = context.data.conditions
+    if pool is None or not isinstance(generator, Shortens):
+        return
+    looked_at = pool.select(slice(LOOKED_AT))
+    if cut := int(np.count_nonzero(generator.cut(looked_at))):
+        context.emit(PromptsCut(cut=cut, of=len(looked_at)))
 
 
 def step(state: State, context: Context) -> tuple[State, RoundRecord]:

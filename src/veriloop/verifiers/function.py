@@ -1,43 +1,22 @@
 """A function of the user's own as verifier: tests for code, an exact answer, a pattern."""
 
-from typing import Annotated, Any
-
 import numpy as np
-from pydantic import Field, StringConstraints
 from typing_extensions import override
 
+from ..functions.call import Call
 from ..samples import Samples
 from ..verdicts import Verdicts
-from ._rows import answers
 from .base import Verifier
 
 
-class FunctionCheck(Verifier, frozen=True):
-    """Calls ``function(row)`` for each sample; ``row`` is a dict of the sample's columns, as plain values.
+class FunctionCheck(Verifier, Call, frozen=True):
+    """Judges by a function: True and False decide, a score leaves it to the acceptance rule.
 
-    The function returns True or False (accept, reject), a number (a score that the acceptance rule decides
-    on), None (it cannot tell), or a pair of one of these and a text, the reason.
-
-    It runs in worker processes, so that it can do no harm to the run: an exception, a crash, a call of
-    ``sys.exit``, or an answer that is none of the above is an abstention with its reason, and so is a row
-    that takes longer than ``timeout``; the round's record tells the commonest reasons. A worker that hangs or
-    has died is replaced, and what it started is ended with it. This is no sandbox: a function that runs
-    untrusted code must confine it by itself. What it prints is discarded. It should depend on its row only,
-    and draw no random numbers.
+    What the function may return and do is said in `veriloop.functions.call.Call`, whose fields these are. The
+    round's record tells the commonest reasons for abstaining.
 
     A worker starts in about 50 ms, beside the import of the function's module, for each chunk of candidates.
-
-    Attributes:
-        function: Its name, ``package.module:name``; importable from the working directory.
-        columns: The columns that ``row`` has; all when None.
-        timeout: Seconds for a row.
-        workers: How many processes at most.
     """
-
-    function: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
-    columns: tuple[str, ...] | None = None
-    timeout: Annotated[float, Field(gt=0)] = 10.0
-    workers: Annotated[int, Field(ge=1)] = 1
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -47,13 +26,6 @@ class FunctionCheck(Verifier, frozen=True):
             ConfigError: It cannot be imported.
             DataError: A column of ``columns`` is missing.
         """
-        said = answers(self.function, _rows(samples, self.columns), self.timeout, self.workers)
+        said = self.answers(samples)
         score, decision, reason = zip(*said, strict=True) if said else ((), (), ())
         return Verdicts(score, decision, reason)
-
-
-def _rows(samples: Samples, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
-    # The loop's own columns, with a leading underscore, are no part of the sample.
-    names = columns or [name for name in samples if not name.startswith("_")]
-    values = [c.tolist() if isinstance(c := samples[name], np.ndarray) else c for name in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]

@@ -83,19 +83,15 @@ class Formatter:
                 fix="set chat: false, or take the model's instruct version",
             )
 
-    def prompts(self, samples: Samples) -> tuple[list[str], NDArray[np.bool_]]:
-        """The filled template of each row, and which of them had to be cut to ``max_tokens``.
+    def prompts(self, samples: Samples) -> list[str]:
+        """The filled template of each row, cut to ``max_tokens``.
 
         Raises:
             DataError: A column is missing or holds no text, or the rest of the template is too long.
         """
-        p = self.prompt
-        columns = [samples.texts(name) for name in p.columns]
-        rows = [dict(zip(p.columns, texts, strict=True)) for texts in zip(*columns, strict=True)]
+        p, rows = self.prompt, self._rows(samples)
         texts = [p.template.format(**row) for row in rows]
         excess = self._excess(dict(enumerate(texts)))
-        cut = np.zeros(len(rows), bool)
-        cut[list(excess)] = True
         # Tokens may split anew at the cut, so look again; each look takes away at least one character more.
         while excess:
             if not all(rows[i][p.shorten] for i in excess):
@@ -109,7 +105,18 @@ class Formatter:
                 rows[i][p.shorten] = text
                 texts[i] = p.template.format(**rows[i])
             excess = self._excess({i: texts[i] for i in excess})
-        return texts, cut
+        return texts
+
+    def too_long(self, samples: Samples) -> NDArray[np.bool_]:
+        """Which rows have to be cut, shape (n,).
+
+        Raises:
+            DataError: A column is missing or holds no text.
+        """
+        texts = [self.prompt.template.format(**row) for row in self._rows(samples)]
+        cut = np.zeros(len(texts), bool)
+        cut[list(self._excess(dict(enumerate(texts))))] = True
+        return cut
 
     def prompt_ids(self, texts: list[str]) -> list[Ids]:
         """Filled templates as token ids, with what the chat template or the tokenizer puts in front."""
@@ -137,6 +144,11 @@ class Formatter:
     def text(self, ids: Ids) -> str:
         """The completion that was written, without special tokens and outer white space."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def _rows(self, samples: Samples) -> list[dict[str, str]]:
+        names = self.prompt.columns
+        columns = [samples.texts(name) for name in names]
+        return [dict(zip(names, texts, strict=True)) for texts in zip(*columns, strict=True)]
 
     def _as_message(self, text: str) -> str:
         message = [{"role": "user", "content": text}]

@@ -3,7 +3,7 @@
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -116,9 +116,10 @@ class Database:
             raise ConfigError(f"store {self.name} needs the package {e.name!r}", fix="install it") from e
         is_sqlite = parsed.get_backend_name() == "sqlite"
         self.insert = sqlite.insert if is_sqlite else postgresql.insert
-        # SQLite lets one write at a time; who finds it busy tries again later, and luck decides who is next.
-        # In one process a lock is fairer: without it one verdict in a hundred waited for many seconds.
-        self._turn = threading.Lock() if is_sqlite else nullcontext()
+        # One write at a time in each process. SQLite allows no more, and who finds it busy tries again later:
+        # one verdict in a hundred then waits for many seconds. On PostgreSQL two annotators who ask at the
+        # very same time would be handed the same sample.
+        self._turn = threading.Lock()
         if is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)

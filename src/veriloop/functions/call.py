@@ -1,0 +1,52 @@
+"""A function by its name: what it may see, and how long it may take."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, StringConstraints
+
+from ..parts import Checked
+from ..samples import Samples
+from ._answers import answers
+from ._row_worker import Answer
+
+
+class Call(Checked, frozen=True):
+    """Calls ``function(row)`` for each sample; ``row`` is a dict of the sample's columns, as plain values.
+
+    The function returns True or False (accept, reject), a number (a score), None (it cannot tell), or a pair
+    of one of these and a text, the reason.
+
+    It runs in worker processes, so that it can do no harm to the run: an exception, a crash, a call of
+    ``sys.exit``, or an answer that is none of the above is an abstention with its reason, and so is a row
+    that takes longer than ``timeout``. A worker that hangs or has died is replaced, and what it started is
+    ended with it. This is no sandbox: a function that runs untrusted code must confine it by itself. What it
+    prints is discarded. It should depend on its row only, and draw no random numbers.
+
+    Attributes:
+        function: Its name, ``package.module:name``; importable from the working directory.
+        columns: The columns that ``row`` has; all when None.
+        timeout: Seconds for a row.
+        workers: How many processes at most.
+    """
+
+    function: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
+    columns: tuple[str, ...] | None = None
+    timeout: Annotated[float, Field(gt=0)] = 10.0
+    workers: Annotated[int, Field(ge=1)] = 1
+
+    def answers(self, samples: Samples) -> list[Answer]:
+        """What the function says of each sample: score, decision and reason.
+
+        Raises:
+            ConfigError: It cannot be imported.
+            DataError: A column of ``columns`` is missing.
+        """
+        return answers(self.function, _rows(samples, self.columns), self.timeout, self.workers)
+
+
+def _rows(samples: Samples, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    # The loop's own columns, with a leading underscore, are no part of the sample.
+    names = columns or [name for name in samples if not name.startswith("_")]
+    values = [c.tolist() if isinstance(c := samples[name], np.ndarray) else c for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]

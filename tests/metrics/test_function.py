@@ -1,0 +1,109 @@
+"""A function as metric, on texts whose numbers can be counted by hand."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veriloop.advise.direction import better
+from veriloop.errors import ConfigError, DataError
+from veriloop.generator import Generator
+from veriloop.metrics.base import Evaluation, Metric
+from veriloop.metrics.function import FunctionMean
+from veriloop.records import Estimate
+from veriloop.samples import Samples
+from veriloop.testing import check_metric
+
+CHECKS = """
+def is_right(row):
+    return int(row["summary"]) == row["answer"]
+
+
+def nearness(row):
+    return -abs(int(row["summary"]) - row["answer"])
+
+
+def silent(row):
+    return None
+"""
+
+
+class Guessing(Generator):
+    """Samples at random; taken greedily it is right."""
+
+    is_greedy = False
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        raise NotImplementedError
+
+    def greedy(self, condition: Samples) -> Samples:
+        return condition.with_columns(summary=[str(a) for a in condition.array("answer")])
+
+    def save(self, directory: Path) -> None: ...
+
+    @classmethod
+    def load(cls, directory: Path) -> "Guessing":
+        raise NotImplementedError
+
+
+@pytest.fixture(autouse=True)
+def checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sum_checks.py").write_text(CHECKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def evaluation(*written: str, greedy: bool = True) -> Evaluation:
+    made = Samples(answer=np.arange(len(written)), summary=list(written))
+    generator = Guessing()
+    generator.is_greedy = greedy
+    return Evaluation(generator, made, made)
+
+
+def measure(function: str, of: Evaluation, **fields) -> dict[str, Estimate]:
+    metric = FunctionMean(function=f"sum_checks:{function}", **fields)
+    return metric.measure(of, np.random.default_rng(0))
+
+
+def test_keeps_the_contract() -> None:
+    check_metric(FunctionMean(function="sum_checks:nearness", workers=2), evaluation("0", "3", "?", "3"))
+
+
+def test_is_named_in_configurations_and_its_numbers_have_a_direction() -> None:
+    metric = FunctionMean(function="sum_checks:is_right")
+    assert Metric.model_validate({"kind": "function", "function": "sum_checks:is_right"}) == metric
+    assert [better(name) for name in metric.names] == ["higher", "lower"]
+
+
+def test_the_share_of_right_answers_leaves_abstentions_out_and_counts_them() -> None:
+    found = measure("is_right", evaluation("0", "1", "5", "no number"))
+    decided = np.array([1, 1, 0])
+    assert found["check"].value == pytest.approx(decided.mean())
+    assert found["check"].se == pytest.approx(decided.std(ddof=1) / math.sqrt(3))
+    assert found["check_abstained"].value == 0.25
+    assert found["check_abstained"].se == pytest.approx(np.array([0, 0, 0, 1]).std(ddof=1) / 2)
+
+
+def test_the_mean_of_scores() -> None:
+    found = measure("nearness", evaluation("2", "1", "5"))
+    assert found["check"].value == pytest.approx(-5 / 3)
+    assert found["check_abstained"].value == 0
+
+
+def test_texts_are_decoded_greedily_where_that_is_another_way() -> None:
+    assert measure("is_right", evaluation("7", "7", greedy=False))["check"].value == 1
+    assert measure("is_right", evaluation("7", "7"))["check"].value == 0
+
+
+@pytest.mark.parametrize("written", [[], ["0", "1"]])
+def test_where_nothing_is_said_there_is_no_number(written: list[str]) -> None:
+    found = measure("silent", evaluation(*written))
+    assert math.isnan(found["check"].value)
+    assert found["check_abstained"].value == 1 or not written
+
+
+def test_what_cannot_be_asked() -> None:
+    with pytest.raises(ConfigError, match="cannot import the function"):
+        measure("missing", evaluation("0"))
+    with pytest.raises(DataError, match="no such column"):
+        measure("is_right", evaluation("0"), columns=("question",))
