@@ -22,7 +22,7 @@ class RunStarted(_Event):
 
 
 class PromptsCut(_Event):
-    """``cut`` of the first ``of`` prompts to train on are too long, and lose their end wherever they are used."""
+    """``cut`` of the first ``of`` training prompts are too long: their end is left out, in every round."""
 
     event: Literal["prompts_cut"] = "prompts_cut"
     cut: int

@@ -27,6 +27,15 @@ def test_what_is_written_is_read(wants_more: bool) -> None:
     assert Audited.from_bytes(whole.to_bytes()).to_bytes() == whole.to_bytes()
 
 
+@pytest.mark.parametrize("place", ["contraction", "knowledge_center", "bias", "trajectory", "best_round"])
+@pytest.mark.parametrize("value", [[1], "text", 1])
+def test_a_finding_with_something_else_in_it_is_no_audit(place: str, value: object) -> None:
+    x = np.random.default_rng(0).standard_normal((500, 2))
+    found = audit(x, np.square(x - 0.5).sum(axis=1) < 2, x).to_json()
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Audit.from_json({**found, place: value})
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"subject": "a table"}', b'{"audit": {}}'])
 def test_other_files_are_no_audits(content: bytes) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):

@@ -179,7 +179,7 @@ RUN_MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "no such arm": (("--arm", "verfied"), "got 'verfied'"),
     "no verifier": (("--arm", "unverified"), "has no verifier"),
     "no such round": (("--round", "9"), "expected one of 1, 2, 3"),
-    "options of tables": (("--text", "a", "--score", "b"), "got '--text, --score'"),
+    "options of tables": (("--text", "a", "--rule", "fixed"), "got '--text, --rule'"),
 }
 
 
@@ -195,6 +195,7 @@ def test_a_folder_without_a_run_and_a_table_without_its_columns(
 ) -> None:
     _refused(veriloop("audit", tmp_path), "this folder holds no run")
     _refused(veriloop("audit", folder / "generated.csv", "--features", "a"), "--real and --accepted")
+    _refused(veriloop("audit", folder / "generated.csv", "--round", 2), "got '--round', expected options")
 
 
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {

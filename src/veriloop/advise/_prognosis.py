@@ -12,6 +12,10 @@ from .intervals import LEVEL, Interval
 ENOUGH = 0.95
 """The plateau begins at the first round that brings this share of the whole gain."""
 
+_NO_CENTER = "This verifier has no center: it only ever wants more, and pulls the model away for ever."
+_NO_CENTER_IN_SIGHT = "No center is in sight."
+"""What is said where the accepted rows spread wider than all, so that no more than round 1 can be trusted."""
+
 AuditRegime = Literal["improving", "gain_then_plateau", "gain_then_reversal", "harmful", "divergent"]
 
 
@@ -120,12 +124,7 @@ def verdict(p: Prognosis, d: Distances, ended: bool, extrapolated: bool, widened
     left = p.plateau.value if p.plateau is not None else np.inf
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
     sentences = {
-        "divergent": (
-            f"No center is in sight. Round 1 goes {step}; "
-            if widened
-            else "This verifier has no center: it only ever wants more, and pulls the model away for"
-            f" ever. Round 1 goes {step}; "
-        )
+        "divergent": f"{_NO_CENTER_IN_SIGHT if widened else _NO_CENTER} Round 1 goes {step}; "
         + (f"stop after round {p.best.value:.0f}" if p.best.value else "do not train on it")
         + (", and audit again." if widened and p.best.value else "."),
         "harmful": f"Harmful from the first round, which goes {step}: improve the verifier before you train"

@@ -239,4 +239,4 @@ def _numbers(values: list[float | None], missing: float = math.nan) -> Floats:
 
 
 def _arrays(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _numbers(value) for name, value in found.items() if isinstance(value, list)}
+    return {name: _numbers(value) for name, value in dict(found).items() if isinstance(value, list)}

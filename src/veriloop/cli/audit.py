@@ -1,5 +1,6 @@
 """``veriloop audit TABLE --real TABLE --accepted COLUMN ...``, or ``veriloop audit RUN --arm ARM``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -43,10 +44,10 @@ def audit(
     ] = None,
     score: Annotated[str | None, typer.Option(metavar="COLUMN", help="The scores that decided.")] = None,
     rule: Annotated[
-        Literal["fixed", "top_fraction"],
-        typer.Option(help="Each row was accepted for itself, or the best share of all by score."),
-    ] = "fixed",
-    arm: Annotated[str, typer.Option(help="Of a run: whose verifier.")] = "verified",
+        Literal["fixed", "top_fraction"] | None,
+        typer.Option(help="Each row was accepted for itself (fixed), or the best share of all by score."),
+    ] = None,
+    arm: Annotated[str | None, typer.Option(help="Of a run: whose verifier; verified.")] = None,
     round_: Annotated[
         int | None, typer.Option("--round", min=1, help="Of a run: which round; the last one.")
     ] = None,
@@ -58,11 +59,14 @@ def audit(
     if path.is_dir():
         given = {"--real": real, "--accepted": accepted, "--features": features, "--array": array}
         given |= {"--text": text, "--image": image, "--embedding": embedding, "--score": score}
-        found = _of_run(path, arm, round_, [name for name, value in given.items() if value is not None])
+        given["--rule"] = rule
+        _refuse(given, f"{path} is a run folder", "only --arm, --round and --json")
+        found = _of_run(path, arm or "verified", round_)
     else:
         from ..errors import ConfigError
         from ..report.audit_table import audit_table
 
+        _refuse({"--arm": arm, "--round": round_}, f"{path} is no run folder", "options of tables")
         if real is None or accepted is None:
             raise ConfigError(f"{path} is no run folder", expected="for a table: --real and --accepted")
         found = audit_table(
@@ -75,7 +79,7 @@ def audit(
             image=image,
             embedding=embedding,
             score=score,
-            rule=rule,
+            rule=rule or "fixed",
         )
     if json:
         print_json(found.audit.to_json())
@@ -83,17 +87,19 @@ def audit(
         _print(found)
 
 
-def _of_run(path: Path, arm: str, round_: int | None, given: list[str]) -> "Audited":
-    from ..config import plan_of
+def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:
     from ..errors import ConfigError
+
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ConfigError(where, got=", ".join(given), expected=expected)
+
+
+def _of_run(path: Path, arm: str, round_: int | None) -> "Audited":
+    from ..config import plan_of
     from ..report.audit_run import audit_run
     from ..report.html import write_report
     from ..store.folder import RunFolder
 
-    if given:
-        raise ConfigError(
-            f"{path} is a run folder", got=", ".join(given), expected="only --arm, --round and --json"
-        )
     folder = RunFolder.open(path)
     found, _ = audit_run(plan_of(folder), folder, arm, round_)
     write_report(folder)

@@ -49,6 +49,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
     """Make the candidates of a finished round again, bit for bit, and judge them as they were.
 
     Every chunk of candidates has its own address of randomness, so this needs the models in the folder only.
+    A verifier that does not always say the same, such as a model behind a URL, may judge them otherwise now.
     What a full quota turned away was accepted and not kept, and says nothing of the verifier: such a group's
     candidates after the last one kept are left out. All the others are in memory at once.
 

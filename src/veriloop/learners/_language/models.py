@@ -82,9 +82,8 @@ def save(language: Language, directory: Path) -> None:
             language.tokenizer.save_pretrained(directory)
         except OSError:
             raise
-        except (
-            Exception
-        ) as e:  # both libraries write in Rust, and have their own kinds of error for a full disk
+        except Exception as e:
+            # Both libraries write in Rust, and have their own kinds of error for a full disk.
             raise OSError(str(e)) from e
 
 
