@@ -12,7 +12,7 @@ from veriloop.generator import Generator
 from veriloop.samples import Samples
 from veriloop.testing.tiny import TinyGenerator, TinyLearner
 
-LINE = "2 of 3 prompts are too long, and lose their end"
+LINE = "2 of 3 prompts are too long and are cut"
 
 
 class CuttingGenerator(TinyGenerator):

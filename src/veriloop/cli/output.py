@@ -35,7 +35,7 @@ def new_table() -> "Table":
 
 def cut_line(seen: "PromptsCut") -> str:
     """How many prompts are too long."""
-    return f"{seen.cut:,} of {seen.of:,} prompts are too long, and lose their end"
+    return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
 
 
 def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummary]") -> dict[str, Any]:
