@@ -15,7 +15,10 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from .allocator import keep_freed_memory
 from .errors import ConfigError, CorruptFileError
+
+keep_freed_memory()
 
 INFERENCE_BATCH = 256
 """Rows per forward pass. About where decoding is fastest on a CPU: the activations stay in cache."""

@@ -11,6 +11,7 @@ from ..errors import ConfigError, DataError
 from ..executors.threads import limit_threads
 from ..loop.again import Remade, candidates_again
 from ..loop.plan import Plan
+from ..rules.acceptance import TopFraction
 from ..samples import Samples
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
@@ -46,7 +47,7 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
     column = _contents(made)
     with limit_threads(plan.threads):
         rows, real = _vectors(made, column)
-    by_score = plan.arms[arm].acceptance.kind == "top_fraction"
+    by_score = isinstance(plan.arms[arm].acceptance, TopFraction)
     names = directions(rows)
     found = audit(
         rows,

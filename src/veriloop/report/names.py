@@ -55,6 +55,8 @@ _NAMES = {
     "distinct2": ("Distinct-2", "The share of different word pairs among all written."),
     "bigram_entropy": ("Bigram entropy", "How evenly the word pairs that are written are used, in bits."),
     "length": ("Length", "How many words a text has."),
+    "check": ("Your own check", "The share of texts that your function accepts, or its mean score."),
+    "check_abstained": ("Not checked", "The share of texts on which your function could not tell."),
     "empty": ("Empty texts", "The share of texts without a word."),
     "copied": (
         "Copied texts",

@@ -10,7 +10,10 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ...allocator import keep_freed_memory
 from ...errors import CorruptFileError, DataError
+
+keep_freed_memory()
 
 MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json"
 
