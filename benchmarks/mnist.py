@@ -44,7 +44,7 @@ from veriloop.samples import Samples
 from veriloop.verifiers.discriminator import Discriminator
 
 IMAGES, BATCH, LATENT, CHANNELS, SIDE = 5000, 128, 20, (32, 64), 28
-KEPT, FRACTION = 2000, 0.1
+KEPT, FRACTION = 4000, 0.1
 PAPER = CVAE(latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
 FEW = PAPER.model_copy(update={"epochs": 3})
 QUICK = PAPER.model_copy(
