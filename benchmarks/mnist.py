@@ -50,7 +50,7 @@ from veriloop.samples import Samples
 from veriloop.verifiers.discriminator import Discriminator
 
 IMAGES, BATCH, LATENT, CHANNELS, SIDE = 5000, 128, 20, (32, 64), 28
-KEPT, FRACTION = 4000, 0.1
+KEPT, FRACTION = 8000, 0.1
 PAPER = CVAE(latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
 FEW = PAPER.model_copy(update={"epochs": 3})
 QUICK = PAPER.model_copy(
@@ -330,7 +330,7 @@ def bench_filter(
             Candidates(generator, judge, conditions, Address(0), threads=1),
             TopFraction(fraction=FRACTION).open(quota(KEPT, conditions, "label"), real, "label"),
             balance="label",
-            chunk_size=5000,
+            chunk_size=10_000,
             limit=10**9,
             keep_rejected=False,
             executor=executor,
