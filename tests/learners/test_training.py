@@ -86,4 +86,6 @@ def test_averaged_weights_are_better_than_the_last_ones_at_a_constant_rate() -> 
 
 
 def test_a_single_image_can_be_held_out() -> None:
-    TINY.model_copy(update={"holdout": 0.5}).fit(stripes(1), None, rng())
+    generator = TINY.model_copy(update={"holdout": 0.5}).fit(stripes(1), None, rng())
+    bound = generator.elbo(stripes(1), rng())
+    assert np.isfinite(bound.reconstruction + bound.kl).all()
