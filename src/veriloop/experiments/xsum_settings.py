@@ -106,9 +106,9 @@ SMOKE = Recipe(
 )
 
 CPU = Recipe(
-    about=f"A model of 1.3 million parameters, pretrained here; {OURS}",
+    about=f"A model of 2.6 million parameters, pretrained here; {OURS}",
     base={
-        "rounds": 8,
+        "rounds": 15,
         "dataset": {"kind": "xsum", "start": 0.125, "test": 300},
         "learner": {
             "kind": "causal_lm",
@@ -129,15 +129,15 @@ CPU = Recipe(
     },
     pretraining=Pretraining(
         vocabulary=4096,
-        hidden=128,
+        hidden=192,
         layers=4,
-        heads=4,
-        intermediate=344,
+        heads=6,
+        intermediate=512,
         row_tokens=144,
         batch_size=8,
-        steps=5_000,
+        steps=8_000,
         repeated=1_500,
-        learning_rate=3e-3,
+        learning_rate=2e-3,
         copied=0.4,
     ),
 )
