@@ -1,5 +1,6 @@
 """The CVAE against PyTorch's own layers, brute-force integration, and its contract."""
 
+import dataclasses
 import itertools
 import math
 import pickle
@@ -15,6 +16,7 @@ from scipy import stats
 from veriloop import networks
 from veriloop.errors import CorruptFileError, DataError, VeriloopError
 from veriloop.learners import cvae
+from veriloop.learners._cvae_network import Network
 from veriloop.learners._training import one_cycle
 from veriloop.learners.cvae import CVAE, CVAEGenerator
 from veriloop.samples import Samples
@@ -43,9 +45,10 @@ def weights(generator: CVAEGenerator) -> NDArray[np.float32]:
     return torch.cat([p.flatten() for p in generator.network.parameters()]).numpy()
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kernel", [2, 4])
-def test_keeps_the_contract(kernel: int) -> None:
-    learner = TINY.model_validate({**TINY.model_dump(), "kernel": kernel})
+def test_keeps_the_contract(kernel: int, precision: str) -> None:
+    learner = TINY.model_validate({**TINY.model_dump(), "kernel": kernel, "precision": precision})
     check_learner(learner, two_kinds_of_image(), Samples(label=np.arange(3)))
 
 
@@ -158,8 +161,31 @@ def test_survives_a_save_and_pickling_bit_for_bit(generator: CVAEGenerator, tmp_
         )
 
 
-@pytest.mark.parametrize("name", ["cvae.safetensors", "cvae.json"])
+def test_a_model_saved_before_there_was_a_precision_is_of_float32(
+    generator: CVAEGenerator, tmp_path: Path
+) -> None:
+    generator.save(tmp_path)
+    path = tmp_path / cvae.ARCHITECTURE
+    path.write_text(path.read_text().replace(', "precision": "float32"', ""))
+    assert "precision" not in path.read_text()
+    assert CVAEGenerator.load(tmp_path).architecture == generator.architecture
+
+
+@pytest.mark.parametrize("kernel", [2, 4])
+def test_bfloat16_changes_the_bound_by_its_rounding_only(kernel: int) -> None:
+    """Products of 8 significant bits, some three layers deep: a few times 2^-8 of each logit."""
+    exact = TINY.model_validate({**TINY.model_dump(), "kernel": kernel})
+    images = two_kinds_of_image()
+    generator = exact.fit(images, None, rng())
+    rounded = Network(dataclasses.replace(generator.architecture, precision="bfloat16"))
+    rounded.load_state_dict(generator.network.state_dict())
+    one, other = (np.sum(g.elbo(images, rng(1)), axis=0) for g in (generator, CVAEGenerator(rounded)))
+    np.testing.assert_allclose(other, one, rtol=0.02)
+    assert (other != one).any()
+
+
 @pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99, None])
+@pytest.mark.parametrize("name", ["cvae.safetensors", "cvae.json"])
 def test_a_damaged_file_is_a_corrupt_file_error(
     generator: CVAEGenerator, tmp_path: Path, name: str, keep: float | None
 ) -> None:

@@ -5,27 +5,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from veriloop.learners._cvae_network import Architecture, ConvDown, ConvUp, Network, PatchDown, PatchUp
+from veriloop.learners._cvae_network import (
+    Architecture,
+    ConvDown,
+    ConvUp,
+    Network,
+    PatchDown,
+    PatchUp,
+    TapsDown,
+    TapsUp,
+)
 from veriloop.networks import initialise
 
 
-@pytest.mark.parametrize("kernel", [2, 4])
-@pytest.mark.parametrize("channels", [(1, 6), (6, 7)])
-def test_patches_down_are_the_convolution_of_pytorch(kernel: int, channels: tuple[int, int]) -> None:
-    ours = PatchDown(*channels, kernel)
-    conv = _same_convolution(ours, channels, kernel)
-    x = torch.rand(3, 8, 12, channels[0])
-    torch.testing.assert_close(ours(x), _channels_last(conv, x))
+@pytest.mark.parametrize(
+    ("ours", "channels"), [(PatchDown(1, 6), (1, 6)), (PatchDown(6, 7), (6, 7)), (TapsDown(6), (1, 6))]
+)
+def test_layers_down_are_the_convolution_of_pytorch(ours: nn.Linear, channels: tuple[int, int]) -> None:
+    _same_with_gradients(ours, _same_convolution(ours, channels), torch.rand(3, 8, 12, channels[0]))
 
 
-@pytest.mark.parametrize("kernel", [2, 4])
-@pytest.mark.parametrize("channels", [(7, 6), (6, 1)])
-def test_patches_up_are_the_transposed_convolution_of_pytorch(kernel: int, channels: tuple[int, int]) -> None:
-    ours = PatchUp(*channels, kernel)
+@pytest.mark.parametrize(
+    ("ours", "channels"), [(PatchUp(7, 6), (7, 6)), (PatchUp(6, 1), (6, 1)), (TapsUp(6), (6, 1))]
+)
+def test_layers_up_are_the_transposed_convolution_of_pytorch(
+    ours: nn.Linear, channels: tuple[int, int]
+) -> None:
     nn.init.normal_(ours.bias)
-    conv = _same_transposed(ours, channels, kernel)
-    x = torch.rand(3, 4, 6, channels[0])
-    torch.testing.assert_close(ours(x), _channels_last(conv, x))
+    _same_with_gradients(ours, _same_transposed(ours, channels), torch.rand(3, 4, 6, channels[0]))
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (8, 12)])
@@ -53,10 +60,10 @@ class Plain(nn.Module):
         super().__init__()
         self.a = a = network.architecture
         narrow, wide = a.channels
-        self.down1 = _same_convolution(network.down1, (1, narrow), a.kernel)
-        self.down2 = _same_convolution(network.down2, (narrow, wide), a.kernel)
-        self.up1 = _same_transposed(network.up1, (wide, narrow), a.kernel)
-        self.up2 = _same_transposed(network.up2, (narrow, 1), a.kernel)
+        self.down1 = _same_convolution(network.down1, (1, narrow))
+        self.down2 = _same_convolution(network.down2, (narrow, wide))
+        self.up1 = _same_transposed(network.up1, (wide, narrow))
+        self.up2 = _same_transposed(network.up2, (narrow, 1))
         self.posterior, self.project = _copy(network.posterior), _copy(network.project)
 
     def bound(self, counts: Tensor, label: Tensor, noise: Tensor) -> Tensor:
@@ -72,20 +79,34 @@ class Plain(nn.Module):
         return F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2)) + kl
 
 
-def _same_convolution(layer: nn.Module, channels: tuple[int, int], kernel: int) -> nn.Conv2d:
+def _same_convolution(layer: nn.Module, channels: tuple[int, int]) -> nn.Conv2d:
+    assert isinstance(layer, PatchDown | TapsDown | ConvDown)
+    kernel = 2 if isinstance(layer, PatchDown) else 4
     conv = nn.Conv2d(*channels, kernel, 2, (kernel - 2) // 2)
-    assert isinstance(layer, PatchDown | ConvDown)
     weight = layer.weight if isinstance(layer, ConvDown) else _as_kernel(layer.weight, channels[0], kernel)
     conv.load_state_dict({"weight": weight, "bias": layer.bias})
     return conv
 
 
-def _same_transposed(layer: nn.Module, channels: tuple[int, int], kernel: int) -> nn.ConvTranspose2d:
+def _same_transposed(layer: nn.Module, channels: tuple[int, int]) -> nn.ConvTranspose2d:
+    assert isinstance(layer, PatchUp | TapsUp | ConvUp)
+    kernel = 2 if isinstance(layer, PatchUp) else 4
     conv = nn.ConvTranspose2d(*channels, kernel, 2, (kernel - 2) // 2)
-    assert isinstance(layer, PatchUp | ConvUp)
     weight = layer.weight if isinstance(layer, ConvUp) else _as_kernel(layer.weight.T, channels[1], kernel)
     conv.load_state_dict({"weight": weight, "bias": layer.bias})
     return conv
+
+
+def _same_with_gradients(ours: nn.Linear, theirs: nn.Module, x: Tensor) -> None:
+    """Equal results, and equal gradients of what comes in and of the bias, under random weights of both."""
+    mine, other = x.clone().requires_grad_(), x.clone().requires_grad_()
+    result, expected = ours(mine), _channels_last(theirs, other)
+    torch.testing.assert_close(result, expected)
+    along = torch.randn_like(result)
+    result.backward(along)
+    expected.backward(along)
+    torch.testing.assert_close(mine.grad, other.grad)
+    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad)
 
 
 def _copy(layer: nn.Linear) -> nn.Linear:

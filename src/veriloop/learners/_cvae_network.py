@@ -1,15 +1,18 @@
 """The network of the CVAE: encoder, decoder, and the evidence bound of both."""
 
 import dataclasses
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Precision = Literal["float32", "bfloat16"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What determines the shapes of a network, stored beside its weights.
+    """What determines the shapes of a network and how it computes, stored beside its weights.
 
     Attributes:
         height: Pixels, divisible by 4.
@@ -19,6 +22,8 @@ class Architecture:
         latent_dim: Length of the latent vector.
         channels: Feature maps at half and at a quarter of the resolution.
         kernel: Side of the convolution kernels, 2 or 4; the stride is 2.
+        precision: In which the layers multiply. Weights are float32 in either case, and so are the bound's
+            terms and what comes of them.
     """
 
     height: int
@@ -28,6 +33,7 @@ class Architecture:
     latent_dim: int
     channels: tuple[int, int]
     kernel: int
+    precision: Precision = "float32"
 
 
 class Network(nn.Module):
@@ -35,9 +41,9 @@ class Network(nn.Module):
 
     The convolutions are those of ``nn.Conv2d(.., kernel, 2, padding)`` and ``nn.ConvTranspose2d``, padded to
     exactly half and double the size, with the channels last. How each is computed was chosen by measuring
-    (``benchmarks/mnist.py`` shows the whole step against the library's layers alone): matrix products over
-    patches, but the library's convolutions between the two inner resolutions when the kernel is 4, where
-    patches overlap and would be copied fourfold.
+    (``benchmarks/mnist.py`` shows the whole step against the library's layers alone). Patches of a kernel of
+    2 are disjoint: a matrix product. Those of 4 overlap: between the two inner resolutions the library's
+    convolutions are fastest; beside the image, with its one channel, a matrix product over the 16 taps.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -45,12 +51,13 @@ class Network(nn.Module):
         self.architecture = a = architecture
         narrow, wide = a.channels
         features = wide * (a.height // 4) * (a.width // 4)
-        self.down1 = PatchDown(1, narrow, a.kernel)
-        self.down2 = PatchDown(narrow, wide, 2) if a.kernel == 2 else ConvDown(narrow, wide)
+        disjoint = a.kernel == 2
+        self.down1 = PatchDown(1, narrow) if disjoint else TapsDown(narrow)
+        self.down2 = PatchDown(narrow, wide) if disjoint else ConvDown(narrow, wide)
         self.posterior = nn.Linear(features + a.classes, 2 * a.latent_dim)
         self.project = nn.Linear(a.latent_dim + a.classes, features)
-        self.up1 = PatchUp(wide, narrow, 2) if a.kernel == 2 else ConvUp(wide, narrow)
-        self.up2 = PatchUp(narrow, 1, a.kernel)
+        self.up1 = PatchUp(wide, narrow) if disjoint else ConvUp(wide, narrow)
+        self.up2 = PatchUp(narrow, 1) if disjoint else TapsUp(narrow)
 
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x, y).
@@ -62,9 +69,11 @@ class Network(nn.Module):
         Returns:
             Two tensors of shape (n, latent_dim).
         """
-        x = (counts / self.architecture.levels).unsqueeze(-1)
-        x = F.relu(self.down2(F.relu(self.down1(x))))
-        mean, log_variance = self.posterior(torch.cat([x.flatten(1), label], 1)).chunk(2, 1)
+        with self._multiplying(counts):
+            x = (counts / self.architecture.levels).unsqueeze(-1)
+            x = F.relu(self.down2(F.relu(self.down1(x))))
+            posterior = self.posterior(torch.cat([x.flatten(1), label], 1))
+        mean, log_variance = posterior.float().chunk(2, 1)
         return mean, log_variance
 
     def decode(self, latent: Tensor, label: Tensor) -> Tensor:
@@ -75,9 +84,15 @@ class Network(nn.Module):
             label: One-hot, float, shape (n, classes).
         """
         a = self.architecture
-        x = F.relu(self.project(torch.cat([latent, label], 1)))
-        x = x.view(-1, a.height // 4, a.width // 4, a.channels[1])
-        return self.up2(F.relu(self.up1(x))).squeeze(-1)
+        with self._multiplying(latent):
+            x = F.relu(self.project(torch.cat([latent, label], 1)))
+            x = x.view(-1, a.height // 4, a.width // 4, a.channels[1])
+            logits = self.up2(F.relu(self.up1(x)))
+        return logits.float().squeeze(-1)
+
+    def _multiplying(self, input: Tensor) -> torch.autocast:
+        lower = self.architecture.precision == "bfloat16"
+        return torch.autocast(input.device.type, torch.bfloat16, enabled=lower)
 
     def one_hot(self, label: Tensor) -> Tensor:
         """Labels (n,) as float one-hot rows (n, classes)."""
@@ -102,28 +117,54 @@ class Network(nn.Module):
 
 
 class PatchDown(nn.Linear):
-    """``nn.Conv2d(inputs, outputs, kernel, 2)`` to half the size, as one matrix product over patches."""
+    """``nn.Conv2d(inputs, outputs, 2, 2)``, to half the size, as one matrix product over patches."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__(kernel**2 * inputs, outputs)
-        self.kernel = kernel
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(4 * inputs, outputs)
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, 2h, 2w, inputs) to (n, h, w, outputs)."""
-        return super().forward(_patches(input, self.kernel))
+        return super().forward(_merge(input))
 
 
 class PatchUp(nn.Linear):
-    """``nn.ConvTranspose2d(inputs, outputs, kernel, 2)`` to double the size, as one matrix product."""
+    """``nn.ConvTranspose2d(inputs, outputs, 2, 2)``, to double the size, as one matrix product."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__(inputs, kernel**2 * outputs)
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, 4 * outputs)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.kernel = kernel
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, h, w, inputs) to (n, 2h, 2w, outputs)."""
-        return _overlay(F.linear(input, self.weight), self.kernel) + self.bias
+        return _split(F.linear(input, self.weight)) + self.bias
+
+
+class TapsDown(nn.Linear):
+    """``nn.Conv2d(1, outputs, 4, 2, 1)``, to half the size, as one matrix product over taps."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__(16, outputs)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, 2h, 2w, 1) to (n, h, w, outputs)."""
+        n, height, width, _ = input.shape
+        taps = _Taps.apply(input.squeeze(-1))
+        return super().forward(taps.flatten(1).T).view(n, height // 2, width // 2, -1)
+
+
+class TapsUp(nn.Linear):
+    """``nn.ConvTranspose2d(inputs, 1, 4, 2, 1)``, to double the size, as one matrix product over taps."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__(inputs, 16)
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, h, w, inputs) to (n, 2h, 2w, 1)."""
+        n, h, w, inputs = input.shape
+        # This way round, so that each tap's image is in one piece: adding up is then half as dear.
+        taps = self.weight @ input.reshape(-1, inputs).T
+        return _Sum.apply(taps.view(16, n, h, w)).unsqueeze(-1) + self.bias
 
 
 class ConvDown(nn.Conv2d):
@@ -148,26 +189,62 @@ class ConvUp(nn.ConvTranspose2d):
         return super().forward(input.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-def _patches(x: Tensor, kernel: int) -> Tensor:
-    """What a convolution of stride 2 sees: (n, 2h, 2w, c) to (n, h, w, kernel^2 c).
+class _Taps(torch.autograd.Function):
+    """What each of the 16 taps of a kernel of 4 sees of an image; its gradient is :class:`_Sum`."""
 
-    A kernel of 4 sees four neighbouring 2x2 patches of the image with a border of 1 around it.
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        return _taps(image)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _sum(gradient)
+
+
+class _Sum(torch.autograd.Function):
+    """The images that 16 taps draw together; its gradient is :class:`_Taps`."""
+
+    @staticmethod
+    def forward(ctx: Any, taps: Tensor) -> Tensor:
+        return _sum(taps)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _taps(gradient)
+
+
+def _taps(image: Tensor) -> Tensor:
+    """(n, 2h, 2w) to (16, n, h, w): tap (2a + y, 2b + x) at (i, j) sees the pixel (2i + 2a + y - 1, ...).
+
+    Taps are in the order a, b, y, x. Beyond the border is 0.
     """
-    if kernel == 2:
-        return _merge(x)
-    x = _merge(F.pad(x, (0, 0, 1, 1, 1, 1)))
-    return torch.cat([x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]], -1)
+    n, height, width = image.shape
+    pixel = image.view(n, height // 2, 2, width // 2, 2)
+    taps = image.new_zeros(2, 2, 2, 2, n, height // 2, width // 2)
+    for y in (0, 1):
+        rows = taps[1 - y, :, y]  # of the taps that see the row 2i, or 2i + 1, itself
+        rows[1, 0] = pixel[:, :, 1 - y, :, 1]
+        rows[0, 0, :, :, 1:] = rows[1, 0, :, :, :-1]
+        rows[0, 1] = pixel[:, :, 1 - y, :, 0]
+        rows[1, 1, :, :, :-1] = rows[0, 1, :, :, 1:]
+    taps[1, :, 1, :, :, :-1] = taps[0, :, 1, :, :, 1:]
+    taps[0, :, 0, :, :, 1:] = taps[1, :, 0, :, :, :-1]
+    return taps.view(16, n, height // 2, width // 2)
 
 
-def _overlay(x: Tensor, kernel: int) -> Tensor:
-    """The reverse of :func:`_patches`: (n, h, w, kernel^2 c) to (n, 2h, 2w, c), overlapping parts summed."""
-    if kernel == 2:
-        return _split(x)
-    a, b, c, d = x.chunk(4, -1)
-    # Each goes to its own corner of a grid of patches that is larger by one.
-    x = F.pad(a, (0, 0, 0, 1, 0, 1)) + F.pad(b, (0, 0, 1, 0, 0, 1))
-    x = x + F.pad(c, (0, 0, 0, 1, 1, 0)) + F.pad(d, (0, 0, 1, 0, 1, 0))
-    return _split(x)[:, 1:-1, 1:-1]
+def _sum(taps: Tensor) -> Tensor:
+    """The reverse of :func:`_taps`, (16, n, h, w) to (n, 2h, 2w): what falls on one pixel is added up."""
+    _, n, h, w = taps.shape
+    t = taps.reshape(2, 2, 2, 2, n, h, w)
+    even, odd = t[0, :, 1].clone(), t[1, :, 0].clone()
+    even[..., 1:, :] += t[1, :, 1, :, :, :-1]
+    odd[..., :-1, :] += t[0, :, 0, :, :, 1:]
+    image = taps.new_empty(n, h, 2, w, 2)
+    for y, rows in enumerate((even, odd)):
+        rows[0, 1, :, :, 1:] += rows[1, 1, :, :, :-1]
+        rows[1, 0, :, :, :-1] += rows[0, 0, :, :, 1:]
+        image[:, :, y, :, 0], image[:, :, y, :, 1] = rows[0, 1], rows[1, 0]
+    return image.view(n, 2 * h, 2 * w)
 
 
 def _merge(x: Tensor) -> Tensor:
