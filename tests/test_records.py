@@ -29,6 +29,16 @@ def test_a_record_survives_its_line():
     assert RoundRecord.model_validate_json(record.model_dump_json()) == record
 
 
+def test_an_interval_is_written_only_where_there_is_one():
+    record = _record(rouge1=Estimate(0.2, 0.01, interval=(0.17, 0.24)), frechet=Estimate(4, 1))
+    line = json.loads(record.model_dump_json())
+    assert line["metrics"]["rouge1"] == {"value": 0.2, "se": 0.01, "interval": [0.17, 0.24]}
+    assert "interval" not in line["metrics"]["frechet"]
+    again = RoundRecord.model_validate(line)
+    assert again == record
+    assert (again.metrics["rouge1"].band, again.metrics["frechet"].band) == ((0.17, 0.24), (2, 6))
+
+
 def test_what_is_no_number_is_null_in_json():
     line = _record(frechet=Estimate(math.inf, math.nan)).model_dump_json()
     assert json.loads(line)["metrics"]["frechet"] == {"value": None, "se": None}

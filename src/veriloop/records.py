@@ -3,7 +3,13 @@
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
@@ -18,18 +24,35 @@ Number = Annotated[float, PlainSerializer(_number_or_null, when_used="json")]
 
 
 class Estimate(BaseModel):
-    """A measured number and its Monte Carlo standard error (NaN when it has none)."""
+    """A measured number and its Monte Carlo standard error (NaN when it has none).
+
+    Attributes:
+        value: The number.
+        se: Its standard error.
+        interval: Its 95 % interval by bootstrap, low and high, from a metric that makes one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     value: Number
     se: Number
+    interval: tuple[Number, Number] | None = None
 
     def __init__(self, value: float | None, se: float | None, **extra: Any) -> None:
         # Reading a record back: null stands for NaN, see _number_or_null.
         super().__init__(
             value=math.nan if value is None else value, se=math.nan if se is None else se, **extra
         )
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Its interval where it has one, else two standard errors either side."""
+        return self.interval or (self.value - 2 * self.se, self.value + 2 * self.se)
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = serialise(self)
+        return {name: fields[name] for name in fields if name != "interval" or self.interval}
 
 
 class Counts(BaseModel):

@@ -86,6 +86,8 @@ def test_rouge_is_the_mean_of_the_pairs_with_its_error() -> None:
     scores = np.array([1, 2 / 3, 0])
     assert found["rouge1"].value == pytest.approx(scores.mean())
     assert found["rouge1"].se == pytest.approx(scores.std(ddof=1) / math.sqrt(3))
+    # One resample in 27 draws the best of the three pairs three times, one the worst: more than 2.5 %.
+    assert found["rouge1"].interval == pytest.approx((scores.min(), scores.max()))
     assert found["rouge2"].value == pytest.approx(1 / 3)
     assert found["rougeL"].value == pytest.approx(scores.mean())
 

@@ -17,7 +17,7 @@ def traces(figure) -> dict:
 def test_the_band_is_two_standard_errors_either_side(image_run: RunFolder) -> None:
     figure = metric_figure(metrics_frame(image_run.records()), "frechet", styles=STYLES, bounds={"all_real"})
     drawn = traces(figure)
-    curve, band = drawn["verified"], drawn["verified, ± 2 standard errors"]
+    curve, band = drawn["verified"], drawn["verified, uncertainty of measurement"]
     n = len(curve.y)
     high, low = np.array(band.y[:n]), np.array(band.y[n:][::-1])
     assert list(band.x[:n]) == list(curve.x) == list(range(7))

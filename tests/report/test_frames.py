@@ -9,11 +9,12 @@ from veriloop.store.folder import RunFolder
 def test_every_measured_number_has_a_row(image_run: RunFolder) -> None:
     records = image_run.records()
     frame = metrics_frame(records)
-    assert list(frame.columns) == ["arm", "round", "metric", "value", "se"]
+    assert list(frame.columns) == ["arm", "round", "metric", "value", "se", "low", "high"]
     assert len(frame) == sum(len(r.metrics) for r in records)
     chosen = frame[(frame["arm"] == "verified") & (frame["round"] == 3) & (frame["metric"] == "frechet")]
     expected = next(r for r in records if (r.arm, r.round) == ("verified", 3)).metrics["frechet"]
     assert chosen[["value", "se"]].to_numpy().tolist() == [[expected.value, expected.se]]
+    assert chosen[["low", "high"]].to_numpy().tolist() == [list(expected.band)]
 
 
 def test_a_missing_number_stays_a_row_of_nan(image_run: RunFolder) -> None:

@@ -8,16 +8,16 @@ from typing_extensions import override
 from ..records import Estimate
 from ..rouge import Measure, f1, token_pairs
 from .base import Evaluation, Metric
-from .standard_errors import mean
+from .standard_errors import bootstrapped_mean
 from .texts import written
 
 
 class Rouge(Metric, frozen=True):
     """Mean F1 of shared words, word pairs and longest common subsequences with the reference.
 
-    Texts are decoded greedily where the generator can. The standard errors are those of the mean over the
-    held-out pairs. The pairs are the same in every round and arm, so that differences are more exact than
-    these errors.
+    Texts are decoded greedily where the generator can. Standard errors and bootstrap intervals are those of
+    the mean over the held-out pairs. The pairs are the same in every round and arm, so that differences are
+    more exact than these.
 
     Cost: some tens of microseconds a pair, beside the decoding, which all metrics of text share.
 
@@ -44,6 +44,6 @@ class Rouge(Metric, frozen=True):
         samples = written(evaluation, self.column)
         pairs = token_pairs(samples, self.column, self.reference, self.stem)
         return {
-            measure: mean(np.array([f1(measure, *pair) for pair in pairs], float))
+            measure: bootstrapped_mean(np.array([f1(measure, *pair) for pair in pairs], float), rng)
             for measure in get_args(Measure)
         }

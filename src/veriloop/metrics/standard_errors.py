@@ -5,6 +5,12 @@ from numpy.typing import NDArray
 
 from ..records import Estimate
 
+RESAMPLES = 2000
+"""Of a bootstrap: by chance the ends of its interval then move by some 6 % of a standard error."""
+
+AT_A_TIME = 50
+"""Resamples in memory together."""
+
 
 def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
     """The mean of independent values, shape (n,), with its standard error; NaN for no values."""
@@ -15,6 +21,22 @@ def of_mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> float:
     """Standard error of the mean of independent values, shape (n,); NaN for fewer than two."""
     n = len(values)
     return float(np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else np.nan
+
+
+def bootstrapped_mean(values: NDArray[np.floating], rng: np.random.Generator) -> Estimate:
+    """The mean of independent values, shape (n,), with its standard error and its 95 % interval.
+
+    The interval is the percentile bootstrap's over `RESAMPLES` draws of n values with replacement
+    (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). None for fewer than two.
+    """
+    found, n = mean(values), len(values)
+    if n < 2:
+        return found
+    means = np.concatenate(
+        [values[rng.integers(n, size=(AT_A_TIME, n))].mean(axis=1) for _ in range(RESAMPLES // AT_A_TIME)]
+    )
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Estimate(found.value, found.se, interval=(float(low), float(high)))
 
 
 def of_stratified_mean(

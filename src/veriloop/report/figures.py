@@ -50,7 +50,7 @@ def metric_figure(
     bounds: Collection[str] = (),
     coming: Mapping[str, Sequence[NextRound]] = MappingProxyType({}),
 ) -> go.Figure:
-    """A metric's curve for each arm over the rounds, with a band of two standard errors either side.
+    """A metric's curve for each arm over the rounds, in the band of `frames.metrics_frame`.
 
     Rounds to come go on from the last one as a dotted line in their 95 % interval. Where that is much wider
     than what was measured, it leaves the figure, so that the curves can still be read.
@@ -165,8 +165,7 @@ def _level(chain: pd.DataFrame, arm: str, style: ArmStyle, span: tuple[int, int]
 
 
 def _band(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
-    rounds, error = chain["round"].tolist(), 2 * chain["se"]
-    low, high = (chain["value"] - error).tolist(), (chain["value"] + error).tolist()
+    rounds, low, high = (chain[name].tolist() for name in ("round", "low", "high"))
     return go.Scatter(
         x=rounds + rounds[::-1],
         y=high + low[::-1],
@@ -174,7 +173,7 @@ def _band(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
         fillcolor=translucent(style.colour),
         line={"width": 0},
         mode="lines",
-        name=f"{arm}, ± 2 standard errors",
+        name=f"{arm}, uncertainty of measurement",
         hoverinfo="skip",
     )
 

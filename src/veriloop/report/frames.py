@@ -8,13 +8,16 @@ from ..records import STAGES, Counts, RoundRecord
 
 
 def metrics_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
-    """Columns ``arm, round, metric, value, se``, a row for each measured number."""
+    """Columns ``arm, round, metric, value, se, low, high``, a row for each measured number.
+
+    ``low`` and ``high`` are its 95 % interval where it has one, else two standard errors either side.
+    """
     rows = [
-        (r.arm, r.round, name, estimate.value, estimate.se)
+        (r.arm, r.round, name, estimate.value, estimate.se, *estimate.band)
         for r in records
         for name, estimate in r.metrics.items()
     ]
-    return _frame(rows, arm=str, round=int, metric=str, value=float, se=float)
+    return _frame(rows, arm=str, round=int, metric=str, value=float, se=float, low=float, high=float)
 
 
 def seconds_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
