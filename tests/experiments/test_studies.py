@@ -97,6 +97,8 @@ def test_a_summary_says_start_best_last_and_change() -> None:
     assert told["last"]["mean"] == pytest.approx(14 / 3)
     assert told["last_round"] == 3
     np.testing.assert_allclose(told["change"]["values"], [-5, -5, -6])
+    assert told["late_from"] == 1
+    np.testing.assert_allclose(told["late"]["values"], verified.values[:, 3] - verified.values[:, 1])
     np.testing.assert_allclose(told["ratio"]["values"], [5 / 10, 6 / 11, 3 / 9])
     assert summary(unverified, "frechet")["best_round"] == 0
     assert summary(verified, "recall")["best_round"] == 0, "of a recall the highest is best"

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from veriloop.records import Estimate
-from veriloop.report.names import duration, headline, metric_name, parts_of, short, whole, with_error
+from veriloop.report.names import duration, headline, metric_name, parts_of, short, signed, whole, with_error
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,10 @@ from veriloop.report.names import duration, headline, metric_name, parts_of, sho
 )
 def test_numbers_have_three_digits(x: float, shown: str) -> None:
     assert short(x) == shown
+
+
+def test_a_change_has_a_sign() -> None:
+    assert [signed(x) for x in (0.0123, -3.4, 0.0)] == ["+0.0123", "-3.40", "0.00"]
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,12 @@ def curves(study: Study, metric: str, runs: Sequence[Recorded]) -> list[Curve]:
 def summary(curve: Curve, metric: str) -> dict[str, Any]:
     """Start, best and last value of a metric, and the change from start to last, over seeds.
 
+    ``late`` is the change from the middle round on: whether a curve flattens is seen by it and its interval.
+
     The best round is that of the mean over seeds; which way is better is the metric's own.
     """
     values = curve.values
+    last = values.shape[1] - 1
     best = int(_badness(metric, values.mean(axis=0)).argmin())
     return {
         "seeds": curve.seeds,
@@ -143,8 +146,10 @@ def summary(curve: Curve, metric: str) -> dict[str, Any]:
         "best": _over_seeds(values[:, best]),
         "best_round": best,
         "last": _over_seeds(values[:, -1]),
-        "last_round": values.shape[1] - 1,
+        "last_round": last,
         "change": _over_seeds(values[:, -1] - values[:, 0]),
+        "late": _over_seeds(values[:, -1] - values[:, last // 2]),
+        "late_from": last // 2,
         "ratio": _over_seeds(_ratio(values[:, -1], values[:, 0])),
     }
 

@@ -99,6 +99,11 @@ def short(x: float) -> str:
     return f"{x:#.3g}".rstrip(".")
 
 
+def signed(x: float) -> str:
+    """`short` with a sign: ``+0.012``, ``-3.40``."""
+    return f"+{short(x)}" if x > 0 else short(x)
+
+
 def with_error(estimate: Estimate) -> str:
     """An estimate and its standard error, to the digits that the error leaves: ``12.4 ± 0.3``."""
     value, se = estimate.value, estimate.se
