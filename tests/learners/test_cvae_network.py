@@ -1,20 +1,12 @@
-"""The network against PyTorch's own layers."""
+"""The network and its layers against PyTorch's own layers."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from veriloop.learners._cvae_network import (
-    Architecture,
-    ConvDown,
-    ConvUp,
-    Network,
-    PatchDown,
-    PatchUp,
-    TapsDown,
-    TapsUp,
-)
+from veriloop.learners._cvae_layers import ConvDown, ConvUp, PatchDown, PatchUp, TapsDown, TapsUp
+from veriloop.learners._cvae_network import Architecture, Network
 from veriloop.networks import initialise
 
 

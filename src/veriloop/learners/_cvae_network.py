@@ -1,11 +1,13 @@
 """The network of the CVAE: encoder, decoder, and the evidence bound of both."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ._cvae_layers import ConvDown, ConvUp, PatchDown, PatchUp, TapsDown, TapsUp
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -114,144 +116,3 @@ class Network(nn.Module):
         log_likelihood = counts * logits - self.architecture.levels * F.softplus(logits)
         kl = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
         return -log_likelihood.sum((1, 2)), kl.sum(1)
-
-
-class PatchDown(nn.Linear):
-    """``nn.Conv2d(inputs, outputs, 2, 2)``, to half the size, as one matrix product over patches."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(4 * inputs, outputs)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, 2h, 2w, inputs) to (n, h, w, outputs)."""
-        return super().forward(_merge(input))
-
-
-class PatchUp(nn.Linear):
-    """``nn.ConvTranspose2d(inputs, outputs, 2, 2)``, to double the size, as one matrix product."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, 4 * outputs)
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, h, w, inputs) to (n, 2h, 2w, outputs)."""
-        return _split(F.linear(input, self.weight)) + self.bias
-
-
-class TapsDown(nn.Linear):
-    """``nn.Conv2d(1, outputs, 4, 2, 1)``, to half the size, as one matrix product over taps."""
-
-    def __init__(self, outputs: int) -> None:
-        super().__init__(16, outputs)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, 2h, 2w, 1) to (n, h, w, outputs)."""
-        n, height, width, _ = input.shape
-        taps = _Taps.apply(input.squeeze(-1))
-        return super().forward(taps.flatten(1).T).view(n, height // 2, width // 2, -1)
-
-
-class TapsUp(nn.Linear):
-    """``nn.ConvTranspose2d(inputs, 1, 4, 2, 1)``, to double the size, as one matrix product over taps."""
-
-    def __init__(self, inputs: int) -> None:
-        super().__init__(inputs, 16)
-        self.bias = nn.Parameter(torch.zeros(1))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, h, w, inputs) to (n, 2h, 2w, 1)."""
-        n, h, w, inputs = input.shape
-        # This way round, so that each tap's image is in one piece: adding up is then half as dear.
-        taps = self.weight @ input.reshape(-1, inputs).T
-        return _Sum.apply(taps.view(16, n, h, w)).unsqueeze(-1) + self.bias
-
-
-class ConvDown(nn.Conv2d):
-    """PyTorch's own convolution with a kernel of 4, channels last outside and in."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 4, 2, 1)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, 2h, 2w, inputs) to (n, h, w, outputs)."""
-        return super().forward(input.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
-class ConvUp(nn.ConvTranspose2d):
-    """PyTorch's own transposed convolution with a kernel of 4, channels last outside and in."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 4, 2, 1)
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """(n, h, w, inputs) to (n, 2h, 2w, outputs)."""
-        return super().forward(input.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
-class _Taps(torch.autograd.Function):
-    """What each of the 16 taps of a kernel of 4 sees of an image; its gradient is :class:`_Sum`."""
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor) -> Tensor:
-        return _taps(image)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _sum(gradient)
-
-
-class _Sum(torch.autograd.Function):
-    """The images that 16 taps draw together; its gradient is :class:`_Taps`."""
-
-    @staticmethod
-    def forward(ctx: Any, taps: Tensor) -> Tensor:
-        return _sum(taps)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return _taps(gradient)
-
-
-def _taps(image: Tensor) -> Tensor:
-    """(n, 2h, 2w) to (16, n, h, w): tap (2a + y, 2b + x) at (i, j) sees the pixel (2i + 2a + y - 1, ...).
-
-    Taps are in the order a, b, y, x. Beyond the border is 0.
-    """
-    n, height, width = image.shape
-    pixel = image.view(n, height // 2, 2, width // 2, 2)
-    taps = image.new_zeros(2, 2, 2, 2, n, height // 2, width // 2)
-    for y in (0, 1):
-        rows = taps[1 - y, :, y]  # of the taps that see the row 2i, or 2i + 1, itself
-        rows[1, 0] = pixel[:, :, 1 - y, :, 1]
-        rows[0, 0, :, :, 1:] = rows[1, 0, :, :, :-1]
-        rows[0, 1] = pixel[:, :, 1 - y, :, 0]
-        rows[1, 1, :, :, :-1] = rows[0, 1, :, :, 1:]
-    taps[1, :, 1, :, :, :-1] = taps[0, :, 1, :, :, 1:]
-    taps[0, :, 0, :, :, 1:] = taps[1, :, 0, :, :, :-1]
-    return taps.view(16, n, height // 2, width // 2)
-
-
-def _sum(taps: Tensor) -> Tensor:
-    """The reverse of :func:`_taps`, (16, n, h, w) to (n, 2h, 2w): what falls on one pixel is added up."""
-    _, n, h, w = taps.shape
-    t = taps.reshape(2, 2, 2, 2, n, h, w)
-    even, odd = t[0, :, 1].clone(), t[1, :, 0].clone()
-    even[..., 1:, :] += t[1, :, 1, :, :, :-1]
-    odd[..., :-1, :] += t[0, :, 0, :, :, 1:]
-    image = taps.new_empty(n, h, 2, w, 2)
-    for y, rows in enumerate((even, odd)):
-        rows[0, 1, :, :, 1:] += rows[1, 1, :, :, :-1]
-        rows[1, 0, :, :, :-1] += rows[0, 0, :, :, 1:]
-        image[:, :, y, :, 0], image[:, :, y, :, 1] = rows[0, 1], rows[1, 0]
-    return image.view(n, 2 * h, 2 * w)
-
-
-def _merge(x: Tensor) -> Tensor:
-    n, h, w, c = x.shape
-    return x.view(n, h // 2, 2, w // 2, 2, c).transpose(2, 3).reshape(n, h // 2, w // 2, 4 * c)
-
-
-def _split(x: Tensor) -> Tensor:
-    n, h, w, c = x.shape
-    return x.view(n, h, w, 2, 2, c // 4).transpose(2, 3).reshape(n, 2 * h, 2 * w, c // 4)
