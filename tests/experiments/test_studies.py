@@ -79,6 +79,15 @@ def test_curves_are_of_the_rounds_that_all_lines_and_seeds_have() -> None:
     assert curves(STUDY, "never measured", RUNS) == []
 
 
+def test_a_seed_that_has_hardly_begun_takes_nothing_from_the_others() -> None:
+    begun = run(3, verified=[9], unverified=[9], all_real=[9])
+    found = curves(STUDY, "frechet", [*RUNS, begun])
+    assert [c.seeds for c in found] == [(0, 1, 2)] * 3
+    assert [c.values.shape for c in found] == [(3, 4), (3, 4), (3, 2)]
+    alone = curves(STUDY, "frechet", [begun])
+    assert [c.values.shape for c in alone] == [(1, 1)] * 2, "where nobody has more, the start is shown"
+
+
 def test_lines_are_compared_over_the_same_seeds() -> None:
     alone = run(7, verified=[10, 6], unverified=[10, 12])
     alone = alone._replace(job=alone.job._replace(setting="other"))
@@ -133,3 +142,4 @@ def test_the_cost_is_that_of_the_rounds() -> None:
     assert verified["seconds_per_round"] == pytest.approx(6.5)
     assert verified["generated_per_second"] == pytest.approx(150)
     assert verified["verified_per_second"] == pytest.approx(600)
+    assert np.isnan(cost_rows(RUNS)[1]["verified_per_second"]), "nobody judges in the unverified arm"

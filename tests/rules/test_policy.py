@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from veriloop.errors import ConfigError
 from veriloop.rules.policy import Accumulate, AccumulateSubsample, Mix, Replace
 from veriloop.samples import Samples
 from veriloop.testing import check_policy
@@ -33,6 +34,12 @@ def test_subsample_has_the_asked_size_and_no_repeats():
     assert len(drawn) == len(set(drawn.tolist())) == 25
     assert sum(_sizes(AccumulateSubsample())) == 30
     assert sum(_sizes(AccumulateSubsample(size=1000))) == 57
+
+
+def test_mix_without_real_samples_is_refused():
+    nothing = START.select(slice(0))
+    with pytest.raises(ConfigError, match="start above 0"):
+        Mix().training_set(nothing, KEPT, np.random.default_rng(0))
 
 
 def test_mix_has_the_asked_share_and_repeats_evenly():

@@ -91,6 +91,7 @@ def compare(comparison: Comparison, setting: Setting, out: Path) -> Finding:
             "claim": claim,
             "outcomes": outcomes,
             "costs": costs,
+            "seconds_of_rounds": round(sum(sum(r.seconds.values()) for run in runs for r in run.records), 1),
             "failed": [f._asdict() for f in failed],
         },
         words=[comparison.about, *words],

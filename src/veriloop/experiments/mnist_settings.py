@@ -212,7 +212,7 @@ def mnist_studies(recipe: Recipe) -> dict[str, Study]:
         ),
         vary.arms(
             "filters",
-            "What is kept of equally many candidates",
+            "What is kept of the candidates",
             {
                 f"top {100 * share:g} %": {},
                 "density ratio": {

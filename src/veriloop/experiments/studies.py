@@ -1,6 +1,6 @@
 """Studies: arms that differ in one thing, compared round by round over seeds."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -70,12 +70,6 @@ class Curve:
     values: Floats
     errors: Floats
 
-    def of(self, seeds: Collection[int]) -> "Curve":
-        """Its rows of ``seeds``."""
-        rows = [i for i, seed in enumerate(self.seeds) if seed in seeds]
-        kept = tuple(self.seeds[i] for i in rows)
-        return replace(self, seeds=kept, values=self.values[rows], errors=self.errors[rows])
-
     def until(self, rounds: int | None) -> "Curve":
         """Its first ``rounds`` points."""
         return replace(self, values=self.values[:, :rounds], errors=self.errors[:, :rounds])
@@ -100,10 +94,11 @@ def interval(values: Floats) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def curve(line: Line, metric: str, runs: Iterable[Recorded]) -> Curve | None:
+def curve(line: Line, metric: str, runs: Iterable[Recorded], begun: bool = False) -> Curve | None:
     """The curve of ``metric`` along ``line``; None if nothing of it was measured.
 
-    An arm that ended early in one seed and not in another is compared over the rounds that all have.
+    An arm that ended early in one seed and not in another is compared over the rounds that all have. With
+    ``begun``, a seed that has finished no round yet is left out where another has.
     """
     missing = Estimate(None, None)
     chains: dict[int, list[Estimate]] = {}
@@ -111,6 +106,8 @@ def curve(line: Line, metric: str, runs: Iterable[Recorded]) -> Curve | None:
         if job.setting == line.setting:
             chain = sorted((r for r in records if r.arm == line.arm), key=lambda r: r.round)
             chains[job.plan.seed] = [r.metrics.get(metric, missing) for r in chain]
+    if begun:
+        chains = {seed: chain for seed, chain in chains.items() if len(chain) > 1} or chains
     rounds = min((len(chain) for chain in chains.values()), default=0)
     if rounds == 0:
         return None
@@ -121,13 +118,20 @@ def curve(line: Line, metric: str, runs: Iterable[Recorded]) -> Curve | None:
 
 def curves(study: Study, metric: str, runs: Sequence[Recorded]) -> list[Curve]:
     """The study's lines for which ``metric`` was measured, over the seeds and rounds that all have."""
-    found = [c for line in study.lines if (c := curve(line, metric, runs)) is not None]
+    found = _of_lines(study, metric, runs)
     seeds = set[int]().union(*(c.seeds for c in found)).intersection(*(c.seeds for c in found))
-    found = [c.of(seeds) for c in found if seeds]
+    # Drawn anew, since a seed that falls out may have been the shortest.
+    common = [run for run in runs if run.job.plan.seed in seeds]
+    found = _of_lines(study, metric, common)
     rounds = min((c.values.shape[1] for c in found if not study.is_bound(c.line)), default=None)
     # A bound that is not trained yet has nothing but the start model to show.
     shown = [c for c in found if not study.is_bound(c.line) or c.values.shape[1] > 1]
     return [c if study.is_bound(c.line) else c.until(rounds) for c in shown]
+
+
+def _of_lines(study: Study, metric: str, runs: Sequence[Recorded]) -> list[Curve]:
+    drawn = (curve(line, metric, runs, begun=not study.is_bound(line)) for line in study.lines)
+    return [c for c in drawn if c is not None]
 
 
 def summary(curve: Curve, metric: str) -> dict[str, Any]:

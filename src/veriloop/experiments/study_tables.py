@@ -60,6 +60,7 @@ def cost_rows(runs: Sequence[Recorded]) -> list[Row]:
             continue
         seconds = {stage: np.array([r.seconds.get(stage, 0.0) for r in records]) for stage in STAGES}
         generated = sum(r.counts.generated for r in records)
+        judged = any(f.job.plan.arms[arm].verifier for f in runs if f.job.setting == setting)
         rows.append(
             {
                 "setting": setting,
@@ -68,7 +69,7 @@ def cost_rows(runs: Sequence[Recorded]) -> list[Row]:
                 "seconds_per_round": np.mean([sum(r.seconds.values()) for r in records]),
                 "seconds_by_stage": {stage: values.mean() for stage, values in seconds.items()},
                 "generated_per_second": _per_second(generated, seconds["generate"]),
-                "verified_per_second": _per_second(generated, seconds["verify"]),
+                "verified_per_second": _per_second(generated if judged else 0, seconds["verify"]),
                 "trained_on_per_round": np.mean([r.trained_on for r in records]),
             }
         )

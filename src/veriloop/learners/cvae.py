@@ -228,7 +228,8 @@ class CVAE(Learner, frozen=True):
     classes: Annotated[int, Field(ge=1)] = 10
     channels: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (32, 64)
     kernel: Literal[2, 4] = 4
-    precision: Precision = "float32"
+    # Not in a manifest where it is float32, so that runs of versions that knew no other can be resumed.
+    precision: Precision = Field(default="float32", exclude_if=lambda precision: precision == "float32")
     epochs: Annotated[int, Field(ge=1)] = 200
     min_steps: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=1)] = 128

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from ..errors import ConfigError
 from ..parts import Part
 from ..samples import Samples, concat
 
@@ -65,6 +66,9 @@ class Mix(DataPolicy, frozen=True):
     """This round's kept samples, with real ones mixed in until they are ``real_share`` of the whole.
 
     The real ones come from the start set, each about equally often; they repeat when it is too small.
+
+    Raises:
+        ConfigError: There are no real ones.
     """
 
     real_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -72,6 +76,12 @@ class Mix(DataPolicy, frozen=True):
     @override
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
         wanted = round(len(kept[-1]) * self.real_share / (1 - self.real_share))
+        if not len(start):
+            raise ConfigError(
+                "policy 'mix' needs real samples",
+                got="an empty start set",
+                fix="set the data's start above 0",
+            )
         passes = [rng.permutation(len(start)) for _ in range(-(-wanted // len(start)))]
         rows = np.concatenate([np.empty(0, np.int64), *passes])[:wanted]
         return concat([kept[-1], start.select(rows)])
