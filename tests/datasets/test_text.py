@@ -123,6 +123,14 @@ def test_prompts_alone_start_with_the_learners_own_model(tmp_path: Path) -> None
         ("a.csv", "document,summary\na,b\nc\n", r"a.csv, line 3: no column 'summary'"),
         ("a.csv", 'document,summary\na,"b', r"a.csv, line 2: broken CSV"),
         ("a.csv", "article\na\n", r"no column 'document', 'summary'"),
+        ("a.csv", "document,document,summary\na,b,c\n", r"a.csv has several columns 'document'"),
+        ("a.jsonl", f'{{"document": {"9" * 5000}}}', r"line 1: broken JSON"),
+        ("a.jsonl", "[" * 100_000, r"line 1: broken JSON"),
+        (
+            "a.jsonl",
+            r'{"document": "a\ud83d", "summary": "b"}',
+            r"line 1: column 'document' holds half a char",
+        ),
         ("a.parquet", b"PAR1", r"a.parquet is not a Parquet file"),
         ("a.doc", "", r"got '.doc', expected .jsonl, .csv, .parquet"),
     ],
@@ -148,6 +156,12 @@ def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path: Path) ->
         ({"columns": renamed(id="share")}, "line 1: column 'share': got 'float'"),
         ({"columns": renamed(keep=("mixed",))}, "column 'mixed'.*expected all text, or all numbers"),
         ({"columns": renamed(keep=("id",))}, "columns.keep: got 'id'"),
+        ({"columns": renamed(keep=("_row",))}, "columns.keep: got '_row'"),
+        ({"columns": renamed(keep=("big",))}, "column 'big'.*64 bits.*Store them as text"),
+        ({"columns": renamed(keep=("half",))}, "line 1: column 'half' holds half a character"),
+        ({"columns": renamed(keep=("list",))}, "column 'list'.*in JSON"),
+        ({"files": ""}, "files ''"),
+        ({"files": "**.jsonl"}, "files"),
         ({"held_out": 40}, "held_out leaves no pairs"),
         ({"held_out": 1.0}, "held_out leaves no pairs"),
         ({"start": 37}, "start set larger.*start=37.*at most 36"),
@@ -158,9 +172,20 @@ def test_bad_settings_are_refused(tmp_path: Path, fields: dict, message: str) ->
     rows = [
         {**row, "kind": "same", "share": 0.5, "mixed": "a" if i else 1, "id": i} for i, row in enumerate(ROWS)
     ]
+    rows = [{**row, "big": 2**63 + row["id"], "half": "\ud83d", "list": [1], "_row": 1} for row in rows]
     path = write(tmp_path / "a.jsonl", rows)
     with pytest.raises((ConfigError, DataError), match=message):
         TextFiles(**{"files": str(path), "columns": COLUMNS, **fields}).load(0)
+
+
+def test_ids_and_numbers_keep_their_digits(tmp_path: Path) -> None:
+    """NumPy takes floats for whole numbers beyond 64 bits, in which neighbours are equal."""
+    rows = [{**row, "id": 2**63 + i, "n": 2**62 + i} for i, row in enumerate(ROWS)]
+    columns = renamed(id="id", keep=("n",))
+    data = TextFiles(files=str(write(tmp_path / "a.jsonl", rows)), columns=columns).load(0)
+    assert set(data.train["id"]) | set(data.test["id"]) == {str(row["id"]) for row in rows}
+    kept = {*data.train.array("n").tolist(), *data.test.array("n").tolist()}
+    assert kept == {row["n"] for row in rows}
 
 
 def test_a_held_out_pair_in_the_training_files_is_found(tmp_path: Path) -> None:

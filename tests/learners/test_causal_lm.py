@@ -1,5 +1,6 @@
 """The language-model learner: its contract, its loss against transformers' own, and bad input."""
 
+import copy
 import json
 import pickle
 import shutil
@@ -13,6 +14,8 @@ from pydantic import ValidationError
 
 from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopError
 from veriloop.learners._language import models
+from veriloop.learners._language.backends import Decoding
+from veriloop.learners._language.prompts import Prompt
 from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
 from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
@@ -275,6 +278,35 @@ def test_a_model_folder_without_some_weights_is_refused(tiny_language: Path, tmp
     folder = edited(tiny_language, tmp_path / "m", "config.json", num_hidden_layers=3)
     with pytest.raises(DataError, match="weights are missing"):
         models.find(str(folder))
+
+
+def test_weights_of_other_shapes_are_refused_in_one_line(
+    tiny_language: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = edited(tiny_language, tmp_path / "m", "config.json", intermediate_size=96)
+    with pytest.raises(DataError, match="weights of other shapes"):
+        models.find(str(folder))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_that_fills_in_words_is_refused(tiny_language: Path, tmp_path: Path) -> None:
+    folder = edited(tiny_language, tmp_path / "m", "config.json", architectures=["BertForMaskedLM"])
+    with pytest.raises(DataError, match="cannot go on with a text"):
+        models.find(str(folder))
+
+
+def test_a_home_folder_is_no_name_on_the_hub() -> None:
+    with pytest.raises(DataError, match=f"got 'no file {Path.home()}"):
+        models.find("~/no-such-model")
+
+
+def test_a_model_without_numbers_writes_nothing(trained: CausalLMGenerator, animals: Samples) -> None:
+    broken = copy.deepcopy(trained.language.model)
+    next(broken.parameters()).fill_(float("nan"))
+    language = models.Language(broken, trained.language.tokenizer)
+    generator = CausalLMGenerator(language, Prompt(), Decoding(max_new_tokens=4))
+    with pytest.raises(VeriloopError, match="gives no numbers"):
+        generator.greedy(animals)
 
 
 def test_more_tokens_than_the_model_has_places_for_are_refused(learner: CausalLM, animals: Samples) -> None:

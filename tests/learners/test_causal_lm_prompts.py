@@ -58,6 +58,35 @@ def test_a_template_that_is_too_long_by_itself_is_refused(tokenizer: PreTrainedT
         Formatter(Prompt(max_tokens=3), tokenizer).prompts(Samples(document=["A cat."]))
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{document} {",
+        "{document:d} A:",
+        "{document:{w}}",
+        "{document!x}",
+        "{document} {}",
+        '{{"a": 1} {document}',
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match=r"prompt\.template .*{{ and }} for braces"):
+        Prompt(template=template)
+
+
+@pytest.mark.parametrize("broken", ["{% if %}", "{{ raise_exception('needs a system message') }}"])
+def test_a_chat_template_that_cannot_be_used_is_refused(tiny_language: Path, broken: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_language)
+    tokenizer.chat_template = broken
+    with pytest.raises(DataError, match="chat template"):
+        Formatter(Prompt(chat=True), tokenizer)
+
+
+def test_a_prompt_without_a_token_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(DataError, match="without a token"):
+        Formatter(Prompt(template="{document}"), tokenizer).prompt_ids([str(tokenizer.eos_token)])
+
+
 def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
     tiny_language: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:

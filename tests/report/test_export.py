@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from veriloop.errors import ConfigError, DataError
+from veriloop.errors import ConfigError
 from veriloop.records import Counts, RoundRecord
 from veriloop.report.export import ADDED, export_kept, kept_table, prompt_table
 from veriloop.samples import Samples
@@ -106,8 +106,24 @@ def test_text_columns(empty_run: RunFolder, text_round: Samples) -> None:
     assert kept_table(empty_run, 1, "verified")["text"].to_pylist() == ["ä", ""]
 
 
-def test_a_clash_of_names_is_refused(empty_run: RunFolder, text_round: Samples) -> None:
-    clash = text_round.with_columns(seed=np.arange(2))
+def test_a_column_with_a_name_that_is_added_keeps_both(empty_run: RunFolder, text_round: Samples) -> None:
+    clash = text_round.with_columns(seed=np.arange(5, 7))
     clash.save(empty_run.round_directory(1, "verified") / "kept.npz")
-    with pytest.raises(DataError, match="seed"):
-        kept_table(empty_run, 1, "verified")
+    table = kept_table(empty_run, 1, "verified")
+    assert table["data_seed"].to_pylist() == [5, 6]
+    assert table["seed"].to_pylist() == [empty_run.manifest().seed] * 2
+
+
+def test_what_was_written_is_the_completion_whatever_other_columns_are_called(
+    empty_run: RunFolder, text_round: Samples
+) -> None:
+    folder = language_run(empty_run, text_round, template="{document} of {score}:")
+    path = folder.round_directory(1, "verified") / "kept.npz"
+    columns = {"prompt": ["p", "q"], "completion": ["r", "s"], "score": ["1", "2"]}
+    Samples.load(path).with_columns(**columns, summary=["a", ""]).save(path)
+    rows = prompt_table(folder, 1, "verified").to_pylist()
+    assert [row["prompt"] for row in rows] == ["Ä {b} of 1:", "B of 2:"]
+    assert [row["completion"] for row in rows] == [" a", ""], "an empty one is trained on as nothing"
+    assert [row["data_prompt"] for row in rows] == ["p", "q"]
+    assert [row["data_completion"] for row in rows] == ["r", "s"]
+    assert [row["score"] for row in rows] == [1, 1], "the verifier's, not the data's"

@@ -66,9 +66,27 @@ def misbehave(row):
         os.abort()
     if what == "raise":
         raise KeyError("answer")
+    if what == "signal":
+        os.kill(os.getpid(), 40)
+        time.sleep(60)
+    if what == "write":
+        for pipe in range(3, 30):
+            try:
+                os.write(pipe, bytes([0, 0, 0, 4]) + b"junk")
+            except OSError:
+                pass
+        time.sleep(60)
     if what == "close":
         os.closerange(3, 100)
     return True
+
+
+class Text(str):
+    pass
+
+
+def own_text(row):
+    return True, Text("mine")
 
 
 def leave_a_child(row):
@@ -145,7 +163,20 @@ def test_every_kind_of_answer() -> None:
 
 
 def test_whatever_it_does_is_an_abstention_and_the_others_are_judged() -> None:
-    what = ["loop", "fine", "exit", "die", "fine", "abort", "raise", "sleep", "close", "fine"]
+    what = [
+        "loop",
+        "fine",
+        "exit",
+        "die",
+        "fine",
+        "abort",
+        "raise",
+        "sleep",
+        "close",
+        "fine",
+        "signal",
+        "write",
+    ]
     began = time.monotonic()
     verdicts = verify("misbehave", Samples(text=what), timeout=1, workers=2)
     assert time.monotonic() - began < 60, "nobody waits for what sleeps for a minute"
@@ -159,7 +190,16 @@ def test_whatever_it_does_is_an_abstention_and_the_others_are_judged() -> None:
     assert reasons["die"] == "the function ended its process with exit code 3"
     assert reasons["abort"] == "the function's process was ended by SIGABRT"
     assert reasons["raise"] == "KeyError: 'answer'"
+    assert reasons["signal"] == "the function's process was ended by signal 40"
+    assert reasons["write"] == "the function disturbed its process's pipes (UnpicklingError)"
     assert not children()
+
+
+def test_a_reason_of_a_class_of_their_own_is_read_as_text() -> None:
+    reason = verify("own_text", numbers(1)).reason
+    assert reason is not None
+    assert type(reason[0]) is str
+    assert "own_checks" not in sys.modules, "nothing of theirs is imported here"
 
 
 def test_what_it_started_ends_with_it() -> None:

@@ -181,9 +181,10 @@ def pairs_of(
         if source is not None:
             read[name] = _texts(tables, source, collapse, drop_empty)
     for name in columns.keep:
-        if name in read:
-            raise ConfigError("columns.keep", got=name, expected=f"names other than {', '.join(read)}")
-        read[name] = [value for table in tables for value in table.columns[name]]
+        if name in read or name.startswith("_"):
+            expected = f"names other than {', '.join(read)}, and without an underscore in front"
+            raise ConfigError("columns.keep", got=name, expected=expected)
+        read[name] = _carried(tables, name)
     if drop_empty:
         whole = [all(read[name][i] for name in texts if name in read) for i in range(len(read["id"]))]
         read = {
@@ -202,6 +203,7 @@ def _texts(tables: Sequence[Table], name: str, collapse: bool, empty_too: bool) 
                 raise DataError(
                     f"{table.source}, line {line}: column {name!r}", got=type(text).__name__, expected="text"
                 )
+            _check_text(table, line, name, text)
             if not empty_too and not text.strip():
                 raise DataError(
                     f"{table.source}, line {line}: column {name!r} is empty",
@@ -209,6 +211,26 @@ def _texts(tables: Sequence[Table], name: str, collapse: bool, empty_too: bool) 
                 )
             texts.append(" ".join(text.split()) if collapse else text)
     return texts
+
+
+def _carried(tables: Sequence[Table], name: str) -> list[Any]:
+    for table in tables:
+        for line, value in zip(table.lines, table.columns[name], strict=True):
+            if isinstance(value, str):
+                _check_text(table, line, name, value)
+    return [value for table in tables for value in table.columns[name]]
+
+
+def _check_text(table: Table, line: int, name: str, text: str) -> None:
+    """Refuse halves of characters, which JSON may hold: no file and no tokenizer takes them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as e:
+        raise DataError(
+            f"{table.source}, line {line}: column {name!r} holds half a character",
+            got=ascii(text[e.start]),
+            fix="it was cut within a pair such as an emoji's: cut the text elsewhere, or drop it",
+        ) from None
 
 
 def _ids(tables: Sequence[Table], name: str | None) -> list[Any]:
@@ -224,18 +246,31 @@ def _ids(tables: Sequence[Table], name: str | None) -> list[Any]:
                     expected="a whole number or a text to tell the rows apart by",
                 )
             ids.append(value)
-    # One kind for all rows: numbers only if every id is one.
-    return ids if all(isinstance(i, int) for i in ids) else [str(i) for i in ids]
+    # One kind for all rows: numbers only if every id is one, and fits.
+    fits = all(isinstance(i, int) and -(2**63) <= i < 2**63 for i in ids)
+    return ids if fits else [str(i) for i in ids]
 
 
 def _column(name: str, values: list[Any]) -> Any:
     if all(isinstance(v, str) for v in values):
         return values
     if all(isinstance(v, bool | int | float) for v in values):
-        return np.array(values)
+        whole = np.array(values)
+        if whole.dtype.kind == "b" or not all(isinstance(v, int) for v in values):
+            return whole
+        try:
+            return np.array(values, np.int64)  # beyond, NumPy would take floats, and lose digits
+        except OverflowError:
+            big = next(v for v in values if not -(2**63) <= v < 2**63)
+            raise DataError(
+                f"column {name!r}", got=big, expected="whole numbers of 64 bits", fix="store them as text"
+            ) from None
     kinds = sorted({type(v).__name__ for v in values})
     raise DataError(
-        f"column {name!r}", got=f"values of type {', '.join(kinds)}", expected="all text, or all numbers"
+        f"column {name!r}",
+        got=f"values of type {', '.join(kinds)}",
+        expected="all text, or all numbers",
+        fix="store lists and objects as text, in JSON",
     )
 
 
@@ -267,7 +302,13 @@ def _find(pattern: str) -> list[Path]:
     places = [pattern, str(Path(root) / pattern)] if root else [pattern]
     for place in places:
         path = Path(place)
-        if found := [path] if path.is_file() else sorted(path.parent.glob(path.name)):
+        try:
+            found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
+        except ValueError as e:
+            raise DataError(
+                f"files {pattern!r} ({e})", expected="a file, or a pattern of file names"
+            ) from None
+        if found:
             return found
     raise DataError(
         f"no file {pattern}",

@@ -54,8 +54,9 @@ def _jsonl(path: Path, names: list[str]) -> Table:
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as e:
-                raise DataError(f"{path}, line {number}: broken JSON ({e.msg})", got=_shown(line)) from e
+            except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
+                why = e.msg if isinstance(e, json.JSONDecodeError) else str(e)
+                raise DataError(f"{path}, line {number}: broken JSON ({why})", got=_shown(line)) from e
             if not isinstance(row, dict):
                 raise DataError(f"{path}, line {number}", got=_shown(line), expected="a JSON object")
             _append(table, number, row)
@@ -69,6 +70,7 @@ def _csv(path: Path, names: list[str]) -> Table:
     with _open(path) as file:
         reader = csv.DictReader(file, strict=True)
         try:
+            _check_once(path, names, reader.fieldnames or ())
             for row in reader:
                 # A short row misses its last columns, which the reader gives as None.
                 _append(table, reader.line_num, {k: v for k, v in row.items() if v is not None})
@@ -84,6 +86,7 @@ def _parquet(path: Path, names: list[str]) -> Table:
     try:
         file = pq.ParquetFile(path)
         known = file.schema_arrow.names
+        _check_once(path, names, known)
         if missing := [name for name in names if name not in known]:
             raise _missing(str(path), missing, known)
         read = file.read(columns=names)
@@ -113,6 +116,11 @@ def _append(table: Table, number: int, row: dict[str, Any]) -> None:
     table.lines.append(number)
     for name, values in table.columns.items():
         values.append(row[name])
+
+
+def _check_once(path: Path, names: Sequence[str], known: Sequence[str]) -> None:
+    if twice := [name for name in names if known.count(name) > 1]:
+        raise DataError(f"{path} has several columns {twice[0]!r}", fix="rename all but one of them")
 
 
 def _missing(where: str, missing: Sequence[str], known: Iterator[str] | Sequence[str] | dict) -> DataError:

@@ -121,6 +121,8 @@ class _Worker:
                 said = self.answers.recv()
             except EOFError:
                 failure = self._death()
+            except Exception as e:  # the function wrote into our pipe: whatever unpickling trips over
+                failure = f"the function disturbed its process's pipes ({type(e).__name__})"
         self.alive = failure is None
         if self.row >= 0:
             return said if failure is None else (NONE, ABSTAIN, failure)
@@ -151,5 +153,6 @@ class _Worker:
         except subprocess.TimeoutExpired:
             return "the function closed its process's pipes"
         if code < 0:
-            return f"the function's process was ended by {signal.Signals(-code).name}"
+            named = {s.value: s.name for s in signal.Signals}
+            return f"the function's process was ended by {named.get(-code, f'signal {-code}')}"
         return f"the function ended its process with exit code {code}"

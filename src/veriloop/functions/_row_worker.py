@@ -55,7 +55,8 @@ def judge(function: Callable[[dict[str, Any]], Any], row: dict[str, Any]) -> Ans
 def _read(said: Any) -> Answer:
     is_pair = isinstance(said, tuple) and len(said) == 2 and isinstance(said[1], str)
     value: Any = said[0] if is_pair else said
-    reason = said[1] if is_pair else ""
+    # A text of a class of the user's own would bring its module into the process that reads the answer.
+    reason = "".join(said[1]) if is_pair else ""
     if hasattr(value, "item") and value.shape == ():  # a NumPy or torch scalar
         value = value.item()
     if isinstance(value, bool):
@@ -68,8 +69,12 @@ def _read(said: Any) -> Answer:
 
 
 def _load(name: str) -> Callable[[dict[str, Any]], Any]:
-    module, _, attribute = name.partition(":")
-    function = getattr(importlib.import_module(module), attribute)
+    path, _, attribute = name.partition(":")
+    module = importlib.import_module(path)
+    if not hasattr(module, attribute):
+        where = getattr(module, "__file__", None) or "built in"
+        raise AttributeError(f"module {path!r} ({where}) has no attribute {attribute!r}")
+    function = getattr(module, attribute)
     if not callable(function):
         raise TypeError(f"{name} is a {type(function).__name__}, no function")
     return function

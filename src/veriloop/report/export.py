@@ -2,6 +2,7 @@
 
 import io
 import string
+from collections.abc import Container
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import to_json
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..samples import Column
 from ..store.atomic import write_file
 from ..store.folder import PROVENANCE, RunFolder
@@ -26,22 +27,19 @@ def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
     """The samples that a round of an arm kept.
 
     Returns:
-        The columns of the data (images as nested lists of fixed size), then those of `ADDED`. A
-        sample's ``chunk`` and ``row`` say where in the round it was generated; its ``score`` is null
-        when nobody scored it.
+        The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
+        the data with such a name has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say where
+        in the round it was generated; its ``score`` is null when nobody scored it.
 
     Raises:
         ConfigError: There is no such finished round, or it keeps no samples.
-        DataError: A column of the data has the name of one of `ADDED`.
         CorruptFileError: The file of kept samples cannot be read.
     """
     _check_round(folder, round_, arm)
     samples = folder.kept_with_provenance(round_, arm)
     manifest, n = folder.manifest(), len(samples)
     verifier = manifest.config.get("arms", {}).get(arm, {}).get("verifier")
-    columns = {name: _arrow(samples[name]) for name in samples if name not in PROVENANCE}
-    if taken := sorted(set(columns) & set(ADDED)):
-        raise DataError("columns with names that the export adds", got=", ".join(taken), fix="rename them")
+    columns = {_beside(ADDED, name): _arrow(samples[name]) for name in samples if name not in PROVENANCE}
     chunk, row, score = (samples.array(name) for name in PROVENANCE)
     columns |= {
         "round": pa.array(np.full(n, round_, np.int32)),
@@ -64,7 +62,6 @@ def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
 
     Raises:
         ConfigError: The run's learner has no prompt, or see `kept_table`.
-        DataError: See `kept_table`.
         CorruptFileError: See `kept_table`.
     """
     learner = folder.manifest().config.get("learner", {})
@@ -74,8 +71,10 @@ def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
         )
     template, written, chat = (learner["prompt"][key] for key in ("template", "completion", "chat"))
     table = kept_table(folder, round_, arm)
-    prompts = [template.format(**row) for row in table.to_pylist()]
-    completions = table[written].to_pylist()
+    used = {name: _beside(ADDED, name) for _, name, _, _ in string.Formatter().parse(template) if name}
+    rows = zip(*(table[stored].to_pylist() for stored in used.values()), strict=True)
+    prompts = [template.format(**dict(zip(used, row, strict=True))) for row in rows]
+    completions = table[_beside(ADDED, written)].to_pylist()
     if chat:
         columns = {
             "prompt": [[{"role": "user", "content": text}] for text in prompts],
@@ -83,9 +82,10 @@ def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
         }
     else:
         joint = "" if template[-1:].isspace() else " "
-        columns = {"prompt": prompts, "completion": [joint + text for text in completions]}
-    used = {written, *(name for _, name, _, _ in string.Formatter().parse(template))}
-    return pa.table(columns | {name: table[name] for name in table.column_names if name not in used})
+        columns = {"prompt": prompts, "completion": [joint + text if text else "" for text in completions]}
+    made_from = {*used.values(), _beside(ADDED, written)}
+    others = [name for name in table.column_names if name not in made_from]
+    return pa.table(columns | {_beside(columns, name): table[name] for name in others})
 
 
 def export_kept(folder: RunFolder, round_: int, arm: str, path: Path, form: Form = "columns") -> int:
@@ -96,7 +96,6 @@ def export_kept(folder: RunFolder, round_: int, arm: str, path: Path, form: Form
 
     Raises:
         ConfigError: The suffix is another one, or see `kept_table` and `prompt_table`.
-        DataError: See `kept_table`.
         StorageError: The file could not be written.
     """
     suffix = path.suffix.lower()
@@ -129,6 +128,11 @@ def _check_round(folder: RunFolder, round_: int, arm: str) -> None:
             got=round_,
             expected=f"one of {', '.join(map(str, keeping))}" if keeping else "an arm that keeps samples",
         )
+
+
+def _beside(names: Container[str], name: str) -> str:
+    """What a column of the data is called beside others of these names."""
+    return f"data_{name}" if name in names else name
 
 
 def _arrow(column: Column) -> pa.Array:

@@ -18,10 +18,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as e:
         reason = e.strerror or str(e)
-        raise StorageError(
-            f"cannot write {path}: {reason}",
-            fix="make room or choose another folder; finished rounds are safe",
-        ) from e
+        misplaced = isinstance(e, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        fix = "choose a file in a folder that is there" if misplaced else "make room or choose another folder"
+        raise StorageError(f"cannot write {path}: {reason}", fix=f"{fix}; finished rounds are safe") from e
 
 
 def write_file(path: Path, content: bytes) -> None:

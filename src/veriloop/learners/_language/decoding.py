@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from ...errors import VeriloopError
 from .backends import Decoding
 
 STAYING = 0.75
@@ -28,6 +29,9 @@ def write(
     Prompts of like length share a batch, padded at the left. Row i draws with its own numbers, ``rng``'s
     i-th row of uniforms, so that it does not matter which rows it shares a batch with, but for the rounding
     of the model's arithmetic.
+
+    Raises:
+        VeriloopError: The model's weights make no numbers.
     """
     shape = (len(prompts), decoding.max_new_tokens)
     uniforms = rng.random(shape) if decoding.temperature else np.zeros(shape)
@@ -78,6 +82,11 @@ def _write_batch(
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
+        if step == 0 and logits.isnan().any():
+            raise VeriloopError(
+                "the language model gives no numbers (NaN)",
+                fix="check its weights; a model that was trained here may need a lower learning_rate",
+            )
         tokens = choose(logits, decoding, chance[rows, step])
         going &= ~torch.isin(tokens, stops)
         for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,10 +38,11 @@ def find(name: str) -> Language:
         DataError: It is nowhere, or cannot be read; the message says what to download, and where to put it.
     """
     root = os.environ.get("VERILOOP_DATA")
-    places = [Path(name), *([Path(root, name), Path(root, Path(name).name)] if root else [])]
+    here = Path(name).expanduser()
+    places = [here, *([Path(root, name), Path(root, here.name)] if root else [])]
     found = next((place for place in places if (place / "config.json").is_file()), None)
-    if found is None and (Path(name).exists() or name.startswith(("/", ".")) or name.count("/") > 1):
-        looked = " or ".join(str(place / "config.json") for place in places)
+    if found is None and (here.exists() or name.startswith(("/", ".", "~")) or name.count("/") > 1):
+        looked = " or ".join(dict.fromkeys(str(place / "config.json") for place in places))
         raise DataError(f"no model in {name!r}", got=f"no file {looked}", expected=MODEL_FOLDER)
     try:
         return _load(found or name)
@@ -79,7 +81,7 @@ def save(language: Language, directory: Path) -> None:
     Raises:
         OSError: Something could not be written.
     """
-    with _without_bars():
+    with _silent():
         try:
             language.model.save_pretrained(directory)
             language.tokenizer.save_pretrained(directory)
@@ -107,13 +109,22 @@ def load(directory: Path) -> Language:
 def _load(place: Path | str) -> Language:
     local = isinstance(place, Path)
     tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=local)
-    with _without_bars():
+    with _silent():
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            place, local_files_only=local, dtype="auto", output_loading_info=True
+            place,
+            local_files_only=local,
+            dtype="auto",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, in one line
         )
     model, info = loaded
     if info["missing_keys"]:  # they would be filled with random numbers
         raise ValueError(f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}")
+    if info["mismatched_keys"]:
+        names = sorted(str(key[0]) for key in info["mismatched_keys"])
+        raise ValueError(f"weights of other shapes than config.json says: {', '.join(names[:3])}")
+    if any(name.endswith("ForMaskedLM") for name in model.config.architectures or ()):
+        raise ValueError(f"{model.config.architectures[0]} fills in words, and cannot go on with a text")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise ValueError(
             f"the tokenizer has {len(tokenizer)} tokens, the model "
@@ -130,12 +141,15 @@ def stop_tokens(language: Language) -> frozenset[int]:
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    # A round has a progress display of its own.
-    shown = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
+def _silent() -> Iterator[None]:
+    # A round has a progress display of its own, and an error is told in one line, by us.
+    logging = transformers.utils.logging
+    shown, before = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(before)
         if shown:
-            transformers.utils.logging.enable_progress_bar()
+            logging.enable_progress_bar()

@@ -36,11 +36,23 @@ class Prompt(Checked, frozen=True):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        try:
+            if not all(self.columns):
+                raise ValueError("there is no column's name in the braces")
+            self.template.format(**dict.fromkeys(self.columns, "a text"))
+        except (ValueError, LookupError, AttributeError) as e:
+            raise ConfigError(
+                f"prompt.template ({e})",
+                got=self.template,
+                expected="names of columns in braces, such as {document}",
+                fix="write {{ and }} for braces themselves",
+            ) from None
         if self.shorten not in self.columns:
             raise ConfigError(
                 "prompt.shorten",
                 got=self.shorten,
                 expected=f"a column that the template names ({', '.join(self.columns) or 'it names none'})",
+                fix="name columns as the data's setting columns does: document, reference, those of keep",
             )
         if self.completion in self.columns:
             raise ConfigError(
@@ -51,10 +63,7 @@ class Prompt(Checked, frozen=True):
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that the template names, in order."""
-        try:
-            named = [name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None]
-        except ValueError as e:
-            raise ConfigError(f"prompt.template ({e})", got=self.template) from None
+        named = [name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None]
         return tuple(dict.fromkeys(named))
 
 
@@ -82,6 +91,8 @@ class Formatter:
                 "prompt.chat is set, but the tokenizer has no chat template",
                 fix="set chat: false, or take the model's instruct version",
             )
+        if prompt.chat:
+            self._try_chat()
 
     def prompts(self, samples: Samples) -> list[str]:
         """The filled template of each row, cut to ``max_tokens``.
@@ -119,14 +130,21 @@ class Formatter:
         return cut
 
     def prompt_ids(self, texts: list[str]) -> list[Ids]:
-        """Filled templates as token ids, with what the chat template or the tokenizer puts in front."""
+        """Filled templates as token ids, with what the chat template or the tokenizer puts in front.
+
+        Raises:
+            DataError: One has none.
+        """
         if not texts:
             return []
         if self.prompt.chat:
             texts = [self._as_message(text) for text in texts]
         ids = self.tokenizer(texts, add_special_tokens=not self.prompt.chat)["input_ids"]
         # Some tokenizers end every text; a prompt is to be gone on with.
-        return [i[:-1] if i[-1:] == [self.tokenizer.eos_token_id] else i for i in ids]
+        ids = [i[:-1] if i[-1:] == [self.tokenizer.eos_token_id] else i for i in ids]
+        if not all(ids):
+            raise DataError("a prompt without a token", got=texts[ids.index([])], fix="drop its row")
+        return ids
 
     def completion_ids(self, samples: Samples, most: int) -> list[Ids]:
         """What follows each prompt: the completion and the end-of-text token, ``most`` tokens of it.
@@ -153,6 +171,15 @@ class Formatter:
     def _as_message(self, text: str) -> str:
         message = [{"role": "user", "content": text}]
         return str(self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+
+    def _try_chat(self) -> None:
+        try:
+            self._as_message("a text")
+        except Exception as e:  # a template is a program: it may refuse, or be broken in any way
+            raise DataError(
+                f"the tokenizer's chat template takes no single message of a user ({e})",
+                fix="mend chat_template in the model's folder, or set chat: false",
+            ) from e
 
     def _excess(self, texts: dict[int, str]) -> dict[int, int]:
         """By how many tokens prompts are too long, for those that are."""
