@@ -109,6 +109,18 @@ def test_best_of_four_for_each_prompt(config: dict[str, Any], tmp_path: Path) ->
             assert abs(int(kept.texts("summary")[i]) - kept.array("answer")[i]) <= min(missed)
 
 
+def test_with_fewer_places_than_prompts_each_round_draws_its_prompts(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    few = {**config, "balance": "id", "rounds": 3, "schedule": {"kind": "constant", "n": 6}}
+    folder = run(plan_from(few), tmp_path / "run")
+    served = [frozenset(folder.kept(k, "verified").texts("id")) for k in (1, 2, 3)]
+    assert [len(prompts) for prompts in served] == [6, 6, 6]
+    assert len(set(served)) == 3
+    generated = [r.counts.generated for r in folder.records() if r.round > 0]
+    assert generated == [24, 24, 24], "none for a prompt without a place"
+
+
 def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_from(config)
     folder = run(plan, tmp_path / "run")

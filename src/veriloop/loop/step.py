@@ -17,7 +17,7 @@ from ..generator import Generator
 from ..metrics.base import Evaluation
 from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
-from ..rules.acceptance import Selection
+from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.folder import KeptRounds
 from ..verifiers.base import Verifier
@@ -210,9 +210,14 @@ def opened(
     wanted = arm.schedule.wanted(address.round)
     if pool is not None:
         pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
+    places = quota(wanted, pool, arm.balance)
+    if pool is not None and not all(places.values()):
+        # Nothing is kept of a group without a place: no candidates are made for it.
+        having = [group for group, n in places.items() if n]
+        pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
         Candidates(generator, verifier, pool, address, context.plan.threads),
-        arm.acceptance.open(quota(wanted, pool, arm.balance), context.data.train, arm.balance),
+        arm.acceptance.open(places, context.data.train, arm.balance),
         arm.max_candidates or CANDIDATES_PER_KEPT * wanted,
     )
 
