@@ -479,8 +479,8 @@ def test_language_models(case, veriloop, language, tmp_path, monkeypatch):
 
 
 UNKEPT = {
-    "all rejected": ("never", "0 accepted, 40 rejected, 0 abstained, 0 kept", "or set on_exhausted to stop"),
-    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "on_exhausted to stop"),
+    "all rejected": ("never", "0 accepted, 40 rejected, 0 abstained, 0 kept", "In a new --out, raise max_"),
+    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "--out, mend the check,"),
 }
 
 

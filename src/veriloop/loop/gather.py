@@ -25,6 +25,9 @@ from ..verifiers.base import PLACE, AwaitingVerdicts, Verifier
 REASON = "_reason"
 """The column of the rejected candidates that holds what the verifier said of them."""
 
+REASONS = 5
+"""How many of the reasons for abstaining a record tells."""
+
 REASON_LENGTH = 200
 """The longest reason that is kept, in characters."""
 
@@ -71,6 +74,11 @@ class Gathered:
     abstentions: Counter[str]
     wanted: int
     seconds: dict[str, float]
+
+    @property
+    def commonest(self) -> dict[str, int]:
+        """The commonest reasons for abstaining, as a record tells them."""
+        return dict(self.abstentions.most_common(REASONS))
 
 
 def gather(

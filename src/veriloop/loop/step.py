@@ -22,10 +22,7 @@ from ..samples import Samples
 from ..store.folder import KeptRounds
 from ..verifiers.base import Verifier
 from .gather import Candidates, Gathered, condition_rows, gather, quota
-from .plan import CANDIDATES_PER_KEPT, Arm, Plan
-
-REASONS = 5
-"""How many of the reasons for abstaining a record tells."""
+from .plan import Arm, Plan
 
 LOOKED_AT = 10_000
 """Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
@@ -94,6 +91,16 @@ class ArmStop(VeriloopError):
     """An arm ends early, as its ``on_exhausted: stop`` asks."""
 
 
+class NothingKept(ExhaustedError):
+    """A round kept nothing to train on.
+
+    Attributes:
+        gathered: What became of its candidates. It stays in the process that raised the error.
+    """
+
+    gathered: Gathered
+
+
 def begin(context: Context) -> tuple[State, RoundRecord]:
     """Round 0: train the start model that all arms share, and measure it.
 
@@ -133,8 +140,8 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     Equal arguments give equal results, in any process and with any executor.
 
     Raises:
-        ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``, or it kept
-            nothing to train on.
+        ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``.
+        NothingKept: It did, and kept nothing to train on.
         ArmStop: It did, and the arm says ``stop``.
     """
     arm, number = context.arm, state.round + 1
@@ -163,7 +170,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         arm=context.name,
         round=number,
         counts=gathered.counts if gathered else Counts(),
-        abstentions=dict(gathered.abstentions.most_common(REASONS)) if gathered else {},
+        abstentions=gathered.commonest if gathered else {},
         trained_on=len(training),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
         metrics=metrics,
@@ -218,7 +225,7 @@ def opened(
     return (
         Candidates(generator, verifier, pool, address, context.plan.threads),
         arm.acceptance.open(places, context.data.train, arm.balance),
-        arm.max_candidates or CANDIDATES_PER_KEPT * wanted,
+        arm.limit(address.round),
     )
 
 
@@ -267,14 +274,18 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int)
     got += f", {counts.kept} kept"
     if action == "stop":
         raise ArmStop(what, got=got, expected=gathered.wanted)
-    if action == "raise" or counts.kept == 0:
-        other = "train_with_fewer or stop" if counts.kept else "stop"
-        raise ExhaustedError(
-            what,
-            got=got,
-            expected=gathered.wanted,
-            fix=f"raise max_candidates, relax the acceptance, or set on_exhausted to {other}",
-        )
+    other = "train_with_fewer or stop" if counts.kept else "stop"
+    # More candidates or a milder rule help nothing where no candidate was judged.
+    judged = counts.abstained < counts.generated
+    change = "raise max_candidates, relax the acceptance" if judged else "mend the check"
+    # The rounds in a folder belong to its configuration, which cannot be changed there.
+    fix = f"in a new --out, {change}, or set on_exhausted to {other}"
+    if counts.kept == 0:
+        nothing = NothingKept(what, got=got, expected=gathered.wanted, fix=fix)
+        nothing.gathered = gathered
+        raise nothing
+    if action == "raise":
+        raise ExhaustedError(what, got=got, expected=gathered.wanted, fix=fix)
 
 
 class _Clock:
