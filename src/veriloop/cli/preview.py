@@ -28,6 +28,8 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
     for name, arm in seen.arms.items():
         if why := why_abstained(arm):
             typer.echo(f"{name}, tiny round: the verifier {why}")
+        if arm.counts.generated and not arm.counts.kept:
+            typer.echo(f"{name}, tiny round: nothing was kept; estimated is a run up to its limits")
     typer.echo(f"start model: {seen.start_samples:,} samples, {duration(seen.start_seconds)}")
     if seen.prompts_cut:
         typer.echo(cut_line(seen.prompts_cut))
