@@ -152,7 +152,7 @@ SETTINGS = {
     "never accepted": (
         {"acceptance": {"kind": "threshold", "at": 99}, "max_candidates": 100},
         "100 candidates were not enough",
-        "Raise max_candidates",
+        "In a new --out, raise max_candidates",
     ),
 }
 
@@ -395,7 +395,7 @@ END = "<|end|>"
 
 
 @pytest.fixture
-def language(tmp_path, config):
+def language(tmp_path, config, monkeypatch):
     """Writes a configuration that trains a tiny language model on questions, with changes to it."""
     pytest.importorskip("transformers")
     from veriloop.testing.language import save_tiny_language
@@ -405,6 +405,7 @@ def language(tmp_path, config):
     (tmp_path / "no_checks.py").write_text(
         "def never(row):\n    return False\ndef fails(row):\n    return row['answer']"
     )
+    monkeypatch.chdir(tmp_path)  # where the checks can be imported from
     save_tiny_language(tmp_path / "model", [row["document"] for row in rows])
 
     def write(learner: dict, **changes) -> Path:
@@ -479,15 +480,14 @@ def test_language_models(case, veriloop, language, tmp_path, monkeypatch):
 
 
 UNKEPT = {
-    "all rejected": ("never", "0 accepted, 40 rejected, 0 abstained, 0 kept", "or set on_exhausted to stop"),
-    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "on_exhausted to stop"),
+    "all rejected": ("never", "0 accepted, 40 rejected, 0 abstained, 0 kept", "In a new --out, raise max_"),
+    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "--out, mend the check,"),
 }
 
 
 @pytest.mark.parametrize("case", UNKEPT)
-def test_nothing_to_train_on(case, veriloop, language, tmp_path, monkeypatch):
+def test_nothing_to_train_on(case, veriloop, language, tmp_path):
     function, *fragments = UNKEPT[case]
-    monkeypatch.chdir(tmp_path)
     verifier = {"kind": "function", "function": f"no_checks:{function}"}
     path = language({}, verifier=verifier, on_exhausted="train_with_fewer")
     _assert_refused(veriloop("run", path, "--out", "run", "--plain"), *fragments)

@@ -38,6 +38,19 @@ def tokens(text: str, stem: bool = True) -> list[str]:
     return [_stem(word) for word in words] if stem else words
 
 
+def check_reference(columns: Sequence[str], reference: str) -> None:
+    """Refuse samples with ``columns`` that have none called ``reference``.
+
+    Raises:
+        DataError: There is none.
+    """
+    if reference not in columns:
+        raise DataError(
+            f"nothing to compare texts with: there is no column {reference!r}",
+            fix="set the data's columns.reference to the column that holds what should be written",
+        )
+
+
 def token_pairs(
     samples: Samples, written: str, reference: str, stem: bool
 ) -> list[tuple[list[str], list[str]]]:
@@ -47,11 +60,7 @@ def token_pairs(
         DataError: A column is missing or holds no text.
         MissingExtraError: ``stem``, and nltk is not installed.
     """
-    if reference not in samples:
-        raise DataError(
-            f"nothing to compare texts with: there is no column {reference!r}",
-            fix="set the data's columns.reference to the column that holds what should be written",
-        )
+    check_reference(list(samples), reference)
     texts = zip(samples.texts(written), samples.texts(reference), strict=True)
     return [(tokens(text, stem), tokens(wanted, stem)) for text, wanted in texts]
 

@@ -29,6 +29,7 @@ def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tm
     assert (called.code, outcome["status"]) == (0, "waiting")
     assert "on 60 samples" in outcome["reason"]
     assert [r.round for r in RunFolder(out).records() if r.arm == "verified"] == [0, 1]
-    called = veriloop("preview", config, *options)
+    assert veriloop("preview", config, *options).code == 0, "its round is the first, which people have judged"
+    called = veriloop("preview", config, *options, "--set", "seed=1")
     assert called.code == 2
     assert "waiting for verdicts of people on " in called.err

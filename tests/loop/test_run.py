@@ -145,7 +145,8 @@ def test_kept_samples_say_where_they_are_from(tiny_plan, tmp_path):
 
 
 def test_too_few_is_an_error_unless_the_arm_says_otherwise(tiny_plan, tmp_path):
-    with pytest.raises(ExhaustedError, match=r"round 1: 300 candidates were not enough.*0 kept"):
+    what, fix = "round 1: 300 candidates were not enough", "In a new --out, raise max_candidates"
+    with pytest.raises(ExhaustedError, match=rf"{what}.*0 kept.*{fix}"):
         run(tiny_plan(**NEVER), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     assert folder.manifest().status == "failed"
@@ -219,7 +220,58 @@ def test_the_end_is_an_event(tiny_plan, tmp_path):
 
 def test_preview_counts_and_leaves_nothing(tiny_plan):
     seen = preview(tiny_plan())
-    assert seen.arms["verified"].counts.kept == 200
+    assert seen.arms["verified"].counts.kept == 60
     assert seen.arms["verified"].estimated_candidates == pytest.approx(3 * 600, rel=0.02)
     assert seen.estimated_seconds > 0
     assert seen.estimated_disk_mb > 0
+
+
+HALF = {
+    "verifier": {"kind": f"{TINY}:TinyVerifier", "mode": "decide"},
+    "acceptance": "accept_all",
+    "arms": ["verified"],
+    "balance": None,
+}
+
+
+def test_preview_shows_a_plan_that_runs(tiny_plan, tmp_path):
+    plan = tiny_plan(**HALF, schedule={"kind": "constant", "n": 10}, max_candidates=60, rounds=1)
+    record = run(plan, tmp_path / "run").records()[-1]
+    seen = preview(plan).arms["verified"]
+    assert seen.counts == record.counts, "so small a round is tried as it is"
+    assert seen.counts.kept == 10
+    assert seen.estimated_candidates == record.counts.generated
+
+
+def test_preview_estimates_within_the_limit_of_candidates(tiny_plan):
+    seen = preview(tiny_plan(schedule={"kind": "constant", "n": 5_000}, max_candidates=4_000, rounds=2))
+    assert seen.arms["verified"].counts.kept == 200
+    assert seen.arms["verified"].estimated_candidates == 2 * 4_000
+
+
+@pytest.mark.parametrize("limit", [None, 5_000])
+def test_preview_of_a_strict_check_is_over_soon(tiny_plan, limit):
+    strict = {**HALF, "acceptance": {"kind": "threshold", "at": -0.2}, "verifier": f"{TINY}:TinyVerifier"}
+    n = {"kind": "constant", "n": 5_000}
+    seen = preview(tiny_plan(**strict, schedule=n, max_candidates=limit, rounds=1)).arms["verified"]
+    assert seen.counts.generated == 1_000
+    assert 0 < seen.counts.kept < 100
+    wanted = 5_000 * 1_000 / seen.counts.kept
+    assert seen.estimated_candidates == pytest.approx(limit or wanted, abs=1)
+
+
+def test_preview_of_a_plan_that_keeps_nothing_says_so_and_why(tiny_plan):
+    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "abstain": 1.0}}
+    seen = preview(tiny_plan(**silent, schedule={"kind": "constant", "n": 10})).arms["verified"]
+    assert seen.counts.kept == 0
+    assert seen.counts.abstained == seen.counts.generated == 1_000
+    assert seen.abstentions == {"no reason given": 1_000}
+    assert seen.estimated_seconds > 0
+
+
+def test_a_steep_rule_has_the_candidates_that_it_needs(tiny_plan):
+    verifier = {"kind": f"{TINY}:TinyVerifier", "abstain": 0.3}
+    steep = {"kind": "top_fraction", "fraction": 0.05}
+    seen = preview(tiny_plan(acceptance=steep, verifier=verifier, arms=["verified"])).arms["verified"]
+    assert seen.counts.kept == 60
+    assert seen.counts.generated > 1_200

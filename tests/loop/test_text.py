@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from veriloop.config import plan_from
-from veriloop.errors import ExhaustedError
+from veriloop.errors import ConfigError, DataError, ExhaustedError, VeriloopError
 from veriloop.events import PromptsCut
 from veriloop.generator import Generator
 from veriloop.learners.base import Learner
@@ -109,6 +109,18 @@ def test_best_of_four_for_each_prompt(config: dict[str, Any], tmp_path: Path) ->
             assert abs(int(kept.texts("summary")[i]) - kept.array("answer")[i]) <= min(missed)
 
 
+def test_with_fewer_places_than_prompts_each_round_draws_its_prompts(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    few = {**config, "balance": "id", "rounds": 3, "schedule": {"kind": "constant", "n": 6}}
+    folder = run(plan_from(few), tmp_path / "run")
+    served = [frozenset(folder.kept(k, "verified").texts("id")) for k in (1, 2, 3)]
+    assert [len(prompts) for prompts in served] == [6, 6, 6]
+    assert len(set(served)) == 3
+    generated = [r.counts.generated for r in folder.records() if r.round > 0]
+    assert generated == [24, 24, 24], "none for a prompt without a place"
+
+
 def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_from(config)
     folder = run(plan, tmp_path / "run")
@@ -134,9 +146,58 @@ def test_prompts_that_are_too_long_are_counted_once(config: dict[str, Any], tmp_
 
 def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tmp_path: Path) -> None:
     config["verifier"] = {**config["verifier"], "columns": ["summary"]}
-    with pytest.raises(ExhaustedError, match=r"80 abstained \(most often: KeyError: 'answer'\)"):
+    why = r"80 abstained \(most often: KeyError: 'answer'\)"
+    with pytest.raises(ExhaustedError, match=f"{why}.*In a new --out, mend the check"):
         run(plan_from({**config, "max_candidates": 80}), tmp_path / "run")
     assert len(RunFolder(tmp_path / "run").records()) == 1
+
+
+CALL = {"kind": "function", "function": "sums:nearness"}
+MISSING = {**CALL, "function": "sums:missing"}
+MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
+    "function": (
+        {"verifier": MISSING},
+        ConfigError,
+        r"arms\.verified\.verifier: cannot import the function 'sums:missing'",
+    ),
+    "columns": (
+        {"verifier": {**CALL, "columns": ["summary", "tests"]}},
+        ConfigError,
+        r"arms\.verified\.verifier: columns: got 'tests', expected names among id, document, answer, summary",
+    ),
+    "metric": ({"metrics": [MISSING]}, ConfigError, r"metrics\.function: cannot import the function"),
+    "in a cutoff": (
+        {"verifier": {"kind": "cutoff", "at": 0, "verifier": MISSING}},
+        ConfigError,
+        r"arms\.verified\.verifier: cannot import",
+    ),
+    "in an ensemble": (
+        {"verifier": {"kind": "weighted", "weights": [1, 1], "members": [CALL, MISSING]}},
+        ConfigError,
+        r"arms\.verified\.verifier: cannot import",
+    ),
+    "reference": ({"verifier": "reference"}, DataError, r"arms\.verified\.verifier: nothing to compare"),
+    "metric's reference": ({"metrics": ["rouge"]}, DataError, r"metrics\.rouge: nothing to compare texts"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_what_can_be_known_beforehand_is_said_before_anything_is_trained(
+    case: str, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, error, message = MISTAKES[case]
+    with monkeypatch.context() as during:
+        during.setattr(Guessing, "fit", lambda *_: pytest.fail("something was trained"))
+        with pytest.raises(error, match=message):
+            preview(plan_from({**config, **changes}))
+        with pytest.raises(error, match=message):
+            run(plan_from({**config, **changes}), tmp_path / "run")
+    run(plan_from(config), tmp_path / "run")
+
+
+def test_a_check_may_ask_for_all_that_a_candidate_has(config: dict[str, Any], tmp_path: Path) -> None:
+    columns = ["id", "document", "summary", "answer", "_round"]
+    run(plan_from({**config, "verifier": {**CALL, "columns": columns}}), tmp_path / "run")
 
 
 def test_why_a_check_abstained_is_in_the_record_and_beside_the_candidates(

@@ -16,7 +16,7 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
     """Run one tiny round of each arm, and estimate the whole run's time and disk. Leaves nothing behind."""
     from ..config import load_plan
     from ..loop import preview as preview_plan
-    from ..report.names import duration
+    from ..report.names import duration, why_abstained
     from .output import cut_line, print_json, print_table
 
     plan = load_plan(config, set_ or [])
@@ -25,6 +25,11 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
         print_json(seen.model_dump(mode="json"))
         return
     print_table(_table(seen))
+    for name, arm in seen.arms.items():
+        if why := why_abstained(arm):
+            typer.echo(f"{name}, tiny round: the verifier {why}")
+        if arm.counts.generated and not arm.counts.kept:
+            typer.echo(f"{name}, tiny round: nothing was kept; estimated is a run up to its limits")
     typer.echo(f"start model: {seen.start_samples:,} samples, {duration(seen.start_seconds)}")
     if seen.prompts_cut:
         typer.echo(cut_line(seen.prompts_cut))

@@ -57,6 +57,20 @@ def answers(name: str, rows: Sequence[dict[str, Any]], timeout: float, workers: 
     return found
 
 
+def check_import(name: str) -> None:
+    """Import the function in a process that ends at once.
+
+    Raises:
+        ConfigError: It cannot be imported.
+    """
+    worker = _Worker(name, IMPORT_LIMIT)
+    try:
+        _ready([worker])
+        worker.hear()
+    finally:
+        worker.end()
+
+
 def _ready(crew: list["_Worker"]) -> list["_Worker"]:
     """Those who have answered, died, or had their time; at least one."""
     left = min(worker.deadline for worker in crew) - time.monotonic()

@@ -1,13 +1,15 @@
 """A function by its name: what it may see, and how long it may take."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, StringConstraints
 
+from ..errors import ConfigError
 from ..parts import Checked
 from ..samples import Samples
-from ._answers import answers
+from ._answers import answers, check_import
 from ._row_worker import Answer
 
 
@@ -43,6 +45,17 @@ class Call(Checked, frozen=True):
             DataError: A column of ``columns`` is missing.
         """
         return answers(self.function, _rows(samples, self.columns), self.timeout, self.workers)
+
+    def check_call(self, columns: Sequence[str]) -> None:
+        """Find out before any sample is there whether the function can be called on samples with ``columns``.
+
+        Raises:
+            ConfigError: It cannot be imported, or a column of its own ``columns`` will be missing.
+        """
+        for name in self.columns or ():
+            if name not in columns:
+                raise ConfigError("columns", got=name, expected=f"names among {', '.join(columns)}")
+        check_import(self.function)
 
 
 def _rows(samples: Samples, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:

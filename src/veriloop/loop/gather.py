@@ -25,6 +25,9 @@ from ..verifiers.base import PLACE, AwaitingVerdicts, Verifier
 REASON = "_reason"
 """The column of the rejected candidates that holds what the verifier said of them."""
 
+REASONS = 5
+"""How many of the reasons for abstaining a record tells."""
+
 REASON_LENGTH = 200
 """The longest reason that is kept, in characters."""
 
@@ -71,6 +74,11 @@ class Gathered:
     abstentions: Counter[str]
     wanted: int
     seconds: dict[str, float]
+
+    @property
+    def commonest(self) -> dict[str, int]:
+        """The commonest reasons for abstaining, as a record tells them."""
+        return dict(self.abstentions.most_common(REASONS))
 
 
 def gather(
@@ -146,6 +154,9 @@ def gather(
 def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[Group, int]:
     """How many of the ``wanted`` samples to keep of each group: equal numbers, the first ones one more.
 
+    With fewer wanted samples than groups, the groups that come first among the conditions get one each. The
+    conditions are in a round's own order, so that each round has others.
+
     Raises:
         ConfigError: ``balance`` names no column of the conditions with one number or text for each row.
     """
@@ -154,9 +165,11 @@ def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[
     if conditions is None or balance not in conditions or np.ndim(conditions[balance]) != 1:
         known = "none" if conditions is None else ", ".join(conditions)
         raise ConfigError("balance", got=balance, expected=f"a column of the conditions ({known})")
-    groups = np.unique(np.asarray(conditions[balance])).tolist()
+    groups, first = np.unique(np.asarray(conditions[balance]), return_index=True)
     each, left = divmod(wanted, len(groups))
-    return {group: each + (i < left) for i, group in enumerate(groups)}
+    order = np.arange(len(groups)) if each else np.argsort(first)
+    one_more = set(order[:left].tolist())
+    return {group: each + (i in one_more) for i, group in enumerate(groups.tolist())}
 
 
 def condition_rows(conditions: Samples | None, first: int, size: int) -> Samples | None:

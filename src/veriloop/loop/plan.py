@@ -76,6 +76,11 @@ class Arm(Checked, frozen=True):
             )
         return self
 
+    def limit(self, round_: int) -> int:
+        """The most candidates that round ``round_`` of an arm that trains on kept samples makes."""
+        assert self.schedule is not None
+        return self.max_candidates or CANDIDATES_PER_KEPT * self.schedule.wanted(round_)
+
 
 class Plan(Checked, frozen=True):
     """A whole run. Equal plans give equal results, apart from wall-clock times.

@@ -10,13 +10,17 @@ from ..events import Event, PromptsCut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
+from ..rng import Address
 from ..rules.schedule import Constant
-from .plan import Plan
+from .plan import Arm, Plan
 from .run import load_data, save_state
-from .step import Context, State, begin, step
+from .step import Context, NothingKept, State, begin, opened, step
 
 TINY = 200
-"""How many samples the tiny round keeps: enough to time, few enough to be over in seconds."""
+"""How many samples the tiny round keeps at most: enough to time, few enough to be over in seconds."""
+
+TINY_CANDIDATES = 5 * TINY
+"""How many candidates it makes at most, unless the acceptance rule needs more from the start."""
 
 
 class ArmPreview(BaseModel):
@@ -24,16 +28,19 @@ class ArmPreview(BaseModel):
 
     Attributes:
         counts: Of the tiny round.
-        seconds: Of the tiny round, by stage.
-        estimated_candidates: Over all rounds, at the tiny round's acceptance rate.
-        estimated_seconds: Over all rounds. Fitting and generating are taken to grow with the number of
-            samples; early stopping of a fit can make this wrong by a small factor.
+        abstentions: Why its verifier abstained, as in `RoundRecord`.
+        seconds: Of the tiny round, by stage; it was not trained on anything if it kept nothing.
+        estimated_candidates: Over all rounds, at the tiny round's acceptance rate and within the arm's limit.
+        estimated_seconds: Over all rounds. Generating and judging are taken to grow with the number of
+            candidates, fitting with that of kept samples; early stopping of a fit can make this wrong by a
+            small factor.
         estimated_disk_mb: Over all rounds.
     """
 
     model_config = ConfigDict(frozen=True)
 
     counts: Counts
+    abstentions: dict[str, int] = {}
     seconds: dict[str, float]
     estimated_candidates: int
     estimated_seconds: float
@@ -65,6 +72,9 @@ class Preview(BaseModel):
 def preview(plan: Plan) -> Preview:
     """Train the start model, run one tiny round of each arm, and estimate the whole run.
 
+    A tiny round keeps at most `TINY` samples and makes a bounded number of candidates. So it may keep fewer
+    than it wants, or nothing, of a plan that runs.
+
     Nothing is left on disk. The start model is trained in full, so this takes as long as that, plus
     some seconds.
     """
@@ -91,23 +101,53 @@ def preview(plan: Plan) -> Preview:
 
 
 def _kept_arm(plan: Plan, name: str, context: Context, state: State) -> ArmPreview:
-    schedule = plan.arms[name].schedule
-    assert schedule is not None  # Arm checks it for every arm that trains on kept samples.
-    tiny_arm = plan.arms[name].model_copy(update={"schedule": Constant(n=TINY)})
-    tiny = plan.model_copy(update={"arms": {name: tiny_arm}})
-    after, record = step(state, Context(tiny, name, context.data, Serial(), context.emit))
-    wanted = [schedule.wanted(k) for k in range(1, plan.rounds + 1)]
-    scale = sum(wanted) / TINY
-    model_mb, kept_mb = _megabytes(after)
-    by_size = sum(record.seconds.get(stage, 0.0) for stage in ("generate", "verify", "fit"))
-    by_round = sum(record.seconds.get(stage, 0.0) for stage in ("update", "evaluate"))
+    arm = plan.arms[name]
+    tiny = Context(_tiny(plan, name, context, state), name, context.data, Serial(), context.emit)
+    try:
+        after, record = step(state, tiny)
+        counts, abstentions, seconds = record.counts, record.abstentions, record.seconds
+    except NothingKept as nothing:
+        # Worth seeing all the same: what the candidates cost, and why none was kept.
+        counts, seconds = nothing.gathered.counts, nothing.gathered.seconds
+        abstentions, after = nothing.gathered.commonest, replace(state, verifier=None)
+    per_kept = counts.generated / max(counts.kept, 1)
+    candidates = [min(arm.limit(k), n * per_kept) for k, n in enumerate(_wanted(plan, arm), 1)]
+    # Kept samples are the same share of the candidates in every round, so both grow alike.
+    scale = sum(candidates) / counts.generated
+    model_mb, samples_mb = _megabytes(after)
+    by_size = sum(seconds.get(stage, 0.0) for stage in ("generate", "verify", "fit"))
+    by_round = sum(seconds.get(stage, 0.0) for stage in ("update", "evaluate"))
     return ArmPreview(
-        counts=record.counts,
-        seconds=record.seconds,
-        estimated_candidates=round(record.counts.generated * scale),
+        counts=counts,
+        abstentions=abstentions,
+        seconds=seconds,
+        estimated_candidates=round(sum(candidates)),
         estimated_seconds=by_size * scale + by_round * plan.rounds,
-        estimated_disk_mb=kept_mb * scale + model_mb * plan.rounds,
+        estimated_disk_mb=samples_mb * scale + model_mb * plan.rounds,
     )
+
+
+def _wanted(plan: Plan, arm: Arm) -> list[int]:
+    assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
+    return [arm.schedule.wanted(k) for k in range(1, plan.rounds + 1)]
+
+
+def _tiny(plan: Plan, name: str, context: Context, state: State) -> Plan:
+    """The plan with one arm only, which keeps few samples, makes few candidates, and takes what it gets."""
+    arm = plan.arms[name]
+    n = min(TINY, max(_wanted(plan, arm)))
+    few = arm.model_copy(update={"schedule": Constant(n=n), "on_exhausted": "train_with_fewer"})
+    small = plan.model_copy(update={"arms": {name: few}})
+    _, selection, limit = opened(
+        state.generator,
+        state.verifier,
+        Context(small, name, context.data, Serial(), context.emit),
+        Address(plan.seed, name, state.round + 1),
+    )
+    # A rule that takes the best of many needs these many from the start. Twice that leaves room for
+    # candidates on which the verifier abstains, which have to be made up for.
+    most = min(limit, max(TINY_CANDIDATES, 2 * selection.shortfall()))
+    return small.model_copy(update={"arms": {name: few.model_copy(update={"max_candidates": most})}})
 
 
 def _real_arm(start: RoundRecord, context: Context) -> ArmPreview:
@@ -124,7 +164,7 @@ def _real_arm(start: RoundRecord, context: Context) -> ArmPreview:
 
 
 def _megabytes(state: State) -> tuple[float, float]:
-    """The size on disk of a round's models, and of its kept samples."""
+    """The size on disk of a round's models, and of the samples that it keeps or sets aside."""
     with tempfile.TemporaryDirectory() as scratch:
         save_state(state, Path(scratch))
         sizes = {p.name: p.stat().st_size / 2**20 for p in Path(scratch).rglob("*") if p.is_file()}

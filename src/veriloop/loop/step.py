@@ -10,22 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import RealData
-from ..errors import ExhaustedError, VeriloopError
+from ..errors import ConfigError, DataError, ExhaustedError, VeriloopError
 from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted
 from ..executors.base import Executor
 from ..generator import Generator
 from ..metrics.base import Evaluation
 from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
-from ..rules.acceptance import Selection
+from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.folder import KeptRounds
-from ..verifiers.base import Verifier
+from ..verifiers.base import PLACE, Verifier
 from .gather import Candidates, Gathered, condition_rows, gather, quota
-from .plan import CANDIDATES_PER_KEPT, Arm, Plan
-
-REASONS = 5
-"""How many of the reasons for abstaining a record tells."""
+from .plan import Arm, Plan
 
 LOOKED_AT = 10_000
 """Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
@@ -94,12 +91,27 @@ class ArmStop(VeriloopError):
     """An arm ends early, as its ``on_exhausted: stop`` asks."""
 
 
+class NothingKept(ExhaustedError):
+    """A round kept nothing to train on.
+
+    Attributes:
+        gathered: What became of its candidates. It stays in the process that raised the error.
+    """
+
+    gathered: Gathered
+
+
 def begin(context: Context) -> tuple[State, RoundRecord]:
     """Round 0: train the start model that all arms share, and measure it.
 
     Returns:
         Its state, without a verifier, and its record under the arm name "start".
+
+    Raises:
+        ConfigError: A verifier or a metric knows beforehand that it will not do; nothing was trained.
+        DataError: Likewise.
     """
+    _check_ahead(context)
     clock = _Clock(context.emit, START, 0)
     address = Address(context.plan.seed)
     with clock.stage("fit"):
@@ -115,6 +127,37 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
         metrics=metrics,
         seconds=clock.seconds,
     )
+
+
+def _check_ahead(context: Context) -> None:
+    """Let verifiers and metrics find their mistakes before a model is trained.
+
+    Once round 0 is recorded, its folder refuses the corrected configuration.
+    """
+    data, plan = context.data, context.plan
+    checked: list[Verifier] = []
+    for name, arm in plan.arms.items():
+        if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
+            checked.append(arm.verifier)
+            with _named(f"arms.{name}.verifier"):
+                arm.verifier.check_ahead([*_columns(data.start, data.conditions), *PLACE])
+    for metric in plan.metrics:
+        with _named(f"metrics.{metric.kind}"):
+            metric.check_ahead(_columns(data.start, data.test_conditions or data.conditions))
+
+
+def _columns(trained_on: Samples, conditions: Samples | None) -> list[str]:
+    """The columns of what a generator makes: those that it was trained on, and those of its conditions."""
+    return list(dict.fromkeys([*trained_on, *(conditions or ())]))
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """A mistake inside is told with the part's name before it."""
+    try:
+        yield
+    except (ConfigError, DataError) as e:
+        raise type(e)(f"{part}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from None
 
 
 def _count_cut(generator: Generator, context: Context) -> None:
@@ -133,8 +176,8 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     Equal arguments give equal results, in any process and with any executor.
 
     Raises:
-        ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``, or it kept
-            nothing to train on.
+        ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``.
+        NothingKept: It did, and kept nothing to train on.
         ArmStop: It did, and the arm says ``stop``.
     """
     arm, number = context.arm, state.round + 1
@@ -163,7 +206,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         arm=context.name,
         round=number,
         counts=gathered.counts if gathered else Counts(),
-        abstentions=dict(gathered.abstentions.most_common(REASONS)) if gathered else {},
+        abstentions=gathered.commonest if gathered else {},
         trained_on=len(training),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
         metrics=metrics,
@@ -210,10 +253,15 @@ def opened(
     wanted = arm.schedule.wanted(address.round)
     if pool is not None:
         pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
+    places = quota(wanted, pool, arm.balance)
+    if pool is not None and not all(places.values()):
+        # Nothing is kept of a group without a place: no candidates are made for it.
+        having = [group for group, n in places.items() if n]
+        pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
         Candidates(generator, verifier, pool, address, context.plan.threads),
-        arm.acceptance.open(quota(wanted, pool, arm.balance), context.data.train, arm.balance),
-        arm.max_candidates or CANDIDATES_PER_KEPT * wanted,
+        arm.acceptance.open(places, context.data.train, arm.balance),
+        arm.limit(address.round),
     )
 
 
@@ -262,14 +310,18 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int)
     got += f", {counts.kept} kept"
     if action == "stop":
         raise ArmStop(what, got=got, expected=gathered.wanted)
-    if action == "raise" or counts.kept == 0:
-        other = "train_with_fewer or stop" if counts.kept else "stop"
-        raise ExhaustedError(
-            what,
-            got=got,
-            expected=gathered.wanted,
-            fix=f"raise max_candidates, relax the acceptance, or set on_exhausted to {other}",
-        )
+    other = "train_with_fewer or stop" if counts.kept else "stop"
+    # More candidates or a milder rule help nothing where no candidate was judged.
+    judged = counts.abstained < counts.generated
+    change = "raise max_candidates, relax the acceptance" if judged else "mend the check"
+    # The rounds in a folder belong to its configuration, which cannot be changed there.
+    fix = f"in a new --out, {change}, or set on_exhausted to {other}"
+    if counts.kept == 0:
+        nothing = NothingKept(what, got=got, expected=gathered.wanted, fix=fix)
+        nothing.gathered = gathered
+        raise nothing
+    if action == "raise":
+        raise ExhaustedError(what, got=got, expected=gathered.wanted, fix=fix)
 
 
 class _Clock:

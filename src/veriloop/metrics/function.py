@@ -1,5 +1,6 @@
 """A function of the user's own as metric: how often is the model right?"""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -30,6 +31,10 @@ class FunctionMean(Metric, Call, frozen=True):
     names: ClassVar[tuple[str, ...]] = ("check", "check_abstained")
 
     column: str = "summary"
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        self.check_call(columns)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -1,12 +1,13 @@
 """ROUGE on held-out pairs: does the text say what a person said?"""
 
+from collections.abc import Sequence
 from typing import ClassVar, get_args
 
 import numpy as np
 from typing_extensions import override
 
 from ..records import Estimate
-from ..rouge import Measure, f1, token_pairs
+from ..rouge import Measure, check_reference, f1, token_pairs
 from .base import Evaluation, Metric
 from .standard_errors import bootstrapped_mean
 from .texts import written
@@ -32,6 +33,10 @@ class Rouge(Metric, frozen=True):
     column: str = "summary"
     reference: str = "reference"
     stem: bool = True
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        check_reference(columns, self.reference)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -3,10 +3,10 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..advise.direction import Better, better
-from ..records import Estimate, RoundRecord
+from ..records import Counts, Estimate
 
 MISSING = "\N{EN DASH}"
 """Stands where there is no number."""
@@ -115,7 +115,21 @@ def with_error(estimate: Estimate) -> str:
     return f"{value:,.{places}f} ± {se:,.{places}f}"
 
 
-def why_abstained(record: RoundRecord) -> str:
+class Judged(Protocol):
+    """A round's candidates, as its record or its preview tells of them."""
+
+    @property
+    def counts(self) -> Counts:
+        """What became of them."""
+        ...
+
+    @property
+    def abstentions(self) -> dict[str, int]:
+        """On how many the verifier abstained, by its commonest reasons."""
+        ...
+
+
+def why_abstained(record: Judged) -> str:
     """Such as ``abstained on 12 of 400: took longer than 10 s (9), KeyError: 'answer' (3)``; or nothing."""
     if not record.abstentions:
         return ""

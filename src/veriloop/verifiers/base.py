@@ -65,6 +65,17 @@ class Verifier(Part, frozen=True):
         """Whether a score is the probability that the sample is real, as a rule by density ratio needs."""
         return False
 
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        """Say what is wrong before a run computes anything. Nothing, unless overridden.
+
+        Args:
+            columns: The names of all columns that the candidates will have.
+
+        Raises:
+            ConfigError: The verifier could not judge such candidates.
+            DataError: Likewise, because of the data.
+        """
+
     @abstractmethod
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         """Judge every one of ``samples``: one verdict each, in the same order.

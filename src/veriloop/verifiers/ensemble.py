@@ -33,6 +33,10 @@ class Cutoff(Verifier, frozen=True):
     at: float
 
     @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        self.verifier.check_ahead(columns)
+
+    @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         verdicts = self.verifier.verify(samples, rng)
         return verdicts.decide(verdicts.score >= self.at)
@@ -58,6 +62,11 @@ class Ensemble(Verifier, frozen=True):
     """
 
     members: Annotated[tuple[SerializeAsAny[Verifier], ...], Field(min_length=1)]
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        for member in self.members:
+            member.check_ahead(columns)
 
     @override
     def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:

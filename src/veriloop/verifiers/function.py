@@ -1,5 +1,7 @@
 """A function of the user's own as verifier: tests for code, an exact answer, a pattern."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from typing_extensions import override
 
@@ -17,6 +19,10 @@ class FunctionCheck(Verifier, Call, frozen=True):
 
     A worker starts in about 50 ms, beside the import of the function's module, for each chunk of candidates.
     """
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        self.check_call(columns)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

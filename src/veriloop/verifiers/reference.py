@@ -1,9 +1,11 @@
 """A reference as verifier: the text that resembles a person's most is the best."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from typing_extensions import override
 
-from ..rouge import Measure, f1, token_pairs
+from ..rouge import Measure, check_reference, f1, token_pairs
 from ..samples import Samples
 from ..verdicts import Verdicts
 from .base import Verifier
@@ -27,6 +29,10 @@ class ReferenceOverlap(Verifier, frozen=True):
     column: str = "summary"
     reference: str = "reference"
     stem: bool = True
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        check_reference(columns, self.reference)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
