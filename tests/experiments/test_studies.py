@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp
 
 from veriloop.config import plan_from
 from veriloop.experiments.runs import Job, Recorded
-from veriloop.experiments.studies import Curve, Line, Study, apart, curves, interval, summary
+from veriloop.experiments.studies import Curve, Line, Study, apart, curves, difference, interval, summary
 from veriloop.experiments.study_tables import cost_rows, markdown, outcome_cells, outcome_rows
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.store.folder import RunFolder
@@ -123,6 +123,13 @@ def test_arms_are_apart_when_their_intervals_are() -> None:
     assert apart(verified, unverified) is True
     assert apart(verified, verified) is False
     assert apart(*curves(STUDY, "frechet", RUNS[:1])[:2]) is None
+
+
+def test_arms_of_a_seed_are_compared_with_each_other() -> None:
+    verified, unverified, _ = curves(STUDY, "frechet", RUNS)
+    told = difference(verified, unverified)
+    np.testing.assert_allclose(told["values"], [5 - 16, 6 - 18, 3 - 15])
+    assert told["mean"] == pytest.approx(-35 / 3)
 
 
 def test_the_table_has_a_row_for_each_line() -> None:

@@ -10,7 +10,7 @@ from ..report.names import metric_name, short, signed
 from .base import Finding, Setting
 from .results import Measured
 from .runs import Recorded, failure, jobs_of, recorded, run_all
-from .studies import Study, apart, curves, summary
+from .studies import Study, apart, curves, difference, summary
 from .study_figures import study_figure
 from .study_page import Shown, experiment_page
 from .study_tables import cost_cells, cost_rows, markdown, outcome_cells, outcome_rows
@@ -120,12 +120,16 @@ def _figures(
 
 
 def _claim(comparison: Comparison, runs: Sequence[Recorded]) -> dict[str, Numbers]:
-    """By metric, the `summary` of both arms, and whether they end `apart`; empty without runs of `MAIN`."""
+    """By metric, the `summary` of both arms, and how they differ in the end; empty without runs of `MAIN`.
+
+    ``apart`` compares their intervals, ``difference`` is that of the arms of each seed, which have one start.
+    """
     claim: dict[str, Numbers] = {}
     for metric in comparison.claimed:
         found = curves(comparison.studies[MAIN], metric, runs)[:2]
         if len(found) == 2:
-            claim[metric] = {c.line.arm: summary(c, metric) for c in found} | {"apart": apart(*found)}
+            claim[metric] = {c.line.arm: summary(c, metric) for c in found}
+            claim[metric] |= {"apart": apart(*found), "difference": difference(*found)}
     return claim
 
 
@@ -133,10 +137,12 @@ def _claim_words(claim: Mapping[str, Numbers]) -> list[str]:
     words: list[str] = []
     for metric, numbers in claim.items():
         title = metric_name(metric).title
-        words += [f"{title}, {arm}: {course(of)}" for arm, of in numbers.items() if arm != "apart"]
+        arms = [arm for arm in numbers if arm not in {"apart", "difference"}]
+        words += [f"{title}, {arm}: {course(numbers[arm])}" for arm in arms]
         if numbers["apart"] is not None:
             words.append(
-                f"{title}: the arms' last 95 % intervals {'are' if numbers['apart'] else 'are not'} apart"
+                f"{title}: the arms' last 95 % intervals {'are' if numbers['apart'] else 'are not'} apart; "
+                f"{arms[0]} less {arms[1]} on equal seeds: {_change(numbers['difference'])}"
             )
     return words
 
@@ -158,9 +164,13 @@ def _late(numbers: Numbers) -> str:
     """Such as ``; from round 7 on +0.003 (95 % interval -0.001 to +0.007)``; nothing for a short chain."""
     if numbers["last_round"] < LONG:
         return ""
-    mean, low, high = (signed(numbers["late"][key]) for key in ("mean", "low", "high"))
-    sure = "" if len(numbers["seeds"]) == 1 else f" (95 % interval {low} to {high})"
-    return f"; from round {numbers['late_from']} on {mean}{sure}"
+    return f"; from round {numbers['late_from']} on {_change(numbers['late'])}"
+
+
+def _change(over_seeds: Numbers) -> str:
+    """Such as ``+0.003 (95 % interval -0.001 to +0.007)``; of one seed the change alone."""
+    mean, low, high = (signed(float(over_seeds[key])) for key in ("mean", "low", "high"))
+    return mean if len(over_seeds["values"]) == 1 else f"{mean} (95 % interval {low} to {high})"
 
 
 def _study_words(studies: Mapping[str, Study], metric: str, outcomes: Sequence[Numbers]) -> list[str]:

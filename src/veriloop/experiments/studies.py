@@ -166,6 +166,11 @@ def apart(a: Curve, b: Curve) -> bool | None:
     return bool(first.high < second.low or second.high < first.low)
 
 
+def difference(a: Curve, b: Curve) -> dict[str, Any]:
+    """The last values of ``a`` less those of ``b``, seed by seed."""
+    return _over_seeds(a.values[:, -1] - b.values[:, -1])
+
+
 def _badness(metric: str, values: Floats) -> Floats:
     better = metric_name(metric).better
     return {"lower": values, "higher": -values, "near one": np.abs(values - 1), "": values}[better]
