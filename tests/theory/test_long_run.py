@@ -10,6 +10,7 @@ from veriloop.theory import (
     LinearSystem,
     Regime,
     acceptance_rate,
+    classify,
     contraction_rate,
     long_run_bound,
     one_round_mse,
@@ -120,6 +121,13 @@ def test_regimes(bias: float, n: float, rounds: int, regime: Regime):
     result = trajectory(paper_system(bias), n, rounds)
     assert result.regime is regime
     assert (result.best_round == 0) == (regime is Regime.HARMFUL)
+
+
+def test_a_curve_that_goes_to_nothing_improves_however_its_last_rounds_are_rounded():
+    tails = np.array([[1e-30, 0.0, 0.0], [0.0, 1e-30, 2e-30], [2e-30, 1e-30, 1e-30]])
+    curves = np.concatenate([[[1.0, 1.0, 1.0], [1e-20, 1e-20, 1e-20]], tails.T])
+    assert classify(curves, np.zeros(3)).tolist() == [Regime.IMPROVING] * 3
+    assert classify(curves, np.full(3, 1e-3)).tolist() == [Regime.GAIN_THEN_REVERSAL] * 3
 
 
 def test_a_growing_schedule_keeps_improving_a_perfect_verifier():

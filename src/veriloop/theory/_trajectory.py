@@ -30,7 +30,8 @@ class Regime(StrEnum):
     - ``GAIN_THEN_REVERSAL``: some round is, and later the curve or its limit lies above the best round by
       more than 1 %.
     - ``IMPROVING``: neither of these, and the curve still falls at its end: the last round lowered it by more
-      than 1 %, or the limit lies below m_K by more than 1 %.
+      than 1 %, or the limit lies below m_K by more than 1 %, or both are 0 but for rounding: a curve that goes
+      to nothing never arrives.
     - ``GAIN_THEN_PLATEAU``: none of these; the curve has reached its limit and stays.
     """
 
@@ -120,6 +121,8 @@ def classify(mse_star: Floats, floor: Floats) -> NDArray[np.str_]:
     reverses = np.maximum(highest, floor) > (1 + TOLERANCE) * best + _ROUNDING * start
     last = later[-1]
     falls = (mse_star[-2] > (1 + TOLERANCE) * last) | (last > (1 + TOLERANCE) * floor)
+    # Down there the two comparisons would be of rounding.
+    falls |= np.maximum(last, floor) <= _ROUNDING * start
     return np.select(
         [best >= start * (1 - _EQUAL), reverses, falls],
         [Regime.HARMFUL.value, Regime.GAIN_THEN_REVERSAL.value, Regime.IMPROVING.value],
