@@ -30,8 +30,8 @@ class Regime(StrEnum):
     - ``GAIN_THEN_REVERSAL``: some round is, and later the curve or its limit lies above the best round by
       more than 1 %.
     - ``IMPROVING``: neither of these, and the curve still falls at its end: the last round lowered it by more
-      than 1 %, or the limit lies below m_K by more than 1 %, or both are 0 but for rounding: a curve that goes
-      to nothing never arrives.
+      than 1 %, or the limit lies below m_K by more than 1 %, or both are 0 but for rounding: a curve that
+      goes to nothing never arrives.
     - ``GAIN_THEN_PLATEAU``: none of these; the curve has reached its limit and stays.
     """
 
