@@ -120,7 +120,7 @@ def test_the_internal_batch_size_changes_nothing(
 ) -> None:
     samples, bound = generator.sample(700, rng(), CONDITION), generator.elbo(two_kinds_of_image(), rng())
 
-    def in_other_batches(f, *columns):
+    def in_other_batches(f, *columns, **_):
         return networks.in_batches(f, *columns, batch=batch)
 
     monkeypatch.setattr(cvae, "in_batches", in_other_batches)
