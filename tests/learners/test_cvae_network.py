@@ -43,6 +43,11 @@ def test_bound_and_gradients_are_those_of_plain_layers(kernel: int, height: int,
     expected.sum().backward()
     torch.testing.assert_close(network.posterior.weight.grad, plain.posterior.weight.grad)
     torch.testing.assert_close(network.project.weight.grad, plain.project.weight.grad)
+    down, up = network.down1.weight.grad, network.up2.weight.grad
+    assert down is not None
+    assert up is not None
+    torch.testing.assert_close(_as_kernel(down, 1, kernel), plain.down1.weight.grad)
+    torch.testing.assert_close(_as_kernel(up.T, 1, kernel), plain.up2.weight.grad)
 
 
 class Plain(nn.Module):
