@@ -8,9 +8,9 @@ network of nn.Conv2d and nn.ConvTranspose2d, Adam at 1e-3, at most 200 epochs wi
 training loss. Ours is of the same size. Both use all cores: the baseline by the threads of one process, ours
 also by a process for each of several models, as a run does with its arms and seeds. All baselines run first,
 in a process whose memory is managed as the C library does it. Run it on an idle machine: the load at the
-start is printed, and seconds are wall-clock. Ours is measured in float32 and in bfloat16, which a processor
-may multiply itself or not: a target is about the faster of both, as a user of that machine would choose. The
-exit status is 1 when one is missed.
+start is printed, and seconds are wall-clock. Targets are about ours in float32, as the baseline is; in
+bfloat16, which a processor may multiply itself or not, it is measured beside. The exit status is 1 when one is
+missed.
 """
 
 import argparse
@@ -285,11 +285,10 @@ def bench_throughput(report: Report, baseline: Baseline, train: Samples) -> None
     report.line("training at batch 128: baseline", baseline.train, "images/s")
     report.line("training at batch 128: ours, one model", alone, "images/s")
     report.line("training at batch 128: ours, a model a core", each, "images/s")
-    report.line("  training in float32: ratio", max(alone, each) / baseline.train, "x")
+    report.line("  training in float32: ratio", max(alone, each) / baseline.train, "x", least=1.25)
     report.line("  ours as a share of the peak", max(alone, each) * training_flops() / peak)
     report.line("training at batch 128: ours in bfloat16, a model a core", lower, "images/s")
     report.line("  training in bfloat16: ratio", lower / baseline.train, "x")
-    report.line("  training: ratio, the faster", max(alone, each, lower) / baseline.train, "x", least=1.25)
 
 
 def fit_on_one_thread(shared: tuple[CVAE, Samples], seed: int) -> None:
@@ -374,12 +373,9 @@ def bench_filter(
     report.line("generate, score, filter: baseline", baseline.filter, "images/s")
     report.line("generate, score, filter: ours, one thread", serial, "images/s")
     report.line("generate, score, filter: ours, a process a core", processes, "images/s")
-    report.line("  filtering in float32: ratio", max(serial, processes) / baseline.filter, "x")
+    report.line("  filtering in float32: ratio", max(serial, processes) / baseline.filter, "x", least=2)
     report.line("generate, score, filter: ours in bfloat16, a process a core", rounded, "images/s")
     report.line("  filtering in bfloat16: ratio", rounded / baseline.filter, "x")
-    report.line(
-        "  filtering: ratio, the faster", max(serial, processes, rounded) / baseline.filter, "x", least=2
-    )
 
 
 def bench_memory(report: Report) -> None:

@@ -11,20 +11,32 @@ from veriloop.networks import initialise
 
 
 @pytest.mark.parametrize(
-    ("ours", "channels"), [(PatchDown(1, 6), (1, 6)), (PatchDown(6, 7), (6, 7)), (TapsDown(6), (1, 6))]
+    ("ours", "channels"),
+    [(PatchDown(1, 6), (1, 6)), (PatchDown(6, 7), (6, 7)), (TapsDown(6), (1, 6)), (ConvDown(6, 7), (6, 7))],
 )
-def test_layers_down_are_the_convolution_of_pytorch(ours: nn.Linear, channels: tuple[int, int]) -> None:
-    _same_with_gradients(ours, _same_convolution(ours, channels), torch.rand(3, 8, 12, channels[0]))
+def test_layers_down_are_the_convolution_of_pytorch_and_relu(
+    ours: PatchDown | TapsDown | ConvDown, channels: tuple[int, int]
+) -> None:
+    theirs = _same_convolution(ours, channels)
+    _same_with_gradients(ours, theirs, torch.rand(3, 8, 12, channels[0]), rectified=True)
 
 
 @pytest.mark.parametrize(
-    ("ours", "channels"), [(PatchUp(7, 6), (7, 6)), (PatchUp(6, 1), (6, 1)), (TapsUp(6), (6, 1))]
+    ("ours", "channels", "rectified"),
+    [
+        (PatchUp(7, 6, rectify=True), (7, 6), True),
+        (PatchUp(6, 1, rectify=False), (6, 1), False),
+        (TapsUp(6), (6, 1), False),
+        (ConvUp(7, 6), (7, 6), True),
+    ],
 )
-def test_layers_up_are_the_transposed_convolution_of_pytorch(
-    ours: nn.Linear, channels: tuple[int, int]
+def test_layers_up_are_the_transposed_convolution_of_pytorch_and_relu_inside(
+    ours: PatchUp | TapsUp | ConvUp, channels: tuple[int, int], rectified: bool
 ) -> None:
+    assert ours.bias is not None
     nn.init.normal_(ours.bias)
-    _same_with_gradients(ours, _same_transposed(ours, channels), torch.rand(3, 4, 6, channels[0]))
+    theirs = _same_transposed(ours, channels)
+    _same_with_gradients(ours, theirs, torch.rand(3, 4, 6, channels[0]), rectified)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (8, 12)])
@@ -94,16 +106,21 @@ def _same_transposed(layer: nn.Module, channels: tuple[int, int]) -> nn.ConvTran
     return conv
 
 
-def _same_with_gradients(ours: nn.Linear, theirs: nn.Module, x: Tensor) -> None:
+def _same_with_gradients(
+    ours: nn.Module, theirs: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, rectified: bool
+) -> None:
     """Equal results, and equal gradients of what comes in and of the bias, under random weights of both."""
     mine, other = x.clone().requires_grad_(), x.clone().requires_grad_()
     result, expected = ours(mine), _channels_last(theirs, other)
+    if rectified:
+        expected = F.relu(expected)
     torch.testing.assert_close(result, expected)
     along = torch.randn_like(result)
     result.backward(along)
     expected.backward(along)
+    assert theirs.bias is not None
     torch.testing.assert_close(mine.grad, other.grad)
-    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad)
+    torch.testing.assert_close(ours.get_parameter("bias").grad, theirs.bias.grad)
 
 
 def _copy(layer: nn.Linear) -> nn.Linear:

@@ -58,8 +58,8 @@ class Network(nn.Module):
         self.down2 = PatchDown(narrow, wide) if disjoint else ConvDown(narrow, wide)
         self.posterior = nn.Linear(features + a.classes, 2 * a.latent_dim)
         self.project = nn.Linear(a.latent_dim + a.classes, features)
-        self.up1 = PatchUp(wide, narrow) if disjoint else ConvUp(wide, narrow)
-        self.up2 = PatchUp(narrow, 1) if disjoint else TapsUp(narrow)
+        self.up1 = PatchUp(wide, narrow, rectify=True) if disjoint else ConvUp(wide, narrow)
+        self.up2 = PatchUp(narrow, 1, rectify=False) if disjoint else TapsUp(narrow)
 
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x, y).
@@ -73,7 +73,7 @@ class Network(nn.Module):
         """
         with self._multiplying(counts):
             x = (counts / self.architecture.levels).unsqueeze(-1)
-            x = F.relu(self.down2(F.relu(self.down1(x))))
+            x = self.down2(self.down1(x))
             posterior = self.posterior(torch.cat([x.flatten(1), label], 1))
         mean, log_variance = posterior.float().chunk(2, 1)
         return mean, log_variance
@@ -87,9 +87,9 @@ class Network(nn.Module):
         """
         a = self.architecture
         with self._multiplying(latent):
-            x = F.relu(self.project(torch.cat([latent, label], 1)))
+            x = F.relu_(self.project(torch.cat([latent, label], 1)))
             x = x.view(-1, a.height // 4, a.width // 4, a.channels[1])
-            logits = self.up2(F.relu(self.up1(x)))
+            logits = self.up2(self.up1(x))
         return logits.float().squeeze(-1)
 
     def _multiplying(self, input: Tensor) -> torch.autocast:
