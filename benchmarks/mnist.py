@@ -8,9 +8,8 @@ network of nn.Conv2d and nn.ConvTranspose2d, Adam at 1e-3, at most 200 epochs wi
 training loss. Ours is of the same size. Both use all cores: the baseline by the threads of one process, ours
 also by a process for each of several models, as a run does with its arms and seeds. All baselines run first,
 in a process whose memory is managed as the C library does it. Run it on an idle machine: the load at the
-start is printed, and seconds are wall-clock. Targets are about ours in float32, as the baseline is; in
-bfloat16, which a processor may multiply itself or not, it is measured beside. The exit status is 1 when one is
-missed.
+start is printed, and seconds are wall-clock. Targets are about ours in float32, as the baseline is; bfloat16,
+which a processor may multiply itself or not, is measured beside. The exit status is 1 when one is missed.
 """
 
 import argparse
