@@ -1,4 +1,3 @@
-# ruff: noqa: E402 - the variable has to be set before torch is imported
 """What was chosen in the CVAE and what it was chosen from: microseconds an image, on one thread.
 
     python benchmarks/choices.py [--out results/bench-choices.json]
