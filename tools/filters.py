@@ -2,7 +2,7 @@
 
     VERILOOP_DATA=/path/to/data python tools/filters.py --kept 5000 --fraction 0.1
 
-Prints the table of docs/guide/filters.md, and how well the scores are calibrated.
+Prints the table of docs/guide/filters.md.
 """
 
 import argparse
