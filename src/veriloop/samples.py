@@ -3,13 +3,13 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CorruptFileError, DataError
+from .errors import ConfigError, CorruptFileError, DataError
 
 Column = NDArray | list[str]
 """An array whose first axis counts samples, or a list of as many texts."""
@@ -173,6 +173,17 @@ def concat(parts: Sequence[Samples]) -> Samples:
         else:
             joined[name] = [text for c in columns for text in c]
     return Samples(**joined)
+
+
+def check_columns(wanted: Iterable[str], columns: Sequence[str]) -> None:
+    """Refuse to go on where samples with ``columns`` will lack one of ``wanted``.
+
+    Raises:
+        ConfigError: They will.
+    """
+    for name in wanted:
+        if name not in columns:
+            raise ConfigError("columns", got=name, expected=f"names among {', '.join(columns)}")
 
 
 def _column(name: str, value: object) -> Column:

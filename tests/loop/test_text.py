@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from veriloop.config import plan_from
-from veriloop.errors import ConfigError, DataError, ExhaustedError, VeriloopError
+from veriloop.errors import ConfigError, DataError, ExhaustedError, StorageError, VeriloopError
 from veriloop.events import PromptsCut
 from veriloop.generator import Generator
 from veriloop.learners.base import Learner
@@ -153,6 +153,7 @@ def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tm
 
 
 CALL = {"kind": "function", "function": "sums:nearness"}
+JUDGE = {"kind": "judge", "url": "http://localhost:1", "model": "m", "rubric": "{{ summary }}"}
 MISSING = {**CALL, "function": "sums:missing"}
 MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
     "function": (
@@ -175,6 +176,41 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
         {"verifier": {"kind": "weighted", "weights": [1, 1], "members": [CALL, MISSING]}},
         ConfigError,
         r"arms\.verified\.verifier: cannot import",
+    ),
+    "columns to post": (
+        {"verifier": {"kind": "http", "url": "http://localhost:1", "columns": ["story"]}},
+        ConfigError,
+        r"arms\.verified\.verifier: columns: got 'story', expected names among id, document, answer, summary",
+    ),
+    "rubric": (
+        {"verifier": {**JUDGE, "rubric": "Is {{ summary }} right of {{ story }}?"}},
+        ConfigError,
+        r"arms\.verified\.verifier: columns: got 'story'",
+    ),
+    "image": (
+        {"verifier": {**JUDGE, "images": ["pixels"]}},
+        ConfigError,
+        r"arms\.verified\.verifier: columns: got 'pixels'",
+    ),
+    "key": (
+        {"verifier": {**JUDGE, "key_variable": "NOBODY_SET_THIS"}},
+        ConfigError,
+        r"arms\.verified\.verifier: the environment variable NOBODY_SET_THIS holds no key",
+    ),
+    "reward model": (
+        {"verifier": {"kind": "reward_model", "text": "summary", "model": "/not/a/model"}},
+        DataError,
+        r"arms\.verified\.verifier: the model /not/a/model cannot be loaded",
+    ),
+    "reward model's text": (
+        {"verifier": {"kind": "reward_model", "model": "/not/a/model"}},
+        ConfigError,
+        r"arms\.verified\.verifier: columns: got 'text'",
+    ),
+    "store": (
+        {"verifier": {"kind": "human", "store": "sqlite:////not/a/folder/verdicts.db"}},
+        StorageError,
+        "verdicts.db",
     ),
     "reference": ({"verifier": "reference"}, DataError, r"arms\.verified\.verifier: nothing to compare"),
     "metric's reference": ({"metrics": ["rouge"]}, DataError, r"metrics\.rouge: nothing to compare texts"),

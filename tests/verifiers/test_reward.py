@@ -132,6 +132,9 @@ def test_wrong_labels_and_models(folder: Path, tmp_path: Path) -> None:
         RewardModel(model=str(folder / "three")).verify(samples, rng())
     with pytest.raises(ConfigError, match="got 'nice'"):
         RewardModel(model=str(folder / "three"), label="nice").verify(samples, rng())
+    with pytest.raises(ConfigError, match="got 'nice'"):
+        RewardModel(model=str(folder / "three"), label="nice").check_ahead(["text"])
+    RewardModel(model=str(folder / "three"), label=1).check_ahead(["text"])
     with pytest.raises(DataError, match="cannot be loaded"):
         RewardModel(model=str(tmp_path)).verify(samples, rng())
     with pytest.raises(DataError, match="holds numbers"):

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, StringConstraints
 
-from ..errors import ConfigError
 from ..parts import Checked
-from ..samples import Samples
+from ..samples import Samples, check_columns
 from ._answers import answers, check_import
 from ._row_worker import Answer
 
@@ -52,9 +51,7 @@ class Call(Checked, frozen=True):
         Raises:
             ConfigError: It cannot be imported, or a column of its own ``columns`` will be missing.
         """
-        for name in self.columns or ():
-            if name not in columns:
-                raise ConfigError("columns", got=name, expected=f"names among {', '.join(columns)}")
+        check_columns(self.columns or (), columns)
         check_import(self.function)
 
 

@@ -1,6 +1,6 @@
 """A verifier of your own behind a URL: samples are posted as JSON, verdicts come back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from typing_extensions import override
 
-from ..samples import Samples
+from ..samples import Samples, check_columns
 from ..verdicts import Verdicts
 from ._answers import Answer, read_answer, verdicts_of
 from ._requests import Failure, Remote, Unreadable
@@ -35,6 +35,11 @@ class HTTP(Remote, frozen=True):
 
     batch: Annotated[int, Field(ge=1)] = 32
     columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        check_columns(self.columns or (), columns)
+        self._key()
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

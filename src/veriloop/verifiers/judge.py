@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
-from ..samples import Samples
+from ..samples import Samples, check_columns
 from ..verdicts import Decision, Verdicts
 from ._answers import Answer, read_answer, read_json, sound_text, verdicts_of
 from ._cache import Cache, Reply
@@ -52,6 +52,11 @@ def _checked_rubric(rubric: str) -> str:
     except TemplateError as e:
         raise ConfigError(f"the rubric is no template ({e})", fix="write columns as {{ column }}") from e
     return rubric
+
+
+def _asked_about(rubric: str) -> list[str]:
+    """The columns that a rubric names."""
+    return sorted(meta.find_undeclared_variables(_TEMPLATES.parse(rubric)))
 
 
 class Judge(Remote, frozen=True):
@@ -105,6 +110,11 @@ class Judge(Remote, frozen=True):
                 fix="set temperature, such as 0.7, or votes to 1",
             )
         return self
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        check_columns([*_asked_about(self.rubric), *self.images], columns)
+        self._key()
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -166,7 +176,7 @@ class Judge(Remote, frozen=True):
         template = _TEMPLATES.from_string(self.rubric)
         columns = {
             name: column.tolist() if isinstance(column := samples[name], np.ndarray) else column
-            for name in sorted(meta.find_undeclared_variables(_TEMPLATES.parse(self.rubric)))
+            for name in _asked_about(self.rubric)
         }
         for row in range(len(samples)):
             try:

@@ -1,6 +1,7 @@
 """A reward model: a sequence classifier from Hugging Face that scores each text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -8,12 +9,12 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
-from ..networks import freeze, in_batches
-from ..samples import Samples
+from ..networks import device, freeze, in_batches
+from ..samples import Samples, check_columns
 from ..verdicts import Verdicts
 from .base import Verifier
 
@@ -47,6 +48,13 @@ class RewardModel(Verifier, frozen=True):
     label: str | int | None = None
     max_tokens: Annotated[int, Field(ge=1)] = 512
     batch_size: Annotated[int, Field(ge=1)] = 16
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        check_columns([self.text, *([self.prompt] if self.prompt else [])], columns)
+        with _told(self.model):
+            config = AutoConfig.from_pretrained(self.model, revision=self.revision)
+        self._output(config)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -118,18 +126,25 @@ def _texts(samples: Samples, name: str) -> list[str]:
 
 @lru_cache(maxsize=2)
 def _loaded(model: str, revision: str | None) -> tuple[Any, Any]:
-    try:
+    with _told(model):
         tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
         network = AutoModelForSequenceClassification.from_pretrained(
             model, revision=revision, use_safetensors=True, dtype=torch.float32
         )
+    freeze(network.to(device()))
+    if network.config.pad_token_id is None:
+        # Classifiers on causal models read the last token that is no padding, and must know which is.
+        network.config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return tokenizer, network
+
+
+@contextmanager
+def _told(model: str) -> Iterator[None]:
+    """What is wrong with the files of ``model`` is told in one line."""
+    try:
+        yield
     except (OSError, ValueError) as e:
         reason = str(e).strip().splitlines()[0]
         raise DataError(
             f"the model {model} cannot be loaded ({reason})", fix="give a local folder, or check the name"
         ) from e
-    freeze(network.to("cuda" if torch.cuda.is_available() else "cpu"))
-    if network.config.pad_token_id is None:
-        # Classifiers on causal models read the last token that is no padding, and must know which is.
-        network.config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    return tokenizer, network

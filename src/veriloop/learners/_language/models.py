@@ -7,14 +7,11 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ...allocator import keep_freed_memory
 from ...errors import CorruptFileError, DataError
-
-keep_freed_memory()
+from ...networks import device
 
 MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json"
 
@@ -24,11 +21,6 @@ class Language(NamedTuple):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-
-
-def device() -> torch.device:
-    """Where models compute: the first GPU, or the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def find(name: str) -> Language:

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...errors import MissingExtraError, VeriloopError
+from ...networks import device
 from ...parts import Checked
 from .packing import ATTENTION, Rows, packs
 
@@ -80,7 +81,7 @@ class Training(Checked, frozen=True):
     def in_bfloat16(self) -> bool:
         """Whether ``dtype`` means bfloat16 on this machine."""
         if self.dtype == "auto":
-            return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+            return device().type == "cuda" and torch.cuda.is_bf16_supported()
         return self.dtype == "bfloat16"
 
 

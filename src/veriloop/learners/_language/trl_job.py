@@ -14,10 +14,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 import transformers
 
 from ...errors import ConfigError, VeriloopError
+from ...networks import device
 from . import models
 from .models import Language
 from .training import WARM_UP, Row, Training, trainable
@@ -97,7 +97,7 @@ def main(folder: Path) -> None:
         logging_strategy="no",
         report_to=[],
         disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device().type == "cpu",
         **json.loads((folder / "settings.json").read_text()),
     )
     tokenizer = language.tokenizer

@@ -1,5 +1,6 @@
 """A person, or several, as verifier."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Self
 
@@ -55,6 +56,15 @@ class Human(Verifier, frozen=True):
     def _is_url(cls, url: str) -> str:
         checked_url(url)
         return url
+
+    @override
+    def check_ahead(self, columns: Sequence[str]) -> None:
+        """Open the store.
+
+        Raises:
+            StorageError: It cannot be reached.
+        """
+        Store(self.store)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
