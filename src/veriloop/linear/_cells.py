@@ -10,7 +10,8 @@ from ..executors.threads import limit_threads
 from ..rng import Address, Stage
 from ..theory import LinearSystem
 from ..theory.validation import grid_axis
-from ._sampling import Floats, Precision, accepted_means
+from ._proposals import Floats
+from ._sampling import Precision, accepted_means
 
 _ARM = "grid"
 

@@ -14,7 +14,8 @@ from ..executors.threads import limit_threads
 from ..rng import START, Address, Stage
 from ..theory import LinearSystem, truncated_moments
 from ._isotropic import isotropic_round
-from ._sampling import Floats, Precision, accepted_means
+from ._proposals import Floats
+from ._sampling import Precision, accepted_means
 
 Design: TypeAlias = Literal["block", "standard", "isotropic"]
 Sampling: TypeAlias = Literal["exact", "clt"]

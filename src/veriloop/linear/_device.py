@@ -1,4 +1,4 @@
-"""The rejection passes of `_sampling` on a torch device: the same proposals, drawn and summed on a GPU."""
+"""The rejection passes of `_passes` on a torch device: the same proposals, drawn and summed on a GPU."""
 
 from typing import TYPE_CHECKING
 
@@ -6,11 +6,10 @@ import numpy as np
 
 from ..errors import DomainError, MissingExtraError
 from ..rng import torch_generator
+from ._proposals import EXPONENTIAL, NORMAL, Floats, Proposal
 
 if TYPE_CHECKING:
     import torch
-
-    from ._sampling import Floats, Proposal
 
 _BLOCK = 1 << 24
 """Proposals drawn at once: enough to fill a GPU, 200 MB in float32."""
@@ -36,7 +35,7 @@ def check_device(device: str) -> None:
         raise DomainError("device is not to be had here", got=device, expected="cpu, cuda or cuda:N") from e
 
 
-def sums_on(device: str, proposal: "Proposal", n: int, rng: np.random.Generator) -> "Floats":
+def sums_on(device: str, proposal: Proposal, n: int, rng: np.random.Generator) -> Floats:
     """Sum of the first ``n`` accepted values of s, for each row of ``proposal``; computed on ``device``."""
     import torch
 
@@ -66,8 +65,6 @@ def _propose(
 ) -> "tuple[torch.Tensor, torch.Tensor]":
     """Values of s, and whether each is accepted: both ``(width, rows)``. See `Proposal`."""
     import torch
-
-    from ._sampling import EXPONENTIAL, NORMAL
 
     shape, like = (width, bounds.shape[1]), {"dtype": bounds.dtype, "device": bounds.device}
     if kind == NORMAL:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..errors import ExhaustedError
-from ._sampling import Floats, Precision
+from ._proposals import Floats
+from ._sampling import Precision
 
 _BLOCK = 1 << 16
 """Covariate entries proposed at once, 256 KB in float32."""

@@ -15,7 +15,8 @@ from ..theory.validation import SampleSizes, count, schedule
 from ._cells import Grid, run_cells
 from ._chunks import Design, Job, Sampling, Tally, run_chunk
 from ._device import check_device
-from ._sampling import Floats, Precision
+from ._proposals import Floats
+from ._sampling import Precision
 
 _DRAWS = 1 << 21
 """Accepted draws per chunk and round: long enough to hide scheduling, short enough to share out; part of
