@@ -2,19 +2,47 @@
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..errors import VeriloopError
 from ..networks import batch_size
+from ..parts import Checked
 from ._cvae_network import Network
 
-if TYPE_CHECKING:
-    from .cvae import CVAE
+
+class Training(Checked, frozen=True):
+    """The recipe of a training.
+
+    Attributes:
+        epochs: Passes over the data, at most.
+        min_steps: Where so many passes make fewer steps than this, more passes are allowed: a start set
+            of 25 images is a single batch, and 30 steps train nothing.
+        batch_size: Images per step.
+        learning_rate: Adam's; its peak under the cosine schedule.
+        schedule: ``constant``, or ``cosine``: a linear rise over the first twentieth of all steps, then
+            half a cosine down to zero.
+        patience: Stop when the mean training loss of an epoch has not improved for so many epochs; None
+            to train all epochs. Of little use under ``cosine``, which needs its end.
+        averaging: Generate with weights averaged over about this last share of the steps so far; None for
+            the last weights.
+        holdout: Set this share of the images aside. ``patience`` then watches the bound of these, and the
+            weights that were best for them are kept; None to train on all images.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 200
+    min_steps: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    patience: Annotated[int, Field(ge=1)] | None = 5
+    averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
+    holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
 
 
 class TrainingImages:
@@ -49,40 +77,40 @@ class TrainingImages:
         return pixels.view(-1, *self._shape), self._label[rows]
 
 
-def train(network: Network, images: TrainingImages, learner: "CVAE", generator: torch.Generator) -> None:
-    """Train ``network``, in place, by the fields of ``learner``.
+def train(network: Network, images: TrainingImages, training: Training, generator: torch.Generator) -> None:
+    """Train ``network``, in place, by ``training``.
 
     Args:
         network: On the device of ``images``.
         images: The training set, at least one image.
-        learner: Its fields are the recipe; see there.
+        training: The recipe.
         generator: On the same device; draws the held-out share, the order of the images, and the noise.
 
     Raises:
         VeriloopError: The loss is no longer a number.
     """
-    device = generator.device
+    device, latent_dim = generator.device, network.architecture.latent_dim
     order = torch.randperm(len(images), generator=generator, device=device)
-    share = 0 if learner.holdout is None else math.ceil(learner.holdout * len(images))
+    share = 0 if training.holdout is None else math.ceil(training.holdout * len(images))
     # One image alone is trained on and held out: there is no other.
     held_out, rows = order[:share], order[min(share, len(order) - 1) :]
-    held_out_noise = torch.randn(share, learner.latent_dim, generator=generator, device=device)
+    held_out_noise = torch.randn(share, latent_dim, generator=generator, device=device)
 
-    optimizer = torch.optim.Adam(network.parameters(), learner.learning_rate, fused=True)
-    average = None if learner.averaging is None else Average(network, learner.averaging)
+    optimizer = torch.optim.Adam(network.parameters(), training.learning_rate, fused=True)
+    average = None if training.averaging is None else Average(network, training.averaging)
     result = network if average is None else average.network
-    batches = math.ceil(len(rows) / learner.batch_size)
-    epochs = max(learner.epochs, math.ceil(learner.min_steps / batches))
+    batches = math.ceil(len(rows) / training.batch_size)
+    epochs = max(training.epochs, math.ceil(training.min_steps / batches))
     step, best, waited, best_weights = 0, math.inf, 0, None
     for _ in range(epochs):
         total = torch.zeros((), device=device)
         shuffled = rows[torch.randperm(len(rows), generator=generator, device=device)]
-        for batch in shuffled.split(learner.batch_size):
+        for batch in shuffled.split(training.batch_size):
             step += 1
-            if learner.schedule == "cosine":
-                rate = learner.learning_rate * one_cycle(step / (epochs * batches))
+            if training.schedule == "cosine":
+                rate = training.learning_rate * one_cycle(step / (epochs * batches))
                 optimizer.param_groups[0]["lr"] = rate
-            noise = torch.randn(len(batch), learner.latent_dim, generator=generator, device=device)
+            noise = torch.randn(len(batch), latent_dim, generator=generator, device=device)
             reconstruction, kl = network.bound(*images.at(batch), noise)
             loss = (reconstruction + kl).sum()
             optimizer.zero_grad()
@@ -100,7 +128,7 @@ def train(network: Network, images: TrainingImages, learner: "CVAE", generator: 
             best = watched
             if share > 0:
                 best_weights = copy.deepcopy(result.state_dict())
-        if learner.patience is not None and waited >= learner.patience:
+        if training.patience is not None and waited >= training.patience:
             break
     network.load_state_dict(result.state_dict() if best_weights is None else best_weights)
 

@@ -21,7 +21,7 @@ from ..networks import blank, device, freeze, in_batches, initialise, load_weigh
 from ..rng import torch_generator
 from ..samples import Samples
 from ._cvae_network import Architecture, Network, Precision
-from ._training import TrainingImages, train
+from ._training import Training, TrainingImages, train
 from .base import Learner
 
 WEIGHTS = "cvae.safetensors"
@@ -191,7 +191,7 @@ def _check_shape(pixels: NDArray[np.uint8], architecture: Architecture) -> None:
         )
 
 
-class CVAE(Learner, frozen=True):
+class CVAE(Learner, Training, frozen=True):
     """Convolutional conditional VAE with a Binomial likelihood, for images whose sides divide by 4.
 
     Maximises the evidence bound E[log Binomial(pixels; levels, p(z, label))] - KL(q(z | pixels, label) ||
@@ -213,19 +213,8 @@ class CVAE(Learner, frozen=True):
         precision: In which the layers multiply; weights, sums and the optimiser stay in float32. ``bfloat16``
             is up to twice as fast on processors that multiply it themselves (Intel's with AMX, GPUs), and
             slower on others.
-        epochs: Passes over the data, at most.
-        min_steps: Where so many passes make fewer steps than this, more passes are allowed: a start set
-            of 25 images is a single batch, and 30 steps train nothing.
-        batch_size: Images per step.
-        learning_rate: Adam's; its peak under the cosine schedule.
-        schedule: ``constant``, or ``cosine``: a linear rise over the first twentieth of all steps, then
-            half a cosine down to zero.
-        patience: Stop when the mean training loss of an epoch has not improved for so many epochs; None
-            to train all epochs. Of little use under ``cosine``, which needs its end.
-        averaging: Generate with weights averaged over about this last share of the steps so far; None for
-            the last weights.
-        holdout: Set this share of the images aside. ``patience`` then watches the bound of these, and the
-            weights that were best for them are kept; None to train on all images.
+
+    The other fields are those of :class:`veriloop.learners._training.Training`.
     """
 
     generator_type: ClassVar[type[Generator]] = CVAEGenerator
@@ -237,14 +226,6 @@ class CVAE(Learner, frozen=True):
     kernel: Literal[2, 4] = 4
     # Not in a manifest where it is float32, so that runs of versions that knew no other can be resumed.
     precision: Precision = Field(default="float32", exclude_if=lambda precision: precision == "float32")
-    epochs: Annotated[int, Field(ge=1)] = 200
-    min_steps: Annotated[int, Field(ge=0)] = 0
-    batch_size: Annotated[int, Field(ge=1)] = 128
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
-    patience: Annotated[int, Field(ge=1)] | None = 5
-    averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
-    holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> CVAEGenerator:
         """Train on image samples; see the base class.
