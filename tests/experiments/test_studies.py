@@ -137,7 +137,7 @@ def test_the_table_has_a_row_for_each_line() -> None:
     assert [row[1] for row in cells] == ["arm", *PLAN.arms]
     assert cells[1][2:5] == ["3", "10.0", "4.00 (2)"]
     half = (interval(np.array([5.0, 6, 3])).high - 14 / 3).item()
-    assert cells[1][5] == f"4.67 ± {half:.2f}"
+    assert cells[1][5] == f"5 ± {half:.0f}"  # to the digits that the error leaves
     alone = outcome_cells(outcome_rows({"main": STUDY}, ["frechet"], RUNS[:1]), ["frechet"])
     assert alone[1][5] == "5.00"
     assert markdown([["a", "b"], ["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |\n"

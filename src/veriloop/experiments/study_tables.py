@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..records import STAGES
-from ..report.names import MISSING, metric_name, short
+from ..records import STAGES, Estimate
+from ..report.names import MISSING, metric_name, short, with_error
 from ..theory.validation import Floats
 from .runs import Recorded
 from .studies import Study, curves, summary
@@ -96,7 +96,7 @@ def markdown(cells: Sequence[Sequence[str]]) -> str:
 
 def _with_half_width(value: Mapping[str, Any]) -> str:
     half = (value["high"] - value["low"]) / 2
-    return short(value["mean"]) if np.isnan(half) else f"{short(value['mean'])} ± {short(half)}"
+    return with_error(Estimate(value["mean"], half))
 
 
 def _per_second(n: int, seconds: Floats) -> float:
