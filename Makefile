@@ -13,7 +13,7 @@ demo: .venv/.user
 	$(BIN)/veriloop demo
 
 test: .venv/.developer chromium postgres
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 check: .venv/.developer
 	$(BIN)/ruff format --check .

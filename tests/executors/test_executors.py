@@ -20,7 +20,7 @@ import os, sys, time
 from veriloop.executors.process import Process
 
 def wait(shared, item):
-    print("at work", flush=True)
+    print("at work\\n", end="")  # in one write, as workers do not buffer and a line's end may come late
     time.sleep(shared)
 
 list(Process(workers=2).map(wait, range(int(sys.argv[1])), float(sys.argv[2])))
@@ -38,8 +38,7 @@ def test_workers_die_with_a_killed_parent_at_work_or_idle(items, seconds, moment
     command = [sys.executable, script, str(items), str(seconds)]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    while parent.stdout.readline().strip() != moment:
-        pass
+    assert f"{moment}\n" in iter(parent.stdout.readline, "")
     workers = psutil.Process(parent.pid).children(recursive=True)
     assert len(workers) >= 2
     parent.send_signal(signal.SIGKILL)
