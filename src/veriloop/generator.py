@@ -1,15 +1,14 @@
 """Generator: a trained generative model, made by learners, sampled by the loop, judged by metrics."""
 
-from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import Self
+from abc import abstractmethod
 
 import numpy as np
 
+from .fitted import Fitted
 from .samples import Samples
 
 
-class Generator(ABC):
+class Generator(Fitted):
     """A trained generative model; immutable, and picklable so that other processes can sample it."""
 
     @abstractmethod
@@ -27,17 +26,4 @@ class Generator(ABC):
 
         Raises:
             DataError: The model needs a condition and got none, or one of another length.
-        """
-
-    @abstractmethod
-    def save(self, directory: Path) -> None:
-        """Write the model into the existing ``directory``; weights as ``*.safetensors``, never pickle."""
-
-    @classmethod
-    @abstractmethod
-    def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote; the loaded model samples bit for bit like the saved one.
-
-        Raises:
-            CorruptFileError: A file is missing, cut short or changed.
         """

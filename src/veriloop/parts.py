@@ -6,15 +6,19 @@ parts are registered like anybody's, or is spelled out as ``package.module:Class
 """
 
 import difflib
+import hashlib
 import importlib
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
 
 from .errors import ConfigError, MissingExtraError, VeriloopError
+from .schema import Role, Schema
 
 
 class Checked(BaseModel, frozen=True):
@@ -44,9 +48,12 @@ class Part(Checked, frozen=True):
     Class attributes:
         family: The entry-point group in which this part's kind is looked up. Set once, by the
             family's abstract base class.
+        needs: The roles of the columns that it cannot work without, see `veriloop.schema`. A part that
+            declares none is checked when it meets the data.
     """
 
     family: ClassVar[str] = ""
+    needs: ClassVar[tuple[Role, ...]] = ()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -75,7 +82,48 @@ class Part(Checked, frozen=True):
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        return hash((type(self), *self.__dict__.values()))
+        # By content: a field may be a list or a mapping.
+        return hash(self.digest())
+
+    def digest(self) -> str:
+        """SHA-256 of its kind and fields, in hexadecimal: equal configuration, equal digest."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def suited_to(self, schema: Schema) -> Self:
+        """This part for data of ``schema``: open settings filled in from it, and set ones checked against it.
+
+        A part that overrides this calls it first. It computes nothing else: what looks at files, services or
+        functions is :meth:`check_ahead`.
+
+        Raises:
+            ConfigError: The part cannot work on such data.
+        """
+        for role in self.needs:
+            schema.one(role, f"{self.family.rpartition('.')[2]} {self.kind!r}")
+        return self
+
+    def check_ahead(self, schema: Schema) -> None:
+        """Say what is wrong before a run computes anything. Nothing, unless overridden.
+
+        Called on the part that :meth:`suited_to` gave. It may open files, ask services and import functions,
+        but trains nothing.
+
+        Args:
+            schema: All columns that the part will be given.
+
+        Raises:
+            ConfigError: The part could not do its work.
+            DataError: Likewise, because of the data.
+        """
+
+    def sources(self) -> Mapping[str, Path]:
+        """The files and folders outside the configuration that results depend on, by a name for people.
+
+        Their digests stand in the manifest of a run, and a resume that meets others is refused. Parts of
+        parts are found by themselves.
+        """
+        return {}
 
     @property
     def kind(self) -> str:

@@ -83,7 +83,9 @@ class RoundRecord(BaseModel):
         abstentions: Why the verifier abstained: its commonest reasons, and on how many candidates each.
         trained_on: How many samples the round's model was trained on.
         exhausted: Whether the round kept fewer samples than it wanted (``train_with_fewer``).
-        metrics: Measured on held-out real data, by name.
+        metrics: Measured on the test split, by name: the numbers to report.
+        validation: The same on the validation split: what stop rules, forecasts and the round to ship read.
+            Empty where there is none, and in records of earlier versions.
         seconds: Wall-clock seconds by stage, see :data:`STAGES`.
     """
 
@@ -96,4 +98,10 @@ class RoundRecord(BaseModel):
     trained_on: int
     exhausted: bool = False
     metrics: dict[str, Estimate]
+    validation: dict[str, Estimate] = {}
     seconds: dict[str, float]
+
+    @property
+    def decisive(self) -> dict[str, Estimate]:
+        """What decisions read: the validation split's numbers, the test split's where there are none."""
+        return self.validation or self.metrics

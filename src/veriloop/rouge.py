@@ -7,7 +7,7 @@ stems each word each time: this is faster by the factor that ``benchmarks/rouge.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -38,7 +38,7 @@ def tokens(text: str, stem: bool = True) -> list[str]:
     return [_stem(word) for word in words] if stem else words
 
 
-def check_reference(columns: Sequence[str], reference: str) -> None:
+def check_reference(columns: Collection[str], reference: str) -> None:
     """Refuse samples with ``columns`` that have none called ``reference``.
 
     Raises:

@@ -3,7 +3,7 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +175,7 @@ def concat(parts: Sequence[Samples]) -> Samples:
     return Samples(**joined)
 
 
-def check_columns(wanted: Iterable[str], columns: Sequence[str]) -> None:
+def check_columns(wanted: Iterable[str], columns: Collection[str]) -> None:
     """Refuse to go on where samples with ``columns`` will lack one of ``wanted``.
 
     Raises:

@@ -1,11 +1,13 @@
 """The family of data sets: where real samples come from, and how they are split."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..parts import Part
 from ..samples import Samples
+from ..schema import Schema, schema_of
 
 
 @dataclass(frozen=True)
@@ -16,18 +18,28 @@ class RealData:
         start: The few that the start model is trained on; a part of ``train``.
         train: All real training samples: what a verifier may learn from, and what the ``all_real`` arm
             is trained on.
-        test: Held out: metrics only.
+        test: Held out, for the numbers that are reported.
         conditions: The pool of conditions to generate from (the classes, or prompts), one row each, or
             None for an unconditional model.
         test_conditions: The conditions of ``test``, row by row, for the metrics to generate from; None
             where those of the training data will do, as classes do.
+        validation: Held out, for decisions: stop rules, forecasts and the round to ship. None leaves it to
+            the loop to take half of ``test``; empty for none, and then nothing can be decided by it.
+        validation_conditions: As ``test_conditions``, of ``validation``.
+        duplicates: How many rows were left out because an equal one is on another side, by where they were.
+
+    Raises:
+        ContractError: There are no start, training or test samples.
     """
 
     start: Samples
     train: Samples
     test: Samples
-    conditions: Samples | None
+    conditions: Samples | None = None
     test_conditions: Samples | None = None
+    validation: Samples | None = None
+    validation_conditions: Samples | None = None
+    duplicates: Mapping[str, int] = field(default_factory=dict)
 
 
 class Dataset(Part, frozen=True):
@@ -43,3 +55,8 @@ class Dataset(Part, frozen=True):
             DataError: The data are missing or not what they should be; the message says where they
                 were looked for.
         """
+
+    def schema(self) -> Schema:  # pyright: ignore[reportIncompatibleMethodOverride]  # pydantic's old one
+        """What each column of the samples is. Read off the samples themselves, unless overridden."""
+        data = self.load(0)
+        return schema_of(data.train, data.conditions)

@@ -1,6 +1,6 @@
 """A function by its name: what it may see, and how long it may take."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Call(Checked, frozen=True):
         """
         return answers(self.function, _rows(samples, self.columns), self.timeout, self.workers)
 
-    def check_call(self, columns: Sequence[str]) -> None:
+    def check_call(self, columns: Collection[str]) -> None:
         """Find out before any sample is there whether the function can be called on samples with ``columns``.
 
         Raises:

@@ -16,7 +16,7 @@ from ..samples import Samples, concat
 from ..store.folder import RunFolder
 from ..verdicts import Decision, Verdicts
 from .gather import gather
-from .gold import verifier_of
+from .gold import judge_of
 from .plan import Plan
 from .run import load_data, load_state
 from .step import Context, opened
@@ -63,12 +63,12 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
     """
-    number, verifier = verifier_of(plan, folder, arm, round_)
+    number, kind, judge = judge_of(plan, folder, arm, round_)
     generator = load_state(plan, folder, arm, number - 1).generator
     data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]
     context = Context(plan, arm, data, Serial(), lambda event: None)
     with limit_threads(plan.threads):
-        candidates, selection, limit = opened(generator, verifier, context, Address(plan.seed, arm, number))
+        candidates, selection, limit = opened(generator, judge, context, Address(plan.seed, arm, number))
         seen = _Witness(selection)
         gather(
             candidates,
@@ -80,7 +80,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
             executor=context.executor,
             report=lambda counts: None,
         )
-    return seen.remade(number, verifier.kind, data)
+    return seen.remade(number, kind, data)
 
 
 class _Witness(Selection):

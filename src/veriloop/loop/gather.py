@@ -13,6 +13,7 @@ from ..errors import ConfigError, ContractError
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import Generator
+from ..judge import Judge
 from ..packed import Packed, join, pack
 from ..records import Counts
 from ..rng import Address, Stage
@@ -20,7 +21,7 @@ from ..rules.acceptance import Group, Selection, groups_of
 from ..samples import Samples
 from ..store.folder import PROVENANCE
 from ..verdicts import Decision, Verdicts
-from ..verifiers.base import PLACE, AwaitingVerdicts, Verifier
+from ..verifiers.base import PLACE, AwaitingVerdicts
 
 REASON = "_reason"
 """The column of the rejected candidates that holds what the verifier said of them."""
@@ -49,7 +50,7 @@ class Candidates:
     """
 
     generator: Generator
-    verifier: Verifier | None
+    judge: Judge | None
     conditions: Samples | None
     address: Address
     threads: int
@@ -203,16 +204,16 @@ def _make_and_judge(
 
 
 def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
-    if candidates.verifier is None:
+    if candidates.judge is None:
         # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
         return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
     address, n = candidates.address, len(samples)
     place = ([address.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
     placed = samples.with_columns(**dict(zip(PLACE, place, strict=True)))
-    verdicts = candidates.verifier.verify(placed, address.at(Stage.VERIFY, chunk.number).rng())
+    verdicts = candidates.judge.verify(placed, address.at(Stage.VERIFY, chunk.number).rng())
     if len(verdicts) != len(samples):
         raise ContractError(
-            f"{type(candidates.verifier).__name__}.verify",
+            f"{type(candidates.judge).__name__}.verify",
             got=f"{len(verdicts)} verdicts",
             expected=len(samples),
         )

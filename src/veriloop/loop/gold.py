@@ -14,11 +14,11 @@ from ..datasets.base import RealData
 from ..errors import ConfigError, DataError
 from ..executors.threads import limit_threads
 from ..generator import Generator
+from ..judge import Judge
 from ..rng import START, Address, Stage
 from ..samples import Column, Samples, concat
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
-from ..verifiers.base import Verifier
 from .plan import Plan
 from .run import load_data, load_state
 
@@ -54,18 +54,18 @@ def calibrate_arm(
         CorruptFileError: A file cannot be read.
         StorageError: The finding could not be written.
     """
-    number, verifier = verifier_of(plan, folder, arm, round_)
+    number, kind, judge = judge_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
     good = data.test.select(slice(most))
     address = Address(plan.seed, START, number)  # whose round has drawn from no stage but these two
     with limit_threads(plan.threads):
         made = known_bad(data, good, bad, _start_model(plan, folder, arm), address.at(Stage.GENERATE).rng())
         both = concat([good.only(list(made)), made])
-        verdicts = verifier.verify(both, address.at(Stage.VERIFY).rng())
+        verdicts = judge.verify(both, address.at(Stage.VERIFY).rng())
     is_good = np.arange(len(both)) < len(good)
     texts = {name: column for name in _contents(data, both) if isinstance(column := both[name], list)}
     found = Calibrated(
-        subject=f"{arm}, round {number}: {verifier.kind}",
+        subject=f"{arm}, round {number}: {kind}",
         good_are="held-out real samples",
         bad_are=BAD_ARE[bad],
         calibration=calibrate(verdicts, is_good, at),
@@ -128,8 +128,8 @@ def _other_rows(values: Column) -> NDArray[np.int64]:
     return other
 
 
-def verifier_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, Verifier]:
-    """The number of a finished round of ``arm``, the last one when None, and its verifier.
+def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, str, Judge]:
+    """The number of a finished round of ``arm``, the last one when None, its verifier's kind and its judge.
 
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
@@ -137,7 +137,8 @@ def verifier_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
     """
     if arm not in plan.arms:
         raise ConfigError("no such arm", got=arm, expected=f"one of {', '.join(plan.arms)}")
-    if plan.arms[arm].verifier is None:
+    verifier = plan.arms[arm].verifier
+    if verifier is None:
         judged = [name for name, a in plan.arms.items() if a.verifier is not None]
         raise ConfigError(f"arm {arm!r} has no verifier", expected=f"one of {', '.join(judged)}")
     finished = sorted(r.round for r in folder.records() if r.arm == arm and r.round > 0)
@@ -148,9 +149,9 @@ def verifier_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
             expected=f"one of {', '.join(map(str, finished))}" if finished else "a run with a finished round",
         )
     number = finished[-1] if round_ is None else round_
-    verifier = load_state(plan, folder, arm, number).verifier
-    assert verifier is not None
-    return number, verifier
+    judge = load_state(plan, folder, arm, number).judge
+    assert judge is not None
+    return number, verifier.kind, judge
 
 
 def _start_model(plan: Plan, folder: RunFolder, arm: str) -> Generator:

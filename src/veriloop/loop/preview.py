@@ -1,7 +1,6 @@
 """A tiny round, measured, and what the whole run will therefore cost."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -86,7 +85,7 @@ def preview(plan: Plan) -> Preview:
         arms = {
             name: _real_arm(start, context)
             if arm.train_on == "real"
-            else _kept_arm(plan, name, context, replace(state, verifier=arm.verifier))
+            else _kept_arm(plan, name, context, state)
             for name, arm in plan.arms.items()
         }
     start_seconds = sum(start.seconds.values())
@@ -109,7 +108,7 @@ def _kept_arm(plan: Plan, name: str, context: Context, state: State) -> ArmPrevi
     except NothingKept as nothing:
         # Worth seeing all the same: what the candidates cost, and why none was kept.
         counts, seconds = nothing.gathered.counts, nothing.gathered.seconds
-        abstentions, after = nothing.gathered.commonest, replace(state, verifier=None)
+        abstentions, after = nothing.gathered.commonest, state
     per_kept = counts.generated / max(counts.kept, 1)
     candidates = [min(arm.limit(k), n * per_kept) for k, n in enumerate(_wanted(plan, arm), 1)]
     # Kept samples are the same share of the candidates in every round, so both grow alike.
@@ -140,7 +139,7 @@ def _tiny(plan: Plan, name: str, context: Context, state: State) -> Plan:
     small = plan.model_copy(update={"arms": {name: few}})
     _, selection, limit = opened(
         state.generator,
-        state.verifier,
+        None,
         Context(small, name, context.data, Serial(), context.emit),
         Address(plan.seed, name, state.round + 1),
     )

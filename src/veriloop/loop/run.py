@@ -208,17 +208,17 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
         CorruptFileError: A file is missing, cut short or changed.
     """
     directory = folder.round_directory(round_, arm)
-    verifier = plan.arms[arm].verifier
+    verifier, judge = plan.arms[arm].verifier, None
     try:
         generator = plan.learner.generator_type.load(directory / "generator")
         if verifier is not None and round_ > 0:
-            verifier = verifier.load(directory / "verifier")
+            judge = verifier.load(directory / "verifier")
     except VeriloopError:
         raise
     except Exception as e:
         # A plug-in may let its library's own error through; whatever it is, the file is not what was saved.
         raise CorruptFileError(f"{directory} cannot be read", got=f"{type(e).__name__}: {e}") from e
-    return State(round_, generator, verifier, KeptRounds(folder, arm, round_))
+    return State(round_, generator, judge, KeptRounds(folder, arm, round_))
 
 
 def save_state(state: State, work: Path) -> None:
@@ -226,9 +226,9 @@ def save_state(state: State, work: Path) -> None:
     with storage_errors(work):
         (work / "generator").mkdir()
         state.generator.save(work / "generator")
-        if state.verifier is not None:
+        if state.judge is not None:
             (work / "verifier").mkdir()
-            state.verifier.save(work / "verifier")
+            state.judge.save(work / "verifier")
     if state.provenance is not None:
         kept = state.kept[-1].with_columns(**dict(state.provenance))
         write_file(work / "kept.npz", kept.to_bytes())

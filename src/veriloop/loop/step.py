@@ -14,11 +14,13 @@ from ..errors import ConfigError, DataError, ExhaustedError, VeriloopError
 from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted
 from ..executors.base import Executor
 from ..generator import Generator
+from ..judge import Judge
 from ..metrics.base import Evaluation
 from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
 from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
+from ..schema import Extra, Schema, schema_of
 from ..store.folder import KeptRounds
 from ..verifiers.base import PLACE, Verifier
 from .gather import Candidates, Gathered, condition_rows, gather, quota
@@ -38,7 +40,7 @@ class State:
     Attributes:
         round: 0 after the start model.
         generator: This round's model.
-        verifier: With what it has learned; None for an unverified arm.
+        judge: What judged this round's candidates; None in round 0, and in an unverified arm.
         kept: What rounds 1 to ``round`` kept; from a run folder, loaded only when looked at.
         provenance: Of ``kept[-1]``, see `Gathered`; None in round 0.
         rejected: This round's other candidates, if the plan asks for them.
@@ -47,7 +49,7 @@ class State:
 
     round: int
     generator: Generator
-    verifier: Verifier | None
+    judge: Judge | None
     kept: tuple[Samples, ...] | KeptRounds = ()
     provenance: Samples | None = None
     rejected: Samples | None = None
@@ -105,7 +107,7 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     """Round 0: train the start model that all arms share, and measure it.
 
     Returns:
-        Its state, without a verifier, and its record under the arm name "start".
+        Its state, without a judge, and its record under the arm name "start".
 
     Raises:
         ConfigError: A verifier or a metric knows beforehand that it will not do; nothing was trained.
@@ -140,15 +142,14 @@ def _check_ahead(context: Context) -> None:
         if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
             checked.append(arm.verifier)
             with _named(f"arms.{name}.verifier"):
-                arm.verifier.check_ahead([*_columns(data.start, data.conditions), *PLACE])
+                arm.verifier.check_ahead(_with_place(schema_of(data.start, data.conditions)))
     for metric in plan.metrics:
         with _named(f"metrics.{metric.kind}"):
-            metric.check_ahead(_columns(data.start, data.test_conditions or data.conditions))
+            metric.check_ahead(schema_of(data.start, data.test_conditions or data.conditions))
 
 
-def _columns(trained_on: Samples, conditions: Samples | None) -> list[str]:
-    """The columns of what a generator makes: those that it was trained on, and those of its conditions."""
-    return list(dict.fromkeys([*trained_on, *(conditions or ())]))
+def _with_place(schema: Schema) -> Schema:
+    return Schema({**schema, **{name: Extra() for name in PLACE}})
 
 
 @contextmanager
@@ -183,17 +184,17 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     arm, number = context.arm, state.round + 1
     address = Address(context.plan.seed, context.name, number)
     clock = _Clock(context.emit, context.name, number)
-    verifier, gathered = state.verifier, None
+    judge, gathered = state.judge, None
     kept = state.kept
     training = context.data.train
     if arm.train_on == "kept":
-        if verifier is not None:
+        if arm.verifier is not None:
             with clock.stage("update"):
-                verifier = verifier.update(
-                    state.generator, context.data.train, address.at(Stage.UPDATE).rng()
+                judge = arm.verifier.fit(
+                    judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
                 )
         with clock.stage("generate"):
-            gathered = _gather(state.generator, verifier, context, address)
+            gathered = _gather(state.generator, judge, context, address)
         clock.seconds.update(gathered.seconds)
         kept = state.kept + (gathered.kept,)
         training = arm.policy.training_set(context.data.start, kept, address.at(Stage.POLICY).rng())
@@ -215,7 +216,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     return State(
         round=number,
         generator=generator,
-        verifier=verifier,
+        judge=judge,
         kept=kept,
         provenance=gathered.provenance if gathered else None,
         rejected=gathered.rejected if gathered else None,
@@ -245,7 +246,7 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
 
 
 def opened(
-    generator: Generator, verifier: Verifier | None, context: Context, address: Address
+    generator: Generator, judge: Judge | None, context: Context, address: Address
 ) -> tuple[Candidates, Selection, int]:
     """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
     arm, pool = context.arm, context.data.conditions
@@ -259,15 +260,15 @@ def opened(
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
-        Candidates(generator, verifier, pool, address, context.plan.threads),
+        Candidates(generator, judge, pool, address, context.plan.threads),
         arm.acceptance.open(places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 
 
-def _gather(generator: Generator, verifier: Verifier | None, context: Context, address: Address) -> Gathered:
+def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:
     plan, arm = context.plan, context.arm
-    candidates, selection, limit = opened(generator, verifier, context, address)
+    candidates, selection, limit = opened(generator, judge, context, address)
     wanted = sum(selection.quota.values())
     throttle = _Throttle()
 

@@ -1,7 +1,7 @@
 """The family of metrics: what is measured of a round's model on held-out real data."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -43,17 +43,6 @@ class Metric(Part, frozen=True):
     family: ClassVar[str] = "veriloop.metrics"
     names: ClassVar[tuple[str, ...]]
     """The names of the numbers that :meth:`measure` returns, all of them, always."""
-
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        """Say what is wrong before a run computes anything. Nothing, unless overridden.
-
-        Args:
-            columns: The names of all columns that the generated samples will have.
-
-        Raises:
-            ConfigError: The metric could not measure such samples.
-            DataError: Likewise, because of the data.
-        """
 
     @abstractmethod
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -1,6 +1,5 @@
 """A function of the user's own as metric: how often is the model right?"""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +7,7 @@ from typing_extensions import override
 
 from ..functions.call import Call
 from ..records import Estimate
+from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import mean
 from .texts import written
@@ -33,8 +33,8 @@ class FunctionMean(Metric, Call, frozen=True):
     column: str = "summary"
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        self.check_call(columns)
+    def check_ahead(self, schema: Schema) -> None:
+        self.check_call(schema)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

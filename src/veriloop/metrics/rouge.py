@@ -1,6 +1,5 @@
 """ROUGE on held-out pairs: does the text say what a person said?"""
 
-from collections.abc import Sequence
 from typing import ClassVar, get_args
 
 import numpy as np
@@ -8,6 +7,7 @@ from typing_extensions import override
 
 from ..records import Estimate
 from ..rouge import Measure, check_reference, f1, token_pairs
+from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import bootstrapped_mean
 from .texts import written
@@ -35,8 +35,8 @@ class Rouge(Metric, frozen=True):
     stem: bool = True
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        check_reference(columns, self.reference)
+    def check_ahead(self, schema: Schema) -> None:
+        check_reference(schema, self.reference)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -20,6 +20,7 @@ from ..datasets.base import Dataset
 from ..errors import DataError
 from ..executors.base import Executor
 from ..generator import Generator
+from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
 from ..parts import Part
@@ -87,32 +88,31 @@ def check_learner(learner: Learner, samples: Samples, conditions: Samples | None
 
 def check_verifier(
     verifier: Verifier, generator: Generator, real: Samples, conditions: Samples | None
-) -> Verifier:
+) -> Judge:
     """Verdicts are one each, addressed, independent of the company, and survive pickling and a save."""
     check_part(verifier)
-    updated = verifier.update(generator, real, _rng())
-    assert type(updated) is type(verifier), "update must return a verifier of its own kind"
-    assert updated == verifier, "update must not change the configuration"
+    before = pickle.dumps(verifier)
+    judge = verifier.fit(None, generator, real, _rng())
+    assert pickle.dumps(verifier) == before, (
+        "fit must not change the verifier: what is learned is the judge's"
+    )
+    assert isinstance(judge, verifier.judge_type), "judge_type must say what fit returns"
     condition = None if conditions is None else conditions.select(np.arange(24) % len(conditions))
     samples = generator.sample(24, _rng(), condition)
-    verdicts = updated.verify(samples, _rng())
-    _assert_same(verdicts, updated.verify(samples, _rng()), "equal streams must give equal verdicts")
-    _assert_same(
-        verdicts,
-        verifier.update(generator, real, _rng()).verify(samples, _rng()),
-        "equal streams must train equal verifiers",
-    )
+    verdicts = judge.verify(samples, _rng())
+    _assert_same(verdicts, judge.verify(samples, _rng()), "equal streams must give equal verdicts")
+    again = verifier.fit(None, generator, real, _rng())
+    _assert_same(verdicts, again.verify(samples, _rng()), "equal streams must train equal judges")
     assert len(verdicts) == len(samples), f"{len(samples)} samples, {len(verdicts)} verdicts"
-    empty = updated.verify(samples.select(slice(0)), _rng())
+    empty = judge.verify(samples.select(slice(0)), _rng())
     assert len(empty) == 0, "no samples, no verdicts"
-    _assert_same(
-        verdicts, pickle.loads(pickle.dumps(updated)).verify(samples, _rng()), "pickling must change nothing"
-    )
+    copy = pickle.loads(pickle.dumps(judge))
+    _assert_same(verdicts, copy.verify(samples, _rng()), "pickling must change nothing")
     with tempfile.TemporaryDirectory() as scratch:
-        updated.save(Path(scratch))
+        judge.save(Path(scratch))
         loaded = verifier.load(Path(scratch))
-    _assert_same(verdicts, loaded.verify(samples, _rng()), "a saved and loaded verifier must judge alike")
-    return updated
+    _assert_same(verdicts, loaded.verify(samples, _rng()), "a saved and loaded judge must judge alike")
+    return judge
 
 
 def check_acceptance(rule: Acceptance, real: Samples) -> None:

@@ -5,12 +5,13 @@ from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from typing_extensions import override
 
 from ..datasets.base import Dataset, RealData
 from ..errors import DataError
 from ..generator import Generator
+from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
 from ..records import Estimate
@@ -101,38 +102,46 @@ class TinyVerifier(Verifier, frozen=True):
     mode: Literal["score", "decide"] = "score"
     abstain: Annotated[float, Field(ge=0, le=1)] = 0.0
     bias: float = 0.0
-    _means: NDArray | None = PrivateAttr(None)
+
+    @override
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> "TinyJudge":
+        x, label = real.array("x"), real.array("label")
+        means = np.array([x[label == c].mean(axis=0) for c in range(3)])
+        return TinyJudge(self, means + [self.bias, 0.0])
+
+
+class TinyJudge(Judge):
+    """A `TinyVerifier` and the class means that it has learned, shape (3, 2)."""
+
+    def __init__(self, verifier: TinyVerifier, means: NDArray) -> None:
+        self.verifier, self.means = verifier, means
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        means = _CENTERS if self._means is None else self._means
+        means = self.means
         distance = np.linalg.norm(samples.array("x") - means[samples.array("label")], axis=1)
-        if self.mode == "score":
+        if self.verifier.mode == "score":
             decision = np.full(len(samples), Decision.OPEN)
         else:
             decision = np.where(distance <= 1, Decision.ACCEPT, Decision.REJECT)
-        decision = np.where(rng.random(len(samples)) < self.abstain, Decision.ABSTAIN, decision)
+        decision = np.where(rng.random(len(samples)) < self.verifier.abstain, Decision.ABSTAIN, decision)
         return Verdicts(-distance, decision)
 
     @override
-    def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:
-        x, label = real.array("x"), real.array("label")
-        means = np.array([x[label == c].mean(axis=0) for c in range(3)])
-        return self._with(means + [self.bias, 0.0])
-
-    @override
     def save(self, directory: Path) -> None:
-        if self._means is not None:
-            Samples(means=self._means).save(directory / "means.npz")
+        (directory / "verifier.json").write_text(self.verifier.model_dump_json())
+        Samples(means=self.means).save(directory / "means.npz")
 
+    @classmethod
     @override
-    def load(self, directory: Path) -> Self:
-        return self._with(Samples.load(directory / "means.npz").array("means"))
+    def load(cls, directory: Path) -> Self:
+        verifier = TinyVerifier.model_validate_json((directory / "verifier.json").read_text())
+        return cls(verifier, Samples.load(directory / "means.npz").array("means"))
 
-    def _with(self, means: NDArray) -> Self:
-        learned = self.model_copy()
-        learned._means = means  # pyright: ignore[reportAttributeAccessIssue]  # private: not frozen
-        return learned
+
+TinyVerifier.judge_type = TinyJudge
 
 
 class TinyMetric(Metric, frozen=True):

@@ -1,14 +1,15 @@
 """The family of verifiers: whatever says of a sample how good it is, or yes, no, or cannot tell."""
 
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from typing_extensions import override
 
-from ..errors import VeriloopError
+from ..errors import ContractError, CorruptFileError, VeriloopError
 from ..generator import Generator
+from ..judge import Judge
 from ..parts import Part
 from ..samples import Samples
 from ..verdicts import Verdicts
@@ -50,57 +51,93 @@ PLACE = ("_arm", "_round", "_chunk", "_row")
 """Columns of the samples that the loop gives to a verifier, beside the data: where each was made."""
 
 
-class Verifier(Part, frozen=True):
-    """Judges samples. Its fields are its configuration; what it has learned is private state.
+class AsConfigured(Judge):
+    """The judge of a verifier that learns nothing: its configuration is all there is.
 
-    The loop calls, in every round of an arm: :meth:`update` once, then :meth:`verify` for each chunk of
-    candidates (maybe in other processes, so a verifier must be picklable), then :meth:`save`.
-    On resume, :meth:`load` brings back the state that :meth:`save` wrote.
+    Args:
+        verifier: It judges by its own ``verify``.
+    """
+
+    def __init__(self, verifier: "Verifier") -> None:
+        self.verifier = verifier
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        return self.verifier.verify(samples, rng)
+
+    @override
+    def save(self, directory: Path) -> None:
+        (directory / CONFIGURED).write_text(self.verifier.model_dump_json() + "\n")
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        path = directory / CONFIGURED
+        try:
+            return cls(Verifier.model_validate_json(path.read_bytes()))
+        except (OSError, ValueError) as e:
+            raise CorruptFileError(f"configuration of a judge {path} cannot be read ({e})") from e
+
+
+CONFIGURED = "verifier.json"
+"""The file in which `AsConfigured` keeps its verifier."""
+
+
+class Verifier(Part, frozen=True):
+    """How samples are judged. Its fields are its configuration; what is learned is a `Judge`.
+
+    A verifier that learns nothing overrides :meth:`verify`. One that learns overrides :meth:`fit`, names the
+    class of its judges in ``judge_type``, and that class saves and loads what was learned.
+
+    The loop calls, in every round of an arm: :meth:`fit` once, then the judge's ``verify`` for each chunk of
+    candidates (maybe in other processes, so a judge must be picklable), then the judge's ``save``. On resume
+    it calls :meth:`load`.
+
+    Class attributes:
+        judge_type: What :meth:`fit` returns.
     """
 
     family: ClassVar[str] = "veriloop.verifiers"
+    judge_type: ClassVar[type[Judge]] = AsConfigured
 
     @property
     def calibrated(self) -> bool:
         """Whether a score is the probability that the sample is real, as a rule by density ratio needs."""
         return False
 
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        """Say what is wrong before a run computes anything. Nothing, unless overridden.
+    @property
+    def only_scores(self) -> bool:
+        """Whether it is known to leave all decisions to the acceptance rule."""
+        return False
+
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> Judge:
+        """The judge of a round. A verifier that learns nothing is its own judge.
 
         Args:
-            columns: The names of all columns that the candidates will have.
-
-        Raises:
-            ConfigError: The verifier could not judge such candidates.
-            DataError: Likewise, because of the data.
-        """
-
-    @abstractmethod
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """Judge every one of ``samples``: one verdict each, in the same order.
-
-        A verdict must depend on the sample and ``rng`` only, not on which other samples stand beside it.
-        The loop adds the columns `PLACE`, which say where a sample was made, for verifiers that show it to
-        somebody; a verdict must not depend on them.
-
-        Raises:
-            AwaitingVerdicts: People have to judge some of the samples first.
-        """
-
-    def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:
-        """A verifier that has learned to judge this generator; a verifier that does not learn returns itself.
-
-        Args:
+            previous: This arm's judge of the round before; None in round 1.
             generator: The model whose samples will be judged.
             real: The real samples that the verifier may learn from.
             rng: All randomness comes from it.
         """
-        return self
+        return AsConfigured(self)
 
-    def save(self, directory: Path) -> None:
-        """Write what was learned into the existing ``directory``. Nothing, unless overridden."""
+    def load(self, directory: Path) -> Judge:
+        """The judge that its ``save`` wrote to ``directory``.
 
-    def load(self, directory: Path) -> Self:
-        """This verifier with the state that :meth:`save` wrote to ``directory``."""
-        return self
+        Raises:
+            CorruptFileError: A file is missing, cut short or changed.
+        """
+        return AsConfigured(self) if self.judge_type is AsConfigured else self.judge_type.load(directory)
+
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """Judge ``samples``, for a verifier that learns nothing; see `Judge.verify`.
+
+        Raises:
+            ContractError: This verifier learns: the judge that :meth:`fit` gives does the judging.
+        """
+        raise ContractError(
+            f"{type(self).__name__} has no verify of its own",
+            expected="a method verify(samples, rng), or fit(previous, generator, real, rng) with a judge",
+        )

@@ -16,6 +16,7 @@ from typing_extensions import override
 from ..errors import ConfigError
 from ..generator import Generator
 from ..samples import Samples
+from ..schema import Schema
 from ..store.atomic import storage_errors
 from ..verdicts import Decision, Verdicts
 from .base import Verifier
@@ -33,8 +34,8 @@ class Cutoff(Verifier, frozen=True):
     at: float
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        self.verifier.check_ahead(columns)
+    def check_ahead(self, schema: Schema) -> None:
+        self.verifier.check_ahead(schema)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -64,9 +65,9 @@ class Ensemble(Verifier, frozen=True):
     members: Annotated[tuple[SerializeAsAny[Verifier], ...], Field(min_length=1)]
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
+    def check_ahead(self, schema: Schema) -> None:
         for member in self.members:
-            member.check_ahead(columns)
+            member.check_ahead(schema)
 
     @override
     def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:

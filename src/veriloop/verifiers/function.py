@@ -1,12 +1,11 @@
 """A function of the user's own as verifier: tests for code, an exact answer, a pattern."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from typing_extensions import override
 
 from ..functions.call import Call
 from ..samples import Samples
+from ..schema import Schema
 from ..verdicts import Verdicts
 from .base import Verifier
 
@@ -21,8 +20,8 @@ class FunctionCheck(Verifier, Call, frozen=True):
     """
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        self.check_call(columns)
+    def check_ahead(self, schema: Schema) -> None:
+        self.check_call(schema)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

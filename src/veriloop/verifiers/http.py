@@ -1,6 +1,6 @@
 """A verifier of your own behind a URL: samples are posted as JSON, verdicts come back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from typing_extensions import override
 
 from ..samples import Samples, check_columns
+from ..schema import Schema
 from ..verdicts import Verdicts
 from ._answers import Answer, read_answer, verdicts_of
 from ._requests import Failure, Remote, Unreadable
@@ -37,8 +38,8 @@ class HTTP(Remote, frozen=True):
     columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        check_columns(self.columns or (), columns)
+    def check_ahead(self, schema: Schema) -> None:
+        check_columns(self.columns or (), schema)
         self._key()
 
     @override

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from ..errors import ConfigError, DataError
 from ..samples import Samples, check_columns
+from ..schema import Schema
 from ..verdicts import Decision, Verdicts
 from ._answers import Answer, read_answer, read_json, sound_text, verdicts_of
 from ._cache import Cache, Reply
@@ -112,8 +113,8 @@ class Judge(Remote, frozen=True):
         return self
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        check_columns([*_asked_about(self.rubric), *self.images], columns)
+    def check_ahead(self, schema: Schema) -> None:
+        check_columns([*_asked_about(self.rubric), *self.images], schema)
         self._key()
 
     @override

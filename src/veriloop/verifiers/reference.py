@@ -1,12 +1,11 @@
 """A reference as verifier: the text that resembles a person's most is the best."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from typing_extensions import override
 
 from ..rouge import Measure, check_reference, f1, token_pairs
 from ..samples import Samples
+from ..schema import Schema
 from ..verdicts import Verdicts
 from .base import Verifier
 
@@ -31,8 +30,8 @@ class ReferenceOverlap(Verifier, frozen=True):
     stem: bool = True
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        check_reference(columns, self.reference)
+    def check_ahead(self, schema: Schema) -> None:
+        check_reference(schema, self.reference)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

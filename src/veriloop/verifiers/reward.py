@@ -1,6 +1,6 @@
 """A reward model: a sequence classifier from Hugging Face that scores each text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from typing_extensions import override
 from ..errors import ConfigError, DataError
 from ..networks import device, freeze, in_batches
 from ..samples import Samples, check_columns
+from ..schema import Schema
 from ..verdicts import Verdicts
 from .base import Verifier
 
@@ -50,8 +51,8 @@ class RewardModel(Verifier, frozen=True):
     batch_size: Annotated[int, Field(ge=1)] = 16
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
-        check_columns([self.text, *([self.prompt] if self.prompt else [])], columns)
+    def check_ahead(self, schema: Schema) -> None:
+        check_columns([self.text, *([self.prompt] if self.prompt else [])], schema)
         with _told(self.model):
             config = AutoConfig.from_pretrained(self.model, revision=self.revision)
         self._output(config)

@@ -1,6 +1,5 @@
 """A person, or several, as verifier."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Self
 
@@ -11,6 +10,7 @@ from typing_extensions import override
 from ...errors import MissingExtraError
 from ...generator import Generator
 from ...samples import Samples
+from ...schema import Schema
 from ...verdicts import Decision, Verdicts
 from ..base import AwaitingVerdicts, Verifier
 from .content import PIXELS, content_keys
@@ -58,7 +58,7 @@ class Human(Verifier, frozen=True):
         return url
 
     @override
-    def check_ahead(self, columns: Sequence[str]) -> None:
+    def check_ahead(self, schema: Schema) -> None:
         """Open the store.
 
         Raises:

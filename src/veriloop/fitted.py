@@ -1,0 +1,42 @@
+"""Fitted things: what a configuration makes of data. They are saved and loaded, and never changed."""
+
+import hashlib
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+
+class Fitted(ABC):
+    """A trained model or judge; immutable, and picklable so that other processes can use it."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write it into the existing ``directory``; weights as ``*.safetensors``, never pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what :meth:`save` wrote; what is loaded does bit for bit what was saved.
+
+        Raises:
+            CorruptFileError: A file is missing, cut short or changed.
+        """
+
+    def digest(self) -> str:
+        """SHA-256 of the files that :meth:`save` writes, in hexadecimal: equal content, equal digest."""
+        with tempfile.TemporaryDirectory() as scratch:
+            self.save(Path(scratch))
+            return digest_of(Path(scratch))
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's content, or of the names and contents of all files below a directory."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        name = file.relative_to(path).as_posix().encode()
+        whole.update(len(name).to_bytes(4, "little") + name + bytes.fromhex(digest_of(file)))
+    return whole.hexdigest()

@@ -1,0 +1,29 @@
+"""Judge: a fitted verifier. Made by verifiers, asked by the loop."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from .fitted import Fitted
+from .samples import Samples
+from .verdicts import Verdicts
+
+
+class Judge(Fitted):
+    """Judges samples as its verifier's configuration says, with all that it has learned."""
+
+    @abstractmethod
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """Judge every one of ``samples``: one verdict each, in the same order.
+
+        A verdict must depend on the sample and ``rng`` only, not on which other samples stand beside it.
+        The loop adds columns that say where a sample was made (`veriloop.verifiers.base.PLACE`), for
+        verifiers that show it to somebody; a verdict must not depend on them.
+
+        Args:
+            samples: The candidates, n rows.
+            rng: All randomness comes from it.
+
+        Raises:
+            AwaitingVerdicts: People have to judge some of the samples first.
+        """

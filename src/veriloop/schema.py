@@ -1,0 +1,243 @@
+"""Schema: what each column of a data set is. A role and a type travel with the data, not in defaults.
+
+Parts ask for a column by its role (``schema.one("image")``), so a user's columns keep their own names.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from .errors import ConfigError
+from .samples import Column, Samples
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Typed(BaseModel):
+    """A column's type.
+
+    Attributes:
+        given: Whether a generator is given the column as a condition; it makes all the others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Image(_Typed):
+    """Whole counts 0..levels in uint8, shape (n, height, width), or (n, height, width, channels)."""
+
+    role: Literal["image"] = "image"
+    height: Positive
+    width: Positive
+    channels: Positive = 1
+    levels: Positive
+    given: bool = False
+
+
+class Label(_Typed):
+    """Whole numbers 0..classes-1, shape (n,)."""
+
+    role: Literal["label"] = "label"
+    classes: Positive
+    given: bool = True
+
+
+class Prompt(_Typed):
+    """Text that a completion is written for."""
+
+    role: Literal["prompt"] = "prompt"
+    given: bool = True
+
+
+class Completion(_Typed):
+    """Text that generators write; real data have a person's."""
+
+    role: Literal["completion"] = "completion"
+    given: bool = False
+
+
+class Reference(_Typed):
+    """Text that a completion is compared to."""
+
+    role: Literal["reference"] = "reference"
+    given: bool = True
+
+
+class Messages(_Typed):
+    """Turns of a conversation, as JSON text."""
+
+    role: Literal["messages"] = "messages"
+    given: bool = True
+
+
+class Vector(_Typed):
+    """``p`` numbers, shape (n, p)."""
+
+    role: Literal["vector"] = "vector"
+    p: Positive
+    given: bool = False
+
+
+class Number(_Typed):
+    """One number, shape (n,)."""
+
+    role: Literal["number"] = "number"
+    given: bool = False
+
+
+class Category(_Typed):
+    """One of a few values, shape (n,)."""
+
+    role: Literal["category"] = "category"
+    values: tuple[str | int | float, ...]
+    given: bool = False
+
+
+class Id(_Typed):
+    """Tells rows apart; nothing is made of it."""
+
+    role: Literal["id"] = "id"
+    given: bool = True
+
+
+class Extra(_Typed):
+    """Carried along under its own name, for checks and exports."""
+
+    role: Literal["extra"] = "extra"
+    given: bool = True
+
+
+ColumnType = Annotated[
+    Image | Label | Prompt | Completion | Reference | Messages | Vector | Number | Category | Id | Extra,
+    Field(discriminator="role"),
+]
+
+Role = Literal[
+    "image", "label", "prompt", "completion", "reference", "messages",
+    "vector", "number", "category", "id", "extra",
+]  # fmt: skip
+ROLES: tuple[Role, ...] = get_args(Role)
+
+_COLUMNS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, ColumnType])
+
+TEXT_ROLES: tuple[Role, ...] = ("prompt", "completion", "reference", "messages")
+
+
+class Schema(Mapping[str, ColumnType]):
+    """The columns of a data set by name, in order.
+
+    Args:
+        columns: Each column's type, such as ``{"pixels": Image(height=8, width=8, levels=16)}``, or
+            the same as plain JSON values.
+
+    Raises:
+        ValidationError: A column is of no known role, or lacks what its role needs.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self._columns: dict[str, Any] = _COLUMNS.validate_python(dict(columns))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return f"Schema({{{', '.join(f'{name!r}: {column!r}' for name, column in self.items())}}})"
+
+    def dump(self) -> dict[str, dict[str, Any]]:
+        """As plain JSON values, from which ``Schema(...)`` makes an equal one."""
+        return _COLUMNS.dump_python(self._columns, mode="json")
+
+    @property
+    def given(self) -> list[str]:
+        """The columns that a generator is given."""
+        return [name for name, column in self.items() if column.given]
+
+    @property
+    def made(self) -> list[str]:
+        """The columns that a generator makes."""
+        return [name for name, column in self.items() if not column.given]
+
+    def named(self, role: Role) -> list[str]:
+        """The columns with this role."""
+        return [name for name, column in self.items() if column.role == role]
+
+    def one(self, role: Role, asked_by: str) -> str:
+        """The column with this role.
+
+        Args:
+            role: Which.
+            asked_by: Who needs it, for the error.
+
+        Raises:
+            ConfigError: There is none, or there are several.
+        """
+        found = self.named(role)
+        if len(found) != 1:
+            raise ConfigError(
+                f"{asked_by} needs one column of role {role!r}",
+                got=f"{', '.join(found) or 'none'} among {self.described()}",
+                expected="data with such a column",
+            )
+        return found[0]
+
+    def column(self, name: str, asked_by: str, *roles: Role) -> Any:
+        """The column ``name``, which must be of one of ``roles``, or of any when there are none.
+
+        Raises:
+            ConfigError: There is no such column, or it is of another role.
+        """
+        if name not in self:
+            raise ConfigError(asked_by, got=name, expected=f"a column of the data: {self.described()}")
+        if roles and self[name].role not in roles:
+            raise ConfigError(
+                f"{asked_by}: column {name!r}",
+                got=self[name].role,
+                expected=f"a column of role {', '.join(roles)}",
+            )
+        return self[name]
+
+    def described(self) -> str:
+        """Such as ``pixels (image), label (label)``."""
+        return ", ".join(f"{name} ({column.role})" for name, column in self.items()) or "no columns"
+
+
+def schema_of(samples: Samples, conditions: Samples | None) -> Schema:
+    """What the columns of ``samples`` look like: for data sets that do not say it themselves.
+
+    Args:
+        samples: Real samples.
+        conditions: What generators are given, or None.
+    """
+    given = set(conditions or ())
+    known: dict[str, Column] = {
+        **dict(samples),
+        **{n: c for n, c in (conditions or {}).items() if n not in samples},
+    }
+    return Schema({name: _looks_like(name, column, name in given) for name, column in known.items()})
+
+
+def _looks_like(name: str, column: Column, given: bool) -> Any:
+    if not isinstance(column, np.ndarray):
+        texts: dict[str, Any] = {"prompt": Prompt, "completion": Completion, "reference": Reference}
+        return texts.get(name, Extra)(given=given)
+    if column.dtype == np.uint8 and column.ndim in (3, 4):
+        channels = 1 if column.ndim == 3 else column.shape[3]
+        levels = max(1, int(column.max(initial=1)))
+        return Image(
+            height=column.shape[1], width=column.shape[2], channels=channels, levels=levels, given=given
+        )
+    if column.ndim == 1:
+        if given and column.dtype.kind in "iu" and len(column) and column.min() >= 0:
+            return Label(classes=int(column.max()) + 1)
+        return Id() if name == "id" else Number(given=given)
+    return Vector(p=max(1, int(np.prod(column.shape[1:]))), given=given)
