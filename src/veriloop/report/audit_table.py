@@ -62,8 +62,11 @@ def audit_table(
         scores = None if score is None else npz_array(table, score)[:]
         texts: list[str] = []
     else:
-        frame = read_table(table, [name for name in (accepted, *features, text, image, score) if name])
-        reference = read_table(real, [name for name in (*features, text, image) if name])
+        as_text = [text] if text else []
+        frame = read_table(
+            table, [name for name in (accepted, *features, text, image, score) if name], as_text
+        )
+        reference = read_table(real, [name for name in (*features, text, image) if name], as_text)
         said = _said(frame[accepted])
         scores = None if score is None else numbers(frame, [score], table)[:, 0]
         texts = [] if text is None else _texts(frame[text], table)

@@ -1,6 +1,5 @@
 """A table of verdicts and what is known of the samples: a judge's, or several people's."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +16,6 @@ from ..errors import ConfigError, DataError
 from ..rng import Address
 from ..verdicts import Decision
 from .tables import read_table, verdicts_of, yes_or_no
-
-
-def _read_lines(path: Path) -> pd.DataFrame:
-    # Not pandas' own reader, which guesses dates from the names of columns.
-    return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines() if line.strip()])
 
 
 def calibrate_table(
@@ -56,7 +50,9 @@ def calibrate_table(
         raise ConfigError("what to compare", expected="--score with --gold, or --annotators, or all three")
     if score is None and (text or position):
         raise ConfigError("--text and --position", expected="with --score and --gold")
-    table = read_table(path, [name for name in (score, gold, *annotators, text, position) if name])
+    table = read_table(
+        path, [name for name in (score, gold, *annotators, text, position) if name], [text] if text else []
+    )
     found = Calibrated(
         subject=f"column {score} of {path.name}" if score else f"annotators of {path.name}",
         good_are=f"rows with a yes in column {gold}" if gold else "not given",

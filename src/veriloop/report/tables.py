@@ -1,5 +1,6 @@
 """Tables of a user's own, with a row for each sample: scores, verdicts, labels and features."""
 
+import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,36 +12,66 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, DataError
 from ..verdicts import Decision, Verdicts
 
-READERS = {
-    ".csv": pd.read_csv,
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False),
-    ".parquet": pd.read_parquet,
-}
+ENDINGS = (".csv", ".jsonl", ".parquet")
 YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})
 NO = frozenset({"0", "0.0", "false", "no", "reject", "bad"})
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
     """A .jsonl, .parquet or .csv file, which must have ``columns``.
+
+    Values are those of the file: an empty field of a CSV file is missing, and nothing else is.
+
+    Args:
+        path: The file; a byte order mark at its beginning is passed over.
+        columns: What it must have.
+        texts: Columns that hold text, also where a CSV file's text looks like a number.
 
     Raises:
         ConfigError: Its name ends in something else.
         DataError: It cannot be read, or a column is missing.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConfigError("table", got=str(path), expected=f"a file ending in {', '.join(READERS)}")
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise ConfigError("table", got=str(path), expected=f"a file ending in {', '.join(ENDINGS)}")
     try:
-        table = reader(path)
+        if ending == ".csv":
+            table = pd.read_csv(
+                path,
+                dtype=dict.fromkeys(texts, str),
+                encoding="utf-8-sig",
+                keep_default_na=False,
+                na_values=[""],
+            )
+        else:
+            table = pd.read_parquet(path) if ending == ".parquet" else _read_lines(path)
     except FileNotFoundError:
         raise DataError(f"no such file: {path}", fix="check the path") from None
     except (ValueError, OSError) as e:  # every parser's own error is a ValueError
+        if isinstance(e, DataError):
+            raise
         raise DataError(f"{path} cannot be read", got=str(e).splitlines()[0]) from e
     for name in columns:
         if name not in table:
             known = ", ".join(map(str, table.columns))
             raise DataError(f"{path} has no such column", got=name, expected=f"one of {known}")
     return table
+
+
+def _read_lines(path: Path) -> pd.DataFrame:
+    # Not pandas' own reader, which guesses dates from the names of columns and rounds long numbers.
+    rows = []
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                rows.append(json.loads(line))
+            except (ValueError, RecursionError) as e:
+                raise DataError(f"{path}, line {number}, is not JSON", got=str(e)) from None
+            if not isinstance(rows[-1], dict):
+                raise DataError(f"{path}, line {number}", got=line.strip()[:60], expected="a JSON object")
+    return pd.DataFrame(rows)
 
 
 def yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
@@ -69,6 +100,11 @@ def verdicts_of(column: pd.Series) -> Verdicts:
     missing = column.isna().to_numpy(bool)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         score = column.to_numpy(float, na_value=np.nan)
+        if np.isinf(score).any():
+            raise DataError(
+                f"column {column.name!r}, row {int(np.argmax(np.isinf(score))) + 1}: an infinite score",
+                expected="a number, or nothing where the verifier abstained",
+            )
         return Verdicts(score, np.where(np.isfinite(score), Decision.OPEN, Decision.ABSTAIN))
     words = column.astype(str).str.strip().str.lower()
     silent = missing | (words == "abstain").to_numpy(bool)
