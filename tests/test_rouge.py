@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriloop.errors import MissingExtraError
-from veriloop.rouge import Measure, f1, tokens
+from veriloop.rouge import Measure, f1, token_pairs, tokens
+from veriloop.samples import Samples
 
 MEASURES = get_args(Measure)
 WORDS = (
@@ -51,7 +52,8 @@ def scorers():
 def test_scores_are_those_of_rouge_score(scorers, stem, written, reference):
     expected = scorers[stem].score(reference, written)
     for measure in MEASURES:
-        assert f1(measure, tokens(written, stem), tokens(reference, stem)) == expected[measure].fmeasure
+        pair = (tokens(text, stem, "published") for text in (written, reference))
+        assert f1(measure, *pair) == expected[measure].fmeasure
 
 
 @pytest.mark.slow
@@ -94,3 +96,33 @@ def test_the_missing_extra_is_named(monkeypatch):
     with pytest.raises(MissingExtraError, match=r"veriloop\[llm\]"):
         tokens("unheardofwords")
     rouge._porter.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("猫在椅子上睡觉", list("猫在椅子上睡觉")),
+        ("2024年の白い猫", ["2024", *"年の白い猫"]),
+        ("แมวนอน", ["แ", "ม", "ว", "น", "อ", "น"]),
+        ("ที่นี่", ["ที่", "นี่"]),
+        ("القطة تنام", ["القطة", "تنام"]),
+        ("η γάτα κοιμάται", ["η", "γάτα", "κοιμάται"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("Кошка спит.", ["кошка", "спит"]),
+    ],
+)
+def test_every_script_has_words(text: str, words: list[str]) -> None:
+    assert tokens(text) == words
+    assert f1("rouge1", tokens(text), tokens(text)) == 1
+    assert tokens(text, tokenizer="published") == [w for w in words if w.isascii()]
+
+
+@pytest.mark.parametrize("text", ["Naïve café owners", "It costs 5 €", "words", "", "!?", "Zoë's façade"])
+def test_latin_texts_keep_the_published_words(text: str) -> None:
+    assert tokens(text) == tokens(text, tokenizer="published")
+
+
+def test_a_pair_is_read_by_its_reference() -> None:
+    pairs = Samples(written=["cats sleep", "猫睡觉"], reference=["猫睡觉", "猫睡觉"])
+    (a, b), (c, d) = token_pairs(pairs, "written", "reference", True)
+    assert (f1("rouge1", a, b), f1("rouge1", c, d)) == (0, 1)

@@ -3,9 +3,12 @@
 The definitions are those of the package ``rouge-score``, whose numbers are the published ones, and the scores
 are equal to its scores to the last bit. Counting is our own, since it builds a table for each pair and
 stems each word each time: this is faster by the factor that ``benchmarks/rouge.py`` measures.
+
+The published tokenizer knows the letters a to z only. Texts of other scripts get words by Unicode.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
@@ -23,19 +26,64 @@ SHORTEST_STEMMED = 4
 
 _WORD = re.compile(r"[a-z0-9]+")
 
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese are written without blanks between words."""
 
-def tokens(text: str, stem: bool = True) -> list[str]:
-    """The words of ``text``: runs of a-z and 0-9 in lower case, so that other scripts have none.
+Tokenizer = Literal["auto", "published", "unicode"]
+"""How words are found: as rouge-score does, by Unicode, or as the script of the reference asks for."""
+
+
+def tokens(text: str, stem: bool = True, tokenizer: Tokenizer = "auto") -> list[str]:
+    """The words of ``text``.
+
+    ``published``: runs of a-z and 0-9 in lower case, so that other scripts have none. ``unicode``: runs of
+    letters, digits and their marks in any script, and single characters where a script has no blanks.
+    ``auto``: see `tokenizer_for`.
 
     Args:
         text: Any.
-        stem: Whether to cut words down to their stem, by Porter's algorithm.
+        stem: Whether to cut words of a-z down to their stem, by Porter's algorithm.
+        tokenizer: How words are found.
 
     Raises:
         MissingExtraError: ``stem``, and nltk is not installed.
     """
-    words = _WORD.findall(text.lower())
-    return [_stem(word) for word in words] if stem else words
+    if tokenizer == "auto":
+        tokenizer = tokenizer_for(text)
+    words = _WORD.findall(text.lower()) if tokenizer == "published" else _unicode_words(text)
+    return [_stem(word) if word.isascii() else word for word in words] if stem else words
+
+
+def tokenizer_for(text: str) -> Literal["published", "unicode"]:
+    """The published tokenizer, if it finds at least half of the letters and digits of ``text``.
+
+    So an accent in an English text changes nothing, and a number in a Chinese text does not either.
+    """
+    if text.isascii():
+        return "published"
+    lower = text.lower()
+    found = sum(map(len, _WORD.findall(lower)))
+    return "published" if 2 * found >= sum(map(str.isalnum, lower)) else "unicode"
+
+
+def _unicode_words(text: str) -> list[str]:
+    words: list[str] = []
+    inside = False
+    for c in unicodedata.normalize("NFKC", text).casefold():
+        if unicodedata.category(c)[0] == "M":  # an accent or a vowel sign belongs to the letter before it
+            if inside:
+                words[-1] += c
+        elif not c.isalnum():
+            inside = False
+        elif inside and not _UNSPACED.match(c) and not _UNSPACED.match(words[-1]):
+            words[-1] += c
+        else:
+            words.append(c)
+            inside = True
+    return words
 
 
 def check_reference(columns: Collection[str], reference: str) -> None:
@@ -62,7 +110,9 @@ def token_pairs(
     """
     check_reference(list(samples), reference)
     texts = zip(samples.texts(written), samples.texts(reference), strict=True)
-    return [(tokens(text, stem), tokens(wanted, stem)) for text, wanted in texts]
+    # By the reference, so that a pair's score does not depend on the other pairs.
+    ways = ((text, wanted, tokenizer_for(wanted)) for text, wanted in texts)
+    return [(tokens(text, stem, way), tokens(wanted, stem, way)) for text, wanted, way in ways]
 
 
 def f1(measure: Measure, written: Sequence[str], reference: Sequence[str]) -> float:
