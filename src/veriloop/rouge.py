@@ -109,10 +109,11 @@ def token_pairs(
         MissingExtraError: ``stem``, and nltk is not installed.
     """
     check_reference(list(samples), reference)
-    texts = zip(samples.texts(written), samples.texts(reference), strict=True)
-    # By the reference, so that a pair's score does not depend on the other pairs.
-    ways = ((text, wanted, tokenizer_for(wanted)) for text, wanted in texts)
-    return [(tokens(text, stem, way), tokens(wanted, stem, way)) for text, wanted, way in ways]
+    pairs = []
+    for text, wanted in zip(samples.texts(written), samples.texts(reference), strict=True):
+        way = tokenizer_for(wanted)  # by the reference alone: a score must not depend on the other pairs
+        pairs.append((tokens(text, stem, way), tokens(wanted, stem, way)))
+    return pairs
 
 
 def f1(measure: Measure, written: Sequence[str], reference: Sequence[str]) -> float:
