@@ -76,12 +76,12 @@ def run(
             quota(1, data.conditions, arm.balance)
         except ConfigError as e:
             raise ConfigError(f"arms.{name}.{e.what}", got=e.got, expected=e.expected) from None
+    cards = run_card(plan, plan.dataset.schema())
     with folder.lock():
         # Nothing is lost with a run that has not finished a round: a mistake can be mended and run again.
         if folder.records():
             folder.check_same_config(plan.config())
         else:
-            cards = run_card(plan, plan.dataset.schema())
             folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed, cards=cards))
         with _status(folder, listen):
             _run_rounds(plan, folder, listen)
