@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from veriloop.cards import ArmCard, PromptCard, RunCard
+from veriloop.errors import ConfigError
 from veriloop.loop import run
 from veriloop.loop.cards import run_card
 from veriloop.loop.plan import Plan
@@ -62,6 +65,15 @@ def test_quantities_are_those_of_the_data(tiny_plan: Any) -> None:
     assert cards.wholes(names) == ["accuracy", "diversity"]
     assert cards.parts_of("accuracy", names) == ["accuracy_0", "accuracy_1"]
     assert cards.wholes(["accuracy_0"]) == ["accuracy_0"], "its whole is not among them"
+
+
+def test_a_rule_on_a_class_that_the_data_do_not_have_is_refused(tiny_plan: Any) -> None:
+    schema = Schema({"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=2)})
+    plan = tiny_plan(metrics=["accuracy"], stop={"when": "plateau", "quantity": "accuracy_5"})
+    with pytest.raises(
+        ConfigError, match=r"arms\.verified\.stop\.quantity: got 'accuracy_5', expected one of"
+    ):
+        run_card(plan, schema)
 
 
 def test_people_are_found_in_verifiers_made_of_others(tiny_plan: Any) -> None:

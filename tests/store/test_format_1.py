@@ -41,7 +41,8 @@ def veriloop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
             code: object = 0
         except SystemExit as e:
             code = e.code or 0
-        return code, *capsys.readouterr()
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
 
     return call
 

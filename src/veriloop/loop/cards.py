@@ -16,11 +16,14 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
         schema: Of the data.
 
     Raises:
-        ConfigError: A metric or the learner cannot work on such data.
+        ConfigError: A metric or the learner cannot work on such data, or a stop rule waits for what is not
+            measured of them.
     """
+    quantities = quantities_of(metric.suited_to(schema) for metric in plan.metrics)
+    plan.check_stops(quantities)
     return RunCard(
         arms={name: _arm_card(arm, plan.last_round(name)) for name, arm in plan.arms.items()},
-        quantities=quantities_of(metric.suited_to(schema) for metric in plan.metrics),
+        quantities=quantities,
         columns=dict(schema),
         prompt=plan.learner.suited_to(schema).prompt_card(),
     )

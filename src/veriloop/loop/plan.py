@@ -122,7 +122,15 @@ class Plan(Checked, frozen=True):
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
         if len({name_key(name) for name in self.arms}) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        quantities = quantities_of(self.metrics)
+        self.check_stops(quantities_of(self.metrics))
+        return self
+
+    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let each arm's stop rule find its quantity.
+
+        Raises:
+            ConfigError: One does not, or neither way of it is better.
+        """
         for name, arm in self.arms.items():
             if arm.stop and arm.stop.when != "budget":
                 try:
@@ -130,7 +138,6 @@ class Plan(Checked, frozen=True):
                 except ConfigError as e:
                     what = f"arms.{name}.stop.{e.what}"
                     raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
-        return self
 
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""

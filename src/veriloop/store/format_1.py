@@ -26,13 +26,13 @@ def migrated(manifest: Mapping[str, Any], measured: Iterable[str]) -> dict[str, 
         measured: The names of the numbers in the run's records. Of those that are not by our own metrics,
             nobody knows which way is better.
     """
-    config = manifest.get("config", {})
-    known = _quantities(config.get("metrics", []))
+    settings = manifest.get("config", {})
+    known = _quantities(settings.get("metrics", []))
     cards = RunCard(
-        arms={name: _arm(arm, config.get("rounds", 1)) for name, arm in config.get("arms", {}).items()},
+        arms={name: _arm(arm, settings.get("rounds", 1)) for name, arm in settings.get("arms", {}).items()},
         quantities={name: known.get(name, Quantity()) for name in (*known, *measured)},
-        columns=dict(_columns(config)),
-        prompt=_prompt(config.get("learner", {})),
+        columns=dict(_columns(settings.get("dataset", {}))),
+        prompt=_prompt(settings.get("learner", {})),
     )
     return {**manifest, "format": 1, "cards": cards}
 
@@ -80,9 +80,8 @@ def _prompt(learner: Mapping[str, Any]) -> PromptCard | None:
     return PromptCard(template=prompt["template"], chat=prompt["chat"]) if prompt else None
 
 
-def _columns(config: Mapping[str, Any]) -> Schema:
+def _columns(dataset: Mapping[str, Any]) -> Schema:
     """Those of the data sets whose columns follow from their configuration; of others none."""
-    dataset = config.get("dataset", {})
     match dataset.get("kind"):
         case "digits":
             return Schema({"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=10)})
