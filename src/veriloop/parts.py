@@ -15,7 +15,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PydanticUserError,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from .errors import ConfigError, MissingExtraError, VeriloopError
 from .schema import Role, Schema
@@ -167,6 +175,10 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
             raise
         extra = "llm" if e.name in {"transformers", "trl", "peft", "datasets"} else "torch"
         raise MissingExtraError.of(str(e.name), extra) from e
+    except (PydanticUserError, ValidationError) as e:
+        # A class in it breaks pydantic's rules, or a Quantity in it is none.
+        first = str(e.errors()[0]["msg"] if isinstance(e, ValidationError) else e).splitlines()[0]
+        raise ConfigError(f"module {module!r} cannot be imported ({first})", got=kind, fix="mend it") from e
     except AttributeError as e:
         raise ConfigError(f"module {module!r} has no {name!r}", got=kind, expected="module:Class") from e
     if not (isinstance(found, type) and issubclass(found, base)):

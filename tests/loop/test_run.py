@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError
+from veriloop.errors import ConfigError, ExhaustedError, RunFolderError
 from veriloop.events import ArmStopped, Exhausted, RunEnded
 from veriloop.loop import preview, run
 from veriloop.samples import concat
@@ -189,8 +189,9 @@ def test_resume_modes(tiny_plan, tmp_path):
 
 
 def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path):
-    with pytest.raises(DataError, match="nothing to compare texts with"):
-        run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
+    metric = {"kind": "function", "function": "no_such_module:check"}
+    with pytest.raises(ConfigError, match="cannot import the function"):
+        run(tiny_plan(metrics=[metric]), tmp_path / "run")
     assert RunFolder(tmp_path / "run").manifest().status == "failed"
     folder = run(tiny_plan(), tmp_path / "run")
     assert _content(folder) == _content(run(tiny_plan(), tmp_path / "other"))
@@ -207,6 +208,12 @@ def test_a_folder_of_other_files_is_left_alone(tiny_plan, tmp_path):
 def test_balance_must_be_a_column_of_the_conditions(tiny_plan, tmp_path):
     with pytest.raises(ConfigError, match=r"arms\.verified\.balance.*label"):
         run(tiny_plan(balance="lable"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_metrics_must_suit_the_data(tiny_plan, tmp_path):
+    with pytest.raises(ConfigError, match="metric 'rouge' needs one column of role 'completion'"):
+        run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

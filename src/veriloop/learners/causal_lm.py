@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..cards import PromptCard
 from ..errors import CorruptFileError, DataError
 from ..generator import Generator
 from ..rng import global_torch
@@ -179,6 +180,10 @@ class CausalLM(Learner, Training, frozen=True):
     model: str
     prompt: Prompt = Prompt()
     decoding: Decoding = Decoding()
+
+    def prompt_card(self) -> PromptCard:
+        """Its template, for who reads or exports texts."""
+        return PromptCard(template=self.prompt.template, chat=self.prompt.chat)
 
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> CausalLMGenerator:
         """Train on rows with the template's columns and the completion; see the base class.

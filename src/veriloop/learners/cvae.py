@@ -224,8 +224,7 @@ class CVAE(Learner, Training, frozen=True):
     classes: Annotated[int, Field(ge=1)] = 10
     channels: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (32, 64)
     kernel: Literal[2, 4] = 4
-    # Not in a manifest where it is float32, so that runs of versions that knew no other can be resumed.
-    precision: Precision = Field(default="float32", exclude_if=lambda precision: precision == "float32")
+    precision: Precision = "float32"
 
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> CVAEGenerator:
         """Train on image samples; see the base class.

@@ -1,18 +1,20 @@
 """What a run will do: its data, learner, metrics and arms, all checked before anything is computed."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from ..advise.stop import Stop
 from ..datasets.base import Dataset
-from ..errors import ConfigError
+from ..errors import ConfigError, ContractError
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..learners.base import Learner
 from ..metrics.base import Metric
-from ..parts import Checked, did_you_mean
+from ..parts import Checked
+from ..quantity import Quantity
 from ..rng import START, name_key
 from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
@@ -52,8 +54,7 @@ class Arm(Checked, frozen=True):
     warm_start: bool = False
     max_candidates: Positive | None = None
     on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
-    # Not in a manifest when there is none, so that runs of versions that knew no stop rules can be resumed.
-    stop: Stop | None = Field(default=None, exclude_if=lambda rule: rule is None)
+    stop: Stop | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -121,21 +122,22 @@ class Plan(Checked, frozen=True):
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
         if len({name_key(name) for name in self.arms}) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        produced = [name for metric in self.metrics for name in metric.names]
-        twice = sorted({name for name in produced if produced.count(name) > 1})
-        if twice:
-            raise ConfigError(
-                "two metrics give the same number", got=", ".join(twice), fix="drop one of them"
-            )
-        for name, arm in self.arms.items():
-            if arm.stop and arm.stop.metric and arm.stop.metric not in produced:
-                raise ConfigError(
-                    f"arms.{name}.stop.metric",
-                    got=arm.stop.metric,
-                    expected=f"one of {', '.join(produced) or '(the run has no metrics)'}",
-                    fix=did_you_mean(arm.stop.metric, produced),
-                )
+        self.check_stops(quantities_of(self.metrics))
         return self
+
+    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let each arm's stop rule find its quantity.
+
+        Raises:
+            ConfigError: One does not, or neither way of it is better.
+        """
+        for name, arm in self.arms.items():
+            if arm.stop and arm.stop.when != "budget":
+                try:
+                    arm.stop.checked_among(quantities)
+                except ConfigError as e:
+                    what = f"arms.{name}.stop.{e.what}"
+                    raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
 
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
@@ -144,3 +146,30 @@ class Plan(Checked, frozen=True):
     def last_round(self, arm: str) -> int:
         """The last round of ``arm``."""
         return self.rounds if self.arms[arm].train_on == "kept" else 1
+
+
+def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:
+    """What ``metrics`` measure, by name, in their order.
+
+    Raises:
+        ConfigError: Two of them measure the same.
+        ContractError: A metric does not say what it measures.
+    """
+    found: dict[str, Quantity] = {}
+    for metric in metrics:
+        own = getattr(metric, "quantities", None)
+        if not (isinstance(own, Mapping) and own and all(isinstance(q, Quantity) for q in own.values())):
+            raise ContractError(
+                f"metric {type(metric).__name__} does not say what it measures",
+                got="no quantities" if own is None else repr(own),
+                expected='quantities = {"name": Quantity(...)} in its class',
+                fix="import Quantity from veriloop.quantity; it replaces names",
+            )
+        if twice := [name for name in own if name in found]:
+            raise ConfigError(
+                "two metrics give the same number",
+                got=", ".join(twice),
+                fix="drop one of them; a function metric takes another name",
+            )
+        found |= own
+    return found

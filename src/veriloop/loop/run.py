@@ -27,6 +27,7 @@ from ..store.atomic import storage_errors, write_file
 from ..store.folder import KeptRounds, RunFolder
 from ..store.manifest import Manifest
 from ..verifiers.base import AwaitingVerdicts
+from .cards import run_card
 from .gather import condition_rows, quota
 from .plan import Plan
 from .step import SHOWN, ArmStop, Context, State, begin, step
@@ -75,12 +76,13 @@ def run(
             quota(1, data.conditions, arm.balance)
         except ConfigError as e:
             raise ConfigError(f"arms.{name}.{e.what}", got=e.got, expected=e.expected) from None
+    cards = run_card(plan, plan.dataset.schema())
     with folder.lock():
         # Nothing is lost with a run that has not finished a round: a mistake can be mended and run again.
         if folder.records():
             folder.check_same_config(plan.config())
         else:
-            folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed))
+            folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed, cards=cards))
         with _status(folder, listen):
             _run_rounds(plan, folder, listen)
     return folder
@@ -133,7 +135,7 @@ def _stop_by_rule(plan: Plan, folder: RunFolder, arm: str, tell: Callable[[Event
     """
     rule = plan.arms[arm].stop
     chain = sorted((r for r in folder.records() if r.arm == arm), key=lambda r: r.round)
-    decision = rule and rule.decide(chain)
+    decision = rule and rule.decide(chain, folder.manifest().cards.quantities)
     if not rule or not decision:
         return set()
     last = chain[-1].round

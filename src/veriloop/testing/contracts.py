@@ -167,7 +167,9 @@ def check_metric(metric: Metric, evaluation: Evaluation) -> None:
     check_part(metric)
     fresh = Evaluation(evaluation.generator, evaluation.generated, evaluation.real)
     measured = metric.measure(evaluation, _rng())
-    assert set(measured) == set(metric.names), f"promised {metric.names}, measured {tuple(measured)}"
+    assert set(measured) == set(metric.quantities), (
+        f"promised {tuple(metric.quantities)}, measured {tuple(measured)}"
+    )
     for name, estimate in measured.items():
         assert np.isfinite(estimate.value), f"{name} is {estimate.value}"
         assert estimate.se >= 0, f"the standard error of {name} is {estimate.se}"

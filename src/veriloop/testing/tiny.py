@@ -1,5 +1,6 @@
 """Tiny parts that train in a millisecond: Gaussians in the plane, for tests of the loop and of plug-ins."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -14,6 +15,7 @@ from ..generator import Generator
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
+from ..quantity import Quantity
 from ..records import Estimate
 from ..rng import Address
 from ..samples import Samples
@@ -147,7 +149,11 @@ TinyVerifier.judge_type = TinyJudge
 class TinyMetric(Metric, frozen=True):
     """``gap``: the distance between the means of generated and real samples."""
 
-    names: ClassVar[tuple[str, ...]] = ("gap",)
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "gap": Quantity(
+            "Gap", better="lower", low=0, meaning="The distance of the samples' mean from the real one."
+        )
+    }
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
