@@ -20,13 +20,13 @@ COLUMNS = Columns(id="id", prompt="document", completion="summary")
 
 
 class XSum(TextPairs, frozen=True):
-    """Extreme summarisation (S. Narayan, S. Cohen, M. Lapata, EMNLP 2018): articles, and a summary of each.
+    """Extreme summarisation (S. Narayan, S. Cohen, M. Lapata, EMNLP 2018).
 
-    Looked for first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz`` and ``test.jsonl.gz``, where there are such
-    also ``train-extra.jsonl.gz`` and ``validation.jsonl.gz``, or the same unpacked. Such a folder may hold a
-    part of XSum only. Then numbers from it cannot be compared with published ones: the pairs and their split
-    are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as ``EdinburghNLP/xsum``, which has the
-    official split.
+    Looked for first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz`` and ``test.jsonl.gz``, and
+    ``train-extra.jsonl.gz`` and ``validation.jsonl.gz`` where there are such, or the same unpacked. Such a
+    folder may hold a part of XSum only. Then numbers from it cannot be compared with published ones: the pairs
+    and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as ``EdinburghNLP/xsum``,
+    which has the official split.
 
     White space is collapsed, and the few pairs with an empty text are left out. Nothing else is changed;
     encoding errors of the source stay.
