@@ -124,7 +124,7 @@ def test_the_internal_batch_size_changes_nothing(
     def in_other_batches(f, *columns, **_):
         return networks.in_batches(f, *columns, batch=batch)
 
-    monkeypatch.setattr(cvae, "in_batches", in_other_batches)
+    monkeypatch.setattr(_cvae_generator, "in_batches", in_other_batches)
     assert generator.sample(700, rng(), CONDITION).same_as(samples)
     np.testing.assert_allclose(generator.elbo(two_kinds_of_image(), rng()).kl, bound.kl, rtol=1e-5)
 
@@ -160,16 +160,6 @@ def test_survives_a_save_and_pickling_bit_for_bit(generator: CVAEGenerator, tmp_
         assert np.array_equal(
             copy.elbo(two_kinds_of_image(), rng()).kl, generator.elbo(two_kinds_of_image(), rng()).kl
         )
-
-
-def test_a_model_saved_before_there_was_a_precision_is_of_float32(
-    generator: CVAEGenerator, tmp_path: Path
-) -> None:
-    generator.save(tmp_path)
-    path = tmp_path / _cvae_generator.ARCHITECTURE
-    path.write_text(path.read_text().replace(', "precision": "float32"', ""))
-    assert "precision" not in path.read_text()
-    assert CVAEGenerator.load(tmp_path).architecture == generator.architecture
 
 
 @pytest.mark.parametrize("kernel", [2, 4])
