@@ -37,3 +37,10 @@ class Learner(Part, frozen=True):
         Raises:
             DataError: The samples do not fit this learner.
         """
+
+    def prompt_card(self) -> PromptCard | None:
+        """How its prompts are made; None where it writes no text.
+
+        Called on the learner that :meth:`suited_to` gave.
+        """
+        return None
