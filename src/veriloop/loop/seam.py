@@ -1,8 +1,8 @@
 """The seam between the loop and parts: each call of a part goes through here, and what comes back is checked.
 
-A part may be a stranger's. Its mistakes become one line that names the part and the method, whatever the part
-raised or gave back; our own errors, an interrupt and a lack of memory go through as they are. A check looks at
-types, lengths and names only, so it costs microseconds.
+A part may be a stranger's. Its mistakes become one line that names the part and the method, whatever the
+part raised or gave back; our own errors, an interrupt and a lack of memory go through as they are. A check
+looks at types, lengths and names only, so it costs microseconds.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -66,10 +66,9 @@ def declared(*parts: Part | None) -> None:
     """
     for part in parts:
         if isinstance(part, Learner):
-            made = getattr(part, "generator_type", None)
-            _made_type(part, "generator_type", made, Generator, "the class of the generators that fit returns")
+            _made_type(part, "generator_type", Generator)
         elif isinstance(part, Verifier):
-            _made_type(part, "judge_type", part.judge_type, Judge, "the class of the judges that fit returns")
+            _made_type(part, "judge_type", Judge)
         elif isinstance(part, Metric):
             _quantities(part)
 
@@ -96,13 +95,17 @@ def load(dataset: Dataset, seed: int) -> RealData:
         split = getattr(data, role)
         if split is not None and not set(split) >= set(data.train):
             raise ContractError(
-                f"{where}: columns of {role}", got=", ".join(split), expected=f"{', '.join(data.train)}, as train"
+                f"{where}: columns of {role}",
+                got=", ".join(split),
+                expected=f"{', '.join(data.train)}, as train",
             )
     for role in ("test", "validation"):
         split, conditions = getattr(data, role), getattr(data, f"{role}_conditions")
         if split is not None and conditions is not None and len(conditions) != len(split):
             raise ContractError(
-                f"{where}: {role}_conditions", got=f"{len(conditions)} rows", expected=f"{len(split)}, as {role}"
+                f"{where}: {role}_conditions",
+                got=f"{len(conditions)} rows",
+                expected=f"{len(split)}, as {role}",
             )
     return data
 
@@ -255,30 +258,28 @@ def _quantities(metric: Metric) -> Mapping[str, Quantity]:
     quantities: Any = getattr(metric, "quantities", None)
     sound = isinstance(quantities, Mapping) and quantities
     if not sound or not all(isinstance(k, str) and isinstance(q, Quantity) for k, q in quantities.items()):
-        what = "none" if quantities is None else f"{quantities!r}"[:80]
         raise ContractError(
-            f"{_named(metric)}: quantities",
-            got=what,
-            expected="names with a Quantity each",
-            fix='declare what measure returns: quantities = {"quality": Quantity(better="higher")}',
+            f"{_named(metric)} does not declare its quantities",
+            got=None if quantities is None else f"{quantities!r}"[:80],
+            expected="a class attribute quantities: each number's name with a Quantity",
+            fix='such as quantities = {"quality": Quantity(better="higher")}',
         )
     return quantities
 
 
-def _made_type(part: Part, attribute: str, made: object, base: type[Fitted], what: str) -> None:
-    where = f"{_named(part)}.{attribute}"
+def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
+    made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):
-        got = "nothing" if made is None else getattr(made, "__name__", repr(made))
         raise ContractError(
-            where,
-            got=got,
-            expected=f"a subclass of {base.__name__}",
-            fix=f"{attribute} names {what}, by which a run folder loads them",
+            f"{_named(part)} does not say what its fit makes",
+            got=None if made is None else f"{attribute} {getattr(made, '__name__', repr(made))}",
+            expected=f"a class attribute {attribute}, a subclass of {base.__name__}",
         )
     if missing := sorted(getattr(made, "__abstractmethods__", ())):
         lacks = " and ".join(missing)
         raise ContractError(
-            where, got=f"{made.__name__} without {lacks}", expected="a class that has them", fix=f"define {lacks}"
+            f"{_named(part)}.{attribute}: {made.__name__} lacks {lacks}",
+            expected=f"a subclass of {base.__name__} that defines all of its methods",
         )
 
 

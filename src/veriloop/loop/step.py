@@ -265,9 +265,7 @@ def opened(
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
         Candidates(generator, judge, pool, address, context.plan.threads),
-        seam.call(
-            arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance
-        ),
+        seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 
