@@ -85,10 +85,10 @@ def no_pickles(directory: Path, saved: str) -> None:
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert files, f"{saved} wrote nothing: what is not saved is lost when a run is resumed"
     for path in files:
-        with path.open("rb") as file:
-            head = file.read(2048)
+        content = path.read_bytes()
         # A pickle of protocol 2 and above, alone or in the archive that torch makes.
-        pickled = head[:1] == b"\x80" or (head[:2] == b"PK" and b"data.pkl" in head)
+        alone = content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05" and content[-1:] == b"."
+        pickled = alone or (content[:2] == b"PK" and b"data.pkl" in content[:2048])
         assert not pickled, f"{saved} wrote the pickle {path.name}: use safetensors, NPZ or JSON"
 
 
