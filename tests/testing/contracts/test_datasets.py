@@ -57,7 +57,7 @@ class TestIsTrain(Changed, frozen=True):
 
 class OneRowLeaks(Changed, frozen=True):
     def change(self, data):
-        return replace(data, test=concat([data.test, data.train.select([7])]))
+        return replace(data, test=concat([data.test, data.train.select(slice(7, 8))]))
 
 
 class ValidationIsTrain(Changed, frozen=True):

@@ -3,6 +3,8 @@
 # Broken parts break their types as well.
 # pyright: reportIncompatibleMethodOverride=false, reportGeneralTypeIssues=false
 
+from typing import Any
+
 import pytest
 
 from veriloop.executors.base import Executor
@@ -26,7 +28,8 @@ class Backwards(Executor, frozen=True):
 
 class Lists(Executor, frozen=True):
     def map(self, function, items, shared=None):
-        return iter([function(shared, items[i]) for i in range(len(items))])
+        listed: Any = items
+        return iter([function(shared, listed[i]) for i in range(len(listed))])
 
 
 class Swallowing(Executor, frozen=True):
