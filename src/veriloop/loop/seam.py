@@ -25,7 +25,7 @@ from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
 from ..samples import Samples
 from ..verdicts import Verdicts
-from ..verifiers.base import Verifier
+from ..verifiers.base import AsConfigured, Verifier
 
 T = TypeVar("T")
 
@@ -175,8 +175,9 @@ def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts
     Raises:
         ContractError: It gave something else than one verdict for each sample.
     """
-    verdicts = call(judge, "verify", judge.verify, samples, rng)
-    where = f"{_named(judge)}.verify"
+    part = judge.verifier if isinstance(judge, AsConfigured) else judge
+    verdicts = call(part, "verify", judge.verify, samples, rng)
+    where = f"{_named(part)}.verify"
     _expect(where, verdicts, Verdicts)
     if len(verdicts) != len(samples):
         raise ContractError(where, got=f"{len(verdicts)} verdicts", expected=len(samples))
