@@ -70,7 +70,7 @@ def declared(*parts: Part | None) -> None:
         elif isinstance(part, Verifier):
             _made_type(part, "judge_type", Judge)
         elif isinstance(part, Metric):
-            _quantities(part)
+            quantities(part)
 
 
 def load(dataset: Dataset, seed: int) -> RealData:
@@ -190,15 +190,15 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
     Raises:
         ContractError: It gave something else than one `Estimate` for each of its quantities.
     """
-    quantities = _quantities(metric)
+    promised = quantities(metric)
     measured = call(metric, "measure", metric.measure, evaluation, rng)
     where = f"{_named(metric)}.measure"
-    _expect(where, measured, Mapping, f"such as {{{next(iter(quantities))!r}: Estimate(value, se)}}")
-    if set(measured) != set(quantities):
+    _expect(where, measured, Mapping, f"such as {{{next(iter(promised))!r}: Estimate(value, se)}}")
+    if set(measured) != set(promised):
         raise ContractError(
             where,
             got=", ".join(map(str, measured)) or "nothing",
-            expected=f"its quantities {', '.join(quantities)}",
+            expected=f"its quantities {', '.join(promised)}",
         )
     for name, estimate in measured.items():
         _expect(f"{where}: {name}", estimate, Estimate)
@@ -255,17 +255,22 @@ def save(fitted: Fitted, directory: Path) -> None:
         raise
 
 
-def _quantities(metric: Metric) -> Mapping[str, Quantity]:
-    quantities: Any = getattr(metric, "quantities", None)
-    sound = isinstance(quantities, Mapping) and quantities
-    if not sound or not all(isinstance(k, str) and isinstance(q, Quantity) for k, q in quantities.items()):
+def quantities(metric: Metric) -> Mapping[str, Quantity]:
+    """`Metric.quantities`, checked.
+
+    Raises:
+        ContractError: They are missing, or are no mapping from names to a `Quantity` each.
+    """
+    own: Any = getattr(metric, "quantities", None)
+    sound = isinstance(own, Mapping) and own
+    if not sound or not all(isinstance(name, str) and isinstance(q, Quantity) for name, q in own.items()):
         raise ContractError(
             f"{_named(metric)} does not declare its quantities",
-            got=None if quantities is None else f"{quantities!r}"[:80],
+            got=None if own is None else f"{own!r}"[:80],
             expected="a class attribute quantities: each number's name with a Quantity",
             fix='such as quantities = {"quality": Quantity(better="higher")}',
         )
-    return quantities
+    return own
 
 
 def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
