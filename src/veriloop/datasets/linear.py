@@ -36,12 +36,7 @@ class LinearModel(Dataset, frozen=True):
         # The design is part of the system, and only the labels are part of the draw.
         design, _ = np.linalg.qr(Address(0, "linear-design").rng().standard_normal((self.n0, p)))
         x = np.sqrt(self.n0) * design
-        rng = Address(seed).rng()
-
-        def labelled() -> Samples:
-            noise = self.sigma * rng.standard_normal(self.n0)
-            return Samples(x=x, y=x @ np.array(self.theta_star) + noise, direction=np.full(self.n0, -1))
-
-        real, held_out = labelled(), labelled()
+        noise = self.sigma * Address(seed).rng().standard_normal(self.n0)
+        real = Samples(x=x, y=x @ np.array(self.theta_star) + noise, direction=np.full(self.n0, -1))
         axes = Samples(x=np.eye(p), direction=np.arange(p))
-        return RealData(start=real, train=real, test=held_out, conditions=axes)
+        return RealData(start=real, train=real, test=real, conditions=axes)
