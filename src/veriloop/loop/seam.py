@@ -24,10 +24,12 @@ from ..records import Estimate
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
 from ..samples import Samples
+from ..schema import Schema
 from ..verdicts import Verdicts
 from ..verifiers.base import AsConfigured, Verifier
 
 T = TypeVar("T")
+P = TypeVar("P", bound=Part)
 
 MESSAGE_LENGTH = 300
 """The longest message of a part's own error that is told, in characters."""
@@ -108,6 +110,30 @@ def load(dataset: Dataset, seed: int) -> RealData:
                 expected=f"{len(split)}, as {role}",
             )
     return data
+
+
+def schema(dataset: Dataset) -> Schema:
+    """`Dataset.schema`, checked.
+
+    Raises:
+        ContractError: It gave something else than a schema.
+    """
+    return _expect(f"{_named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
+
+
+def suited(part: P, data: Schema) -> P:
+    """`Part.suited_to`, checked.
+
+    Raises:
+        ContractError: It gave something else than a part of the same family.
+    """
+    base = next(base for base in type(part).__mro__ if "family" in vars(base))
+    return _expect(f"{_named(part)}.suited_to", call(part, "suited_to", part.suited_to, data), base)
+
+
+def check_ahead(part: Part, data: Schema) -> None:
+    """`Part.check_ahead`."""
+    call(part, "check_ahead", part.check_ahead, data)
 
 
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:

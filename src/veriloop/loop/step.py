@@ -143,10 +143,10 @@ def _check_ahead(context: Context) -> None:
         if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
             checked.append(arm.verifier)
             with _named(f"arms.{name}.verifier"):
-                arm.verifier.check_ahead(_with_place(schema_of(data.start, data.conditions)))
+                seam.check_ahead(arm.verifier, _with_place(schema_of(data.start, data.conditions)))
     for metric in plan.metrics:
         with _named(f"metrics.{metric.kind}"):
-            metric.check_ahead(schema_of(data.start, data.test_conditions or data.conditions))
+            seam.check_ahead(metric, schema_of(data.start, data.test_conditions or data.conditions))
 
 
 def _with_place(schema: Schema) -> Schema:
