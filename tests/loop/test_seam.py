@@ -48,7 +48,7 @@ evaluation_samples: 30
 arms: [verified]
 """
 
-# By mistake: where the part stands in the configuration, its code, and what the line says.
+# By mistake: where the part stands in the configuration, its code, and what the line says, with gaps (...).
 FIRST_MISTAKES = {
     "a metric without quantities": (
         "metrics",
@@ -168,7 +168,7 @@ NEIGHBOURS = {
         class Mine(Learner, frozen=True):
             generator_type: ClassVar = TinyGenerator
         """,
-        "Mine lacks fit",
+        "Mine' is not complete ... no method fit",
     ),
     "load returns a tuple": (
         "dataset",
@@ -361,7 +361,7 @@ NEIGHBOURS = {
         class Mine(Verifier, frozen=True):
             rate: float = 1 / 0
         """,
-        "Mine' (ZeroDivisionError: division by zero)",
+        "Mine' ... ZeroDivisionError: division by zero",
     ),
     "a field of a type that pydantic does not know": (
         "verifier",
@@ -369,7 +369,7 @@ NEIGHBOURS = {
         class Mine(Verifier, frozen=True):
             weights: np.random.Generator
         """,
-        "Mine' (PydanticSchemaGenerationError",
+        "Mine' ... PydanticSchemaGenerationError",
     ),
     "a validator that raises": (
         "verifier",
@@ -378,7 +378,7 @@ NEIGHBOURS = {
             def model_post_init(self, context):
                 {}["x"]
         """,
-        "Mine cannot be made (KeyError: 'x')",
+        "Mine' cannot be made of its settings ... KeyError: 'x'",
     ),
 }
 
@@ -441,7 +441,8 @@ def test_a_mistake_of_a_plug_in_is_one_line(mistake, plug_in, veriloop, tmp_path
     assert line.startswith("error: ")
     assert "Traceback" not in said
     assert "internal" not in said
-    assert expected.replace("PLUGIN", f"{config_module(config)}.py") in line
+    for fragment in expected.replace("PLUGIN", f"{config_module(config)}.py").split(" ... "):
+        assert fragment in line
 
 
 def config_module(config: Path) -> str:
