@@ -275,7 +275,7 @@ NEIGHBOURS = {
             def fit(self, previous, generator, real, rng):
                 return TinyVerifier().fit(previous, generator, real, rng)
         """,
-        "Mine.fit: got 'TinyJudge', expected AsConfigured, its judge_type",
+        "Mine ... judge_type",
     ),
     "a verifier's fit returns nothing": (
         "verifier",

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from veriloop.rules.acceptance import AcceptAll, DensityRatio, Threshold, TopFraction, TopOfCells
+from veriloop.rules.acceptance import DensityRatio, Threshold, TopFraction, TopOfCells
 from veriloop.rules.policy import Accumulate, AccumulateSubsample, DataPolicy, Mix, Replace
 from veriloop.rules.schedule import Constant, Geometric, Linear, Listed, Schedule
 from veriloop.samples import Samples, concat
@@ -21,7 +21,6 @@ KEPT = [DATA.train.select(slice(30 * k, 30 * k + 30)) for k in range(1, 4)]
 @pytest.mark.parametrize(
     "rule",
     [
-        AcceptAll(),
         Threshold(at=0.3),
         TopFraction(fraction=0.2),
         DensityRatio(bound=3.0),
