@@ -63,4 +63,5 @@ class Dataset(Part, frozen=True):
 
 def read_off(data: RealData) -> Schema:
     """What the columns of ``data`` look like, for a data set that does not say it itself."""
-    return schema_of(data.train, data.conditions)
+    # Generators may write a column that the training data lack: the start set then has it, without rows.
+    return Schema({**schema_of(data.start, data.conditions), **schema_of(data.train, data.conditions)})
