@@ -73,7 +73,7 @@ def test_the_configuration_runs_and_the_verifier_helps(ring, veriloop):
     assert veriloop("run", "ring.yaml", "--out", "runs/ring", "--plain")[0] == 0
     records = [json.loads(line) for line in (ring / "runs/ring/records.jsonl").read_text().splitlines()]
     last = {record["arm"]: record["metrics"]["off_ring"]["value"] for record in records}
-    assert last["verified"] < 0.15 < 0.3 < last["unverified"]
+    assert 2 * last["verified"] < last["unverified"]
 
 
 def test_the_acceptance_rule_runs_as_well(ring, veriloop):
