@@ -21,10 +21,6 @@ class Learner(Part, frozen=True):
     family: ClassVar[str] = "veriloop.learners"
     generator_type: ClassVar[type[Generator]]
 
-    def prompt_card(self) -> PromptCard | None:
-        """How its prompts are made, for who reads or exports texts; None unless it writes for prompts."""
-        return None
-
     @abstractmethod
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
         """Train a model on ``samples``.

@@ -20,6 +20,7 @@ from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
 from ..verifiers.base import Verifier
+from .seam import declared
 
 Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -120,6 +121,7 @@ class Plan(Checked, frozen=True):
     def _names_apart(self) -> Self:
         if START in self.arms:
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
+        declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
         if len({name_key(name) for name in self.arms}) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
         self.check_stops(quantities_of(self.metrics))

@@ -27,6 +27,7 @@ from ..store.atomic import storage_errors, write_file
 from ..store.folder import KeptRounds, RunFolder
 from ..store.manifest import Manifest
 from ..verifiers.base import AwaitingVerdicts
+from . import seam
 from .cards import run_card
 from .gather import condition_rows, quota
 from .plan import Plan
@@ -226,11 +227,9 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
 def save_state(state: State, work: Path) -> None:
     """Write into ``work`` all that `load_state` needs, and what people look at."""
     with storage_errors(work):
-        (work / "generator").mkdir()
-        state.generator.save(work / "generator")
+        seam.save(state.generator, work / "generator")
         if state.judge is not None:
-            (work / "verifier").mkdir()
-            state.judge.save(work / "verifier")
+            seam.save(state.judge, work / "verifier")
     if state.provenance is not None:
         kept = state.kept[-1].with_columns(**dict(state.provenance))
         write_file(work / "kept.npz", kept.to_bytes())
@@ -283,7 +282,7 @@ class _Both:
 @lru_cache(maxsize=1)
 def load_data(dataset: Dataset, seed: int) -> RealData:
     """The real data, loaded once per process."""
-    return dataset.load(seed)
+    return seam.load(dataset, seed)
 
 
 def _holds_files(path: Path) -> bool:

@@ -23,6 +23,7 @@ from ..samples import Samples
 from ..schema import Extra, Schema, schema_of
 from ..store.folder import KeptRounds
 from ..verifiers.base import PLACE, Verifier
+from . import seam
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .plan import Arm, Plan
 
@@ -117,7 +118,7 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     clock = _Clock(context.emit, START, 0)
     address = Address(context.plan.seed)
     with clock.stage("fit"):
-        generator = context.plan.learner.fit(context.data.start, None, address.at(Stage.FIT).rng())
+        generator = seam.fit(context.plan.learner, context.data.start, None, address.at(Stage.FIT).rng())
     _count_cut(generator, context)
     with clock.stage("evaluate"):
         shown, metrics = evaluate(generator, context, address)
@@ -142,10 +143,10 @@ def _check_ahead(context: Context) -> None:
         if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
             checked.append(arm.verifier)
             with _named(f"arms.{name}.verifier"):
-                arm.verifier.check_ahead(_with_place(schema_of(data.start, data.conditions)))
+                seam.check_ahead(arm.verifier, _with_place(schema_of(data.start, data.conditions)))
     for metric in plan.metrics:
         with _named(f"metrics.{metric.kind}"):
-            metric.check_ahead(schema_of(data.start, data.test_conditions or data.conditions))
+            seam.check_ahead(metric, schema_of(data.start, data.test_conditions or data.conditions))
 
 
 def _with_place(schema: Schema) -> Schema:
@@ -190,17 +191,18 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     if arm.train_on == "kept":
         if arm.verifier is not None:
             with clock.stage("update"):
-                judge = arm.verifier.fit(
-                    judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
+                judge = seam.judge(
+                    arm.verifier, judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
                 )
         with clock.stage("generate"):
             gathered = _gather(state.generator, judge, context, address)
         clock.seconds.update(gathered.seconds)
         kept = state.kept + (gathered.kept,)
-        training = arm.policy.training_set(context.data.start, kept, address.at(Stage.POLICY).rng())
+        rng = address.at(Stage.POLICY).rng()
+        training = seam.training_set(arm.policy, context.data.start, kept, rng)
     with clock.stage("fit"):
         init = state.generator if arm.warm_start else None
-        generator = context.plan.learner.fit(training, init, address.at(Stage.FIT).rng())
+        generator = seam.fit(context.plan.learner, training, init, address.at(Stage.FIT).rng())
     with clock.stage("evaluate"):
         shown, metrics = evaluate(generator, context, address)
     record = RoundRecord(
@@ -236,12 +238,14 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
         # One sample for each prompt at most: a second of the same prompt would tell little more.
         pool = context.data.test_conditions
         n = min(n, len(pool))
-    generated = generator.sample(n, address.at(Stage.EVALUATE).rng(), condition_rows(pool, 0, n))
+    rng = address.at(Stage.EVALUATE).rng()
+    generated = seam.sample(generator, n, rng, condition_rows(pool, 0, n), list(context.data.start))
     evaluation = Evaluation(generator, generated, context.data.test)
     measured: dict[str, Estimate] = {}
     for metric in plan.metrics:
         # A metric's stream depends on its kind, so that adding another does not change it.
-        measured |= metric.measure(evaluation, address.at(Stage.EVALUATE, name_key(metric.kind)).rng())
+        rng = address.at(Stage.EVALUATE, name_key(metric.kind)).rng()
+        measured |= seam.measure(metric, evaluation, rng)
     return generated.select(slice(SHOWN)), measured
 
 
@@ -251,7 +255,7 @@ def opened(
     """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
     arm, pool = context.arm, context.data.conditions
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
-    wanted = arm.schedule.wanted(address.round)
+    wanted = seam.wanted(arm.schedule, address.round)
     if pool is not None:
         pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
     places = quota(wanted, pool, arm.balance)
@@ -261,7 +265,7 @@ def opened(
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
         Candidates(generator, judge, pool, address, context.plan.threads),
-        arm.acceptance.open(places, context.data.train, arm.balance),
+        seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 
