@@ -33,6 +33,7 @@ class Stage(IntEnum):
     ACCEPT = 6
     POLICY = 7
     EVALUATE = 8
+    VALIDATE = 9
 
 
 def name_key(name: str) -> int:

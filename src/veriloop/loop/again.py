@@ -15,10 +15,11 @@ from ..rules.acceptance import Selection
 from ..samples import Samples, concat
 from ..store.folder import RunFolder
 from ..verdicts import Decision, Verdicts
+from .data import load_data
 from .gather import gather
 from .gold import judge_of
 from .plan import Plan
-from .run import load_data, load_state
+from .run import load_state
 from .step import Context, opened
 
 

@@ -19,8 +19,9 @@ from ..rng import START, Address, Stage
 from ..samples import Column, Samples, concat
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
+from .data import load_data
 from .plan import Plan
-from .run import load_data, load_state
+from .run import load_state
 
 Bad = Literal["start", "shuffled", "mislabelled"]
 
@@ -56,7 +57,7 @@ def calibrate_arm(
     """
     number, kind, judge = judge_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
-    good = data.test.select(slice(most))
+    good = concat([data.test, *([data.validation] if data.validation else [])]).select(slice(most))
     address = Address(plan.seed, START, number)  # whose round has drawn from no stage but these two
     with limit_threads(plan.threads):
         made = known_bad(data, good, bad, _start_model(plan, folder, arm), address.at(Stage.GENERATE).rng())

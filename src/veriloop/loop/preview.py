@@ -11,8 +11,9 @@ from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
 from ..rng import Address
 from ..rules.schedule import Constant
+from .data import load_data
 from .plan import Arm, Plan
-from .run import load_data, save_state
+from .run import save_state
 from .step import Context, NothingKept, State, begin, opened, step
 
 TINY = 200

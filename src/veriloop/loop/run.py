@@ -8,13 +8,12 @@ import resource
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ..datasets.base import Dataset, RealData
+from ..datasets.base import RealData
 from ..errors import ConfigError, CorruptFileError, RunFolderError, VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors.base import Executor
@@ -27,6 +26,7 @@ from ..store.atomic import storage_errors, write_file
 from ..store.folder import KeptRounds, RunFolder
 from ..store.manifest import Manifest
 from ..verifiers.base import AwaitingVerdicts
+from .data import load_data
 from .gather import condition_rows, quota
 from .plan import Plan
 from .step import SHOWN, ArmStop, Context, State, begin, step
@@ -276,12 +276,6 @@ class _Both:
         self._emit(event)
         if self._listen is not None:
             self._listen(event)
-
-
-@lru_cache(maxsize=1)
-def load_data(dataset: Dataset, seed: int) -> RealData:
-    """The real data, loaded once per process."""
-    return dataset.load(seed)
 
 
 def _holds_files(path: Path) -> bool:

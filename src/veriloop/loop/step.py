@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,13 +120,13 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
         generator = context.plan.learner.fit(context.data.start, None, address.at(Stage.FIT).rng())
     _count_cut(generator, context)
     with clock.stage("evaluate"):
-        shown, metrics = evaluate(generator, context, address)
+        shown, measured = evaluate(generator, context, address)
     return State(0, generator, None, shown=shown), RoundRecord(
         arm=START,
         round=0,
         counts=Counts(),
         trained_on=len(context.data.start),
-        metrics=metrics,
+        **measured,
         seconds=clock.seconds,
     )
 
@@ -202,7 +202,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         init = state.generator if arm.warm_start else None
         generator = context.plan.learner.fit(training, init, address.at(Stage.FIT).rng())
     with clock.stage("evaluate"):
-        shown, metrics = evaluate(generator, context, address)
+        shown, measured = evaluate(generator, context, address)
     record = RoundRecord(
         arm=context.name,
         round=number,
@@ -210,7 +210,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         abstentions=gathered.commonest if gathered else {},
         trained_on=len(training),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
-        metrics=metrics,
+        **measured,
         seconds=clock.seconds,
     )
     return State(
@@ -224,25 +224,49 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     ), record
 
 
-def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, dict[str, Estimate]]:
-    """Draw samples of ``generator`` and measure them against the held-out real data.
+class Measured(TypedDict):
+    """The two blocks of numbers of a record, see `RoundRecord`."""
+
+    metrics: dict[str, Estimate]
+    validation: dict[str, Estimate]
+
+
+def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, Measured]:
+    """Measure ``generator`` against the test split, and against the validation split if there is one.
+
+    Each split has samples of its own, so that a decision by one is not by the luck of the other.
 
     Returns:
-        The first `SHOWN` samples, and all metrics of the plan.
+        The first `SHOWN` of the samples for the test split, and all metrics of the plan.
     """
+    data = context.data
+    generated, metrics = _measure(
+        generator, context, data.test, data.test_conditions, address.at(Stage.EVALUATE)
+    )
+    validation: dict[str, Estimate] = {}
+    if data.validation is not None and len(data.validation):
+        _, validation = _measure(
+            generator, context, data.validation, data.validation_conditions, address.at(Stage.VALIDATE)
+        )
+    return generated.select(slice(SHOWN)), Measured(metrics=metrics, validation=validation)
+
+
+def _measure(
+    generator: Generator, context: Context, real: Samples, conditions: Samples | None, address: Address
+) -> tuple[Samples, dict[str, Estimate]]:
+    """Draw samples at ``address``, and measure them against ``real``."""
     plan = context.plan
     pool, n = context.data.conditions, plan.evaluation_samples
-    if context.data.test_conditions is not None:
+    if conditions is not None:
         # One sample for each prompt at most: a second of the same prompt would tell little more.
-        pool = context.data.test_conditions
-        n = min(n, len(pool))
-    generated = generator.sample(n, address.at(Stage.EVALUATE).rng(), condition_rows(pool, 0, n))
-    evaluation = Evaluation(generator, generated, context.data.test)
+        pool, n = conditions, min(n, len(conditions))
+    generated = generator.sample(n, address.rng(), condition_rows(pool, 0, n))
+    evaluation = Evaluation(generator, generated, real)
     measured: dict[str, Estimate] = {}
     for metric in plan.metrics:
         # A metric's stream depends on its kind, so that adding another does not change it.
-        measured |= metric.measure(evaluation, address.at(Stage.EVALUATE, name_key(metric.kind)).rng())
-    return generated.select(slice(SHOWN)), measured
+        measured |= metric.measure(evaluation, address.at(address.stage, name_key(metric.kind)).rng())
+    return generated, measured
 
 
 def opened(
