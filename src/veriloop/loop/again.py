@@ -21,6 +21,7 @@ from .gold import judge_of
 from .plan import Plan
 from .run import load_state
 from .step import Context, opened
+from .suited import suited
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
     """
+    plan = suited(plan)
     number, kind, judge = judge_of(plan, folder, arm, round_)
     generator = load_state(plan, folder, arm, number - 1).generator
     data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]

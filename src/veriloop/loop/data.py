@@ -13,6 +13,12 @@ from ..schema import Schema
 
 
 @lru_cache(maxsize=1)
+def load_schema(dataset: Dataset) -> Schema:
+    """What each column of the data is. Kept, because a data set may have to be loaded to say it."""
+    return dataset.schema()
+
+
+@lru_cache(maxsize=1)
 def load_data(dataset: Dataset, seed: int) -> RealData:
     """The real data. Where they have no validation split, half of the test split becomes it.
 
@@ -26,7 +32,7 @@ def load_data(dataset: Dataset, seed: int) -> RealData:
     if data.validation is not None:
         return data
     held_out, conditions = data.test, data.test_conditions
-    chosen = half_of(held_out, conditions, dataset.schema())
+    chosen = half_of(held_out, conditions, load_schema(dataset))
     return replace(
         data,
         test=held_out.select(~chosen),
@@ -59,7 +65,7 @@ def half_of(samples: Samples, conditions: Samples | None, schema: Schema) -> NDA
 
 
 def _telling_apart(schema: Schema) -> list[str]:
-    """The columns by which samples are told apart: their prompts, else their images, else all that is made."""
+    """What samples are told apart by: their prompts, else their images, else all that is made."""
     prompts = schema.named("prompt") + schema.named("messages")
     return prompts or schema.named("image") or schema.made
 

@@ -22,6 +22,7 @@ from ..store.folder import RunFolder
 from .data import load_data
 from .plan import Plan
 from .run import load_state
+from .suited import suited
 
 Bad = Literal["start", "shuffled", "mislabelled"]
 
@@ -55,6 +56,7 @@ def calibrate_arm(
         CorruptFileError: A file cannot be read.
         StorageError: The finding could not be written.
     """
+    plan = suited(plan)
     number, kind, judge = judge_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
     good = concat([data.test, *([data.validation] if data.validation else [])]).select(slice(most))

@@ -15,6 +15,7 @@ from .data import load_data
 from .plan import Arm, Plan
 from .run import save_state
 from .step import Context, NothingKept, State, begin, opened, step
+from .suited import suited
 
 TINY = 200
 """How many samples the tiny round keeps at most: enough to time, few enough to be over in seconds."""
@@ -78,6 +79,7 @@ def preview(plan: Plan) -> Preview:
     Nothing is left on disk. The start model is trained in full, so this takes as long as that, plus
     some seconds.
     """
+    plan = suited(plan)
     data = load_data(plan.dataset, plan.seed)
     told: list[Event] = []
     with limit_threads(plan.threads):

@@ -30,6 +30,7 @@ from .data import load_data
 from .gather import condition_rows, quota
 from .plan import Plan
 from .step import SHOWN, ArmStop, Context, State, begin, step
+from .suited import suited
 
 Resume = Literal["never", "always", "if-possible"]
 
@@ -69,6 +70,7 @@ def run(
             f"{out} holds files that are not a run's",
             fix="use an empty or new folder, so that nothing is lost",
         )
+    bound = suited(plan)
     data = load_data(plan.dataset, plan.seed)
     for name, arm in plan.arms.items():
         try:
@@ -82,7 +84,7 @@ def run(
         else:
             folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed))
         with _status(folder, listen):
-            _run_rounds(plan, folder, listen)
+            _run_rounds(bound, folder, listen)
     return folder
 
 
