@@ -110,6 +110,35 @@ def test_an_arm_does_not_depend_on_the_other_arms(tiny_plan, tmp_path):
     assert whole.kept(3, "unverified").same_as(alone.kept(3, "unverified"))
 
 
+ALIKE = {"one": {"warm_start": True}, "other": {"warm_start": True}, "unverified": {"verifier": None}}
+
+
+def test_equal_settings_give_equal_bits_under_two_names(tiny_plan, tmp_path):
+    folder = run(tiny_plan(arms=ALIKE), tmp_path / "run")
+    for round_ in (1, 2, 3):
+        one, other = (folder.round_directory(round_, arm) for arm in ("one", "other"))
+        for file in ("kept.npz", "generator/model.safetensors"):
+            assert (one / file).read_bytes() == (other / file).read_bytes()
+    records = {(r.arm, r.round): r for r in folder.records()}
+    assert records["one", 3].metrics == records["other", 3].metrics
+
+
+def test_arms_ask_the_start_model_for_the_same_candidates(tiny_plan, tmp_path):
+    everything = {"kind": "top_fraction", "fraction": 1.0}
+    plan = tiny_plan(arms=["verified", "unverified"], acceptance=everything, rounds=1)
+    folder = run(plan, tmp_path / "a")
+    assert folder.kept(1, "verified").same_as(folder.kept(1, "unverified"))
+    apart = run(plan.model_copy(update={"common_random_numbers": False}), tmp_path / "b")
+    assert not apart.kept(1, "verified").same_as(apart.kept(1, "unverified"))
+
+
+def test_arms_that_draw_by_name_must_have_names_apart(tiny_plan):
+    same_crc = {"plumless": {}, "buckeroo": {}}
+    tiny_plan(arms=same_crc)
+    with pytest.raises(ConfigError, match="two arm names share a seed"):
+        tiny_plan(arms=same_crc, common_random_numbers=False)
+
+
 @pytest.mark.parametrize("policy", ["replace", "accumulate", {"kind": "mix", "real_share": 0.25}])
 @pytest.mark.parametrize("cut", [0, 1, 4, 7])
 def test_resume_continues_as_if_never_broken(tiny_plan, tmp_path, policy, cut):

@@ -64,9 +64,9 @@ class OpenRule(TopFraction, frozen=True):
         return self.model_copy(update={"seen": list(schema) == ["x", "label"]})
 
     @override
-    def open(self, *args: Any) -> Any:
+    def open(self, *args: Any, **kwargs: Any) -> Any:
         assert self.seen
-        return super().open(*args)
+        return super().open(*args, **kwargs)
 
 
 class OpenMetric(TinyMetric, frozen=True):

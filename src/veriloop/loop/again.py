@@ -10,7 +10,6 @@ from ..datasets.base import RealData
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts
-from ..rng import Address
 from ..rules.acceptance import Selection
 from ..samples import Samples, concat
 from ..store.folder import RunFolder
@@ -71,7 +70,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
     data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]
     context = Context(plan, arm, data, Serial(), lambda event: None)
     with limit_threads(plan.threads):
-        candidates, selection, limit = opened(generator, judge, context, Address(plan.seed, arm, number))
+        candidates, selection, limit = opened(generator, judge, context, plan.address(arm, number))
         seen = _Witness(selection)
         gather(
             candidates,

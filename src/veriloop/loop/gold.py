@@ -15,7 +15,7 @@ from ..errors import ConfigError, DataError
 from ..executors.threads import limit_threads
 from ..generator import Generator
 from ..judge import Judge
-from ..rng import START, Address, Stage
+from ..rng import Address, Stage
 from ..samples import Column, Samples, concat
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
@@ -25,6 +25,9 @@ from .run import load_state
 from .suited import suited
 
 Bad = Literal["start", "shuffled", "mislabelled"]
+
+KNOWN = "known samples"
+"""The name under which their random numbers are drawn. No arm's name has a space."""
 
 BAD_ARE: dict[Bad, str] = {
     "start": "samples of the start model, for the conditions of the real ones",
@@ -60,7 +63,7 @@ def calibrate_arm(
     number, kind, judge = judge_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
     good = concat([data.test, *([data.validation] if data.validation else [])]).select(slice(most))
-    address = Address(plan.seed, START, number)  # whose round has drawn from no stage but these two
+    address = Address(plan.seed, KNOWN, number)
     with limit_threads(plan.threads):
         made = known_bad(data, good, bad, _start_model(plan, folder, arm), address.at(Stage.GENERATE).rng())
         both = concat([good.only(list(made)), made])

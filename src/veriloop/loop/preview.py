@@ -9,7 +9,6 @@ from ..events import Event, PromptsCut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
-from ..rng import Address
 from ..rules.schedule import Constant
 from .data import load_data
 from .plan import Arm, Plan
@@ -144,7 +143,7 @@ def _tiny(plan: Plan, name: str, context: Context, state: State) -> Plan:
         state.generator,
         None,
         Context(small, name, context.data, Serial(), context.emit),
-        Address(plan.seed, name, state.round + 1),
+        plan.address(name, state.round + 1),
     )
     # A rule that takes the best of many needs these many from the start. Twice that leaves room for
     # candidates on which the verifier abstains, which have to be made up for.

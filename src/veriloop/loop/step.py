@@ -116,7 +116,7 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     """
     _check_ahead(context.plan)
     clock = _Clock(context.emit, START, 0)
-    address = Address(context.plan.seed)
+    address = context.plan.address(START, 0)
     with clock.stage("fit"):
         generator = context.plan.learner.fit(context.data.start, None, address.at(Stage.FIT).rng())
     _count_cut(generator, context)
@@ -170,7 +170,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         ArmStop: It did, and the arm says ``stop``.
     """
     arm, number = context.arm, state.round + 1
-    address = Address(context.plan.seed, context.name, number)
+    address = context.plan.address(context.name, number)
     clock = _Clock(context.emit, context.name, number)
     judge, gathered = state.judge, None
     kept = state.kept
@@ -272,7 +272,7 @@ def opened(
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
-        Candidates(generator, judge, pool, address, context.plan.threads),
+        Candidates(context.name, generator, judge, pool, address, context.plan.threads),
         arm.acceptance.open(places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
