@@ -1,15 +1,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError
 from veriloop.events import ArmStopped, Exhausted, RunEnded
-from veriloop.loop import preview, run
-from veriloop.samples import concat
+from veriloop.loop import preview, run, stores
+from veriloop.rules.policy import DataPolicy
+from veriloop.samples import Samples, concat
 from veriloop.store.folder import RunFolder
+from veriloop.testing.tiny import TinyGenerator
 
 TINY = "veriloop.testing.tiny"
 NEVER = {"acceptance": {"kind": "threshold", "at": 1e9}, "arms": ["verified"], "max_candidates": 300}
@@ -157,14 +160,58 @@ def test_accumulate_trains_on_everything(tiny_plan, tmp_path):
     assert sizes == [30, 90, 150, 210]
 
 
+@pytest.mark.parametrize("policy", ["accumulate", "accumulate_subsample", f"{__name__}:LastTwo", "replace"])
+def test_no_round_is_read_again_but_after_a_resume(tiny_plan, tmp_path, monkeypatch, policy):
+    read = []
+    load = Samples.load.__func__
+    monkeypatch.setattr(Samples, "load", classmethod(lambda cls, path: read.append(path) or load(cls, path)))
+    arms, rounds = ["verified", "unverified"], 8
+    plan = tiny_plan(policy=policy, rounds=rounds, arms=arms, verifier=f"{TINY}:TinyVerifier")
+    whole = run(plan, tmp_path / "a")
+    assert read == [], "this process has made them all"
+    broken = run(plan, tmp_path / "b")
+    path = broken.path / "records.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[: 2 * 6]))
+    run(plan, broken.path, resume="always")
+    kept = [p for p in read if p.name == "kept.npz"]
+    looked_back = {"replace": 0, f"{__name__}:LastTwo": 1}.get(policy, 5)
+    assert len(kept) == len(set(kept)) == looked_back * len(arms), "each once, for six of the rounds are done"
+    assert _content(whole) == _content(broken)
+
+
+class LastTwo(DataPolicy, frozen=True):
+    """A plug-in's policy, which joins by itself."""
+
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        return concat(kept[-2:])
+
+
+def test_large_models_are_read_from_the_folder(tiny_plan, tmp_path, monkeypatch):
+    plan = tiny_plan(policy="accumulate", warm_start=True)
+    held = run(plan, tmp_path / "a")
+    monkeypatch.setattr(stores, "HELD_BYTES", 0)
+    loaded = []
+    load = TinyGenerator.load.__func__
+    monkeypatch.setattr(
+        TinyGenerator, "load", classmethod(lambda cls, path: loaded.append(path) or load(cls, path))
+    )
+    assert _content(run(plan, tmp_path / "b")) == _content(held)
+    assert len(loaded) == 7  # rounds 0 to 2 of two arms, and the start model of the bound
+
+
+def test_a_process_holds_nothing_of_a_run_that_is_over(tiny_plan, tmp_path):
+    run(tiny_plan(policy="accumulate"), tmp_path / "run")
+    with pytest.raises(ExhaustedError):
+        run(tiny_plan(**NEVER), tmp_path / "other")
+    assert not stores._held_here
+
+
 def test_kept_samples_say_where_they_are_from(tiny_plan, tmp_path):
     plan = tiny_plan(keep_rejected=True)
     folder = run(plan, tmp_path / "run")
     kept = folder.kept_with_provenance(2, "verified")
     where = kept.array("_chunk") * plan.chunk_size + kept.array("_row")
     assert len(set(where.tolist())) == 60
-    from veriloop.samples import Samples
-
     rejected = Samples.load(folder.round_directory(2, "verified") / "rejected.npz")
     both = concat([kept, rejected.only(list(kept))])
     assert len(both) == 600

@@ -18,8 +18,8 @@ from .data import load_data
 from .gather import gather
 from .gold import judge_of
 from .plan import Plan
-from .run import load_state
 from .step import Context, opened
+from .stores import load_state
 from .suited import suited
 
 

@@ -21,7 +21,7 @@ from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
 from .data import load_data
 from .plan import Plan
-from .run import load_state
+from .stores import load_state
 from .suited import suited
 
 Bad = Literal["start", "shuffled", "mislabelled"]

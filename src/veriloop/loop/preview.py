@@ -12,8 +12,8 @@ from ..records import Counts, RoundRecord
 from ..rules.schedule import Constant
 from .data import load_data
 from .plan import Arm, Plan
-from .run import save_state
 from .step import Context, NothingKept, State, begin, opened, step
+from .stores import save_state
 from .suited import suited
 
 TINY = 200

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypedDict, runtime_checkable
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
 from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
-from ..store.folder import KeptRounds
+from ..store.kept import KeptRounds
 from ..verifiers.base import Verifier
 from .data import load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
@@ -51,7 +51,7 @@ class State:
     round: int
     generator: Generator
     judge: Judge | None
-    kept: tuple[Samples, ...] | KeptRounds = ()
+    kept: KeptRounds = field(default_factory=KeptRounds)
     provenance: Samples | None = None
     rejected: Samples | None = None
     shown: Samples | None = None
