@@ -307,7 +307,7 @@ def bench_filter(
 
     def ours(executor: Serial | Process, generator: CVAEGenerator) -> None:
         gather(
-            Candidates(generator, judge, conditions, Address(0), threads=1),
+            Candidates("verified", generator, judge, conditions, Address(0), threads=1),
             TopFraction(fraction=FRACTION).open(quota(KEPT, conditions, "label"), real, "label"),
             balance="label",
             chunk_size=10_000,

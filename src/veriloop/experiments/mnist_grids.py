@@ -34,7 +34,7 @@ def grids_figure(run: Recorded) -> Figure:
     bounds = [arm for arm in last if run.job.plan.arms[arm].train_on == "real"]
 
     def grid(title: str, arm: str, number: int) -> Grid:
-        address = Address(run.job.plan.seed, arm, number) if number else Address(run.job.plan.seed)
+        address = run.job.plan.address(arm, number)
         return Grid(title, _means(run.folder.round_directory(number, arm), address, labels))
 
     above = [Grid("real, held out", pixels / pixels.max()), grid("start model", next(iter(last)), 0)]

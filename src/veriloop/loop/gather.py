@@ -47,9 +47,11 @@ class Candidates:
     """How a round makes its candidates: all that a worker needs to make any chunk of them.
 
     Attributes:
+        arm: The name of the arm, for verifiers that show it to somebody.
         conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
     """
 
+    arm: str
     generator: Generator
     judge: Judge | None
     conditions: Samples | None
@@ -202,7 +204,7 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
         # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
         return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
     address, n = candidates.address, len(samples)
-    place = ([address.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
+    place = ([candidates.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
     placed = samples.with_columns(**dict(zip(PLACE, place, strict=True)))
     return seam.verify(candidates.judge, placed, address.at(Stage.VERIFY, chunk.number).rng())
 

@@ -15,7 +15,7 @@ from ..learners.base import Learner
 from ..metrics.base import Metric
 from ..parts import Checked
 from ..quantity import Quantity
-from ..rng import START, name_key
+from ..rng import ARMS, START, Address, name_key
 from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
@@ -100,6 +100,8 @@ class Plan(Checked, frozen=True):
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
+        common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
+            noisy and equal settings give equal results. Otherwise each arm draws by its name.
         executor: Who computes. Results do not depend on it.
         parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm.
     """
@@ -114,6 +116,7 @@ class Plan(Checked, frozen=True):
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
     threads: Positive = 1
+    common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
     parallel: Literal["arms", "chunks"] = "arms"
 
@@ -122,7 +125,8 @@ class Plan(Checked, frozen=True):
         if START in self.arms:
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
         declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
-        if len({name_key(name) for name in self.arms}) < len(self.arms):
+        keys = {name_key(name) for name in self.arms}
+        if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
         self.check_stops(quantities_of(self.metrics))
         return self
@@ -144,6 +148,12 @@ class Plan(Checked, frozen=True):
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
         return json.loads(self.model_dump_json())
+
+    def address(self, arm: str, round_: int) -> Address:
+        """Where the random streams of a round of ``arm`` are; round 0 is the start model's."""
+        if round_ == 0:
+            return Address(self.seed)
+        return Address(self.seed, ARMS if self.common_random_numbers else arm, round_)
 
     def last_round(self, arm: str) -> int:
         """The last round of ``arm``."""

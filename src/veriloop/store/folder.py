@@ -11,9 +11,9 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, overload
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -251,36 +251,6 @@ class RunFolder:
         shutil.rmtree(self.path / ".work", ignore_errors=True)
         for name in ("records.jsonl", "events.jsonl"):
             drop_torn_line(self.path / name)
-
-
-class KeptRounds(Sequence[Samples]):
-    """What rounds 1 to ``rounds`` of an arm kept, loaded from the run folder only when looked at.
-
-    ``kept + (samples,)`` continues it with a round that is not in the folder yet.
-    """
-
-    def __init__(self, folder: RunFolder, arm: str, rounds: int, more: tuple[Samples, ...] = ()) -> None:
-        self._folder, self._arm, self._rounds, self._more = folder, arm, rounds, more
-
-    def __len__(self) -> int:
-        return self._rounds + len(self._more)
-
-    def __add__(self, more: tuple[Samples, ...]) -> "KeptRounds":
-        return KeptRounds(self._folder, self._arm, self._rounds, self._more + more)
-
-    @overload
-    def __getitem__(self, index: int) -> Samples: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Samples]: ...
-    def __getitem__(self, index: int | slice) -> Samples | list[Samples]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        return (
-            self._folder.kept(index + 1, self._arm)
-            if index < self._rounds
-            else self._more[index - self._rounds]
-        )
 
 
 def _first_line(error: Exception) -> str:
