@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +95,21 @@ SETTINGS = {
     "fraction 2": ({"acceptance": {"kind": "top_fraction", "fraction": 2}}, "less than or equal to 1"),
     "fraction text": ({"acceptance": {"kind": "top_fraction", "fraction": "many"}}, "fraction", "number"),
     "rounds 0": ({"rounds": 0}, "rounds: got '0', expected greater than 0"),
-    "rounds text": ({"rounds": "six"}, "rounds", "six", "integer"),
+    "rounds text": ({"rounds": "six"}, "rounds", "six", "expected a whole number"),
+    "rounds quoted": ({"rounds": "6"}, "rounds", "expected a whole number, without quotes"),
+    "rounds true": ({"rounds": True}, "rounds: got 'true', expected a whole number"),
+    "fraction true": ({"acceptance": {"kind": "top_fraction", "fraction": True}}, "fraction", "a number"),
+    "fraction quoted": (
+        {"acceptance": {"kind": "top_fraction", "fraction": "0.1"}},
+        "acceptance.fraction",
+        "a number, without quotes",
+    ),
+    "threshold of nan": ({"acceptance": {"kind": "threshold", "at": math.nan}}, "at", "a finite number"),
+    "threshold of inf": ({"acceptance": {"kind": "threshold", "at": math.inf}}, "at", "a finite number"),
+    "numbers in a list": ({"schedule": {"kind": "list", "n": [True, 3]}}, "schedule.n.0", "a whole number"),
+    "limit quoted": ({"max_candidates": "90"}, "max_candidates", "a whole number, without quotes"),
+    "true in words": ({"keep_rejected": "yes"}, "keep_rejected", "got '\"yes\"'"),
+    "true as 1": ({"keep_rejected": 1}, "keep_rejected: got '1', expected true or false"),
     "rounds half": ({"rounds": 2.5}, "rounds", "2.5", "integer"),
     "seed": ({"seed": -1}, "seed", "-1", "greater than or equal to 0"),
     "chunk size": ({"chunk_size": 0}, "chunk_size", "greater than 0"),

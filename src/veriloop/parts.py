@@ -13,26 +13,89 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, LiteralString, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import ConfigError, MissingExtraError, VeriloopError
 from .schema import Role, Schema
 
 
-class Checked(BaseModel, frozen=True):
-    """A frozen, strictly checked set of fields; an unknown one is answered with the nearest known one."""
+def _as_written(schema: Any, model: type[BaseModel]) -> Any:
+    """``schema`` with every number and truth value of ``model``'s own fields taken as it is written."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_as_written(inner, model) for inner in schema)
+    if not isinstance(schema, dict) or (schema.get("type") == "model" and schema["cls"] is not model):
+        return schema
+    inner = {key: _as_written(value, model) for key, value in schema.items() if key != "metadata"}
+    inner |= {"metadata": schema["metadata"]} if "metadata" in schema else {}
+    check = _WRITTEN.get(inner.get("type", ""))
+    return core_schema.no_info_before_validator_function(check, inner) if check else inner  # pyright: ignore[reportArgumentType]
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="constants"
-    )
+
+def _true_or_false(value: object) -> object:
+    if not isinstance(value, bool):
+        raise PydanticCustomError("truth", "true or false")
+    return value
+
+
+def _a_whole_number(value: object) -> object:
+    return _undisguised(value, "a whole number")
+
+
+def _a_number(value: object) -> object:
+    return _undisguised(value, "a number")
+
+
+def _undisguised(value: object, expected: LiteralString) -> object:
+    # Left to itself, pydantic reads true as 1 and "10" as 10.
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", expected)
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            raise PydanticCustomError("number", expected) from None
+        raise PydanticCustomError("number", expected + ", without quotes")
+    return value
+
+
+_WRITTEN = {"bool": _true_or_false, "int": _a_whole_number, "float": _a_number}
+
+
+class Checked(BaseModel, frozen=True):
+    """A frozen, strictly checked set of fields; an unknown one is answered with the nearest known one.
+
+    A number is a number: neither true nor text stands for one, and it is finite. Only true and
+    false are truth values.
+
+    Class attributes:
+        renamed: Keys of earlier versions, each with what to do now, such as ``{"metric": "use quantity"}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _as_written(handler(source), cls)
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
             for key in data:
+                if key in cls.renamed and key not in cls.model_fields:
+                    raise ConfigError(f"key {key!r} is of an earlier version", fix=cls.renamed[key])
                 if key not in cls.model_fields and key != "kind":
                     raise ConfigError(
                         f"unknown key {key!r}",
