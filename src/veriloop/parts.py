@@ -8,7 +8,11 @@ parts are registered like anybody's, or is spelled out as ``package.module:Class
 import difflib
 import hashlib
 import importlib
+import inspect
 import json
+import operator
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -35,8 +39,9 @@ def _as_written(schema: Any, model: type[BaseModel]) -> Any:
         return type(schema)(_as_written(inner, model) for inner in schema)
     if not isinstance(schema, dict) or (schema.get("type") == "model" and schema["cls"] is not model):
         return schema
-    inner = {key: _as_written(value, model) for key, value in schema.items() if key != "metadata"}
-    inner |= {"metadata": schema["metadata"]} if "metadata" in schema else {}
+    # A key is a text in JSON, whatever it stands for.
+    kept = {"metadata", "keys_schema"}
+    inner = {key: value if key in kept else _as_written(value, model) for key, value in schema.items()}
     check = _WRITTEN.get(inner.get("type", ""))
     return core_schema.no_info_before_validator_function(check, inner) if check else inner  # pyright: ignore[reportArgumentType]
 
@@ -60,11 +65,8 @@ def _undisguised(value: object, expected: LiteralString) -> object:
     if isinstance(value, bool):
         raise PydanticCustomError("number", expected)
     if isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            raise PydanticCustomError("number", expected) from None
-        raise PydanticCustomError("number", expected + ", without quotes")
+        quoted = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value)
+        raise PydanticCustomError("number", expected + ", without quotes" if quoted else expected)
     return value
 
 
@@ -124,17 +126,23 @@ class Part(Checked, frozen=True):
         """Build a part from ``{kind: ..., fields}``, or from the bare kind when no field is set."""
         if isinstance(data, str):
             data = {"kind": data}
-        if not isinstance(data, Mapping):
+        if isinstance(data, cls):
             return handler(data)
+        known = ", ".join(sorted(_kinds(cls.family)))
+        if not isinstance(data, Mapping):
+            raise ConfigError("no part", got=data, expected=f"a mapping with a key 'kind', one of {known}")
         fields = {k: v for k, v in data.items() if k != "kind"}
-        is_family = "family" in vars(cls)
-        if not is_family:
+        if "family" not in vars(cls):
             return handler(fields)
         if "kind" not in data:
-            raise ConfigError(
-                "no kind given", expected=f"a key 'kind', one of {', '.join(sorted(_kinds(cls.family)))}"
-            )
-        return resolve(cls.family, data["kind"], base=cls).model_validate(fields)  # pyright: ignore[reportReturnType]
+            raise ConfigError("no kind given", expected=f"a key 'kind', one of {known}")
+        own = resolve(cls.family, data["kind"], base=cls)
+        try:
+            return own.model_validate(fields)  # pyright: ignore[reportReturnType]
+        except (ValueError, AssertionError, VeriloopError):
+            raise  # a mistake in a field, which pydantic tells with its path
+        except Exception as e:
+            raise ConfigError(f"{data['kind']!r} cannot be made of its settings", got=_told(e)) from e
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
@@ -200,6 +208,18 @@ def _kinds(family: str) -> dict[str, str]:
     return {e.name: e.value for e in entry_points(group=family)}
 
 
+_EXTRAS = {
+    "torch": ("torch", "torchmetrics"),
+    "llm": ("transformers", "trl", "peft", "datasets", "accelerate", "nltk"),
+    "judge": ("httpx", "sniffio"),
+    "web": ("starlette", "uvicorn", "sqlalchemy", "psycopg"),
+    "inception": ("torch_fidelity", "torchvision"),
+    "embeddings": ("sentence_transformers",),
+    "ray": ("ray",),
+}
+"""The modules that each of our extras brings."""
+
+
 def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
     """The class that ``kind`` names in ``family``.
 
@@ -219,22 +239,51 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
             expected=f"one of {', '.join(sorted(known))}, or package.module:Class",
             fix=did_you_mean(kind, known),
         )
+    if not all(word.isidentifier() for word in (*module.split("."), *name.split("."))):
+        raise ConfigError("kind", got=kind, expected="package.module:Class, with the module's full name")
+    found = imported(module, name, kind)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f"{kind!r} is not one of the {family}", expected=f"a subclass of {base.__name__}")
+    if "family" in vars(found):
+        raise ConfigError(f"{kind!r} is the base class of its family", expected="a subclass of it")
+    if inspect.isabstract(found):
+        lacking = ", ".join(sorted(found.__abstractmethods__))
+        raise ConfigError(f"{kind!r} is not complete", got=f"no method {lacking}", expected="all of them")
+    return found
+
+
+def imported(module: str, name: str, asked: str) -> Any:
+    """The object ``name`` of ``module``, which may be inside a class: ``Outer.Inner``.
+
+    Args:
+        module: Its full name.
+        name: In that module.
+        asked: What the user wrote, for the error.
+
+    Raises:
+        ConfigError: The module cannot be imported, whatever the reason, or holds no such object.
+        MissingExtraError: It needs a package of one of our extras.
+    """
     try:
-        found = getattr(importlib.import_module(module), name)
+        return operator.attrgetter(name)(importlib.import_module(module))
     except VeriloopError:
         raise
     except ModuleNotFoundError as e:
-        if target == kind:
-            raise ConfigError(f"cannot import {kind!r} ({e})", fix="check the module's name and path") from e
-        if str(e.name).startswith("veriloop"):
-            raise
-        extra = "llm" if e.name in {"transformers", "trl", "peft", "datasets"} else "torch"
-        raise MissingExtraError.of(str(e.name), extra) from e
+        needed = str(e.name).partition(".")[0]
+        for extra, brought in _EXTRAS.items():
+            if needed in brought:
+                raise MissingExtraError.of(needed, extra) from e
+        raise ConfigError(f"cannot import {asked!r} ({e})", fix="check the module's name and path") from e
     except AttributeError as e:
-        raise ConfigError(f"module {module!r} has no {name!r}", got=kind, expected="module:Class") from e
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise ConfigError(f"{kind!r} is not one of the {family}", expected=f"a subclass of {base.__name__}")
-    return found
+        if module in sys.modules:
+            raise ConfigError(f"module {module!r} has no {name!r}", got=asked, expected="module:name") from e
+        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="mend the module") from e
+    except (Exception, SystemExit) as e:
+        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="mend the module") from e
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
