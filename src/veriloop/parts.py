@@ -13,7 +13,8 @@ import json
 import operator
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,12 +25,13 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     ModelWrapValidatorHandler,
+    ValidationError,
     model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .errors import ConfigError, MissingExtraError, VeriloopError
+from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError
 from .schema import Role, Schema
 
 
@@ -208,6 +210,11 @@ def _kinds(family: str) -> dict[str, str]:
     return {e.name: e.value for e in entry_points(group=family)}
 
 
+def registered(part: type[Part]) -> bool:
+    """Whether ``part`` is an entry point of an installed package, and so belongs to a version."""
+    return f"{part.__module__}:{part.__qualname__}" in _kinds(part.family).values()
+
+
 _EXTRAS = {
     "torch": ("torch", "torchmetrics"),
     "llm": ("transformers", "trl", "peft", "datasets", "accelerate", "nltk"),
@@ -284,6 +291,26 @@ def imported(module: str, name: str, asked: str) -> Any:
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+@contextmanager
+def at(path: str) -> Iterator[None]:
+    """A mistake inside is told with ``path`` before it; what a stranger's part raises becomes one line, too.
+
+    Raises:
+        VeriloopError: As inside.
+        ContractError: Any other error, which is the cause of this one.
+    """
+    try:
+        yield
+    except VeriloopError as e:
+        raise type(e)(f"{path}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from e
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
+    except Exception as e:
+        raise ContractError(f"{path} failed", got=_told(e)) from e
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -1,6 +1,8 @@
 """A function by its name: what it may see, and how long it may take."""
 
+import importlib.util
 from collections.abc import Collection
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -45,6 +47,12 @@ class Call(Checked, frozen=True):
         """
         return answers(self.function, _rows(samples, self.columns), self.timeout, self.workers)
 
+    def call_sources(self) -> dict[str, Path]:
+        """The file of the function's module, as `Part.sources` wants it; nothing where there is none."""
+        module = self.function.partition(":")[0]
+        path = module_file(module)
+        return {} if path is None else {f"module {module}": path}
+
     def check_call(self, columns: Collection[str]) -> None:
         """Find out before any sample is there whether the function can be called on samples with ``columns``.
 
@@ -53,6 +61,15 @@ class Call(Checked, frozen=True):
         """
         check_columns(self.columns or (), columns)
         check_import(self.function)
+
+
+def module_file(module: str) -> Path | None:
+    """The source file of ``module``, which is not imported for it, though its packages are."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (Exception, SystemExit):
+        return None  # whatever a package's own code raises: who imports it tells better
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
 
 
 def _rows(samples: Samples, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:

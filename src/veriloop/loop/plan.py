@@ -12,12 +12,13 @@ from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..learners.base import Learner
 from ..metrics.base import Metric
-from ..parts import Checked, did_you_mean
+from ..parts import Checked, at, did_you_mean
 from ..rng import START, name_key
 from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
-from ..verifiers.base import Verifier
+from ..schema import Extra, Schema
+from ..verifiers.base import PLACE, Verifier
 
 Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -75,6 +76,28 @@ class Arm(Checked, frozen=True):
                 fix="calibrate the verifier, or use top_fraction",
             )
         return self
+
+    def suited_to(self, schema: Schema, path: str) -> Self:
+        """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
+        if self.train_on == "real":
+            return self
+        with at(f"{path}.acceptance"):
+            acceptance = self.acceptance.suited_to(schema)
+        with at(f"{path}.policy"):
+            policy = self.policy.suited_to(schema)
+        verifier = self.verifier
+        if verifier is not None:
+            with at(f"{path}.verifier"):
+                verifier = verifier.suited_to(seen_by_verifiers(schema))
+        groups = [name for name in schema.given if schema[name].role not in ("image", "vector")]
+        if self.balance is not None and self.balance not in groups:
+            raise ConfigError(
+                f"{path}.balance",
+                got=self.balance,
+                expected=f"a column of the conditions ({', '.join(groups) or 'there are none'})",
+                fix=did_you_mean(self.balance, groups),
+            )
+        return self.model_copy(update={"acceptance": acceptance, "policy": policy, "verifier": verifier})
 
     def limit(self, round_: int) -> int:
         """The most candidates that round ``round_`` of an arm that trains on kept samples makes."""
@@ -137,6 +160,23 @@ class Plan(Checked, frozen=True):
                 )
         return self
 
+    def suited_to(self, schema: Schema) -> Self:
+        """This plan for data of ``schema``: each part with its open settings filled in.
+
+        The run's manifest keeps the plan as it was written; what computes takes this one.
+
+        Raises:
+            VeriloopError: A part cannot work on such data; the message begins with the part's path.
+        """
+        with at("learner"):
+            learner = self.learner.suited_to(schema)
+        arms = {name: arm.suited_to(schema, f"arms.{name}") for name, arm in self.arms.items()}
+        metrics: list[Metric] = []
+        for metric in self.metrics:
+            with at(f"metrics.{metric.kind}"):
+                metrics.append(metric.suited_to(schema))
+        return self.model_copy(update={"learner": learner, "arms": arms, "metrics": tuple(metrics)})
+
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
         return json.loads(self.model_dump_json())
@@ -144,3 +184,8 @@ class Plan(Checked, frozen=True):
     def last_round(self, arm: str) -> int:
         """The last round of ``arm``."""
         return self.rounds if self.arms[arm].train_on == "kept" else 1
+
+
+def seen_by_verifiers(schema: Schema) -> Schema:
+    """The columns that verifiers are given: those of the data, and where a candidate was made."""
+    return Schema({**schema, **{name: Extra() for name in PLACE}})

@@ -11,6 +11,7 @@ from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
 from ..rng import Address
 from ..rules.schedule import Constant
+from .check import checked
 from .plan import Arm, Plan
 from .run import load_data, save_state
 from .step import Context, NothingKept, State, begin, opened, step
@@ -76,7 +77,11 @@ def preview(plan: Plan) -> Preview:
 
     Nothing is left on disk. The start model is trained in full, so this takes as long as that, plus
     some seconds.
+
+    Raises:
+        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`.
     """
+    plan = checked(plan).plan
     data = load_data(plan.dataset, plan.seed)
     told: list[Event] = []
     with limit_threads(plan.threads):

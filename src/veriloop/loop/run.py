@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..datasets.base import Dataset, RealData
-from ..errors import ConfigError, CorruptFileError, RunFolderError, VeriloopError
+from ..errors import CorruptFileError, RunFolderError, VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors.base import Executor
 from ..executors.serial import Serial
@@ -27,15 +27,22 @@ from ..store.atomic import storage_errors, write_file
 from ..store.folder import KeptRounds, RunFolder
 from ..store.manifest import Manifest
 from ..verifiers.base import AwaitingVerdicts
-from .gather import condition_rows, quota
+from .check import checked
+from .gather import condition_rows
 from .plan import Plan
+from .sources import changes_since, digests_of, note_changes
 from .step import SHOWN, ArmStop, Context, State, begin, step
 
 Resume = Literal["never", "always", "if-possible"]
 
 
 def run(
-    plan: Plan, out: Path | str, *, resume: Resume = "never", listen: Callable[[Event], None] | None = None
+    plan: Plan,
+    out: Path | str,
+    *,
+    resume: Resume = "never",
+    accept_changes: bool = False,
+    listen: Callable[[Event], None] | None = None,
 ) -> RunFolder:
     """Run ``plan`` in the folder ``out``, to its end.
 
@@ -44,6 +51,8 @@ def run(
         out: The run folder; made if it does not exist.
         resume: What to do about a run that is already there: refuse (``never``), need one (``always``),
             or continue it if there is one (``if-possible``).
+        accept_changes: Whether to continue a run although files on which it depends have changed, and to note
+            the change in its manifest.
         listen: Told what happens in this process, beside the folder's own events. Events of worker
             processes are in the folder only.
 
@@ -53,8 +62,9 @@ def run(
 
     Raises:
         RunFolderError: There is a run and there should be none, or the other way round; or it has
-            another configuration, or another process is writing to it.
-        VeriloopError: A round failed. The finished ones are safe, and the run can be resumed.
+            another configuration, or depends on files that have changed, or another process is writing to it.
+        VeriloopError: Something is wrong with the plan, and nothing was computed. Or a round failed: the
+            finished ones are safe, and the run can be resumed.
     """
     folder = RunFolder(Path(out))
     if resume == "never" and folder.exists() and folder.records():
@@ -69,20 +79,21 @@ def run(
             f"{out} holds files that are not a run's",
             fix="use an empty or new folder, so that nothing is lost",
         )
-    data = load_data(plan.dataset, plan.seed)
-    for name, arm in plan.arms.items():
-        try:
-            quota(1, data.conditions, arm.balance)
-        except ConfigError as e:
-            raise ConfigError(f"arms.{name}.{e.what}", got=e.got, expected=e.expected) from None
+    changes = ()
+    if folder.exists() and folder.records():
+        folder.check_same_config(plan.config())
+        changes = changes_since(folder, plan, accept_changes)
+    suited = checked(plan).plan
+    load_data(plan.dataset, plan.seed)
     with folder.lock():
         # Nothing is lost with a run that has not finished a round: a mistake can be mended and run again.
         if folder.records():
             folder.check_same_config(plan.config())
+            note_changes(folder, changes)
         else:
-            folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed))
+            folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed, digests=digests_of(plan)))
         with _status(folder, listen):
-            _run_rounds(plan, folder, listen)
+            _run_rounds(suited, folder, listen)
     return folder
 
 

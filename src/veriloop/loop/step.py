@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import RealData
-from ..errors import ConfigError, DataError, ExhaustedError, VeriloopError
+from ..errors import ExhaustedError, VeriloopError
 from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted
 from ..executors.base import Executor
 from ..generator import Generator
@@ -20,9 +20,7 @@ from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
 from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
-from ..schema import Extra, Schema, schema_of
 from ..store.folder import KeptRounds
-from ..verifiers.base import PLACE, Verifier
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .plan import Arm, Plan
 
@@ -108,12 +106,7 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
 
     Returns:
         Its state, without a judge, and its record under the arm name "start".
-
-    Raises:
-        ConfigError: A verifier or a metric knows beforehand that it will not do; nothing was trained.
-        DataError: Likewise.
     """
-    _check_ahead(context)
     clock = _Clock(context.emit, START, 0)
     address = Address(context.plan.seed)
     with clock.stage("fit"):
@@ -129,36 +122,6 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
         metrics=metrics,
         seconds=clock.seconds,
     )
-
-
-def _check_ahead(context: Context) -> None:
-    """Let verifiers and metrics find their mistakes before a model is trained.
-
-    Once round 0 is recorded, its folder refuses the corrected configuration.
-    """
-    data, plan = context.data, context.plan
-    checked: list[Verifier] = []
-    for name, arm in plan.arms.items():
-        if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
-            checked.append(arm.verifier)
-            with _named(f"arms.{name}.verifier"):
-                arm.verifier.check_ahead(_with_place(schema_of(data.start, data.conditions)))
-    for metric in plan.metrics:
-        with _named(f"metrics.{metric.kind}"):
-            metric.check_ahead(schema_of(data.start, data.test_conditions or data.conditions))
-
-
-def _with_place(schema: Schema) -> Schema:
-    return Schema({**schema, **{name: Extra() for name in PLACE}})
-
-
-@contextmanager
-def _named(part: str) -> Iterator[None]:
-    """A mistake inside is told with the part's name before it."""
-    try:
-        yield
-    except (ConfigError, DataError) as e:
-        raise type(e)(f"{part}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from None
 
 
 def _count_cut(generator: Generator, context: Context) -> None:

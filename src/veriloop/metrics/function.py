@@ -1,5 +1,7 @@
 """A function of the user's own as metric: how often is the model right?"""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -35,6 +37,10 @@ class FunctionMean(Metric, Call, frozen=True):
     @override
     def check_ahead(self, schema: Schema) -> None:
         self.check_call(schema)
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return self.call_sources()
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

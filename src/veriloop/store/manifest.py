@@ -16,6 +16,24 @@ Status = Literal["running", "waiting", "finished", "stopped", "failed"]
 _PACKAGES = ("veriloop", "numpy", "scipy", "pydantic", "torch", "transformers", "scikit-learn")
 
 
+class Change(BaseModel):
+    """A file that changed in the course of a run, and was accepted.
+
+    Attributes:
+        round: The first round that may depend on the new content: earlier ones depend on the old one.
+        name: Of the file, as in ``Manifest.digests``.
+        old: Its digest before.
+        new: Its digest since.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    round: int
+    name: str
+    old: str
+    new: str
+
+
 class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
@@ -28,6 +46,9 @@ class Manifest(BaseModel):
         status: ``waiting`` is waiting for verdicts of people.
         reason: Why the run stopped or failed.
         stopped_arms: Arms that ended early, with the reason.
+        digests: SHA-256 of each file and folder outside the configuration on which results depend, by a name
+            for people.
+        changes: Those that have changed since the run began, and were accepted.
         created: When the run began, UTC, ISO 8601.
     """
 
@@ -40,6 +61,8 @@ class Manifest(BaseModel):
     status: Status = "running"
     reason: str | None = None
     stopped_arms: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    changes: tuple[Change, ...] = ()
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
