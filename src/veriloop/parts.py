@@ -290,7 +290,9 @@ def imported(module: str, name: str, asked: str) -> Any:
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = " ".join(str(error).split())
+    message = message if len(message) <= 300 else f"{message[:297]}..."
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 @contextmanager

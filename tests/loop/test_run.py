@@ -5,11 +5,12 @@ import sys
 import numpy as np
 import pytest
 
-from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError
+from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError, VeriloopError
 from veriloop.events import ArmStopped, Exhausted, RunEnded
 from veriloop.loop import preview, run
 from veriloop.samples import concat
 from veriloop.store.folder import RunFolder
+from veriloop.testing.tiny import TinyLearner
 
 TINY = "veriloop.testing.tiny"
 NEVER = {"acceptance": {"kind": "threshold", "at": 1e9}, "arms": ["verified"], "max_candidates": 300}
@@ -188,9 +189,20 @@ def test_resume_modes(tiny_plan, tmp_path):
         run(tiny_plan(rounds=4), tmp_path / "run", resume="if-possible")
 
 
-def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path):
-    with pytest.raises(DataError, match="nothing to compare texts with"):
+def test_a_mistake_in_the_plan_leaves_nothing(tiny_plan, tmp_path):
+    with pytest.raises(VeriloopError, match=r"metrics\.rouge"):
         run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise DataError("not today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "fit", fail)
+        with pytest.raises(DataError, match="not today"):
+            run(tiny_plan(), tmp_path / "run")
     assert RunFolder(tmp_path / "run").manifest().status == "failed"
     folder = run(tiny_plan(), tmp_path / "run")
     assert _content(folder) == _content(run(tiny_plan(), tmp_path / "other"))

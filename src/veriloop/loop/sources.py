@@ -72,7 +72,8 @@ def _digest(name: str, path: Path) -> str:
 def changes_since(folder: RunFolder, plan: Plan, accept: bool) -> tuple[Change, ...]:
     """What has changed on which the run in ``folder`` depends.
 
-    A run without digests is of an earlier version, and nothing is known of it.
+    Of a run without digests, which is of an earlier version, nothing is known; to a finished one nothing is
+    added.
 
     Args:
         folder: Of a run with records.
@@ -82,8 +83,9 @@ def changes_since(folder: RunFolder, plan: Plan, accept: bool) -> tuple[Change, 
     Raises:
         RunFolderError: Something has changed, and ``accept`` is false.
     """
-    old = folder.manifest().digests
-    if not old:
+    manifest = folder.manifest()
+    old = manifest.digests
+    if not old or manifest.status == "finished":
         return ()
     new = digests_of(plan)
     changed = [name for name in old if new.get(name, MISSING) != old[name]]
