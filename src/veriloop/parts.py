@@ -248,7 +248,7 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
         )
     if not all(word.isidentifier() for word in (*module.split("."), *name.split("."))):
         raise ConfigError("kind", got=kind, expected="package.module:Class, with the module's full name")
-    found = imported(module, name, kind)
+    found = _import(module, name, kind)
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"{kind!r} is not one of the {family}", expected=f"a subclass of {base.__name__}")
     if "family" in vars(found):
@@ -259,18 +259,8 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
     return found
 
 
-def imported(module: str, name: str, asked: str) -> Any:
-    """The object ``name`` of ``module``, which may be inside a class: ``Outer.Inner``.
-
-    Args:
-        module: Its full name.
-        name: In that module.
-        asked: What the user wrote, for the error.
-
-    Raises:
-        ConfigError: The module cannot be imported, whatever the reason, or holds no such object.
-        MissingExtraError: It needs a package of one of our extras.
-    """
+def _import(module: str, name: str, asked: str) -> Any:
+    """The object ``name`` of ``module``, which may be inside a class; the user ``asked`` for both."""
     try:
         return operator.attrgetter(name)(importlib.import_module(module))
     except VeriloopError:

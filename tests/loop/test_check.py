@@ -168,7 +168,7 @@ WRONG = {
     ),
     "short center": (
         {**LINEAR, "verifier": {"kind": "knowledge_ball", "center": [1, 1, 1], "radius": 0.3}},
-        "arms.verified.verifier: center: got '3 numbers', expected 4, as column 'x' has",
+        "arms.verified.verifier: center: got '3 numbers', expected 4, as the data's column 'x' has",
     ),
     "short truth": (
         {**LINEAR, "metrics": [{"kind": "parameter_error", "truth": [1, 1, 1]}]},
@@ -176,8 +176,8 @@ WRONG = {
     ),
     "ball in the plane": (
         {"verifier": {"kind": "knowledge_ball", "center": [1, 1, 1], "radius": 0.3}},
-        "arms.verified.verifier: center",
-        "2, as column 'x' has",
+        "arms.verified.verifier: verifier 'knowledge_ball'",
+        "'y'",
     ),
 }
 

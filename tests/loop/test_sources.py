@@ -62,7 +62,7 @@ def test_all_that_a_run_depends_on_is_found(plan, tiny_config, tmp_path):
     assert here == {
         "shift.txt": tmp_path / "shift.txt",
         "module mine": tmp_path / "mine.py",
-        "module check": tmp_path / "check.py",
+        "function check:score": tmp_path / "check.py",
     }
     assert sources_of(plan_from(tiny_config)) == {}, "what is in an installed package belongs to its version"
 
@@ -71,7 +71,7 @@ def test_parts_of_parts_are_found(tiny_config, plan):
     inner = {"kind": "function", "function": "check:score"}
     both = {"kind": "unanimous", "members": [inner, f"{TINY}:TinyVerifier"]}
     nested = plan_from({**tiny_config, "verifier": both, "acceptance": "accept_all"})
-    assert list(sources_of(nested)) == ["module check"]
+    assert list(sources_of(nested)) == ["function check:score"]
 
 
 def test_the_manifest_holds_the_digests(plan):
@@ -93,7 +93,7 @@ CHANGES = {
 def test_a_resume_that_meets_others_is_refused(case, resume, plan, unfinished):
     name, content = CHANGES[case]
     Path(name).write_text(content)
-    shown = {"shift.txt": "shift.txt", "mine.py": "module mine", "check.py": "module check"}[name]
+    shown = {"shift.txt": "shift.txt", "mine.py": "module mine", "check.py": "function check:score"}[name]
     before = unfinished.manifest()
     with pytest.raises(RunFolderError, match=f"^{shown} has changed since the run began.*--accept-changes"):
         run(plan, "run", resume=resume)
@@ -108,13 +108,13 @@ def test_what_is_gone_is_told(name, plan, unfinished):
 
 
 def test_an_accepted_change_is_noted_with_its_round(plan, unfinished):
-    old = unfinished.manifest().digests["module check"]
+    old = unfinished.manifest().digests["function check:score"]
     Path("check.py").write_text("def score(row):\n    return row['x'][1]\n")
     folder = run(plan, "run", resume="always", accept_changes=True)
     assert folder.manifest().status == "finished"
     (change,) = folder.manifest().changes
-    assert (change.round, change.name, change.old) == (2, "module check", old)
-    assert folder.manifest().digests["module check"] == change.new == digest_of(Path("check.py"))
+    assert (change.round, change.name, change.old) == (2, "function check:score", old)
+    assert folder.manifest().digests["function check:score"] == change.new == digest_of(Path("check.py"))
     run(plan, "run", resume="always")
     assert len(folder.manifest().changes) == 1
 

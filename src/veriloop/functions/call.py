@@ -1,7 +1,7 @@
 """A function by its name: what it may see, and how long it may take."""
 
-import importlib.util
 from collections.abc import Collection
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,12 +47,6 @@ class Call(Checked, frozen=True):
         """
         return answers(self.function, _rows(samples, self.columns), self.timeout, self.workers)
 
-    def call_sources(self) -> dict[str, Path]:
-        """The file of the function's module, as `Part.sources` wants it; nothing where there is none."""
-        module = self.function.partition(":")[0]
-        path = module_file(module)
-        return {} if path is None else {f"module {module}": path}
-
     def check_call(self, columns: Collection[str]) -> None:
         """Find out before any sample is there whether the function can be called on samples with ``columns``.
 
@@ -62,14 +56,21 @@ class Call(Checked, frozen=True):
         check_columns(self.columns or (), columns)
         check_import(self.function)
 
+    def source(self) -> dict[str, Path]:
+        """The file of the function's module, by a name for people; none where it is not a file of Python's.
 
-def module_file(module: str) -> Path | None:
-    """The source file of ``module``, which is not imported for it, though its packages are."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except (Exception, SystemExit):
-        return None  # whatever a package's own code raises: who imports it tells better
-    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+        Nothing is imported for it: a user's module may do anything.
+        """
+        module, _, _ = self.function.partition(":")
+        places, spec, path = None, None, ""
+        for name in module.split("."):
+            path = f"{path}.{name}" if path else name
+            spec = PathFinder.find_spec(path, places)
+            if spec is None:
+                return {}
+            places = spec.submodule_search_locations
+        file = spec.origin if spec and spec.has_location else None
+        return {f"function {self.function}": Path(file)} if file else {}
 
 
 def _rows(samples: Samples, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ The digest of each stands in the manifest. A resume that meets another one would
 another verifier than the rounds before, so it is refused unless the change is accepted.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import DataError, RunFolderError
 from ..fitted import digest_of
-from ..functions.call import module_file
 from ..parts import Checked, Part, registered
 from ..store.folder import RunFolder
 from ..store.manifest import Change
@@ -22,18 +22,25 @@ MISSING = "missing"
 def sources_of(plan: Plan) -> dict[str, Path]:
     """The files and folders outside ``plan`` that its results depend on, by a name for people.
 
-    They are what its parts name, parts of parts included, and the modules of parts that stand in no installed
-    package. The executor's are left out: results do not depend on it.
+    They are what its parts name, parts of parts included, and the modules of parts that are no entry points
+    of an installed package. The executor's are left out: results do not depend on it.
     """
     found: dict[str, Path] = {}
     for part in _parts(plan.model_copy(update={"executor": None})):
         found |= part.sources()
-        for own in type(part).__mro__:
-            module = own.__module__
-            ours = not issubclass(own, Part) or module.partition(".")[0] == "veriloop" or module == "__main__"
-            if not ours and not registered(own) and (path := module_file(module)) is not None:
-                found[f"module {module}"] = path
+        found |= {f"module {name}": file for name, file in _modules(type(part))}
     return found
+
+
+def _modules(part: type[Part]) -> Iterator[tuple[str, Path]]:
+    """The modules of the user's own that define ``part`` and what it is made of, and their files."""
+    for base in part.__mro__:
+        name = base.__module__
+        theirs = issubclass(base, Part) and name.partition(".")[0] != "veriloop" and not registered(base)
+        # A script or notebook is no part of the run, though it may define parts to try.
+        file = getattr(sys.modules.get(name), "__file__", None) if theirs and name != "__main__" else None
+        if file is not None:
+            yield name, Path(file)
 
 
 def _parts(value: object) -> Iterator[Part]:

@@ -40,7 +40,7 @@ class FunctionMean(Metric, Call, frozen=True):
 
     @override
     def sources(self) -> Mapping[str, Path]:
-        return self.call_sources()
+        return self.source()
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -28,7 +28,7 @@ class FunctionCheck(Verifier, Call, frozen=True):
 
     @override
     def sources(self) -> Mapping[str, Path]:
-        return self.call_sources()
+        return self.source()
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

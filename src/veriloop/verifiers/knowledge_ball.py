@@ -31,9 +31,15 @@ class KnowledgeBall(Verifier, frozen=True):
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        p = schema.column("x", "knowledge_ball", "vector").p
-        if len(self.center) != p:
-            raise ConfigError("center", got=f"{len(self.center)} numbers", expected=f"{p}, as column 'x' has")
+        me = f"verifier {self.kind!r}"
+        x = schema.column("x", me, "vector")
+        schema.column("y", me, "number")
+        if len(self.center) != x.p:
+            raise ConfigError(
+                "center",
+                got=f"{len(self.center)} numbers",
+                expected=f"{x.p}, as the data's column 'x' has",
+            )
         return super().suited_to(schema)
 
     @override
