@@ -2,22 +2,26 @@
 
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from ..datasets.images import balanced_order, images, labels
 from ..errors import ConfigError, CorruptFileError, DataError
 from ..generator import Generator
+from ..judge import Judge
 from ..networks import blank, device, freeze, in_batches, initialise, load_weights, save_weights
 from ..rng import Address, torch_generator
 from ..samples import Samples
+from ..schema import Schema, agreed
 from ..verdicts import Verdicts
 from ._calibration import Calibration, calibrate
 from .base import Verifier
@@ -36,7 +40,7 @@ class Network(nn.Module):
         hidden: Width of each hidden layer.
     """
 
-    def __init__(self, pixels: int, levels: int, classes: int, hidden: tuple[int, ...]) -> None:
+    def __init__(self, pixels: int, levels: int, classes: int, hidden: Sequence[int]) -> None:
         super().__init__()
         self.pixels, self.levels, self.classes = pixels, levels, classes
         widths = (pixels + classes, *hidden)
@@ -79,10 +83,91 @@ class Network(nn.Module):
         return torch.cat([pixels / self.levels, F.one_hot(label, self.classes)], 1)
 
 
+class Looks(NamedTuple):
+    """How a discriminator looks at samples.
+
+    Attributes:
+        image: The column of images.
+        label: The column of labels.
+        levels: A pixel counts 0..levels.
+        classes: Number of labels.
+    """
+
+    image: str
+    label: str
+    levels: int
+    classes: int
+
+    def at(self, samples: Samples) -> tuple[Tensor, Tensor]:
+        """Pixels, shape (n, pixels), and labels, shape (n,), on the device.
+
+        Raises:
+            DataError: The samples are no images of this kind.
+        """
+        pixels, label = images(samples, self.levels, self.classes, self.image, self.label)
+        # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
+        return torch.tensor(pixels, device=device()).flatten(1), torch.from_numpy(label).to(device())
+
+
+class DiscriminatorJudge(Judge):
+    """A trained `Discriminator`.
+
+    Args:
+        looks: How it looks at samples.
+        network: Trained and frozen.
+        calibration: Maps the network's logits to scores.
+    """
+
+    def __init__(self, looks: Looks, network: Network, calibration: Calibration) -> None:
+        self.looks, self.network, self.calibration = looks, network, calibration
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """Score each image by its probability of being real; the decision is left open.
+
+        Raises:
+            DataError: The samples are no images of the kind it was trained on.
+        """
+        pixels, label = self.looks.at(samples)
+        if pixels.shape[1] != self.network.pixels:
+            raise DataError(
+                "images of another size than the discriminator's",
+                got=f"{pixels.shape[1]} pixels",
+                expected=f"{self.network.pixels} pixels",
+            )
+        # In float64 a score stays below 1 up to logits of 36, so that D/(1-D) stays finite.
+        return Verdicts(self.calibration(_logits(self.network, pixels, label)))
+
+    @override
+    def save(self, directory: Path) -> None:
+        """Write ``discriminator.json`` and ``discriminator.safetensors``."""
+        network = {
+            "pixels": self.network.pixels,
+            "hidden": [layer.out_features for layer in self.network.hidden],
+        }
+        state = {**self.looks._asdict(), **network, "calibration": self.calibration}
+        (directory / STATE).write_text(json.dumps(state) + "\n")
+        save_weights(self.network, directory / WEIGHTS)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        path = directory / STATE
+        try:
+            state = json.loads(path.read_text())
+            looks = Looks(*(state[name] for name in Looks._fields))
+            calibration = Calibration(*map(float, state["calibration"]))
+            network = _blank(looks, state["pixels"], state["hidden"])
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
+            raise CorruptFileError(f"state of the discriminator {path} cannot be read ({e})") from e
+        load_weights(network, directory / WEIGHTS)
+        return cls(looks, network, calibration)
+
+
 class Discriminator(Verifier, frozen=True):
     """Scores an image by the probability that it is real rather than drawn from the generator.
 
-    Each update trains a fresh network on the real images against as many of the current generator, drawn
+    Each fit trains a fresh network on the real images against as many of the current generator, drawn
     for the real images' labels (arXiv 2510.16657, section 5). It sees pixels/levels and the one-hot label.
 
     The targets are smoothed to s and 1 - s, so the score of an optimal network is
@@ -90,8 +175,8 @@ class Discriminator(Verifier, frozen=True):
     samples that is enough. Where a score has to be p(real) itself, set ``calibration``.
 
     Attributes:
-        mode: ``per_round`` trains anew on each round's generator; ``fixed`` trains at its first update and
-            is returned unchanged from then on.
+        refit: ``each_round`` trains anew on each round's generator; ``once`` trains in the first round, and
+            that judge stays.
         real_images: Learn from at most so many real images, the same ones every round, balanced over the
             classes: fewer make a weaker verifier. None for all.
         hidden: Widths of the hidden layers.
@@ -103,11 +188,16 @@ class Discriminator(Verifier, frozen=True):
         calibration: The share of the real images, and of as many generated ones, that is not trained on but
             used to map the network's logits to p(real), see `Calibration`. The map is increasing, so samples
             rank as without it. None for scores as the network gives them.
-        levels: A pixel counts 0..levels.
-        classes: Number of labels.
+        levels: A pixel counts 0..levels; None for as the data say.
+        classes: Number of labels; None for as the data say.
+        image: The column of images; None for the data's own.
+        label: The column of labels; None for the data's own.
     """
 
-    mode: Literal["per_round", "fixed"] = "per_round"
+    judge_type: ClassVar[type[Judge]] = DiscriminatorJudge
+    renamed: ClassVar[Mapping[str, str]] = {"mode": "use refit: each_round for per_round, once for fixed"}
+
+    refit: Literal["each_round", "once"] = "each_round"
     real_images: Annotated[int, Field(ge=1)] | None = None
     hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (512, 256, 128, 64)
     epochs: Annotated[int, Field(ge=1)] = 20
@@ -116,29 +206,54 @@ class Discriminator(Verifier, frozen=True):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
     calibration: Annotated[float, Field(gt=0, lt=1)] | None = None
-    levels: Annotated[int, Field(ge=1, le=255)] = 1
-    classes: Annotated[int, Field(ge=1)] = 10
-
-    _network: Network | None = PrivateAttr(default=None)
-    _calibration: Calibration = PrivateAttr(default=Calibration())
+    levels: Annotated[int, Field(ge=1, le=255)] | None = None
+    classes: Annotated[int, Field(ge=1)] | None = None
+    image: str | None = None
+    label: str | None = None
 
     @property
+    @override
     def calibrated(self) -> bool:
-        """Whether ``calibration`` is set; a fixed one knows the ratio to the first generator only."""
-        return self.calibration is not None and self.mode == "per_round"
+        """Whether ``calibration`` is set; fitted once, it knows the ratio to the first generator only."""
+        return self.calibration is not None and self.refit == "each_round"
 
-    def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:
-        """This discriminator trained against ``generator``; in ``fixed`` mode only the first time.
+    @property
+    @override
+    def only_scores(self) -> bool:
+        return True
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = "verifier 'discriminator'"
+        image = schema.pick(me, "image", self.image, "image")
+        label = schema.pick(me, "label", self.label, "label")
+        if schema[image].channels != 1:
+            raise ConfigError(f"{me}: column {image!r}", got=f"{schema[image].channels} channels", expected=1)
+        filled = {
+            "image": image,
+            "label": label,
+            "levels": agreed(me, "levels", self.levels, schema[image].levels, image),
+            "classes": agreed(me, "classes", self.classes, schema[label].classes, label),
+        }
+        return super().suited_to(schema).model_copy(update=filled)
+
+    @override
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> Judge:
+        """Train against ``generator``; with ``refit: once`` only where there is no judge yet.
 
         Raises:
+            ConfigError: ``levels`` or ``classes`` is open still.
             DataError: The real or the generated samples are no images of ``levels`` and ``classes``, or there
                 are too few to set some aside.
         """
-        if self.mode == "fixed" and self._network is not None:
-            return self
-        real = self._seen(real)
-        generated = generator.sample(len(real), rng, real.only(["label"]))
-        (real_pixels, label), (made_pixels, _) = self._columns(real), self._columns(generated)
+        if self.refit == "once" and previous is not None:
+            return previous
+        looks = self._looks()
+        real = self._seen(real, looks)
+        generated = generator.sample(len(real), rng, real.only([looks.label]))
+        (real_pixels, label), (made_pixels, _) = looks.at(real), looks.at(generated)
         if real_pixels.shape != made_pixels.shape:
             raise DataError(
                 "generated images of another size than the real ones",
@@ -149,76 +264,33 @@ class Discriminator(Verifier, frozen=True):
         target = torch.full((2 * len(train),), self.label_smoothing, device=label.device)
         target[: len(train)] = 1 - self.label_smoothing
         network = self._trained(
+            _blank(looks, real_pixels.shape[1], self.hidden),
             torch.cat([real_pixels[train], made_pixels[train]]),
             label[train].repeat(2),
             target,
             torch_generator(rng, str(label.device)),
         )
         if not len(held_out):
-            return self._with(network, Calibration())
+            return DiscriminatorJudge(looks, network, Calibration())
         logits = [_logits(network, p[held_out], label[held_out]) for p in (real_pixels, made_pixels)]
-        return self._with(network, calibrate(*logits))
+        return DiscriminatorJudge(looks, network, calibrate(*logits))
 
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """Score each image by its probability of being real; the decision is left open.
-
-        Raises:
-            ConfigError: It was never trained.
-            DataError: The samples are no images of the kind it was trained on.
-        """
-        network = self._network
-        if network is None:
-            raise ConfigError("an untrained discriminator cannot judge", fix="call update(...) first")
-        pixels, label = self._columns(samples)
-        if pixels.shape[1] != network.pixels:
-            raise DataError(
-                "images of another size than the discriminator's",
-                got=f"{pixels.shape[1]} pixels",
-                expected=f"{network.pixels} pixels",
+    def _looks(self) -> Looks:
+        if self.levels is None or self.classes is None:
+            open_ = "levels" if self.levels is None else "classes"
+            raise ConfigError(
+                f"verifier 'discriminator': {open_} is open",
+                expected="a number, or data that say it",
+                fix=f"set {open_}, or call suited_to(dataset.schema()) first",
             )
-        # In float64 a score stays below 1 up to logits of 36, so that D/(1-D) stays finite.
-        return Verdicts(self._calibration(_logits(network, pixels, label)))
+        return Looks(self.image or "pixels", self.label or "label", self.levels, self.classes)
 
-    def save(self, directory: Path) -> None:
-        """Write ``discriminator.json``, and ``discriminator.safetensors`` once it is trained."""
-        pixels = None if self._network is None else self._network.pixels
-        state = {"pixels": pixels, "calibration": self._calibration}
-        (directory / STATE).write_text(json.dumps(state) + "\n")
-        if self._network is not None:
-            save_weights(self._network, directory / WEIGHTS)
-
-    def load(self, directory: Path) -> Self:
-        """This discriminator with the network that :meth:`save` wrote.
-
-        Raises:
-            CorruptFileError: A file is missing, cut short, or of a network of other fields.
-        """
-        path = directory / STATE
-        try:
-            state = json.loads(path.read_text())
-            calibration = Calibration(*map(float, state["calibration"]))
-            network = None if state["pixels"] is None else self._blank(state["pixels"])
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
-            raise CorruptFileError(f"state of the discriminator {path} cannot be read ({e})") from e
-        if network is not None:
-            load_weights(network, directory / WEIGHTS)
-        return self._with(network, calibration)
-
-    def _with(self, network: Network | None, calibration: Calibration) -> Self:
-        trained = self.model_copy()
-        # Frozen are the fields; what was learned is private, and set here on a copy nobody has seen.
-        trained._network = network  # pyright: ignore[reportAttributeAccessIssue]
-        trained._calibration = calibration  # pyright: ignore[reportAttributeAccessIssue]
-        return trained
-
-    def _blank(self, pixels: int) -> Network:
-        return blank(lambda: Network(pixels, self.levels, self.classes, self.hidden))
-
-    def _seen(self, real: Samples) -> Samples:
+    def _seen(self, real: Samples, looks: Looks) -> Samples:
         """The real images that this verifier may see: the same draw in every round."""
         if self.real_images is None:
             return real
-        order = balanced_order(labels(real, self.classes), Address(seed=0, arm="discriminator").rng())
+        label = labels(real, looks.classes, looks.label)
+        order = balanced_order(label, Address(seed=0, arm="discriminator").rng())
         return real.select(order[: self.real_images])
 
     def _split(self, label: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -232,14 +304,10 @@ class Discriminator(Verifier, frozen=True):
         order = torch.from_numpy(balanced_order(label.cpu().numpy(), rng)).to(label.device)
         return order[aside:], order[:aside]
 
-    def _columns(self, samples: Samples) -> tuple[Tensor, Tensor]:
-        """Pixels, shape (n, pixels), and labels, shape (n,), on the device."""
-        pixels, label = images(samples, self.levels, self.classes)
-        # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
-        return torch.tensor(pixels, device=device()).flatten(1), torch.from_numpy(label).to(device())
-
-    def _trained(self, pixels: Tensor, label: Tensor, target: Tensor, generator: torch.Generator) -> Network:
-        network = self._blank(pixels.shape[1]).to(pixels.device)
+    def _trained(
+        self, network: Network, pixels: Tensor, label: Tensor, target: Tensor, generator: torch.Generator
+    ) -> Network:
+        network = network.to(pixels.device)
         initialise(network, generator)
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate, fused=True)
         for _ in range(self.epochs):
@@ -253,6 +321,10 @@ class Discriminator(Verifier, frozen=True):
         network.fold()
         freeze(network)
         return network
+
+
+def _blank(looks: Looks, pixels: int, hidden: Sequence[int]) -> Network:
+    return blank(lambda: Network(pixels, looks.levels, looks.classes, hidden))
 
 
 def _logits(network: Network, pixels: Tensor, label: Tensor) -> NDArray[np.float64]:

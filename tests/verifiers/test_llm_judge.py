@@ -17,16 +17,16 @@ from veriloop.samples import Samples
 from veriloop.testing import check_verifier
 from veriloop.testing.tiny import TinyData, TinyGenerator
 from veriloop.verdicts import Decision, Verdicts
-from veriloop.verifiers.judge import Judge
+from veriloop.verifiers.llm_judge import LLMJudge
 
 QUICK: dict[str, Any] = {"model": "m", "rubric": "{{ text }}", "timeout": 5, "backoff": 0.01}
 
 
-def judge(server: Any, **fields: Any) -> Judge:
-    return Judge(url=f"{server.url}/v1", **{**QUICK, **fields})
+def judge(server: Any, **fields: Any) -> LLMJudge:
+    return LLMJudge(url=f"{server.url}/v1", **{**QUICK, **fields})
 
 
-def verify(judge: Judge, *texts: str) -> Verdicts:
+def verify(judge: LLMJudge, *texts: str) -> Verdicts:
     return judge.verify(Samples(text=list(texts)), np.random.default_rng(0))
 
 
@@ -254,7 +254,7 @@ WRONG = {
 def test_wrong_fields(case: str) -> None:
     fields, match = WRONG[case]
     with pytest.raises(ValueError, match=match):
-        Judge.model_validate({"url": "http://host/v1", **QUICK, **fields})
+        LLMJudge.model_validate({"url": "http://host/v1", **QUICK, **fields})
 
 
 # -- the cache -----------------------------------------------------------------------------------------------
