@@ -118,7 +118,9 @@ def test_it_is_fitted_once_or_in_each_round() -> None:
 
 
 def test_the_old_word_is_answered_with_the_new_one() -> None:
-    with pytest.raises(ValueError, match=r"'mode' is of an earlier version.*refit: each_round .* once for fixed"):
+    with pytest.raises(
+        ValueError, match=r"'mode' is of an earlier version.*refit: each_round .* once for fixed"
+    ):
         Discriminator.model_validate({"mode": "fixed"})
 
 

@@ -148,7 +148,9 @@ def test_members_have_streams_of_their_own() -> None:
     assert abs(share - 0.25) < 4 * (0.25 * 0.75 / 400) ** 0.5
 
 
-@pytest.mark.parametrize("verifier", [*EVERY, Cutoff(verifier=EVERY[2], at=0.3), Cutoff(verifier=SCORES, at=9)])
+@pytest.mark.parametrize(
+    "verifier", [*EVERY, Cutoff(verifier=EVERY[2], at=0.3), Cutoff(verifier=SCORES, at=9)]
+)
 def test_what_members_learn_is_kept_in_folders_of_their_own(verifier: Verifier, tmp_path: Path) -> None:
     judge = fitted(verifier)
     judge.save(tmp_path)
@@ -179,7 +181,9 @@ class Once(TinyVerifier, frozen=True):
         return previous if isinstance(previous, TinyJudge) else super().fit(None, generator, real, rng)
 
 
-@pytest.mark.parametrize("wrap", [lambda v: Cutoff(verifier=v, at=0), lambda v: Weighted(members=[v], weights=[1])])
+@pytest.mark.parametrize(
+    "wrap", [lambda v: Cutoff(verifier=v, at=0), lambda v: Weighted(members=[v], weights=[1])]
+)
 def test_members_get_their_judges_of_the_round_before(wrap: Any) -> None:
     verifier = wrap(Once())
     first = fitted(verifier)
@@ -193,7 +197,9 @@ def test_members_get_their_judges_of_the_round_before(wrap: Any) -> None:
 def test_members_are_suited_to_the_data_and_checked_ahead() -> None:
     data = Schema({"text": {"role": "completion"}, "wanted": {"role": "reference"}})
     open_, suited = ReferenceOverlap(), ReferenceOverlap(column="text", reference="wanted")
-    assert Weighted(members=(open_,), weights=(1,)).suited_to(data) == Weighted(members=(suited,), weights=(1,))
+    assert Weighted(members=(open_,), weights=(1,)).suited_to(data) == Weighted(
+        members=(suited,), weights=(1,)
+    )
     assert Cutoff(verifier=open_, at=0).suited_to(data) == Cutoff(verifier=suited, at=0)
     missing = FunctionCheck(function="nowhere:to_be_found")
     for verifier in (Majority(members=(missing,)), Cutoff(verifier=missing, at=0)):

@@ -259,7 +259,11 @@ def test_images_and_levels_come_from_the_data() -> None:
 
 
 UNSUITED: dict[str, tuple[dict[str, Any], Any, str]] = {
-    "a rubric about another column": ({"rubric": "{{ text }}"}, DATA, "rubric: got 'text', expected a column"),
+    "a rubric about another column": (
+        {"rubric": "{{ text }}"},
+        DATA,
+        "rubric: got 'text', expected a column",
+    ),
     "an image that is none": ({"images": ("label",)}, DATA, "images: column 'label': got 'label', expected"),
     "other levels": ({"levels": 255}, DATA, "levels: got 255, expected 16, as the data's column 'scan' has"),
     "colour": (

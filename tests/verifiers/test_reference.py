@@ -41,7 +41,9 @@ def test_columns_must_be_there_and_hold_text() -> None:
         ReferenceOverlap(reference="n").verify(SAMPLES.with_columns(n=np.arange(4)), np.random.default_rng(0))
 
 
-DATA = Schema({"question": {"role": "prompt"}, "answer": {"role": "completion"}, "right": {"role": "reference"}})
+DATA = Schema(
+    {"question": {"role": "prompt"}, "answer": {"role": "completion"}, "right": {"role": "reference"}}
+)
 
 
 def test_columns_come_from_the_data() -> None:
@@ -55,7 +57,11 @@ def test_columns_come_from_the_data() -> None:
     [
         ({"column": "summary"}, DATA, "column: got 'summary', expected a column of the data: question"),
         ({"reference": "x"}, {**DATA, "x": {"role": "number"}}, "reference: column 'x': got 'number'"),
-        ({}, {"answer": {"role": "completion"}}, r"one column of role reference.*Name the column in reference"),
+        (
+            {},
+            {"answer": {"role": "completion"}},
+            r"one column of role reference.*Name the column in reference",
+        ),
     ],
 )
 def test_data_that_do_not_suit_it_are_refused(fields, data, match) -> None:

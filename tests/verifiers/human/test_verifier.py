@@ -21,7 +21,6 @@ from veriloop.verifiers.human.desk import Desk
 from veriloop.verifiers.human.store import Store
 from veriloop.verifiers.human.verifier import Human, HumanJudge
 
-
 TINY = Schema({"x": {"role": "vector", "p": 2}, "label": {"role": "label", "classes": 3}})
 
 
