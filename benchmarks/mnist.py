@@ -51,7 +51,8 @@ from veriloop.networks import initialise
 from veriloop.rng import Address
 from veriloop.rules.acceptance import TopFraction
 from veriloop.samples import Samples
-from veriloop.verifiers.discriminator import Discriminator, DiscriminatorJudge
+from veriloop.verifiers._discriminator_judge import DiscriminatorJudge
+from veriloop.verifiers.discriminator import Discriminator
 
 IMAGES, KEPT, FRACTION = 5000, 8000, 0.1
 PAPER = CVAE(levels=1, classes=10, latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)

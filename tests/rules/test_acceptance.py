@@ -283,7 +283,7 @@ def test_numbers_are_finite(rule, field, number):
         rule.model_validate({field: number})
 
 
-# -- rules of a stranger ----------------------------------------------------------------------------------------
+# -- rules of a stranger ---------------------------------------------------------------------------------
 
 
 class Near(Pointwise, frozen=True):

@@ -14,9 +14,10 @@ from veriloop.samples import Samples
 from veriloop.schema import Image, Label, Schema
 from veriloop.testing import check_verifier
 from veriloop.verdicts import Decision
-from veriloop.verifiers import discriminator
+from veriloop.verifiers import _discriminator_judge as torch_side
 from veriloop.verifiers._calibration import Calibration
-from veriloop.verifiers.discriminator import Discriminator, DiscriminatorJudge
+from veriloop.verifiers._discriminator_judge import DiscriminatorJudge
+from veriloop.verifiers.discriminator import Discriminator
 
 TINY = Discriminator(levels=16, classes=3, hidden=(32, 8), epochs=20, learning_rate=5e-3)
 
@@ -189,7 +190,7 @@ def test_a_score_depends_on_the_internal_batch_by_rounding_only(
 ) -> None:
     score = trained.verify(POOR, rng()).score
     monkeypatch.setattr(
-        discriminator, "in_batches", lambda f, *c: [f(*(x[i : i + 50] for x in c)) for i in range(0, 300, 50)]
+        torch_side, "in_batches", lambda f, *c: [f(*(x[i : i + 50] for x in c)) for i in range(0, 300, 50)]
     )
     np.testing.assert_allclose(trained.verify(POOR, rng()).score, score, rtol=1e-5)
 
@@ -211,7 +212,7 @@ def test_the_last_layer_is_spectrally_normed_and_folded(trained: DiscriminatorJu
 
 
 def test_training_logits_without_dropout_are_those_of_the_folded_network() -> None:
-    network = discriminator.Network(4, 16, 3, (5,))
+    network = torch_side.Network(4, 16, 3, (5,))
     pixels, label = torch.arange(8).reshape(2, 4), torch.tensor([0, 2])
     with torch.no_grad():
         training = network.training_logits(pixels, label, 0.0, torch.Generator())
@@ -223,7 +224,7 @@ def test_training_logits_without_dropout_are_those_of_the_folded_network() -> No
 
 
 def test_dropout_keeps_the_mean() -> None:
-    network = discriminator.Network(4, 16, 3, (2000,))
+    network = torch_side.Network(4, 16, 3, (2000,))
     pixels, label = torch.full((50, 4), 16), torch.zeros(50, dtype=torch.int64)
     with torch.no_grad():
         generator = torch.Generator().manual_seed(0)
@@ -327,7 +328,7 @@ def test_calibration_keeps_the_network_ranking(tmp_path: Path) -> None:
 
 def test_images_set_aside_are_balanced_and_not_trained_on() -> None:
     label = torch.arange(600) % 3
-    train, aside = CALIBRATED._split(label, rng())
+    train, aside = torch_side.set_aside(label, 0.2, rng())
     assert sorted([*train.tolist(), *aside.tolist()]) == list(range(600))
     assert label[aside].bincount().tolist() == [40, 40, 40]
     with pytest.raises(DataError, match="to calibrate with: got 1, expected at least 2"):

@@ -182,7 +182,7 @@ class Once(TinyVerifier, frozen=True):
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda v: Cutoff(verifier=v, at=0), lambda v: Weighted(members=[v], weights=[1])]
+    "wrap", [lambda v: Cutoff(verifier=v, at=0), lambda v: Weighted(members=(v,), weights=(1,))]
 )
 def test_members_get_their_judges_of_the_round_before(wrap: Any) -> None:
     verifier = wrap(Once())

@@ -283,7 +283,7 @@ def test_data_that_do_not_suit_it_are_refused(case: str) -> None:
 
 def test_without_data_the_levels_of_images_have_to_be_set(serve: Any) -> None:
     samples = Samples(pixels=np.zeros((1, 8, 8), np.uint8))
-    with pytest.raises(ConfigError, match="levels is open.*Set levels"):
+    with pytest.raises(ConfigError, match=r"levels is open.*Set levels"):
         judge(serve(), rubric="?", images=["pixels"]).verify(samples, np.random.default_rng(0))
 
 

@@ -181,7 +181,7 @@ def test_two_labels_are_the_default_that_is_not_spelled_out(tmp_path: Path) -> N
 
 
 def test_a_model_that_is_not_there_is_told_ahead(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no folder ./no-such-model: expected a model's folder"):
+    with pytest.raises(DataError, match=r"no folder ./no-such-model: expected a model's folder"):
         RewardModel(model="./no-such-model").check_ahead(DATA)
     with pytest.raises(DataError, match=r"cannot be loaded .*config\.json"):
         RewardModel(model=str(tmp_path)).check_ahead(DATA)

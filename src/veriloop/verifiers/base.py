@@ -1,6 +1,7 @@
 """The family of verifiers: whatever says of a sample how good it is, or yes, no, or cannot tell."""
 
 from collections.abc import Callable, Sequence
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -198,7 +199,8 @@ def _check_class(kind: type[Verifier]) -> None:
         raise ContractError(
             f"verifier {name} has no way to judge", expected=f"a method verify(samples, rng), or {FIT}"
         )
-    if fits and kind.judge_type is AsConfigured and kind.load is Verifier.load:
+    # Looked up without a look at the class itself, which may import a library for seconds.
+    if fits and getattr_static(kind, "judge_type") is AsConfigured and kind.load is Verifier.load:
         raise ContractError(
             f"verifier {name} learns, and does not name the class of its judges",
             expected="judge_type, the class that fit returns, by which a run folder loads it",

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -10,11 +9,14 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from ..errors import ConfigError, DataError, MissingExtraError
+from ..errors import ConfigError, DataError
+from ..parts import require
 from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
 from ..verdicts import Verdicts
 from .base import Verifier
+
+require("llm", "torch", "transformers")
 
 
 class RewardModel(Verifier, frozen=True):
@@ -67,11 +69,7 @@ class RewardModel(Verifier, frozen=True):
         Raises:
             DataError: There is none.
             ConfigError: The model has several outputs, and ``label`` names none of them.
-            MissingExtraError: A package is missing that runs the model.
         """
-        for package in ("torch", "transformers"):
-            if find_spec(package) is None:
-                raise MissingExtraError.of(package, "llm")
         if (folder := Path(self.model)).is_dir():
             self._output(_labels_in(folder))
         elif self.model.startswith((".", "/", "~")) or self.model.count("/") > 1:
@@ -94,12 +92,9 @@ class RewardModel(Verifier, frozen=True):
         Raises:
             DataError: The model cannot be loaded, or a column is missing or holds no text.
             ConfigError: The model has several outputs, and ``label`` names none of them.
-            MissingExtraError: A package is missing that runs the model.
         """
-        try:
-            from ._classifier import Classifier
-        except ModuleNotFoundError as e:
-            raise MissingExtraError.of(str(e.name), "llm") from e
+        from ._classifier import Classifier
+
         classifier = Classifier(self.model, self.revision)
         output = self._output(classifier.labels)
         texts = _texts(samples, self.text or "completion")

@@ -49,7 +49,7 @@ def test_words_and_few_numbers_are_shown_and_many_are_refused():
     assert seen.picture is None
     with pytest.raises(DataError, match="'x' cannot be shown to people: got '17 numbers"):
         shown(Samples(x=np.zeros((1, 17))), largest=1)
-    with pytest.raises(DataError, match="'pixels' cannot be shown to people.* uint8 of shape"):
+    with pytest.raises(DataError, match=r"'pixels' cannot be shown to people.* uint8 of shape"):
         shown(Samples(pixels=np.zeros((1, 8, 8, 3), np.uint8)), largest=1)
 
 

@@ -120,14 +120,18 @@ def test_known_samples_survive_a_save(store, tmp_path):
     real = TinyData().load(0).train
     verifier = Human(store=store, known=9).suited_to(TINY)
     judge = verifier.fit(None, TinyLearner().fit(real, None, _rng()), real, _rng())
+    assert isinstance(judge, HumanJudge)
+    assert judge.known is not None
     judge.save(tmp_path)
     for loaded in (verifier.load(tmp_path), HumanJudge.load(tmp_path)):
+        assert isinstance(loaded, HumanJudge)
+        assert loaded.known is not None
         assert loaded.verifier == verifier
         assert loaded.known.good.same_as(judge.known.good)
         assert loaded.known.bad.same_as(judge.known.bad)
         assert loaded.known.largest == judge.known.largest
     (tmp_path / "human.json").write_text("{")
-    with pytest.raises(CorruptFileError, match="human.json cannot be read"):
+    with pytest.raises(CorruptFileError, match=r"human\.json cannot be read"):
         verifier.load(tmp_path)
 
 
