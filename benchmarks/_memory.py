@@ -25,7 +25,7 @@ from veriloop.verdicts import Verdicts
 from veriloop.verifiers.base import Verifier
 
 SIDE = 28
-TINY = CVAE(latent_dim=1, channels=(1, 1), kernel=2, epochs=1, batch_size=1000)
+TINY = CVAE(levels=1, classes=10, latent_dim=1, channels=(1, 1), kernel=2, epochs=1, batch_size=1000)
 
 
 class Noise(Generator):

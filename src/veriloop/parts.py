@@ -8,6 +8,7 @@ parts are registered like anybody's, or is spelled out as ``package.module:Class
 import difflib
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
 import operator
@@ -303,6 +304,33 @@ def at(path: str) -> Iterator[None]:
         raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
     except Exception as e:
         raise ContractError(f"{path} failed", got=_told(e)) from e
+
+
+def require(extra: str, *modules: str) -> None:
+    """Say at once that optional packages are missing, without the seconds that it takes to import them.
+
+    Raises:
+        MissingExtraError: One of ``modules`` is not installed; ``extra`` brings it.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError.of(module, extra)
+
+
+def imported(target: str) -> Any:
+    """A class attribute that is ``module:Class``, imported when it is first looked at.
+
+    So that a configuration can be read, and checked, without the libraries that training needs.
+    """
+    return _Imported(target)
+
+
+class _Imported:
+    def __init__(self, target: str) -> None:
+        self._module, _, self._name = target.partition(":")
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return getattr(importlib.import_module(self._module), self._name)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from veriloop.datasets.idx import FILES, MNIST, FashionMNIST, GreyImages, IdxFolder, read_idx
+from veriloop.datasets.idx import MNIST, FashionMNIST, GreyImages, IdxFolder
+from veriloop.datasets.idx_files import FILES, read_idx
 from veriloop.errors import ConfigError, DataError, MissingExtraError
 from veriloop.testing import check_dataset
 

@@ -12,6 +12,7 @@ from veriloop.learners._language.prompts import Formatter, Prompt
 from veriloop.samples import Samples
 
 MOST = 24
+PAPER = {"template": "Article: {document} Summary:", "completion": "summary"}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def tokenizer(tiny_language: Path) -> PreTrainedTokenizerBase:
 @example(text="\U0001f9a2" * 30)  # one character, several tokens
 @example(text="")
 def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
-    formatter = Formatter(Prompt(max_tokens=MOST), tokenizer)
+    formatter = Formatter(Prompt(**PAPER, max_tokens=MOST), tokenizer)
     rows = Samples(document=[text])
     (prompt,), cut = formatter.prompts(rows), formatter.too_long(rows)
     (ids,) = formatter.prompt_ids([prompt])
@@ -43,7 +44,8 @@ def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase,
 
 
 def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> None:
-    prompt = Prompt(template="{question} {document} {question}", shorten="document", max_tokens=40)
+    template = "{question} {document} {question}"
+    prompt = Prompt(template=template, shorten="document", completion="summary", max_tokens=40)
     rows = Samples(document=["late " * 50, "late"], question=["Which animal walks by?", "Who?"])
     formatter = Formatter(prompt, tokenizer)
     long, short = formatter.prompts(rows)
@@ -55,7 +57,7 @@ def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> Non
 
 def test_a_template_that_is_too_long_by_itself_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(DataError, match=r"too long even without its 'document'.*at most prompt.max_tokens=3"):
-        Formatter(Prompt(max_tokens=3), tokenizer).prompts(Samples(document=["A cat."]))
+        Formatter(Prompt(**PAPER, max_tokens=3), tokenizer).prompts(Samples(document=["A cat."]))
 
 
 @pytest.mark.parametrize(
@@ -79,12 +81,14 @@ def test_a_chat_template_that_cannot_be_used_is_refused(tiny_language: Path, bro
     tokenizer = AutoTokenizer.from_pretrained(tiny_language)
     tokenizer.chat_template = broken
     with pytest.raises(DataError, match="chat template"):
-        Formatter(Prompt(chat=True), tokenizer)
+        Formatter(Prompt(**PAPER, chat=True), tokenizer)
 
 
 def test_a_prompt_without_a_token_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(DataError, match="without a token"):
-        Formatter(Prompt(template="{document}"), tokenizer).prompt_ids([str(tokenizer.eos_token)])
+        Formatter(Prompt(template="{document}", completion="summary"), tokenizer).prompt_ids(
+            [str(tokenizer.eos_token)]
+        )
 
 
 def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
@@ -92,7 +96,7 @@ def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
 ) -> None:
     chatty = AutoTokenizer.from_pretrained(tiny_language)
     chatty.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<answer>"
-    formatter = Formatter(Prompt(chat=True, max_tokens=40), chatty)
+    formatter = Formatter(Prompt(**PAPER, chat=True, max_tokens=40), chatty)
     rows = Samples(document=["A cat."], summary=["the cat"])
     assert formatter.prompt_ids(formatter.prompts(rows)) == [
         tokenizer("<user>Article: A cat. Summary:<answer>")["input_ids"]
@@ -102,7 +106,7 @@ def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
 
 
 def test_completions_end_and_are_cut_at_the_limit(tokenizer: PreTrainedTokenizerBase) -> None:
-    formatter = Formatter(Prompt(), tokenizer)
+    formatter = Formatter(Prompt(**PAPER), tokenizer)
     rows = Samples(summary=["the cat", ""])
     whole, empty = formatter.completion_ids(rows, 99)
     assert whole == [*tokenizer(" the cat")["input_ids"], tokenizer.eos_token_id]

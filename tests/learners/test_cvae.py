@@ -15,10 +15,11 @@ from scipy import stats
 
 from veriloop import networks
 from veriloop.errors import CorruptFileError, DataError, VeriloopError
-from veriloop.learners import cvae
+from veriloop.learners import _cvae_generator
+from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_network import Network
 from veriloop.learners._training import one_cycle
-from veriloop.learners.cvae import CVAE, CVAEGenerator
+from veriloop.learners.cvae import CVAE
 from veriloop.samples import Samples
 from veriloop.testing import check_learner
 
@@ -108,7 +109,7 @@ def test_samples_are_binomial_draws_around_the_means(levels: int) -> None:
 
 def test_sixteen_bits_draw_a_pixel_without_bias() -> None:
     p = torch.tensor([0.0, 1e-3, 0.1, 0.5, 0.999, 1.0, 1 / 3, 2 / 3]).repeat(200_000, 2).view(-1, 4, 4)
-    drawn = cvae._binomial(1, p, torch.Generator().manual_seed(0)).double()
+    drawn = _cvae_generator._binomial(1, p, torch.Generator().manual_seed(0)).double()
     mean, sure = drawn.view(-1, 8).mean(0), p.view(-1, 8)[0].double()
     standard_error = (sure * (1 - sure) / (drawn.numel() / 8)).sqrt()
     assert bool(((mean - sure).abs() <= 4.5 * standard_error).all()), "0 and 1 exactly"
@@ -165,7 +166,7 @@ def test_a_model_saved_before_there_was_a_precision_is_of_float32(
     generator: CVAEGenerator, tmp_path: Path
 ) -> None:
     generator.save(tmp_path)
-    path = tmp_path / cvae.ARCHITECTURE
+    path = tmp_path / _cvae_generator.ARCHITECTURE
     path.write_text(path.read_text().replace(', "precision": "float32"', ""))
     assert "precision" not in path.read_text()
     assert CVAEGenerator.load(tmp_path).architecture == generator.architecture

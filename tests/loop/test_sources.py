@@ -69,7 +69,7 @@ def test_all_that_a_run_depends_on_is_found(plan, tiny_config, tmp_path):
 
 def test_parts_of_parts_are_found(tiny_config, plan):
     inner = {"kind": "function", "function": "check:score"}
-    both = {"kind": "unanimous", "members": [inner, f"{TINY}:TinyVerifier"]}
+    both = {"kind": "unanimous", "members": [inner, {"kind": f"{TINY}:TinyVerifier", "mode": "decide"}]}
     nested = plan_from({**tiny_config, "verifier": both, "acceptance": "accept_all"})
     assert list(sources_of(nested)) == ["function check:score"]
 

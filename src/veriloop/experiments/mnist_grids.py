@@ -49,7 +49,7 @@ def grids_figure(run: Recorded) -> Figure:
 
 def _means(directory: Path, address: Address, labels: Samples) -> NDArray:
     """The means of the first images that the metrics saw; their samples lie in ``preview.npz``."""
-    from ..learners.cvae import CVAEGenerator
+    from ..learners._cvae_generator import CVAEGenerator
 
     generator = CVAEGenerator.load(directory / "generator")
     return generator.means(len(labels), address.at(Stage.EVALUATE).rng(), labels)

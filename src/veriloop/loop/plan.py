@@ -14,7 +14,7 @@ from ..learners.base import Learner
 from ..metrics.base import Metric
 from ..parts import Checked, at, did_you_mean
 from ..rng import START, name_key
-from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
+from ..rules.acceptance import READS_SCORES, AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
 from ..schema import Extra, Schema
@@ -35,7 +35,7 @@ class Arm(Checked, frozen=True):
             data, once, in round 1: the upper bound.
         schedule: How many samples each round keeps. Needed when training on kept samples.
         verifier: Judges the candidates; None for an unverified arm.
-        acceptance: Turns scores into decisions; `AcceptAll` exactly when there is no verifier.
+        acceptance: Turns scores into decisions; `AcceptAll` where the verifier decides, or there is none.
         policy: Puts together the training set.
         balance: A column of the conditions; each of its values gets an equal number of kept samples.
         warm_start: Whether a round's model starts from the last one instead of fresh.
@@ -67,6 +67,13 @@ class Arm(Checked, frozen=True):
             raise ConfigError(
                 f"acceptance {self.acceptance.kind!r} needs scores, and this arm has no verifier",
                 fix="give the arm a verifier, or acceptance: accept_all",
+            )
+        if accepts_all and self.train_on == "kept" and self.verifier and self.verifier.only_scores:
+            raise ConfigError(
+                "acceptance 'accept_all' would keep every candidate",
+                got=f"verifier {self.verifier.kind!r}, which gives scores and no decisions",
+                expected="a rule that reads scores",
+                fix=READS_SCORES,
             )
         if isinstance(self.acceptance, DensityRatio) and self.verifier and not self.verifier.calibrated:
             raise ConfigError(
