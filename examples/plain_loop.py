@@ -24,10 +24,10 @@ def plain_loop(
     model = learner.fit(data.start, None, Address(seed).at(Stage.FIT).rng())
     yield 0, model, None
 
-    classes, judge = data.conditions["label"], None
+    classes = data.conditions["label"]
     for round_ in range(1, rounds + 1):
         here = Address(seed, arm, round_)
-        judge = verifier and verifier.fit(judge, model, data.train, here.at(Stage.UPDATE).rng())
+        judge = verifier and verifier.update(model, data.train, here.at(Stage.UPDATE).rng())
 
         # Generate: ask for the classes in turn, in this round's random order.
         order = here.at(Stage.CONDITION).rng().permutation(len(classes))
