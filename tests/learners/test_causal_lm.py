@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ from veriloop.learners._language.prompts import Prompt
 from veriloop.learners.causal_lm import CausalLM
 from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
+from veriloop.schema import schema_of
 from veriloop.testing import check_learner
 from veriloop.testing.tiny import TinyGenerator
 
-PAPER = {"template": "Article: {document} Summary:", "completion": "summary"}
+PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -59,6 +61,36 @@ def weights(generator: CausalLMGenerator) -> NDArray[np.float32]:
 
 def test_keeps_the_contract(learner: CausalLM, animals: Samples) -> None:
     check_learner(learner, animals, animals.only(["id", "document", "reference"]))
+
+
+def test_columns_of_the_user_are_taken_from_the_schema(learner: CausalLM, animals: Samples) -> None:
+    own = Samples(prompt=animals["document"], completion=animals["summary"])
+    schema = schema_of(own, own.only(["prompt"]))
+    open_ = learner.model_copy(update={"prompt": Prompt(max_tokens=40)})
+    with pytest.raises(ConfigError, match="knows nothing of its data"):
+        open_.fit(own, None, rng())
+    suited = open_.suited_to(schema)
+    check_learner(suited, own, own.only(["prompt"]))
+    card = suited.prompt_card()
+    assert card is not None
+    assert (card.template, card.chat) == ("{prompt}", False)
+
+
+def test_a_model_is_looked_for_before_anything_is_trained(
+    learner: CausalLM, animals: Samples, tiny_language: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = schema_of(animals, animals.only(["document"]))
+    monkeypatch.setattr(models, "find", lambda *_: pytest.fail("a model was loaded"))
+    learner.check_ahead(schema)
+    assert learner.sources() == {str(tiny_language): tiny_language}
+    monkeypatch.setenv("VERILOOP_DATA", str(tiny_language.parent))
+    there = learner.model_copy(update={"model": tiny_language.name})
+    assert there.sources() == {tiny_language.name: tiny_language}
+    hub = learner.model_copy(update={"model": "somebody/a-model"})
+    hub.check_ahead(schema)
+    assert hub.sources() == {}
+    with pytest.raises(DataError, match=r"no model in '.*nowhere'"):
+        learner.model_copy(update={"model": str(tmp_path / "nowhere")}).check_ahead(schema)
 
 
 def test_learns_what_the_documents_say(

@@ -21,7 +21,7 @@ SERVER = Started(
     command=(sys.executable, str(Path(__file__).with_name("completion_server.py")), "{port}"), requests=3
 )
 
-PAPER = {"template": "Article: {document} Summary:", "completion": "summary"}
+PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
 
 
 def generator(folder: Path, decoding: Decoding, *, chat: bool = False) -> CausalLMGenerator:

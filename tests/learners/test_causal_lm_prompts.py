@@ -1,18 +1,21 @@
 """Prompts: what is cut, what never is, and the chat template."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from veriloop.errors import DataError
+from veriloop.errors import ConfigError, DataError
 from veriloop.learners._language.prompts import Formatter, Prompt
 from veriloop.samples import Samples
+from veriloop.schema import Completion, Extra, Id, Image, Reference, Schema
+from veriloop.schema import Prompt as PromptRole
 
 MOST = 24
-PAPER = {"template": "Article: {document} Summary:", "completion": "summary"}
+PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +116,62 @@ def test_completions_end_and_are_cut_at_the_limit(tokenizer: PreTrainedTokenizer
     assert empty == [tokenizer.eos_token_id]
     assert formatter.completion_ids(rows, 1) == [whole[:1], empty]
     assert formatter.text(whole) == "the cat"
+
+
+QUIZ = Schema(
+    {
+        "id": Id(),
+        "question": PromptRole(),
+        "answer": Completion(),
+        "reference": Reference(),
+        "hint": Extra(),
+        "picture": Image(height=8, width=8, levels=1, given=True),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "template", "shorten"),
+    [
+        ({}, "{question}", "question"),
+        ({"template": "Q: {question} A:"}, "Q: {question} A:", "question"),
+        ({"template": "Q: {prompt} A:"}, "Q: {question} A:", "question"),
+        ({"template": "{hint} {prompt!s:>9} {{x}}"}, "{hint} {question!s:>9} {{x}}", "question"),
+        ({"template": "{hint}"}, "{hint}", "hint"),
+        ({"template": "{hint} {prompt}", "shorten": "hint"}, "{hint} {question}", "hint"),
+        ({"template": "{hint} {prompt}", "shorten": "prompt"}, "{hint} {question}", "question"),
+        ({"completion": "answer"}, "{question}", "question"),
+    ],
+)
+def test_what_is_left_out_is_the_datas(said: dict[str, str], template: str, shorten: str) -> None:
+    prompt = Prompt.model_validate({**said, "chat": True, "max_tokens": 9}).suited_to(QUIZ, "a model")
+    assert prompt == Prompt(template=template, shorten=shorten, completion="answer", chat=True, max_tokens=9)
+    assert prompt.suited_to(QUIZ, "a model") == prompt
+    assert prompt.settled() == (template, shorten, "answer")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"template": "{questoin}"}, r"prompt.template: got '.questoin.'.*Did you mean 'question'"),
+        ({"template": "{story}"}, r"got '.story.', expected columns of the data: id \(id\), question"),
+        ({"template": "{question} {answer}"}, "gives away 'answer', which the model makes"),
+        ({"template": "{picture}"}, "column 'picture': got 'image'"),
+        ({"completion": "hint"}, "prompt.completion: got \"'hint', which the model is given"),
+        ({"completion": "reply"}, "prompt.completion: got 'reply', expected a column of the data"),
+    ],
+)
+def test_what_does_not_suit_the_data_is_refused(said: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Prompt.model_validate(said).suited_to(QUIZ, "a model")
+
+
+def test_data_without_texts_are_refused() -> None:
+    pixels = Schema({"pixels": Image(height=8, width=8, levels=1)})
+    with pytest.raises(ConfigError, match="a model needs one column of role 'completion'"):
+        Prompt().suited_to(pixels, "a model")
+
+
+def test_a_prompt_that_was_not_suited_to_data_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(ConfigError, match=r"knows nothing of its data.*suited_to"):
+        Formatter(Prompt(template="{a} {b}", completion="c"), tokenizer)

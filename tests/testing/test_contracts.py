@@ -111,7 +111,7 @@ def test_broken_metrics_are_caught(metric, why):
 
 
 class Tyrant(Threshold, frozen=True):
-    def decide(self, verdicts, samples, rng):
+    def decide(self, verdicts, rng):
         return Verdicts(verdicts.score, np.ones(len(verdicts)))
 
 

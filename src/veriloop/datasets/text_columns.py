@@ -28,6 +28,9 @@ NUMBER = "id"
 
 HOW = "name them, such as columns: {prompt: question, completion: answer}; completion: null for prompts only"
 
+CONVERSATIONS = ("messages", "conversations")
+NO_TALK = "conversations are not read yet: make columns of text of them, such as prompt and completion"
+
 _OLD = {"document": "prompt", "summary": "completion"}
 
 
@@ -142,8 +145,11 @@ def settle(columns: Columns, known: Sequence[str], source: str) -> Roles:
     if prompt == AUTO:
         prompt = _by_name("prompt", PROMPTS, free, found, source)
     if prompt is None:
+        talk = next((name for name in CONVERSATIONS if name in found), None)
         raise ConfigError(
-            f"{source}: which column is the prompt?", got=f"columns {', '.join(found) or '(none)'}", fix=HOW
+            f"{source}: which column is the prompt?",
+            got=f"columns {', '.join(found) or '(none)'}",
+            fix=HOW if talk is None else f"column {talk!r}: {NO_TALK}",
         )
     completion = columns.completion
     if completion == AUTO:
@@ -158,9 +164,9 @@ def settle(columns: Columns, known: Sequence[str], source: str) -> Roles:
 
 def _check_apart(roles: Roles) -> None:
     """Refuse two columns of one name, and names that the loop has for itself."""
-    own = [roles.numbered, *roles.texts]
-    if roles.completion is None:
-        own.append(roles.written)
+    own = [roles.numbered, roles.prompt, roles.written]
+    if roles.reference is not None and roles.compared is not None:
+        own.append(roles.compared)
     names = [*own, *roles.keep]
     for name in names:
         if names.count(name) > 1 or name.startswith("_"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..samples import Samples
-from .text_columns import Roles
+from .text_columns import NO_TALK, Roles
 from .text_files import Table
 
 
@@ -78,9 +78,7 @@ def _is_turn(value: dict) -> bool:
 
 
 def _fix_for(value: object) -> str | None:
-    if isinstance(value, list | dict):
-        return "conversations are not read yet: make columns of text of it, such as prompt and completion"
-    return None
+    return NO_TALK if isinstance(value, list | dict) else None
 
 
 def _check_whole(where: str, text: str) -> None:

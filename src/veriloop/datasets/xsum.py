@@ -24,9 +24,9 @@ class XSum(TextPairs, frozen=True):
 
     Looked for first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz`` and ``test.jsonl.gz``, and
     ``train-extra.jsonl.gz`` and ``validation.jsonl.gz`` where there are such, or the same unpacked. Such a
-    folder may hold a part of XSum only. Then numbers from it cannot be compared with published ones: the pairs
-    and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as ``EdinburghNLP/xsum``,
-    which has the official split.
+    folder may hold a part of XSum only. Then numbers from it cannot be compared with published ones: its
+    pairs and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as
+    ``EdinburghNLP/xsum``, which has the official split.
 
     White space is collapsed, and the few pairs with an empty text are left out. Nothing else is changed;
     encoding errors of the source stay.

@@ -29,18 +29,20 @@ class TinyData(Dataset, frozen=True):
     start: Annotated[int, Field(gt=0)] = 30
     train: Annotated[int, Field(gt=0)] = 300
     test: Annotated[int, Field(gt=0)] = 300
+    validation: Annotated[int, Field(ge=0)] = 300
 
     @override
     def load(self, seed: int) -> RealData:
         rng = Address(seed).rng()
-        label = np.arange(self.train + self.test) % 3
+        label = np.arange(self.train + self.test + self.validation) % 3
         points = Samples(x=_CENTERS[label] + rng.standard_normal((len(label), 2)), label=label)
         train = points.select(slice(self.train))
         return RealData(
             start=train.select(slice(self.start)),
             train=train,
-            test=points.select(slice(self.train, None)),
+            test=points.select(slice(self.train, self.train + self.test)),
             conditions=Samples(label=np.arange(3)),
+            validation=points.select(slice(self.train + self.test, None)),
         )
 
 
