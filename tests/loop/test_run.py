@@ -354,7 +354,7 @@ def test_preview_of_a_strict_check_is_over_soon(tiny_plan, limit):
 
 
 def test_preview_of_a_plan_that_keeps_nothing_says_so_and_why(tiny_plan):
-    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "abstain": 1.0}}
+    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "mode": "decide", "abstain": 1.0}}
     seen = preview(tiny_plan(**silent, schedule={"kind": "constant", "n": 10})).arms["verified"]
     assert seen.counts.kept == 0
     assert seen.counts.abstained == seen.counts.generated == 1_000
