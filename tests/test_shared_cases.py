@@ -79,7 +79,8 @@ class Project:
             main()
         except SystemExit as e:
             code = e.code if isinstance(e.code, int) else 1
-        return Called(code, *self._capfd.readouterr())
+        out, err = self._capfd.readouterr()
+        return Called(code, str(out), str(err))
 
     def run(self, config: str, *settings: str) -> Called:
         shutil.rmtree(self.root / "runs/case", ignore_errors=True)
@@ -180,7 +181,7 @@ def fine(called: Called) -> Called:
     return called
 
 
-# -- what each case should come to ------------------------------------------------------------------------------
+# -- what each case should come to ---------------------------------------------------------------
 
 
 def validate_refuses(path: str, *words: str, settings: tuple[str, ...] = ()) -> Callable[[Project], None]:
