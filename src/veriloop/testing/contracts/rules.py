@@ -1,6 +1,7 @@
 """The suites of the rules: acceptance, data policies, schedules."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from ...rules.policy import DataPolicy
 from ...rules.schedule import Schedule
 from ...samples import Samples, concat
 from ...verdicts import Decision, Verdicts
-from ._common import contents, in_company, stream, suite, unchanged
+from ._common import contents, drawn, in_company, stream, suite, unchanged
 from .parts import check_part
 
 CHUNK, CHUNKS = 30, 400
@@ -93,12 +94,9 @@ def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
         selection, draws = rule.open(dict(QUOTA), real, None), False
         for first in range(0, len(scores), size):
             rows = slice(first, first + size)
-            rng = stream(first)
-            before = rng.bit_generator.state
-            selection.offer(
-                Verdicts(scores[rows], decisions[rows]), candidates.select(rows), group[rows], rng
-            )
-            draws |= rng.bit_generator.state != before
+            chunk = Verdicts(scores[rows], decisions[rows])
+            offer = partial(selection.offer, chunk, candidates.select(rows), group[rows])
+            draws |= drawn(stream(first), offer)[1]
         return selection.kept().tolist(), draws
 
     kept, draws = keeps(CHUNK)
@@ -114,9 +112,9 @@ def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
 def _candidates(real: Samples, chunk: int) -> tuple[Verdicts, Samples, NDArray[np.int64]]:
     rng = stream(chunk)
     group = rng.integers(2, size=CHUNK)
-    drawn = rng.choice([Decision.OPEN, Decision.REJECT, Decision.ABSTAIN], size=CHUNK, p=[0.8, 0.1, 0.1])
-    score = np.where(drawn == Decision.ABSTAIN, np.nan, rng.random(CHUNK))
-    return Verdicts(score, drawn), real.select(rng.integers(len(real), size=CHUNK)), group
+    decided = rng.choice([Decision.OPEN, Decision.REJECT, Decision.ABSTAIN], size=CHUNK, p=[0.8, 0.1, 0.1])
+    score = np.where(decided == Decision.ABSTAIN, np.nan, rng.random(CHUNK))
+    return Verdicts(score, decided), real.select(rng.integers(len(real), size=CHUNK)), group
 
 
 def _offer_nothing(selection: Selection, real: Samples) -> None:
