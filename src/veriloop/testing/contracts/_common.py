@@ -93,10 +93,11 @@ def no_pickles(directory: Path, saved: str) -> None:
 
 
 def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) -> tuple[R, bool]:
-    """What ``call`` makes with ``rng``, and whether it drew from it, or from streams of its own made of it."""
+    """What ``call`` makes with ``rng``, and whether it drew from it, or from streams made of it."""
 
     def state() -> tuple[object, object]:
-        return rng.bit_generator.state, getattr(rng.bit_generator.seed_seq, "n_children_spawned", 0)
+        bits = rng.bit_generator
+        return bits.state, getattr(bits.seed_seq, "n_children_spawned", 0)
 
     before = state()
     result = call(rng)
