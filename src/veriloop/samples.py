@@ -120,7 +120,7 @@ class Samples(Mapping[str, Column]):
         return all(_equal(self[name], other[name]) for name in self)
 
     def save(self, path: Path) -> None:
-        """Write to ``path`` as an NPZ without pickle (text as UTF-8 bytes and offsets), large ones compressed."""
+        """Write to ``path`` as an NPZ without pickle (text as UTF-8 bytes and offsets), packed if large."""
         Path(path).write_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
