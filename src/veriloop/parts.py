@@ -322,10 +322,12 @@ def imported(target: str) -> Any:
 
     So that a configuration can be read, and checked, without the libraries that training needs.
     """
-    return _Imported(target)
+    return Imported(target)
 
 
-class _Imported:
+class Imported:
+    """What `imported` gives: a class that waits to be imported."""
+
     def __init__(self, target: str) -> None:
         self._module, _, self._name = target.partition(":")
 

@@ -1,11 +1,12 @@
 """The check of a whole plan before anything is computed: data, learner, verifiers, rules and metrics."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..cards import RunCard
 from ..errors import ConfigError
 from ..parts import Part, at
 from ..schema import Schema
+from . import seam
 from .cards import run_card
 from .data import load_schema
 from .plan import Arm, Plan, seen_by_verifiers
@@ -35,26 +36,24 @@ def checked(plan: Plan) -> CheckedPlan:
     """
     with at("dataset"):
         schema = _schema(plan)
-        plan.dataset.check_ahead(schema)
+        seam.check_ahead(plan.dataset, schema)
     suited = plan.suited_to(schema)
     for name, path in sources_of(suited).items():
         if not path.exists():
             raise ConfigError(f"no such file or folder: {name}", fix="check the path")
     with at("learner"):
-        suited.learner.check_ahead(schema)
+        seam.check_ahead(suited.learner, schema)
     known: list[Part] = []
     for name, arm in suited.arms.items():
         _check_arm(name, arm, schema, known)
     for metric in suited.metrics:
         with at(f"metrics.{metric.kind}"):
-            metric.check_ahead(schema)
+            seam.check_ahead(metric, schema)
     return CheckedPlan(suited, schema, run_card(suited, schema))
 
 
 def _schema(plan: Plan) -> Schema:
-    schema: Any = load_schema(plan.dataset)
-    if not isinstance(schema, Schema):
-        raise ConfigError("schema()", got=type(schema).__name__, expected="a veriloop.schema.Schema")
+    schema = load_schema(plan.dataset)
     if not schema.made:
         raise ConfigError("no column to make", got=schema.described(), expected="one that is not given")
     return schema
@@ -73,4 +72,4 @@ def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> None:
         if part is not None and part not in known:
             known.append(part)
             with at(f"arms.{name}.{field}"):
-                part.check_ahead(seen)
+                seam.check_ahead(part, seen)

@@ -16,7 +16,7 @@ from . import seam
 @lru_cache(maxsize=1)
 def load_schema(dataset: Dataset) -> Schema:
     """What each column of the data is. Kept, because a data set may have to be loaded to say it."""
-    return dataset.schema()
+    return seam.schema(dataset)
 
 
 _loaded: tuple[Dataset, int, RealData] | None = None

@@ -91,13 +91,13 @@ class Arm(Checked, frozen=True):
         if self.train_on == "real":
             return self
         with at(f"{path}.acceptance"):
-            acceptance = self.acceptance.suited_to(schema)
+            acceptance = seam.suited(self.acceptance, schema)
         with at(f"{path}.policy"):
-            policy = self.policy.suited_to(schema)
+            policy = seam.suited(self.policy, schema)
         verifier = self.verifier
         if verifier is not None:
             with at(f"{path}.verifier"):
-                verifier = verifier.suited_to(seen_by_verifiers(schema))
+                verifier = seam.suited(verifier, seen_by_verifiers(schema))
         groups = [name for name in schema.given if schema[name].role not in ("image", "vector")]
         if self.balance is not None and self.balance not in groups:
             raise ConfigError(
@@ -184,12 +184,12 @@ class Plan(Checked, frozen=True):
             VeriloopError: A part cannot work on such data; the message begins with the part's path.
         """
         with at("learner"):
-            learner = self.learner.suited_to(schema)
+            learner = seam.suited(self.learner, schema)
         arms = {name: arm.suited_to(schema, f"arms.{name}") for name, arm in self.arms.items()}
         metrics: list[Metric] = []
         for metric in self.metrics:
             with at(f"metrics.{metric.kind}"):
-                metrics.append(metric.suited_to(schema))
+                metrics.append(seam.suited(metric, schema))
         return self.model_copy(update={"learner": learner, "arms": arms, "metrics": tuple(metrics)})
 
     def config(self) -> dict[str, Any]:

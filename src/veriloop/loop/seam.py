@@ -5,6 +5,7 @@ part raised or gave back; our own errors, an interrupt and a lack of memory go t
 looks at types, lengths and names only, so it costs microseconds.
 """
 
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from ..generator import Generator
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
-from ..parts import Part
+from ..parts import Imported, Part
 from ..quantity import Quantity
 from ..records import Estimate
 from ..rules.policy import DataPolicy
@@ -303,6 +304,8 @@ def quantities(metric: Metric) -> Mapping[str, Quantity]:
 
 
 def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
+    if isinstance(inspect.getattr_static(part, attribute, None), Imported):
+        return  # one of ours, whose libraries only training needs
     made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):
         raise ContractError(
