@@ -49,7 +49,12 @@ def main() -> None:
         gathered = gather(
             # The same address, so the same candidates, for every rule.
             Candidates(
-                generator, None if rule == AcceptAll() else judge, data.conditions, here, plan.threads
+                "verified",
+                generator,
+                None if rule == AcceptAll() else judge,
+                data.conditions,
+                here,
+                plan.threads,
             ),
             rule.open(quota(arguments.kept, data.conditions, "label"), data.train, "label"),
             balance="label",
