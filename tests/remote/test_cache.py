@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from veriloop.remote.cache import Cache, Spent, Totals
-from veriloop.remote.completions import Completion
 
 from veriloop.errors import StorageError
+from veriloop.remote.cache import Cache, Spent, Totals
+from veriloop.remote.completions import Completion
 
 WRITER = """
 import sys

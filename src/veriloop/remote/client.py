@@ -257,7 +257,8 @@ class _Asking(Generic[K, T]):
                         got=outcome.reason,
                         fix="start the server or mend the url; finished rounds are safe",
                     )
-                return failure._replace(reason=f"{failure.reason}, tried {attempt + 1} times")
+                tried = "once" if attempt == 0 else f"{attempt + 1} times"
+                return failure._replace(reason=f"{failure.reason}, tried {tried}")
             wait = min(service.backoff * 2 ** min(attempt, 60), service.longest_wait)
             await asyncio.sleep(max(wait, asked_to_wait))
             attempt += 1

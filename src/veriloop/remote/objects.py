@@ -5,12 +5,14 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-LONGEST = 1_000_000
+LONGEST = 500_000
 """Characters of a reply that is searched."""
 
 _TAG = re.compile(
     r"[<\[◁](/?)(?:[a-z]+:)?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad)[>\]▷]", re.IGNORECASE
 )
+_BEGIN = re.compile(r'\{(?=[ \t\n\r]*")')
+"""How an object with a key begins. Other braces are not tried: a mistake costs a look at the whole text."""
 _DECODER = json.JSONDecoder()
 
 
@@ -52,15 +54,15 @@ def last_object(text: str, wanted: Collection[str]) -> dict[str, Any]:
 
 def _objects(text: str) -> Iterator[_Found]:
     """All outermost JSON objects, from left to right."""
-    at = text.find("{")
-    while at >= 0:
+    begin = _BEGIN.search(text)
+    while begin:
         try:
-            content, end = _DECODER.raw_decode(text, at)
+            content, end = _DECODER.raw_decode(text, begin.start())
         except (ValueError, RecursionError):
-            end = at + 1
+            end = begin.end()
         else:
-            yield _Found(at, end, content)
-        at = text.find("{", end)
+            yield _Found(begin.start(), end, content)
+        begin = _BEGIN.search(text, end)
 
 
 def _after_reasoning(text: str, objects: list[_Found]) -> list[_Found]:

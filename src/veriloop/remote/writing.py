@@ -9,7 +9,7 @@ from .completions import Completion, body_of, completion_of
 from .service import Service, endpoint
 
 _WORDLESS_AT_MOST = 8
-"""So many replies without a text before the first with one, and there will be none."""
+"""So many replies without a text and none with one, and there will be none."""
 
 
 def write(
@@ -56,7 +56,8 @@ def write(
     talk = Plain(endpoint(service.url, "chat/completions" if chat else "completions"), bodies, read, model)
     replies = ask(service, bodies, talk)
     completions = [_completion(talk.url, replies[row]) for row in bodies]
-    if len(completions) > 1 and all(c.reason for c in completions) and not talk.known.spoke:
+    few = 1 if not talk.known.spoke else _WORDLESS_AT_MOST - 1
+    if len(completions) > few and all(c.reason for c in completions):
         raise _no_texts(talk.url, completions[0].reason)
     return completions
 
