@@ -92,7 +92,7 @@ def test_chat_goes_to_the_chat_interface(server: Remote, tiny_language: Path, an
         ({"retries": 0}, "gave no completion .*status 503.*Resume"),
         (
             {"url": "http://127.0.0.1:9/v1", "retries": 1},
-            "no connection.*connection refused.*Start the server",
+            "no connection.*refused.*Start the server",
         ),
     ],
 )

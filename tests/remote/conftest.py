@@ -93,7 +93,7 @@ def reply() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def fake(tmp_path: Path) -> Iterator[Callable[[str], Any]]:
-    """Starts the shared cases' faulty server in a mode; its ``count`` is the file with the number of requests."""
+    """Starts the shared cases' faulty server in a mode; its ``count`` is the file with their number."""
     folder = os.environ.get("VERILOOP_CASES")
     if not folder:
         pytest.skip("VERILOOP_CASES does not name the folder of shared cases")

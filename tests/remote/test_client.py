@@ -105,18 +105,23 @@ def test_nobody_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(ConfigError, match="no connection to .*got 'connection refused'. Start the server"):
+    with pytest.raises(ConfigError, match=r"no connection to .*got 'connection refused'. Start the server"):
         asked(url, 9)
 
 
 def test_no_such_host() -> None:
-    with pytest.raises(ConfigError, match="no connection to .*no such host"):
+    with pytest.raises(ConfigError, match=r"no connection to .*no such host"):
         asked("http://no-such-host.invalid", retries=0)
 
 
 def test_a_time_out_is_something_else(serve: Any) -> None:
     leaving = threading.Event()
-    server = serve(lambda question, k: (200, {}) if leaving.wait(20) else (200, {}))
+
+    def answer(question: Any, k: int) -> tuple[int, Any]:
+        leaving.wait(20)
+        return 200, {}
+
+    server = serve(answer)
     assert asked(server.url, timeout=0.1) == [Failure("no reply within 0.1 s, tried 3 times")]
     leaving.set()
 
@@ -181,7 +186,7 @@ def test_proxies_are_those_of_the_environment(serve: Any, monkeypatch: pytest.Mo
 def test_a_proxy_that_is_none(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(ConfigError, match="proxies in the environment.*HTTP_PROXY") as caught:
+    with pytest.raises(ConfigError, match=r"proxies in the environment.*HTTP_PROXY") as caught:
         asked("http://somewhere.invalid/v1")
     assert "hunter2" not in str(caught.value)
 

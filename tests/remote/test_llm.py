@@ -160,7 +160,7 @@ def test_a_budget_of_another_model_is_another_one(serve: Any, reply: Any, tmp_pa
 def test_a_cost_that_cannot_be_counted_is_told(serve: Any, reply: Any, tmp_path: Path) -> None:
     server = serve(lambda question, k: (200, {**reply("{}"), "usage": None}))
     model = llm(server, cache=tmp_path / "cache", price=(1.0, 1.0), max_cost=1)
-    with pytest.raises(ConfigError, match="does not count tokens.*max_requests"):
+    with pytest.raises(ConfigError, match=r"does not count tokens.*max_requests"):
         asked(model, "a", "b")
     assert len(server.questions) == 1
 

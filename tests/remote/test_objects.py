@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -95,10 +96,8 @@ def test_any_object_in_any_text_comes_back(
 
 @given(around)
 def test_no_text_is_an_error_of_another_kind(text: str) -> None:
-    try:
+    with contextlib.suppress(Unreadable):
         assert "score" in last_object(text, ["score"])
-    except Unreadable:
-        pass
 
 
 @pytest.mark.parametrize("unit", ["{", '{"":', '{"a":[0,0,0,', "<think>", "[", '{"a', '{"score":{"a":', "}"])

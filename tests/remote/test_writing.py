@@ -98,5 +98,5 @@ def test_shared_case_of_filtered_replies(chat: bool, fake: Any) -> None:
 
 
 def test_shared_case_of_no_message(fake: Any) -> None:
-    with pytest.raises(VeriloopError, match="no reply of .* has a text.*content_filter"):
+    with pytest.raises(VeriloopError, match=r"no reply of .* has a text.*content_filter"):
         written(fake("no-message"), 100)
