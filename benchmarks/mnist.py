@@ -43,8 +43,9 @@ from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
 from veriloop.experiments.results import write_results
+from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_network import Architecture, Network
-from veriloop.learners.cvae import CVAE, CVAEGenerator
+from veriloop.learners.cvae import CVAE
 from veriloop.loop.gather import Candidates, gather, quota
 from veriloop.networks import initialise
 from veriloop.rng import Address
@@ -53,7 +54,7 @@ from veriloop.samples import Samples
 from veriloop.verifiers.discriminator import Discriminator
 
 IMAGES, KEPT, FRACTION = 5000, 8000, 0.1
-PAPER = CVAE(latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
+PAPER = CVAE(levels=1, classes=10, latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
 FEW = PAPER.model_copy(update={"epochs": 3})
 QUICK = PAPER.model_copy(
     update={"batch_size": 64, "learning_rate": 3e-3, "averaging": 0.2, "epochs": 12, "patience": None}
@@ -306,7 +307,7 @@ def bench_filter(
 
     def ours(executor: Serial | Process, generator: CVAEGenerator) -> None:
         gather(
-            Candidates(generator, judge, conditions, Address(0), threads=1),
+            Candidates("verified", generator, judge, conditions, Address(0), threads=1),
             TopFraction(fraction=FRACTION).open(quota(KEPT, conditions, "label"), real, "label"),
             balance="label",
             chunk_size=10_000,

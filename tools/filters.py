@@ -61,7 +61,7 @@ def main() -> None:
         evaluation = Evaluation(generator, gathered.kept, data.test)
         measured = {}
         for metric in plan.metrics:
-            if set(metric.names) & set(SHOWN):
+            if set(metric.quantities) & set(SHOWN):
                 measured |= metric.measure(evaluation, np.random.default_rng(0))
         numbers = [f"{measured[m].value:.3g} ± {measured[m].se:.2g}" for m in SHOWN]
         print(f"| {name} |", " | ".join(numbers), "|", flush=True)

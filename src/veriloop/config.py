@@ -44,7 +44,9 @@ def plan_of(folder: RunFolder) -> Plan:
 
     Raises:
         ConfigError: The manifest's configuration does not fit this version of veriloop.
+        RunFolderError: An earlier version began the run.
     """
+    folder.check_format()
     return _checked(folder.manifest().config)
 
 

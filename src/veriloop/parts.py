@@ -8,6 +8,7 @@ parts are registered like anybody's, or is spelled out as ``package.module:Class
 import difflib
 import hashlib
 import importlib
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -15,7 +16,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PydanticUserError,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from .errors import ConfigError, MissingExtraError, VeriloopError
 from .schema import Role, Schema
@@ -167,11 +176,42 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
             raise
         extra = "llm" if e.name in {"transformers", "trl", "peft", "datasets"} else "torch"
         raise MissingExtraError.of(str(e.name), extra) from e
+    except (PydanticUserError, ValidationError) as e:
+        # A class in it breaks pydantic's rules, or a Quantity in it is none.
+        first = str(e.errors()[0]["msg"] if isinstance(e, ValidationError) else e).splitlines()[0]
+        raise ConfigError(f"module {module!r} cannot be imported ({first})", got=kind, fix="mend it") from e
     except AttributeError as e:
         raise ConfigError(f"module {module!r} has no {name!r}", got=kind, expected="module:Class") from e
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"{kind!r} is not one of the {family}", expected=f"a subclass of {base.__name__}")
     return found
+
+
+def require(extra: str, *modules: str) -> None:
+    """Say at once that optional packages are missing, without the seconds that it takes to import them.
+
+    Raises:
+        MissingExtraError: One of ``modules`` is not installed; ``extra`` brings it.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError.of(module, extra)
+
+
+def imported(target: str) -> Any:
+    """A class attribute that is ``module:Class``, imported when it is first looked at.
+
+    So that a configuration can be read, and checked, without the libraries that training needs.
+    """
+    return _Imported(target)
+
+
+class _Imported:
+    def __init__(self, target: str) -> None:
+        self._module, _, self._name = target.partition(":")
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return getattr(importlib.import_module(self._module), self._name)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

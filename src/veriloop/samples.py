@@ -169,7 +169,8 @@ def concat(parts: Sequence[Samples]) -> Samples:
     for name in names:
         columns = [part[name] for part in parts]
         if all(isinstance(c, np.ndarray) for c in columns):
-            joined[name] = np.concatenate([np.asarray(c) for c in columns])
+            # In the usual order in memory, as files have it: sums may depend on it in their last bits.
+            joined[name] = np.ascontiguousarray(np.concatenate([np.asarray(c) for c in columns]))
         else:
             joined[name] = [text for c in columns for text in c]
     return Samples(**joined)

@@ -236,8 +236,10 @@ def _looks_like(name: str, column: Column, given: bool) -> Any:
         return Image(
             height=column.shape[1], width=column.shape[2], channels=channels, levels=levels, given=given
         )
+    if column.ndim == 1 and name == "id":
+        return Id(given=given)
     if column.ndim == 1:
         if given and column.dtype.kind in "iu" and len(column) and column.min() >= 0:
             return Label(classes=int(column.max()) + 1)
-        return Id() if name == "id" else Number(given=given)
+        return Number(given=given)
     return Vector(p=max(1, int(np.prod(column.shape[1:]))), given=given)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
+from veriloop.learners._language.generator import CausalLMGenerator
+from veriloop.learners.causal_lm import CausalLM
 from veriloop.samples import Samples
 from veriloop.verifiers.reference import ReferenceOverlap
 

@@ -62,7 +62,6 @@ def test_engine_equals_plain_loop_bit_for_bit(parts, classes, arm, tmp_path):
         dataset.load(7),
         learner,
         verifier if arm == "verified" else None,
-        arm=arm,
         seed=7,
         rounds=2,
         keep=keep,

@@ -1,13 +1,16 @@
 """The loop: generate, verify, keep, retrain, measure; several arms, round by round."""
 
+from .memory import MemoryRun
 from .plan import Arm, Plan
 from .preview import Preview, preview
-from .run import Resume, load_state, run
+from .run import run
 from .step import Context, State, begin, step
+from .stores import Resume, load_state
 
 __all__ = [
     "Arm",
     "Context",
+    "MemoryRun",
     "Plan",
     "Preview",
     "Resume",

@@ -1,23 +1,26 @@
 """What a run will do: its data, learner, metrics and arms, all checked before anything is computed."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from ..advise.stop import Stop
 from ..datasets.base import Dataset
-from ..errors import ConfigError
+from ..errors import ConfigError, ContractError
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..learners.base import Learner
 from ..metrics.base import Metric
-from ..parts import Checked, did_you_mean
-from ..rng import START, name_key
+from ..parts import Checked
+from ..quantity import Quantity
+from ..rng import ARMS, START, Address, name_key
 from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
 from ..verifiers.base import Verifier
+from .seam import declared
 
 Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -52,8 +55,7 @@ class Arm(Checked, frozen=True):
     warm_start: bool = False
     max_candidates: Positive | None = None
     on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
-    # Not in a manifest when there is none, so that runs of versions that knew no stop rules can be resumed.
-    stop: Stop | None = Field(default=None, exclude_if=lambda rule: rule is None)
+    stop: Stop | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -98,6 +100,8 @@ class Plan(Checked, frozen=True):
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
+        common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
+            noisy and equal settings give equal results. Otherwise each arm draws by its name.
         executor: Who computes. Results do not depend on it.
         parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm.
     """
@@ -112,6 +116,7 @@ class Plan(Checked, frozen=True):
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
     threads: Positive = 1
+    common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
     parallel: Literal["arms", "chunks"] = "arms"
 
@@ -119,28 +124,64 @@ class Plan(Checked, frozen=True):
     def _names_apart(self) -> Self:
         if START in self.arms:
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
-        if len({name_key(name) for name in self.arms}) < len(self.arms):
+        declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
+        keys = {name_key(name) for name in self.arms}
+        if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        produced = [name for metric in self.metrics for name in metric.names]
-        twice = sorted({name for name in produced if produced.count(name) > 1})
-        if twice:
-            raise ConfigError(
-                "two metrics give the same number", got=", ".join(twice), fix="drop one of them"
-            )
-        for name, arm in self.arms.items():
-            if arm.stop and arm.stop.metric and arm.stop.metric not in produced:
-                raise ConfigError(
-                    f"arms.{name}.stop.metric",
-                    got=arm.stop.metric,
-                    expected=f"one of {', '.join(produced) or '(the run has no metrics)'}",
-                    fix=did_you_mean(arm.stop.metric, produced),
-                )
+        self.check_stops(quantities_of(self.metrics))
         return self
+
+    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let each arm's stop rule find its quantity.
+
+        Raises:
+            ConfigError: One does not, or neither way of it is better.
+        """
+        for name, arm in self.arms.items():
+            if arm.stop and arm.stop.when != "budget":
+                try:
+                    arm.stop.checked_among(quantities)
+                except ConfigError as e:
+                    what = f"arms.{name}.stop.{e.what}"
+                    raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
 
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
         return json.loads(self.model_dump_json())
 
+    def address(self, arm: str, round_: int) -> Address:
+        """Where the random streams of a round of ``arm`` are; round 0 is the start model's."""
+        if round_ == 0:
+            return Address(self.seed)
+        return Address(self.seed, ARMS if self.common_random_numbers else arm, round_)
+
     def last_round(self, arm: str) -> int:
         """The last round of ``arm``."""
         return self.rounds if self.arms[arm].train_on == "kept" else 1
+
+
+def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:
+    """What ``metrics`` measure, by name, in their order.
+
+    Raises:
+        ConfigError: Two of them measure the same.
+        ContractError: A metric does not say what it measures.
+    """
+    found: dict[str, Quantity] = {}
+    for metric in metrics:
+        own = getattr(metric, "quantities", None)
+        if not (isinstance(own, Mapping) and own and all(isinstance(q, Quantity) for q in own.values())):
+            raise ContractError(
+                f"metric {type(metric).__name__} does not say what it measures",
+                got="no quantities" if own is None else repr(own),
+                expected='quantities = {"name": Quantity(...)} in its class',
+                fix="import Quantity from veriloop.quantity; it replaces names",
+            )
+        if twice := [name for name in own if name in found]:
+            raise ConfigError(
+                "two metrics give the same number",
+                got=", ".join(twice),
+                fix="drop one of them; a function metric takes another name",
+            )
+        found |= own
+    return found

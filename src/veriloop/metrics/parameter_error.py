@@ -1,5 +1,6 @@
 """How far a linear model's parameters are from given ones."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -7,6 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ContractError
+from ..quantity import Quantity
 from ..records import Estimate
 from .base import Evaluation, Metric
 
@@ -20,7 +22,14 @@ class ParameterError(Metric, frozen=True):
         truth: The parameters to compare with, p numbers.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("parameter_error",)
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "parameter_error": Quantity(
+            "Parameter error",
+            better="lower",
+            low=0,
+            meaning="The squared distance of the model's parameters from the true ones.",
+        ),
+    }
 
     truth: Annotated[tuple[float, ...], Field(min_length=1)]
 

@@ -11,7 +11,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..cards import RunCard
+
 Status = Literal["running", "waiting", "finished", "stopped", "failed"]
+
+Format = Literal[1, 2]
+FORMAT: Format = 2
+"""Of the manifests that are written."""
 
 _PACKAGES = ("veriloop", "numpy", "scipy", "pydantic", "torch", "transformers", "scikit-learn")
 
@@ -20,7 +26,11 @@ class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
     Attributes:
-        config: The whole checked configuration, defaults included: enough to run it again.
+        format: Of the file. One of format 1 is read, never written, and its run cannot be continued.
+        config: The whole checked configuration, defaults included: enough to run it again. Who reads
+            a run reads its cards.
+        cards: What the run is: its arms, its quantities, its columns.
+        digests: SHA-256 of the files and folders outside the configuration that results depend on, by name.
         seed: The run's seed, also in ``config``.
         versions: Of Python and of the packages that results depend on.
         git_revision: Of the working directory when the run began; ends in "+changes" when it was not
@@ -33,8 +43,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    format: Format = FORMAT
     config: dict[str, Any]
     seed: int
+    cards: RunCard = RunCard()
+    digests: dict[str, str] = {}
     versions: dict[str, str] = Field(default_factory=lambda: package_versions())
     git_revision: str | None = Field(default_factory=lambda: git_revision())
     status: Status = "running"

@@ -110,6 +110,10 @@ class Verifier(Part, frozen=True):
         """Whether it is known to leave all decisions to the acceptance rule."""
         return False
 
+    def verdict_stores(self) -> tuple[str, ...]:
+        """The data bases in which people judge for it, as URLs; those of its members not counted."""
+        return ()
+
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
     ) -> Judge:

@@ -58,6 +58,10 @@ class Human(Verifier, frozen=True):
         return url
 
     @override
+    def verdict_stores(self) -> tuple[str, ...]:
+        return (self.store,)
+
+    @override
     def check_ahead(self, schema: Schema) -> None:
         """Open the store.
 
