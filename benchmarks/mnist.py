@@ -51,6 +51,7 @@ from veriloop.networks import initialise
 from veriloop.rng import Address
 from veriloop.rules.acceptance import TopFraction
 from veriloop.samples import Samples
+from veriloop.verifiers._discriminator_judge import DiscriminatorJudge
 from veriloop.verifiers.discriminator import Discriminator
 
 IMAGES, KEPT, FRACTION = 5000, 8000, 0.1
@@ -301,7 +302,7 @@ def plain_filter(plain: Plain, judge: nn.Module, wanted: int) -> None:
 
 
 def bench_filter(
-    report: Report, baseline: Baseline, judge: Discriminator, generator: CVAEGenerator, real: Samples
+    report: Report, baseline: Baseline, judge: DiscriminatorJudge, generator: CVAEGenerator, real: Samples
 ) -> None:
     conditions = Samples(label=np.arange(1000) % 10)
 
@@ -355,9 +356,10 @@ def main() -> int:
     load, began, report = os.getloadavg()[0], time.perf_counter(), Report()
     report.line("load of the machine at the start", load)
     start = PAPER.model_copy(update={"epochs": 1}).fit(train, None, np.random.default_rng(0))
-    judge = Discriminator(epochs=1).update(start, train, np.random.default_rng(0))
-    assert judge._network is not None
-    baseline = measure_baseline(train, test, judge._network, arguments.epochs)
+    verifier = Discriminator(epochs=1).suited_to(MNIST().schema())
+    judge = verifier.fit(None, start, train, np.random.default_rng(0))
+    assert isinstance(judge, DiscriminatorJudge)
+    baseline = measure_baseline(train, test, judge.network, arguments.epochs)
     keep_freed_memory()
     generator = bench_quality(report, baseline, train, test)
     bench_throughput(report, baseline, train)

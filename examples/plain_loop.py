@@ -22,12 +22,10 @@ def plain_loop(data, learner, verifier, *, seed=0, rounds=3, keep=400, fraction=
     model = learner.fit(data.start, None, Address(seed).at(Stage.FIT).rng())
     yield 0, model, None
 
-    judge = None
-    classes = data.conditions["label"]
+    classes, judge = data.conditions["label"], None
     for round_ in range(1, rounds + 1):
         here = Address(seed, ARMS, round_)
-        if verifier:
-            judge = verifier.fit(judge, model, data.train, here.at(Stage.UPDATE).rng())
+        judge = verifier and verifier.fit(judge, model, data.train, here.at(Stage.UPDATE).rng())
 
         # Generate: ask for the classes in turn, in this round's random order.
         order = here.at(Stage.CONDITION).rng().permutation(len(classes))

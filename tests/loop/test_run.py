@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from veriloop.errors import ConfigError, ExhaustedError, RunFolderError
+from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError, VeriloopError
 from veriloop.events import ArmStopped, Exhausted, RunEnded
 from veriloop.loop import preview, run, stores
 from veriloop.rules.policy import DataPolicy
 from veriloop.samples import Samples, concat
 from veriloop.store.folder import RunFolder
-from veriloop.testing.tiny import TinyGenerator
+from veriloop.testing.tiny import TinyGenerator, TinyLearner
 
 TINY = "veriloop.testing.tiny"
 NEVER = {"acceptance": {"kind": "threshold", "at": 1e9}, "arms": ["verified"], "max_candidates": 300}
@@ -264,10 +264,20 @@ def test_resume_modes(tiny_plan, tmp_path):
         run(tiny_plan(rounds=4), tmp_path / "run", resume="if-possible")
 
 
-def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path):
-    metric = {"kind": "function", "function": "no_such_module:check"}
-    with pytest.raises(ConfigError, match="cannot import the function"):
-        run(tiny_plan(metrics=[metric]), tmp_path / "run")
+def test_a_mistake_in_the_plan_leaves_nothing(tiny_plan, tmp_path):
+    with pytest.raises(VeriloopError, match=r"metrics\.rouge"):
+        run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise DataError("not today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "fit", fail)
+        with pytest.raises(DataError, match="not today"):
+            run(tiny_plan(), tmp_path / "run")
     assert RunFolder(tmp_path / "run").manifest().status == "failed"
     folder = run(tiny_plan(), tmp_path / "run")
     assert _content(folder) == _content(run(tiny_plan(), tmp_path / "other"))
@@ -344,7 +354,7 @@ def test_preview_of_a_strict_check_is_over_soon(tiny_plan, limit):
 
 
 def test_preview_of_a_plan_that_keeps_nothing_says_so_and_why(tiny_plan):
-    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "abstain": 1.0}}
+    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "mode": "decide", "abstain": 1.0}}
     seen = preview(tiny_plan(**silent, schedule={"kind": "constant", "n": 10})).arms["verified"]
     assert seen.counts.kept == 0
     assert seen.counts.abstained == seen.counts.generated == 1_000

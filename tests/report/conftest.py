@@ -28,7 +28,7 @@ CONFIG: dict[str, Any] = {
     "arms": {
         "verified": {
             "train_on": "kept",
-            "verifier": {"kind": "discriminator", "mode": "refit"},
+            "verifier": {"kind": "discriminator", "refit": "once"},
             "acceptance": {"kind": "top_fraction", "fraction": 0.05},
         },
         "unverified": {"train_on": "kept", "verifier": None, "acceptance": {"kind": "accept_all"}},

@@ -88,7 +88,7 @@ def test_large_bodies_and_unknown_samples_are_refused(queue, visitor):
 
 
 def test_a_store_that_is_not_there_is_explained(people, serve, client):
-    people.run(5, gold=0)
+    people.run(5, known=0)
     store = people.store.removeprefix("sqlite:///")
     page = serve(people.runs)
     asked = Samples(pixels=np.zeros((1, 8, 8), np.uint8), label=np.zeros(1, np.int64))

@@ -137,6 +137,14 @@ def find_file(folder: Path, name: str) -> Path:
     """
     found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
     if not found:
+        suffixes = {p.suffix.lower() for p in folder.rglob("*")}
+        if pictures := sorted(suffixes & {".png", ".jpg", ".jpeg"}):
+            kinds = " and ".join(suffix[1:].upper() for suffix in pictures)
+            raise DataError(
+                f"{folder} holds {kinds} files, which kind 'idx' cannot read",
+                expected=f"a file {name}.gz or {name}",
+                fix="convert them to the four idx files",
+            )
         raise DataError(f"no file {name}.gz or {name} in {folder}", fix="put the four idx files there")
     return found[0]
 

@@ -228,7 +228,7 @@ def mnist_studies(recipe: Recipe) -> dict[str, Study]:
         vary.arms(
             "verifier-update",
             "The verifier trained once, or anew each round",
-            {"each round": {}, "once": {"verifier": {**verifier, "mode": "fixed"}}},
+            {"each round": {}, "once": {"verifier": {**verifier, "refit": "once"}}},
         ),
         vary.arms(
             "warm-start",

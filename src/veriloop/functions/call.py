@@ -1,6 +1,8 @@
 """A function by its name: what it may see, and how long it may take."""
 
 from collections.abc import Collection
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -53,6 +55,22 @@ class Call(Checked, frozen=True):
         """
         check_columns(self.columns or (), columns)
         check_import(self.function)
+
+    def source(self) -> dict[str, Path]:
+        """The file of the function's module, by a name for people; none where it is not a file of Python's.
+
+        Nothing is imported for it: a user's module may do anything.
+        """
+        module, _, _ = self.function.partition(":")
+        places, spec, path = None, None, ""
+        for name in module.split("."):
+            path = f"{path}.{name}" if path else name
+            spec = PathFinder.find_spec(path, places)
+            if spec is None:
+                return {}
+            places = spec.submodule_search_locations
+        file = spec.origin if spec and spec.has_location else None
+        return {f"function {self.function}": Path(file)} if file else {}
 
 
 def _rows(samples: Samples, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The loop: generate, verify, keep, retrain, measure; several arms, round by round."""
 
+from .check import CheckedPlan, checked
 from .memory import MemoryRun
 from .plan import Arm, Plan
 from .preview import Preview, preview
@@ -9,6 +10,7 @@ from .stores import Resume, load_state
 
 __all__ = [
     "Arm",
+    "CheckedPlan",
     "Context",
     "MemoryRun",
     "Plan",
@@ -16,6 +18,7 @@ __all__ = [
     "Resume",
     "State",
     "begin",
+    "checked",
     "load_state",
     "preview",
     "run",

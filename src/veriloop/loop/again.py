@@ -14,13 +14,12 @@ from ..rules.acceptance import Selection
 from ..samples import Samples, concat
 from ..store.folder import RunFolder
 from ..verdicts import Decision, Verdicts
-from .data import load_data
+from .data import load_data, load_schema
 from .gather import gather
 from .gold import judge_of
 from .plan import Plan
 from .step import Context, opened
 from .stores import load_state
-from .suited import suited
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
     """
-    plan = suited(plan)
+    plan = plan.suited_to(load_schema(plan.dataset))
     number, kind, judge = judge_of(plan, folder, arm, round_)
     generator = load_state(plan, folder, arm, number - 1).generator
     data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]

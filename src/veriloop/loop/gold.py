@@ -19,10 +19,9 @@ from ..rng import Address, Stage
 from ..samples import Column, Samples, concat
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
-from .data import load_data
+from .data import load_data, load_schema
 from .plan import Plan
 from .stores import load_state
-from .suited import suited
 
 Bad = Literal["start", "shuffled", "mislabelled"]
 
@@ -59,7 +58,7 @@ def calibrate_arm(
         CorruptFileError: A file cannot be read.
         StorageError: The finding could not be written.
     """
-    plan = suited(plan)
+    plan = plan.suited_to(load_schema(plan.dataset))
     number, kind, judge = judge_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
     good = concat([data.test, *([data.validation] if data.validation else [])]).select(slice(most))

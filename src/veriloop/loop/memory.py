@@ -104,21 +104,21 @@ class MemoryRun:
 
     # -- to be written by a run, see `veriloop.loop.stores.Store` ----------------------------------------
 
-    def check_free(self, resume: Resume) -> None:
+    def check_free(self, plan: Plan, resume: Resume) -> None:
         """See `Store`."""
         if resume == "never" and self._records:
             raise RunFolderError("there is a run in this memory already", fix='use resume="if-possible"')
         if resume == "always" and self._plan is None:
             raise RunFolderError("there is no run in this memory to resume")
-
-    @contextmanager
-    def writing(self, plan: Plan) -> Iterator[None]:
-        """See `Store`."""
         if self._records and self._plan is not None:
             others = ("executor", "parallel")
             same = plan.model_copy(update={name: getattr(self._plan, name) for name in others})
             if same != self._plan:
                 raise RunFolderError("the run in this memory has another configuration")
+
+    @contextmanager
+    def writing(self, plan: Plan) -> Iterator[None]:
+        """See `Store`."""
         self._plan = plan
         yield
 

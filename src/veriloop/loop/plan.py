@@ -8,19 +8,20 @@ from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
 from ..advise.stop import Stop
 from ..datasets.base import Dataset
-from ..errors import ConfigError, ContractError
+from ..errors import ConfigError
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..learners.base import Learner
 from ..metrics.base import Metric
-from ..parts import Checked
+from ..parts import Checked, at, did_you_mean
 from ..quantity import Quantity
 from ..rng import ARMS, START, Address, name_key
-from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
+from ..rules.acceptance import READS_SCORES, AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
-from ..verifiers.base import Verifier
-from .seam import declared
+from ..schema import Extra, Schema
+from ..verifiers.base import PLACE, Verifier
+from . import seam
 
 Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -37,7 +38,7 @@ class Arm(Checked, frozen=True):
             data, once, in round 1: the upper bound.
         schedule: How many samples each round keeps. Needed when training on kept samples.
         verifier: Judges the candidates; None for an unverified arm.
-        acceptance: Turns scores into decisions; `AcceptAll` exactly when there is no verifier.
+        acceptance: Turns scores into decisions; `AcceptAll` where the verifier decides, or there is none.
         policy: Puts together the training set.
         balance: A column of the conditions; each of its values gets an equal number of kept samples.
         warm_start: Whether a round's model starts from the last one instead of fresh.
@@ -69,6 +70,13 @@ class Arm(Checked, frozen=True):
                 f"acceptance {self.acceptance.kind!r} needs scores, and this arm has no verifier",
                 fix="give the arm a verifier, or acceptance: accept_all",
             )
+        if accepts_all and self.train_on == "kept" and self.verifier and self.verifier.only_scores:
+            raise ConfigError(
+                "acceptance 'accept_all' would keep every candidate",
+                got=f"verifier {self.verifier.kind!r}, which gives scores and no decisions",
+                expected="a rule that reads scores",
+                fix=READS_SCORES,
+            )
         if isinstance(self.acceptance, DensityRatio) and self.verifier and not self.verifier.calibrated:
             raise ConfigError(
                 "acceptance 'density_ratio' reads a score as the probability that a sample is real",
@@ -77,6 +85,28 @@ class Arm(Checked, frozen=True):
                 fix="calibrate the verifier, or use top_fraction",
             )
         return self
+
+    def suited_to(self, schema: Schema, path: str) -> Self:
+        """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
+        if self.train_on == "real":
+            return self
+        with at(f"{path}.acceptance"):
+            acceptance = self.acceptance.suited_to(schema)
+        with at(f"{path}.policy"):
+            policy = self.policy.suited_to(schema)
+        verifier = self.verifier
+        if verifier is not None:
+            with at(f"{path}.verifier"):
+                verifier = verifier.suited_to(seen_by_verifiers(schema))
+        groups = [name for name in schema.given if schema[name].role not in ("image", "vector")]
+        if self.balance is not None and self.balance not in groups:
+            raise ConfigError(
+                f"{path}.balance",
+                got=self.balance,
+                expected=f"a column of the conditions ({', '.join(groups) or 'there are none'})",
+                fix=did_you_mean(self.balance, groups),
+            )
+        return self.model_copy(update={"acceptance": acceptance, "policy": policy, "verifier": verifier})
 
     def limit(self, round_: int) -> int:
         """The most candidates that round ``round_`` of an arm that trains on kept samples makes."""
@@ -124,7 +154,7 @@ class Plan(Checked, frozen=True):
     def _names_apart(self) -> Self:
         if START in self.arms:
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
-        declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
+        seam.declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
         keys = {name_key(name) for name in self.arms}
         if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
@@ -144,6 +174,23 @@ class Plan(Checked, frozen=True):
                 except ConfigError as e:
                     what = f"arms.{name}.stop.{e.what}"
                     raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
+
+    def suited_to(self, schema: Schema) -> Self:
+        """This plan for data of ``schema``: each part with its open settings filled in.
+
+        The run's manifest keeps the plan as it was written; what computes takes this one.
+
+        Raises:
+            VeriloopError: A part cannot work on such data; the message begins with the part's path.
+        """
+        with at("learner"):
+            learner = self.learner.suited_to(schema)
+        arms = {name: arm.suited_to(schema, f"arms.{name}") for name, arm in self.arms.items()}
+        metrics: list[Metric] = []
+        for metric in self.metrics:
+            with at(f"metrics.{metric.kind}"):
+                metrics.append(metric.suited_to(schema))
+        return self.model_copy(update={"learner": learner, "arms": arms, "metrics": tuple(metrics)})
 
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
@@ -169,14 +216,7 @@ def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:
     """
     found: dict[str, Quantity] = {}
     for metric in metrics:
-        own = getattr(metric, "quantities", None)
-        if not (isinstance(own, Mapping) and own and all(isinstance(q, Quantity) for q in own.values())):
-            raise ContractError(
-                f"metric {type(metric).__name__} does not say what it measures",
-                got="no quantities" if own is None else repr(own),
-                expected='quantities = {"name": Quantity(...)} in its class',
-                fix="import Quantity from veriloop.quantity; it replaces names",
-            )
+        own = seam.quantities(metric)
         if twice := [name for name in own if name in found]:
             raise ConfigError(
                 "two metrics give the same number",
@@ -185,3 +225,8 @@ def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:
             )
         found |= own
     return found
+
+
+def seen_by_verifiers(schema: Schema) -> Schema:
+    """The columns that verifiers are given: those of the data, and where a candidate was made."""
+    return Schema({**schema, **{name: Extra() for name in PLACE}})

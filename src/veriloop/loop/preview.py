@@ -10,11 +10,11 @@ from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
 from ..rules.schedule import Constant
+from .check import checked
 from .data import load_data
 from .plan import Arm, Plan
 from .step import Context, NothingKept, State, begin, opened, step
 from .stores import save_state
-from .suited import suited
 
 TINY = 200
 """How many samples the tiny round keeps at most: enough to time, few enough to be over in seconds."""
@@ -77,8 +77,11 @@ def preview(plan: Plan) -> Preview:
 
     Nothing is left on disk. The start model is trained in full, so this takes as long as that, plus
     some seconds.
+
+    Raises:
+        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`.
     """
-    plan = suited(plan)
+    plan = checked(plan).plan
     data = load_data(plan.dataset, plan.seed)
     told: list[Event] = []
     with limit_threads(plan.threads):

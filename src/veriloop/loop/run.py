@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 
 from ..datasets.base import RealData
-from ..errors import ConfigError, VeriloopError
+from ..errors import VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors.base import Executor
 from ..executors.serial import Serial
@@ -23,20 +23,25 @@ from ..rng import START
 from ..samples import Samples
 from ..store.folder import RunFolder
 from ..verifiers.base import AwaitingVerdicts
+from .check import checked
 from .data import load_data
-from .gather import condition_rows, quota
+from .gather import condition_rows
 from .memory import MemoryRun
 from .plan import Plan, quantities_of
 from .step import SHOWN, ArmStop, Context, begin, step
 from .stores import FolderStore, Resume, Store
-from .suited import suited
 
 Listen = Callable[[Event], None]
 
 
 @overload
 def run(
-    plan: Plan, out: Path | str, *, resume: Resume = "never", listen: Listen | None = None
+    plan: Plan,
+    out: Path | str,
+    *,
+    resume: Resume = "never",
+    accept_changes: bool = False,
+    listen: Listen | None = None,
 ) -> RunFolder: ...
 @overload
 def run(
@@ -47,6 +52,7 @@ def run(
     out: Path | str | MemoryRun | None,
     *,
     resume: Resume = "never",
+    accept_changes: bool = False,
     listen: Listen | None = None,
 ) -> RunFolder | MemoryRun:
     """Run ``plan`` to its end, in the folder ``out`` or, when that is None, in memory.
@@ -57,6 +63,8 @@ def run(
             records and the last round of each arm, or all rounds with ``MemoryRun(every_round=True)``.
         resume: What to do about a run that is already there: refuse (``never``), need one (``always``),
             or continue it if there is one (``if-possible``).
+        accept_changes: Whether to continue a run although files on which it depends have changed, and to note
+            the change in its manifest.
         listen: Told what happens in this process, beside the folder's own events. Events of worker
             processes are in the folder only.
 
@@ -67,25 +75,21 @@ def run(
 
     Raises:
         RunFolderError: There is a run and there should be none, or the other way round; or it has
-            another configuration, or another process is writing to it.
+            another configuration, or depends on files that have changed, or another process is writing to it.
         AwaitingVerdicts: A run in memory needs verdicts of people first.
-        VeriloopError: A round failed. The finished ones are safe, and the run can be resumed.
+        VeriloopError: Something is wrong with the plan, and nothing was computed. Or a round failed: the
+            finished ones are safe, and the run can be resumed.
     """
     out = MemoryRun() if out is None else out
-    store = out if isinstance(out, MemoryRun) else FolderStore(Path(out))
-    store.check_free(resume)
-    bound = suited(plan)
-    data = load_data(plan.dataset, plan.seed)
-    for name, arm in plan.arms.items():
-        try:
-            quota(1, data.conditions, arm.balance)
-        except ConfigError as e:
-            raise ConfigError(f"arms.{name}.{e.what}", got=e.got, expected=e.expected) from None
+    store = out if isinstance(out, MemoryRun) else FolderStore(Path(out), accept_changes)
+    store.check_free(plan, resume)
+    suited = checked(plan).plan
+    load_data(plan.dataset, plan.seed)
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
     with limit_threads(plan.threads), store.writing(plan):
         try:
             with _status(store, listen):
-                _run_rounds(bound, store, listen)
+                _run_rounds(suited, store, listen)
         except AwaitingVerdicts:
             if isinstance(store, MemoryRun):
                 raise

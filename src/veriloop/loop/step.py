@@ -21,12 +21,9 @@ from ..rng import START, Address, Stage, name_key
 from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.kept import KeptRounds
-from ..verifiers.base import Verifier
 from . import seam
-from .data import load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .plan import Arm, Plan
-from .suited import named, with_place
 
 LOOKED_AT = 10_000
 """Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
@@ -110,12 +107,7 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
 
     Returns:
         Its state, without a judge, and its record under the arm name "start".
-
-    Raises:
-        ConfigError: A verifier or a metric knows beforehand that it will not do; nothing was trained.
-        DataError: Likewise.
     """
-    _check_ahead(context.plan)
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit"):
@@ -131,23 +123,6 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
         **measured,
         seconds=clock.seconds,
     )
-
-
-def _check_ahead(plan: Plan) -> None:
-    """Let verifiers and metrics find their mistakes before a model is trained.
-
-    Once round 0 is recorded, its folder refuses the corrected configuration.
-    """
-    schema = load_schema(plan.dataset)
-    checked: list[Verifier] = []
-    for name, arm in plan.arms.items():
-        if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
-            checked.append(arm.verifier)
-            with named(f"arms.{name}.verifier"):
-                seam.check_ahead(arm.verifier, with_place(schema))
-    for metric in plan.metrics:
-        with named(f"metrics.{metric.kind}"):
-            seam.check_ahead(metric, schema)
 
 
 def _count_cut(generator: Generator, context: Context) -> None:

@@ -18,11 +18,12 @@ from ..samples import Samples
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
 from ..store.kept import KeptRounds
-from ..store.manifest import Manifest, Status
+from ..store.manifest import Change, Manifest, Status
 from . import seam
 from .cards import run_card
 from .data import load_schema
 from .plan import Plan
+from .sources import changes_since, digests_of, note_changes
 from .step import State
 
 Resume = Literal["never", "always", "if-possible"]
@@ -38,11 +39,12 @@ class Store(Protocol):
     own process.
     """
 
-    def check_free(self, resume: Resume) -> None:
-        """Refuse to begin, or to go on, as ``resume`` says.
+    def check_free(self, plan: Plan, resume: Resume) -> None:
+        """Refuse to begin ``plan``, or to go on with it, as ``resume`` says.
 
         Raises:
-            RunFolderError: There is a run and there should be none, or the other way round.
+            RunFolderError: There is a run and there should be none, or the other way round; or it is another
+                run than ``plan`` would make now.
         """
         ...
 
@@ -92,18 +94,21 @@ class FolderStore:
 
     Args:
         path: Of the folder.
+        accept_changes: Whether to go on although files have changed on which the run depends.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, accept_changes: bool = False) -> None:
         self.folder = RunFolder(path)
+        self._accept_changes = accept_changes
+        self._changes: tuple[Change, ...] = ()
         self._token = uuid.uuid4().hex
         self._records: list[RoundRecord] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Equal for all rounds, so that a worker is sent it once.
-        return {"folder": self.folder, "_token": self._token, "_records": None}
+        return {**self.__dict__, "_records": None}
 
-    def check_free(self, resume: Resume) -> None:
+    def check_free(self, plan: Plan, resume: Resume) -> None:
         """See `Store`; nor may there be files that are not a run's."""
         folder, out = self.folder, self.folder.path
         if resume == "never" and folder.exists() and folder.records():
@@ -120,6 +125,9 @@ class FolderStore:
                 f"{out} holds files that are not a run's",
                 fix="use an empty or new folder, so that nothing is lost",
             )
+        if folder.exists() and folder.records():
+            folder.check_same_config(plan.config())
+            self._changes = changes_since(folder, plan, self._accept_changes)
 
     @contextmanager
     def writing(self, plan: Plan) -> Iterator[None]:
@@ -128,6 +136,7 @@ class FolderStore:
             # Nothing is lost with a run without a finished round: a mistake can be mended and run again.
             if self.records():
                 self.folder.check_same_config(plan.config())
+                note_changes(self.folder, self._changes)
             else:
                 self.folder.write_manifest(manifest_of(plan))
             try:
@@ -215,7 +224,7 @@ def _held(token: str) -> dict[str, _Held]:
 def manifest_of(plan: Plan) -> Manifest:
     """What a run of ``plan`` says of itself as it begins."""
     cards = run_card(plan, load_schema(plan.dataset))
-    return Manifest(config=plan.config(), seed=plan.seed, cards=cards)
+    return Manifest(config=plan.config(), seed=plan.seed, cards=cards, digests=digests_of(plan))
 
 
 def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:

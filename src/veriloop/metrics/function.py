@@ -1,6 +1,7 @@
 """A function of the user's own as metric: how often is the model right?"""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
@@ -68,6 +69,10 @@ class FunctionMean(Metric, Call, frozen=True):
     @override
     def check_ahead(self, schema: Schema) -> None:
         self.check_call(schema)
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return self.source()
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -1,15 +1,16 @@
 """How far a linear model's parameters are from given ones."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from ..errors import ContractError
+from ..errors import ConfigError, ContractError
 from ..quantity import Quantity
 from ..records import Estimate
+from ..schema import Schema
 from .base import Evaluation, Metric
 
 
@@ -32,6 +33,16 @@ class ParameterError(Metric, frozen=True):
     }
 
     truth: Annotated[tuple[float, ...], Field(min_length=1)]
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        lengths = {name: schema[name].p for name in schema.named("vector")}
+        if lengths and len(self.truth) not in lengths.values():
+            name, p = next(iter(lengths.items()))
+            raise ConfigError(
+                "truth", got=f"{len(self.truth)} numbers", expected=f"{p}, as column {name!r} has"
+            )
+        return super().suited_to(schema)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

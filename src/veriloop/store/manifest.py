@@ -22,6 +22,24 @@ FORMAT: Format = 2
 _PACKAGES = ("veriloop", "numpy", "scipy", "pydantic", "torch", "transformers", "scikit-learn")
 
 
+class Change(BaseModel):
+    """A file that changed in the course of a run, and was accepted.
+
+    Attributes:
+        round: The first round that may depend on the new content: earlier ones depend on the old one.
+        name: Of the file, as in ``Manifest.digests``.
+        old: Its digest before.
+        new: Its digest since.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    round: int
+    name: str
+    old: str
+    new: str
+
+
 class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
@@ -38,6 +56,7 @@ class Manifest(BaseModel):
         status: ``waiting`` is waiting for verdicts of people.
         reason: Why the run stopped or failed.
         stopped_arms: Arms that ended early, with the reason.
+        changes: Those that have changed since the run began, and were accepted.
         created: When the run began, UTC, ISO 8601.
     """
 
@@ -53,6 +72,7 @@ class Manifest(BaseModel):
     status: Status = "running"
     reason: str | None = None
     stopped_arms: dict[str, str] = {}
+    changes: tuple[Change, ...] = ()
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 

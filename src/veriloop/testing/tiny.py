@@ -107,6 +107,11 @@ class TinyVerifier(Verifier, frozen=True):
     abstain: Annotated[float, Field(ge=0, le=1)] = 0.0
     bias: float = 0.0
 
+    @property
+    @override
+    def only_scores(self) -> bool:
+        return self.mode == "score"
+
     @override
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator

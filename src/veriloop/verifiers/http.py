@@ -14,7 +14,7 @@ from ..remote.service import Service
 from ..samples import Samples, check_columns
 from ..schema import Schema
 from ..verdicts import Verdicts
-from ._answers import Answer, read_answer, verdicts_of
+from ._answers import OneVerdict, read_answer, verdicts_of
 from .base import PLACE, Verifier
 
 
@@ -62,10 +62,12 @@ class HTTP(Verifier, Service, frozen=True):
         bodies = {start: _body(batch) for start, batch in batches.items()}
         talk = Plain(self.url, bodies, lambda start, content: _answers(content, len(batches[start])))
         replies = ask(self, bodies, talk)
-        answers: list[Answer] = []
+        answers: list[OneVerdict] = []
         for start, batch in batches.items():
             reply = replies[start]
-            answers += [Answer.abstention(reply.reason)] * len(batch) if isinstance(reply, Failure) else reply
+            answers += (
+                [OneVerdict.abstention(reply.reason)] * len(batch) if isinstance(reply, Failure) else reply
+            )
         return verdicts_of(answers)
 
 
@@ -76,15 +78,15 @@ def _body(samples: Samples) -> bytes:
     return to_json({"samples": rows}, inf_nan_mode="null")
 
 
-def _answers(content: Any, expected: int) -> list[Answer]:
+def _answers(content: Any, expected: int) -> list[OneVerdict]:
     verdicts = content.get("verdicts") if isinstance(content, Mapping) else None
     if not isinstance(verdicts, list) or len(verdicts) != expected:
         raise Unreadable(f'expected an object with "verdicts", a list of {expected}')
     return [_answer(verdict) for verdict in verdicts]
 
 
-def _answer(verdict: object) -> Answer:
+def _answer(verdict: object) -> OneVerdict:
     try:
         return read_answer(verdict)
     except Unreadable as e:
-        return Answer.abstention(f"the verdict cannot be read: {e}")
+        return OneVerdict.abstention(f"the verdict cannot be read: {e}")

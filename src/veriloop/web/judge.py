@@ -17,7 +17,7 @@ from starlette.routing import Route
 from ..errors import CorruptFileError, DataError, StorageError, VeriloopError
 from ..verifiers.human.database import checked_url
 from ..verifiers.human.desk import Desk, Task
-from ..verifiers.human.store import Answer
+from ..verifiers.human.store import Opinion
 from .site import render, run_folders
 
 AT_HAND = 4
@@ -36,7 +36,7 @@ class _Take(BaseModel):
 
 class _Verdict(_Take):
     key: Key
-    answer: Answer
+    answer: Opinion
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from jinja2 import StrictUndefined, TemplateError, meta
@@ -15,15 +15,17 @@ from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
+from ..generator import Generator
+from ..judge import Judge
 from ..remote.client import Failure
 from ..remote.completions import Completion
 from ..remote.llm import LLM, Content
 from ..remote.objects import Unreadable, last_object
-from ..samples import Samples, check_columns
-from ..schema import Schema
+from ..samples import Samples
+from ..schema import Schema, agreed
 from ..verdicts import Decision, Verdicts
-from ._answers import Answer, read_answer, verdicts_of
-from .base import Verifier
+from ._answers import OneVerdict, read_answer, verdicts_of
+from .base import AsConfigured, Verifier
 
 USAGE = "judge.json"
 
@@ -44,7 +46,18 @@ def _asked_about(rubric: str) -> list[str]:
     return sorted(meta.find_undeclared_variables(_TEMPLATES.parse(rubric)))
 
 
-class Judge(Verifier, LLM, frozen=True):
+class CostedJudge(AsConfigured):
+    """An `LLMJudge` as it was configured; beside its configuration it saves what it has cost."""
+
+    @override
+    def save(self, directory: Path) -> None:
+        """Write ``judge.json``, too: the usage so far, for people to look at."""
+        super().save(directory)
+        if isinstance(self.verifier, LLMJudge) and (usage := self.verifier.usage()) is not None:
+            (directory / USAGE).write_text(usage.model_dump_json() + "\n")
+
+
+class LLMJudge(Verifier, LLM, frozen=True):
     """Asks a language model about each sample, by a rubric.
 
     Each vote is one chat completion. Its verdict is the last JSON object in the reply with the wanted keys,
@@ -63,18 +76,21 @@ class Judge(Verifier, LLM, frozen=True):
             ``both``.
         scale: The lowest and highest score.
         votes: How often each sample is asked about.
-        images: Columns of images (n, height, width) that are shown with the question, as PNG.
-        levels: A pixel of an image counts 0..levels.
+        images: Columns of images (n, height, width) that are shown with the question, as PNG; None for all
+            that the data have.
+        levels: A pixel of these images counts 0..levels; None for as the data say.
 
     The other fields are those of `veriloop.remote.llm.LLM`. At temperature 0 all votes would be equal.
     """
+
+    judge_type: ClassVar[type[Judge]] = CostedJudge
 
     rubric: Annotated[str, AfterValidator(_checked_rubric)]
     asks: Literal["score", "decision", "both"] = "score"
     scale: tuple[float, float] = (0.0, 1.0)
     votes: Annotated[int, Field(ge=1)] = 1
-    images: tuple[str, ...] = ()
-    levels: Annotated[int, Field(ge=1, le=255)] = 255
+    images: tuple[str, ...] | None = None
+    levels: Annotated[int, Field(ge=1, le=255)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -88,10 +104,40 @@ class Judge(Verifier, LLM, frozen=True):
             )
         return self
 
+    @property
+    @override
+    def only_scores(self) -> bool:
+        return self.asks == "score"
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = f"verifier {self.kind!r}"
+        for name in _asked_about(self.rubric):
+            schema.column(name, f"{me}: rubric")
+        images = tuple(schema.named("image")) if self.images is None else self.images
+        levels = self.levels
+        for name in images:
+            image = schema.column(name, f"{me}: images", "image")
+            if image.channels != 1:
+                raise ConfigError(
+                    f"{me}: images: column {name!r}", got=f"{image.channels} channels", expected=1
+                )
+            levels = agreed(me, "levels", levels, image.levels, name)
+        return super().suited_to(schema).model_copy(update={"images": images, "levels": levels})
+
     @override
     def check_ahead(self, schema: Schema) -> None:
-        check_columns([*_asked_about(self.rubric), *self.images], schema)
         self.key()
+
+    @override
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> Judge:
+        return CostedJudge(self)
+
+    @override
+    def load(self, directory: Path) -> Judge:
+        return CostedJudge(self)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -106,12 +152,6 @@ class Judge(Verifier, LLM, frozen=True):
         replies = self.ask_for_objects(list(self._questions(samples)), self._schema(), self.votes)
         return verdicts_of(self._counted([self._vote(reply) for reply in row]) for row in replies)
 
-    @override
-    def save(self, directory: Path) -> None:
-        """Write ``judge.json``: the `usage` so far, for people to look at."""
-        if (usage := self.usage()) is not None:
-            (directory / USAGE).write_text(usage.model_dump_json() + "\n")
-
     # -- asking ------------------------------------------------------------------------------------------
 
     def _questions(self, samples: Samples) -> Iterator[Content]:
@@ -125,9 +165,18 @@ class Judge(Verifier, LLM, frozen=True):
                 text = template.render({name: column[row] for name, column in columns.items()})
             except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as e:
                 raise DataError(f"the rubric does not fit the samples ({e})", got=", ".join(samples)) from e
-            images = [_data_url(samples, name, row, self.levels) for name in self.images]
+            images = [_data_url(samples, name, row, self._levels()) for name in self.images or ()]
             shown = [{"type": "image_url", "image_url": {"url": url}} for url in images]
             yield [{"type": "text", "text": text}, *shown] if shown else text
+
+    def _levels(self) -> int:
+        if self.levels is None:
+            raise ConfigError(
+                f"verifier {self.kind!r}: levels is open",
+                expected="a number, or data that say it",
+                fix="set levels, or call suited_to(dataset.schema()) first",
+            )
+        return self.levels
 
     def _schema(self) -> dict[str, Any]:
         low, high = self.scale
@@ -145,29 +194,31 @@ class Judge(Verifier, LLM, frozen=True):
 
     # -- counting votes ----------------------------------------------------------------------------------
 
-    def _vote(self, reply: Completion | Failure) -> Answer:
+    def _vote(self, reply: Completion | Failure) -> OneVerdict:
         if reply.reason:
-            return Answer.abstention(reply.reason)
+            return OneVerdict.abstention(reply.reason)
         assert isinstance(reply, Completion)
         try:
             return read_answer(last_object(reply.text, self._wanted()), self._wanted(), self.scale)
         except Unreadable as e:
             cut = "the reply was cut at its greatest length; " if reply.cut else ""
-            return Answer.abstention(f"the verdict cannot be read: {cut}{e}")
+            return OneVerdict.abstention(f"the verdict cannot be read: {cut}{e}")
 
-    def _counted(self, votes: list[Answer]) -> Answer:
+    def _counted(self, votes: list[OneVerdict]) -> OneVerdict:
         if len(votes) == 1:
             return votes[0]
         voting = [vote for vote in votes if vote.decision != Decision.ABSTAIN]
         if not voting:
-            return Answer.abstention(f"all {len(votes)} votes abstain: {votes[0].reason}")
+            return OneVerdict.abstention(f"all {len(votes)} votes abstain: {votes[0].reason}")
         score = float(np.mean([vote.score for vote in voting]))
         tally = Counter(vote.decision for vote in voting).most_common()
         if len(tally) == 2 and tally[0][1] == tally[1][1]:
-            return Answer(score, Decision.ABSTAIN, f"{tally[0][1]} votes to accept, and as many to reject")
+            return OneVerdict(
+                score, Decision.ABSTAIN, f"{tally[0][1]} votes to accept, and as many to reject"
+            )
         decision, count = tally[0]
         said = next(vote.reason for vote in voting if vote.decision == decision)
-        return Answer(score, decision, f"{count} of {len(votes)} votes: {said}")
+        return OneVerdict(score, decision, f"{count} of {len(votes)} votes: {said}")
 
 
 def _data_url(samples: Samples, name: str, row: int, levels: int) -> str:
