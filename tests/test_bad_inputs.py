@@ -445,11 +445,19 @@ def test_image_files(case, veriloop, config, tmp_path):
 
 TEXT = {
     "broken line": ('{"document": "a", "summary": "b"}\n{', {}, "pairs.jsonl, line 2: broken JSON"),
-    "no such column": ('{"article": "a"}', {}, "pairs.jsonl, line 1: no column 'document', 'summary'"),
+    "no such column": (
+        '{"a": "b"}\n' * 9,
+        {"columns": {"prompt": "question"}},
+        "pairs.jsonl: no column 'question'",
+    ),
     "empty text": ('{"document": "a", "summary": ""}', {}, "pairs.jsonl, line 1: column 'summary' is empty"),
-    "prompts only": ('{"document": "a"}', {}, "with summary: null for prompts only"),
-    "prompts to start from": ('{"document": "a"}\n' * 9, {"columns": {"summary": None}}, "Set start: 0"),
-    "column setting": ("", {"columns": {"documnt": "a"}}, "Did you mean 'document'?"),
+    "prompts to start from": (
+        "".join(f'{{"document": "{i}"}}\n' for i in range(20)),
+        {"columns": {"completion": None}},
+        "Set start: 0",
+    ),
+    "column setting": ("", {"columns": {"promt": "a"}}, "Did you mean 'prompt'?"),
+    "an old column setting": ("", {"columns": {"document": "a"}}, "columns.document is now columns.prompt"),
     "held out": ('{"document": "a", "summary": "b"}', {}, "held_out leaves no pairs"),
 }
 
@@ -459,7 +467,9 @@ def test_text_files(case, veriloop, config, tmp_path):
     content, settings, fragment = TEXT[case]
     (tmp_path / "pairs.jsonl").write_text(content)
     dataset = {"kind": "text", "files": str(tmp_path / "pairs.jsonl"), **settings}
-    _assert_refused(veriloop("run", config(dataset=dataset), "--out", tmp_path / "run"), fragment)
+    _assert_refused(
+        veriloop("run", config(dataset=dataset, balance=None), "--out", tmp_path / "run"), fragment
+    )
 
 
 def test_data_that_are_not_there_are_named_with_the_remedy(veriloop, config, tmp_path, monkeypatch):
@@ -536,8 +546,12 @@ MODELS = {
     "not a model": (lambda model: (model / "config.json").write_text("{}"), {}, "cannot be loaded"),
     "an empty folder": (lambda model: (model / "config.json").unlink(), {}, "no file", "config.json"),
     "no folder": (None, {"model": "./nowhere"}, "no model in './nowhere'", "expected a folder with"),
-    "too long a template": (None, {"prompt": {"max_tokens": 3}}, "too long even without its 'document'"),
-    "no such column": (None, {"prompt": {"completion": "reply"}}, "'reply'", "id, document, summary"),
+    "too long a template": (
+        None,
+        {"prompt": {"max_tokens": 3, "template": "What is it, then? {document}"}},
+        "too long even without its 'document'",
+    ),
+    "no such column": (None, {"prompt": {"completion": "reply"}}, "'reply'", "document (prompt), summary"),
     "no hub": (
         None,
         {"model": "somebody/a-model"},

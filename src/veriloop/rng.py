@@ -13,8 +13,9 @@ This is the only module that seeds anything.
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ class Stage(IntEnum):
     VALIDATE = 9
 
 
+@cache
 def name_key(name: str) -> int:
     """A fixed 32-bit number for a name, equal in every process and version (CRC-32 of its UTF-8)."""
     return zlib.crc32(name.encode())
@@ -70,7 +72,7 @@ class Address:
 
     def at(self, stage: Stage, chunk: int = 0) -> "Address":
         """The address of another stage or chunk of the same name and round."""
-        return replace(self, stage=stage, chunk=chunk)
+        return Address(self.seed, self.arm, self.round, stage, chunk)
 
     def rng(self) -> np.random.Generator:
         """A fresh NumPy generator at this address; calling twice gives two equal streams."""

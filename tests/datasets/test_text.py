@@ -134,12 +134,14 @@ def test_files_that_overlap_lose_training_rows_and_count_them(tmp_path: Path) ->
         write(tmp_path / f"{name}.jsonl", rows)
     files = {"held_out": str(tmp_path / "test.jsonl"), "validation_files": str(tmp_path / "valid.jsonl")}
     for columns in (COLUMNS, Columns()):
-        data = TextFiles(files=str(tmp_path / "train.jsonl"), **files, columns=columns).load(0)
+        data = TextFiles.model_validate(
+            {"files": str(tmp_path / "train.jsonl"), "columns": columns, **files}
+        ).load(0)
         assert data.validation is not None
         assert [len(data.train), len(data.validation), len(data.test)] == [16, 5, 6]
         assert data.duplicates == {"train": 4, "validation": 1}
     with pytest.raises(DataError, match="every training row is also held out"):
-        TextFiles(files=str(tmp_path / "test.jsonl"), **files, columns=COLUMNS).load(0)
+        TextFiles.model_validate({"files": str(tmp_path / "test.jsonl"), "columns": COLUMNS, **files}).load(0)
 
 
 def test_other_columns_and_references_are_carried_along(tmp_path: Path, check_schema) -> None:

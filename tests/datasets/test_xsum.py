@@ -57,6 +57,14 @@ def test_validation_pairs_are_the_official_ones_or_half_of_the_test_pairs(
     assert XSum().sources() == {f"xsum/{name}": tmp_path / "xsum" / name for name in names}
 
 
+def test_the_schema_is_known_without_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VERILOOP_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    roles = {name: column.role for name, column in XSum().schema().items()}
+    assert roles == {"id": "id", "document": "prompt", "summary": "completion", "reference": "reference"}
+    assert XSum().sources() == {}
+
+
 def test_a_missing_split_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
     folder(tmp_path / "xsum", train=ROWS)

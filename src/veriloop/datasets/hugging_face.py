@@ -50,11 +50,11 @@ class HuggingFace(TextPairs, frozen=True):
         return [first_of(rows, self._called(split)) for split, rows in loaded.items()]
 
     @override
-    def pairs(self) -> Pairs:
+    def pairs(self, roles: Roles) -> Pairs:
         train, test = self._loaded(self.train_split), self._loaded(self.test_split)
         validation = self._validation(train)
         own = None if validation is None else self._loaded(validation)
-        return pairs_of(train, test, own, self.roles(), self.name, tidy=self.tidy)
+        return pairs_of(train, test, own, roles, self.name, tidy=self.tidy)
 
     def _loaded(self, split: str) -> Any:
         fix = (

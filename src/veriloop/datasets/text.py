@@ -78,7 +78,7 @@ class TextPairs(Dataset, frozen=True):
         """The beginning of each file, those of training rows first."""
 
     @abstractmethod
-    def pairs(self) -> Pairs:
+    def pairs(self, roles: Roles) -> Pairs:
         """All rows, in a fixed order."""
 
     @override
@@ -94,7 +94,7 @@ class TextPairs(Dataset, frozen=True):
     def load(self, seed: int) -> RealData:
         """Load and split; only the choice and order of training pairs depends on ``seed``."""
         roles = self.roles()
-        pairs, duplicates = _apart(self.pairs(), roles)
+        pairs, duplicates = _apart(self.pairs(roles), roles)
         validation, test = self._held_out(pairs, roles)
         train = pairs.train.select(Address(seed).rng().permutation(len(pairs.train))[: self.train])
         start = train.select(slice(self._start(train, roles)))
@@ -202,8 +202,7 @@ class TextFiles(TextPairs, frozen=True):
         return {(Path(pattern).parent / path.name).as_posix(): path for pattern, path in found}
 
     @override
-    def pairs(self) -> Pairs:
-        roles = self.roles()
+    def pairs(self, roles: Roles) -> Pairs:
         tables = _read(self.files, roles)
         if isinstance(self.held_out, str | tuple):
             train = samples_of(tables, roles)

@@ -1,20 +1,38 @@
 """Processes on this machine, by joblib's loky: clean interpreters, no fork of a threaded parent."""
 
+import hashlib
+import math
 import os
+import pickle
+import shutil
+import tempfile
 import threading
 import time
-import warnings
+import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 from typing_extensions import override
 
+from ..errors import VeriloopError
 from .base import Executor, Item, Result
+
+_IDLE = 300
+"""Seconds without work after which a worker ends."""
 
 
 class Process(Executor, frozen=True):
     """A pool of worker processes, kept warm between calls.
+
+    What is shared is pickled once, into a file that each worker reads once. It keeps it until another one
+    comes, so equal content of two calls is not even read again. The file is gone when the call ends.
 
     Attributes:
         workers: How many; as many as there are cores when None.
@@ -26,20 +44,112 @@ class Process(Executor, frozen=True):
     def map(
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
-        from joblib import Parallel, delayed
+        workers = self.workers or os.cpu_count() or 1
+        if workers == 1:
+            yield from (function(shared, item) for item in items)
+            return
+        scratch = _scratch()
+        pool = _pool(workers, scratch)
+        waiting, running = iter(items), deque[Future[Result]]()
+        with _sent(function, shared, scratch) as sent:
+            try:
+                while True:
+                    # Two for each worker, so that none waits; and no more, since items may be made as we go.
+                    for item in islice(waiting, 2 * workers - len(running)):
+                        running.append(pool.submit(_call, sent, item))
+                    if not running:
+                        return
+                    yield _result(running.popleft())
+            finally:
+                for future in running:
+                    future.cancel()
 
-        # A worker whose memory has grown is replaced; ours load data sets, and nothing is lost by it.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-        pool = Parallel(
-            n_jobs=self.workers or os.cpu_count() or 1,
-            return_as="generator",
-            initializer=_die_with,
-            initargs=(os.getpid(),),
-        )
-        return pool(delayed(function)(shared, item) for item in items)  # pyright: ignore[reportReturnType]
+
+def _pool(workers: int, scratch: Path) -> Any:
+    """The one pool of this process, with so many workers."""
+    from joblib.externals.loky import get_reusable_executor
+
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    return get_reusable_executor(
+        max_workers=workers,
+        timeout=_IDLE,
+        initializer=_begin,
+        initargs=(os.getpid(), str(scratch)),
+        # For functions that do not say how many they want.
+        env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
+    )
 
 
-def _die_with(parent: int) -> None:
+def _result(future: "Future[Result]") -> Result:
+    from joblib.externals.loky import BrokenProcessPool
+
+    try:
+        return future.result()
+    except BrokenProcessPool as e:
+        raise VeriloopError(
+            "a worker process ended before its work was done",
+            got=str(e).splitlines()[0],
+            fix="if memory ran out, use fewer workers or a smaller chunk_size",
+        ) from e
+
+
+class _Sent(NamedTuple):
+    """What all calls of a map have in common, as a file."""
+
+    path: str
+    digest: str
+
+
+@contextmanager
+def _sent(function: Callable[..., Any], shared: Any, scratch: Path) -> Iterator[_Sent]:
+    import cloudpickle
+
+    path = scratch / uuid.uuid4().hex
+    try:
+        with path.open("w+b") as file:
+            cloudpickle.dump((function, shared), file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        yield _Sent(str(path), digest)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@cache
+def _scratch() -> Path:
+    """A directory of this process alone. It goes with the process, or when a worker notices that it went."""
+    import atexit
+
+    path = tempfile.mkdtemp(prefix="veriloop-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return Path(path)
+
+
+# -- in a worker -----------------------------------------------------------------------------------------
+
+_received: tuple[str, Any] | None = None
+"""The digest of what was sent last, and what it was."""
+
+
+def _call(sent: _Sent, item: Any) -> Any:
+    global _received
+    if _received is None or _received[0] != sent.digest:
+        _received = None  # first, so that never two of them are in memory
+        with Path(sent.path).open("rb") as file:
+            _received = (sent.digest, pickle.load(file))
+    function, shared = _received[1]
+    return function(shared, item)
+
+
+def _begin(parent: int, scratch: str) -> None:
+    # loky replaces a worker whose memory has grown, with a warning. Ours hold what they were sent.
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    _die_with(parent, scratch)
+
+
+def _die_with(parent: int, scratch: str) -> None:
     """End this worker soon after its parent is gone, so that a kill -9 leaves nobody writing.
 
     A worker without work would otherwise stay for minutes, holding the pipes of the dead parent open.
@@ -48,6 +158,7 @@ def _die_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.2)
+        shutil.rmtree(scratch, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

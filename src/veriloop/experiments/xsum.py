@@ -61,7 +61,8 @@ def _pretrained(
     except ModuleNotFoundError as e:
         raise MissingExtraError.of(str(e.name), "llm") from e
     if not write_up:
-        pretrain(XSum().pairs().train.texts("document")[:articles], pretraining, folder)
+        data = XSum()
+        pretrain(data.pairs(data.roles()).train.texts("document")[:articles], pretraining, folder)
     return read_card(folder)
 
 

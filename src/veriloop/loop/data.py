@@ -19,9 +19,11 @@ def load_schema(dataset: Dataset) -> Schema:
     return dataset.schema()
 
 
-@lru_cache(maxsize=1)
+_loaded: tuple[Dataset, int, RealData] | None = None
+
+
 def load_data(dataset: Dataset, seed: int) -> RealData:
-    """The real data. Where they have no validation split, half of the test split becomes it.
+    """The real data, loaded once per process. Without a validation split, half of the test split becomes it.
 
     Which half is a matter of content alone, equal for all seeds: equal prompts, or equal images, are on one
     side, and each class is halved like the whole. It is empty where all test samples are equal.
@@ -29,7 +31,14 @@ def load_data(dataset: Dataset, seed: int) -> RealData:
     Raises:
         DataError: The data are missing or not what they should be.
     """
-    data = seam.load(dataset, seed)
+    global _loaded
+    # Compared, not looked up by hash: every round asks, and a hash is made of the whole configuration.
+    if _loaded is None or _loaded[:2] != (dataset, seed):
+        _loaded = (dataset, seed, _with_validation(seam.load(dataset, seed), dataset))
+    return _loaded[2]
+
+
+def _with_validation(data: RealData, dataset: Dataset) -> RealData:
     if data.validation is not None:
         return data
     held_out, conditions = data.test, data.test_conditions

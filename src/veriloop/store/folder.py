@@ -38,6 +38,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._events, self._records = self.path / "events.jsonl", self.path / "records.jsonl"
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -150,7 +151,7 @@ class RunFolder:
         Raises:
             CorruptFileError: A line cannot be read. (A last line without its end does not count.)
         """
-        path = self.path / "records.jsonl"
+        path = self._records
         if not path.exists():
             return []
         *lines, _ = path.read_bytes().split(b"\n")
@@ -194,17 +195,17 @@ class RunFolder:
             StorageError: Something could not be written; the round does not count.
         """
         publish_directory(work, self.round_directory(record.round, record.arm))
-        append_line(self.path / "records.jsonl", record.model_dump_json())
+        append_line(self._records, record.model_dump_json())
 
     # -- events ----------------------------------------------------------------------------------------
 
     def emit(self, event: Event) -> None:
         """Append an event."""
-        append_line(self.path / "events.jsonl", event.model_dump_json(), durable=False)
+        append_line(self._events, event.model_dump_json(), durable=False)
 
     def events(self, start: int = 0) -> tuple[list[Event], int]:
         """The events from byte ``start`` on, and where the next ones will begin; to follow a live run."""
-        path = self.path / "events.jsonl"
+        path = self._events
         if not path.exists():
             return [], start
         with path.open("rb") as file:
@@ -249,8 +250,8 @@ class RunFolder:
 
     def _clear_leftovers(self) -> None:
         shutil.rmtree(self.path / ".work", ignore_errors=True)
-        for name in ("records.jsonl", "events.jsonl"):
-            drop_torn_line(self.path / name)
+        for path in (self._records, self._events):
+            drop_torn_line(path)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from veriloop.rules.acceptance import DensityRatio, Threshold, TopFraction, TopOfCells
+from veriloop.rules.acceptance import DensityRatio, Ranked, Threshold, TopFraction, TopOfCells
 from veriloop.rules.policy import Accumulate, AccumulateSubsample, DataPolicy, Mix, Replace
 from veriloop.rules.schedule import Constant, Geometric, Linear, Listed, Schedule
 from veriloop.samples import Samples, concat
@@ -62,9 +62,19 @@ class Unlucky(Threshold, frozen=True):
         return verdicts.decide(np.random.default_rng().random(len(verdicts)) < 0.5)
 
 
+class BestOfChunk(Ranked, frozen=True):
+    """Ranks within the chunk, with a lot for ties."""
+
+    fraction: float = 0.2
+
+    def rank(self, verdicts, samples, rng):
+        return verdicts.score.argsort().argsort() + 0.5 * rng.random(len(verdicts))
+
+
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
+        (BestOfChunk(), "depend on the other candidates of its chunk"),
         (Tyrant(), "abstention"),
         (AboveMean(), "must not depend on the chunks"),
         (Scribbling(), "must not change the verdicts"),

@@ -29,9 +29,16 @@ class DrawsLots(Verifier, frozen=True):
         return Verdicts(samples.array("x").sum(axis=1) + rng.random(len(samples)))
 
 
+class DrawsLotsOfItsOwn(Scoring, frozen=True):
+    """As an ensemble does for its members."""
+
+    def verify(self, samples, rng):
+        return DrawsLots().verify(samples, rng.spawn(1)[0])
+
+
 @pytest.mark.parametrize(
     "verifier",
-    [TinyVerifier(), TinyVerifier(mode="decide", abstain=0.3), Scoring(), DrawsLots()],
+    [TinyVerifier(), TinyVerifier(mode="decide", abstain=0.3), Scoring(), DrawsLots(), DrawsLotsOfItsOwn()],
     ids=lambda v: type(v).__name__,
 )
 def test_sound_verifiers_pass(verifier):

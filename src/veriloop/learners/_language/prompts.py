@@ -21,7 +21,7 @@ Ids = list[int]
 """Token ids of one text."""
 
 
-WORDS: tuple[Role, ...] = ("prompt", "reference")
+_WORDS: dict[str, Role] = {"prompt": "prompt", "reference": "reference"}
 """Roles that a template may name in place of a column."""
 
 
@@ -137,10 +137,10 @@ def _names(template: str) -> list[str]:
 
 def _column(name: str, schema: Schema, asked_by: str) -> str:
     """The column that a template means by ``name``."""
-    word = next((role for role in WORDS if role == name and name not in schema), None)
+    word = None if name in schema else _WORDS.get(name)
     column = name if word is None else schema.one(word, f"{asked_by}: prompt.template")
     if column not in schema:
-        known = [*schema.given, *(word for word in WORDS if schema.named(word))]
+        known = [*schema.given, *(word for word, role in _WORDS.items() if schema.named(role))]
         raise ConfigError(
             f"{asked_by}: prompt.template",
             got=f"{{{name}}}",

@@ -93,10 +93,15 @@ def no_pickles(directory: Path, saved: str) -> None:
 
 
 def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) -> tuple[R, bool]:
-    """What ``call`` makes with ``rng``, and whether it drew from it."""
-    before = rng.bit_generator.state
+    """What ``call`` makes with ``rng``, and whether it drew from it, or from streams made of it."""
+
+    def state() -> tuple[object, object]:
+        bits = rng.bit_generator
+        return bits.state, getattr(bits.seed_seq, "n_children_spawned", 0)
+
+    before = state()
     result = call(rng)
-    return result, rng.bit_generator.state != before
+    return result, state() != before
 
 
 def in_company(n: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:

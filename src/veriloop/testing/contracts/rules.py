@@ -1,16 +1,17 @@
 """The suites of the rules: acceptance, data policies, schedules."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...rules.acceptance import Acceptance, Group, Selection
+from ...rules.acceptance import Acceptance, Group, Pointwise, Ranked, Selection
 from ...rules.policy import DataPolicy
 from ...rules.schedule import Schedule
 from ...samples import Samples, concat
 from ...verdicts import Decision, Verdicts
-from ._common import contents, stream, suite, unchanged
+from ._common import contents, drawn, in_company, stream, suite, unchanged
 from .parts import check_part
 
 CHUNK, CHUNKS = 30, 400
@@ -60,6 +61,25 @@ def check_acceptance(rule: Acceptance, real: Samples) -> None:
     assert {decisions[i] for i in kept} == {Decision.OPEN}, "rejected and abstained samples are not kept"
     assert [sum(groups[i] == g for i in kept) for g in QUOTA] == list(QUOTA.values()), "quota by group"
     _whatever_the_chunks(rule, real)
+    if isinstance(rule, Pointwise | Ranked) and type(rule).open in (Pointwise.open, Ranked.open):
+        _whatever_the_company(rule, real)
+
+
+def _whatever_the_company(rule: Pointwise | Ranked, real: Samples) -> None:
+    """A candidate at the same place, with the same lot, is decided on or ranked alike."""
+    verdicts, candidates, _ = _candidates(real, 0)
+
+    def told(rows: NDArray[np.int64]) -> NDArray:
+        chosen, samples = Verdicts(verdicts.score[rows], verdicts.decision[rows]), candidates.select(rows)
+        if isinstance(rule, Ranked):
+            return np.asarray(rule.rank(chosen, samples, stream()), np.float64)
+        return rule.decide(chosen, samples, stream()).decision.astype(np.float64)
+
+    whole = told(np.arange(CHUNK))
+    for company, rows, stays in in_company(CHUNK):
+        assert np.array_equal(whole[stays], told(rows)[stays], equal_nan=True), (
+            f"a decision must not depend on the other candidates of its chunk ({company})"
+        )
 
 
 def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
@@ -74,12 +94,9 @@ def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
         selection, draws = rule.open(dict(QUOTA), real, None), False
         for first in range(0, len(scores), size):
             rows = slice(first, first + size)
-            rng = stream(first)
-            before = rng.bit_generator.state
-            selection.offer(
-                Verdicts(scores[rows], decisions[rows]), candidates.select(rows), group[rows], rng
-            )
-            draws |= rng.bit_generator.state != before
+            chunk = Verdicts(scores[rows], decisions[rows])
+            offer = partial(selection.offer, chunk, candidates.select(rows), group[rows])
+            draws |= drawn(stream(first), offer)[1]
         return selection.kept().tolist(), draws
 
     kept, draws = keeps(CHUNK)
@@ -95,9 +112,9 @@ def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
 def _candidates(real: Samples, chunk: int) -> tuple[Verdicts, Samples, NDArray[np.int64]]:
     rng = stream(chunk)
     group = rng.integers(2, size=CHUNK)
-    drawn = rng.choice([Decision.OPEN, Decision.REJECT, Decision.ABSTAIN], size=CHUNK, p=[0.8, 0.1, 0.1])
-    score = np.where(drawn == Decision.ABSTAIN, np.nan, rng.random(CHUNK))
-    return Verdicts(score, drawn), real.select(rng.integers(len(real), size=CHUNK)), group
+    decided = rng.choice([Decision.OPEN, Decision.REJECT, Decision.ABSTAIN], size=CHUNK, p=[0.8, 0.1, 0.1])
+    score = np.where(decided == Decision.ABSTAIN, np.nan, rng.random(CHUNK))
+    return Verdicts(score, decided), real.select(rng.integers(len(real), size=CHUNK)), group
 
 
 def _offer_nothing(selection: Selection, real: Samples) -> None:

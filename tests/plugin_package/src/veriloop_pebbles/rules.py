@@ -37,7 +37,7 @@ class Purity(Metric, frozen=True):
         size, place = evaluation.generated.array("size"), evaluation.generated.array("place")
         each = [self._of(size[place == p]) for p in range(2)]
         value = float(np.mean([e.value for e in each]))
-        whole = Estimate(value, float(np.hypot(*[e.se for e in each])) / 2)
+        whole = Estimate(value, float(np.hypot(each[0].se, each[1].se)) / 2)
         return {"purity": whole, "purity_river": each[0], "purity_beach": each[1]}
 
     def _of(self, size: np.ndarray) -> Estimate:
