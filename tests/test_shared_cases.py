@@ -26,6 +26,15 @@ import pytest
 
 CASES = os.environ.get("VERILOOP_CASES")
 LANDED = {"G"}
+AHEAD = {
+    ("judge", "no-schema"),
+    ("judge", "think"),
+    ("judge", "after"),
+    ("generator", "filtered"),
+    ("generator", "no-message"),
+    ("generator", "indent"),
+}
+"""Rows that are right before the rest of their issue."""
 
 pytestmark = pytest.mark.skipif(CASES is None, reason="VERILOOP_CASES names no folder of cases")
 
@@ -575,7 +584,8 @@ def test_the_inputs_that_others_are_compared_with_are_sound(project: Project) ->
 
 def _listed() -> list[Any]:
     def marks(case: Case) -> list[Any]:
-        return [] if case.issue in LANDED else [pytest.mark.xfail(strict=True, reason=f"issue {case.issue}")]
+        landed = case.issue in LANDED or (case.section, case.name) in AHEAD
+        return [] if landed else [pytest.mark.xfail(strict=True, reason=f"issue {case.issue}")]
 
     return [pytest.param(c, marks=marks(c), id=f"{c.issue}-{c.section or 'any'}-{c.name}") for c in TABLE]
 

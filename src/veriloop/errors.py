@@ -91,5 +91,9 @@ class ExhaustedError(VeriloopError):
     """A round saw ``max_candidates`` candidates and still kept fewer samples than it wanted."""
 
 
+class BudgetError(VeriloopError):
+    """A service has been asked as often, or has cost as much, as the plan allows."""
+
+
 class ContractError(VeriloopError, TypeError):
     """A part broke its family's contract, such as verdicts of another length than the samples."""

@@ -18,7 +18,9 @@ from veriloop.learners._language.prompts import Formatter, Prompt
 from veriloop.samples import Samples
 
 SERVER = Started(
-    command=(sys.executable, str(Path(__file__).with_name("completion_server.py")), "{port}"), requests=3
+    command=(sys.executable, str(Path(__file__).with_name("completion_server.py")), "{port}"),
+    concurrency=3,
+    backoff=0.01,
 )
 
 PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
@@ -90,9 +92,12 @@ def test_chat_goes_to_the_chat_interface(server: Remote, tiny_language: Path, an
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "another"}, "HTTP 404.*no model another"),
-        ({"attempts": 1}, "HTTP 503"),
-        ({"url": "http://127.0.0.1:9/v1", "attempts": 2}, "Check url, model and key"),
+        ({"model": "another"}, "refuses: got 'status 404.*no model another.*Check url, model"),
+        ({"retries": 0}, "gave no completion .*status 503.*Resume"),
+        (
+            {"url": "http://127.0.0.1:9/v1", "retries": 1},
+            "no connection.*refused.*Start the server",
+        ),
     ],
 )
 def test_a_server_that_refuses_is_one_clear_line(
@@ -104,8 +109,11 @@ def test_a_server_that_refuses_is_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
-def test_an_answer_of_another_kind_is_told(server: Remote, tiny_language: Path, animals: Samples) -> None:
-    with pytest.raises(VeriloopError, match=r"does not answer as OpenAI's interface does.*surprise"):
+def test_an_answer_of_another_kind_is_told(
+    server: Remote, tiny_language: Path, animals: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("veriloop.remote.client.KNOWN", {})
+    with pytest.raises(VeriloopError, match=r"no answer to any question.*no completion but.*surprise"):
         asked(generator(tiny_language, Decoding(max_new_tokens=1, backend=server)), animals)
 
 

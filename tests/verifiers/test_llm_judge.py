@@ -227,6 +227,26 @@ def test_the_text_of_a_sample_is_no_template(serve: Any) -> None:
     assert list(server.asked) == ["{{ 7 * 7 }}{% for %}"]
 
 
+@pytest.mark.parametrize(
+    "rubric",
+    [
+        "{{ text.__class__.__mro__ }}",
+        "{{ ''.__class__.__base__.__subclasses__() }}",
+        "{{ text|attr('__class__') }}",
+        "{% for i in range(10**9) %}x{% endfor %}{{ text }}",
+        "{{ tags.append(1) }}",
+        "{{ 1 // 0 }}{{ text }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+    ],
+)
+def test_a_rubric_reaches_nothing_but_the_sample(rubric: str, serve: Any) -> None:
+    server = serve()
+    with pytest.raises(DataError, match="the rubric does not fit the samples") as caught:
+        judge(server, rubric=rubric).verify(Samples(text=["x"], tags=np.array([1])), np.random.default_rng(0))
+    assert "\n" not in str(caught.value)
+    assert not server.bodies
+
+
 def test_images_are_shown_as_png(serve: Any) -> None:
     server = serve()
     pixels = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8) % 17
@@ -304,7 +324,6 @@ WRONG = {
     "votes that are all the same": ({"votes": 3}, "set temperature|Set temperature"),
     "an empty scale": ({"scale": (1, 1)}, "got '1..1'"),
     "not a URL": ({"url": "localhost:80"}, "not a URL of a server"),
-    "a password in the URL": ({"url": "https://me:secret@host/v1"}, "name an environment variable|Name an"),
 }
 
 

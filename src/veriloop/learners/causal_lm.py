@@ -12,7 +12,7 @@ from ..generator import Generator
 from ..parts import imported, require
 from ..samples import Samples
 from ..schema import Schema
-from ._language.backends import Decoding
+from ._language.backends import Decoding, Remote
 from ._language.places import find_folder
 from ._language.prompts import Prompt
 from ._language.recipe import Training
@@ -57,8 +57,10 @@ class CausalLM(Learner, Training, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Whether there is a model; a name on the hub is only tried when the model is needed."""
+        """Whether there is a model, and a server's key; a name on the hub is tried when it is needed."""
         find_folder(self.model)
+        if isinstance(self.decoding.backend, Remote):
+            self.decoding.backend.key()
 
     @override
     def sources(self) -> Mapping[str, Path]:

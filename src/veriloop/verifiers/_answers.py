@@ -1,12 +1,11 @@
 """What a server says of one sample, read with suspicion."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..remote.objects import Unreadable, shown, sound_text
 from ..verdicts import Decision, Verdicts
-from ._requests import Unreadable
 
 _WORDS = {"accept": Decision.ACCEPT, "reject": Decision.REJECT, "abstain": Decision.ABSTAIN}
 _SCORE = {Decision.ACCEPT: 1.0, Decision.REJECT: 0.0, Decision.ABSTAIN: math.nan}
@@ -44,34 +43,15 @@ def read_answer(
         Unreadable: It is anything else.
     """
     if not isinstance(content, Mapping):
-        raise Unreadable(f"got {_shown(content)}, expected an object")
+        raise Unreadable(f"got {shown(content)}, expected an object")
     names = wanted or ("score", "decision")
     found = {name: content[name] for name in names if content.get(name) is not None}
     if not found or (wanted and len(found) < len(wanted)):
-        raise Unreadable(f"got {_shown(content)}, expected {' and '.join(names)}")
+        raise Unreadable(f"got {shown(content)}, expected {' and '.join(names)}")
     decision = _decision(found["decision"]) if "decision" in found else Decision.OPEN
     score = _score(found["score"], scale) if "score" in found else _SCORE[decision]
     reason = content.get("reason")
     return OneVerdict(score, decision, "" if reason is None else sound_text(str(reason)))
-
-
-def read_json(text: str) -> Any:
-    """The JSON object in a model's reply, which may stand in a fence or among other words.
-
-    Raises:
-        Unreadable: There is none.
-    """
-    for candidate in (text, text[text.find("{") : text.rfind("}") + 1]):
-        try:
-            return json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-    raise Unreadable(f"no JSON in {_shown(text)}")
-
-
-def sound_text(text: str) -> str:
-    """``text`` without halves of surrogate pairs, which JSON can spell and no file can hold."""
-    return text.encode(errors="replace").decode()
 
 
 def verdicts_of(answers: Iterable[OneVerdict]) -> Verdicts:
@@ -85,7 +65,7 @@ def verdicts_of(answers: Iterable[OneVerdict]) -> Verdicts:
 def _decision(value: object) -> Decision:
     word = value.strip().lower() if isinstance(value, str) else None
     if word not in _WORDS:
-        raise Unreadable(f"decision {_shown(value)}, expected one of {', '.join(_WORDS)}")
+        raise Unreadable(f"decision {shown(value)}, expected one of {', '.join(_WORDS)}")
     return _WORDS[word]
 
 
@@ -93,13 +73,7 @@ def _score(value: object, scale: tuple[float, float]) -> float:
     low, high = scale
     # Python takes true for a number, and has whole numbers that no float can hold.
     if not isinstance(value, float | int) or isinstance(value, bool) or not low <= value <= high:
-        raise Unreadable(f"score {_shown(value)}, expected a number in {low:g}..{high:g}")
+        raise Unreadable(f"score {shown(value)}, expected a number in {low:g}..{high:g}")
     if not abs(value) < 1e300:
-        raise Unreadable(f"score {_shown(value)}, expected a finite number")
+        raise Unreadable(f"score {shown(value)}, expected a finite number")
     return float(value)
-
-
-def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    text = " ".join(text.split())
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")

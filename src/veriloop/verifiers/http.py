@@ -8,15 +8,17 @@ from pydantic import Field
 from pydantic_core import to_json
 from typing_extensions import override
 
+from ..remote.client import Failure, Plain, ask
+from ..remote.objects import Unreadable
+from ..remote.service import Service
 from ..samples import Samples, check_columns
 from ..schema import Schema
 from ..verdicts import Verdicts
 from ._answers import OneVerdict, read_answer, verdicts_of
-from ._requests import Failure, RemoteVerifier, Unreadable
-from .base import PLACE
+from .base import PLACE, Verifier
 
 
-class HTTP(RemoteVerifier, frozen=True):
+class HTTP(Verifier, Service, frozen=True):
     """Posts samples in batches, and reads one verdict for each.
 
     The request is ``{"samples": [{"text": "...", "label": 3}, ...]}``: one object a sample, by column; an
@@ -32,6 +34,8 @@ class HTTP(RemoteVerifier, frozen=True):
     Attributes:
         batch: Samples in one request.
         columns: Which columns to post; None for all of the data.
+
+    The other fields are those of `veriloop.remote.service.Service`.
     """
 
     batch: Annotated[int, Field(ge=1)] = 32
@@ -40,7 +44,7 @@ class HTTP(RemoteVerifier, frozen=True):
     @override
     def check_ahead(self, schema: Schema) -> None:
         check_columns(self.columns or (), schema)
-        self._key()
+        self.key()
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -55,11 +59,9 @@ class HTTP(RemoteVerifier, frozen=True):
             start: posted.select(slice(start, start + self.batch))
             for start in range(0, len(posted), self.batch)
         }
-        replies = self._ask(
-            self.url,
-            {start: _body(batch) for start, batch in batches.items()},
-            lambda start, content: _answers(content, len(batches[start])),
-        )
+        bodies = {start: _body(batch) for start, batch in batches.items()}
+        talk = Plain(self.url, bodies, lambda start, content: _answers(content, len(batches[start])))
+        replies = ask(self, bodies, talk)
         answers: list[OneVerdict] = []
         for start, batch in batches.items():
             reply = replies[start]

@@ -1,53 +1,36 @@
 """A judge: a language model behind an OpenAI-compatible URL that is asked about every sample."""
 
 import base64
-import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from PIL import Image
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
 from ..generator import Generator
 from ..judge import Judge
+from ..remote.client import Failure
+from ..remote.completions import Completion
+from ..remote.llm import LLM, Content
+from ..remote.objects import Unreadable, last_object
 from ..samples import Samples
 from ..schema import Schema, agreed
 from ..verdicts import Decision, Verdicts
-from ._answers import OneVerdict, read_answer, read_json, sound_text, verdicts_of
-from ._cache import Cache, Reply
-from ._requests import Failure, RemoteVerifier, Unreadable
-from .base import AsConfigured
+from ._answers import OneVerdict, read_answer, verdicts_of
+from .base import AsConfigured, Verifier
 
 USAGE = "judge.json"
 
-_TEMPLATES = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
-
-
-class Usage(BaseModel):
-    """What a judge has cost so far, over all replies in its cache.
-
-    Attributes:
-        replies: How many.
-        prompt_tokens: As the server counted them.
-        completion_tokens: Likewise.
-        cost: At the judge's ``price``, in its currency.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    replies: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float
+# A rubric comes with a configuration, which may be a stranger's.
+_TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 def _checked_rubric(rubric: str) -> str:
@@ -74,11 +57,12 @@ class CostedJudge(AsConfigured):
             (directory / USAGE).write_text(usage.model_dump_json() + "\n")
 
 
-class LLMJudge(RemoteVerifier, frozen=True):
+class LLMJudge(Verifier, LLM, frozen=True):
     """Asks a language model about each sample, by a rubric.
 
-    Each vote is one chat completion with a JSON schema as ``response_format``. A reply that does not keep
-    to the schema is an abstention with its reason, and so is a question whose tries are used up. Votes
+    Each vote is one chat completion. Its verdict is the last JSON object in the reply with the wanted keys,
+    after the model's reasoning, whatever stands around it. A reply without one is an abstention with its
+    reason, and so is a question that is refused or whose tries are used up. Votes
     that abstain are left out; when none is left, so is the verdict. The score is the mean of the votes'
     scores, or the share of votes to accept when only decisions are asked for. The decision is the
     majority's; a tie is an abstention.
@@ -87,35 +71,26 @@ class LLMJudge(RemoteVerifier, frozen=True):
     ``veriloop calibrate``.
 
     Attributes:
-        model: As the server calls it.
         rubric: What to ask: a Jinja template over the sample's columns, such as ``{{ text }}``.
         asks: For a ``score``, which leaves the decision to the acceptance rule; for a ``decision``; or for
             ``both``.
         scale: The lowest and highest score.
         votes: How often each sample is asked about.
-        temperature: None for the server's own. At 0 all votes would be equal.
-        max_tokens: Of a reply; None for the server's own limit.
         images: Columns of images (n, height, width) that are shown with the question, as PNG; None for all
             that the data have.
         levels: A pixel of these images counts 0..levels; None for as the data say.
-        cache: An SQLite file of all replies, shared by as many runs as like. Without one, a resumed round
-            asks again, and nothing counts the cost.
-        price: Of a million prompt tokens and of a million completion tokens.
+
+    The other fields are those of `veriloop.remote.llm.LLM`. At temperature 0 all votes would be equal.
     """
 
     judge_type: ClassVar[type[Judge]] = CostedJudge
 
-    model: Annotated[str, Field(min_length=1)]
     rubric: Annotated[str, AfterValidator(_checked_rubric)]
     asks: Literal["score", "decision", "both"] = "score"
     scale: tuple[float, float] = (0.0, 1.0)
     votes: Annotated[int, Field(ge=1)] = 1
-    temperature: Annotated[float, Field(ge=0)] | None = 0.0
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
     images: tuple[str, ...] | None = None
     levels: Annotated[int, Field(ge=1, le=255)] | None = None
-    cache: Path | None = None
-    price: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 0.0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -152,7 +127,7 @@ class LLMJudge(RemoteVerifier, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        self._key()
+        self.key()
 
     @override
     def fit(
@@ -171,50 +146,15 @@ class LLMJudge(RemoteVerifier, frozen=True):
         Raises:
             DataError: The rubric names a column that the samples do not have, or an image is none.
             ConfigError: The server cannot be reached or refuses for good, or the key is missing.
+            BudgetError: ``max_requests`` or ``max_cost`` is reached.
             StorageError: The cache cannot be written.
         """
-        bodies = self._bodies(samples)
-        keys = [[self._cache_key(body, vote) for vote in range(self.votes)] for body in bodies]
-        replies = self._replies(
-            {key: body for votes, body in zip(keys, bodies, strict=True) for key in votes}
-        )
-        return verdicts_of(self._counted([self._vote(replies[key]) for key in votes]) for votes in keys)
-
-    def usage(self) -> Usage | None:
-        """What this judge's model has cost so far; None without a cache.
-
-        Raises:
-            StorageError: The cache cannot be read.
-        """
-        if self.cache is None:
-            return None
-        with closing(Cache(self.cache)) as cache:
-            totals = cache.totals(self._name())
-        prompt, completion = self.price
-        cost = (totals.prompt_tokens * prompt + totals.completion_tokens * completion) / 1e6
-        return Usage(**totals._asdict(), cost=cost)
+        replies = self.ask_for_objects(list(self._questions(samples)), self._schema(), self.votes)
+        return verdicts_of(self._counted([self._vote(reply) for reply in row]) for row in replies)
 
     # -- asking ------------------------------------------------------------------------------------------
 
-    def _bodies(self, samples: Samples) -> list[bytes]:
-        """The request about each sample: canonical JSON, so that equal questions have equal bytes."""
-        common: dict[str, Any] = {
-            "model": self.model,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "verdict", "strict": True, "schema": self._schema()},
-            },
-        }
-        common |= {} if self.temperature is None else {"temperature": self.temperature}
-        common |= {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
-        return [
-            json.dumps(
-                {**common, "messages": [{"role": "user", "content": content}]}, sort_keys=True
-            ).encode()
-            for content in self._questions(samples)
-        ]
-
-    def _questions(self, samples: Samples) -> Iterator[str | list[dict[str, Any]]]:
+    def _questions(self, samples: Samples) -> Iterator[Content]:
         template = _TEMPLATES.from_string(self.rubric)
         columns = {
             name: column.tolist() if isinstance(column := samples[name], np.ndarray) else column
@@ -223,7 +163,7 @@ class LLMJudge(RemoteVerifier, frozen=True):
         for row in range(len(samples)):
             try:
                 text = template.render({name: column[row] for name, column in columns.items()})
-            except (TemplateError, TypeError, ValueError) as e:
+            except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as e:
                 raise DataError(f"the rubric does not fit the samples ({e})", got=", ".join(samples)) from e
             images = [_data_url(samples, name, row, self._levels()) for name in self.images or ()]
             shown = [{"type": "image_url", "image_url": {"url": url}} for url in images]
@@ -252,37 +192,17 @@ class LLMJudge(RemoteVerifier, frozen=True):
     def _wanted(self) -> tuple[str, ...]:
         return ("score", "decision") if self.asks == "both" else (self.asks,)
 
-    def _replies(self, bodies: dict[str, bytes]) -> dict[str, Reply | Failure]:
-        if self.cache is None:
-            return self._ask(f"{self.url}/chat/completions", bodies, lambda _, content: _reply(content))
-        with closing(Cache(self.cache)) as cache:
-            known = {key: reply for key in bodies if (reply := cache.get(key)) is not None}
-
-            def read(key: str, content: Any) -> Reply:
-                reply = _reply(content)
-                cache.put(key, self._name(), reply)
-                return reply
-
-            unknown = {key: body for key, body in bodies.items() if key not in known}
-            # What failed is not kept: an outage is no verdict, and the next run shall ask again.
-            return {**known, **self._ask(f"{self.url}/chat/completions", unknown, read)}
-
-    def _name(self) -> str:
-        return f"{self.model} at {self.url}"
-
-    def _cache_key(self, body: bytes, vote: int) -> str:
-        # The URL is part of it: many local servers serve whatever they like under one model name.
-        return hashlib.sha256(b"\0".join([self.url.encode(), str(vote).encode(), body])).hexdigest()
-
     # -- counting votes ----------------------------------------------------------------------------------
 
-    def _vote(self, reply: Reply | Failure) -> OneVerdict:
-        if isinstance(reply, Failure):
+    def _vote(self, reply: Completion | Failure) -> OneVerdict:
+        if reply.reason:
             return OneVerdict.abstention(reply.reason)
+        assert isinstance(reply, Completion)
         try:
-            return read_answer(read_json(reply.content), self._wanted(), self.scale)
+            return read_answer(last_object(reply.text, self._wanted()), self._wanted(), self.scale)
         except Unreadable as e:
-            return OneVerdict.abstention(f"the verdict cannot be read: {e}")
+            cut = "the reply was cut at its greatest length; " if reply.cut else ""
+            return OneVerdict.abstention(f"the verdict cannot be read: {cut}{e}")
 
     def _counted(self, votes: list[OneVerdict]) -> OneVerdict:
         if len(votes) == 1:
@@ -299,26 +219,6 @@ class LLMJudge(RemoteVerifier, frozen=True):
         decision, count = tally[0]
         said = next(vote.reason for vote in voting if vote.decision == decision)
         return OneVerdict(score, decision, f"{count} of {len(votes)} votes: {said}")
-
-
-def _reply(content: Any) -> Reply:
-    """The reply in a chat completion; a refusal is one, too, which no parser will take for a verdict.
-
-    Raises:
-        Unreadable: It is no chat completion.
-    """
-    try:
-        message = content["choices"][0]["message"]
-        text = message.get("content") or message.get("refusal")
-        usage = content.get("usage") or {}
-        tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
-    except (TypeError, KeyError, IndexError, AttributeError, ValueError, OverflowError) as e:
-        raise Unreadable(f"no chat completion ({type(e).__name__}: {e})") from e
-    if not isinstance(text, str):
-        raise Unreadable("a chat completion without text")
-    if not all(0 <= count < 2**40 for count in tokens):
-        raise Unreadable("a chat completion with impossible numbers of tokens")
-    return Reply(sound_text(text), *tokens)
 
 
 def _data_url(samples: Samples, name: str, row: int, levels: int) -> str:

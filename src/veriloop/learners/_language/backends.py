@@ -8,21 +8,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from ...errors import MissingExtraError, VeriloopError
+from ...errors import VeriloopError
 from ...parts import Checked
+from ...remote.completions import Completion
+from ...remote.service import Patience, Service
 
 STARTED_MODEL = "veriloop"
 """What a server that we start calls its model."""
-
-BUSY = {408, 429, 500, 502, 503, 504}
-"""HTTP answers after which the same question may be asked again."""
 
 
 class Transformers(Checked, frozen=True):
@@ -36,18 +34,11 @@ class Transformers(Checked, frozen=True):
     batch_tokens: Annotated[int, Field(gt=0)] = 16_384
 
 
-class Client(Checked, frozen=True):
-    """How to talk to a server with OpenAI's interface.
+class Client(Patience, frozen=True):
+    """How to talk to a server with OpenAI's interface: as `Patience` says, with time to write."""
 
-    Attributes:
-        requests: Prompts that are with the server at a time.
-        timeout: Seconds to wait for one answer.
-        attempts: How often to ask when the server is busy or the connection breaks.
-    """
-
-    requests: Annotated[int, Field(gt=0)] = 32
-    timeout: Annotated[float, Field(gt=0)] = 600
-    attempts: Annotated[int, Field(gt=0)] = 5
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
 
 
 class Started(Client, frozen=True):
@@ -74,19 +65,18 @@ class Started(Client, frozen=True):
     start_timeout: Annotated[float, Field(gt=0)] = 600
 
 
-class Remote(Client, frozen=True):
+class Remote(Client, Service, frozen=True):
     """A server that runs already. Its model writes, whatever is trained here.
 
     Attributes:
-        url: Up to and including the version, such as ``http://localhost:8000/v1``.
         model: What the server calls its model.
-        key_variable: The environment variable that holds the key, if the server wants one.
+
+    The other fields are those of `Service`; ``url`` goes up to and including the version, such as
+    ``http://localhost:8000/v1``.
     """
 
     kind: Literal["openai"] = "openai"
-    url: str
     model: str
-    key_variable: str = "OPENAI_API_KEY"
 
 
 class Decoding(Checked, frozen=True):
@@ -107,65 +97,27 @@ class Decoding(Checked, frozen=True):
 
 def ask(
     server: Remote, prompts: Sequence[str], chat: bool, decoding: Decoding, rng: np.random.Generator
-) -> list[str]:
+) -> list[Completion]:
     """A completion of each prompt by a running server, each with a seed of its own drawn from ``rng``.
 
-    Whether equal seeds give equal texts is the server's affair.
+    Whether equal seeds give equal texts is the server's affair. A prompt that the server answers without a
+    text, or refuses, has an empty one with the reason.
 
     Raises:
-        VeriloopError: The server cannot be reached, refuses, or answers something else.
+        VeriloopError: The server cannot be reached, refuses for good, gives no answer to a prompt for now, or
+            answers nothing but replies without text.
     """
-    try:
-        import httpx
-    except ModuleNotFoundError as e:
-        raise MissingExtraError.of("httpx", "llm") from e
+    # Not before it is needed: most models write in our own process.
+    from ...remote.writing import write
+
+    settings = {
+        "model": server.model,
+        "max_tokens": decoding.max_new_tokens,
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
+    }
     seeds = rng.integers(2**31, size=len(prompts)).tolist()
-    key = os.environ.get(server.key_variable)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    path = "chat/completions" if chat else "completions"
-    url = f"{server.url.rstrip('/')}/{path}"
-
-    def one(prompt: str, seed: int) -> str:
-        question: dict[str, Any] = {
-            "model": server.model,
-            "max_tokens": decoding.max_new_tokens,
-            "temperature": decoding.temperature,
-            "top_p": decoding.top_p,
-            "seed": seed,
-        }
-        question |= {"messages": [{"role": "user", "content": prompt}]} if chat else {"prompt": prompt}
-        reason: object = "never asked"
-        for attempt in range(1, server.attempts + 1):
-            try:
-                answer = client.post(url, json=question)
-            except httpx.TransportError as e:
-                reason = e
-            else:
-                if answer.is_success:
-                    return _completion(answer, url)
-                reason = f"HTTP {answer.status_code}: {answer.text[:200]}"
-                if answer.status_code not in BUSY:
-                    break
-            if attempt < server.attempts:
-                time.sleep(0.1 * 2**attempt)
-        raise VeriloopError(f"server {url} gave no completion ({reason})", fix="check url, model and key")
-
-    with (
-        httpx.Client(timeout=server.timeout, headers=headers) as client,
-        ThreadPoolExecutor(server.requests) as pool,
-    ):
-        return list(pool.map(one, prompts, seeds))
-
-
-def _completion(answer: Any, url: str) -> str:
-    try:
-        choice = answer.json()["choices"][0]
-        text = choice["message"]["content"] if "message" in choice else choice["text"]
-        return text.strip()
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as e:
-        raise VeriloopError(
-            f"server {url} does not answer as OpenAI's interface does", got=answer.text[:200]
-        ) from e
+    return write(server, server.model, settings, prompts, seeds, chat)
 
 
 @contextlib.contextmanager
@@ -194,7 +146,7 @@ def started(backend: Started, model: Path) -> Iterator[Remote]:
                 words = log.read().decode(errors="replace").strip().split("\n")
                 raise VeriloopError(f"server {' '.join(command)} did not start", got=words[-1])
             fields = {name: getattr(backend, name) for name in Client.model_fields}
-            yield Remote(url=url, model=STARTED_MODEL, key_variable="", **fields)
+            yield Remote(url=url, model=STARTED_MODEL, **fields)
         finally:
             _end(process)
 

@@ -116,12 +116,12 @@ class CausalLMGenerator(Generator):
         formatter, backend = self._formatter, decoding.backend
         chat = formatter.prompt.chat
         if isinstance(backend, Remote):
-            return ask(backend, prompts, chat, decoding, rng)
+            return [c.text for c in ask(backend, prompts, chat, decoding, rng)]
         if isinstance(backend, Started):
             with tempfile.TemporaryDirectory() as folder:
                 models.save(self.language, Path(folder))
                 with started(backend, Path(folder)) as server:
-                    return ask(server, prompts, chat, decoding, rng)
+                    return [c.text for c in ask(server, prompts, chat, decoding, rng)]
         ids = formatter.prompt_ids(prompts)
         stop = models.stop_tokens(self.language)
         written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from veriloop.errors import StorageError
-from veriloop.verifiers._cache import Cache, Reply, Totals
+from veriloop.remote.cache import Cache, Spent, Totals
+from veriloop.remote.completions import Completion
 
 WRITER = """
 import sys
 from pathlib import Path
-from veriloop.verifiers._cache import Cache, Reply
+from veriloop.remote.cache import Cache
+from veriloop.remote.completions import Completion
 cache = Cache(Path(sys.argv[1]))
 for i in range(int(sys.argv[3])):
-    cache.put(f"{sys.argv[2]}-{i}", "m", Reply(f"said {i}", 3, 1))
+    cache.put(f"{sys.argv[2]}-{i}", "m", Completion(f"said {i}", "stop", "", 3, 1))
     print(i, flush=True)
 """
 
@@ -35,7 +37,7 @@ def test_two_writers_and_a_kill_lose_nothing_that_was_put(tmp_path: Path) -> Non
     assert lives.returncode == 0
     put = [int(line) for line in said if line.endswith("\n")]
     cache = Cache(path)
-    assert all(cache.get(f"dies-{i}") == Reply(f"said {i}", 3, 1) for i in put)
+    assert all(cache.get(f"dies-{i}") == Completion(f"said {i}", "stop", "", 3, 1) for i in put)
     assert all(cache.get(f"lives-{i}") is not None for i in range(200))
     # The killed one may have put one more than it could say.
     assert cache.totals("m").replies - len(put) - 200 in {0, 1}
@@ -44,12 +46,17 @@ def test_two_writers_and_a_kill_lose_nothing_that_was_put(tmp_path: Path) -> Non
 
 def test_the_first_reply_stays(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "new" / "cache")
-    cache.put("key", "m", Reply("first", 1, 2))
-    cache.put("key", "m", Reply("second", 3, 4))
-    assert cache.get("key") == Reply("first", 1, 2)
+    cache.put("key", "m", Completion("first", "stop", "", 1, 2))
+    cache.put("key", "m", Completion("second", "length", "", 3, 4))
+    assert cache.get("key") == Completion("first", "stop", "", 1, 2)
     assert cache.get("other") is None
     assert cache.totals("m") == Totals(1, 1, 2)
     assert cache.totals("n") == Totals(0, 0, 0)
+    # Both have cost.
+    assert cache.spent("m") == Spent(0, 4, 6)
+    cache.count_request("m")
+    cache.count_request("n")
+    assert (cache.spent("m"), cache.spent("n")) == (Spent(1, 4, 6), Spent(1))
     cache.close()
 
 

@@ -1,4 +1,4 @@
-"""Replies of a judge, kept on disk: one that was paid for is never asked for again."""
+"""Replies of a language model, kept on disk: one that was paid for is never asked for again."""
 
 import sqlite3
 from collections.abc import Callable
@@ -6,21 +6,26 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CorruptFileError, StorageError
+from .completions import Completion
 
 T = TypeVar("T")
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS replies (
-    key TEXT PRIMARY KEY, model TEXT NOT NULL, content TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS completions (
+    key TEXT PRIMARY KEY, model TEXT NOT NULL, text TEXT NOT NULL, finish TEXT NOT NULL, reason TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spent (
+    model TEXT PRIMARY KEY, requests INTEGER NOT NULL,
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
 
 
-class Reply(NamedTuple):
-    """What a model said, and the tokens that it cost."""
+class Spent(NamedTuple):
+    """On a model: the requests that were sent, answered or not, and the tokens of all replies."""
 
-    content: str
+    requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -48,29 +53,59 @@ class Cache:
         self.path = path
         self._connection = self._or_error(self._opened)
 
-    def get(self, key: str) -> Reply | None:
+    def get(self, key: str) -> Completion | None:
         """The reply under ``key``, if there is one."""
         row = self._or_error(
             lambda: self._connection.execute(
-                "SELECT content, prompt_tokens, completion_tokens FROM replies WHERE key = ?", (key,)
+                "SELECT text, finish, reason, prompt_tokens, completion_tokens"
+                " FROM completions WHERE key = ?",
+                (key,),
             ).fetchone()
         )
-        return Reply(*row) if row else None
+        return Completion(*row) if row else None
 
-    def put(self, key: str, model: str, reply: Reply) -> None:
-        """Keep a reply; the first one stays when another process was faster."""
+    def put(self, key: str, model: str, reply: Completion) -> None:
+        """Keep a reply; the first one stays when another process was faster, but both have cost."""
+
+        def write() -> None:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?)", (key, model, *reply)
+                )
+                self._connection.execute(
+                    "INSERT INTO spent VALUES (?1, 0, ?2, ?3) ON CONFLICT (model) DO UPDATE SET"
+                    " prompt_tokens = prompt_tokens + ?2, completion_tokens = completion_tokens + ?3",
+                    (model, reply.prompt_tokens, reply.completion_tokens),
+                )
+
+        self._or_error(write)
+
+    def count_request(self, model: str) -> None:
+        """Say that a request is sent."""
         self._or_error(
             lambda: self._connection.execute(
-                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?)", (key, model, *reply)
+                "INSERT INTO spent VALUES (?, 1, 0, 0)"
+                " ON CONFLICT (model) DO UPDATE SET requests = requests + 1",
+                (model,),
             )
         )
+
+    def spent(self, model: str) -> Spent:
+        """On ``model``, by all who use this file."""
+        row = self._or_error(
+            lambda: self._connection.execute(
+                "SELECT requests, prompt_tokens, completion_tokens FROM spent WHERE model = ?", (model,)
+            ).fetchone()
+        )
+        return Spent(*row) if row else Spent()
 
     def totals(self, model: str) -> Totals:
         """Of all replies of ``model``."""
         row = self._or_error(
             lambda: self._connection.execute(
                 "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
-                " FROM replies WHERE model = ?",
+                " FROM completions WHERE model = ?",
                 (model,),
             ).fetchone()
         )

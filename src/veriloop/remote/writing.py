@@ -1,0 +1,86 @@
+"""Texts from a server with OpenAI's interface: one for each prompt, as the server wrote it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import VeriloopError
+from .client import Failure, Plain, ask
+from .completions import Completion, body_of, completion_of
+from .service import Service, endpoint
+
+_WORDLESS_AT_MOST = 8
+"""So many replies without a text and none with one, and there will be none."""
+
+
+def write(
+    service: Service,
+    model: str,
+    settings: Mapping[str, Any],
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    chat: bool,
+) -> list[Completion]:
+    """A completion of each prompt.
+
+    Args:
+        service: Whom to ask.
+        model: As the server calls it.
+        settings: Fields of every request.
+        prompts: What is completed.
+        seeds: One for each prompt.
+        chat: Whether prompts are messages of a chat, or the beginnings of texts.
+
+    Returns:
+        As many, in the same order. One without a text, or whose prompt the server refuses, has an empty text
+        and its ``reason``; `Completion.cut` says which have reached the greatest length.
+
+    Raises:
+        ConfigError: The server cannot be reached or refuses for good, or the key is missing.
+        VeriloopError: It does not answer a prompt for now, or no reply at all has a text.
+    """
+    bodies = {
+        row: body_of({**settings, **_prompted(prompt, chat), "seed": seed})
+        for row, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+    }
+
+    def read(row: int, content: Any) -> Completion:
+        completion = completion_of(content)
+        if not completion.reason:
+            talk.known.spoke = True
+        elif not talk.known.spoke:
+            talk.known.wordless += 1
+            if talk.known.wordless >= _WORDLESS_AT_MOST:
+                raise _no_texts(talk.url, completion.reason)
+        return completion
+
+    talk = Plain(endpoint(service.url, "chat/completions" if chat else "completions"), bodies, read, model)
+    replies = ask(service, bodies, talk)
+    completions = [_completion(talk.url, replies[row]) for row in bodies]
+    few = 1 if not talk.known.spoke else _WORDLESS_AT_MOST - 1
+    if len(completions) > few and all(c.reason for c in completions):
+        raise _no_texts(talk.url, completions[0].reason)
+    return completions
+
+
+def _prompted(prompt: str, chat: bool) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": prompt}]} if chat else {"prompt": prompt}
+
+
+def _completion(url: str, reply: Completion | Failure) -> Completion:
+    if isinstance(reply, Completion):
+        return reply
+    if reply.kind == "outage":
+        # No text is not the same as an empty one: what an outage left out must be asked for again.
+        raise VeriloopError(
+            f"{url} gave no completion ({reply.reason})",
+            fix="resume when it is back; finished rounds are safe",
+        )
+    return Completion("", reason=reply.reason)
+
+
+def _no_texts(url: str, reason: str) -> VeriloopError:
+    return VeriloopError(
+        f"no reply of {url} has a text",
+        got=reason,
+        fix="check the model, its filter, and what the prompts ask for",
+    )
