@@ -25,7 +25,8 @@ from torch import Tensor
 
 from veriloop.datasets.digits import Digits
 from veriloop.datasets.idx import MNIST, FashionMNIST, GreyImages
-from veriloop.metrics.features import WEIGHTS, Card, Classifier
+from veriloop.metrics.classifiers import WEIGHTS, Card
+from veriloop.metrics.features import Classifier
 from veriloop.networks import blank, freeze, in_batches, initialise, save_weights
 from veriloop.rng import Address, Stage, torch_generator
 from veriloop.samples import Samples

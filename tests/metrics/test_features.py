@@ -12,15 +12,8 @@ from veriloop.datasets.idx import MNIST, FashionMNIST
 from veriloop.errors import ConfigError, CorruptFileError, DataError
 from veriloop.metrics import features
 from veriloop.metrics.base import Evaluation
-from veriloop.metrics.features import (
-    SHIPPED,
-    WEIGHTS,
-    familiar_classifier,
-    load_card,
-    load_classifier,
-    see,
-    views,
-)
+from veriloop.metrics.classifiers import SHIPPED, WEIGHTS, load_card
+from veriloop.metrics.features import familiar_classifier, load_classifier, see, views
 from veriloop.metrics.frechet import Frechet
 from veriloop.samples import Samples
 from veriloop.schema import Image, Label, Schema

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from veriloop.metrics import prdc as module
+from veriloop.metrics import _balls as module
 from veriloop.metrics.base import Evaluation
 from veriloop.metrics.prdc import PRDC, prdc
 from veriloop.records import Estimate

@@ -12,7 +12,7 @@ from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation
-from .features import ClassifierMetric, views
+from .classifiers import ClassifierMetric
 from .standard_errors import of_mean, of_stratified_mean
 
 USUAL_CLASSES = 10
@@ -73,6 +73,8 @@ class Accuracy(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The shares; NaN for a class without samples."""
+        from .features import views  # which imports torch
+
         generated, _ = views(evaluation, self.classifier)
         right = generated.predicted == generated.label
         overall = Estimate(

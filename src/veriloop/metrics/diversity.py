@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..quantity import Near, Quantity
 from ..records import Estimate
 from .base import Evaluation
-from .features import ClassifierMetric, views
+from .classifiers import ClassifierMetric
 
 
 class Diversity(ClassifierMetric, frozen=True):
@@ -38,6 +38,8 @@ class Diversity(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""
+        from .features import views  # which imports torch
+
         generated, real = views(evaluation, self.classifier)
         ratios = []
         for c in np.unique(real.label):

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingExtraError
-from ..networks import device, in_batches
 from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Role
@@ -78,9 +76,15 @@ def load_inception(weights: Path | None) -> Any:
             got=f"weights={weights}",
             fix="set weights to the path of weights-inception-2015-12-05-6726825d.pth",
         ) from e
+    from ..networks import device  # which imports torch
+
     return metric.inception.to(device())
 
 
 def _features(grey: NDArray[np.float64], inception: Any) -> NDArray[np.float64]:
+    import torch
+
+    from ..networks import in_batches
+
     rgb = torch.from_numpy(grey.round().astype(np.uint8))[:, None].expand(-1, 3, -1, -1)
     return torch.cat(list(in_batches(inception, rgb, batch=BATCH))).double().numpy()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..quantity import Quantity
 from ..records import Estimate
 from .base import Evaluation
-from .features import ClassifierMetric, views
+from .classifiers import ClassifierMetric
 from .standard_errors import of_stratified_mean
 
 
@@ -40,6 +40,8 @@ class Frechet(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``frechet``; NaN when there are fewer than two samples on either side."""
+        from .features import views  # which imports torch
+
         generated, real = views(evaluation, self.classifier)
         return {"frechet": frechet_distance(real.features, generated.features, generated.label)}
 

@@ -1,26 +1,20 @@
 """Precision, recall, density and coverage: quality and diversity apart, by nearest neighbours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from ..quantity import Quantity
 from ..records import Estimate
 from .base import Evaluation
-from .features import ClassifierMetric, views
+from .classifiers import ClassifierMetric
 from .standard_errors import jackknife_blocks, of_jackknife, of_stratified_mean
 
 BLOCKS = 20
 """Of the jackknife: a standard error from 20 is itself known to about 16 %."""
-ROWS = 256
-"""Rows of the distance matrix held at a time, so that memory does not grow with its area."""
 
 
 class PRDC(ClassifierMetric, frozen=True):
@@ -77,24 +71,10 @@ class PRDC(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The four numbers; NaN when one side has no more than k samples."""
+        from .features import views  # which imports torch
+
         generated, real = views(evaluation, self.classifier)
         return prdc(real.features, generated.features, generated.label, self.k, rng)
-
-
-@dataclass(frozen=True)
-class _Hits:
-    """Who lies in whose ball, for n real and m generated points.
-
-    Attributes:
-        balls: In how many real balls each generated point lies, shape (m,).
-        recalled: Whether each real point lies in some generated ball, shape (1 + blocks, n): with all
-            generated points, then without the balls of each block of them.
-        covered: Whether each real ball holds a generated point, likewise.
-    """
-
-    balls: NDArray[np.int64]
-    recalled: NDArray[np.bool_]
-    covered: NDArray[np.bool_]
 
 
 def prdc(
@@ -115,11 +95,9 @@ def prdc(
     """
     if min(len(real), len(generated)) <= k:
         return {name: Estimate(np.nan, np.nan) for name in PRDC.quantities}
-    # Centring keeps the rounding of squared distances, |x|^2 + |y|^2 - 2xy, near that of their size.
-    centre = real.mean(0)
-    x, y = torch.from_numpy(real - centre), torch.from_numpy(generated - centre)
-    block = torch.from_numpy(jackknife_blocks(stratum, BLOCKS, rng))
-    hits = _hits(x, y, block, k)
+    from ._balls import hits_of  # which imports torch
+
+    hits = hits_of(real, generated, jackknife_blocks(stratum, BLOCKS, rng), BLOCKS, k)
     inside, density = hits.balls > 0, hits.balls / k
     shares = np.stack([hits.recalled.mean(1), hits.covered.mean(1)], 1)
     errors = of_jackknife(shares[1:])
@@ -129,39 +107,3 @@ def prdc(
         "density": Estimate(float(density.mean()), of_stratified_mean(density, stratum)),
         "coverage": Estimate(float(shares[0, 1]), float(errors[1])),
     }
-
-
-def _hits(x: Tensor, y: Tensor, block: Tensor, k: int) -> _Hits:
-    real_radius, radius = _squared_radii(x, k), _squared_radii(y, k)
-    in_block = F.one_hot(block, BLOCKS).float()
-    balls = torch.zeros(len(y), dtype=torch.int64)
-    recalled, covered = (torch.empty(1 + BLOCKS, len(x), dtype=torch.bool) for _ in range(2))
-    for first in range(0, len(x), ROWS):
-        rows = slice(first, first + ROWS)
-        squared = _squared_distances(x[rows], y)
-        in_real = squared <= real_radius[rows, None]
-        balls += in_real.sum(0)
-        covered[:, rows] = _some(in_real, in_block)
-        recalled[:, rows] = _some(squared <= radius, in_block)
-    return _Hits(balls.numpy(), recalled.numpy(), covered.numpy())
-
-
-def _some(hits: Tensor, in_block: Tensor) -> Tensor:
-    """Whether each of n rows has a hit among all m columns, then without each block: (1 + blocks, n)."""
-    count = hits.float() @ in_block
-    total = count.sum(1, keepdim=True)
-    return torch.cat([total, total - count], 1).T > 0
-
-
-def _squared_radii(points: Tensor, k: int) -> Tensor:
-    """Squared distance of each of n points to its k-th nearest other one, shape (n,)."""
-    radii = []
-    for rows in torch.arange(len(points)).split(ROWS):
-        squared = _squared_distances(points[rows], points)
-        squared[torch.arange(len(rows)), rows] = torch.inf
-        radii.append(squared.topk(k, largest=False).values[:, -1])
-    return torch.cat(radii)
-
-
-def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    return (x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T).clamp_(min=0)

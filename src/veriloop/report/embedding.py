@@ -52,7 +52,8 @@ def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None
         generated: Shape (n, height, width).
         real: Shape (m, height, width).
         embedding: ``pixels``, the default: as they are. ``classifier:NAME``: the last hidden layer of a
-            classifier, see `veriloop.metrics.features.ClassifierName`; pixels then are its counts, as uint8.
+            classifier, see `veriloop.metrics.classifiers.ClassifierName`; pixels then are its counts, in
+            uint8.
 
     Raises:
         ConfigError: There is no such embedding or classifier.
@@ -80,7 +81,8 @@ def directions(vectors: NDArray) -> list[str]:
 def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
     """The last hidden layer of a classifier, shape (n, features)."""
     try:
-        from ..metrics.features import SHIPPED, see
+        from ..metrics.classifiers import SHIPPED
+        from ..metrics.features import see
     except ModuleNotFoundError as e:
         raise MissingExtraError.of(str(e.name), "torch") from e
     if classifier not in SHIPPED and not classifier.endswith(".safetensors"):
