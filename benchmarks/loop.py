@@ -131,7 +131,7 @@ def of_a_round(rounds: int = 200, repeats: int = 5) -> None:
 
 
 def _write_a_round(directory: Path) -> None:
-    """As many directories and files as a round of tiny parts leaves, as large, and as safe from a power cut."""
+    """As many directories and files as a round of tiny parts leaves, as large, and as durable."""
     for made in (directory, directory / "generator", directory / "verifier"):
         made.mkdir()
     for name in ("generator/a", "verifier/a", "verifier/b", "kept", "preview", "record"):
