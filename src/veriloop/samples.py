@@ -97,21 +97,31 @@ class Samples(Mapping[str, Column]):
             if len(rows) != len(self):
                 raise DataError("mask of another length", got=len(rows), expected=len(self))
             rows = np.flatnonzero(rows)
-        picked: dict[str, object] = {}
+        picked: dict[str, Column] = {}
         for name, column in self._columns.items():
-            if isinstance(column, np.ndarray) or isinstance(rows, slice):
-                picked[name] = column[rows]
+            if isinstance(column, np.ndarray):
+                taken = column[rows]
+                taken.flags.writeable = False
+                picked[name] = taken
             else:
-                picked[name] = [column[i] for i in rows]
-        return Samples(**picked)
+                picked[name] = column[rows] if isinstance(rows, slice) else [column[i] for i in rows]
+        return _checked(picked)
 
     def with_columns(self, **columns: object) -> "Samples":
         """These samples with columns added or replaced."""
-        return Samples(**{**self._columns, **columns})
+        new = {name: _column(name, column) for name, column in columns.items()}
+        for name, column in new.items():
+            if len(column) != len(self):
+                raise DataError(
+                    "columns of different length", got=f"{name}: {len(column)}", expected=f"{len(self)}"
+                )
+        return _checked({**self._columns, **new})
 
     def only(self, names: Sequence[str]) -> "Samples":
         """These samples with just the columns ``names``, in that order."""
-        return Samples(**{name: self[name] for name in names})
+        if not names:
+            raise DataError("samples without columns", fix="name at least one column")
+        return _checked({name: self[name] for name in names})
 
     def same_as(self, other: "Samples") -> bool:
         """Whether both hold the same columns with the same types and bit-equal values."""
@@ -155,6 +165,14 @@ class Samples(Mapping[str, Column]):
                 f"samples file {path} cannot be read ({e})",
                 fix="delete the round it belongs to from the run folder, or restore the file",
             ) from e
+
+
+def _checked(columns: dict[str, Column]) -> Samples:
+    """Samples of columns that are known to be as they must be: a round makes tens of them."""
+    samples = Samples.__new__(Samples)
+    samples._columns = columns
+    samples._length = len(next(iter(columns.values())))
+    return samples
 
 
 def concat(parts: Sequence[Samples]) -> Samples:

@@ -132,7 +132,7 @@ def gather(
             held.add(chunk, samples, verdicts)
             of_chunk = _reasons(verdicts, verdicts.is_(Decision.ABSTAIN))
             abstentions.update(reason or "no reason given" for reason in of_chunk)
-            if held.has_grown():
+            if held.has_grown() and selection.shortfall():
                 held.keep_only(selection.retained())
             for stage in seconds:
                 seconds[stage] += spent[stage]

@@ -209,7 +209,7 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
         generator, context, data.test, data.test_conditions, address.at(Stage.EVALUATE)
     )
     validation: dict[str, Estimate] = {}
-    if data.validation is not None and len(data.validation):
+    if context.plan.metrics and data.validation is not None and len(data.validation):
         _, validation = _measure(
             generator, context, data.validation, data.validation_conditions, address.at(Stage.VALIDATE)
         )
