@@ -297,7 +297,7 @@ def at(path: str) -> Iterator[None]:
     try:
         yield
     except VeriloopError as e:
-        raise type(e)(f"{path}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from e
+        raise type(e)(f"{path}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from e.__cause__ or e
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))

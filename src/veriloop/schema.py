@@ -238,7 +238,8 @@ class Schema(Mapping[str, ColumnType]):
 
     def described(self) -> str:
         """Such as ``pixels (image), label (label)``."""
-        return ", ".join(f"{name} ({column.role})" for name, column in self.items()) or "no columns"
+        own = {name: column for name, column in self.items() if not name.startswith("_")}  # not the loop's
+        return ", ".join(f"{name} ({column.role})" for name, column in own.items()) or "no columns"
 
 
 def agreed(part: str, setting: str, own: int | None, found: int, column: str) -> int:

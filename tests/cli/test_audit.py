@@ -208,7 +208,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
         "score higher than an accepted one",
     ),
     "an array of a csv file": (("--array", "x"), "cannot be read"),
-    "numbers as texts": (("--text", "a"), "no text in column 'a'"),
+    "numbers as texts": (("--text", "a"), "texts without words to tell them apart"),
     "numbers as images": (("--image", "a"), "column 'a': no images"),
     "an embedding of numbers": (("--features", "a,b", "--embedding", "pixels"), "with --text or --image"),
 }

@@ -30,7 +30,7 @@ def test_as_json(veriloop: Callable[..., Any], run_folder: Path) -> None:
     called = veriloop("calibrate", run_folder, "--round", 1, "--json")
     found = json.loads(called.out)
     assert found["report"] == str(run_folder / "report.html")
-    assert found["calibration"]["good"] == 300
+    assert found["calibration"]["good"] == 600, "both held-out splits"
     assert found["calibration"]["decided_by"] == "chosen"
 
 

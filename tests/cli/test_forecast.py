@@ -27,7 +27,7 @@ def test_for_people(veriloop: Callable[..., Any], tiny_run: Path) -> None:
     assert "verified, gap" in called.out
     assert "round 4" in called.out
     assert "for each verdict" in called.out
-    assert called.out.endswith("Read off the test data.\n")
+    assert called.out.endswith("Read off the validation data.\n")
 
 
 @pytest.mark.parametrize(

@@ -147,13 +147,16 @@ WRONG = {
     ),
     "balance": ({"balance": "x"}, "arms.verified.balance: got 'x'", "(label)"),
     "balance misspelt": ({"balance": "lable"}, "arms.verified.balance", "Did you mean 'label'?"),
-    "data set's error": ({"dataset": {"kind": f"{HERE}:Odd", "what": "error"}}, "dataset failed", "KeyError"),
-    "no schema": ({"dataset": {"kind": f"{HERE}:Odd", "what": "no schema"}}, "dataset: schema()", "dict"),
-    "unknown role": ({"dataset": {"kind": f"{HERE}:Odd", "what": "unknown role"}}, "dataset: x", "picture"),
+    "data set's error": (
+        {"dataset": {"kind": f"{HERE}:Odd", "what": "error"}},
+        "dataset: Odd.schema raised KeyError",
+    ),
+    "no schema": ({"dataset": {"kind": f"{HERE}:Odd", "what": "no schema"}}, "dataset: Odd.schema", "dict"),
+    "unknown role": ({"dataset": {"kind": f"{HERE}:Odd", "what": "unknown role"}}, "dataset: ", "picture"),
     "nothing made": ({"dataset": {"kind": f"{HERE}:Odd", "what": "nothing made"}}, "no column to make"),
     "verifier's error": (
         {"verifier": f"{HERE}:Broken"},
-        "arms.verified.verifier failed: got 'RuntimeError: two lines'",
+        "arms.verified.verifier: Broken.check_ahead raised RuntimeError: two lines",
     ),
     "no such source": ({"metrics": [f"{HERE}:Away"]}, "no such file or folder: no/such/file"),
     "function verifier": (

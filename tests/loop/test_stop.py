@@ -131,7 +131,7 @@ def test_a_rule_on_a_number_without_a_direction_is_refused(tiny_plan):
 
 
 def test_a_metric_of_an_earlier_version_is_told_the_new_word(tiny_plan):
-    with pytest.raises(ContractError, match=r"metric Old does not say what it measures.*quantities ="):
+    with pytest.raises(ContractError, match=r"Old does not declare its quantities.*quantities ="):
         tiny_plan(metrics=[f"{__name__}:Old"])
 
 
@@ -140,8 +140,8 @@ def test_a_metric_of_an_earlier_version_is_told_the_new_word(tiny_plan):
     [
         ('names = ("solved",)', "non-annotated attribute was detected: `names"),
         ('quantities = {"solved": Quantity(better="up")}', "Input should be 'higher'"),
-        ('quantities = ("solved",)', r"got .*solved.*expected quantities = "),
-        ("quantities = {}", r"got '\{\}', expected quantities = "),
+        ('quantities = ("solved",)', r"got .*solved.*expected a class attribute quantities"),
+        ("quantities = {}", r"got '\{\}', expected a class attribute quantities"),
     ],
 )
 def test_a_metric_that_does_not_say_what_it_measures_is_one_line(

@@ -28,10 +28,10 @@ class GuessingGenerator(Generator):
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
         assert condition is not None
         guess = np.where(rng.random(n) < self.skill, condition.array("answer"), rng.integers(100, size=n))
-        return condition.with_columns(summary=[str(g) for g in guess])
+        return condition.with_columns(completion=[str(g) for g in guess])
 
     def cut(self, condition: Samples) -> NDArray[np.bool_]:
-        return np.array([len(text) > len("9 + 9 =") for text in condition.texts("document")])
+        return np.array([len(text) > len("9 + 9 =") for text in condition.texts("question")])
 
     def save(self, directory: Path) -> None:
         (directory / "skill.json").write_text(json.dumps(self.skill))
@@ -47,17 +47,19 @@ class Guessing(Learner, frozen=True):
     generator_type = GuessingGenerator
 
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> GuessingGenerator:
-        right = [int(a) == b for a, b in zip(samples.texts("summary"), samples.array("answer"), strict=True)]
+        right = [
+            int(a) == b for a, b in zip(samples.texts("completion"), samples.array("answer"), strict=True)
+        ]
         return GuessingGenerator(0.9 * float(np.mean(right)) if right else 0.1)
 
 
 # In a file of their own, so that the processes which call them need not import all that is above.
 CHECKS = """
 def nearness(row):
-    return -abs(int(row["summary"]) - row["answer"])
+    return -abs(int(row["completion"]) - row["answer"])
 
 def is_right(row):
-    return int(row["summary"]) == row["answer"]
+    return int(row["completion"]) == row["answer"]
 
 def of_small_numbers(row):
     if row["answer"] > 40:
@@ -74,7 +76,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     rows = [{"name": f"sum {i}", "question": f"{i} + {i} =", "answer": 2 * i} for i in range(30)]
     path = tmp_path / "sums.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    columns = {"id": "name", "document": "question", "summary": None, "keep": ["answer"]}
+    columns = {"id": "name", "prompt": "question", "completion": None, "keep": ["answer"]}
     return {
         "rounds": 2,
         "dataset": {"kind": "text", "files": str(path), "held_out": 10, "columns": columns, "start": 0},
@@ -89,7 +91,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_best_of_four_for_each_prompt(config: dict[str, Any], tmp_path: Path) -> None:
-    plan = plan_from({**config, "balance": "id", "keep_rejected": True})
+    plan = plan_from({**config, "balance": "name", "keep_rejected": True})
     folder = run(plan, tmp_path / "run")
     for round_ in (1, 2):
         kept = folder.kept(round_, "verified")
@@ -97,25 +99,25 @@ def test_best_of_four_for_each_prompt(config: dict[str, Any], tmp_path: Path) ->
         assert record.counts.generated == 80
         others = Samples.load(folder.round_directory(round_, "verified") / "rejected.npz")
         train = plan.dataset.load(plan.seed).train
-        assert sorted(kept.texts("id")) == sorted(train.texts("id")), "one for each prompt"
-        for i, name in enumerate(kept.texts("id")):
+        assert sorted(kept.texts("name")) == sorted(train.texts("name")), "one for each prompt"
+        for i, name in enumerate(kept.texts("name")):
             missed = [
                 abs(int(text) - a)
                 for other, text, a in zip(
-                    others.texts("id"), others.texts("summary"), others.array("answer"), strict=True
+                    others.texts("name"), others.texts("completion"), others.array("answer"), strict=True
                 )
                 if other == name
             ]
             assert len(missed) == 3
-            assert abs(int(kept.texts("summary")[i]) - kept.array("answer")[i]) <= min(missed)
+            assert abs(int(kept.texts("completion")[i]) - kept.array("answer")[i]) <= min(missed)
 
 
 def test_with_fewer_places_than_prompts_each_round_draws_its_prompts(
     config: dict[str, Any], tmp_path: Path
 ) -> None:
-    few = {**config, "balance": "id", "rounds": 3, "schedule": {"kind": "constant", "n": 6}}
+    few = {**config, "balance": "name", "rounds": 3, "schedule": {"kind": "constant", "n": 6}}
     folder = run(plan_from(few), tmp_path / "run")
-    served = [frozenset(folder.kept(k, "verified").texts("id")) for k in (1, 2, 3)]
+    served = [frozenset(folder.kept(k, "verified").texts("name")) for k in (1, 2, 3)]
     assert [len(prompts) for prompts in served] == [6, 6, 6]
     assert len(set(served)) == 3
     generated = [r.counts.generated for r in folder.records() if r.round > 0]
@@ -127,17 +129,17 @@ def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any],
     folder = run(plan, tmp_path / "run")
     test = load_data(plan.dataset, plan.seed).test
     shown = Samples.load(folder.round_directory(1, "verified") / "preview.npz")
-    assert shown["id"] == test["id"], "those that are held out, though the plan asks for 2,000 samples"
+    assert shown["name"] == test["name"], "those that are held out, though the plan asks for 2,000 samples"
     assert Samples.load(folder.path / "real.npz").same_as(test)
     few = run(plan_from({**config, "evaluation_samples": 4}), tmp_path / "few")
     shown = Samples.load(few.round_directory(1, "verified") / "preview.npz")
-    assert shown["id"] == test.texts("id")[:4]
+    assert shown["name"] == test.texts("name")[:4]
 
 
 def test_prompts_that_are_too_long_are_counted_once(config: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_from({**config, "arms": ["verified", "unverified"]})
     told = [event for event in run(plan, tmp_path / "run").events()[0] if isinstance(event, PromptsCut)]
-    prompts = plan.dataset.load(plan.seed).train.texts("document")
+    prompts = plan.dataset.load(plan.seed).train.texts("question")
     long = sum(int(prompt.split()[0]) > 9 for prompt in prompts)
     assert [(event.cut, event.of) for event in told] == [(long, 20)]
     seen = preview(plan).prompts_cut
@@ -146,7 +148,7 @@ def test_prompts_that_are_too_long_are_counted_once(config: dict[str, Any], tmp_
 
 
 def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tmp_path: Path) -> None:
-    config["verifier"] = {**config["verifier"], "columns": ["summary"]}
+    config["verifier"] = {**config["verifier"], "columns": ["completion"]}
     why = r"80 abstained \(most often: KeyError: 'answer'\)"
     with pytest.raises(ExhaustedError, match=f"{why}.*In a new --out, mend the check"):
         run(plan_from({**config, "max_candidates": 80}), tmp_path / "run")
@@ -154,7 +156,7 @@ def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tm
 
 
 CALL = {"kind": "function", "function": "sums:nearness"}
-JUDGE = {"kind": "judge", "url": "http://localhost:1", "model": "m", "rubric": "{{ summary }}"}
+JUDGE = {"kind": "judge", "url": "http://localhost:1", "model": "m", "rubric": "{{ completion }}"}
 MISSING = {**CALL, "function": "sums:missing"}
 MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
     "function": (
@@ -163,9 +165,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
         r"arms\.verified\.verifier: cannot import the function 'sums:missing'",
     ),
     "columns": (
-        {"verifier": {**CALL, "columns": ["summary", "tests"]}},
+        {"verifier": {**CALL, "columns": ["completion", "tests"]}},
         ConfigError,
-        r"arms\.verified\.verifier: columns: got 'tests', expected names among id, document, answer, summary",
+        r"arms\.verified\.verifier: columns: got 'tests', expected names among name, question, completion",
     ),
     "metric": ({"metrics": [MISSING]}, ConfigError, r"metrics\.function: cannot import the function"),
     "in a cutoff": (
@@ -181,17 +183,17 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
     "columns to post": (
         {"verifier": {"kind": "http", "url": "http://localhost:1", "columns": ["story"]}},
         ConfigError,
-        r"arms\.verified\.verifier: columns: got 'story', expected names among id, document, answer, summary",
+        r"arms\.verified\.verifier: columns: got 'story', expected names among name, question, completion",
     ),
     "rubric": (
-        {"verifier": {**JUDGE, "rubric": "Is {{ summary }} right of {{ story }}?"}},
+        {"verifier": {**JUDGE, "rubric": "Is {{ completion }} right of {{ story }}?"}},
         ConfigError,
-        r"arms\.verified\.verifier: columns: got 'story'",
+        r"arms\.verified\.verifier: verifier 'judge': rubric: got 'story'.*completion \(completion\), answer",
     ),
     "image": (
         {"verifier": {**JUDGE, "images": ["pixels"]}},
         ConfigError,
-        r"arms\.verified\.verifier: columns: got 'pixels'",
+        r"arms\.verified\.verifier: verifier 'judge': images: got 'pixels'",
     ),
     "key": (
         {"verifier": {**JUDGE, "key_variable": "NOBODY_SET_THIS"}},
@@ -199,22 +201,30 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
         r"arms\.verified\.verifier: the environment variable NOBODY_SET_THIS holds no key",
     ),
     "reward model": (
-        {"verifier": {"kind": "reward_model", "text": "summary", "model": "/not/a/model"}},
+        {"verifier": {"kind": "reward_model", "model": "/not/a/model"}},
         DataError,
-        r"arms\.verified\.verifier: the model /not/a/model cannot be loaded",
+        r"arms\.verified\.verifier: no folder /not/a/model",
     ),
     "reward model's text": (
-        {"verifier": {"kind": "reward_model", "model": "/not/a/model"}},
+        {"verifier": {"kind": "reward_model", "model": "/not/a/model", "text": "summary"}},
         ConfigError,
-        r"arms\.verified\.verifier: columns: got 'text'",
+        r"arms\.verified\.verifier: verifier 'reward_model': text: got 'summary'",
     ),
     "store": (
         {"verifier": {"kind": "human", "store": "sqlite:////not/a/folder/verdicts.db"}},
         StorageError,
         "verdicts.db",
     ),
-    "reference": ({"verifier": "reference"}, DataError, r"arms\.verified\.verifier: nothing to compare"),
-    "metric's reference": ({"metrics": ["rouge"]}, DataError, r"metrics\.rouge: nothing to compare texts"),
+    "reference": (
+        {"verifier": "reference"},
+        ConfigError,
+        r"verifier: verifier 'reference' needs one column of role",
+    ),
+    "metric's reference": (
+        {"metrics": ["rouge"]},
+        ConfigError,
+        r"metrics\.rouge: metric 'rouge' needs one column of role",
+    ),
 }
 
 
@@ -233,7 +243,7 @@ def test_what_can_be_known_beforehand_is_said_before_anything_is_trained(
 
 
 def test_a_check_may_ask_for_all_that_a_candidate_has(config: dict[str, Any], tmp_path: Path) -> None:
-    columns = ["id", "document", "summary", "answer", "_round"]
+    columns = ["name", "question", "completion", "answer", "_round"]
     run(plan_from({**config, "verifier": {**CALL, "columns": columns}}), tmp_path / "run")
 
 
@@ -260,7 +270,7 @@ def test_right_answers_only(config: dict[str, Any], tmp_path: Path) -> None:
     verifier = {"kind": "function", "function": "sums:is_right", "workers": 2}
     folder = run(plan_from({**config, "verifier": verifier, "acceptance": "accept_all"}), tmp_path / "run")
     kept = folder.kept(2, "verified")
-    assert [int(text) for text in kept.texts("summary")] == kept.array("answer").tolist()
+    assert [int(text) for text in kept.texts("completion")] == kept.array("answer").tolist()
     first, last = (
         GuessingGenerator.load(folder.round_directory(k, "verified") / "generator") for k in (0, 2)
     )

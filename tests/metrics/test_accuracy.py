@@ -28,7 +28,9 @@ def test_shares_by_hand(digits: RealData) -> None:
     for c in range(10):
         p = right[look.label == c].mean()
         assert found[f"accuracy_{c}"].value == p
-        assert found[f"accuracy_{c}"].se == pytest.approx(math.sqrt(p * (1 - p) / (np.sum(look.label == c) - 1)))
+        assert found[f"accuracy_{c}"].se == pytest.approx(
+            math.sqrt(p * (1 - p) / (np.sum(look.label == c) - 1))
+        )
 
 
 def test_wrong_labels_are_found_out(like_real: Evaluation) -> None:
