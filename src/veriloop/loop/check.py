@@ -3,14 +3,18 @@
 from typing import NamedTuple
 
 from ..cards import RunCard
+from ..datasets.base import Dataset
 from ..errors import ConfigError
 from ..parts import Part, at
 from ..schema import Schema
 from . import seam
 from .cards import run_card
-from .data import load_schema
+from .data import load_data, load_schema
 from .plan import Arm, Plan, seen_by_verifiers
 from .sources import sources_of
+
+SMALL = 2**22
+"""Data files of up to this many bytes are read whole by the check."""
 
 
 class CheckedPlan(NamedTuple):
@@ -37,6 +41,8 @@ def checked(plan: Plan) -> CheckedPlan:
     with at("dataset"):
         schema = _schema(plan)
         seam.check_ahead(plan.dataset, schema)
+        if _is_small(plan.dataset):
+            load_data(plan.dataset, plan.seed)
     suited = plan.suited_to(schema)
     for name, path in sources_of(suited).items():
         if not path.exists():
@@ -57,6 +63,12 @@ def _schema(plan: Plan) -> Schema:
     if not schema.made:
         raise ConfigError("no column to make", got=schema.described(), expected="one that is not given")
     return schema
+
+
+def _is_small(dataset: Dataset) -> bool:
+    """Whether its files take no time to read: then a mistake in their last row is found, too."""
+    files = [path for path in dataset.sources().values() if path.is_file()]
+    return bool(files) and sum(path.stat().st_size for path in files) <= SMALL
 
 
 def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> None:
