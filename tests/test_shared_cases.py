@@ -34,8 +34,6 @@ AHEAD = {
     ("generator", "no-message"),
     ("generator", "indent"),
     ("tables", "na, audit"),
-    ("tables", "na, calibrate"),
-    ("tables", "bom"),
     ("tables", "inf"),
     ("scripts-and-rouge", "scores"),
 }
