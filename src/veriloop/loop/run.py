@@ -17,6 +17,7 @@ import numpy as np
 from ..datasets.base import Dataset, RealData
 from ..errors import ConfigError, CorruptFileError, RunFolderError, VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
+from ..executors._retry import told_of_lost_workers
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
@@ -81,7 +82,7 @@ def run(
             folder.check_same_config(plan.config())
         else:
             folder.write_manifest(Manifest(config=plan.config(), seed=plan.seed))
-        with _status(folder, listen):
+        with _status(folder, listen), told_of_lost_workers(_Both(folder.emit, listen)):
             _run_rounds(plan, folder, listen)
     return folder
 
