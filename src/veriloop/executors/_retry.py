@@ -74,7 +74,7 @@ def recomputing(
 
 
 class _Source(Generic[Item]):
-    """Items, and those that were taken and have no result yet. Executors take them in threads of their own."""
+    """Items, and those that were taken and have no result yet. Executors take them in their own threads."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self.items, self.waiting, self.lock = iter(items), deque[Item](), threading.Lock()

@@ -1,6 +1,5 @@
 """One worker as its parent sees it: what it is asked, what it has said, and how it ended."""
 
-import contextlib
 import json
 import math
 import signal
@@ -135,9 +134,9 @@ class Worker:
 
     def release(self) -> None:
         """Let it end, without waiting."""
-        with contextlib.suppress(KeyError):
+        if self._channel.fileno() >= 0:
             self._selector.unregister(self._channel)
-        self._channel.close()
+            self._channel.close()
         self._process.release()
 
     def end(self) -> None:

@@ -20,6 +20,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+TOO_MANY, ENDED = b"m", b"e"
+"""What the parent is told: there were more processes than may be; all have been ended."""
+
 SUBREAPER, DEATH_SIGNAL = 36, 1
 """Of Linux's prctl: whoever is orphaned below us becomes our child; and what we get when our parent ends."""
 
@@ -58,13 +61,16 @@ def main(tether: int, parent: int, grace: float, most: int, rest: list[str]) -> 
             _ask(started, grace)
             break
         if 0 <= most < sum(1 for _ in _below(guard)) - 1:
-            os.write(tether, b"processes")
+            os.write(tether, TOO_MANY)
             break
         select.select([tether, noticed], (), (), 1.0 if most < 0 else 0.1)
         with suppress(BlockingIOError):
             os.set_blocking(noticed, False)
             os.read(noticed, 4096)
-    return _end(started, guard)
+    code = _end(started, guard)
+    with suppress(OSError):
+        os.write(tether, ENDED)
+    return code
 
 
 def _become(guard: int, tether: int, rest: list[str]) -> None:

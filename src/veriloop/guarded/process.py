@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from ._guard import ENDED, TOO_MANY
+
 GUARD = Path(__file__).with_name("_guard.py")
+
+MARK = "VERILOOP_GUARDED"
+"""An environment variable that all under one guard have, and nobody else: by it they are found without it."""
 
 _PATIENCE = 10.0
 """Seconds for the guard itself to end, beside the grace of what it guards."""
@@ -49,6 +55,7 @@ class GuardedProcess:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._grace = grace
+        self._mark, self._heard = os.urandom(8).hex(), b""
         self._tether, theirs = socket.socketpair()
         numbers = [str(theirs.fileno()), str(os.getpid()), str(grace), str(-1 if most is None else most)]
         # A program needs nothing of our environment in the guard; a module is a fork of it, and may.
@@ -61,7 +68,7 @@ class GuardedProcess:
                 stdout=output or subprocess.DEVNULL,
                 stderr=output or subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, **(env or {}), MARK: self._mark},
             )
         except OSError:
             self._tether.close()
@@ -81,14 +88,13 @@ class GuardedProcess:
 
     def had_too_many(self) -> bool:
         """Whether it was ended because it had more processes than ``most``."""
-        self._tether.setblocking(False)
-        with contextlib.suppress(OSError):
-            return self._tether.recv(64) == b"processes"
-        return False
+        self._hear()
+        return TOO_MANY in self._heard
 
     def release(self) -> None:
         """Let it end, without waiting; nothing to do where it has."""
-        self._tether.close()
+        with contextlib.suppress(OSError):
+            self._tether.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
         """End it and all that it has started, and wait until they have."""
@@ -96,3 +102,20 @@ class GuardedProcess:
         if self.wait(self._grace + _PATIENCE) is None:
             self._guard.kill()  # it was stopped, or waits for a process that the kernel does not let go
             self._guard.wait()
+        self._hear()
+        self._tether.close()
+        if ENDED not in self._heard:
+            _sweep(f"{MARK}={self._mark}".encode())
+
+    def _hear(self) -> None:
+        self._tether.setblocking(False)
+        with contextlib.suppress(OSError):
+            self._heard += self._tether.recv(64)
+
+
+def _sweep(mark: bytes) -> None:
+    """End all who have ``mark`` in their environment: those whose guard was itself killed."""
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in place.read_bytes().split(b"\0"):
+                os.kill(int(place.parent.name), signal.SIGKILL)
