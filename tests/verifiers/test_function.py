@@ -39,6 +39,7 @@ def numbers(n: int) -> Samples:
 
 
 def children() -> list[psutil.Process]:
+    """Our workers, and their guards."""
     return [p for p in psutil.Process().children(recursive=True) if "_row_worker" in " ".join(p.cmdline())]
 
 

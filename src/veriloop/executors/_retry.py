@@ -31,7 +31,7 @@ def told_of_lost_workers(listen: Callable[[WorkerLost], None]) -> Iterator[None]
 
 
 def recomputing(
-    start: Callable[[Iterable[Item]], Iterator[Result]], items: Iterable[Item]
+    start: Callable[[Iterable[Item]], Iterator[Result]], items: Iterable[Item], clean_up: Callable[[], None]
 ) -> Iterator[Result]:
     """The results of ``start(items)``, in their order, though its workers may die.
 
@@ -43,6 +43,7 @@ def recomputing(
         start: Begins to compute items on workers that are alive, and gives the results in order. It may take
             items ahead, in threads of its own.
         items: What to compute.
+        clean_up: Called when workers were given up: after a death, an error, or an interruption.
 
     Raises:
         VeriloopError: An item's workers died four times.
@@ -50,7 +51,7 @@ def recomputing(
     source, lost = _Source(items), 0
     while True:
         alone = lost == TRIES
-        taken = _Taken(source, alone)
+        taken, is_whole = _Taken(source, alone), False
         try:
             for result in start(taken):
                 source.waiting.popleft()
@@ -67,10 +68,13 @@ def recomputing(
                 ) from e
             _tell(WorkerLost(what="a worker process died in the middle of its work", try_=lost))
         else:
+            is_whole = True
             if not alone:
                 return
         finally:
             taken.is_closed = True
+            if not is_whole:
+                clean_up()
 
 
 class _Source(Generic[Item]):

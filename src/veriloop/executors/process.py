@@ -6,13 +6,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field
 from typing_extensions import override
 
+from ..guarded.process import end_marked
 from ._retry import recomputing
 from .base import Executor, Item, Result
+
+POOL = "VERILOOP_POOL"
+"""An environment variable of all that the workers of a pool start."""
 
 
 class Process(Executor, frozen=True):
@@ -41,14 +46,21 @@ class Process(Executor, frozen=True):
                 n_jobs=self.workers or os.cpu_count() or 1,
                 return_as="generator",
                 initializer=_die_with,
-                initargs=(os.getpid(),),
+                initargs=(os.getpid(), _pool(os.getpid())),
             )
             return pool(delayed(function)(shared, item) for item in items)  # pyright: ignore[reportReturnType]
 
-        return recomputing(start, items)
+        # A pool that is given up kills its workers with all below them, guards too: then nobody else looks
+        # for what was started in that very moment.
+        return recomputing(start, items, lambda: end_marked(POOL, _pool(os.getpid())))
 
 
-def _die_with(parent: int) -> None:
+@cache
+def _pool(process: int) -> str:
+    return f"{process}-{os.urandom(8).hex()}"
+
+
+def _die_with(parent: int, pool: str) -> None:
     """End this worker soon after its parent is gone, so that a kill -9 leaves nobody writing.
 
     A worker without work would otherwise stay for minutes, holding the pipes of the dead parent open.
@@ -59,6 +71,7 @@ def _die_with(parent: int) -> None:
             time.sleep(0.2)
         os._exit(1)
 
+    os.environ[POOL] = pool
     # Ctrl-C goes to the whole group: one process answers it, with one line.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()

@@ -105,7 +105,7 @@ class GuardedProcess:
         self._hear()
         self._tether.close()
         if ENDED not in self._heard:
-            _sweep(f"{MARK}={self._mark}".encode())
+            end_marked(MARK, self._mark)
 
     def _hear(self) -> None:
         self._tether.setblocking(False)
@@ -113,8 +113,12 @@ class GuardedProcess:
             self._heard += self._tether.recv(64)
 
 
-def _sweep(mark: bytes) -> None:
-    """End all who have ``mark`` in their environment: those whose guard was itself killed."""
+def end_marked(variable: str, value: str) -> None:
+    """End all processes that were started with this environment variable: those whose guards were killed.
+
+    Does nothing where there is no ``/proc``.
+    """
+    mark = f"{variable}={value}".encode()
     for place in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if mark in place.read_bytes().split(b"\0"):

@@ -1,0 +1,126 @@
+"""Pools that break: what was given out stays, the rest is computed again, and not without end."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from veriloop.errors import VeriloopError
+from veriloop.events import EVENT, WorkerLost
+from veriloop.executors._retry import recomputing, told_of_lost_workers
+from veriloop.executors.process import Process
+
+
+class Pool:
+    """Takes two items ahead, and breaks when it computes an item that is told to; counts what it computed."""
+
+    def __init__(self, breaks: dict[int, int]) -> None:
+        self.breaks, self.computed, self.starts, self.cleaned = Counter(breaks), Counter[int](), 0, 0
+
+    def start(self, items: Iterable[int]) -> Iterator[int]:
+        self.starts += 1
+        source, ahead = iter(items), list[int]()
+        while True:
+            while len(ahead) < 3 and (item := next(source, None)) is not None:
+                ahead.append(item)
+            if not ahead:
+                return
+            for item in ahead:
+                if self.breaks[item] > 0:
+                    self.breaks[item] -= 1
+                    raise BrokenExecutor("a worker died")
+            self.computed[ahead[0]] += 1
+            yield ahead.pop(0) * 10
+
+    def clean_up(self) -> None:
+        self.cleaned += 1
+
+    def map(self, items: Iterable[int]) -> Iterator[int]:
+        return recomputing(self.start, items, self.clean_up)
+
+
+@pytest.fixture
+def lost() -> Iterator[list[WorkerLost]]:
+    found: list[WorkerLost] = []
+    with told_of_lost_workers(found.append):
+        yield found
+
+
+@pytest.mark.parametrize("items", [lambda: iter(range(9)), lambda: range(9)])
+@pytest.mark.parametrize("breaks", [{}, {0: 1}, {5: 3}, {8: 2}, {2: 2, 3: 1, 7: 3}])
+def test_results_keep_their_order_and_nothing_given_out_is_computed_again(
+    items: Callable[[], Iterable[int]], breaks: dict[int, int], lost: list[WorkerLost]
+) -> None:
+    pool = Pool(breaks)
+    assert list(pool.map(items())) == [10 * n for n in range(9)]
+    assert set(pool.computed.values()) == {1}
+    assert len(lost) == pool.cleaned == sum(breaks.values())
+
+
+def test_nothing_to_do_is_nothing(lost: list[WorkerLost]) -> None:
+    assert list(Pool({}).map([])) == []
+
+
+def test_an_item_that_kills_each_time_is_an_error_after_three_tries(lost: list[WorkerLost]) -> None:
+    pool = Pool({5: 99})
+    results = pool.map(range(9))
+    assert [next(results) for _ in range(5)] == [0, 10, 20, 30, 40]
+    with pytest.raises(VeriloopError, match="memory is short") as caught:
+        next(results)
+    assert "\n" not in str(caught.value)
+    assert [event.try_ for event in lost][-3:] == [1, 2, 3]
+    assert pool.computed[6] == 0, "alone at last"
+
+
+def test_the_last_try_is_alone() -> None:
+    # Two of these at a time are too much: the pool breaks as soon as it holds a second one.
+    def start(items: Iterable[int]) -> Iterator[int]:
+        taken = list(items)
+        if len(taken) > 1:
+            raise BrokenExecutor
+        yield from taken
+
+    with told_of_lost_workers(lambda event: None):
+        assert list(recomputing(start, range(3), lambda: None)) == [0, 1, 2]
+
+
+def test_other_errors_come_through_and_are_not_tried_again(lost: list[WorkerLost]) -> None:
+    def start(items: Iterable[int]) -> Iterator[int]:
+        for item in items:
+            yield 1 // item
+
+    cleaned: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        list(recomputing(start, [1, 0, 1], lambda: cleaned.append(1)))
+    assert (lost, cleaned) == ([], [1])
+
+
+def test_without_a_listener_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
+    assert list(Pool({0: 1}).map([0])) == [0]
+    assert "trying again (1 of 3)" in caplog.text
+
+
+def test_the_event_is_written_as_its_contract_says() -> None:
+    line = WorkerLost(at=1.0, what="a worker", try_=2).model_dump_json()
+    assert line == '{"at":1.0,"event":"worker_lost","what":"a worker","try":2}'
+    assert EVENT.validate_json(line) == WorkerLost(at=1.0, what="a worker", try_=2)
+
+
+def _die_once(folder: str, item: int) -> int:
+    with Path(folder, str(item)).open("a") as file:
+        file.write("x")
+    if item == 4 and Path(folder, str(item)).stat().st_size == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * item
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path, lost: list[WorkerLost]) -> None:
+    assert list(Process(workers=2).map(_die_once, iter(range(9)), str(tmp_path))) == list(range(0, 18, 2))
+    assert (tmp_path / "4").stat().st_size == 2
+    assert [event.try_ for event in lost] == [1]
+    assert all(p.is_running() for p in psutil.Process().children())
