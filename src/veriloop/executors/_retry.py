@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -31,7 +30,10 @@ def told_of_lost_workers(listen: Callable[[WorkerLost], None]) -> Iterator[None]
 
 
 def recomputing(
-    start: Callable[[Iterable[Item]], Iterator[Result]], items: Iterable[Item], clean_up: Callable[[], None]
+    start: Callable[[Iterable[Item]], Iterator[Result]],
+    items: Iterable[Item],
+    died: type[Exception],
+    clean_up: Callable[[], None],
 ) -> Iterator[Result]:
     """The results of ``start(items)``, in their order, though its workers may die.
 
@@ -43,6 +45,7 @@ def recomputing(
         start: Begins to compute items on workers that are alive, and gives the results in order. It may take
             items ahead, in threads of its own.
         items: What to compute.
+        died: What that raises when one of its workers has died.
         clean_up: Called when workers were given up: after a death, an error, or an interruption.
 
     Raises:
@@ -57,7 +60,7 @@ def recomputing(
                 source.waiting.popleft()
                 yield result
                 lost = 0
-        except BrokenExecutor as e:
+        except died as e:
             lost += 1
             if lost > TRIES:
                 raise VeriloopError(

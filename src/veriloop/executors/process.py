@@ -37,6 +37,7 @@ class Process(Executor, frozen=True):
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
         from joblib import Parallel, delayed
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         # A worker whose memory has grown is replaced; ours load data sets, and nothing is lost by it.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
@@ -52,7 +53,7 @@ class Process(Executor, frozen=True):
 
         # A pool that is given up kills its workers with all below them, guards too: then nobody else looks
         # for what was started in that very moment.
-        return recomputing(start, items, lambda: end_marked(POOL, _pool(os.getpid())))
+        return recomputing(start, items, TerminatedWorkerError, lambda: end_marked(POOL, _pool(os.getpid())))
 
 
 @cache
