@@ -212,14 +212,14 @@ def test_more_memory_than_it_may_use_is_an_abstention_that_says_so() -> None:
     verdicts = verify("greedy", numbers(4), memory="500MB", timeout=60)
     needs = "MemoryError: the function needs more than the 500 MB of memory that it may use"
     assert verdicts.reason == ["small", needs, needs, "small"]
-    assert FunctionCheck(function="own_checks:greedy", memory="2GB").memory == 2 * 10**9
+    fields = {"function": "own_checks:greedy", "memory": "2GB"}
+    assert FunctionCheck.model_validate(fields).memory == 2 * 10**9
 
 
 def test_a_limit_of_memory_too_small_to_begin_with_is_a_mistake_of_the_configuration() -> None:
-    with pytest.raises(ValueError, match="memory"):
-        FunctionCheck(function="own_checks:even", memory="2MB")
-    with pytest.raises(ValueError, match="memory"):
-        FunctionCheck(function="own_checks:even", memory="much")
+    for memory in ("2MB", "much"):
+        with pytest.raises(ValueError, match="memory"):
+            FunctionCheck.model_validate({"function": "own_checks:even", "memory": memory})
 
 
 def test_more_processes_than_it_may_start_are_ended_with_it() -> None:

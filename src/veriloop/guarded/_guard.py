@@ -49,8 +49,10 @@ def main(tether: int, parent: int, grace: float, most: int, rest: list[str]) -> 
         finally:
             os._exit(code)
     # What the process speaks over must close with it, so nobody else may hold it.
-    os.closerange(3, tether)
-    os.closerange(tether + 1, 1 << 20)
+    for number in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 (no pathlib here: it costs milliseconds)
+        if number > 2 and number != tether:
+            with suppress(OSError):  # the listing's own
+                os.close(number)
     noticed, notice = os.pipe()
     os.set_blocking(notice, False)
     signal.set_wakeup_fd(notice, warn_on_full_buffer=False)
@@ -133,7 +135,7 @@ def _below(ancestor: int) -> Iterator[int]:
     """The processes that descend from ``ancestor``; none where there is no /proc."""
     parents: dict[int, list[int]] = {}
     with suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208 (no pathlib here: it costs milliseconds)
+        for name in os.listdir("/proc"):  # noqa: PTH208
             if name.isdigit():
                 with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                     # The second field is the program's name, in brackets, and may hold anything.
