@@ -22,10 +22,10 @@ from veriloop.rules.acceptance import TopFraction
 from veriloop.rules.policy import Replace
 from veriloop.samples import Samples
 from veriloop.verdicts import Verdicts
-from veriloop.verifiers.base import Verifier
+from veriloop.verifiers.base import AsConfigured, Verifier
 
 SIDE = 28
-TINY = CVAE(latent_dim=1, channels=(1, 1), kernel=2, epochs=1, batch_size=1000)
+TINY = CVAE(levels=1, classes=10, latent_dim=1, channels=(1, 1), kernel=2, epochs=1, batch_size=1000)
 
 
 class Noise(Generator):
@@ -55,7 +55,7 @@ def round_of(kept: int) -> None:
     """Keep the better half of twice as many candidates, and train on them."""
     conditions = Samples(label=np.arange(1000) % 10)
     gathered = gather(
-        Candidates(Noise(), Dice(), conditions, Address(0), threads=1),
+        Candidates("verified", Noise(), AsConfigured(Dice()), conditions, Address(0), threads=1),
         TopFraction(fraction=0.5).open(quota(kept, conditions, "label"), conditions, "label"),
         balance="label",
         chunk_size=5000,

@@ -33,9 +33,9 @@ def main() -> None:
     data = plan.dataset.load(0)
 
     def by_plain_loop() -> None:
-        for name, arm in arms.items():
+        for arm in arms.values():
             options = {"keep": 2000, "fraction": 0.05, "chunk": plan.chunk_size}
-            for _ in plain.plain_loop(data, plan.learner, arm.verifier, arm=name, rounds=2, **options):
+            for _ in plain.plain_loop(data, plan.learner, arm.verifier, rounds=2, **options):
                 pass
 
     def by_engine(executor) -> None:

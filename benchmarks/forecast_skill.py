@@ -25,12 +25,23 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import truncnorm
 
-from veriloop.advise.direction import better, loss_of
 from veriloop.advise.forecast import forecast
+from veriloop.cards import RunCard
 from veriloop.experiments.figures import round_axis, save_figure
 from veriloop.experiments.results import write_results
+from veriloop.metrics.accuracy import Accuracy
+from veriloop.metrics.diversity import Diversity
+from veriloop.metrics.fid import InceptionFID
+from veriloop.metrics.frechet import Frechet
+from veriloop.metrics.loss import Loss
+from veriloop.metrics.nelbo import NELBO
+from veriloop.metrics.parameter_error import ParameterError
+from veriloop.metrics.prdc import PRDC
+from veriloop.metrics.rouge import Rouge
+from veriloop.metrics.text_diversity import TextDiversity
+from veriloop.metrics.text_form import TextForm
+from veriloop.quantity import Quantity
 from veriloop.records import Counts, Estimate, RoundRecord
-from veriloop.report.names import headline, whole
 from veriloop.theory import LinearSystem, best_round, classify, trajectory, transfer_map
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +50,22 @@ RESULTS = {
     "MNIST": ["mnist-small.json", "mnist-cpu.json"],
     "language": ["xsum-cpu.json"],
 }
+# Results hold records, and no cards. Those that stand for a model's quality come first.
+CARDS = RunCard(
+    quantities={
+        **Frechet.quantities,
+        **InceptionFID.quantities,
+        **Rouge.quantities,
+        **Accuracy().quantities,
+        **Diversity.quantities,
+        **Loss.quantities,
+        **NELBO.quantities,
+        **ParameterError.quantities,
+        **PRDC.quantities,
+        **TextDiversity.quantities,
+        **TextForm.quantities,
+    }
+)
 SEEN, SYSTEMS, FEWEST_ARMS = 3, 200, 10
 
 
@@ -164,23 +191,29 @@ def read(path: Path) -> list[Chain]:
         Chain(name, records, metric)
         for name, records in chains.items()
         if records[-1].round >= SEEN + 2
-        for metric in whole(list(records[-1].metrics))
+        for metric in CARDS.wholes(list(records[-1].metrics))
         if all(metric in r.metrics and np.isfinite(r.metrics[metric].value) for r in records)
     ]
 
 
 def main_metric(chain: Chain) -> str | None:
-    return headline(list(chain.records[-1].metrics))
+    return CARDS.headline_of(list(chain.records[-1].metrics))
+
+
+def best_of(quantity: Quantity, values: NDArray[np.float64]) -> int:
+    """The round that measured best; 0, as a forecast says, where neither way is better."""
+    return int(np.argmin(quantity.loss(values))) if quantity.better is not None else 0
 
 
 def score(chain: Chain) -> Score:
     """Forecast a chain to its end from what was seen of it."""
     values, last = chain.values, chain.records[-1].round
     seen, rounds = values[: SEEN + 1], np.arange(SEEN + 1)
-    found = forecast(chain.records[: SEEN + 1], chain.metric, ahead=last - SEEN)
+    quantity = CARDS.quantity(chain.metric)
+    found = forecast(chain.records[: SEEN + 1], chain.metric, quantity, ahead=last - SEEN)
     unit = np.ptp(seen) or 1.0
     line = np.polyval(np.polyfit(rounds[-3:], seen[-3:], 1), last)
-    best = chain.truth.best_round if chain.truth else int(np.argmin(loss_of(better(chain.metric))(values)))
+    best = chain.truth.best_round if chain.truth else best_of(quantity, values)
     end = found.next[-1]
     plateau = found.plateau if chain.truth else None
     return Score(
@@ -236,7 +269,8 @@ def draw(chains: list[Chain], path: Path) -> None:
     figure = Figure(figsize=(11.4, 2.9), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
     for panel, chain in zip(panels, shown, strict=True):
-        coming = forecast(chain.records[: SEEN + 1], chain.metric, ahead=chain.records[-1].round - SEEN).next
+        quantity, ahead = CARDS.quantity(chain.metric), chain.records[-1].round - SEEN
+        coming = forecast(chain.records[: SEEN + 1], chain.metric, quantity, ahead=ahead).next
         at = [c.round for c in coming]
         panel.fill_between(at, [c.low for c in coming], [c.high for c in coming], color="#2f80c8", alpha=0.15)
         panel.plot(at, [c.value for c in coming], color="#2f80c8", label="forecast and 95 % interval")

@@ -19,7 +19,7 @@ import numpy as np
 from veriloop.experiments.results import write_results
 from veriloop.samples import Samples
 from veriloop.verdicts import Decision
-from veriloop.verifiers.judge import Judge
+from veriloop.verifiers.llm_judge import LLMJudge
 
 ROOT = Path(__file__).parents[1]
 SERVER = ROOT / "tests" / "verifiers" / "misbehaving_server.py"
@@ -35,7 +35,7 @@ def main() -> int:
     ):
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        one = Judge(url=f"{url}/v1", model="m", rubric="{{ text }}", concurrency=1)
+        one = LLMJudge(url=f"{url}/v1", model="m", rubric="{{ text }}", concurrency=1)
         many = one.model_copy(update={"concurrency": AT_ONCE, "cache": Path(scratch) / "cache.sqlite"})
         rates = {"one at a time": rate(one, FEW), f"{AT_ONCE} at a time": rate(many, MANY)}
         asked = requests(url)
@@ -66,7 +66,7 @@ def requests(url: str) -> int:
     return httpx.get(url).json()["requests"]
 
 
-def rate(judge: Judge, n: int) -> float:
+def rate(judge: LLMJudge, n: int) -> float:
     """Verdicts per second on ``n`` samples, all of which must get one."""
     samples = Samples(text=[f"sample {i}" for i in range(n)])
     began = time.perf_counter()

@@ -32,11 +32,13 @@ from veriloop.learners._language.backends import Decoding
 from veriloop.learners._language.decoding import write
 from veriloop.learners._language.models import Language
 from veriloop.learners._language.prompts import Formatter, Prompt
-from veriloop.learners._language.training import Row, Training, train
+from veriloop.learners._language.recipe import Training
+from veriloop.learners._language.training import Row, train
 from veriloop.samples import Samples
 from veriloop.testing.language import save_tiny_language
 
-PROMPT, NEW = Prompt(max_tokens=1024), 48
+PROMPT = Prompt(template="Article: {document} Summary:", completion="summary", max_tokens=1024)
+NEW = 48
 LONGEST = PROMPT.max_tokens + NEW
 PAIRS, AT_ONCE = 32, 8
 """Rows in all, and rows of a pass or a batch of the baselines; ours hold as many tokens."""

@@ -43,17 +43,19 @@ from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
 from veriloop.experiments.results import write_results
+from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_network import Architecture, Network
-from veriloop.learners.cvae import CVAE, CVAEGenerator
+from veriloop.learners.cvae import CVAE
 from veriloop.loop.gather import Candidates, gather, quota
 from veriloop.networks import initialise
 from veriloop.rng import Address
 from veriloop.rules.acceptance import TopFraction
 from veriloop.samples import Samples
+from veriloop.verifiers._discriminator_judge import DiscriminatorJudge
 from veriloop.verifiers.discriminator import Discriminator
 
 IMAGES, KEPT, FRACTION = 5000, 8000, 0.1
-PAPER = CVAE(latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
+PAPER = CVAE(levels=1, classes=10, latent_dim=LATENT, channels=CHANNELS, batch_size=BATCH)
 FEW = PAPER.model_copy(update={"epochs": 3})
 QUICK = PAPER.model_copy(
     update={"batch_size": 64, "learning_rate": 3e-3, "averaging": 0.2, "epochs": 12, "patience": None}
@@ -300,13 +302,13 @@ def plain_filter(plain: Plain, judge: nn.Module, wanted: int) -> None:
 
 
 def bench_filter(
-    report: Report, baseline: Baseline, judge: Discriminator, generator: CVAEGenerator, real: Samples
+    report: Report, baseline: Baseline, judge: DiscriminatorJudge, generator: CVAEGenerator, real: Samples
 ) -> None:
     conditions = Samples(label=np.arange(1000) % 10)
 
     def ours(executor: Serial | Process, generator: CVAEGenerator) -> None:
         gather(
-            Candidates(generator, judge, conditions, Address(0), threads=1),
+            Candidates("verified", generator, judge, conditions, Address(0), threads=1),
             TopFraction(fraction=FRACTION).open(quota(KEPT, conditions, "label"), real, "label"),
             balance="label",
             chunk_size=10_000,
@@ -354,9 +356,10 @@ def main() -> int:
     load, began, report = os.getloadavg()[0], time.perf_counter(), Report()
     report.line("load of the machine at the start", load)
     start = PAPER.model_copy(update={"epochs": 1}).fit(train, None, np.random.default_rng(0))
-    judge = Discriminator(epochs=1).update(start, train, np.random.default_rng(0))
-    assert judge._network is not None
-    baseline = measure_baseline(train, test, judge._network, arguments.epochs)
+    verifier = Discriminator(epochs=1).suited_to(MNIST().schema())
+    judge = verifier.fit(None, start, train, np.random.default_rng(0))
+    assert isinstance(judge, DiscriminatorJudge)
+    baseline = measure_baseline(train, test, judge.network, arguments.epochs)
     keep_freed_memory()
     generator = bench_quality(report, baseline, train, test)
     bench_throughput(report, baseline, train)

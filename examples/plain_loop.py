@@ -4,18 +4,16 @@
 
 The engine behind `veriloop run` adds chunks, processes, resume and records, and gives the same bits:
 tests/loop/test_plain_loop.py asserts it. Only the random streams come from veriloop.rng, because a stream
-belongs to an address (arm, round, stage, chunk) and not to the order in which code happens to run.
+belongs to an address (round, stage, chunk) and not to the order in which code happens to run.
 """
 
 import numpy as np
 
-from veriloop.rng import Address, Stage
+from veriloop.rng import ARMS, Address, Stage
 from veriloop.samples import Samples, concat
 
 
-def plain_loop(
-    data, learner, verifier, *, arm="verified", seed=0, rounds=3, keep=400, fraction=0.1, chunk=1000
-):
+def plain_loop(data, learner, verifier, *, seed=0, rounds=3, keep=400, fraction=0.1, chunk=1000):
     """Yield (round, model, kept samples): round 0 is the start model, trained on few real samples.
 
     With a verifier, each round keeps the best `fraction` of its candidates within each class; without
@@ -24,10 +22,10 @@ def plain_loop(
     model = learner.fit(data.start, None, Address(seed).at(Stage.FIT).rng())
     yield 0, model, None
 
-    classes = data.conditions["label"]
+    classes, judge = data.conditions["label"], None
     for round_ in range(1, rounds + 1):
-        here = Address(seed, arm, round_)
-        judge = verifier and verifier.update(model, data.train, here.at(Stage.UPDATE).rng())
+        here = Address(seed, ARMS, round_)
+        judge = verifier and verifier.fit(judge, model, data.train, here.at(Stage.UPDATE).rng())
 
         # Generate: ask for the classes in turn, in this round's random order.
         order = here.at(Stage.CONDITION).rng().permutation(len(classes))
@@ -65,7 +63,7 @@ if __name__ == "__main__":
     data = plan.dataset.load(plan.seed)
     for arm in ("verified", "unverified"):
         verifier = plan.arms[arm].verifier
-        for round_, model, _ in plain_loop(data, plan.learner, verifier, arm=arm, keep=2000, fraction=0.05):
+        for round_, model, _ in plain_loop(data, plan.learner, verifier, keep=2000, fraction=0.05):
             labels = Samples(label=np.arange(2000) % 10)
             generated = model.sample(2000, np.random.default_rng(0), labels)
             distance = Frechet().measure(Evaluation(model, generated, data.test), np.random.default_rng(0))

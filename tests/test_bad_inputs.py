@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from veriloop.cli.main import main
-from veriloop.config import plan_from
+from veriloop.config import load_plan, plan_from
 from veriloop.loop import run
 from veriloop.store.folder import RunFolder
 
@@ -94,7 +95,21 @@ SETTINGS = {
     "fraction 2": ({"acceptance": {"kind": "top_fraction", "fraction": 2}}, "less than or equal to 1"),
     "fraction text": ({"acceptance": {"kind": "top_fraction", "fraction": "many"}}, "fraction", "number"),
     "rounds 0": ({"rounds": 0}, "rounds: got '0', expected greater than 0"),
-    "rounds text": ({"rounds": "six"}, "rounds", "six", "integer"),
+    "rounds text": ({"rounds": "six"}, "rounds", "six", "expected a whole number"),
+    "rounds quoted": ({"rounds": "6"}, "rounds", "expected a whole number, without quotes"),
+    "rounds true": ({"rounds": True}, "rounds: got 'true', expected a whole number"),
+    "fraction true": ({"acceptance": {"kind": "top_fraction", "fraction": True}}, "fraction", "a number"),
+    "fraction quoted": (
+        {"acceptance": {"kind": "top_fraction", "fraction": "0.1"}},
+        "acceptance.fraction",
+        "a number, without quotes",
+    ),
+    "threshold of nan": ({"acceptance": {"kind": "threshold", "at": math.nan}}, "at", "a finite number"),
+    "threshold of inf": ({"acceptance": {"kind": "threshold", "at": math.inf}}, "at", "a finite number"),
+    "numbers in a list": ({"schedule": {"kind": "list", "n": [True, 3]}}, "schedule.n.0", "a whole number"),
+    "limit quoted": ({"max_candidates": "90"}, "max_candidates", "a whole number, without quotes"),
+    "true in words": ({"keep_rejected": "yes"}, "keep_rejected", "got '\"yes\"'"),
+    "true as 1": ({"keep_rejected": 1}, "keep_rejected: got '1', expected true or false"),
     "rounds half": ({"rounds": 2.5}, "rounds", "2.5", "integer"),
     "seed": ({"seed": -1}, "seed", "-1", "greater than or equal to 0"),
     "chunk size": ({"chunk_size": 0}, "chunk_size", "greater than 0"),
@@ -106,6 +121,21 @@ SETTINGS = {
     "schedule empty": ({"schedule": {"kind": "list", "n": []}}, "schedule.n", "at least 1"),
     "unknown arm": ({"arms": ["verfied"]}, "arms", "Did you mean 'verified'?"),
     "arms number": ({"arms": 3}, "arms: got '3'"),
+    "arms in a list of mappings": ({"arms": [{"verified": {}}]}, "arms", "[verified, unverified]"),
+    "arms in a list of lists": ({"arms": [["verified"]]}, "arms", "[verified, unverified]"),
+    "an arm twice": ({"arms": ["verified", "verified"]}, "arms: a name twice", "verified"),
+    "a list for a part": ({"learner": [1]}, "learner: no part", "a mapping with a key 'kind'"),
+    "a number for a part": ({"learner": 3}, "learner: no part", "a mapping with a key 'kind'"),
+    "nothing for a part": ({"learner": None}, "learner: no part", "a mapping with a key 'kind'"),
+    "a part for metrics": ({"metrics": "frechet"}, "metrics", "frechet"),
+    "relative module": ({"learner": ".x:y"}, "learner: kind", "got '.x:y'", "the module's full name"),
+    "no module": ({"learner": ":y"}, "learner: kind", "package.module:Class"),
+    "nothing at all": ({"learner": ":"}, "learner: kind", "package.module:Class"),
+    "no class": ({"learner": "os:"}, "learner: kind", "package.module:Class"),
+    "empty package": ({"learner": "a..b:C"}, "learner: kind", "package.module:Class"),
+    "two colons": ({"learner": "a:b:C"}, "learner: kind", "package.module:Class"),
+    "a function as part": ({"learner": "os:system"}, "'os:system' is not one of the veriloop.learners"),
+    "a family as part": ({"learner": "veriloop.learners.base:Learner"}, "base class of its family"),
     "no arms": ({"arms": []}, "arms", "at least 1"),
     "arm with a path": ({"arms": {"../x": {}}}, "arms.../x"),
     "arm called start": ({"arms": {"start": {}}}, "start"),
@@ -133,14 +163,15 @@ SETTINGS = {
     "other family": ({"learner": f"{TINY}:TinyVerifier"}, "not one of the veriloop.learners"),
     "start set too large": ({"dataset": {"kind": "digits", "start": 99_999}}, "99999"),
     "no folder of images": ({"dataset": {"kind": "idx", "path": "/no/such/folder"}}, "/no/such/folder"),
-    "stop without a reason": ({"stop": {"metric": "gap"}}, "stop", "when: missing"),
+    "stop without a reason": ({"stop": {"quantity": "gap"}}, "stop", "when: missing"),
     "stop for an unknown reason": ({"stop": {"when": "bored"}}, "when", "bored", "'budget'"),
-    "stop without a metric": ({"stop": {"when": "plateau"}}, "stop: no metric"),
+    "stop without a quantity": ({"stop": {"when": "plateau"}}, "stop: no quantity"),
+    "stop by the old word": ({"stop": {"when": "plateau", "metric": "gap"}}, "Write quantity: gap"),
     "stop without a budget": ({"stop": {"when": "budget"}}, "stop: no budget", "seconds, or candidates"),
-    "stop by both": ({"stop": {"when": "plateau", "metric": "gap", "seconds": 9}}, "expected when: budget"),
-    "stop by an unmeasured metric": ({"stop": {"when": "plateau", "metric": "fid"}}, "'fid'", "gap"),
+    "stop by both": ({"stop": {"when": "plateau", "quantity": "gap", "seconds": 9}}, "expected when: budget"),
+    "stop by an unmeasured quantity": ({"stop": {"when": "plateau", "quantity": "fid"}}, "'fid'", "gap"),
     "stop without patience": (
-        {"stop": {"when": "reversal", "metric": "gap", "patience": 0}},
+        {"stop": {"when": "reversal", "quantity": "gap", "patience": 0}},
         "stop.patience",
         "greater than 0",
     ),
@@ -168,7 +199,41 @@ def test_settings(case, veriloop, config, tmp_path):
     assert case in FOUND_LATE or not out.exists(), "a refused configuration must leave nothing"
 
 
+MODULES = {
+    "syntax": ("def broken(:", "SyntaxError"),
+    "error": ("1 / 0", "ZeroDivisionError"),
+    "exit": ("import sys; sys.exit(3)", "SystemExit"),
+    "no such package": ("import no_such_package", "no_such_package"),
+    "attribute": ("import os; os.nothing", "AttributeError"),
+    "incomplete": (
+        "from veriloop.learners.base import Learner\nclass Mine(Learner, frozen=True): pass",
+        "no method fit",
+    ),
+    "own check": (
+        "from veriloop.testing.tiny import TinyLearner\n"
+        "from pydantic import model_validator\n"
+        "class Mine(TinyLearner, frozen=True):\n"
+        "    @model_validator(mode='after')\n"
+        "    def _no(self): return {}['x']",
+        "KeyError",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MODULES)
+def test_modules_that_cannot_be_imported(case, veriloop, config, tmp_path, monkeypatch):
+    content, fragment = MODULES[case]
+    name = f"mine_{case.replace(' ', '_')}"
+    (tmp_path / f"{name}.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    _assert_refused(veriloop("validate", config(learner=f"{name}:Mine")), "learner", fragment)
+
+
 FILES = {
+    "key twice": (b"rounds: 1\nrounds: 2", "line 2", "key 'rounds' stands here and in line 1"),
+    "key no text": (b"1: 2", "line 1", "put it in quotes"),
+    "an alias bomb": (b"a: &a [1]\nb: &b [*a, *b]", "an alias stands within what it is an alias of"),
+    "large": (b"#" * 1_000_001, "1,000,001 bytes"),
     "missing": (None, "cannot read configuration"),
     "broken": (b"a: [1, 2", "line 1", "not valid YAML"),
     "binary": (b"\x80\x81\x82", "not valid YAML"),
@@ -186,7 +251,22 @@ def test_configuration_files(case, veriloop, tmp_path):
     _assert_refused(veriloop("validate", path), *fragments)
 
 
+def test_a_folder_is_no_configuration(veriloop, tmp_path):
+    _assert_refused(veriloop("validate", tmp_path), "cannot read configuration")
+
+
+def test_an_override_changes_one_place_only(tmp_path):
+    path = tmp_path / "config.yaml"
+    arms = "arms: {a: &a {schedule: {kind: constant, n: 9}}, b: *a}"
+    rest = {key: value for key, value in CONFIG.items() if key != "schedule"}
+    path.write_text(f"{yaml.safe_dump(rest)}{arms}\n")
+    plan = load_plan(path, ["arms.a.schedule.n=4"])
+    assert [arm.schedule and arm.schedule.wanted(1) for arm in plan.arms.values()] == [4, 9]
+
+
 OVERRIDES = {
+    "arms.x={1: {}}": "key 1 is no text",
+    "rounds=1:30": "expected a whole number",
     "rounds": "KEY.KEY=VALUE",
     "=3": "KEY.KEY=VALUE",
     "rounds=[1": "not valid YAML",
@@ -365,11 +445,19 @@ def test_image_files(case, veriloop, config, tmp_path):
 
 TEXT = {
     "broken line": ('{"document": "a", "summary": "b"}\n{', {}, "pairs.jsonl, line 2: broken JSON"),
-    "no such column": ('{"article": "a"}', {}, "pairs.jsonl, line 1: no column 'document', 'summary'"),
+    "no such column": (
+        '{"a": "b"}\n' * 9,
+        {"columns": {"prompt": "question"}},
+        "pairs.jsonl: no column 'question'",
+    ),
     "empty text": ('{"document": "a", "summary": ""}', {}, "pairs.jsonl, line 1: column 'summary' is empty"),
-    "prompts only": ('{"document": "a"}', {}, "with summary: null for prompts only"),
-    "prompts to start from": ('{"document": "a"}\n' * 9, {"columns": {"summary": None}}, "Set start: 0"),
-    "column setting": ("", {"columns": {"documnt": "a"}}, "Did you mean 'document'?"),
+    "prompts to start from": (
+        "".join(f'{{"document": "{i}"}}\n' for i in range(20)),
+        {"columns": {"completion": None}},
+        "Set start: 0",
+    ),
+    "column setting": ("", {"columns": {"promt": "a"}}, "Did you mean 'prompt'?"),
+    "an old column setting": ("", {"columns": {"document": "a"}}, "columns.document is now columns.prompt"),
     "held out": ('{"document": "a", "summary": "b"}', {}, "held_out leaves no pairs"),
 }
 
@@ -379,7 +467,9 @@ def test_text_files(case, veriloop, config, tmp_path):
     content, settings, fragment = TEXT[case]
     (tmp_path / "pairs.jsonl").write_text(content)
     dataset = {"kind": "text", "files": str(tmp_path / "pairs.jsonl"), **settings}
-    _assert_refused(veriloop("run", config(dataset=dataset), "--out", tmp_path / "run"), fragment)
+    _assert_refused(
+        veriloop("run", config(dataset=dataset, balance=None), "--out", tmp_path / "run"), fragment
+    )
 
 
 def test_data_that_are_not_there_are_named_with_the_remedy(veriloop, config, tmp_path, monkeypatch):
@@ -456,8 +546,12 @@ MODELS = {
     "not a model": (lambda model: (model / "config.json").write_text("{}"), {}, "cannot be loaded"),
     "an empty folder": (lambda model: (model / "config.json").unlink(), {}, "no file", "config.json"),
     "no folder": (None, {"model": "./nowhere"}, "no model in './nowhere'", "expected a folder with"),
-    "too long a template": (None, {"prompt": {"max_tokens": 3}}, "too long even without its 'document'"),
-    "no such column": (None, {"prompt": {"completion": "reply"}}, "'reply'", "id, document, summary"),
+    "too long a template": (
+        None,
+        {"prompt": {"max_tokens": 3, "template": "What is it, then? {document}"}},
+        "too long even without its 'document'",
+    ),
+    "no such column": (None, {"prompt": {"completion": "reply"}}, "'reply'", "document (prompt), summary"),
     "no hub": (
         None,
         {"model": "somebody/a-model"},

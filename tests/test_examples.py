@@ -9,7 +9,7 @@ import yaml
 
 from veriloop.config import load_plan, plan_from
 from veriloop.loop import run
-from veriloop.loop.run import load_data
+from veriloop.loop.data import load_data
 from veriloop.metrics.features import familiar_classifier
 
 ROOT = Path(__file__).parents[1]

@@ -36,9 +36,8 @@ def main() -> None:
     verifier = plan.arms["verified"].verifier
     assert isinstance(verifier, Discriminator)
     fields = {**verifier.model_dump(), "calibration": 0.1}
-    verifier = (
-        type(verifier).model_validate(fields).update(generator, data.train, here.at(Stage.UPDATE).rng())
-    )
+    suited = Discriminator.model_validate(fields).suited_to(plan.dataset.schema())
+    judge = suited.fit(None, generator, data.train, here.at(Stage.UPDATE).rng())
     rules: dict[str, Acceptance] = {
         "no filter": AcceptAll(),
         "top fraction": TopFraction(fraction=arguments.fraction),
@@ -49,7 +48,14 @@ def main() -> None:
     for name, rule in rules.items():
         gathered = gather(
             # The same address, so the same candidates, for every rule.
-            Candidates(generator, verifier, data.conditions, here, plan.threads),
+            Candidates(
+                "verified",
+                generator,
+                None if rule == AcceptAll() else judge,
+                data.conditions,
+                here,
+                plan.threads,
+            ),
             rule.open(quota(arguments.kept, data.conditions, "label"), data.train, "label"),
             balance="label",
             chunk_size=plan.chunk_size,
@@ -61,7 +67,7 @@ def main() -> None:
         evaluation = Evaluation(generator, gathered.kept, data.test)
         measured = {}
         for metric in plan.metrics:
-            if set(metric.names) & set(SHOWN):
+            if set(metric.quantities) & set(SHOWN):
                 measured |= metric.measure(evaluation, np.random.default_rng(0))
         numbers = [f"{measured[m].value:.3g} ± {measured[m].se:.2g}" for m in SHOWN]
         print(f"| {name} |", " | ".join(numbers), "|", flush=True)

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from veriloop.experiments.figures import round_axis, save_figure
 from veriloop.experiments.studies import Curve, Line
 from veriloop.experiments.study_figures import band_words, draw_curve
-from veriloop.report.names import metric_name
 from veriloop.report.palette import OTHER_ARMS, USUAL_ARMS
 from veriloop.store.folder import RunFolder
 
@@ -29,7 +28,7 @@ def main() -> None:
     parser.add_argument("--title", required=True)
     given = parser.parse_args()
     folder = RunFolder.open(given.run)
-    seed, records = folder.manifest().seed, folder.records()
+    manifest, records = folder.manifest(), folder.records()
     figure = Figure(figsize=(3.8 * len(given.metrics), 3.8), layout="constrained")
     panels = figure.subplots(1, len(given.metrics), squeeze=False)[0]
     for panel, metric in zip(panels, given.metrics, strict=True):
@@ -39,10 +38,12 @@ def main() -> None:
             values, errors = (
                 np.array([[getattr(e, part) for e in chain]], float) for part in ("value", "se")
             )
-            shown = Curve(Line(arm, given.run.name, arm), (seed,), values, errors)
+            shown = Curve(Line(arm, given.run.name, arm), (manifest.seed,), values, errors)
             draw_curve(panel, shown, USUAL_ARMS.get(arm) or next(others), len(chain), bound=False)
-        name = metric_name(metric)
-        panel.set_title(f"{name.title} ({name.hint})" if name.hint else name.title, fontsize=10.5)
+        quantity = manifest.cards.quantity(metric)
+        panel.set_title(
+            f"{quantity.title} ({quantity.remark})" if quantity.remark else quantity.title, fontsize=10.5
+        )
         round_axis(panel)
     figure.suptitle(f"{given.title}; {band_words(1)}", fontsize=11)
     handles, labels = panels[0].get_legend_handles_labels()

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from veriloop.cards import RunCard
 from veriloop.experiments.figures import round_axis, save_figure
 from veriloop.experiments.results import Measured, write_results
 from veriloop.experiments.studies import Curve, Line, interval
 from veriloop.experiments.study_figures import band_words, draw_curve
 from veriloop.records import RoundRecord
-from veriloop.report.names import metric_name
 from veriloop.report.palette import OTHER_ARMS, USUAL_ARMS
 from veriloop.store.folder import RunFolder
 
@@ -39,9 +39,10 @@ TOLD = (*DRAWN, "accuracy", "recall", "coverage", "diversity")
 
 
 class Run(NamedTuple):
-    """A finished run: its seed, and its records."""
+    """A finished run: its seed, what it is, and its records."""
 
     seed: int
+    cards: RunCard
     records: list[RoundRecord]
 
     def chain(self, line: Line) -> list[RoundRecord]:
@@ -54,7 +55,8 @@ Runs = dict[str, list[Run]]
 
 def opened(path: Path) -> Run:
     folder = RunFolder.open(path)
-    return Run(folder.manifest().seed, folder.records())
+    manifest = folder.manifest()
+    return Run(manifest.seed, manifest.cards, folder.records())
 
 
 def curve(runs: Runs, line: Line, metric: str) -> Curve:
@@ -69,8 +71,8 @@ def draw(runs: Runs) -> Figure:
     figure = Figure(figsize=(11.4, 6.2), layout="constrained")
     rows = figure.subplots(len(DRAWN), len(runs["ten"]), sharey="row", squeeze=False)
     for metric, panels in zip(DRAWN, rows, strict=True):
-        name = metric_name(metric)
-        panels[0].set_ylabel(f"{name.title} ({name.hint})")
+        quantity = runs["ten"][0].cards.quantity(metric)
+        panels[0].set_ylabel(f"{quantity.title} ({quantity.remark})")
         for at, panel in enumerate(panels):
             one = {setting: [found[at]] for setting, found in runs.items()}
             for line, style in zip(LINES, STYLES, strict=True):

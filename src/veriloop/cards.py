@@ -1,5 +1,7 @@
 """Cards: what a run says of itself, once, in its manifest. Readers read cards, never the configuration."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +18,7 @@ class ArmCard(BaseModel):
         verified: Whether a verifier judges its candidates.
         verifier: That verifier's kind; None without one.
         last_round: The last round that the plan gives it.
+        verdict_stores: The data bases in which people judge its candidates, as URLs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,6 +27,7 @@ class ArmCard(BaseModel):
     verified: bool = False
     verifier: str | None = None
     last_round: int
+    verdict_stores: tuple[str, ...] = ()
 
 
 class PromptCard(BaseModel):
@@ -67,6 +71,34 @@ class RunCard(BaseModel):
     def rounds(self) -> int:
         """The last round of all arms."""
         return max((arm.last_round for arm in self.arms.values()), default=0)
+
+    @property
+    def bounds(self) -> list[str]:
+        """The arms that are one model of all real data, and no chain of rounds."""
+        return [name for name, arm in self.arms.items() if arm.role == "bound"]
+
+    @property
+    def verdict_stores(self) -> list[str]:
+        """The data bases in which people judge, of all arms."""
+        return list(dict.fromkeys(store for arm in self.arms.values() for store in arm.verdict_stores))
+
+    def quantity(self, name: str) -> Quantity:
+        """What ``name`` means. One that the run does not know has its name for a title, and no direction."""
+        known = self.quantities.get(name, Quantity())
+        return replace(known, title=known.title or name)
+
+    def parts_of(self, whole: str, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that are a part of ``whole``, such as ``accuracy_3`` of ``accuracy``."""
+        return [name for name in names if self.quantity(name).part_of == whole]
+
+    def wholes(self, names: Sequence[str]) -> list[str]:
+        """``names`` without those that are a part of another one of them."""
+        return [name for name in names if self.quantity(name).part_of not in names]
+
+    def headline_of(self, names: Sequence[str]) -> str | None:
+        """The one of ``names`` that stands for a model's quality: the headline, or else the next best."""
+        known = {name: self.quantity(name) for name in (*self.quantities, *names) if name in names}
+        return RunCard(quantities=known).headline
 
     @property
     def headline(self) -> str | None:

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from .errors import ConfigError, VeriloopError
 from .loop.plan import Arm, Plan
 from .parts import did_you_mean
 from .store.folder import RunFolder
+from .yaml_1_2 import read_yaml
 
 ARM_DEFAULTS = tuple(name for name in Arm.model_fields if name != "train_on")
 """Keys that may stand at the top of a configuration, and then hold for every arm that does not set them."""
@@ -22,6 +22,10 @@ USUAL_ARMS: dict[str, dict[str, Any]] = {
     "all_real": {"train_on": "real"},
 }
 """What the three usual arms mean when ``arms`` is a list of names."""
+
+
+LARGEST_FILE = 1_000_000
+"""A configuration has at most so many bytes: what is larger is another file, given by mistake."""
 
 
 def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
@@ -44,7 +48,9 @@ def plan_of(folder: RunFolder) -> Plan:
 
     Raises:
         ConfigError: The manifest's configuration does not fit this version of veriloop.
+        RunFolderError: An earlier version began the run.
     """
+    folder.check_format()
     return _checked(folder.manifest().config)
 
 
@@ -54,6 +60,8 @@ def plan_from(config: Mapping[str, Any]) -> Plan:
     defaults = {key: settings.pop(key) for key in ARM_DEFAULTS if key in settings}
     known = [*Plan.model_fields, *ARM_DEFAULTS]
     for key in settings:
+        if key not in known and key in (words := {**Arm.renamed, **Plan.renamed}):
+            raise ConfigError(f"key {key!r} is of an earlier version", fix=words[key])
         if key not in known:
             raise ConfigError(
                 f"{key}: unknown key",
@@ -66,20 +74,38 @@ def plan_from(config: Mapping[str, Any]) -> Plan:
 
 def _expand_arms(arms: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(arms, Sequence) and not isinstance(arms, str):
-        for name in arms:
-            if name not in USUAL_ARMS:
-                raise ConfigError(
-                    "arms: unknown arm",
-                    got=str(name),
-                    expected=f"one of {', '.join(USUAL_ARMS)}, or a mapping from names to settings",
-                    fix=did_you_mean(str(name), USUAL_ARMS),
-                )
-        arms = {name: USUAL_ARMS[name] for name in arms}
+        arms = _named_arms(arms)
     if not isinstance(arms, Mapping):
         raise ConfigError(
             "arms", got=_shown(arms), expected="a list of names, or a mapping from names to settings"
         )
-    return {str(name): _expand_arm(str(name), own, defaults) for name, own in arms.items()}
+    for name in arms:
+        if not isinstance(name, str):
+            raise ConfigError(
+                "arms: a name", got=_shown(name), expected="a text", fix="put the name in quotes"
+            )
+    return {name: _expand_arm(name, own, defaults) for name, own in arms.items()}
+
+
+def _named_arms(names: Sequence[object]) -> dict[str, dict[str, Any]]:
+    """The usual arms by name, as a mapping of settings that can be changed."""
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigError(
+                "arms",
+                got=_shown(names),
+                expected="a list of names such as [verified, unverified], or a mapping {verified: {}}",
+            )
+        if name not in USUAL_ARMS:
+            raise ConfigError(
+                "arms: unknown arm",
+                got=name,
+                expected=f"one of {', '.join(USUAL_ARMS)}, or a mapping from names to settings",
+                fix=did_you_mean(name, USUAL_ARMS),
+            )
+    if twice := sorted({str(name) for name in names if list(names).count(name) > 1}):
+        raise ConfigError("arms: a name twice", got=", ".join(twice), fix="drop one of them")
+    return {str(name): dict(USUAL_ARMS[str(name)]) for name in names}
 
 
 def _expand_arm(name: str, own: object, defaults: Mapping[str, Any]) -> Any:
@@ -121,14 +147,13 @@ def _as_config_error(error: ValidationError) -> VeriloopError:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_bytes())
+        if (size := path.stat().st_size) > LARGEST_FILE:
+            raise ConfigError(
+                f"configuration {path}", got=f"{size:,} bytes", expected=f"at most {LARGEST_FILE:,} bytes"
+            )
+        content = read_yaml(path.read_bytes(), str(path))
     except OSError as e:
         raise ConfigError(f"cannot read configuration {path}: {e.strerror}", fix="check the path") from e
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        mark = getattr(e, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(e, "problem", None) or "not text"
-        raise ConfigError(f"{path}{where}: not valid YAML ({problem})") from e
     if not isinstance(content, dict):
         raise ConfigError(f"configuration {path}", got=_shown(content), expected="a mapping of settings")
     return content
@@ -140,30 +165,29 @@ def _with_overrides(settings: dict[str, Any], overrides: Sequence[str]) -> dict[
         keys = path.split(".")
         if not equals or not all(keys):
             raise ConfigError("--set", got=override, expected="KEY.KEY=VALUE, such as learner.epochs=20")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as e:
-            raise ConfigError(f"--set {path}: the value is not valid YAML", got=text) from e
-        _set(settings, keys, value, path)
+        _set(settings, keys, read_yaml(text, f"--set {path}"), path)
     return settings
 
 
 def _set(settings: dict[str, Any], keys: Sequence[str], value: Any, path: str) -> None:
     here: Any = settings
     for depth, key in enumerate(keys[:-1]):
-        if isinstance(here.get(key), str):
-            here[key] = {"kind": here[key]}  # `learner: cvae` is short for {kind: cvae}
-        elif isinstance(here.get(key), list) and key == "arms" and depth == 0:
-            here[key] = {name: dict(USUAL_ARMS.get(name, {})) for name in here[key]}
-        here = here.setdefault(key, {})
-        if not isinstance(here, dict):
-            raise ConfigError(f"--set {path}: {key} is not a mapping", got=_shown(here))
+        inner = here.get(key, {})
+        if isinstance(inner, str):
+            inner = {"kind": inner}  # `learner: cvae` is short for {kind: cvae}
+        elif isinstance(inner, list) and key == "arms" and depth == 0:
+            inner = _named_arms(inner)
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {path}: {key} is not a mapping", got=_shown(inner))
+        # A copy, because an alias in the file makes several keys share one mapping.
+        here[key] = dict(inner)
+        here = here[key]
     here[keys[-1]] = value
 
 
 def _shown(value: object) -> str:
     try:
-        text = json.dumps(value)
-    except TypeError:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
         text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -31,12 +31,19 @@ class Fitted(ABC):
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, or of the names and contents of all files below a directory."""
+    """SHA-256 of a file's content, or of the names and contents of all files below a directory.
+
+    Hidden files and folders below it are left out: caches lie there.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     whole = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        name = file.relative_to(path).as_posix().encode()
-        whole.update(len(name).to_bytes(4, "little") + name + bytes.fromhex(digest_of(file)))
+    names = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
+    for name in sorted(name for name in names if not any(step.startswith(".") for step in name.parts)):
+        text = name.as_posix().encode()
+        whole.update(len(text).to_bytes(4, "little") + text + bytes.fromhex(digest_of(names[name])))
     return whole.hexdigest()

@@ -8,31 +8,99 @@ parts are registered like anybody's, or is spelled out as ``package.module:Class
 import difflib
 import hashlib
 import importlib
+import importlib.util
+import inspect
 import json
-from collections.abc import Iterable, Mapping
+import operator
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, LiteralString, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .errors import ConfigError, MissingExtraError, VeriloopError
+from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError
 from .schema import Role, Schema
 
 
-class Checked(BaseModel, frozen=True):
-    """A frozen, strictly checked set of fields; an unknown one is answered with the nearest known one."""
+def _as_written(schema: Any, model: type[BaseModel]) -> Any:
+    """``schema`` with every number and truth value of ``model``'s own fields taken as it is written."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_as_written(inner, model) for inner in schema)
+    if not isinstance(schema, dict) or (schema.get("type") == "model" and schema["cls"] is not model):
+        return schema
+    # A key is a text in JSON, whatever it stands for.
+    kept = {"metadata", "keys_schema"}
+    inner = {key: value if key in kept else _as_written(value, model) for key, value in schema.items()}
+    check = _WRITTEN.get(inner.get("type", ""))
+    return core_schema.no_info_before_validator_function(check, inner) if check else inner  # pyright: ignore[reportArgumentType]
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="constants"
-    )
+
+def _true_or_false(value: object) -> object:
+    if not isinstance(value, bool):
+        raise PydanticCustomError("truth", "true or false")
+    return value
+
+
+def _a_whole_number(value: object) -> object:
+    return _undisguised(value, "a whole number")
+
+
+def _a_number(value: object) -> object:
+    return _undisguised(value, "a number")
+
+
+def _undisguised(value: object, expected: LiteralString) -> object:
+    # Left to itself, pydantic reads true as 1 and "10" as 10.
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", expected)
+    if isinstance(value, str):
+        quoted = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value)
+        raise PydanticCustomError("number", expected + ", without quotes" if quoted else expected)
+    return value
+
+
+_WRITTEN = {"bool": _true_or_false, "int": _a_whole_number, "float": _a_number}
+
+
+class Checked(BaseModel, frozen=True):
+    """A frozen, strictly checked set of fields; an unknown one is answered with the nearest known one.
+
+    A number is a number: neither true nor text stands for one, and it is finite. Only true and
+    false are truth values.
+
+    Class attributes:
+        renamed: Keys of earlier versions, each with what to do now, such as ``{"metric": "use quantity"}``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _as_written(handler(source), cls)
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
             for key in data:
+                if key in cls.renamed and key not in cls.model_fields:
+                    raise ConfigError(f"key {key!r} is of an earlier version", fix=cls.renamed[key])
                 if key not in cls.model_fields and key != "kind":
                     raise ConfigError(
                         f"unknown key {key!r}",
@@ -61,17 +129,23 @@ class Part(Checked, frozen=True):
         """Build a part from ``{kind: ..., fields}``, or from the bare kind when no field is set."""
         if isinstance(data, str):
             data = {"kind": data}
-        if not isinstance(data, Mapping):
+        if isinstance(data, cls):
             return handler(data)
+        known = ", ".join(sorted(_kinds(cls.family)))
+        if not isinstance(data, Mapping):
+            raise ConfigError("no part", got=data, expected=f"a mapping with a key 'kind', one of {known}")
         fields = {k: v for k, v in data.items() if k != "kind"}
-        is_family = "family" in vars(cls)
-        if not is_family:
+        if "family" not in vars(cls):
             return handler(fields)
         if "kind" not in data:
-            raise ConfigError(
-                "no kind given", expected=f"a key 'kind', one of {', '.join(sorted(_kinds(cls.family)))}"
-            )
-        return resolve(cls.family, data["kind"], base=cls).model_validate(fields)  # pyright: ignore[reportReturnType]
+            raise ConfigError("no kind given", expected=f"a key 'kind', one of {known}")
+        own = resolve(cls.family, data["kind"], base=cls)
+        try:
+            return own.model_validate(fields)  # pyright: ignore[reportReturnType]
+        except (ValueError, AssertionError, VeriloopError):
+            raise  # a mistake in a field, which pydantic tells with its path
+        except Exception as e:
+            raise ConfigError(f"{data['kind']!r} cannot be made of its settings", got=_told(e)) from e
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
@@ -137,6 +211,23 @@ def _kinds(family: str) -> dict[str, str]:
     return {e.name: e.value for e in entry_points(group=family)}
 
 
+def registered(part: type[Part]) -> bool:
+    """Whether ``part`` is an entry point of an installed package, and so belongs to a version."""
+    return f"{part.__module__}:{part.__qualname__}" in _kinds(part.family).values()
+
+
+_EXTRAS = {
+    "torch": ("torch", "torchmetrics"),
+    "llm": ("transformers", "trl", "peft", "datasets", "accelerate", "nltk"),
+    "judge": ("httpx", "sniffio"),
+    "web": ("starlette", "uvicorn", "sqlalchemy", "psycopg"),
+    "inception": ("torch_fidelity", "torchvision"),
+    "embeddings": ("sentence_transformers",),
+    "ray": ("ray",),
+}
+"""The modules that each of our extras brings."""
+
+
 def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
     """The class that ``kind`` names in ``family``.
 
@@ -156,22 +247,92 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
             expected=f"one of {', '.join(sorted(known))}, or package.module:Class",
             fix=did_you_mean(kind, known),
         )
+    if not all(word.isidentifier() for word in (*module.split("."), *name.split("."))):
+        raise ConfigError("kind", got=kind, expected="package.module:Class, with the module's full name")
+    found = _import(module, name, kind)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f"{kind!r} is not one of the {family}", expected=f"a subclass of {base.__name__}")
+    if "family" in vars(found):
+        raise ConfigError(f"{kind!r} is the base class of its family", expected="a subclass of it")
+    if inspect.isabstract(found):
+        lacking = ", ".join(sorted(found.__abstractmethods__))
+        raise ConfigError(f"{kind!r} is not complete", got=f"no method {lacking}", expected="all of them")
+    return found
+
+
+def _import(module: str, name: str, asked: str) -> Any:
+    """The object ``name`` of ``module``, which may be inside a class; the user ``asked`` for both."""
     try:
-        found = getattr(importlib.import_module(module), name)
+        return operator.attrgetter(name)(importlib.import_module(module))
     except VeriloopError:
         raise
     except ModuleNotFoundError as e:
-        if target == kind:
-            raise ConfigError(f"cannot import {kind!r} ({e})", fix="check the module's name and path") from e
-        if str(e.name).startswith("veriloop"):
-            raise
-        extra = "llm" if e.name in {"transformers", "trl", "peft", "datasets"} else "torch"
-        raise MissingExtraError.of(str(e.name), extra) from e
+        needed = str(e.name).partition(".")[0]
+        for extra, brought in _EXTRAS.items():
+            if needed in brought:
+                raise MissingExtraError.of(needed, extra) from e
+        raise ConfigError(f"cannot import {asked!r} ({e})", fix="check the module's name and path") from e
     except AttributeError as e:
-        raise ConfigError(f"module {module!r} has no {name!r}", got=kind, expected="module:Class") from e
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise ConfigError(f"{kind!r} is not one of the {family}", expected=f"a subclass of {base.__name__}")
-    return found
+        if module in sys.modules:
+            raise ConfigError(f"module {module!r} has no {name!r}", got=asked, expected="module:name") from e
+        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="mend the module") from e
+    except (Exception, SystemExit) as e:
+        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="mend the module") from e
+
+
+def _told(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    message = message if len(message) <= 300 else f"{message[:297]}..."
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+@contextmanager
+def at(path: str) -> Iterator[None]:
+    """A mistake inside is told with ``path`` before it; what a stranger's part raises becomes one line, too.
+
+    Raises:
+        VeriloopError: As inside.
+        ContractError: Any other error, which is the cause of this one.
+    """
+    try:
+        yield
+    except VeriloopError as e:
+        raise type(e)(f"{path}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from e
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
+    except Exception as e:
+        raise ContractError(f"{path} failed", got=_told(e)) from e
+
+
+def require(extra: str, *modules: str) -> None:
+    """Say at once that optional packages are missing, without the seconds that it takes to import them.
+
+    Raises:
+        MissingExtraError: One of ``modules`` is not installed; ``extra`` brings it.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtraError.of(module, extra)
+
+
+def imported(target: str) -> Any:
+    """A class attribute that is ``module:Class``, imported when it is first looked at.
+
+    So that a configuration can be read, and checked, without the libraries that training needs.
+    """
+    return Imported(target)
+
+
+class Imported:
+    """What `imported` gives: a class that waits to be imported."""
+
+    def __init__(self, target: str) -> None:
+        self._module, _, self._name = target.partition(":")
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return getattr(importlib.import_module(self._module), self._name)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -61,6 +61,18 @@ class Quantity:
         return f"near {self.better.near:g}" if isinstance(self.better, Near) else self.better or ""
 
     @property
+    def hint(self) -> str:
+        """Which way is better, for people: ``lower is better``, ``closer to 1 is better``, or nothing."""
+        if isinstance(self.better, Near):
+            return f"closer to {self.better.near:g} is better"
+        return f"{self.better} is better" if self.better else ""
+
+    @property
+    def remark(self) -> str:
+        """Its unit and its `hint`, as far as there are any: ``nats, lower is better``."""
+        return ", ".join(part for part in (self.unit, self.hint) if part)
+
+    @property
     def loss(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
         """What turns values into numbers of which the lower is better.
 

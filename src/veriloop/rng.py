@@ -1,15 +1,21 @@
 """Addressed randomness: every random stream is looked up by where it is used, never passed along.
 
-A stream's address is (arm, round, stage, chunk) under the run's seed. Two consequences hold everywhere:
+A stream's address is (name, round, stage, chunk) under the run's seed. Two consequences hold everywhere:
 a run killed and resumed draws the same numbers, and it does not matter which process draws them.
+
+All arms of a run draw under one name, `ARMS`: in a round they ask for the same conditions in the same order,
+and their models are given the same noise. So equal settings give equal bits under whatever name, and the
+difference of two arms is not blurred by luck that both could share (common random numbers).
+
 This is the only module that seeds anything.
 """
 
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +24,10 @@ if TYPE_CHECKING:
     import torch
 
 START = "start"
-"""The arm name under which the shared start model is drawn; no arm may be called this."""
+"""The name under which the shared start model is drawn; no arm may be called this."""
+
+ARMS = "all arms"
+"""The name under which the rounds of all arms are drawn. No arm's name has a space."""
 
 
 class Stage(IntEnum):
@@ -33,8 +42,10 @@ class Stage(IntEnum):
     ACCEPT = 6
     POLICY = 7
     EVALUATE = 8
+    VALIDATE = 9
 
 
+@cache
 def name_key(name: str) -> int:
     """A fixed 32-bit number for a name, equal in every process and version (CRC-32 of its UTF-8)."""
     return zlib.crc32(name.encode())
@@ -46,7 +57,8 @@ class Address:
 
     Attributes:
         seed: The run's seed, at least 0.
-        arm: The arm's name; it enters by :func:`name_key`, so other arms do not shift it.
+        arm: `START`, `ARMS`, or any other name that keeps streams apart, such as that of one arm; it enters
+            by :func:`name_key`.
         round: 0 for the start model, then 1, 2, ...
         stage: What the stream is for.
         chunk: Which piece of the stage, such as the index of a chunk of candidates.
@@ -59,8 +71,8 @@ class Address:
     chunk: int = 0
 
     def at(self, stage: Stage, chunk: int = 0) -> "Address":
-        """The address of another stage or chunk of the same arm and round."""
-        return replace(self, stage=stage, chunk=chunk)
+        """The address of another stage or chunk of the same name and round."""
+        return Address(self.seed, self.arm, self.round, stage, chunk)
 
     def rng(self) -> np.random.Generator:
         """A fresh NumPy generator at this address; calling twice gives two equal streams."""

@@ -123,6 +123,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 _COLUMNS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, ColumnType])
 
 TEXT_ROLES: tuple[Role, ...] = ("prompt", "completion", "reference", "messages")
+ANY_TEXT: tuple[Role, ...] = (*TEXT_ROLES, "extra", "id")
+"""The roles of columns that may hold text: a setting may name any of them."""
 
 
 class Schema(Mapping[str, ColumnType]):
@@ -206,9 +208,53 @@ class Schema(Mapping[str, ColumnType]):
             )
         return self[name]
 
+    def pick(
+        self, part: str, setting: str, name: str | None, *roles: Role, also: tuple[Role, ...] = ()
+    ) -> str:
+        """The column that a part's optional ``setting`` means: ``name``, or the one column of ``roles``.
+
+        Args:
+            part: Whose setting, for the error, such as ``verifier 'reference'``.
+            setting: Its name.
+            name: Its value; None leaves it to the roles.
+            roles: Which columns it may be.
+            also: Which others it may be where it is set.
+
+        Raises:
+            ConfigError: There is no such column, it is of another role, or there are several.
+        """
+        if name is not None:
+            self.column(name, f"{part}: {setting}", *roles, *also)
+            return name
+        found = [column for role in roles for column in self.named(role)]
+        if len(found) != 1:
+            raise ConfigError(
+                f"{part} needs one column of role {' or '.join(roles)}",
+                got=f"{', '.join(found) or 'none'} among {self.described()}",
+                expected="data with such a column",
+                fix=f"name the column in {setting}",
+            )
+        return found[0]
+
     def described(self) -> str:
         """Such as ``pixels (image), label (label)``."""
         return ", ".join(f"{name} ({column.role})" for name, column in self.items()) or "no columns"
+
+
+def agreed(part: str, setting: str, own: int | None, found: int, column: str) -> int:
+    """An optional setting as the data have it; ``own`` is its value, None leaves it to the data.
+
+    Raises:
+        ConfigError: It is set, and the data's column ``column`` says otherwise.
+    """
+    if own not in (None, found):
+        raise ConfigError(
+            f"{part}: {setting}",
+            got=own,
+            expected=f"{found}, as the data's column {column!r} has",
+            fix=f"leave {setting} out",
+        )
+    return found
 
 
 def schema_of(samples: Samples, conditions: Samples | None) -> Schema:
@@ -236,8 +282,10 @@ def _looks_like(name: str, column: Column, given: bool) -> Any:
         return Image(
             height=column.shape[1], width=column.shape[2], channels=channels, levels=levels, given=given
         )
+    if column.ndim == 1 and name == "id":
+        return Id(given=given)
     if column.ndim == 1:
         if given and column.dtype.kind in "iu" and len(column) and column.min() >= 0:
             return Label(classes=int(column.max()) + 1)
-        return Id() if name == "id" else Number(given=given)
+        return Number(given=given)
     return Vector(p=max(1, int(np.prod(column.shape[1:]))), given=given)

@@ -23,6 +23,9 @@ class Decision(IntEnum):
     ABSTAIN = 2
 
 
+_LOWEST, _HIGHEST = int(min(Decision)), int(max(Decision))
+
+
 class Verdicts:
     """A score and a decision for each of ``n`` samples.
 
@@ -52,7 +55,7 @@ class Verdicts:
         lengths = {len(self.score), len(self.decision)} | ({len(self.reason)} if self.reason else set())
         if len(lengths) > 1:
             raise ContractError("verdicts of unequal length", got=str(sorted(lengths)), expected="equal")
-        if not np.isin(self.decision, list(Decision)).all():
+        if self.decision.min(initial=_LOWEST) < _LOWEST or self.decision.max(initial=_HIGHEST) > _HIGHEST:
             raise ContractError(
                 "decision of a verdict",
                 got=str(sorted(set(self.decision.tolist()))),
@@ -70,7 +73,7 @@ class Verdicts:
 
     def is_(self, decision: Decision) -> NDArray[np.bool_]:
         """A mask of the samples with this decision."""
-        return self.decision == decision
+        return self.decision == int(decision)
 
     def count(self, decision: Decision) -> int:
         """How many samples have this decision."""

@@ -7,12 +7,26 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from veriloop.advise._curve import DRAWS, draw_curves
-from veriloop.advise.direction import better
-from veriloop.advise.forecast import FEWEST, Forecast, forecast, regime_of
+from veriloop.advise.forecast import FEWEST, Forecast, regime_of
+from veriloop.advise.forecast import forecast as forecast_of
 from veriloop.errors import DomainError
-from veriloop.metrics.parameter_error import ParameterError
+from veriloop.quantity import Near, Quantity
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.theory import LinearSystem, Regime, trajectory
+
+QUANTITIES = {
+    "fid": Quantity(better="lower", low=0),
+    "parameter_error": Quantity(better="lower", low=0),
+    "accuracy": Quantity(better="higher", low=0, high=1),
+    "rouge1": Quantity(better="higher", low=0, high=1),
+    "diversity": Quantity(better=Near(1.0), low=0),
+    "gap": Quantity(better="lower"),
+    "length": Quantity(),
+}
+
+
+def forecast(records: list[RoundRecord], name: str, **options: int) -> Forecast:
+    return forecast_of(records, name, QUANTITIES[name], **options)
 
 
 def chain(values: NDArray | list[float], metric: str = "fid", se: float = 0.0) -> list[RoundRecord]:
@@ -143,11 +157,36 @@ def test_gain_for_what_it_costs() -> None:
     assert forecast(unjudged, "fid").gain_per_verdict is None
 
 
-def test_an_unknown_direction_is_said() -> None:
-    assert "Taken for granted: a lower gap" in forecast(chain([3.0, 2.0, 1.5], "gap"), "gap").verdict
-    assert "Taken" not in forecast(chain([3.0, 2.0, 1.5], "gap"), "gap", direction="higher").verdict
-    assert better(*ParameterError.names) == "lower"
-    assert better("accuracy_3") == better("accuracy") == "higher"
+@pytest.mark.parametrize("rounds", [1, 3, 6])
+def test_without_a_direction_there_are_numbers_and_no_judgement(rounds: int) -> None:
+    """The numbers are those that a direction would have had."""
+    records = chain((20 + 80 * 0.6 ** np.arange(6))[:rounds], "length", se=0.1)
+    found, other = forecast(records, "length"), forecast_of(records, "length", QUANTITIES["gap"])
+    assert (found.next, found.plateau) == (other.next, other.plateau)
+    assert (found.regime, found.probabilities, found.better) == ("unclear", {}, None)
+    assert (found.best_round, found.best_round_so_far, found.gain) == (None, None, None)
+    for word in ("ship round", "the start model", "improv", "worse", "Go on"):
+        assert word not in found.verdict
+
+
+def test_a_strangers_rising_number_improves() -> None:
+    records = chain([0.2, 0.3, 0.4, 0.5], "solved", se=0.002)
+    up, down = (forecast_of(records, "solved", Quantity(better=way)) for way in ("higher", "lower"))
+    assert (up.best_round_so_far, up.regime) == (3, "improving")
+    assert "ship round 3" in up.verdict
+    assert (down.best_round_so_far, down.regime) == (0, "harmful")
+    assert "start model" in down.verdict
+
+
+def test_the_validation_split_is_read_where_there_is_one() -> None:
+    on_test, on_validation = [9.0, 8.0, 7.0, 6.0, 5.0], [9.0, 6.0, 4.5, 3.8, 3.5]
+    records = [
+        r.model_copy(update={"validation": {"fid": Estimate(value, 0.1)}})
+        for r, value in zip(chain(on_test), on_validation, strict=True)
+    ]
+    found, expected = forecast(records, "fid"), forecast(chain(on_validation, se=0.1), "fid")
+    assert (found.split, expected.split) == ("validation", "test")
+    assert found.next == expected.next
 
 
 def test_equal_rounds_give_equal_forecasts() -> None:

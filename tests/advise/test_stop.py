@@ -4,7 +4,17 @@ import pytest
 from pydantic import ValidationError
 
 from veriloop.advise.stop import Stop
+from veriloop.errors import ConfigError
+from veriloop.quantity import Near, Quantity
 from veriloop.records import Counts, Estimate, RoundRecord
+
+QUANTITIES = {
+    "fid": Quantity(better="lower"),
+    "rouge1": Quantity(better="higher"),
+    "diversity": Quantity(better=Near(1.0)),
+    "length": Quantity(),
+    "nelbo": Quantity(better="lower"),
+}
 
 
 def chain(values: list[float], metric: str = "fid", se: float = 0.0) -> list[RoundRecord]:
@@ -23,7 +33,7 @@ def chain(values: list[float], metric: str = "fid", se: float = 0.0) -> list[Rou
 
 def ends_after(rule: Stop, records: list[RoundRecord]) -> int | None:
     """The round after which a run under ``rule`` ends; None if it goes on."""
-    return next((k for k in range(len(records)) if rule.decide(records[: k + 1])), None)
+    return next((k for k in range(len(records)) if rule.decide(records[: k + 1], QUANTITIES)), None)
 
 
 PLATEAU = [9.0, 6.0, 5.0, 4.99, 5.0, 4.98]
@@ -50,27 +60,71 @@ REVERSAL = [9.0, 6.0, 5.0, 5.5, 6.0, 7.0]
 def test_when_a_metric_ends_an_arm(
     rule: dict[str, object], values: list[float], se: float, round_: int | None
 ) -> None:
-    stop = Stop.model_validate({"metric": "fid", **rule})
+    stop = Stop.model_validate({"quantity": "fid", **rule})
     assert ends_after(stop, chain(values, se=se)) == round_
 
 
-def test_higher_is_better_where_it_is() -> None:
-    stop = Stop(when="reversal", metric="rouge1", patience=1)
-    assert ends_after(stop, chain([0.1, 0.2, 0.3, 0.25], "rouge1")) == 3
+@pytest.mark.parametrize(
+    ("values", "plateau", "reversal"),
+    [
+        ([0.2, 0.3, 0.4, 0.5], {"fid": 1, "rouge1": None, "diversity": None}, {"fid": 1}),
+        ([0.5, 0.4, 0.3, 0.2], {"fid": None, "rouge1": 1, "diversity": 1}, {"rouge1": 1, "diversity": 1}),
+        ([0.6, 0.9, 1.2, 1.5], {"fid": 1, "rouge1": None, "diversity": 2}, {"fid": 1, "diversity": 2}),
+        ([1.6, 1.3, 1.1, 1.0], {"fid": None, "rouge1": 1, "diversity": None}, {"rouge1": 1}),
+    ],
+)
+def test_a_rule_takes_the_direction_of_its_quantity(
+    values: list[float], plateau: dict[str, int | None], reversal: dict[str, int | None]
+) -> None:
+    for name in ("fid", "rouge1", "diversity"):
+        records = chain(values, name)
+        rules = {when: Stop(when=when, quantity=name, patience=1) for when in ("plateau", "reversal")}
+        assert ends_after(rules["plateau"], records) == plateau[name], name
+        assert ends_after(rules["reversal"], records) == reversal.get(name), name
+
+
+def test_a_quantity_without_a_direction_decides_nothing_and_is_refused() -> None:
+    stop = Stop(when="plateau", quantity="length")
+    with pytest.raises(ConfigError, match=r"length, of which neither.*fid, rouge1.*better=\"higher\""):
+        stop.decide(chain(PLATEAU, "length"), QUANTITIES)
+    with pytest.raises(ConfigError, match=r"'fyd'.*Did you mean 'fid'"):
+        Stop(when="plateau", quantity="fyd").checked_among(QUANTITIES)
+
+
+def test_the_validation_split_decides_where_there_is_one() -> None:
+    """Measured on test data the arm goes on falling; on validation data it has turned."""
+    records = [
+        r.model_copy(update={"validation": {"fid": Estimate(value, 0.0)}})
+        for r, value in zip(chain([9.0, 8.0, 7.0, 6.0, 5.0]), REVERSAL, strict=False)
+    ]
+    stop = Stop(when="reversal", quantity="fid")
+    assert ends_after(stop, records) == 4
+    decision = stop.decide(records, QUANTITIES)
+    assert decision is not None
+    assert "by fid of validation data (5 there)" in decision.reason
+    assert ends_after(stop, chain([9.0, 8.0, 7.0, 6.0, 5.0])) is None
+
+
+def test_the_old_key_is_answered_with_the_new_word() -> None:
+    with pytest.raises(ValidationError, match=r"expected the key quantity\. Write quantity: fid"):
+        Stop.model_validate({"when": "plateau", "metric": "fid"})
 
 
 def test_missing_numbers_decide_nothing() -> None:
-    stop = Stop(when="plateau", metric="fid", patience=1)
-    assert stop.decide(chain([5.0, math.nan])) is None
-    assert stop.decide(chain([5.0], "nelbo")) is None
-    assert stop.decide([]) is None
+    stop = Stop(when="plateau", quantity="fid", patience=1)
+    assert stop.decide(chain([5.0, math.nan]), QUANTITIES) is None
+    assert stop.decide(chain([5.0], "nelbo"), QUANTITIES) is None
+    assert stop.decide([], QUANTITIES) is None
 
 
 def test_the_evidence_is_the_numbers() -> None:
-    decision = Stop(when="reversal", metric="fid").decide(chain(REVERSAL[:5]))
+    decision = Stop(when="reversal", quantity="fid").decide(chain(REVERSAL[:5]), QUANTITIES)
     assert decision is not None
     assert decision.evidence == {"best_round": 2, "best": 5.0, "round_3": 5.5, "round_4": 6.0}
-    assert decision.reason == "reversal: the last 2 rounds were worse than round 2, by fid (5 there)"
+    assert (
+        decision.reason
+        == "reversal: the last 2 rounds were worse than round 2, by fid of test data (5 there)"
+    )
 
 
 def test_a_budget_is_not_exceeded() -> None:
@@ -79,7 +133,7 @@ def test_a_budget_is_not_exceeded() -> None:
     assert ends_after(Stop(when="budget", seconds=65), records) == 3
     assert ends_after(Stop(when="budget", candidates=5_000), records) == 5
     assert ends_after(Stop(when="budget", seconds=65, candidates=2_000), records) == 2
-    decision = Stop(when="budget", candidates=2_500).decide(records[:3])
+    decision = Stop(when="budget", candidates=2_500).decide(records[:3], {})
     assert decision is not None
     assert decision.evidence == {"spent": 2_000, "last_round": 1_000, "limit": 2_500}
 
@@ -88,8 +142,8 @@ def test_a_budget_is_not_exceeded() -> None:
     ("rule", "message"),
     [
         ({"when": "budget"}, "no budget"),
-        ({"when": "plateau"}, "no metric"),
-        ({"when": "plateau", "metric": "fid", "seconds": 3}, "expected when: budget"),
+        ({"when": "plateau"}, "no quantity"),
+        ({"when": "plateau", "quantity": "fid", "seconds": 3}, "expected when: budget"),
     ],
 )
 def test_an_incomplete_rule_is_refused(rule: dict[str, object], message: str) -> None:

@@ -28,7 +28,7 @@ def test_list(veriloop, tiny_run: Path, tmp_path: Path) -> None:
     good, torn = json.loads(veriloop("list", tmp_path, "--json").out)["runs"]
     assert good["rounds_done"] == {"verified": 3, "unverified": 3, "all_real": 1}
     assert good["status"] == "finished"
-    assert good["result"]["verified"].startswith("gap ")
+    assert good["result"]["verified"].startswith("Gap ")
     assert "manifest.json cannot be read" in torn["error"]
 
 

@@ -22,11 +22,22 @@ def test_as_json(veriloop: Callable[..., Any], tiny_run: Path) -> None:
 
 
 def test_for_people(veriloop: Callable[..., Any], tiny_run: Path) -> None:
-    called = veriloop("forecast", tiny_run, "--better", "lower")
+    called = veriloop("forecast", tiny_run)
     assert called.code == 0, called.err
     assert "verified, gap" in called.out
     assert "round 4" in called.out
     assert "for each verdict" in called.out
+    assert called.out.endswith("Read off the test data.\n")
+
+
+@pytest.mark.parametrize(
+    ("better", "kept"), [("higher", "higher"), ("lower", "lower"), ("0.5", {"near": 0.5})]
+)
+def test_the_direction_can_be_said(
+    better: str, kept: object, veriloop: Callable[..., Any], tiny_run: Path
+) -> None:
+    called = veriloop("forecast", tiny_run, "--better", better, "--json")
+    assert json.loads(called.out)["better"] == kept
 
 
 def test_an_arm_without_rounds_enough(veriloop: Callable[..., Any], tiny_run: Path) -> None:
@@ -40,6 +51,7 @@ def test_an_arm_without_rounds_enough(veriloop: Callable[..., Any], tiny_run: Pa
     [
         (("--arm", "verifed"), "one of verified, unverified, all_real"),
         (("--metric", "fid"), "expected one of gap"),
+        (("--better", "near one"), "expected lower, higher, or a number"),
     ],
 )
 def test_mistakes_end_in_one_line(

@@ -10,6 +10,7 @@ from veriloop.cli.watch import Watch
 from veriloop.events import ArmStopped, Event, Exhausted, Progress, RoundFinished, StageStarted
 from veriloop.records import Counts, RoundRecord
 from veriloop.store.folder import RunFolder
+from veriloop.store.manifest import Manifest
 
 ARMS = {"verified": 3, "unverified": 3, "all_real": 1}
 
@@ -51,6 +52,7 @@ def test_a_line_says_why_the_verifier_abstained(tmp_path: Path) -> None:
         metrics={},
         seconds={},
     )
+    folder.write_manifest(Manifest(config={}, seed=0))
     folder.commit(record, folder.work_directory(1, "verified"))
     assert lines(folder, {}, finished("verified", 1))[0].endswith(
         "; abstained on 20 of 400: took longer than 10 s (12), KeyError: 'answer' (5), other reasons (3)"

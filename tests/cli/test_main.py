@@ -132,7 +132,11 @@ def test_validate(veriloop, config: Path) -> None:
     assert "arms verified, unverified, all_real; 3 rounds; seed 3" in called.out
     checked = json.loads(veriloop("validate", config, "--json").out)
     assert checked["valid"] is True
-    assert checked["config"]["rounds"] == 3
+    assert checked["schema"]["x"] == {"role": "vector", "p": 2, "given": False}
+    assert checked["schema"]["label"] == {"role": "label", "classes": 3, "given": True}
+    arms = {name: (card["role"], card["verified"]) for name, card in checked["cards"]["arms"].items()}
+    assert arms == {"verified": ("chain", True), "unverified": ("chain", False), "all_real": ("bound", False)}
+    assert set(checked) == {"valid", "cards", "schema"}
 
 
 def test_preview_estimates_and_leaves_nothing(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def test_a_run_goes_on_with_imported_verdicts(veriloop, config: Path, tmp_path: Path) -> None:
     store, out, file = f"sqlite:///{tmp_path}/verdicts.db", tmp_path / "run", tmp_path / "tasks.json"
-    settings = [f"verifier={{kind: human, store: '{store}', gold: 0}}", "acceptance=accept_all", "rounds=1"]
+    settings = [f"verifier={{kind: human, store: '{store}', known: 0}}", "acceptance=accept_all", "rounds=1"]
     options = [option for setting in [*settings, "balance=null"] for option in ("--set", setting)]
     assert veriloop("run", config, "--out", out, *options).code == 0
     assert veriloop("verdicts", "export", out, "--to", file).out == f"samples and verdicts: {file}\n"

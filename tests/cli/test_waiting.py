@@ -10,7 +10,7 @@ from veriloop.verifiers.human.desk import Desk
 def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tmp_path: Path) -> None:
     store, out = f"sqlite:///{tmp_path}/verdicts.db", tmp_path / "runs" / "people"
     settings = [
-        f"verifier={{kind: human, store: '{store}', gold: 0}}",
+        f"verifier={{kind: human, store: '{store}', known: 0}}",
         "acceptance=accept_all",
         "balance=null",
     ]

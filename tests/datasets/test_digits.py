@@ -7,15 +7,20 @@ from veriloop.errors import ConfigError
 from veriloop.testing import check_dataset
 
 
-def test_keeps_the_contract() -> None:
+def test_keeps_the_contract(check_schema) -> None:
     check_dataset(Digits())
+    check_schema(Digits())
+    check_schema(Digits(validation=0))
 
 
 def test_splits_have_the_promised_sizes_and_balance() -> None:
-    data = Digits(start=25, test=600).load(0)
-    assert (len(data.start), len(data.train), len(data.test)) == (25, 1197, 600)
+    data = Digits(start=25).load(0)
+    assert data.validation is not None
+    assert [len(data.start), len(data.train), len(data.validation), len(data.test)] == [25, 1197, 300, 300]
     assert set(np.bincount(data.start.array("label"))) == {2, 3}
-    assert set(np.bincount(data.test.array("label"))) == {60}
+    for held_out in (data.validation, data.test):
+        assert set(np.bincount(held_out.array("label"))) == {30}
+    assert data.duplicates == {}
     assert data.test.array("pixels").max() == Digits.levels == 16
     assert data.conditions is not None
     assert data.conditions.array("label").tolist() == list(range(10))
@@ -24,13 +29,28 @@ def test_splits_have_the_promised_sizes_and_balance() -> None:
 def test_the_test_split_is_the_same_for_every_seed_and_smaller_ones_are_part_of_it() -> None:
     data = Digits().load(0)
     assert data.test.same_as(Digits(start=100, train=500).load(7).test)
-    assert Digits(test=100).load(0).test.same_as(data.test.select(slice(100)))
+    smaller = Digits(test=100, validation=0).load(0)
+    assert smaller.test.same_as(data.test.select(slice(100)))
+    assert smaller.validation is not None
+    assert len(smaller.validation) == 0
+    whole = Digits(test=600, validation=0).load(0)
+    assert whole.train.same_as(data.train), "what is held out for whichever purpose is not trained on"
+    assert whole.test.select(slice(300)).same_as(data.test)
+
+
+def test_the_validation_images_do_not_depend_on_how_many_are_tested() -> None:
+    one, other = Digits().load(0).validation, Digits(test=50).load(3).validation
+    assert one is not None
+    assert other is not None
+    assert one.same_as(other)
 
 
 def test_no_image_is_both_trained_on_and_held_out() -> None:
     data = Digits().load(3)
-    rows = [{p.tobytes() for p in part.array("pixels")} for part in (data.train, data.test)]
-    assert not rows[0] & rows[1]
+    assert data.validation is not None
+    parts = (data.train, data.validation, data.test)
+    rows = [{p.tobytes() for p in part.array("pixels")} for part in parts]
+    assert not rows[0] & rows[1] | rows[0] & rows[2] | rows[1] & rows[2]
 
 
 def test_train_caps_and_stays_balanced() -> None:
@@ -44,7 +64,17 @@ def test_a_start_set_larger_than_the_training_set_is_refused() -> None:
         Digits(start=200, train=100).load(0)
 
 
-@pytest.mark.parametrize("field", [{"start": 0}, {"test": 601}, {"test": 3}, {"train": 0}])
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"start": 0},
+        {"test": 601},
+        {"test": 3},
+        {"train": 0},
+        {"validation": 601},
+        {"validation": 1, "test": 600},
+    ],
+)
 def test_impossible_sizes_are_refused(field: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Digits(**field)

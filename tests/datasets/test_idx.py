@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from veriloop.datasets.idx import FILES, MNIST, FashionMNIST, GreyImages, IdxFolder, read_idx
+from veriloop.datasets.idx import MNIST, FashionMNIST, GreyImages, IdxFolder
+from veriloop.datasets.idx_files import FILES, read_idx
 from veriloop.errors import ConfigError, DataError, MissingExtraError
 from veriloop.testing import check_dataset
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 8, 12), np.uint8)
 LABEL = (np.arange(40) % 10).astype(np.uint8)
+HELD = np.random.default_rng(1).integers(0, 256, (40, 8, 12), np.uint8)
+"""The published test images of the folders written here."""
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("VERILOOP_DATA"), reason="needs the real files: set VERILOOP_DATA to their folder"
@@ -29,9 +32,16 @@ def idx(array: NDArray[np.uint8]) -> bytes:
     return header + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
-def write_folder(folder: Path, grey: NDArray[np.uint8] = GREY, label: NDArray[np.uint8] = LABEL) -> Path:
-    for packed, names in zip((True, False), FILES.values(), strict=True):
-        for name, array in zip(names, (grey, label), strict=True):
+def write_folder(
+    folder: Path,
+    grey: NDArray[np.uint8] = GREY,
+    label: NDArray[np.uint8] = LABEL,
+    held: NDArray[np.uint8] = HELD,
+    held_label: NDArray[np.uint8] = LABEL,
+) -> Path:
+    splits = ((grey, label), (held, held_label))
+    for packed, names, split in zip((True, False), FILES.values(), splits, strict=True):
+        for name, array in zip(names, split, strict=True):
             content = idx(array)
             path = folder / (f"{name}.gz" if packed else name)
             path.write_bytes(gzip.compress(content) if packed else content)
@@ -101,8 +111,72 @@ def test_a_flipped_byte_in_a_packed_file_never_goes_unnoticed_as_another_error(
         assert np.array_equal(read_idx(path, 3), GREY)
 
 
-def test_a_folder_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
-    check_dataset(IdxFolder(path=write_folder(tmp_path), start=20))
+def test_a_folder_of_ones_own_keeps_the_contract(tmp_path: Path, check_schema) -> None:
+    dataset = IdxFolder(path=write_folder(tmp_path), start=20)
+    check_dataset(dataset)
+    check_schema(dataset)
+    column = dataset.schema()["pixels"]
+    assert (column.height, column.width, column.levels) == (8, 12, 1)
+
+
+def test_the_published_test_images_are_halved_alike_for_every_seed(tmp_path: Path) -> None:
+    dataset = IdxFolder(path=write_folder(tmp_path), start=20, binarize="threshold")
+    one, other = dataset.load(0), dataset.load(1)
+    assert one.validation is not None
+    assert other.validation is not None
+    assert one.test.same_as(other.test)
+    assert one.validation.same_as(other.validation)
+    assert set(np.bincount(one.validation.array("label"))) == set(np.bincount(one.test.array("label"))) == {2}
+    smaller = dataset.model_copy(update={"validation": 10, "test": 10}).load(0)
+    assert smaller.validation is not None
+    assert smaller.validation.same_as(one.validation.select(slice(10)))
+    assert set(np.bincount(smaller.test.array("label"))) == {1}
+    whole = dataset.model_copy(update={"validation": 0}).load(0)
+    assert whole.validation is not None
+    assert len(whole.validation) == 0
+    assert np.array_equal(whole.test.array("pixels"), HELD > 127)
+
+
+def test_training_images_that_are_held_out_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Grey values tell, not the bits that are drawn of them."""
+    held = HELD.copy()
+    held[3], held[17], held[20] = GREY[1], GREY[30], held[19]
+    data = IdxFolder(path=write_folder(tmp_path, held=held), start=10).load(0)
+    assert data.validation is not None
+    assert data.duplicates["train"] == 2
+    assert len(data.train) == 38
+    assert len(data.validation) + len(data.test) + data.duplicates.get("validation", 0) == 40
+    with pytest.raises(DataError, match="every training row is also held out"):
+        IdxFolder(path=write_folder(tmp_path, held=GREY), start=10).load(0)
+
+
+def test_twelve_classes_are_counted_from_the_labels(tmp_path: Path) -> None:
+    label = (np.arange(40) % 12).astype(np.uint8)
+    dataset = IdxFolder(path=write_folder(tmp_path, label=label), start=12)
+    assert dataset.schema()["label"].classes == 12
+    assert len(dataset.load(0).conditions or ()) == 12
+
+
+def test_images_of_two_sizes_have_no_schema(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="got '8x12 and 8x8', expected images of one size"):
+        IdxFolder(path=write_folder(tmp_path, held=HELD[:, :, :8])).schema()
+
+
+def test_the_schema_of_a_known_data_set_needs_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VERILOOP_DATA", raising=False)
+    schema = MNIST().schema()
+    assert (schema["pixels"].height, schema["pixels"].width, schema["label"].classes) == (28, 28, 10)
+    assert MNIST().sources() == {}
+
+
+def test_sources_are_named_as_the_user_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    write_folder(tmp_path / "mine")
+    monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
+    sources = IdxFolder(path=Path("mine")).sources()
+    assert sources["mine/train-images-idx3-ubyte.gz"] == tmp_path / "mine" / "train-images-idx3-ubyte.gz"
+    assert len(sources) == 4
+    assert all(path.is_file() for path in sources.values())
 
 
 def test_a_relative_folder_is_looked_for_in_the_data_folder(
@@ -120,7 +194,9 @@ def test_sampled_pixels_are_bits_with_the_grey_values_as_their_means(tmp_path: P
     grey = np.repeat(np.array([0, 51, 128, 255], np.uint8), 3000)[:, None, None] * np.ones(
         (1, 8, 8), np.uint8
     )
-    data = IdxFolder(path=write_folder(tmp_path, grey, np.zeros(len(grey), np.uint8)), start=10).load(0)
+    label = np.zeros(len(grey), np.uint8)
+    folder = write_folder(tmp_path, held=grey, held_label=label)
+    data = IdxFolder(path=folder, start=10, validation=0).load(0)
     pixels = data.test.array("pixels").reshape(4, -1)
     p = np.array([0, 51, 128, 255]) / 255
     assert set(np.unique(pixels)) == {0, 1}
@@ -141,8 +217,8 @@ def test_the_draw_is_fixed_for_every_seed_and_differs_between_the_splits(tmp_pat
 
 
 def test_threshold(tmp_path: Path) -> None:
-    data = IdxFolder(path=write_folder(tmp_path), start=10, binarize="threshold").load(0)
-    assert np.array_equal(data.test.array("pixels"), GREY > 127)
+    data = IdxFolder(path=write_folder(tmp_path), start=10, binarize="threshold", validation=0).load(0)
+    assert np.array_equal(data.test.array("pixels"), HELD > 127)
 
 
 def test_counts_that_do_not_match_are_refused(tmp_path: Path) -> None:
@@ -191,7 +267,7 @@ def test_without_files_and_library_the_error_says_where_it_looked(
 
 def test_without_files_it_loads_by_the_public_name(monkeypatch: pytest.MonkeyPatch) -> None:
     splits = {"train": {"image": list(GREY), "label": LABEL.tolist()}}
-    splits["test"] = splits["train"]
+    splits["test"] = {"image": list(HELD), "label": LABEL.tolist()}
     library = SimpleNamespace(load_dataset=lambda name: splits if name == "ylecun/mnist" else {})
     monkeypatch.delenv("VERILOOP_DATA", raising=False)
     monkeypatch.setattr(importlib, "import_module", lambda name: library)
@@ -205,7 +281,12 @@ def test_without_files_it_loads_by_the_public_name(monkeypatch: pytest.MonkeyPat
 def test_the_real_files(dataset: GreyImages) -> None:
     data = dataset.load(0)
     assert len(data.train) == (dataset.train or 60_000)
-    assert len(data.test) == 10_000
+    assert data.validation is not None
+    assert (len(data.validation), len(data.test)) == (5_000, 5_000)
+    assert (
+        np.abs(np.bincount(data.test.array("label")) - np.bincount(data.validation.array("label"))).max() <= 1
+    )
+    assert data.duplicates == {}
     assert set(np.bincount(data.start.array("label"))) == {dataset.start // 10}
     assert data.train.array("pixels").max() == 1
 

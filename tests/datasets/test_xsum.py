@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from veriloop.datasets.hugging_face import HuggingFace
-from veriloop.datasets.text import Columns
+from veriloop.datasets.text_columns import Columns
 from veriloop.datasets.xsum import XSum
 from veriloop.errors import DataError, MissingExtraError
 from veriloop.testing import check_dataset
@@ -26,16 +26,43 @@ def folder(path: Path, **splits: list[dict]) -> Path:
 
 
 def test_local_pairs_have_their_white_space_collapsed_and_empty_ones_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_schema
 ) -> None:
     monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
     empty = {"id": "empty", "document": " \n", "summary": "of what?"}
     folder(tmp_path / "xsum", train=[*ROWS[:3], empty], train_extra=ROWS[3:5], test=ROWS[5:])
     check_dataset(XSum(start=2))
-    data = XSum(start=1.0).load(0)
+    check_schema(XSum(start=2))
+    data = XSum(start=1.0, validation=0).load(0)
     pairs = dict(zip(data.train.texts("id"), data.train.texts("document"), strict=True))
     assert pairs == {str(i): f"Article {i}" for i in range(5)}
     assert sorted(data.test.texts("summary")) == ["Summary 5", "Summary 6", "Summary 7"]
+
+
+def test_validation_pairs_are_the_official_ones_or_half_of_the_test_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
+    folder(tmp_path / "xsum", train=ROWS[:3], test=ROWS[4:])
+    half = XSum(start=1).load(0)
+    assert half.validation is not None
+    assert [len(half.validation), len(half.test)] == [2, 2]
+    folder(tmp_path / "xsum", validation=ROWS[2:4])
+    data = XSum(start=1).load(0)
+    assert data.validation is not None
+    assert sorted(data.validation.texts("id")) == ["2", "3"]
+    assert len(data.test) == 4
+    assert data.duplicates == {"train": 1}
+    names = {"train.jsonl.gz", "validation.jsonl.gz", "test.jsonl.gz"}
+    assert XSum().sources() == {f"xsum/{name}": tmp_path / "xsum" / name for name in names}
+
+
+def test_the_schema_is_known_without_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VERILOOP_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    roles = {name: column.role for name, column in XSum().schema().items()}
+    assert roles == {"id": "id", "document": "prompt", "summary": "completion", "reference": "reference"}
+    assert XSum().sources() == {}
 
 
 def test_a_missing_split_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +76,8 @@ def test_a_missing_split_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_real_pairs() -> None:
     data = XSum().load(0)
     assert len(data.train) > 2_000
+    assert data.validation is not None
+    assert min(len(data.validation), len(data.test)) > 400
     assert all("\n" not in text and text for text in data.train.texts("document"))
 
 
@@ -74,14 +103,25 @@ class TestWithTheLibrary:
         line = str(error.value)
         assert "cannot load EdinburghNLP/xsum" in line
         assert f"ooked in {tmp_path / 'xsum'} first" in line
-        assert "train.jsonl and test.jsonl" in line
+        assert "train.jsonl, validation.jsonl and test.jsonl" in line
         with pytest.raises(DataError, match="hf download nobody/nothing"):
             HuggingFace(name="nobody/nothing").load(0)
 
-    def test_a_local_folder_is_read_by_the_library(self, tmp_path: Path) -> None:
+    def test_a_local_folder_is_read_by_the_library(self, tmp_path: Path, check_schema) -> None:
         path = folder(tmp_path / "mine", train=ROWS[:6], test=ROWS[6:])
-        data = HuggingFace(name=str(path), start=2).load(0)
+        data = check_schema(HuggingFace(name=str(path), start=2))
         assert sorted(data.train.texts("document")) == [row["document"] for row in ROWS[:6]]
-        assert sorted(data.test.array("id")) == [6, 7]
+        assert data.validation is not None
+        assert sorted([*data.test.array("id"), *data.validation.array("id")]) == [6, 7]
         with pytest.raises(DataError, match="no column 'article': got 'columns id, document, summary'"):
-            HuggingFace(name=str(path), columns=Columns(document="article")).load(0)
+            HuggingFace(name=str(path), columns=Columns(prompt="article")).schema()
+
+    def test_the_split_for_decisions_is_found_or_named(self, tmp_path: Path) -> None:
+        path = folder(tmp_path / "mine", train=ROWS[:5], validation=ROWS[5:6], test=ROWS[6:])
+        data = HuggingFace(name=str(path), start=2).load(0)
+        assert data.validation is not None
+        assert data.validation["summary"] == [ROWS[5]["summary"]]
+        assert len(data.test) == 2
+        named = HuggingFace(name=str(path), start=2, validation_split="test", test_split="validation").load(0)
+        assert named.validation is not None
+        assert len(named.validation) == 2

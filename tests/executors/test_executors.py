@@ -1,10 +1,20 @@
+import gc
+import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
 
+import cloudpickle
+import numpy as np
 import psutil
 import pytest
 
+from veriloop.errors import DataError, VeriloopError
+from veriloop.executors import process
 from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
 from veriloop.testing import check_executor
@@ -13,6 +23,135 @@ from veriloop.testing import check_executor
 @pytest.mark.parametrize("executor", [Serial(), Process(workers=2)], ids=repr)
 def test_contract(executor):
     check_executor(executor)
+
+
+# Workers do not see the tests: what is here goes to them whole.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Counted:
+    """Leaves a file for each time it is pickled or unpickled."""
+
+    def __init__(self, folder: Path, size: int = 0) -> None:
+        self.folder, self.content = folder, np.zeros(size)
+
+    def __getstate__(self):
+        self.touch("pickled")
+        return self.__dict__
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.touch("unpickled")
+
+    def touch(self, what):
+        (self.folder / f"{what}-{os.getpid()}-{time.perf_counter_ns()}").touch()
+
+
+def at_work(shared, item):
+    time.sleep(0.02)  # long enough for both workers to get some
+    gc.collect()
+    return os.getpid(), sum(type(other).__name__ == "Counted" for other in gc.get_objects())
+
+
+def times(folder, what):
+    return len([p for p in folder.iterdir() if p.name.startswith(f"{what}-")])
+
+
+def left():
+    return list(process._scratch().iterdir())
+
+
+def test_what_is_shared_is_pickled_once_and_unpickled_once_by_each_worker(tmp_path):
+    seen = list(Process(workers=2).map(at_work, range(20), Counted(tmp_path)))
+    assert len({pid for pid, _ in seen}) == 2
+    assert times(tmp_path, "pickled") == 1
+    assert times(tmp_path, "unpickled") == 2
+    assert left() == []
+
+
+def test_equal_content_is_not_read_again_and_other_content_takes_its_place(tmp_path):
+    list(Process(workers=2).map(at_work, range(20), Counted(tmp_path)))
+    list(Process(workers=2).map(at_work, range(20), Counted(tmp_path)))
+    assert times(tmp_path, "pickled") == 2
+    assert times(tmp_path, "unpickled") == 2
+    for size in (10, 20, 30):
+        seen = list(Process(workers=2).map(at_work, range(20), Counted(tmp_path, size)))
+        assert {alive for _, alive in seen} == {1}, "one of them in each worker"
+    assert times(tmp_path, "unpickled") == 8
+    assert left() == []
+
+
+def weigh(shared, item):
+    time.sleep(0.02)
+    return psutil.Process().memory_info().rss, os.getpid()
+
+
+def test_large_things_do_not_pile_up_and_workers_stay(recwarn):
+    megabyte = 131_072
+    first = list(Process(workers=2).map(weigh, range(8), np.random.default_rng(0).random(80 * megabyte)))
+    time.sleep(1.1)  # loky looks at a worker's memory once a second
+    for seed in (1, 2, 3):
+        last = list(
+            Process(workers=2).map(weigh, range(8), np.random.default_rng(seed).random(320 * megabyte))
+        )
+        time.sleep(1.1)
+    assert {pid for _, pid in first} == {pid for _, pid in last}
+    assert max(rss for rss, _ in last) < max(rss for rss, _ in first) + 480 * 2**20
+    assert not recwarn.list
+
+
+def refuse(shared, item):
+    if item == 3:
+        raise DataError("item", got=item, expected="another")
+    return item
+
+
+def test_nothing_is_left_after_an_error_or_an_early_end():
+    with pytest.raises(DataError):
+        list(Process(workers=2).map(refuse, range(20), 1))
+    assert left() == []
+    results = Process(workers=2).map(refuse, range(3), 2)
+    assert next(results) == 0
+    assert len(left()) == 1
+    assert isinstance(results, Generator)
+    results.close()
+    assert left() == []
+    assert list(Process(workers=2).map(refuse, range(3), 2)) == [0, 1, 2]
+
+
+def crash(shared, item):
+    os._exit(3)
+
+
+def test_a_worker_that_dies_is_one_line_and_the_next_call_has_new_ones():
+    with pytest.raises(VeriloopError, match=r"a worker process died, .*fewer workers"):
+        list(Process(workers=2).map(crash, [1]))
+    assert left() == []
+    assert list(Process(workers=2).map(refuse, [1, 2])) == [1, 2]
+
+
+def test_few_items_are_taken_ahead():
+    items = iter(range(100))
+    results = Process(workers=2).map(refuse, (item for item in items if item != 3))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    assert next(items) <= 8
+
+
+def test_the_scratch_directory_goes_with_its_process():
+    for end, code in {"": 0, "os.kill(os.getpid(), 9)": -9}.items():
+        script = (
+            "import os; from veriloop.executors import process\n"
+            "list(process.Process(workers=2).map(max, [1, 2], 0))\n"
+            f"print(process._scratch(), flush=True); {end}"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        scratch = Path(done.stdout.strip())
+        assert scratch.parent == Path(tempfile.gettempdir())
+        deadline = time.monotonic() + 20
+        while scratch.exists():
+            assert time.monotonic() < deadline, "workers should have noticed"
+            time.sleep(0.05)
 
 
 SCRIPT = """

@@ -90,16 +90,37 @@ def test_few_items_are_taken_ahead(on_cluster):
 
 
 def change(shared, item):
-    shared += item
-    return shared
+    item += 1
+    return shared + item, shared.flags.writeable
 
 
 def test_arrays_can_be_changed_here_and_there(on_cluster):
     shared = np.zeros(50_000)
-    for item, result in enumerate(on_cluster.map(change, range(4), shared)):
+    items = [np.full(50_000, i) for i in range(4)]
+    for number, (result, writeable) in enumerate(on_cluster.map(change, items, shared)):
         result += 1
-        assert (result == item + 1).all()
+        assert (result == number + 2).all()
+        assert writeable, "not a view into Ray's store, which would pin it"
     assert not shared.any()
+
+
+class Counted:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        (self.folder / f"{os.getpid()}-{time.perf_counter_ns()}").touch()
+
+
+def rest(shared, item):
+    time.sleep(0.1)
+    return os.getpid()
+
+
+def test_a_worker_unpickles_what_is_shared_once(on_cluster, tmp_path):
+    workers = set(on_cluster.map(rest, range(20), Counted(tmp_path)))
+    assert len([*tmp_path.iterdir()]) == len(workers) < 20
 
 
 def refuse(shared, item):

@@ -1,8 +1,8 @@
 """Pools that break: what was given out stays, the rest is computed again, and not without end."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import pytest
@@ -14,31 +14,49 @@ from veriloop.executors.process import Process
 
 
 class Pool:
-    """Takes two items ahead, and breaks when it computes an item that is told to; counts what it computed."""
+    """Breaks when it is given an item that it is told to break at; computes when the result is asked for."""
 
-    def __init__(self, breaks: dict[int, int]) -> None:
-        self.breaks, self.computed, self.starts, self.cleaned = Counter(breaks), Counter[int](), 0, 0
+    def __init__(self, breaks: dict[int, int], most: int = 3) -> None:
+        self.breaks, self.most, self.computed, self.ended = Counter(breaks), most, Counter[int](), 0
+        self.running: list[Lazy] = []
 
-    def start(self, items: Iterable[int]) -> Iterator[int]:
-        self.starts += 1
-        source, ahead = iter(items), list[int]()
-        while True:
-            while len(ahead) < 3 and (item := next(source, None)) is not None:
-                ahead.append(item)
-            if not ahead:
-                return
-            for item in ahead:
-                if self.breaks[item] > 0:
-                    self.breaks[item] -= 1
-                    raise BrokenExecutor("a worker died")
-            self.computed[ahead[0]] += 1
-            yield ahead.pop(0) * 10
+    def start(self) -> "Pool":
+        self.running = []
+        return self
 
-    def clean_up(self) -> None:
-        self.cleaned += 1
+    def submit(self, item: int) -> Future[int]:
+        if self.breaks[item] > 0:
+            self.breaks[item] -= 1
+            raise BrokenExecutor("a worker died")
+        self.running.append(Lazy(self, item))
+        assert sum(not future.done() for future in self.running) <= 3
+        return self.running[-1]
+
+    def end(self) -> None:
+        for future in self.running:
+            if not future.done():
+                future.set_exception(BrokenExecutor())
+        self.ended += 1
 
     def map(self, items: Iterable[int]) -> Iterator[int]:
-        return recomputing(self.start, items, BrokenExecutor, self.clean_up)
+        return recomputing(self.start, items, 3, BrokenExecutor)
+
+
+class Lazy(Future[int]):
+    def __init__(self, pool: Pool, item: int) -> None:
+        super().__init__()
+        self.pool, self.item = pool, item
+
+    def result(self, timeout: float | None = None) -> int:
+        under_way = sum(not future.done() for future in self.pool.running)
+        if under_way > self.pool.most:
+            self.set_exception(BrokenExecutor("a worker died of so many"))
+        elif self.item < 0:
+            self.set_exception(ZeroDivisionError())
+        else:
+            self.pool.computed[self.item] += 1
+            self.set_result(10 * self.item)
+        return super().result(timeout)
 
 
 @pytest.fixture
@@ -56,7 +74,7 @@ def test_results_keep_their_order_and_nothing_given_out_is_computed_again(
     pool = Pool(breaks)
     assert list(pool.map(items())) == [10 * n for n in range(9)]
     assert set(pool.computed.values()) == {1}
-    assert len(lost) == pool.cleaned == sum(breaks.values())
+    assert len(lost) == pool.ended == sum(breaks.values())
 
 
 def test_nothing_to_do_is_nothing(lost: list[WorkerLost]) -> None:
@@ -74,27 +92,36 @@ def test_an_item_that_kills_each_time_is_an_error_after_three_tries(lost: list[W
     assert pool.computed[6] == 0, "alone at last"
 
 
-def test_the_last_try_is_alone() -> None:
-    # Two of these at a time are too much: the pool breaks as soon as it holds a second one.
-    def start(items: Iterable[int]) -> Iterator[int]:
-        taken = list(items)
-        if len(taken) > 1:
-            raise BrokenExecutor
-        yield from taken
-
-    with told_of_lost_workers(lambda event: None):
-        assert list(recomputing(start, range(3), BrokenExecutor, lambda: None)) == [0, 1, 2]
+def test_the_last_try_is_alone(lost: list[WorkerLost]) -> None:
+    # Two of these at a time are too much.
+    pool = Pool({}, most=1)
+    assert list(pool.map(range(3))) == [0, 10, 20]
+    assert [event.try_ for event in lost] == [1, 2, 3, 1, 2, 3]
 
 
 def test_other_errors_come_through_and_are_not_tried_again(lost: list[WorkerLost]) -> None:
-    def start(items: Iterable[int]) -> Iterator[int]:
-        for item in items:
-            yield 1 // item
-
-    cleaned: list[int] = []
+    pool = Pool({})
     with pytest.raises(ZeroDivisionError):
-        list(recomputing(start, [1, 0, 1], BrokenExecutor, lambda: cleaned.append(1)))
-    assert (lost, cleaned) == ([], [1])
+        list(pool.map([1, -1, 1]))
+    assert (lost, pool.ended) == ([], 1)
+
+
+def test_workers_end_with_an_early_end_that_leaves_them_at_work(lost: list[WorkerLost]) -> None:
+    pool = Pool({})
+    results = pool.map(range(9))
+    assert next(results) == 0
+    assert isinstance(results, Generator)
+    results.close()
+    assert (lost, pool.ended) == ([], 1)
+
+
+def test_workers_without_work_stay(lost: list[WorkerLost]) -> None:
+    pool = Pool({})
+    results = pool.map([1])
+    assert next(results) == 10
+    assert isinstance(results, Generator)
+    results.close()
+    assert pool.ended == 0
 
 
 def test_without_a_listener_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
@@ -130,6 +157,8 @@ def test_what_workers_cannot_read_is_no_death(tmp_path: Path, lost: list[WorkerL
         def __reduce__(self) -> tuple[object, ...]:
             return int, ("no number",)
 
-    with pytest.raises(BrokenExecutor, match="un-serialize"):
+    with pytest.raises(ValueError, match="no number"):
         list(Process(workers=2).map(max, [1], Unreadable()))
+    with pytest.raises(BrokenExecutor, match="un-serialize"):
+        list(Process(workers=2).map(max, [Unreadable()], 1))
     assert lost == []

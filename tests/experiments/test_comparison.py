@@ -2,13 +2,15 @@ import numpy as np
 
 from veriloop.experiments.comparison import course
 from veriloop.experiments.studies import Curve, Line, summary
+from veriloop.quantity import Quantity
 
 LINE = Line("verified", "main", "verified")
 
 
 def told(*chains: list[float]) -> str:
     values = np.array(chains)
-    return course(summary(Curve(LINE, tuple(range(len(chains))), values, np.zeros(values.shape)), "rouge1"))
+    curve = Curve(LINE, tuple(range(len(chains))), values, np.zeros(values.shape))
+    return course(summary(curve, Quantity(better="higher")))
 
 
 def test_a_course_is_told_with_its_second_half() -> None:

@@ -11,6 +11,7 @@ from veriloop.config import plan_from
 from veriloop.experiments.runs import Job, Recorded
 from veriloop.experiments.studies import Curve, Line, Study, apart, curves, difference, interval, summary
 from veriloop.experiments.study_tables import cost_rows, markdown, outcome_cells, outcome_rows
+from veriloop.quantity import Quantity
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.store.folder import RunFolder
 
@@ -20,10 +21,12 @@ PLAN = plan_from(
         "dataset": {"kind": f"{TINY}Data"},
         "learner": {"kind": f"{TINY}Learner"},
         "verifier": {"kind": f"{TINY}Verifier"},
+        "metrics": ["frechet"],
         "acceptance": "top_fraction",
         "schedule": {"kind": "constant", "n": 60},
     }
 )
+LOWER, HIGHER = Quantity(better="lower"), Quantity(better="higher")
 LINES = tuple(Line(arm, "main", arm) for arm in PLAN.arms)
 STUDY = Study("main", "With and without", {"main": PLAN}, LINES)
 
@@ -101,7 +104,7 @@ def test_lines_are_compared_over_the_same_seeds() -> None:
 
 def test_a_summary_says_start_best_last_and_change() -> None:
     verified, unverified, _ = curves(STUDY, "frechet", RUNS)
-    told = summary(verified, "frechet")
+    told = summary(verified, LOWER)
     assert (told["start"]["mean"], told["best"]["mean"], told["best_round"]) == (10, 4, 2)
     assert told["last"]["mean"] == pytest.approx(14 / 3)
     assert told["last_round"] == 3
@@ -109,13 +112,14 @@ def test_a_summary_says_start_best_last_and_change() -> None:
     assert told["late_from"] == 1
     np.testing.assert_allclose(told["late"]["values"], verified.values[:, 3] - verified.values[:, 1])
     np.testing.assert_allclose(told["ratio"]["values"], [5 / 10, 6 / 11, 3 / 9])
-    assert summary(unverified, "frechet")["best_round"] == 0
-    assert summary(verified, "recall")["best_round"] == 0, "of a recall the highest is best"
+    assert summary(unverified, LOWER)["best_round"] == 0
+    assert summary(verified, HIGHER)["best_round"] == 0
+    assert summary(verified, Quantity())["best_round"] == 3, "the last, where neither way is better"
 
 
 def test_a_share_of_nothing_has_no_ratio() -> None:
     curve = Curve(LINES[0], (0, 1), np.array([[0.0, 0.5], [0.5, 0.5]]), np.zeros((2, 2)))
-    np.testing.assert_equal(summary(curve, "recall")["ratio"]["values"], [np.nan, 1.0])
+    np.testing.assert_equal(summary(curve, HIGHER)["ratio"]["values"], [np.nan, 1.0])
 
 
 def test_arms_are_apart_when_their_intervals_are() -> None:
@@ -133,12 +137,12 @@ def test_arms_of_a_seed_are_compared_with_each_other() -> None:
 
 
 def test_the_table_has_a_row_for_each_line() -> None:
-    cells = outcome_cells(outcome_rows({"main": STUDY}, ["frechet"], RUNS), ["frechet"])
+    cells = outcome_cells(outcome_rows({"main": STUDY}, ["frechet"], RUNS), ["frechet"], ["FD"])
     assert [row[1] for row in cells] == ["arm", *PLAN.arms]
     assert cells[1][2:5] == ["3", "10.0", "4.00 (2)"]
     half = (interval(np.array([5.0, 6, 3])).high - 14 / 3).item()
     assert cells[1][5] == f"5 ± {half:.0f}"  # to the digits that the error leaves
-    alone = outcome_cells(outcome_rows({"main": STUDY}, ["frechet"], RUNS[:1]), ["frechet"])
+    alone = outcome_cells(outcome_rows({"main": STUDY}, ["frechet"], RUNS[:1]), ["frechet"], ["FD"])
     assert alone[1][5] == "5.00"
     assert markdown([["a", "b"], ["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |\n"
 

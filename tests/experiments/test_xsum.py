@@ -11,7 +11,7 @@ from veriloop.experiments.base import Setting
 from veriloop.experiments.catalogue import reproduce
 from veriloop.experiments.xsum import METRICS, xsum
 from veriloop.experiments.xsum_settings import CPU, PAPER, SMOKE, Recipe, xsum_study
-from veriloop.learners.causal_lm import CausalLMGenerator
+from veriloop.learners._language.generator import CausalLMGenerator
 from veriloop.records import RoundRecord
 from veriloop.store.folder import RunFolder
 

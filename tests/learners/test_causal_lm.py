@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,16 @@ from pydantic import ValidationError
 from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopError
 from veriloop.learners._language import models
 from veriloop.learners._language.backends import Decoding
+from veriloop.learners._language.generator import CausalLMGenerator
 from veriloop.learners._language.prompts import Prompt
-from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
+from veriloop.learners.causal_lm import CausalLM
 from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
+from veriloop.schema import schema_of
 from veriloop.testing import check_learner
 from veriloop.testing.tiny import TinyGenerator
+
+PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -32,7 +37,7 @@ def learner(tiny_language: Path) -> CausalLM:
     return CausalLM.model_validate(
         {
             "model": str(tiny_language),
-            "prompt": {"max_tokens": 40},
+            "prompt": {**PAPER, "max_tokens": 40},
             "decoding": {"max_new_tokens": 8, "temperature": 1.0},
             "epochs": 1,
             "batch_size": 12,
@@ -56,6 +61,36 @@ def weights(generator: CausalLMGenerator) -> NDArray[np.float32]:
 
 def test_keeps_the_contract(learner: CausalLM, animals: Samples) -> None:
     check_learner(learner, animals, animals.only(["id", "document", "reference"]))
+
+
+def test_columns_of_the_user_are_taken_from_the_schema(learner: CausalLM, animals: Samples) -> None:
+    own = Samples(prompt=animals["document"], completion=animals["summary"])
+    schema = schema_of(own, own.only(["prompt"]))
+    open_ = learner.model_copy(update={"prompt": Prompt(max_tokens=40)})
+    with pytest.raises(ConfigError, match="knows nothing of its data"):
+        open_.fit(own, None, rng())
+    suited = open_.suited_to(schema)
+    check_learner(suited, own, own.only(["prompt"]))
+    card = suited.prompt_card()
+    assert card is not None
+    assert (card.template, card.chat) == ("{prompt}", False)
+
+
+def test_a_model_is_looked_for_before_anything_is_trained(
+    learner: CausalLM, animals: Samples, tiny_language: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = schema_of(animals, animals.only(["document"]))
+    monkeypatch.setattr(models, "find", lambda *_: pytest.fail("a model was loaded"))
+    learner.check_ahead(schema)
+    assert learner.sources() == {str(tiny_language): tiny_language}
+    monkeypatch.setenv("VERILOOP_DATA", str(tiny_language.parent))
+    there = learner.model_copy(update={"model": tiny_language.name})
+    assert there.sources() == {tiny_language.name: tiny_language}
+    hub = learner.model_copy(update={"model": "somebody/a-model"})
+    hub.check_ahead(schema)
+    assert hub.sources() == {}
+    with pytest.raises(DataError, match=r"no model in '.*nowhere'"):
+        learner.model_copy(update={"model": str(tmp_path / "nowhere")}).check_ahead(schema)
 
 
 def test_learns_what_the_documents_say(
@@ -228,7 +263,7 @@ def test_a_tokenizer_that_cannot_end_is_refused(
 ) -> None:
     folder = edited(tiny_language, tmp_path / "m", "tokenizer_config.json", eos_token=None)
     with pytest.raises(DataError, match=r"no end-of-text token.*Set eos_token"):
-        CausalLM(model=str(folder)).fit(animals, None, rng())
+        CausalLM(model=str(folder), prompt=Prompt(**PAPER)).fit(animals, None, rng())
 
 
 def test_no_pad_token_is_needed(trained: CausalLMGenerator) -> None:
@@ -236,7 +271,7 @@ def test_no_pad_token_is_needed(trained: CausalLMGenerator) -> None:
 
 
 def test_chat_without_a_template_is_refused(learner: CausalLM, animals: Samples) -> None:
-    chat = CausalLM.model_validate({**learner.model_dump(), "prompt": {"chat": True}})
+    chat = CausalLM.model_validate({**learner.model_dump(), "prompt": {**PAPER, "chat": True}})
     with pytest.raises(DataError, match=r"no chat template.*Set chat: false"):
         chat.fit(animals, None, rng())
 
@@ -247,7 +282,7 @@ def test_a_model_that_is_nowhere_says_what_to_do(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
     with pytest.raises(DataError) as caught:
-        CausalLM(model="nobody/no-such-model").fit(animals, None, rng())
+        CausalLM(model="nobody/no-such-model", prompt=Prompt(**PAPER)).fit(animals, None, rng())
     message = str(caught.value)
     assert f"run: hf download nobody/no-such-model --local-dir {tmp_path / 'no-such-model'}" in message
     assert "\n" not in message
@@ -270,7 +305,14 @@ def test_models_are_found_in_the_data_folder(
 ) -> None:
     monkeypatch.setenv("VERILOOP_DATA", str(tiny_language.parent))
     name = f"somebody/{tiny_language.name}"
-    assert len(CausalLM(model=name, max_steps=1).fit(animals, None, rng()).greedy(animals)) == 48
+    assert (
+        len(
+            CausalLM(model=name, prompt=Prompt(**PAPER), max_steps=1)
+            .fit(animals, None, rng())
+            .greedy(animals)
+        )
+        == 48
+    )
 
 
 def test_a_model_folder_without_some_weights_is_refused(tiny_language: Path, tmp_path: Path) -> None:
@@ -304,13 +346,13 @@ def test_a_model_without_numbers_writes_nothing(trained: CausalLMGenerator, anim
     broken = copy.deepcopy(trained.language.model)
     next(broken.parameters()).fill_(float("nan"))
     language = models.Language(broken, trained.language.tokenizer)
-    generator = CausalLMGenerator(language, Prompt(), Decoding(max_new_tokens=4))
+    generator = CausalLMGenerator(language, Prompt(**PAPER), Decoding(max_new_tokens=4))
     with pytest.raises(VeriloopError, match="gives no numbers"):
         generator.greedy(animals)
 
 
 def test_more_tokens_than_the_model_has_places_for_are_refused(learner: CausalLM, animals: Samples) -> None:
-    long = CausalLM.model_validate({**learner.model_dump(), "prompt": {"max_tokens": 2045}})
+    long = CausalLM.model_validate({**learner.model_dump(), "prompt": {**PAPER, "max_tokens": 2045}})
     with pytest.raises(DataError, match=r"got '2045 \+ 8', expected at most 2048.*Lower prompt.max_tokens"):
         long.fit(animals, None, rng())
 
@@ -328,9 +370,9 @@ def test_divergence_is_told(learner: CausalLM, animals: Samples) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"prompt": {"template": "Say something"}}, "it names none"),
-        ({"prompt": {"shorten": "title"}}, "a column that the template names .document."),
-        ({"prompt": {"template": "{document} {summary}"}}, "gives away the completion"),
+        ({"prompt": {"template": "Say something"}}, "prompt.template names no column"),
+        ({"prompt": {**PAPER, "shorten": "title"}}, "a column that the template names .document."),
+        ({"prompt": {**PAPER, "template": "{document} {summary}"}}, "gives away the completion"),
         ({"prompt": {"template": "{document"}}, "template"),
         ({"prompt": {"max_token": 3}}, "Did you mean 'max_tokens'"),
         ({"decoding": {"temperature": -1}}, "temperature"),

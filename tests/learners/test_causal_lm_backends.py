@@ -13,20 +13,22 @@ import pytest
 from veriloop.errors import VeriloopError
 from veriloop.learners._language import backends, models
 from veriloop.learners._language.backends import Decoding, Remote, Started
+from veriloop.learners._language.generator import CausalLMGenerator
 from veriloop.learners._language.prompts import Formatter, Prompt
-from veriloop.learners.causal_lm import CausalLMGenerator
 from veriloop.samples import Samples
 
 SERVER = Started(
     command=(sys.executable, str(Path(__file__).with_name("completion_server.py")), "{port}"), requests=3
 )
 
+PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
+
 
 def generator(folder: Path, decoding: Decoding, *, chat: bool = False) -> CausalLMGenerator:
     language = models.find(str(folder))
     if chat:
         language.tokenizer.chat_template = "{{ messages[0]['content'] }}"
-    return CausalLMGenerator(language, Prompt(max_tokens=24, chat=chat), decoding)
+    return CausalLMGenerator(language, Prompt(**PAPER, max_tokens=24, chat=chat), decoding)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,9 @@ def test_a_running_server_is_asked_for_each_prompt(
     remote = server.model_copy(update={"key_variable": "SOME_KEY"})
     decoding = Decoding(max_new_tokens=6, temperature=0.7, top_p=0.9, backend=remote)
     questions = asked(generator(tiny_language, decoding), animals)
-    prompts = Formatter(Prompt(max_tokens=24), models.find(str(tiny_language)).tokenizer).prompts(animals)
+    prompts = Formatter(Prompt(**PAPER, max_tokens=24), models.find(str(tiny_language)).tokenizer).prompts(
+        animals
+    )
     assert [q["prompt"] for q in questions] == prompts[:6]
     settings = {
         "model": "veriloop",

@@ -1,17 +1,21 @@
 """Prompts: what is cut, what never is, and the chat template."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from veriloop.errors import DataError
+from veriloop.errors import ConfigError, DataError
 from veriloop.learners._language.prompts import Formatter, Prompt
 from veriloop.samples import Samples
+from veriloop.schema import Completion, Extra, Id, Image, Reference, Schema
+from veriloop.schema import Prompt as PromptRole
 
 MOST = 24
+PAPER: dict[str, Any] = {"template": "Article: {document} Summary:", "completion": "summary"}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def tokenizer(tiny_language: Path) -> PreTrainedTokenizerBase:
 @example(text="\U0001f9a2" * 30)  # one character, several tokens
 @example(text="")
 def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
-    formatter = Formatter(Prompt(max_tokens=MOST), tokenizer)
+    formatter = Formatter(Prompt(**PAPER, max_tokens=MOST), tokenizer)
     rows = Samples(document=[text])
     (prompt,), cut = formatter.prompts(rows), formatter.too_long(rows)
     (ids,) = formatter.prompt_ids([prompt])
@@ -43,7 +47,8 @@ def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase,
 
 
 def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> None:
-    prompt = Prompt(template="{question} {document} {question}", shorten="document", max_tokens=40)
+    template = "{question} {document} {question}"
+    prompt = Prompt(template=template, shorten="document", completion="summary", max_tokens=40)
     rows = Samples(document=["late " * 50, "late"], question=["Which animal walks by?", "Who?"])
     formatter = Formatter(prompt, tokenizer)
     long, short = formatter.prompts(rows)
@@ -55,7 +60,7 @@ def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> Non
 
 def test_a_template_that_is_too_long_by_itself_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(DataError, match=r"too long even without its 'document'.*at most prompt.max_tokens=3"):
-        Formatter(Prompt(max_tokens=3), tokenizer).prompts(Samples(document=["A cat."]))
+        Formatter(Prompt(**PAPER, max_tokens=3), tokenizer).prompts(Samples(document=["A cat."]))
 
 
 @pytest.mark.parametrize(
@@ -79,12 +84,14 @@ def test_a_chat_template_that_cannot_be_used_is_refused(tiny_language: Path, bro
     tokenizer = AutoTokenizer.from_pretrained(tiny_language)
     tokenizer.chat_template = broken
     with pytest.raises(DataError, match="chat template"):
-        Formatter(Prompt(chat=True), tokenizer)
+        Formatter(Prompt(**PAPER, chat=True), tokenizer)
 
 
 def test_a_prompt_without_a_token_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(DataError, match="without a token"):
-        Formatter(Prompt(template="{document}"), tokenizer).prompt_ids([str(tokenizer.eos_token)])
+        Formatter(Prompt(template="{document}", completion="summary"), tokenizer).prompt_ids(
+            [str(tokenizer.eos_token)]
+        )
 
 
 def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
@@ -92,7 +99,7 @@ def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
 ) -> None:
     chatty = AutoTokenizer.from_pretrained(tiny_language)
     chatty.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<answer>"
-    formatter = Formatter(Prompt(chat=True, max_tokens=40), chatty)
+    formatter = Formatter(Prompt(**PAPER, chat=True, max_tokens=40), chatty)
     rows = Samples(document=["A cat."], summary=["the cat"])
     assert formatter.prompt_ids(formatter.prompts(rows)) == [
         tokenizer("<user>Article: A cat. Summary:<answer>")["input_ids"]
@@ -102,10 +109,69 @@ def test_chat_prompts_are_what_the_tokenizer_makes_of_a_user_message(
 
 
 def test_completions_end_and_are_cut_at_the_limit(tokenizer: PreTrainedTokenizerBase) -> None:
-    formatter = Formatter(Prompt(), tokenizer)
+    formatter = Formatter(Prompt(**PAPER), tokenizer)
     rows = Samples(summary=["the cat", ""])
     whole, empty = formatter.completion_ids(rows, 99)
     assert whole == [*tokenizer(" the cat")["input_ids"], tokenizer.eos_token_id]
     assert empty == [tokenizer.eos_token_id]
     assert formatter.completion_ids(rows, 1) == [whole[:1], empty]
     assert formatter.text(whole) == "the cat"
+
+
+QUIZ = Schema(
+    {
+        "id": Id(),
+        "question": PromptRole(),
+        "answer": Completion(),
+        "reference": Reference(),
+        "hint": Extra(),
+        "picture": Image(height=8, width=8, levels=1, given=True),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "template", "shorten"),
+    [
+        ({}, "{question}", "question"),
+        ({"template": "Q: {question} A:"}, "Q: {question} A:", "question"),
+        ({"template": "Q: {prompt} A:"}, "Q: {question} A:", "question"),
+        ({"template": "{hint} {prompt!s:>9} {{x}}"}, "{hint} {question!s:>9} {{x}}", "question"),
+        ({"template": "{hint}"}, "{hint}", "hint"),
+        ({"template": "{hint} {prompt}", "shorten": "hint"}, "{hint} {question}", "hint"),
+        ({"template": "{hint} {prompt}", "shorten": "prompt"}, "{hint} {question}", "question"),
+        ({"completion": "answer"}, "{question}", "question"),
+    ],
+)
+def test_what_is_left_out_is_the_datas(said: dict[str, str], template: str, shorten: str) -> None:
+    prompt = Prompt.model_validate({**said, "chat": True, "max_tokens": 9}).suited_to(QUIZ, "a model")
+    assert prompt == Prompt(template=template, shorten=shorten, completion="answer", chat=True, max_tokens=9)
+    assert prompt.suited_to(QUIZ, "a model") == prompt
+    assert prompt.settled() == (template, shorten, "answer")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"template": "{questoin}"}, r"prompt.template: got '.questoin.'.*Did you mean 'question'"),
+        ({"template": "{story}"}, r"got '.story.', expected columns of the data: id \(id\), question"),
+        ({"template": "{question} {answer}"}, "gives away 'answer', which the model makes"),
+        ({"template": "{picture}"}, "column 'picture': got 'image'"),
+        ({"completion": "hint"}, "prompt.completion: got \"'hint', which the model is given"),
+        ({"completion": "reply"}, "prompt.completion: got 'reply', expected a column of the data"),
+    ],
+)
+def test_what_does_not_suit_the_data_is_refused(said: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Prompt.model_validate(said).suited_to(QUIZ, "a model")
+
+
+def test_data_without_texts_are_refused() -> None:
+    pixels = Schema({"pixels": Image(height=8, width=8, levels=1)})
+    with pytest.raises(ConfigError, match="a model needs one column of role 'completion'"):
+        Prompt().suited_to(pixels, "a model")
+
+
+def test_a_prompt_that_was_not_suited_to_data_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(ConfigError, match=r"knows nothing of its data.*suited_to"):
+        Formatter(Prompt(template="{a} {b}", completion="c"), tokenizer)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veriloop.learners.causal_lm import CausalLM, CausalLMGenerator
+from veriloop.learners._language.generator import CausalLMGenerator
+from veriloop.learners.causal_lm import CausalLM
 from veriloop.samples import Samples
 from veriloop.verifiers.reference import ReferenceOverlap
 
@@ -43,7 +44,12 @@ def test_one_round_of_the_true_architecture(tmp_path: Path) -> None:
     learner = CausalLM.model_validate(
         {
             "model": str(folder),
-            "prompt": {"chat": True, "max_tokens": 48},
+            "prompt": {
+                "template": "Article: {document} Summary:",
+                "completion": "summary",
+                "chat": True,
+                "max_tokens": 48,
+            },
             "decoding": {"max_new_tokens": 4},
             "batch_size": 2,
             "learning_rate": 1e-3,

@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 import math
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,15 @@ from pydantic import ValidationError
 from scipy import stats
 
 from veriloop import networks
-from veriloop.errors import CorruptFileError, DataError, VeriloopError
-from veriloop.learners import cvae
+from veriloop.errors import ConfigError, CorruptFileError, DataError, MissingExtraError, VeriloopError
+from veriloop.learners import _cvae_generator
+from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_network import Network
 from veriloop.learners._training import one_cycle
-from veriloop.learners.cvae import CVAE, CVAEGenerator
+from veriloop.learners.cvae import CVAE
+from veriloop.parts import require
 from veriloop.samples import Samples
+from veriloop.schema import Image, Label, Number, Schema
 from veriloop.testing import check_learner
 
 TINY = CVAE(levels=16, latent_dim=3, channels=(4, 8), epochs=3, batch_size=32, classes=3)
@@ -108,7 +113,7 @@ def test_samples_are_binomial_draws_around_the_means(levels: int) -> None:
 
 def test_sixteen_bits_draw_a_pixel_without_bias() -> None:
     p = torch.tensor([0.0, 1e-3, 0.1, 0.5, 0.999, 1.0, 1 / 3, 2 / 3]).repeat(200_000, 2).view(-1, 4, 4)
-    drawn = cvae._binomial(1, p, torch.Generator().manual_seed(0)).double()
+    drawn = _cvae_generator._binomial(1, p, torch.Generator().manual_seed(0)).double()
     mean, sure = drawn.view(-1, 8).mean(0), p.view(-1, 8)[0].double()
     standard_error = (sure * (1 - sure) / (drawn.numel() / 8)).sqrt()
     assert bool(((mean - sure).abs() <= 4.5 * standard_error).all()), "0 and 1 exactly"
@@ -123,7 +128,7 @@ def test_the_internal_batch_size_changes_nothing(
     def in_other_batches(f, *columns, **_):
         return networks.in_batches(f, *columns, batch=batch)
 
-    monkeypatch.setattr(cvae, "in_batches", in_other_batches)
+    monkeypatch.setattr(_cvae_generator, "in_batches", in_other_batches)
     assert generator.sample(700, rng(), CONDITION).same_as(samples)
     np.testing.assert_allclose(generator.elbo(two_kinds_of_image(), rng()).kl, bound.kl, rtol=1e-5)
 
@@ -159,16 +164,6 @@ def test_survives_a_save_and_pickling_bit_for_bit(generator: CVAEGenerator, tmp_
         assert np.array_equal(
             copy.elbo(two_kinds_of_image(), rng()).kl, generator.elbo(two_kinds_of_image(), rng()).kl
         )
-
-
-def test_a_model_saved_before_there_was_a_precision_is_of_float32(
-    generator: CVAEGenerator, tmp_path: Path
-) -> None:
-    generator.save(tmp_path)
-    path = tmp_path / cvae.ARCHITECTURE
-    path.write_text(path.read_text().replace(', "precision": "float32"', ""))
-    assert "precision" not in path.read_text()
-    assert CVAEGenerator.load(tmp_path).architecture == generator.architecture
 
 
 @pytest.mark.parametrize("kernel", [2, 4])
@@ -314,3 +309,68 @@ def test_no_samples_are_no_problem(generator: CVAEGenerator) -> None:
 def test_impossible_settings_are_refused(field: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         CVAE.model_validate(field)
+
+
+PICTURES = Schema({"picture": Image(height=8, width=8, levels=16), "kind": Label(classes=3)})
+
+
+def test_levels_classes_and_columns_are_the_datas(tmp_path: Path) -> None:
+    learner = TINY.model_copy(update={"levels": None, "classes": None})
+    with pytest.raises(ConfigError, match=r"knows nothing of its data.*suited_to"):
+        learner.fit(two_kinds_of_image(), None, rng())
+    suited = learner.suited_to(PICTURES)
+    assert (suited.levels, suited.classes, suited.image, suited.label) == (16, 3, "picture", "kind")
+    assert suited.suited_to(PICTURES) == suited
+    images = two_kinds_of_image()
+    pictures = Samples(picture=images["pixels"], kind=images["label"])
+    generator = check_learner(suited, pictures, Samples(kind=np.arange(3)))
+    assert isinstance(generator, CVAEGenerator)
+    generator.save(tmp_path)
+    condition = pictures.only(["kind"])
+    drawn = CVAEGenerator.load(tmp_path).sample(len(pictures), rng(), condition)
+    # The names are all that differs.
+    same = TINY.fit(images, None, rng()).sample(len(images), rng(), images.only(["label"]))
+    other = suited.fit(pictures, None, rng()).sample(len(pictures), rng(), condition)
+    assert np.array_equal(same.array("pixels"), other.array("picture"))
+    assert list(drawn) == ["picture", "kind"]
+    assert generator.elbo(pictures, rng()).kl.shape == (90,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "columns", "message"),
+    [
+        ({"levels": 1}, {}, "levels: got 1, the data count to 16. Leave levels out"),
+        ({"classes": 10}, {}, "classes: got 10, the data have 3"),
+        ({"image": "pixels"}, {}, "learner 'cvae': image: got 'pixels'"),
+        ({"image": "kind"}, {}, "column 'kind': got 'label', expected a column of role image"),
+        ({}, {"picture": Image(height=8, width=10, levels=16)}, "got 'images of 8x10 with 1 channels'"),
+        ({}, {"picture": Image(height=8, width=8, channels=3, levels=255)}, "with 3 channels'"),
+        ({}, {"kind": Number()}, "needs one column of role 'label'"),
+        ({}, {"other": Image(height=8, width=8, levels=1)}, "needs one column of role 'image': got"),
+    ],
+)
+def test_data_that_do_not_suit_are_refused(fields: dict, columns: dict, message: str) -> None:
+    learner = CVAE.model_validate(fields)
+    with pytest.raises(ConfigError, match=message):
+        learner.suited_to(Schema({**PICTURES, **columns}))
+
+
+def test_a_named_column_need_not_be_the_only_one() -> None:
+    both = Schema({**PICTURES, "other": Image(height=4, width=4, levels=1)})
+    assert CVAE(image="other").suited_to(both).levels == 1
+
+
+def test_a_configuration_is_read_without_torch() -> None:
+    code = (
+        "import sys, veriloop.learners.causal_lm; from veriloop.learners.cvae import CVAE; "
+        "from veriloop.datasets.digits import Digits; CVAE().suited_to(Digits().schema()); "
+        "print([m for m in ('torch', 'transformers', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"veriloop\[torch\]"):
+        require("torch", "torch")

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 
+from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_network import Architecture, Network
 from veriloop.learners._training import Average, TrainingImages
-from veriloop.learners.cvae import CVAE, CVAEGenerator
+from veriloop.learners.cvae import CVAE
 from veriloop.samples import Samples
 from veriloop.testing import check_learner
 
-TINY = CVAE(latent_dim=3, channels=(4, 8), kernel=2, epochs=3, batch_size=32, classes=3)
+TINY = CVAE(levels=1, latent_dim=3, channels=(4, 8), kernel=2, epochs=3, batch_size=32, classes=3)
 
 
 def rng(seed: int = 0) -> np.random.Generator:

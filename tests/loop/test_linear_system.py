@@ -48,7 +48,6 @@ def _errors(arm: str) -> np.ndarray:
         plan = _plan(seed, arm)
         context = Context(plan, arm, plan.dataset.load(seed), Serial(), lambda event: None)
         state, record = begin(context)
-        state = type(state)(0, state.generator, plan.arms[arm].verifier)
         row = [record.metrics["parameter_error"].value]
         for _ in range(ROUNDS):
             state, record = step(state, context)

@@ -37,7 +37,8 @@ REAL = (
 @pytest.mark.parametrize(("parts", "classes"), [(TINY, 3), (REAL, 10)], ids=["tiny", "digits"])
 @pytest.mark.parametrize("arm", ["verified", "unverified"])
 def test_engine_equals_plain_loop_bit_for_bit(parts, classes, arm, tmp_path):
-    dataset, learner, verifier = parts
+    dataset = parts[0]
+    learner, verifier = (part.suited_to(dataset.schema()) for part in parts[1:])
     keep = 20 * classes
     plan = plan_from(
         {
@@ -62,7 +63,6 @@ def test_engine_equals_plain_loop_bit_for_bit(parts, classes, arm, tmp_path):
         dataset.load(7),
         learner,
         verifier if arm == "verified" else None,
-        arm=arm,
         seed=7,
         rounds=2,
         keep=keep,

@@ -1,15 +1,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError
+from veriloop.errors import ConfigError, DataError, ExhaustedError, RunFolderError, VeriloopError
 from veriloop.events import ArmStopped, Exhausted, RunEnded
-from veriloop.loop import preview, run
-from veriloop.samples import concat
+from veriloop.loop import preview, run, stores
+from veriloop.rules.policy import DataPolicy
+from veriloop.samples import Samples, concat
 from veriloop.store.folder import RunFolder
+from veriloop.testing.tiny import TinyGenerator, TinyLearner
 
 TINY = "veriloop.testing.tiny"
 NEVER = {"acceptance": {"kind": "threshold", "at": 1e9}, "arms": ["verified"], "max_candidates": 300}
@@ -110,6 +113,35 @@ def test_an_arm_does_not_depend_on_the_other_arms(tiny_plan, tmp_path):
     assert whole.kept(3, "unverified").same_as(alone.kept(3, "unverified"))
 
 
+ALIKE = {"one": {"warm_start": True}, "other": {"warm_start": True}, "unverified": {"verifier": None}}
+
+
+def test_equal_settings_give_equal_bits_under_two_names(tiny_plan, tmp_path):
+    folder = run(tiny_plan(arms=ALIKE), tmp_path / "run")
+    for round_ in (1, 2, 3):
+        one, other = (folder.round_directory(round_, arm) for arm in ("one", "other"))
+        for file in ("kept.npz", "generator/model.safetensors"):
+            assert (one / file).read_bytes() == (other / file).read_bytes()
+    records = {(r.arm, r.round): r for r in folder.records()}
+    assert records["one", 3].metrics == records["other", 3].metrics
+
+
+def test_arms_ask_the_start_model_for_the_same_candidates(tiny_plan, tmp_path):
+    everything = {"kind": "top_fraction", "fraction": 1.0}
+    plan = tiny_plan(arms=["verified", "unverified"], acceptance=everything, rounds=1)
+    folder = run(plan, tmp_path / "a")
+    assert folder.kept(1, "verified").same_as(folder.kept(1, "unverified"))
+    apart = run(plan.model_copy(update={"common_random_numbers": False}), tmp_path / "b")
+    assert not apart.kept(1, "verified").same_as(apart.kept(1, "unverified"))
+
+
+def test_arms_that_draw_by_name_must_have_names_apart(tiny_plan):
+    same_crc = {"plumless": {}, "buckeroo": {}}
+    tiny_plan(arms=same_crc)
+    with pytest.raises(ConfigError, match="two arm names share a seed"):
+        tiny_plan(arms=same_crc, common_random_numbers=False)
+
+
 @pytest.mark.parametrize("policy", ["replace", "accumulate", {"kind": "mix", "real_share": 0.25}])
 @pytest.mark.parametrize("cut", [0, 1, 4, 7])
 def test_resume_continues_as_if_never_broken(tiny_plan, tmp_path, policy, cut):
@@ -128,14 +160,58 @@ def test_accumulate_trains_on_everything(tiny_plan, tmp_path):
     assert sizes == [30, 90, 150, 210]
 
 
+@pytest.mark.parametrize("policy", ["accumulate", "accumulate_subsample", f"{__name__}:LastTwo", "replace"])
+def test_no_round_is_read_again_but_after_a_resume(tiny_plan, tmp_path, monkeypatch, policy):
+    read = []
+    load = Samples.load.__func__
+    monkeypatch.setattr(Samples, "load", classmethod(lambda cls, path: read.append(path) or load(cls, path)))
+    arms, rounds = ["verified", "unverified"], 8
+    plan = tiny_plan(policy=policy, rounds=rounds, arms=arms, verifier=f"{TINY}:TinyVerifier")
+    whole = run(plan, tmp_path / "a")
+    assert read == [], "this process has made them all"
+    broken = run(plan, tmp_path / "b")
+    path = broken.path / "records.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[: 2 * 6]))
+    run(plan, broken.path, resume="always")
+    kept = [p for p in read if p.name == "kept.npz"]
+    looked_back = {"replace": 0, f"{__name__}:LastTwo": 1}.get(policy, 5)
+    assert len(kept) == len(set(kept)) == looked_back * len(arms), "each once, for six of the rounds are done"
+    assert _content(whole) == _content(broken)
+
+
+class LastTwo(DataPolicy, frozen=True):
+    """A plug-in's policy, which joins by itself."""
+
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        return concat(kept[-2:])
+
+
+def test_large_models_are_read_from_the_folder(tiny_plan, tmp_path, monkeypatch):
+    plan = tiny_plan(policy="accumulate", warm_start=True)
+    held = run(plan, tmp_path / "a")
+    monkeypatch.setattr(stores, "HELD_BYTES", 0)
+    loaded = []
+    load = TinyGenerator.load.__func__
+    monkeypatch.setattr(
+        TinyGenerator, "load", classmethod(lambda cls, path: loaded.append(path) or load(cls, path))
+    )
+    assert _content(run(plan, tmp_path / "b")) == _content(held)
+    assert len(loaded) == 7  # rounds 0 to 2 of two arms, and the start model of the bound
+
+
+def test_a_process_holds_nothing_of_a_run_that_is_over(tiny_plan, tmp_path):
+    run(tiny_plan(policy="accumulate"), tmp_path / "run")
+    with pytest.raises(ExhaustedError):
+        run(tiny_plan(**NEVER), tmp_path / "other")
+    assert not stores._held_here
+
+
 def test_kept_samples_say_where_they_are_from(tiny_plan, tmp_path):
     plan = tiny_plan(keep_rejected=True)
     folder = run(plan, tmp_path / "run")
     kept = folder.kept_with_provenance(2, "verified")
     where = kept.array("_chunk") * plan.chunk_size + kept.array("_row")
     assert len(set(where.tolist())) == 60
-    from veriloop.samples import Samples
-
     rejected = Samples.load(folder.round_directory(2, "verified") / "rejected.npz")
     both = concat([kept, rejected.only(list(kept))])
     assert len(both) == 600
@@ -188,9 +264,20 @@ def test_resume_modes(tiny_plan, tmp_path):
         run(tiny_plan(rounds=4), tmp_path / "run", resume="if-possible")
 
 
-def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path):
-    with pytest.raises(DataError, match="nothing to compare texts with"):
+def test_a_mistake_in_the_plan_leaves_nothing(tiny_plan, tmp_path):
+    with pytest.raises(VeriloopError, match=r"metrics\.rouge"):
         run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_finished_round_may_be_mended_and_run_again(tiny_plan, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise DataError("not today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyLearner, "fit", fail)
+        with pytest.raises(DataError, match="not today"):
+            run(tiny_plan(), tmp_path / "run")
     assert RunFolder(tmp_path / "run").manifest().status == "failed"
     folder = run(tiny_plan(), tmp_path / "run")
     assert _content(folder) == _content(run(tiny_plan(), tmp_path / "other"))
@@ -207,6 +294,12 @@ def test_a_folder_of_other_files_is_left_alone(tiny_plan, tmp_path):
 def test_balance_must_be_a_column_of_the_conditions(tiny_plan, tmp_path):
     with pytest.raises(ConfigError, match=r"arms\.verified\.balance.*label"):
         run(tiny_plan(balance="lable"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_metrics_must_suit_the_data(tiny_plan, tmp_path):
+    with pytest.raises(ConfigError, match="metric 'rouge' needs one column of role 'completion'"):
+        run(tiny_plan(metrics=["rouge"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -261,7 +354,7 @@ def test_preview_of_a_strict_check_is_over_soon(tiny_plan, limit):
 
 
 def test_preview_of_a_plan_that_keeps_nothing_says_so_and_why(tiny_plan):
-    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "abstain": 1.0}}
+    silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "mode": "decide", "abstain": 1.0}}
     seen = preview(tiny_plan(**silent, schedule={"kind": "constant", "n": 10})).arms["verified"]
     assert seen.counts.kept == 0
     assert seen.counts.abstained == seen.counts.generated == 1_000

@@ -1,9 +1,17 @@
+import itertools
+from typing import ClassVar
+
 import pytest
 
 from veriloop.config import plan_from
-from veriloop.errors import ConfigError
+from veriloop.errors import ConfigError, ContractError, VeriloopError
 from veriloop.events import ArmStopped, StopRuleMet
 from veriloop.loop import run
+from veriloop.metrics.base import Metric
+from veriloop.quantity import Quantity
+from veriloop.records import Estimate
+from veriloop.report.summary import summarise
+from veriloop.store.folder import RunFolder
 
 BUDGET = {"when": "budget", "candidates": 1_300}  # A round of the verified arm makes 600.
 
@@ -32,7 +40,7 @@ def test_the_rounds_before_the_end_are_those_of_a_run_without_a_rule(tiny_plan, 
 
 
 def test_a_rule_on_a_metric(tiny_plan, tmp_path):
-    stop = {"when": "plateau", "metric": "gap", "patience": 1, "min_gain": 1e9}
+    stop = {"when": "plateau", "quantity": "gap", "patience": 1, "min_gain": 1e9}
     arms = {"verified": {"stop": None}, "unverified": {"verifier": None, "stop": stop}}
     folder = run(tiny_plan(arms=arms), tmp_path / "run")
     assert rounds_of(folder, "verified") == [0, 1, 2, 3]
@@ -60,12 +68,97 @@ def test_a_stopped_arm_stays_stopped(tiny_plan, tmp_path):
     assert sum(isinstance(e, StopRuleMet) for e in folder.events()[0]) == 1
 
 
-def test_the_metric_must_be_one_of_the_run(tiny_config):
-    with pytest.raises(ConfigError, match=r"arms\.verified\.stop\.metric.*'gpa'.*Did you mean 'gap'"):
-        plan_from({**tiny_config, "stop": {"when": "plateau", "metric": "gpa"}})
+def test_the_quantity_must_be_one_of_the_run(tiny_config):
+    with pytest.raises(ConfigError, match=r"arms\.verified\.stop\.quantity.*'gpa'.*Did you mean 'gap'"):
+        plan_from({**tiny_config, "stop": {"when": "plateau", "quantity": "gpa"}})
 
 
-def test_plans_without_a_rule_are_those_of_before(tiny_plan):
-    assert all("stop" not in arm for arm in tiny_plan().config()["arms"].values())
+class Rises(Metric, frozen=True):
+    """A stranger's number, which rises round by round."""
+
+    quantities: ClassVar = {"solved": Quantity("Solved", better="higher")}
+
+    def measure(self, evaluation, rng):
+        return {name: Estimate(_later(), 0.001) for name in self.quantities}
+
+
+class Falls(Rises, frozen=True):
+    """The same number; here less of it is better."""
+
+    quantities: ClassVar = {"wrong": Quantity("Wrong", better="lower")}
+
+
+class Neither(Rises, frozen=True):
+    """The same number, of which nothing is said."""
+
+    quantities: ClassVar = {"seen": Quantity()}
+
+
+class Old(Metric, frozen=True):
+    """Says what it measures in the words of earlier versions."""
+
+    names: ClassVar = ("solved",)
+
+    def measure(self, evaluation, rng):
+        return {}
+
+
+_calls = itertools.count(2)
+
+
+def _later():
+    return next(_calls) / 10
+
+
+@pytest.mark.parametrize("when", ["plateau", "reversal"])
+def test_a_strangers_rising_number_is_judged_as_its_metric_says(tiny_plan, tmp_path, when):
+    rule = {"when": when, "patience": 1}
+    rising = tiny_plan(metrics=[f"{__name__}:Rises"], arms=["verified"], stop={**rule, "quantity": "solved"})
+    assert rounds_of(run(rising, tmp_path / "up"), "verified") == [0, 1, 2, 3]
+    (told,) = summarise(RunFolder(tmp_path / "up"))
+    assert told.changes["solved"].verdict == "better"
+    worse = tiny_plan(metrics=[f"{__name__}:Falls"], arms=["verified"], stop={**rule, "quantity": "wrong"})
+    folder = run(worse, tmp_path / "down")
+    assert rounds_of(folder, "verified") == [0, 1]
+    (told,) = summarise(folder)
+    assert told.changes["wrong"].verdict == "worse"
+
+
+def test_a_rule_on_a_number_without_a_direction_is_refused(tiny_plan):
+    rule = {"when": "plateau", "quantity": "seen"}
+    with pytest.raises(ConfigError, match=r"stop\.quantity: got 'seen, of which neither.*Quantity\(better"):
+        tiny_plan(metrics=[f"{__name__}:Neither"], stop=rule)
+
+
+def test_a_metric_of_an_earlier_version_is_told_the_new_word(tiny_plan):
+    with pytest.raises(ContractError, match=r"metric Old does not say what it measures.*quantities ="):
+        tiny_plan(metrics=[f"{__name__}:Old"])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('names = ("solved",)', "non-annotated attribute was detected: `names"),
+        ('quantities = {"solved": Quantity(better="up")}', "Input should be 'higher'"),
+        ('quantities = ("solved",)', r"got .*solved.*expected quantities = "),
+        ("quantities = {}", r"got '\{\}', expected quantities = "),
+    ],
+)
+def test_a_metric_that_does_not_say_what_it_measures_is_one_line(
+    tiny_plan, tmp_path, monkeypatch, body, message
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"own_{abs(hash(body))}"
+    (tmp_path / f"{name}.py").write_text(
+        "from veriloop.metrics.base import Metric\nfrom veriloop.quantity import Quantity\n"
+        f"class Own(Metric, frozen=True):\n    {body}\n"
+        "    def measure(self, evaluation, rng):\n        return {}\n"
+    )
+    with pytest.raises(VeriloopError, match=message) as error:
+        tiny_plan(metrics=[f"{name}:Own"])
+    assert "\n" not in str(error.value)
+
+
+def test_a_plan_is_its_configuration(tiny_plan):
     plan = tiny_plan(stop=BUDGET)
     assert plan_from(plan.config()) == plan

@@ -14,6 +14,7 @@ from veriloop.events import PromptsCut
 from veriloop.generator import Generator
 from veriloop.learners.base import Learner
 from veriloop.loop import preview, run
+from veriloop.loop.data import load_data
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 
@@ -124,9 +125,9 @@ def test_with_fewer_places_than_prompts_each_round_draws_its_prompts(
 def test_metrics_see_one_sample_for_each_held_out_prompt(config: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_from(config)
     folder = run(plan, tmp_path / "run")
-    test = plan.dataset.load(plan.seed).test
+    test = load_data(plan.dataset, plan.seed).test
     shown = Samples.load(folder.round_directory(1, "verified") / "preview.npz")
-    assert shown["id"] == test["id"], "the ten that are held out, though the plan asks for 2,000 samples"
+    assert shown["id"] == test["id"], "those that are held out, though the plan asks for 2,000 samples"
     assert Samples.load(folder.path / "real.npz").same_as(test)
     few = run(plan_from({**config, "evaluation_samples": 4}), tmp_path / "few")
     shown = Samples.load(few.round_directory(1, "verified") / "preview.npz")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from veriloop.datasets.base import RealData
+from veriloop.errors import ConfigError
 from veriloop.metrics.accuracy import Accuracy
 from veriloop.metrics.base import Evaluation
 from veriloop.metrics.features import see
+from veriloop.schema import Image, Label, Schema
 from veriloop.testing import check_metric
 
 
@@ -39,7 +41,7 @@ def test_wrong_labels_are_found_out(like_real: Evaluation) -> None:
 def test_a_class_without_samples_has_no_number(like_real: Evaluation) -> None:
     some = like_real.generated.select(like_real.generated.array("label") != 3)
     found = measure(Evaluation(like_real.generator, some, like_real.real))
-    assert set(found) == set(Accuracy.names)
+    assert set(found) == set(Accuracy().quantities)
     assert math.isnan(found["accuracy_3"].value)
     assert math.isfinite(found["accuracy"].value)
 
@@ -59,3 +61,14 @@ def test_the_standard_error_is_the_spread_over_repeated_draws(noise: Evaluation)
         draws.append(measure(Evaluation(noise.generator, made, made.select(slice(0))), "digits")["accuracy"])
     spread = np.std([d.value for d in draws], ddof=1)
     assert np.mean([d.se for d in draws]) == pytest.approx(spread, rel=0.35)
+
+
+def test_classes_are_those_of_the_data() -> None:
+    data = {"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=3)}
+    metric = Accuracy().suited_to(Schema(data))
+    assert list(metric.quantities) == ["accuracy", "accuracy_0", "accuracy_1", "accuracy_2"]
+    assert {q.part_of for q in metric.quantities.values()} == {None, "accuracy"}
+    with pytest.raises(ConfigError, match="got 10, expected 3, those of the column 'label'"):
+        Accuracy(classes=10).suited_to(Schema(data))
+    with pytest.raises(ConfigError, match="'accuracy' needs one column of role 'label'"):
+        Accuracy().suited_to(Schema({"pixels": data["pixels"]}))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from veriloop.datasets.base import RealData
 from veriloop.datasets.idx import MNIST, FashionMNIST
-from veriloop.errors import CorruptFileError, DataError
+from veriloop.errors import ConfigError, CorruptFileError, DataError
 from veriloop.metrics import features
 from veriloop.metrics.base import Evaluation
 from veriloop.metrics.features import (
@@ -23,6 +23,7 @@ from veriloop.metrics.features import (
 )
 from veriloop.metrics.frechet import Frechet
 from veriloop.samples import Samples
+from veriloop.schema import Image, Label, Schema
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("VERILOOP_DATA"), reason="needs the real files: set VERILOOP_DATA to their folder"
@@ -127,3 +128,24 @@ def test_damaged_classifiers_are_refused(tmp_path: Path, damage: str) -> None:
             card.write_text(json.dumps({**json.loads(card.read_text()), "sha256": "0" * 64}))
     with pytest.raises(CorruptFileError, match="mine"):
         load_classifier(str(weights))
+
+
+def test_images_that_no_classifier_knows_are_refused_before_a_run(tmp_path: Path) -> None:
+    label = Label(classes=10)
+    Frechet().check_ahead(Schema({"drawn": Image(height=8, width=8, levels=16), "label": label}))
+    Frechet().check_ahead(Schema({"drawn": Image(height=28, width=28, levels=1), "label": label}))
+    for image in (
+        Image(height=9, width=8, levels=16),
+        Image(height=8, width=8, levels=17),
+        Image(height=8, width=8, levels=16, channels=3),
+    ):
+        with pytest.raises(ConfigError, match="'frechet': classifier 'auto' does not know such images"):
+            Frechet().check_ahead(Schema({"pixels": image, "label": label}))
+    with pytest.raises(ConfigError, match="11 labels"):
+        Frechet(classifier="digits").check_ahead(
+            Schema({"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=11)})
+        )
+    with pytest.raises(CorruptFileError, match="cannot be read"):
+        Frechet(classifier=str(tmp_path / "mine.safetensors")).check_ahead(
+            Schema({"pixels": Image(height=8, width=8, levels=16), "label": label})
+        )

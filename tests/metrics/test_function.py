@@ -6,22 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veriloop.advise.direction import better
 from veriloop.errors import ConfigError, DataError
 from veriloop.generator import Generator
+from veriloop.loop.plan import quantities_of
 from veriloop.metrics.base import Evaluation, Metric
 from veriloop.metrics.function import FunctionMean
+from veriloop.quantity import Near
 from veriloop.records import Estimate
 from veriloop.samples import Samples
+from veriloop.schema import Completion, Number, Prompt, Schema
 from veriloop.testing import check_metric
 
 CHECKS = """
 def is_right(row):
-    return int(row["summary"]) == row["answer"]
+    return int(row["completion"]) == row["answer"]
 
 
 def nearness(row):
-    return -abs(int(row["summary"]) - row["answer"])
+    return -abs(int(row["completion"]) - row["answer"])
 
 
 def silent(row):
@@ -38,7 +40,7 @@ class Guessing(Generator):
         raise NotImplementedError
 
     def greedy(self, condition: Samples) -> Samples:
-        return condition.with_columns(summary=[str(a) for a in condition.array("answer")])
+        return condition.with_columns(completion=[str(a) for a in condition.array("answer")])
 
     def save(self, directory: Path) -> None: ...
 
@@ -54,7 +56,7 @@ def checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def evaluation(*written: str, greedy: bool = True) -> Evaluation:
-    made = Samples(answer=np.arange(len(written)), summary=list(written))
+    made = Samples(answer=np.arange(len(written)), completion=list(written))
     generator = Guessing()
     generator.is_greedy = greedy
     return Evaluation(generator, made, made)
@@ -72,7 +74,35 @@ def test_keeps_the_contract() -> None:
 def test_is_named_in_configurations_and_its_numbers_have_a_direction() -> None:
     metric = FunctionMean(function="sum_checks:is_right")
     assert Metric.model_validate({"kind": "function", "function": "sum_checks:is_right"}) == metric
-    assert [better(name) for name in metric.names] == ["higher", "lower"]
+    assert [quantity.better for quantity in metric.quantities.values()] == ["higher", "lower"]
+
+
+def test_two_functions_have_two_names() -> None:
+    near = FunctionMean(function="sum_checks:nearness", name="error", better="lower")
+    assert {name: q.better for name, q in near.quantities.items()} == {
+        "error": "lower",
+        "error_abstained": "lower",
+    }
+    found = measure("nearness", evaluation("2", "1"), name="error")
+    assert found["error"].value == -1
+    assert Metric.model_validate({**near.model_dump(), "better": {"near": 1.0}}).quantities[
+        "error"
+    ].better == Near(1.0)
+    with pytest.raises(ConfigError, match="two metrics give the same number: got 'check, check_abstained'"):
+        quantities_of([FunctionMean(function="a:b"), FunctionMean(function="c:d")])
+    assert list(quantities_of([near, FunctionMean(function="c:d")])) == [
+        "error",
+        "error_abstained",
+        "check",
+        "check_abstained",
+    ]
+
+
+def test_a_function_may_look_at_any_samples() -> None:
+    metric = FunctionMean(function="sum_checks:is_right")
+    assert metric.suited_to(Schema({"x": Number()})) == metric
+    text = Schema({"question": Prompt(), "answer": Completion()})
+    assert metric.suited_to(text).column == "answer"
 
 
 def test_the_share_of_right_answers_leaves_abstentions_out_and_counts_them() -> None:

@@ -24,7 +24,7 @@ def test_means_and_their_errors(like_real: Evaluation) -> None:
 
 
 def test_the_bound_of_a_real_model_is_the_mean_of_its_elbo(like_real: Evaluation) -> None:
-    learner = CVAE(levels=16, latent_dim=2, channels=(4, 4), kernel=2, epochs=1)
+    learner = CVAE(levels=16, classes=10, latent_dim=2, channels=(4, 4), kernel=2, epochs=1)
     generator = learner.fit(like_real.generated, None, np.random.default_rng(0))
     found = NELBO().measure(
         Evaluation(generator, like_real.generated, like_real.real), np.random.default_rng(1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veriloop.errors import DataError
+from veriloop.errors import ConfigError, DataError
 from veriloop.generator import Generator
 from veriloop.metrics.base import Evaluation, Metric
 from veriloop.metrics.loss import Loss
@@ -18,6 +18,7 @@ from veriloop.metrics.text_diversity import TextDiversity
 from veriloop.metrics.text_form import TextForm, is_copied
 from veriloop.metrics.texts import words
 from veriloop.samples import Samples
+from veriloop.schema import Completion, Extra, Image, Number, Prompt, Reference, Schema
 from veriloop.testing import check_metric
 
 
@@ -33,11 +34,11 @@ class Writer(Generator):
 
     def greedy(self, condition: Samples) -> Samples:
         self.asked += 1
-        assert "summary" not in condition
-        return condition.with_columns(summary=["greedy words"] * len(condition))
+        assert "completion" not in condition
+        return condition.with_columns(completion=["greedy words"] * len(condition))
 
     def loss(self, samples: Samples) -> tuple[NDArray, NDArray]:
-        tokens = np.array([len(words(text)) for text in samples.texts("summary")])
+        tokens = np.array([len(words(text)) for text in samples.texts("completion")])
         return tokens * (1.0 + np.arange(len(tokens)) % 2), tokens
 
     def save(self, directory: Path) -> None: ...
@@ -49,7 +50,7 @@ class Writer(Generator):
 
 def samples(written: list[str], reference: list[str] | None = None, document: str = "") -> Samples:
     n = len(written)
-    return Samples(id=np.arange(n), document=[document] * n, reference=reference or written, summary=written)
+    return Samples(id=np.arange(n), prompt=[document] * n, reference=reference or written, completion=written)
 
 
 def evaluation(*args, generator: Generator | None = None, **kwargs) -> Evaluation:
@@ -77,7 +78,7 @@ def test_keeps_the_contract(metric: Metric) -> None:
 @pytest.mark.parametrize("metric", [Rouge(stem=False), TextForm(), TextDiversity(), Loss()])
 def test_without_texts_there_is_no_number(metric: Metric) -> None:
     found = measure(metric, evaluation([]))
-    assert set(found) == set(metric.names)
+    assert set(found) == set(metric.quantities)
     assert all(math.isnan(e.value) for e in found.values())
 
 
@@ -155,7 +156,7 @@ def test_diversity_by_plain_counting() -> None:
 def test_diversity_errors_are_of_the_size_of_the_spread() -> None:
     rng = np.random.default_rng(4)
     draws = [measure(TextDiversity(), evaluation(random_texts(100, rng))) for _ in range(60)]
-    for name in TextDiversity.names:
+    for name in TextDiversity.quantities:
         spread = np.std([d[name].value for d in draws], ddof=1)
         error = np.mean([d[name].se for d in draws])
         # The jackknife is not too small on average (Efron and Stein); 60 draws know a spread to 1/sqrt(118).
@@ -181,9 +182,37 @@ def test_a_model_without_likelihoods_has_no_loss() -> None:
 
 
 def test_prompts_alone_have_no_loss_and_the_error_says_so() -> None:
-    prompts = samples(["a"]).only(["id", "document"])
-    with pytest.raises(DataError, match=r"needs held-out texts by people.*'summary'.*Take it out of metrics"):
+    prompts = samples(["a"]).only(["id", "prompt"])
+    with pytest.raises(DataError, match=r"needs held-out texts.*'completion'.*Take it out of metrics"):
         Loss().measure(Evaluation(Writer(), samples(["a"]), prompts), np.random.default_rng(0))
+
+
+SCHEMA = Schema(
+    {"question": Prompt(), "answer": Completion(), "wanted": Reference(), "level": Extra(), "n": Number()}
+)
+
+
+@pytest.mark.parametrize("metric", [Rouge(stem=False), TextForm(), TextDiversity()])
+def test_columns_keep_their_own_names(metric: Metric) -> None:
+    """What the schema calls a completion is measured, whatever its column is called."""
+    own = evaluation(["a b", "b c d"], ["a b", "c d e"], document="b c d e")
+    words = {"question": "prompt", "answer": "completion", "wanted": "reference"}
+    named = Samples(**{name: own.real[column] for name, column in words.items()})
+    found = measure(metric.suited_to(SCHEMA), Evaluation(Writer(), named, named))
+    assert found == measure(metric, own)
+
+
+def test_columns_that_are_set_are_checked_against_the_schema() -> None:
+    assert Rouge(reference="level").suited_to(SCHEMA).reference == "level"
+    with pytest.raises(ConfigError, match="got 'summary', expected a column of the data"):
+        TextForm(column="summary").suited_to(SCHEMA)
+    with pytest.raises(ConfigError, match="column 'n': got 'number'"):
+        TextForm(source="n").suited_to(SCHEMA)
+    with pytest.raises(ConfigError, match="'rouge' needs one column of role 'reference'"):
+        Rouge().suited_to(Schema({"question": Prompt(), "answer": Completion()}))
+    for metric in (Rouge(), TextForm(), TextDiversity(), Loss()):
+        with pytest.raises(ConfigError, match="needs one column of role 'completion'"):
+            metric.suited_to(Schema({"pixels": Image(height=8, width=8, levels=16)}))
 
 
 def test_columns_must_be_there_and_hold_text() -> None:

@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veriloop.cards import ArmCard, RunCard
+from veriloop.metrics.accuracy import Accuracy
+from veriloop.metrics.diversity import Diversity
+from veriloop.metrics.frechet import Frechet
+from veriloop.metrics.nelbo import NELBO
+from veriloop.metrics.prdc import PRDC
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.report.html import write_report
 from veriloop.samples import Samples
+from veriloop.schema import Image, Label
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
 
@@ -21,13 +28,28 @@ CONFIG: dict[str, Any] = {
     "arms": {
         "verified": {
             "train_on": "kept",
-            "verifier": {"kind": "discriminator", "mode": "refit"},
+            "verifier": {"kind": "discriminator", "refit": "once"},
             "acceptance": {"kind": "top_fraction", "fraction": 0.05},
         },
         "unverified": {"train_on": "kept", "verifier": None, "acceptance": {"kind": "accept_all"}},
         "all_real": {"train_on": "real", "verifier": None},
     },
 }
+CARDS = RunCard(
+    arms={
+        "verified": ArmCard(verified=True, verifier="discriminator", last_round=ROUNDS),
+        "unverified": ArmCard(last_round=ROUNDS),
+        "all_real": ArmCard(role="bound", last_round=1),
+    },
+    quantities={
+        **Frechet.quantities,
+        **NELBO.quantities,
+        **Accuracy().quantities,
+        **PRDC.quantities,
+        **Diversity.quantities,
+    },
+    columns={"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=10)},
+)
 # First value, change per round, standard error.
 METRICS = {
     "verified": {
@@ -105,7 +127,8 @@ def kept(seed: int) -> Samples:
 def build(path: Path) -> RunFolder:
     """A folder with all rounds of three arms."""
     folder = RunFolder(path)
-    folder.write_manifest(Manifest(config=CONFIG, seed=7, versions={"python": "3.11.7", "veriloop": "0.1.0"}))
+    versions = {"python": "3.11.7", "veriloop": "0.1.0"}
+    folder.write_manifest(Manifest(config=CONFIG, seed=7, cards=CARDS, versions=versions))
     images(40, 0.0).save(folder.path / "real.npz")
     for number in range(ROUNDS + 1):
         for arm in METRICS:
@@ -137,5 +160,5 @@ def report(image_run: RunFolder) -> Path:
 def empty_run(tmp_path: Path) -> RunFolder:
     """A run that has not finished a round."""
     folder = RunFolder(tmp_path / "young")
-    folder.write_manifest(Manifest(config=CONFIG, seed=7))
+    folder.write_manifest(Manifest(config=CONFIG, seed=7, cards=CARDS))
     return folder

@@ -5,10 +5,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from veriloop.cards import PromptCard
 from veriloop.errors import ConfigError
 from veriloop.records import Counts, RoundRecord
 from veriloop.report.export import ADDED, export_kept, kept_table, prompt_table
 from veriloop.samples import Samples
+from veriloop.schema import Completion, Id, Prompt, Reference
 from veriloop.store.folder import RunFolder
 
 
@@ -55,12 +57,18 @@ def test_what_cannot_be_exported(
     assert list(tmp_path.iterdir()) == []
 
 
-def language_run(empty_run: RunFolder, text_round: Samples, **prompt: object) -> RunFolder:
+def language_run(
+    empty_run: RunFolder,
+    text_round: Samples,
+    template: str = "Article: {document} Summary:",
+    chat: bool = False,
+) -> RunFolder:
     """A run of a language model that kept two summaries."""
-    prompt = {"template": "Article: {document} Summary:", "completion": "summary", "chat": False, **prompt}
     manifest = empty_run.manifest()
-    config = {**manifest.config, "learner": {"kind": "causal_lm", "prompt": prompt}}
-    empty_run.write_manifest(manifest.model_copy(update={"config": config}))
+    columns = {"id": Id(), "document": Prompt(), "summary": Completion(), "reference": Reference()}
+    prompt = PromptCard(template=template, chat=chat)
+    cards = manifest.cards.model_copy(update={"columns": columns, "prompt": prompt})
+    empty_run.write_manifest(manifest.model_copy(update={"cards": cards}))
     place = {name: text_round[name] for name in ("_chunk", "_row", "_score")}
     kept = Samples(id=["x", "y"], document=["Ä {b}", "B"], summary=["a", "b"], reference=["c", "d"], **place)
     kept.save(empty_run.round_directory(1, "verified") / "kept.npz")

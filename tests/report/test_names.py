@@ -3,7 +3,7 @@ import math
 import pytest
 
 from veriloop.records import Estimate
-from veriloop.report.names import duration, headline, metric_name, parts_of, short, signed, whole, with_error
+from veriloop.report.names import duration, short, signed, with_error
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,3 @@ def test_a_value_has_the_digits_that_its_error_leaves(value: float, se: float, s
 )
 def test_durations(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
-
-
-def test_the_headline_is_the_frechet_distance_where_there_is_one() -> None:
-    assert headline(["nelbo", "frechet"]) == "frechet"
-    assert headline(["length", "rouge1"]) == "rouge1"
-    assert headline([]) is None
-
-
-def test_an_unknown_metric_is_shown_by_its_key() -> None:
-    assert metric_name("bleu").title == "bleu"
-    assert metric_name("bleu").hint == ""
-    assert metric_name("diversity").hint == "closer to 1 is better"
-
-
-def test_parts_by_class_stand_behind_their_whole() -> None:
-    names = ["accuracy", "accuracy_0", "accuracy_1", "rouge_1", "accuracy_top"]
-    assert whole(names) == ["accuracy", "rouge_1", "accuracy_top"]
-    assert parts_of("accuracy", names) == ["accuracy_0", "accuracy_1"]

@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from veriloop.cards import ArmCard, PromptCard, RunCard
 from veriloop.records import Counts, RoundRecord
 from veriloop.report.html import write_report
 from veriloop.report.passages import LONGEST, passages
 from veriloop.samples import Samples
+from veriloop.schema import Completion, Prompt, Reference
 from veriloop.store.folder import RunFolder
 
 
@@ -13,18 +15,18 @@ from veriloop.store.folder import RunFolder
 def text_run(empty_run: RunFolder) -> RunFolder:
     """Three rounds of two arms that write one sentence each for six prompts."""
     manifest = empty_run.manifest()
-    prompt = {"template": "{document}", "shorten": "document", "completion": "summary"}
-    arms = {"verified": {"train_on": "kept"}, "unverified": {"train_on": "kept"}}
-    config = {**manifest.config, "arms": arms, "learner": {"kind": "causal_lm", "prompt": prompt}}
-    empty_run.write_manifest(manifest.model_copy(update={"config": config}))
+    arms = {"verified": ArmCard(verified=True, last_round=3), "unverified": ArmCard(last_round=3)}
+    columns = {"article": Prompt(), "human": Reference(), "teaser": Completion()}
+    cards = RunCard(arms=arms, columns=columns, prompt=PromptCard(template="{article}"))
+    empty_run.write_manifest(manifest.model_copy(update={"cards": cards}))
     for round_ in range(4):
         for arm in arms:
             work = empty_run.work_directory(round_, arm)
             written = [f"<b>{arm} {round_} wrote {i}</b>" if i else "" for i in range(6)]
             Samples(
-                document=[f"Article {i} " + "word " * 200 for i in range(6)],
-                reference=[f"person {i}" for i in range(6)],
-                summary=written,
+                article=[f"Article {i} " + "word " * 200 for i in range(6)],
+                human=[f"person {i}" for i in range(6)],
+                teaser=written,
             ).save(work / "preview.npz")
             record = RoundRecord(arm=arm, round=round_, counts=Counts(), trained_on=9, metrics={}, seconds={})
             empty_run.commit(record, work)

@@ -2,13 +2,24 @@ import math
 
 import pytest
 
+from veriloop.cards import ArmCard, RunCard
+from veriloop.quantity import Better, Near, Quantity
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.report.summary import ArmSummary, Change, by_arm, summarise
 from veriloop.store.folder import RunFolder
 
+CARDS = RunCard(
+    arms={"verified": ArmCard(last_round=6), "all_real": ArmCard(role="bound", last_round=1)},
+    quantities={
+        "length": Quantity("Length"),
+        "frechet": Quantity("Fréchet distance", better="lower"),
+        "solved": Quantity("Solved", better="higher"),
+    },
+)
 
-def change(metric: str, first: float, last: float, se: float = 0.1) -> Change:
-    return Change(metric, Estimate(first, se), Estimate(last, se))
+
+def change(better: Better, first: float, last: float, se: float = 0.1) -> Change:
+    return Change(Quantity(better=better), Estimate(first, se), Estimate(last, se))
 
 
 def record(arm: str, round_: int, **metrics: float) -> RoundRecord:
@@ -17,42 +28,59 @@ def record(arm: str, round_: int, **metrics: float) -> RoundRecord:
 
 
 @pytest.mark.parametrize(
-    ("metric", "first", "last", "verdict"),
+    ("better", "first", "last", "verdict"),
     [
-        ("frechet", 23.0, 12.0, "better"),
-        ("frechet", 12.0, 23.0, "worse"),
-        ("frechet", 12.0, 12.2, "no clear change"),
-        ("accuracy", 1.0, 2.0, "better"),
-        ("diversity", 0.5, 1.2, "better"),
-        ("diversity", 1.0, 2.0, "worse"),
-        ("kl", 1.0, 9.0, None),
-        ("frechet", math.nan, 9.0, None),
+        ("lower", 23.0, 12.0, "better"),
+        ("lower", 12.0, 23.0, "worse"),
+        ("lower", 12.0, 12.2, "no clear change"),
+        ("higher", 1.0, 2.0, "better"),
+        ("higher", 2.0, 1.0, "worse"),
+        (Near(1.0), 0.5, 1.2, "better"),
+        (Near(1.0), 1.0, 2.0, "worse"),
+        (Near(1.0), 0.0, 2.0, "no clear change"),
+        (Near(7.0), 1.0, 6.0, "better"),
+        (None, 1.0, 9.0, None),
+        ("lower", math.nan, 9.0, None),
     ],
 )
-def test_verdicts(metric: str, first: float, last: float, verdict: str | None) -> None:
-    assert change(metric, first, last).verdict == verdict
+def test_verdicts(better: Better, first: float, last: float, verdict: str | None) -> None:
+    assert change(better, first, last).verdict == verdict
 
 
 def test_without_a_standard_error_nothing_is_claimed() -> None:
-    assert change("frechet", 23.0, 12.0, math.nan).verdict is None
+    assert change("lower", 23.0, 12.0, math.nan).verdict is None
 
 
 @pytest.mark.parametrize(("first", "last"), [(0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0)])
 def test_no_ratio_where_it_would_mislead(first: float, last: float) -> None:
-    assert math.isnan(change("nelbo", first, last).ratio)
+    assert math.isnan(change("lower", first, last).ratio)
 
 
 def test_sentences() -> None:
-    def sentence(last: RoundRecord, *, is_bound: bool = False) -> str:
-        return ArmSummary("verified", record("verified", 0, frechet=23.1), last, is_bound).sentence()
+    def sentence(last: RoundRecord, arm: str = "verified") -> str:
+        return ArmSummary(arm, record(arm, 0, length=3, frechet=23.1), last, CARDS).sentence()
 
     assert sentence(record("verified", 6, frechet=12.4)) == (
         "Fréchet distance 23.1 → 12.4 (\u00d70.54, better) over 6 rounds"
     )
     assert sentence(record("verified", 1, frechet=23.2)).endswith("no clear change) over 1 round")
     assert sentence(record("verified", 0, frechet=23.1)).endswith("no round after the start model yet")
-    assert sentence(record("verified", 1, frechet=8.0), is_bound=True).endswith("trained on all real data")
+    assert sentence(record("all_real", 1, frechet=8.0), "all_real").endswith("trained on all real data")
     assert sentence(record("verified", 3)) == "3 rounds done, nothing measured"
+
+
+def test_a_strangers_quantity_that_rises_is_said_to_improve() -> None:
+    first, last = record("verified", 0, solved=0.2), record("verified", 2, solved=2.4)
+    told = ArmSummary("verified", first, last, CARDS).sentence()
+    assert told.startswith("Solved 0.200 → 2.40 (\u00d712.00, better)")
+
+
+def test_the_headline_is_the_first_quantity_with_a_direction() -> None:
+    assert CARDS.headline == "frechet"
+    assert CARDS.headline_of(["solved", "length"]) == "solved"
+    assert CARDS.headline_of(["length"]) == "length", "what there is"
+    assert CARDS.headline_of(["new"]) == "new"
+    assert CARDS.headline_of([]) is None
 
 
 def test_arms_come_in_the_order_of_the_configuration() -> None:

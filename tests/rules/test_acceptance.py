@@ -1,18 +1,29 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from veriloop.errors import ConfigError, DataError
-from veriloop.rules.acceptance import AcceptAll, DensityRatio, Selection, Threshold, TopFraction, TopOfCells
+from veriloop.errors import ConfigError, ContractError
+from veriloop.rules.acceptance import (
+    AcceptAll,
+    DensityRatio,
+    Pointwise,
+    Ranked,
+    Selection,
+    Threshold,
+    TopFraction,
+    TopOfCells,
+)
 from veriloop.samples import Samples
+from veriloop.schema import Schema
 from veriloop.testing import check_acceptance
 from veriloop.verdicts import Decision, Verdicts
 
 REAL = Samples(x=np.repeat([-5.0, 5.0], 50) + np.linspace(-1, 1, 100))
 RULES = [
-    AcceptAll(),
     Threshold(at=0.4),
     TopFraction(fraction=0.3),
     DensityRatio(bound=3),
@@ -24,6 +35,10 @@ RULES = [
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_contract(rule):
     check_acceptance(rule, REAL)
+
+
+def decided_by(rule: Pointwise, verdicts: Verdicts, rng: np.random.Generator) -> Verdicts:
+    return rule.decide(verdicts, Samples(x=np.zeros(len(verdicts))), rng)
 
 
 def opened(rule, quota) -> Selection:
@@ -92,7 +107,7 @@ def test_density_ratio_samples_the_real_density():
     rng = np.random.default_rng(0)
     x = rng.standard_normal(400_000)
     ratio = np.exp(x - 0.5)
-    decided = DensityRatio(bound=float(np.exp(2.5))).decide(Verdicts(ratio / (1 + ratio)), rng)
+    decided = decided_by(DensityRatio(bound=float(np.exp(2.5))), Verdicts(ratio / (1 + ratio)), rng)
     kept = x[decided.is_(Decision.ACCEPT)]
     grid = np.linspace(-8, 9, 200_001)
     weight = np.exp(-0.5 * grid**2) * np.minimum(np.exp(grid - 0.5), np.exp(2.5))
@@ -103,7 +118,7 @@ def test_density_ratio_samples_the_real_density():
 
 
 def test_density_ratio_takes_certain_scores():
-    decided = DensityRatio(bound=10).decide(Verdicts([0.0, 1.0]), np.random.default_rng(0))
+    decided = decided_by(DensityRatio(bound=10), Verdicts([0.0, 1.0]), np.random.default_rng(0))
     assert decided.decision.tolist() == [Decision.REJECT, Decision.ACCEPT]
 
 
@@ -206,6 +221,144 @@ def test_one_cell_is_top_fraction():
     assert kept[0] == kept[1]
 
 
-def test_top_of_cells_needs_its_column():
-    with pytest.raises(DataError, match="pixels"):
-        opened(TopOfCells(), {0: 1})
+def test_top_of_cells_finds_its_column():
+    points = Schema({"mood": {"role": "number"}, "where": {"role": "vector", "p": 2}})
+    assert TopOfCells().suited_to(points).column == "where"
+    pictures = Schema({"scan": {"role": "image", "height": 8, "width": 8, "levels": 16}})
+    assert TopOfCells().suited_to(pictures).column == "scan"
+    assert TopOfCells(column="mood").suited_to(points).column == "mood"
+    real = Samples(label=np.arange(100) % 3, where=np.random.default_rng(0).random((100, 2)))
+    selection = TopOfCells(fraction=0.5, cells=4).open({0: 2}, real, None)
+    selection.offer(
+        Verdicts(np.arange(4.0)), real.select(slice(4)), np.zeros(4, int), np.random.default_rng(0)
+    )
+    assert selection.shortfall() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "match"),
+    [
+        ({}, {"text": {"role": "completion"}}, "one column of role image or vector: got 'none among text"),
+        (
+            {},
+            {"a": {"role": "vector", "p": 1}, "b": {"role": "vector", "p": 1}},
+            r"got 'a, b among .*Name the column in column",
+        ),
+        (
+            {"column": "pixels"},
+            {"x": {"role": "number"}},
+            "column: got 'pixels', expected a column of the data",
+        ),
+        ({"column": "text"}, {"text": {"role": "completion"}}, "column 'text': got 'completion'"),
+    ],
+)
+def test_top_of_cells_needs_its_column(fields, data, match):
+    with pytest.raises(ConfigError, match=match):
+        TopOfCells(**fields).suited_to(Schema(data))
+
+
+def test_accept_all_keeps_what_the_verifier_has_decided():
+    selection = opened(AcceptAll(), {0: 2})
+    offer(
+        selection, Verdicts(np.full(4, np.nan), [Decision.REJECT, *[Decision.ACCEPT] * 2, Decision.ABSTAIN])
+    )
+    assert selection.kept().tolist() == [1, 2]
+    counts = selection.counts()
+    assert (counts.accepted, counts.rejected, counts.abstained) == (2, 1, 1)
+
+
+def test_accept_all_refuses_what_is_left_open():
+    with pytest.raises(
+        ConfigError, match=r"'accept_all'.* gave 1 of 2 .*Set acceptance, such as .*top_fraction"
+    ):
+        offer(opened(AcceptAll(), {0: 1}), Verdicts([0.5, 1.0], [Decision.OPEN, Decision.ACCEPT]))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(
+    ("rule", "field"), [(Threshold, "at"), (DensityRatio, "bound"), (TopFraction, "fraction")]
+)
+def test_numbers_are_finite(rule, field, number):
+    with pytest.raises(ValueError, match=r"finite|greater than 0|less than or equal to 1"):
+        rule.model_validate({field: number})
+
+
+# -- rules of a stranger ---------------------------------------------------------------------------------
+
+
+class Near(Pointwise, frozen=True):
+    """Accepts what lies within ``reach`` of 0, whatever its score."""
+
+    reach: float = 1.0
+
+    def decide(self, verdicts, samples, rng):
+        return verdicts.decide(np.abs(samples.array("x")) <= self.reach)
+
+
+class Nearest(Ranked, frozen=True):
+    """Keeps what lies nearest to 0, whatever its score."""
+
+    def rank(self, verdicts, samples, rng):
+        return -np.abs(samples.array("x"))
+
+
+@pytest.mark.parametrize("rule", [Near(reach=5.5), Nearest(fraction=0.25)], ids=repr)
+def test_a_rule_of_ten_lines_keeps_the_contract(rule):
+    check_acceptance(rule, REAL)
+
+
+def test_rules_see_the_samples():
+    x = np.array([3.0, 0.5, -0.1, 1.0])
+    decision = [Decision.OPEN, Decision.OPEN, Decision.REJECT, Decision.OPEN]
+    for rule, kept in ((Near(), [1, 3]), (Nearest(fraction=0.5), [1, 3])):
+        selection = opened(rule, {0: 2})
+        offer(selection, Verdicts(np.zeros(4), decision), x=x)
+        assert selection.kept().tolist() == kept
+
+
+class Returns(Pointwise, Ranked, frozen=True):
+    """Answers with whatever it is told to."""
+
+    answer: Any
+
+    def decide(self, verdicts, samples, rng):
+        return self.answer
+
+    def rank(self, verdicts, samples, rng):
+        return self.answer
+
+
+OPEN_TWO = Verdicts([0.1, 0.2])
+WRONG_DECISIONS = [
+    (np.ones(2, bool), r"Returns\.decide: got 'ndarray', expected Verdicts"),
+    (None, r"Returns\.decide: got 'NoneType'"),
+    (Verdicts([0.1], [1]), r"Returns\.decide: got '1 verdicts', expected 2"),
+    (Verdicts([0.1, 0.2], [1, -1]), r"Returns\.decide: got '1 decisions still OPEN'"),
+]
+WRONG_RANKS = [
+    (np.ones(3), r"Returns\.rank: got 'shape \(3,\)', expected numbers of shape \(2,\)"),
+    (np.ones((2, 1)), r"shape \(2, 1\)"),
+    (1.0, r"shape \(\)"),
+    (None, r"got 'shape \(\)'|NoneType"),
+    (["a", "b"], r"Returns\.rank: got 'list'"),
+    (np.array([0, np.nan]), "1 ranks that are no number"),
+]
+
+
+@pytest.mark.parametrize(("answer", "match"), WRONG_DECISIONS)
+def test_wrong_decisions_are_told_in_one_line(answer, match):
+    with pytest.raises(ContractError, match=match):
+        offer(Pointwise.open(Returns(answer=answer), {0: 1}, REAL, None), OPEN_TWO)
+
+
+@pytest.mark.parametrize(("answer", "match"), WRONG_RANKS)
+def test_wrong_ranks_are_told_in_one_line(answer, match):
+    with pytest.raises(ContractError, match=match):
+        offer(Ranked.open(Returns(answer=answer), {0: 1}, REAL, None), OPEN_TWO)
+
+
+def test_what_is_decided_needs_no_rank():
+    verdicts = Verdicts([np.nan, 0.2], [Decision.ABSTAIN, Decision.OPEN])
+    selection = Ranked.open(Returns(answer=np.array([np.nan, 1]), fraction=1), {0: 1}, REAL, None)
+    offer(selection, verdicts)
+    assert selection.kept().tolist() == [1]

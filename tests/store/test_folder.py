@@ -11,7 +11,7 @@ from veriloop.events import EVENT, RoundFinished
 from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.samples import Samples
 from veriloop.store import atomic
-from veriloop.store.folder import KeptRounds, RunFolder
+from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest, config_difference, find_run_folders
 
 
@@ -104,19 +104,6 @@ def test_events_can_be_followed(folder):
     second, _ = folder.events(position)
     assert [e.round for e in [*first, *second] if isinstance(e, RoundFinished)] == [1, 2]
     assert EVENT.validate_json(EVENT.dump_json(first[0])) == first[0]
-
-
-def test_kept_rounds_load_only_what_is_looked_at(folder):
-    _commit(folder, 1, 1.0)
-    _commit(folder, 2, 2.0)
-    (folder.round_directory(1, "verified") / "kept.npz").unlink()
-    kept = KeptRounds(folder, "verified", 2) + (Samples(x=np.full(3, 3.0)),)
-    assert len(kept) == 3
-    assert [kept[i].array("x")[0] for i in (-1, -2)] == [3.0, 2.0]
-    with pytest.raises(CorruptFileError, match="missing"):
-        kept[0]
-    with pytest.raises(IndexError):
-        kept[3]
 
 
 def test_run_folders_are_found(folder, tmp_path):

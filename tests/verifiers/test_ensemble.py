@@ -7,13 +7,18 @@ import pytest
 from pydantic import Field
 from typing_extensions import override
 
-from veriloop.errors import ConfigError
+from veriloop.errors import ConfigError, CorruptFileError
+from veriloop.generator import Generator
+from veriloop.judge import Judge
 from veriloop.samples import Samples
+from veriloop.schema import Schema
 from veriloop.testing import check_verifier
-from veriloop.testing.tiny import TinyData, TinyGenerator, TinyVerifier
+from veriloop.testing.tiny import TinyData, TinyGenerator, TinyJudge, TinyVerifier
 from veriloop.verdicts import Decision, Verdicts
 from veriloop.verifiers.base import Verifier
-from veriloop.verifiers.ensemble import Cascade, Cutoff, Ensemble, Majority, Unanimous, Weighted
+from veriloop.verifiers.ensemble import Cascade, Cutoff, CutoffJudge, Ensemble, Majority, Unanimous, Weighted
+from veriloop.verifiers.function import FunctionCheck
+from veriloop.verifiers.reference import ReferenceOverlap
 
 A, R, N, OPEN = Decision.ACCEPT, Decision.REJECT, Decision.ABSTAIN, Decision.OPEN
 
@@ -111,6 +116,14 @@ def test_who_votes_must_decide(kind: type[Ensemble]) -> None:
 
 DECIDES = TinyVerifier(mode="decide", abstain=0.2)
 SCORES = Cutoff(verifier=TinyVerifier(bias=0.5), at=-1.5)
+DATA = TinyData().load(0)
+GENERATOR = TinyGenerator(np.zeros((3, 2)), np.ones((3, 2)))
+
+
+def fitted(verifier: Verifier) -> Judge:
+    return verifier.fit(None, GENERATOR, DATA.train, np.random.default_rng(0))
+
+
 EVERY: list[Verifier] = [
     Unanimous(members=(DECIDES, SCORES)),
     Majority(members=(DECIDES, SCORES, DECIDES)),
@@ -122,30 +135,84 @@ EVERY: list[Verifier] = [
 
 @pytest.mark.parametrize("ensemble", EVERY, ids=lambda e: e.kind)
 def test_keeps_the_contract_with_members_that_learn(ensemble: Verifier) -> None:
-    data = TinyData().load(0)
-    check_verifier(ensemble, TinyGenerator(np.zeros((3, 2)), np.ones((3, 2))), data.train, data.conditions)
+    check_verifier(ensemble, GENERATOR, DATA.train, DATA.conditions)
 
 
 def test_members_have_streams_of_their_own() -> None:
     undecided = TinyVerifier(mode="decide", abstain=0.5)
     points = Samples(x=np.zeros((400, 2)), label=np.zeros(400, np.int64))
-    both = Unanimous(members=(undecided, undecided)).verify(points, np.random.default_rng(0))
+    ensemble = Unanimous(members=(undecided, undecided))
+    both = fitted(ensemble).verify(points, np.random.default_rng(0))
     # Independent members abstain together on a quarter; with one stream they would on a half.
     share = np.isnan(both.score).mean()
     assert abs(share - 0.25) < 4 * (0.25 * 0.75 / 400) ** 0.5
 
 
-def test_what_members_learn_is_kept_in_folders_of_their_own(tmp_path: Path) -> None:
-    data = TinyData().load(0)
-    ensemble = EVERY[3].update(
-        TinyGenerator(np.zeros((3, 2)), np.ones((3, 2))), data.train, np.random.default_rng(0)
-    )
-    ensemble.save(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["TinyVerifier_1", "TinyVerifier_3", "cutoff"]
-    samples = data.test
-    expected = ensemble.verify(samples, np.random.default_rng(1)).score
-    for copy in (EVERY[3].load(tmp_path), pickle.loads(pickle.dumps(ensemble))):
+@pytest.mark.parametrize(
+    "verifier", [*EVERY, Cutoff(verifier=EVERY[2], at=0.3), Cutoff(verifier=SCORES, at=9)]
+)
+def test_what_members_learn_is_kept_in_folders_of_their_own(verifier: Verifier, tmp_path: Path) -> None:
+    judge = fitted(verifier)
+    judge.save(tmp_path)
+    if verifier is EVERY[3]:
+        folders = sorted(p.name for p in tmp_path.iterdir() if p.is_dir())
+        assert folders == ["TinyVerifier_1", "TinyVerifier_3", "cutoff"]
+    samples = DATA.test
+    expected = judge.verify(samples, np.random.default_rng(1)).score
+    alone = verifier.judge_type.load(tmp_path)
+    for copy in (verifier.load(tmp_path), alone, pickle.loads(pickle.dumps(judge))):
         assert np.array_equal(copy.verify(samples, np.random.default_rng(1)).score, expected, equal_nan=True)
+
+
+def test_another_thing_than_a_cutoff_is_no_cutoff(tmp_path: Path) -> None:
+    fitted(SCORES).save(tmp_path)
+    (tmp_path / "cutoff.json").write_text(TinyVerifier().model_dump_json())
+    with pytest.raises(CorruptFileError, match="got 'TinyVerifier', expected Cutoff"):
+        CutoffJudge.load(tmp_path)
+
+
+class Once(TinyVerifier, frozen=True):
+    """Stays what it was in its first round."""
+
+    @override
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> TinyJudge:
+        return previous if isinstance(previous, TinyJudge) else super().fit(None, generator, real, rng)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda v: Cutoff(verifier=v, at=0), lambda v: Weighted(members=(v,), weights=(1,))]
+)
+def test_members_get_their_judges_of_the_round_before(wrap: Any) -> None:
+    verifier = wrap(Once())
+    first = fitted(verifier)
+    other = verifier.fit(first, GENERATOR, DATA.test, np.random.default_rng(1))
+    again = verifier.fit(None, GENERATOR, DATA.test, np.random.default_rng(1))
+    score, same, anew = (j.verify(DATA.test, np.random.default_rng(0)).score for j in (first, other, again))
+    assert np.array_equal(score, same)
+    assert not np.array_equal(score, anew)
+
+
+def test_members_are_suited_to_the_data_and_checked_ahead() -> None:
+    data = Schema({"text": {"role": "completion"}, "wanted": {"role": "reference"}})
+    open_, suited = ReferenceOverlap(), ReferenceOverlap(column="text", reference="wanted")
+    assert Weighted(members=(open_,), weights=(1,)).suited_to(data) == Weighted(
+        members=(suited,), weights=(1,)
+    )
+    assert Cutoff(verifier=open_, at=0).suited_to(data) == Cutoff(verifier=suited, at=0)
+    missing = FunctionCheck(function="nowhere:to_be_found")
+    for verifier in (Majority(members=(missing,)), Cutoff(verifier=missing, at=0)):
+        with pytest.raises(ConfigError, match="cannot import the function 'nowhere:to_be_found'"):
+            verifier.check_ahead(data)
+
+
+def test_what_only_scores_is_known_of_an_ensemble() -> None:
+    scores = TinyVerifier()
+    assert Weighted(members=(DECIDES, scores), weights=(1, 1)).only_scores
+    assert Cascade(members=(DECIDES, scores)).only_scores
+    assert not Cascade(members=(DECIDES, SCORES)).only_scores
+    assert not any(v.only_scores for v in (EVERY[0], EVERY[1], SCORES))
 
 
 TINY = "veriloop.testing.tiny"
@@ -158,6 +225,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a weight of 0": (
         {"kind": "weighted", "members": [f"{TINY}:TinyVerifier"], "weights": [0]},
         "greater than 0",
+    ),
+    "a voter that only scores": (
+        {"kind": "unanimous", "members": [f"{TINY}:TinyVerifier"]},
+        r"TinyVerifier gives scores.*kind: cutoff",
+    ),
+    "an early member that only scores": (
+        {"kind": "cascade", "members": [f"{TINY}:TinyVerifier"] * 2},
+        "member TinyVerifier_1 gives scores",
     ),
     "a member of an unknown kind": ({"kind": "majority", "members": ["juge"]}, "got 'juge'"),
 }

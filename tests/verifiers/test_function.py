@@ -285,8 +285,26 @@ def test_the_check_of_the_example_knows_right_from_wrong(monkeypatch: pytest.Mon
     test = Dataset.model_validate(config["dataset"]).load(0).test
     check = Verifier.model_validate(config["verifier"])
     right = check.verify(test, np.random.default_rng(0))
-    assert right.count(Decision.ACCEPT) == len(test) == 30
-    wrong = test.with_columns(summary=[f"1{text}" for text in test.texts("summary")])
-    assert check.verify(wrong, np.random.default_rng(0)).count(Decision.REJECT) == 30
-    silent = check.verify(test.with_columns(summary=["?"] * 30), np.random.default_rng(0))
+    assert right.count(Decision.ACCEPT) == len(test) > 0
+    wrong = test.with_columns(answer=[f"1{text}" for text in test.texts("answer")])
+    assert check.verify(wrong, np.random.default_rng(0)).count(Decision.REJECT) == len(test)
+    silent = check.verify(test.with_columns(answer=["?"] * len(test)), np.random.default_rng(0))
     assert set(silent.reason or []) == {"no number"}
+
+
+def test_its_module_is_a_source_and_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inner").mkdir()
+    for path in ("loud.py", "inner/__init__.py", "inner/deep.py"):
+        (tmp_path / path).write_text("raise SystemExit")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = {
+        "loud:check": tmp_path / "loud.py",
+        "inner:check": tmp_path / "inner" / "__init__.py",
+        "inner.deep:check": tmp_path / "inner" / "deep.py",
+    }
+    for function, path in found.items():
+        assert FunctionCheck(function=function).sources() == {f"function {function}": path}
+    for nowhere in ("no_such_module:check", "inner.missing:check", "math:floor"):
+        sources = FunctionCheck(function=nowhere).sources()
+        assert all(path.is_file() for path in sources.values())
+        assert nowhere == "math:floor" or not sources

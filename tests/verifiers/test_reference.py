@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from veriloop.errors import DataError
+from veriloop.errors import ConfigError, DataError
 from veriloop.samples import Samples
+from veriloop.schema import Schema
 from veriloop.testing import check_part
 from veriloop.verdicts import Decision
 from veriloop.verifiers.reference import ReferenceOverlap
 
 pytest.importorskip("nltk")
 SAMPLES = Samples(
-    summary=["two cats sat", "a dog", "", "cats sitting"],
+    completion=["two cats sat", "a dog", "", "cats sitting"],
     reference=["a cat sat there", "a cat", "a cat", "the cat sits"],
 )
 
@@ -38,3 +39,35 @@ def test_columns_must_be_there_and_hold_text() -> None:
         ReferenceOverlap(reference="answer").verify(SAMPLES, np.random.default_rng(0))
     with pytest.raises(DataError, match="is an array"):
         ReferenceOverlap(reference="n").verify(SAMPLES.with_columns(n=np.arange(4)), np.random.default_rng(0))
+
+
+DATA = Schema(
+    {"question": {"role": "prompt"}, "answer": {"role": "completion"}, "right": {"role": "reference"}}
+)
+
+
+def test_columns_come_from_the_data() -> None:
+    assert ReferenceOverlap().suited_to(DATA) == ReferenceOverlap(column="answer", reference="right")
+    other = ReferenceOverlap(column="question", reference="answer")
+    assert other.suited_to(DATA) == other
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "match"),
+    [
+        ({"column": "summary"}, DATA, "column: got 'summary', expected a column of the data: question"),
+        ({"reference": "x"}, {**DATA, "x": {"role": "number"}}, "reference: column 'x': got 'number'"),
+        (
+            {},
+            {"answer": {"role": "completion"}},
+            r"one column of role reference.*Name the column in reference",
+        ),
+    ],
+)
+def test_data_that_do_not_suit_it_are_refused(fields, data, match) -> None:
+    with pytest.raises(ConfigError, match=match):
+        ReferenceOverlap(**fields).suited_to(Schema(data))
+
+
+def test_it_only_scores() -> None:
+    assert ReferenceOverlap().only_scores

@@ -111,7 +111,7 @@ def people(tmp_path: Path) -> Iterator[People]:
 def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     """A run whose 30 samples wait for two verdicts each; for tests that judge none, or few."""
     people = People(tmp_path_factory.mktemp("waiting"))
-    people.run(30, annotators_per_sample=2, gold=4)
+    people.run(30, annotators_per_sample=2, known=4)
     yield people
     open_database(people.store).close()
 

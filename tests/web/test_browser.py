@@ -85,7 +85,7 @@ def _confirmed(page):
 
 
 def test_a_person_judges_200_digits_and_the_run_trains_on_those_they_accepted(people, serve, open_page):
-    out = people.run(200, gold=10)
+    out = people.run(200, known=10)
     page = _begin(open_page, serve(people.runs), "Ann <b>Example</b>")
     first = page.evaluate(KEY)
     page.keyboard.press("n" if _is_good(first) else "y")  # a slip
@@ -105,7 +105,7 @@ def test_a_person_judges_200_digits_and_the_run_trains_on_those_they_accepted(pe
     assert {j.key: dict(j.verdicts) for j in posted} == {
         j.key: {"Ann <b>Example</b>": "accept" if _is_good(j.key) else "reject"} for j in posted
     }
-    people.run(200, gold=10)
+    people.run(200, known=10)
     folder = RunFolder(out)
     assert folder.manifest().status == "finished"
     accepted = {j.key for j in posted if _is_good(j.key)}
@@ -116,7 +116,7 @@ def test_a_person_judges_200_digits_and_the_run_trains_on_those_they_accepted(pe
 
 
 def test_two_people_at_once_lose_and_double_nothing(people, serve, open_page):
-    people.run(24, gold=0)
+    people.run(24, known=0)
     server = serve(people.runs)
     ann, bob = _begin(open_page, server, "Ann"), _begin(open_page, server, "Bob")
     assert ann.evaluate(KEY) != bob.evaluate(KEY)
@@ -153,7 +153,7 @@ def _served(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], st
 
 
 def test_a_killed_server_loses_nothing_that_the_page_had_confirmed(people, open_page):
-    people.run(30, gold=0)
+    people.run(30, known=0)
     with _served(people.runs, 0) as (process, server):
         page = _begin(open_page, server, "Ann")
         judged = _judge(page, 10)
@@ -182,7 +182,7 @@ def test_a_killed_server_loses_nothing_that_the_page_had_confirmed(people, open_
 
 
 def test_text_of_a_sample_is_shown_as_text(people, serve, open_page):
-    people.run(3, gold=0)
+    people.run(3, known=0)
     hostile = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     Store(people.store).post(Samples(text=[hostile]), None, wanted=1, queue=9)
     page = _begin(open_page, serve(people.runs), "Ann")
@@ -232,7 +232,7 @@ def test_the_explorer_follows_its_sliders(page, open_page):
 
 
 def test_a_run_is_followed_as_it_grows(people, serve, open_page):
-    out = people.run(3, gold=0)
+    out = people.run(3, known=0)
     view = open_page(f"{serve(people.runs)}/runs/digits")
     view.wait_for_selector(".status.waiting")
     view.wait_for_selector("#sheet img")

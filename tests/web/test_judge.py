@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from veriloop.cards import ArmCard, RunCard
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
@@ -87,7 +88,7 @@ def test_large_bodies_and_unknown_samples_are_refused(queue, visitor):
 
 
 def test_a_store_that_is_not_there_is_explained(people, serve, client):
-    people.run(5, gold=0)
+    people.run(5, known=0)
     store = people.store.removeprefix("sqlite:///")
     page = serve(people.runs)
     asked = Samples(pixels=np.zeros((1, 8, 8), np.uint8), label=np.zeros(1, np.int64))
@@ -102,8 +103,8 @@ def test_a_store_that_is_not_there_is_explained(people, serve, client):
 
 def test_a_store_that_is_unreachable_does_not_hide_the_others(waiting, serve, client, tmp_path):
     url = "postgresql://nobody@/x?host=/no/such/folder"
-    config = {"arms": {"verified": {"verifier": {"kind": "human", "store": url}}}}
-    RunFolder(tmp_path / "runs" / "lost").write_manifest(Manifest(config=config, seed=0))
+    cards = RunCard(arms={"verified": ArmCard(last_round=1, verdict_stores=(url,))})
+    RunFolder(tmp_path / "runs" / "lost").write_manifest(Manifest(config={}, seed=0, cards=cards))
     shutil.copytree(waiting.runs / "digits", tmp_path / "runs" / "digits")
     text = client.get(f"{serve(tmp_path / 'runs')}/judge").text
     assert "the store of verdicts postgresql://nobody@/x" in text

@@ -1,6 +1,7 @@
 """The page of runs, and one run's report while it grows."""
 
 import shutil
+from pathlib import Path
 
 import httpx
 import pytest
@@ -80,3 +81,14 @@ def test_sample_grids_by_round(page):
     assert sheet("verified", 1).text == "no images of verified in round 1"
     assert sheet("nobody", 1).status_code == 404
     assert sheet("verified", "x").status_code == 404
+
+
+@pytest.mark.parametrize(("name", "sections"), [("digits", ["samples"]), ("text", ["texts"]), ("tiny", [])])
+def test_runs_of_an_earlier_version_are_shown(serve, client, name, sections):
+    page = serve(Path(__file__).parents[1] / "store" / "format_1")
+    assert f"runs/{name}" in client.get(f"{page}/runs").text
+    shown = client.get(f"{page}/runs/{name}")
+    assert shown.status_code == 200
+    assert [id_ for id_ in ("samples", "texts") if f'id="{id_}"' in shown.text] == sections
+    sheet = client.get(f"{page}/runs/{name}/sheet", params={"arm": "verified", "round": 2})
+    assert ("<img" in sheet.text) == (name == "digits")

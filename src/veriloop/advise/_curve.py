@@ -1,8 +1,8 @@
-"""The curve that a metric follows over rounds, drawn from what the rounds so far leave possible.
+"""The curve that a quantity follows over rounds, drawn from what the rounds so far leave possible.
 
 In the linear theory a mean contracts towards the knowledge center (section 4 of arXiv 2510.16657), and its
 squared distance to the truth is a + b rho^k + c rho^(2k): towards a plateau, with at most one turn. Other
-metrics are not squared distances, but a contraction moves them in the same way. So the value of round k is
+quantities are not squared distances, but a contraction moves them in the same way. So the value of round k is
 taken to be
 
     level + change (rho^k - rho^K)/(1 - rho^K) + hump 4 (rho^k - rho^(2k)) + jump [k = 0] + noise,
@@ -54,7 +54,7 @@ class Curves:
     measured: Floats
 
     def clipped(self, lowest: float, highest: float) -> Self:
-        """The same for a metric whose values lie between these two."""
+        """The same for a quantity whose values lie between these two."""
         inside = {
             name: np.clip(getattr(self, name), lowest, highest) for name in ("values", "limit", "measured")
         }

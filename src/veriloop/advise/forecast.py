@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ..errors import DomainError
+from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
 from ._curve import Curves, draw_curves, spread_of
-from .direction import Better, better, loss_of, range_of
 from .intervals import LEVEL, Interval
 
 Floats = NDArray[np.float64]
@@ -36,18 +36,22 @@ class NextRound(Interval):
 class Forecast(BaseModel):
     """What the rounds so far say about those to come. Intervals cover 95 %.
 
+    Of a quantity without a direction there are numbers and no judgement: no best round, no gain, and the
+    regime is ``unclear``.
+
     Attributes:
         next: The rounds to come; empty when there are too few rounds so far.
-        best_round_so_far: By the metric as measured, the first one if several are equal; None of no rounds.
+        best_round_so_far: As measured, the first one if several are equal; None of no rounds.
         best_round: The expected best one of those so far and ``next``, by the curve without its noise.
         plateau: Where the curve ends; None when that is less known than the range of the values so far.
-        regime: What the rounds do to the metric, see `regime_of`; ``unclear`` when none is probable enough.
+        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough.
         probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
-        gain: How much better the next round will be than the last one, in units of the metric and without the
-            noise of either; None when ``next`` is empty.
+        gain: How much better the next round will be than the last one, in units of the quantity and without
+            the noise of either; None when ``next`` is empty.
         gain_per_second: The same for each second of a round, all stages and workers together.
         gain_per_verdict: The same for each candidate judged; None for an arm that nobody judges.
-        better: Which way the metric is better.
+        better: Which way the quantity is better; None if neither is.
+        split: Whose numbers were read: those of ``validation``, or of ``test`` where there are no others.
         verdict: All this in plain language.
     """
 
@@ -62,66 +66,74 @@ class Forecast(BaseModel):
     gain: Interval | None = None
     gain_per_second: Interval | None = None
     gain_per_verdict: Interval | None = None
-    better: Better
+    better: Better = None
+    split: Literal["validation", "test"] = "test"
     verdict: str
 
 
-def forecast(
-    chain: Sequence[RoundRecord], metric: str, *, ahead: int = AHEAD, direction: Better = ""
-) -> Forecast:
-    """Forecast ``metric`` over the rounds after ``chain``.
+def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int = AHEAD) -> Forecast:
+    """Forecast a quantity over the rounds after ``chain``.
 
-    The curve and its noise are those of `_curve`; a metric with a larger standard error counts for less.
+    The numbers are those that decisions read: of the validation split where there is one. The curve and its
+    noise are those of `_curve`; a number with a larger standard error counts for less.
 
     Args:
-        chain: The records of one arm, by round. Those without the metric are passed over.
-        metric: Measured on held-out real data; never the verifier's own score.
+        chain: The records of one arm, by round. Those without the quantity are passed over.
+        name: Of the quantity, measured on held-out real data; never the verifier's own score.
+        quantity: What it means: its direction and its bounds.
         ahead: How many rounds to forecast, at least 1.
-        direction: Which way is better; as `direction.better` knows it if empty, and else taken as lower.
 
     Raises:
         DomainError: ``ahead`` is not positive.
     """
     if ahead < 1:
         raise DomainError("rounds to forecast", got=ahead, expected="at least 1")
-    known = direction or better(metric)
-    said = "" if known else f" (Taken for granted: a lower {metric} is better.)"
-    measured = [r for r in chain if metric in r.metrics and math.isfinite(r.metrics[metric].value)]
+    measured = [r for r in chain if name in r.decisive and math.isfinite(r.decisive[name].value)]
     rounds = np.array([r.round for r in measured], np.int64)
-    values = np.array([r.metrics[metric].value for r in measured])
-    loss = loss_of(known)
-    best = int(rounds[np.argmin(loss(values))]) if len(measured) else None
-    if len(measured) < FEWEST:
-        told = (
-            f"Cannot tell yet: {metric} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
-        )
-        return Forecast(best_round_so_far=best, better=known or "lower", verdict=told + said)
-    errors = np.nan_to_num(np.array([r.metrics[metric].se for r in measured]))
-    last = int(rounds[-1])
-    curves = draw_curves(rounds, values, errors, last + ahead).clipped(*range_of(metric))
-    losses, final = loss(curves.values), loss(curves.limit)
-    regimes = regime_of(losses, final, last, NOTICEABLE * spread_of(loss(values), errors))
-    probabilities: dict[ForecastRegime, float] = {
-        name: float(np.mean(regimes == name)) for name in get_args(ForecastRegime)
-    }
-    likely = max(probabilities, key=lambda name: probabilities[name])
-    regime: ForecastRegime = likely if probabilities[likely] >= CERTAIN else "unclear"
-    plateau = _interval(curves.limit)
-    gain = losses[:, last] - losses[:, last + 1]
-    found = Forecast(
-        next=_next(curves, last, ahead),
-        best_round_so_far=best,
-        best_round=int(np.argmin(losses.mean(axis=0))),
-        plateau=plateau if plateau.high - plateau.low <= np.ptp(values) else None,
-        regime=regime,
-        probabilities=probabilities,
-        gain=_interval(gain),
-        gain_per_second=_per(gain, [sum(r.seconds.values()) for r in measured if r.round]),
-        gain_per_verdict=_per(gain, [_verdicts(r) for r in measured if r.round]),
-        better=known or "lower",
-        verdict="",
+    values = np.array([r.decisive[name].value for r in measured])
+    told = f"Cannot tell yet: {name} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
+    has_direction = quantity.better is not None
+    about = Forecast(
+        best_round_so_far=int(rounds[np.argmin(quantity.loss(values))])
+        if has_direction and len(measured)
+        else None,
+        better=quantity.better,
+        split="validation" if measured and measured[-1].validation else "test",
+        verdict=told,
     )
-    return found.model_copy(update={"verdict": _verdict(found) + said})
+    if len(measured) < FEWEST:
+        return about
+    errors = np.nan_to_num(np.array([r.decisive[name].se for r in measured]))
+    last = int(rounds[-1])
+    curves = draw_curves(rounds, values, errors, last + ahead).clipped(*quantity.bounds)
+    plateau = _interval(curves.limit)
+    coming = about.model_copy(
+        update={
+            "next": _next(curves, last, ahead),
+            "plateau": plateau if plateau.high - plateau.low <= np.ptp(values) else None,
+            "verdict": f"Neither way is {name} better by itself, so no round to ship follows from it.",
+        }
+    )
+    if not has_direction:
+        return coming
+    losses, final = quantity.loss(curves.values), quantity.loss(curves.limit)
+    regimes = regime_of(losses, final, last, NOTICEABLE * spread_of(quantity.loss(values), errors))
+    probabilities: dict[ForecastRegime, float] = {
+        regime: float(np.mean(regimes == regime)) for regime in get_args(ForecastRegime)
+    }
+    likely = max(probabilities, key=lambda regime: probabilities[regime])
+    gain = losses[:, last] - losses[:, last + 1]
+    found = coming.model_copy(
+        update={
+            "best_round": int(np.argmin(losses.mean(axis=0))),
+            "regime": likely if probabilities[likely] >= CERTAIN else "unclear",
+            "probabilities": probabilities,
+            "gain": _interval(gain),
+            "gain_per_second": _per(gain, [sum(r.seconds.values()) for r in measured if r.round]),
+            "gain_per_verdict": _per(gain, [_verdicts(r) for r in measured if r.round]),
+        }
+    )
+    return found.model_copy(update={"verdict": _verdict(found)})
 
 
 def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> NDArray[np.str_]:

@@ -1,16 +1,16 @@
 """Stop rules: when an arm has had its last round, by its records alone."""
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ..errors import ConfigError
-from ..parts import Checked
-from ..records import RoundRecord
-from .direction import better, loss_of
+from ..parts import Checked, did_you_mean
+from ..quantity import Quantity
+from ..records import Estimate, RoundRecord
 
 
 class Decision(NamedTuple):
@@ -25,24 +25,39 @@ class Stop(Checked, frozen=True):
 
     A change counts as a gain, or as a loss, when it exceeds both ``min_gain`` and two standard errors of the
     difference of the two measurements; so noise of the metric alone neither stops an arm nor keeps it going.
+    Numbers are those of the validation split, so that the test split stays untouched by decisions; where
+    there is no validation split, those of the test split.
 
     Attributes:
         when: ``plateau``: the last ``patience`` rounds brought no gain over the best before them.
             ``reversal``: each of them lost against it. ``budget``: another round as dear as the last one
             would exceed ``seconds`` or ``candidates``.
-        metric: Which one, measured on held-out real data; for ``plateau`` and ``reversal``.
+        quantity: Which one of those that the run's metrics measure, one that has a direction; for ``plateau``
+            and ``reversal``.
         patience: How many rounds it takes.
-        min_gain: In units of the metric.
+        min_gain: In units of the quantity.
         seconds: Of all stages and workers together. The only rule whose outcome depends on the machine.
         candidates: Generated in all rounds.
     """
 
     when: Literal["plateau", "reversal", "budget"]
-    metric: str | None = None
+    quantity: str | None = None
     patience: Annotated[int, Field(gt=0)] = 2
     min_gain: Annotated[float, Field(ge=0)] = 0.0
     seconds: Annotated[float, Field(gt=0)] | None = None
     candidates: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _new_word(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "metric" in data:
+            raise ConfigError(
+                "metric",
+                got=data["metric"],
+                expected="the key quantity",
+                fix=f"write quantity: {data['metric']}",
+            )
+        return data
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -51,28 +66,60 @@ class Stop(Checked, frozen=True):
             raise ConfigError("no budget", expected="seconds, or candidates, or both")
         if self.when != "budget" and limited:
             raise ConfigError("seconds or candidates", got=f"when: {self.when}", expected="when: budget")
-        if self.when != "budget" and self.metric is None:
-            raise ConfigError("no metric", expected="the name of a metric of the run")
+        if self.when != "budget" and self.quantity is None:
+            raise ConfigError("no quantity", expected="the name of a quantity that the run measures")
         return self
 
-    def decide(self, chain: Sequence[RoundRecord]) -> Decision | None:
+    def decide(self, chain: Sequence[RoundRecord], quantities: Mapping[str, Quantity]) -> Decision | None:
         """Whether the arm ends after these rounds: why, or None to go on.
 
         Args:
             chain: The records of the arm, by round.
-        """
-        return self._by_budget(chain) if self.when == "budget" else self._by_metric(chain)
+            quantities: What the run measures, by name.
 
-    def _by_metric(self, chain: Sequence[RoundRecord]) -> Decision | None:
-        assert self.metric is not None  # _complete checks it.
-        measured = [
-            r for r in chain if self.metric in r.metrics and math.isfinite(r.metrics[self.metric].value)
+        Raises:
+            ConfigError: The rule's quantity is not among them, or has no direction.
+        """
+        if self.when == "budget":
+            return self._by_budget(chain)
+        return self._by_quantity(chain, self.checked_among(quantities))
+
+    def checked_among(self, quantities: Mapping[str, Quantity]) -> Quantity:
+        """The rule's quantity among those that the run measures.
+
+        Raises:
+            ConfigError: The rule has none, it is not among them, or it has no direction.
+        """
+        found = quantities.get(self.quantity or "")
+        if found is None:
+            raise ConfigError(
+                "quantity",
+                got=self.quantity,
+                expected=f"one of {', '.join(quantities) or '(the run has no metrics)'}",
+                fix=did_you_mean(self.quantity or "", quantities),
+            )
+        if found.better is None:
+            ways = [name for name, quantity in quantities.items() if quantity.better is not None]
+            raise ConfigError(
+                "quantity",
+                got=f"{self.quantity}, of which neither way is better",
+                expected=f"a quantity with a direction{': ' if ways else ''}{', '.join(ways)}",
+                fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
+            )
+        return found
+
+    def _by_quantity(self, chain: Sequence[RoundRecord], quantity: Quantity) -> Decision | None:
+        name = self.quantity or ""
+        measured: list[tuple[RoundRecord, Estimate]] = [
+            (r, found)
+            for r in chain
+            if (found := r.decisive.get(name)) is not None and math.isfinite(found.value)
         ]
         if len(measured) <= self.patience:
             return None
-        values = np.array([r.metrics[self.metric].value for r in measured])
-        errors = np.nan_to_num(np.array([r.metrics[self.metric].se for r in measured]))
-        losses = loss_of(better(self.metric))(values)
+        values = np.array([found.value for _, found in measured])
+        errors = np.nan_to_num(np.array([found.se for _, found in measured]))
+        losses = quantity.loss(values)
         best = int(np.argmin(losses[: -self.patience]))
         gains = losses[best] - losses[-self.patience :]
         noise = 2 * np.hypot(errors[best], errors[-self.patience :])
@@ -82,11 +129,15 @@ class Stop(Checked, frozen=True):
             return None
         last = "the last round" if self.patience == 1 else f"the last {self.patience} rounds"
         what = "brought no gain over" if self.when == "plateau" else "were worse than"
-        best_round, at_best = measured[best].round, float(values[best])
-        recent = zip(measured[-self.patience :], values[-self.patience :], strict=True)
+        at, best_round, at_best = measured[best][0], measured[best][0].round, float(values[best])
+        split = "validation" if at.validation else "test"
         return Decision(
-            f"{self.when}: {last} {what} round {best_round}, by {self.metric} ({at_best:.4g} there)",
-            {"best_round": best_round, "best": at_best, **{f"round_{r.round}": float(x) for r, x in recent}},
+            f"{self.when}: {last} {what} round {best_round}, by {name} of {split} data ({at_best:.4g} there)",
+            {
+                "best_round": best_round,
+                "best": at_best,
+                **{f"round_{r.round}": found.value for r, found in measured[-self.patience :]},
+            },
         )
 
     def _by_budget(self, chain: Sequence[RoundRecord]) -> Decision | None:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from ..loop import Plan, Resume
 
 
-def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: bool) -> None:
+def carry_out(
+    plan: "Plan", out: Path, *, resume: "Resume", accept_changes: bool = False, json: bool, plain: bool
+) -> None:
     """Run ``plan`` in ``out``, write the report, and print what came of it.
 
     Raises:
@@ -27,7 +29,7 @@ def carry_out(plan: "Plan", out: Path, *, resume: "Resume", json: bool, plain: b
 
     try:
         with progress(RunFolder(out), plan, json=json, plain=plain):
-            folder = run(plan, out, resume=resume)
+            folder = run(plan, out, resume=resume, accept_changes=accept_changes)
     except KeyboardInterrupt:
         begun = RunFolder(out).exists()
         after = (

@@ -1,6 +1,7 @@
 """``veriloop forecast DIR --metric METRIC --arm ARM``."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,20 +9,24 @@ from .options import FolderArgument, JsonOption
 
 if TYPE_CHECKING:
     from ..advise.forecast import Forecast
+    from ..quantity import Better
 
 
 def forecast(
     folder: FolderArgument,
     metric: Annotated[
-        str | None, typer.Option(help="Which metric; the run's main one.", show_default=False)
+        str | None, typer.Option(help="Which quantity; the run's headline.", show_default=False)
     ] = None,
     arm: Annotated[
         str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds to forecast.")] = 3,
     better: Annotated[
-        Literal["lower", "higher", "near one"] | None,
-        typer.Option(help="Which way the metric is better; known for ours.", show_default=False),
+        str | None,
+        typer.Option(
+            help="Which way is better: lower, higher, or a number to be near to; as its metric declares.",
+            show_default=False,
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -31,13 +36,29 @@ def forecast(
     from ..store.folder import RunFolder
     from .output import print_json
 
-    chain, metric = chain_of(RunFolder.open(folder), arm, metric)
-    found = forecast_arm(chain, metric, ahead=rounds, direction=better or "")
+    run = RunFolder.open(folder)
+    chain, metric = chain_of(run, arm, metric)
+    quantity = run.manifest().cards.quantity(metric)
+    if better is not None:
+        quantity = replace(quantity, better=_direction(better))
+    found = forecast_arm(chain, metric, quantity, ahead=rounds)
     if json:
         about = {"run": str(folder), "arm": chain[0].arm, "metric": metric}
         print_json({**about, **found.model_dump(mode="json")})
     else:
         _print(found, chain[0].arm, metric)
+
+
+def _direction(text: str) -> "Better":
+    from ..errors import ConfigError
+    from ..quantity import Near
+
+    if text == "lower" or text == "higher":
+        return text
+    try:
+        return Near(float(text))
+    except ValueError:
+        raise ConfigError("--better", got=text, expected="lower, higher, or a number, such as 1") from None
 
 
 def _print(found: "Forecast", arm: str, metric: str) -> None:
@@ -61,3 +82,7 @@ def _print(found: "Forecast", arm: str, metric: str) -> None:
     if found.next:
         print_table(table)
     typer.echo(found.verdict)
+    if found.better is None:
+        typer.echo("To say which way is better: --better lower, higher, or a number to be near to.")
+    if found.next:
+        typer.echo(f"Read off the {found.split} data.")

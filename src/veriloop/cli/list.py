@@ -57,7 +57,7 @@ def _run(path: Path) -> dict[str, Any]:
         "status": manifest.status,
         "seed": manifest.seed,
         "created": manifest.created,
-        "rounds": manifest.config.get("rounds"),
+        "rounds": manifest.cards.rounds,
         "rounds_done": {s.arm: s.last.round for s in summaries},
         "result": {s.arm: s.sentence() for s in summaries},
     }

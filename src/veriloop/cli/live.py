@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..events import ArmStopped, Event, Exhausted, PromptsCut, RoundFinished, WorkerLost
 from ..records import RoundRecord
-from ..report.names import duration, headline, why_abstained, with_error
+from ..report.names import duration, why_abstained, with_error
 from ..store.folder import RunFolder
 from .output import cut_line, new_table
 from .watch import ArmWatch, Watch
@@ -90,7 +90,7 @@ class Lines:
         return None
 
     def _measured(self, event: RoundFinished) -> str:
-        measured = _headline_of(_find(self._folder, event.arm, event.round))
+        measured = _headline_of(self._folder, event.arm, event.round)
         return f": {measured}" if measured else ""
 
     def _left(self) -> str:
@@ -110,7 +110,7 @@ class Board:
         """Draw the table anew."""
         for event in events:
             if isinstance(event, RoundFinished):
-                self._measured[event.arm] = _headline_of(_find(self._folder, event.arm, event.round))
+                self._measured[event.arm] = _headline_of(self._folder, event.arm, event.round)
         self._live.update(self._draw(), refresh=True)
 
     def _draw(self) -> Group:
@@ -173,6 +173,7 @@ def _find(folder: RunFolder, arm: str, round_: int) -> RoundRecord | None:
     return next((r for r in folder.records() if (r.arm, r.round) == (arm, round_)), None)
 
 
-def _headline_of(record: RoundRecord | None) -> str:
-    metric = headline(list(record.metrics)) if record else None
-    return f"{metric} {with_error(record.metrics[metric])}" if record and metric else ""
+def _headline_of(folder: RunFolder, arm: str, round_: int) -> str:
+    record = _find(folder, arm, round_)
+    name = folder.manifest().cards.headline_of(list(record.metrics)) if record else None
+    return f"{name} {with_error(record.metrics[name])}" if record and name else ""

@@ -56,10 +56,7 @@ class FollowedRun:
 
     def __init__(self, folder: RunFolder, file: TextIO, *, old: bool) -> None:
         self._folder, self._file = folder, file
-        config = folder.manifest().config
-        last = {
-            name: 1 if arm["train_on"] == "real" else config["rounds"] for name, arm in config["arms"].items()
-        }
+        last = {name: arm.last_round for name, arm in folder.manifest().cards.arms.items()}
         done: dict[str, int] = {}
         for record in folder.records() if old else ():
             done[record.arm] = max(record.round, done.get(record.arm, 0))

@@ -13,3 +13,10 @@ SetOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object, for machines.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Progress in plain lines, no live display.")]
+AcceptChangesOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes",
+        help="Go on although files on which the run depends have changed; the run notes it.",
+    ),
+]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..events import PromptsCut
+    from ..quantity import Quantity
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
 
@@ -52,21 +53,32 @@ def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummar
 
 
 def outcome_table(summaries: "list[ArmSummary]") -> "Table":
-    """First against last round, a row for each metric and a column for each arm."""
+    """First against last round, a row for each quantity and a column for each arm."""
     from rich.text import Text
 
-    from ..report.names import metric_name, whole
-
-    arrows = {"lower": " ↓", "higher": " ↑", "near one": " →1", "": ""}
     table = new_table()
     table.add_column("first → last round")
     for summary in summaries:
         rounds = "all real data" if summary.is_bound else f"{summary.rounds} rounds"
         table.add_column(Text(f"{summary.arm}\n{rounds}"), justify="right")
-    for metric in whole(list(dict.fromkeys(name for s in summaries for name in s.last.metrics))):
-        cells = [_outcome(s.changes.get(metric), s.is_bound) for s in summaries]
-        table.add_row(metric + arrows[metric_name(metric).better], *cells)
+    names = list(dict.fromkeys(name for s in summaries for name in s.last.metrics))
+    for name in summaries[0].cards.wholes(names) if summaries else ():
+        cells = [_outcome(s.changes.get(name), s.is_bound) for s in summaries]
+        table.add_row(name + _arrow(summaries[0].cards.quantity(name)), *cells)
     return table
+
+
+def _arrow(quantity: "Quantity") -> str:
+    """Which way is better: up, down, or towards a value."""
+    match quantity.better:
+        case None:
+            return ""
+        case "lower":
+            return " ↓"
+        case "higher":
+            return " ↑"
+        case near:
+            return f" →{near.near:g}"
 
 
 def _outcome(change: "Change | None", is_bound: bool) -> str:

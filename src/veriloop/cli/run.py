@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import ConfigArgument, JsonOption, PlainOption, SetOption
+from .options import AcceptChangesOption, ConfigArgument, JsonOption, PlainOption, SetOption
 
 
 def run(
@@ -16,6 +16,7 @@ def run(
         Literal["never", "always", "if-possible"],
         typer.Option(help="What to do about a run that is in DIR already."),
     ] = "never",
+    accept_changes: AcceptChangesOption = False,
     json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -23,4 +24,5 @@ def run(
     from ..config import load_plan
     from .carry_out import carry_out
 
-    carry_out(load_plan(config, set_ or []), out, resume=resume, json=json, plain=plain)
+    plan = load_plan(config, set_ or [])
+    carry_out(plan, out, resume=resume, accept_changes=accept_changes, json=json, plain=plain)

@@ -1,17 +1,63 @@
 """``veriloop validate CONFIG``."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from .options import ConfigArgument, JsonOption, SetOption
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..loop import CheckedPlan
+
 
 def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Check a configuration without running it."""
+    """Check a configuration against its data, files and functions, without training anything."""
     from ..config import load_plan
-    from .output import print_json
+    from ..loop import checked
+    from .output import print_json, print_table
 
-    plan = load_plan(config, set_ or [])
+    found = checked(load_plan(config, set_ or []))
     if json:
-        print_json({"valid": True, "config": plan.config()})
+        cards = found.cards.model_dump(mode="json")
+        print_json({"valid": True, "cards": cards, "schema": found.schema.dump()})
         return
+    plan = found.plan
+    for table in (_columns(found), _arms(found), _quantities(found)):
+        if table.row_count:
+            print_table(table)
     typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; seed {plan.seed}")
+
+
+def _columns(found: "CheckedPlan") -> "Table":
+    table = _table("column", "role", "", "")
+    for name, column in found.schema.dump().items():
+        of = {key: value for key, value in column.items() if key not in ("role", "given")}
+        details = ", ".join(f"{key} {value}" for key, value in of.items())
+        table.add_row(name, column["role"], "given" if column["given"] else "made", details)
+    return table
+
+
+def _arms(found: "CheckedPlan") -> "Table":
+    table = _table("arm", "trained on", "judged by", "rounds")
+    for name, card in found.cards.arms.items():
+        trained_on = "its own samples" if card.role == "chain" else "all real data"
+        table.add_row(name, trained_on, card.verifier or "nobody", str(card.last_round))
+    return table
+
+
+def _quantities(found: "CheckedPlan") -> "Table":
+    table = _table("quantity", "title", "better", "unit")
+    for name, quantity in found.cards.quantities.items():
+        table.add_row(name, quantity.title or name, quantity.direction or "neither way", quantity.unit)
+    return table
+
+
+def _table(*headings: str) -> "Table":
+    from .output import new_table
+
+    table = new_table()
+    for heading in headings:
+        table.add_column(heading)
+    return table

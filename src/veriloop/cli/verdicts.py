@@ -57,11 +57,10 @@ def import_(
 def _store(folder: Path) -> "tuple[Store, Desk]":
     from ..errors import ConfigError
     from ..store.folder import RunFolder
-    from ..verifiers.human.database import store_urls
     from ..verifiers.human.desk import Desk
     from ..verifiers.human.store import Store
 
-    urls = store_urls(RunFolder.open(folder).manifest().config)
+    urls = RunFolder.open(folder).manifest().cards.verdict_stores
     if len(urls) != 1:
         raise ConfigError(
             f"stores of verdicts of the run in {folder}",

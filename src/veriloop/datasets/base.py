@@ -58,5 +58,10 @@ class Dataset(Part, frozen=True):
 
     def schema(self) -> Schema:  # pyright: ignore[reportIncompatibleMethodOverride]  # pydantic's old one
         """What each column of the samples is. Read off the samples themselves, unless overridden."""
-        data = self.load(0)
-        return schema_of(data.train, data.conditions)
+        return read_off(self.load(0))
+
+
+def read_off(data: RealData) -> Schema:
+    """What the columns of ``data`` look like, for a data set that does not say it itself."""
+    # Generators may write a column that the training data lack: the start set then has it, without rows.
+    return Schema({**schema_of(data.start, data.conditions), **schema_of(data.train, data.conditions)})

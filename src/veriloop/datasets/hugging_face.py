@@ -1,12 +1,20 @@
 """Text pairs from a public data set on Hugging Face, by the library ``datasets`` (extra ``llm``)."""
 
 import importlib
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
+from typing_extensions import override
+
 from ..errors import DataError, MissingExtraError
-from ..samples import Samples
-from .text import Columns, TextPairs, in_two
-from .text_files import Table
+from .text import Pairs, TextPairs
+from .text_columns import Columns, Roles, check_has
+from .text_files import FIRST, First, Table
+from .text_rows import samples_of
+
+VALIDATION = "validation"
+"""The split that is for decisions, by its usual name."""
 
 
 class HuggingFace(TextPairs, frozen=True):
@@ -16,6 +24,8 @@ class HuggingFace(TextPairs, frozen=True):
         name: Such as ``abisee/cnn_dailymail``.
         subset: Of a data set with several, such as ``3.0.0``.
         train_split: The split to train on.
+        validation_split: The split for decisions; None takes the split ``validation``, or half of the test
+            split where there is none.
         test_split: The split to hold out.
         columns: Which column is what.
     """
@@ -23,52 +33,91 @@ class HuggingFace(TextPairs, frozen=True):
     name: str
     subset: str | None = None
     train_split: str = "train"
+    validation_split: str | None = None
     test_split: str = "test"
     columns: Columns = Columns()
 
-    def pairs(self) -> tuple[Samples, Samples]:
-        """From the hub, or from its local cache."""
+    @override
+    def settings(self) -> Columns:
+        return self.columns
+
+    @override
+    def firsts(self) -> list[First]:
+        loaded = {split: self._loaded(split) for split in (self.train_split, self.test_split)}
+        validation = self._validation(loaded[self.train_split])
+        if validation is not None:
+            loaded[validation] = self._loaded(validation)
+        return [first_of(rows, self._called(split)) for split, rows in loaded.items()]
+
+    @override
+    def pairs(self, roles: Roles) -> Pairs:
+        train, test = self._loaded(self.train_split), self._loaded(self.test_split)
+        validation = self._validation(train)
+        own = None if validation is None else self._loaded(validation)
+        return pairs_of(train, test, own, roles, self.name, tidy=self.tidy)
+
+    def _loaded(self, split: str) -> Any:
         fix = (
             f"where there is a network, run: hf download {self.name} --repo-type dataset --local-dir DIR; "
             "then set name to DIR, or use kind: text on its files"
         )
-        train, test = (
-            load_split(self.name, self.subset, split, self.columns, fix)
-            for split in (self.train_split, self.test_split)
-        )
-        return in_two([train], [test], self.columns)
+        return load_split(self.name, self.subset, split, fix)
+
+    def _called(self, split: str) -> str:
+        return f"{self.name}, split {split}"
+
+    def _validation(self, train: Any) -> str | None:
+        return self.validation_split or (VALIDATION if has_split(train, VALIDATION) else None)
 
 
-def load_split(name: str, subset: str | None, split: str, columns: Columns, fix: str) -> Table:
-    """The columns of one split.
+def has_split(loaded: Any, name: str) -> bool:
+    """Whether the data set of which ``loaded`` is a split has a split called ``name``."""
+    return name in (loaded.info.splits or ())
+
+
+def load_split(name: str, subset: str | None, split: str, fix: str) -> Any:
+    """One split, as the library gives it.
 
     Args:
         name: Of the data set.
         subset: Of the data set, if it has several.
         split: Which split.
-        columns: Which columns.
         fix: What to tell a user who cannot load it.
 
     Raises:
         MissingExtraError: The library is not installed.
-        DataError: The data set cannot be had, or has no such column.
+        DataError: The data set cannot be had.
     """
     try:
         library = importlib.import_module("datasets")
     except ImportError as e:
         raise MissingExtraError.of("datasets", "llm") from e
     try:
-        loaded: Any = library.load_dataset(name, subset, split=split)
+        return library.load_dataset(name, subset, split=split)
     except Exception as e:  # the library raises whatever its network and file layers do
         raise DataError(
             f"cannot load {name} from Hugging Face ({type(e).__name__}: {str(e).splitlines()[0][:200]})",
             fix=fix,
         ) from e
-    source = f"{name}, split {split}"
-    if missing := [column for column in columns.names if column not in loaded.column_names]:
-        raise DataError(
-            f"{source}: no column {', '.join(map(repr, missing))}",
-            got=f"columns {', '.join(loaded.column_names)}",
-            fix="name them by the setting columns, such as {document: article, summary: highlights}",
-        )
-    return Table(source, range(1, len(loaded) + 1), {c: list(loaded[c]) for c in columns.names})
+
+
+def first_of(loaded: Any, source: str) -> First:
+    """The first rows of a split."""
+    return First(source, loaded.column_names, list(enumerate(islice(loaded, FIRST), 1)))
+
+
+def pairs_of(train: Any, test: Any, validation: Any, roles: Roles, name: str, *, tidy: bool) -> Pairs:
+    """All rows of the splits of the data set ``name``; ``validation`` may be None."""
+    splits = {"train": train, "test": test, "validation": validation}
+    read, number = {}, 0
+    for what, loaded in splits.items():
+        if loaded is not None:
+            table = _table(loaded, roles.read, f"{name}, {what} split")
+            read[what] = samples_of([table], roles, number, tidy=tidy)
+            number += len(table.lines)
+    return Pairs(**read)
+
+
+def _table(loaded: Any, names: Sequence[str], source: str) -> Table:
+    check_has(names, loaded.column_names, source)
+    return Table(source, range(1, len(loaded) + 1), {name: list(loaded[name]) for name in names})

@@ -4,130 +4,26 @@ Files are looked for in ``$VERILOOP_DATA/<name>/``, as ``.gz`` or unpacked; the 
 otherwise loaded by their public Hugging Face names.
 """
 
-import gzip
-import hashlib
 import importlib
-import math
 import os
-import zlib
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from ..errors import DataError, MissingExtraError
 from ..rng import Address
 from ..samples import Samples
+from ..schema import Image, Label, Schema
 from .base import Dataset, RealData
-from .digits import split
-
-FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-"""Names of the image and the label file of each split, without ``.gz``."""
-
-Grey = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Grey values 0..255 of shape (n, height, width), and labels of shape (n,)."""
-
-GZIP_MAGIC = b"\x1f\x8b"
-UNSIGNED_BYTE = 0x08
-
-
-def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
-    """The array in an idx file of unsigned bytes, packed by gzip or not.
-
-    The format (Y. LeCun, http://yann.lecun.com/exdb/mnist): two zero bytes, a type code, the number of
-    axes, each axis's length as a big-endian 32-bit number, then the values, last axis fastest.
-
-    Args:
-        path: The file.
-        axes: How many axes the array must have: 3 for images, 1 for labels.
-
-    Raises:
-        DataError: The file is missing, not idx, of another type or number of axes, or cut short.
-    """
-    content = _unpacked(path)
-    fix = "download the file again"
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise DataError(
-            f"{path} is not an idx file",
-            got=f"first bytes {content[:4].hex() or 'none'}",
-            expected="0000",
-            fix=fix,
-        )
-    kind, dimensions = content[2], content[3]
-    if kind != UNSIGNED_BYTE or dimensions != axes:
-        raise DataError(
-            f"idx file {path} of another kind",
-            got=f"type 0x{kind:02x} with {dimensions} axes",
-            expected=f"type 0x08 (unsigned bytes) with {axes} axes",
-        )
-    header = 4 + 4 * axes
-    shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4))
-    if len(content) < header or len(content) - header != math.prod(shape):
-        raise DataError(
-            f"idx file {path} does not hold what its header says",
-            got=f"{len(content)} bytes",
-            expected=f"{header + math.prod(shape)} for shape {shape}",
-            fix=fix,
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-
-
-def _unpacked(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
-    except (OSError, EOFError, zlib.error) as e:
-        raise DataError(
-            f"cannot read {path} ({e})", fix="check that the file is there, or download it again"
-        ) from e
-
-
-def read_split(folder: Path, names: tuple[str, str], md5: dict[str, str]) -> Grey:
-    """Images and labels of one split.
-
-    Args:
-        folder: Where the files are.
-        names: Of the image and the label file, without ``.gz``.
-        md5: Known checksums by file name (with ``.gz``); a file not named is not checked.
-
-    Raises:
-        DataError: A file is missing, damaged or another one than its checksum says, there are no images,
-            or not as many labels as images.
-    """
-    images_path, labels_path = (_find(folder, name) for name in names)
-    for path in (images_path, labels_path):
-        _check_md5(path, md5.get(path.name))
-    pixels, label = read_idx(images_path, 3), read_idx(labels_path, 1)
-    if len(pixels) != len(label) or pixels.size == 0:
-        raise DataError(
-            f"image and label files in {folder} do not match",
-            got=f"images of shape {pixels.shape}, {len(label)} labels",
-            expected="at least one image, and one label for each",
-        )
-    return pixels, label
-
-
-def _find(folder: Path, name: str) -> Path:
-    found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
-    if not found:
-        raise DataError(f"no file {name}.gz or {name} in {folder}", fix="put the four idx files there")
-    return found[0]
-
-
-def _check_md5(path: Path, expected: str | None) -> None:
-    if expected is None:
-        return
-    got = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    if got != expected:
-        raise DataError(
-            f"{path} is not the published file", got=f"md5 {got}", expected=expected, fix="download it again"
-        )
+from .idx_files import FILES, Grey, find_file, read_header, read_idx, read_split
+from .images import halves, split
+from .splits import array_keys
 
 
 def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
@@ -155,11 +51,17 @@ def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
 
 
 class GreyImages(Dataset, frozen=True):
-    """Grey images 0..255 made binary (``levels=1``), of any idx-format data set.
+    """Grey images 0..255 made binary, of any idx-format data set.
+
+    The validation images are half of the published test images, equally many of each class, and the same ones
+    for every seed. They cannot be training images: the classifier of the metrics has seen those.
 
     Attributes:
         start: How many images the start model is trained on, balanced over the classes.
         train: At most so many real training images, balanced; None for all.
+        validation: At most so many images for decisions, balanced; None for all of their half. 0 for none:
+            then all published test images are test images.
+        test: At most so many images for the numbers to report, balanced; None for all of the rest.
         binarize: ``sample``: each pixel is one Bernoulli draw with probability grey/255, the usual
             statically binarised form, for which a Bernoulli likelihood is right. The draw is fixed: equal
             for every seed, split and run. ``threshold``: grey above 127; sharper edges, no noise.
@@ -169,16 +71,50 @@ class GreyImages(Dataset, frozen=True):
 
     start: Annotated[int, Field(ge=1)] = 500
     train: Annotated[int, Field(ge=1)] | None = None
+    validation: Annotated[int, Field(ge=0)] | None = None
+    test: Annotated[int, Field(ge=1)] | None = None
     binarize: Literal["sample", "threshold"] = "sample"
 
+    @override
+    def schema(self) -> Schema:
+        height, width, classes = self.shape()
+        return Schema(
+            {
+                "pixels": Image(height=height, width=width, levels=self.levels),
+                "label": Label(classes=classes),
+            }
+        )
+
+    @override
     def load(self, seed: int) -> RealData:
         """Load and split; only the choice and order of training images depends on ``seed``."""
-        train, test = self.grey()
-        return split(self._binary(*train, "train"), self._binary(*test, "test"), self.start, self.train, seed)
+        (grey, label), (held_grey, held_label) = self.grey()
+        train = self._binary(grey, label, "train")
+        held_out = self._binary(held_grey, held_label, "test")
+        # Contents are compared as published: two binary draws of one image differ.
+        keys, held_keys = array_keys(grey), array_keys(held_grey)
+        # The address has no seed of the run in it: one choice for all.
+        test, validation = halves(held_label, Address(seed=0, arm="held-out images").rng())
+        if self.validation == 0:
+            test, validation = np.arange(len(held_out)), validation[:0]
+        test, validation = test[: self.test], validation[: self.validation]
+        return split(
+            train,
+            held_out.select(validation),
+            held_out.select(test),
+            keys=(keys, [held_keys[i] for i in validation], [held_keys[i] for i in test]),
+            start=self.start,
+            cap=self.train,
+            seed=seed,
+        )
 
     @abstractmethod
     def grey(self) -> tuple[Grey, Grey]:
         """The training and the test images as published, before binarisation."""
+
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """Height and width of the images, and the number of classes; reads no images."""
 
     def _binary(self, grey: NDArray[np.uint8], label: NDArray[np.uint8], part: str) -> Samples:
         if self.binarize == "threshold":
@@ -194,18 +130,47 @@ class GreyImages(Dataset, frozen=True):
         return Samples(pixels=pixels.view(np.uint8), label=label.astype(np.int64))
 
 
-def _known(name: str, public_name: str, md5: dict[str, str]) -> tuple[Grey, Grey]:
-    root = os.environ.get("VERILOOP_DATA")
-    if root and (Path(root) / name).is_dir():
-        folder = Path(root) / name
-        return read_split(folder, FILES["train"], md5), read_split(folder, FILES["test"], md5)
-    looked_in = str(Path(root) / name) if root else f"$VERILOOP_DATA/{name} (VERILOOP_DATA is not set)"
-    return _hugging_face(public_name, looked_in)
+class _Known(GreyImages, frozen=True):
+    """A published data set of 28x28 images in ten classes: in ``$VERILOOP_DATA``, else on Hugging Face."""
+
+    name: ClassVar[str]
+    public_name: ClassVar[str]
+    md5: ClassVar[dict[str, str]]
+
+    @override
+    def grey(self) -> tuple[Grey, Grey]:
+        if folder := self._folder():
+            return read_split(folder, FILES["train"], self.md5), read_split(folder, FILES["test"], self.md5)
+        root = os.environ.get("VERILOOP_DATA")
+        unset = f"$VERILOOP_DATA/{self.name} (VERILOOP_DATA is not set)"
+        return _hugging_face(self.public_name, str(Path(root) / self.name) if root else unset)
+
+    @override
+    def shape(self) -> tuple[int, int, int]:
+        return 28, 28, 10
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        folder = self._folder()
+        return _sources(folder, Path(self.name)) if folder else {}
+
+    def _folder(self) -> Path | None:
+        root = os.environ.get("VERILOOP_DATA")
+        folder = Path(root) / self.name if root else None
+        return folder if folder is not None and folder.is_dir() else None
 
 
-class MNIST(GreyImages, frozen=True):
+def _sources(folder: Path, named: Path) -> dict[str, Path]:
+    """The four files in ``folder``, as in the folder ``named``."""
+    files = [find_file(folder, name) for names in FILES.values() for name in names]
+    return {(named / file.name).as_posix(): file for file in files}
+
+
+class MNIST(_Known, frozen=True):
     """60,000 + 10,000 handwritten digits, 28x28 (Y. LeCun, C. Cortes, C. Burges)."""
 
+    name: ClassVar[str] = "mnist"
+    public_name: ClassVar[str] = "ylecun/mnist"
     md5: ClassVar[dict[str, str]] = {
         "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
         "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
@@ -214,14 +179,12 @@ class MNIST(GreyImages, frozen=True):
     }
     """As in torchvision/datasets/mnist.py, class MNIST."""
 
-    def grey(self) -> tuple[Grey, Grey]:
-        """From ``$VERILOOP_DATA/mnist``, else ``ylecun/mnist``."""
-        return _known("mnist", "ylecun/mnist", self.md5)
 
-
-class FashionMNIST(GreyImages, frozen=True):
+class FashionMNIST(_Known, frozen=True):
     """60,000 + 10,000 pictures of clothes in ten classes, 28x28 (Zalando Research, MIT licence)."""
 
+    name: ClassVar[str] = "fashion-mnist"
+    public_name: ClassVar[str] = "zalando-datasets/fashion_mnist"
     md5: ClassVar[dict[str, str]] = {
         "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
         "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
@@ -229,10 +192,6 @@ class FashionMNIST(GreyImages, frozen=True):
         "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
     }
     """As in the data set's README, https://github.com/zalandoresearch/fashion-mnist."""
-
-    def grey(self) -> tuple[Grey, Grey]:
-        """From ``$VERILOOP_DATA/fashion-mnist``, else ``zalando-datasets/fashion_mnist``."""
-        return _known("fashion-mnist", "zalando-datasets/fashion_mnist", self.md5)
 
 
 class IdxFolder(GreyImages, frozen=True):
@@ -245,8 +204,29 @@ class IdxFolder(GreyImages, frozen=True):
 
     path: Path
 
+    @override
     def grey(self) -> tuple[Grey, Grey]:
-        """From the folder."""
+        folder = self._folder()
+        return read_split(folder, FILES["train"], {}), read_split(folder, FILES["test"], {})
+
+    @override
+    def shape(self) -> tuple[int, int, int]:
+        folder = self._folder()
+        sizes, classes = [], 0
+        for images_name, labels_name in FILES.values():
+            sizes.append(read_header(find_file(folder, images_name), 3)[1:])
+            classes = max(classes, 1 + int(read_idx(find_file(folder, labels_name), 1).max(initial=0)))
+        if sizes[0] != sizes[1] or not all(sizes[0]):
+            got = " and ".join(f"{height}x{width}" for height, width in sizes)
+            raise DataError(f"training and test images in {folder}", got=got, expected="images of one size")
+        height, width = sizes[0]
+        return height, width, classes
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return _sources(self._folder(), self.path)
+
+    def _folder(self) -> Path:
         root = os.environ.get("VERILOOP_DATA", "")
         candidates = [self.path, Path(root) / self.path] if root else [self.path]
         folder = next((p for p in candidates if p.is_dir()), None)
@@ -256,4 +236,4 @@ class IdxFolder(GreyImages, frozen=True):
                 got="looked in " + " and ".join(str(p) for p in candidates),
                 expected="a folder with " + ", ".join(name for names in FILES.values() for name in names),
             )
-        return read_split(folder, FILES["train"], {}), read_split(folder, FILES["test"], {})
+        return folder

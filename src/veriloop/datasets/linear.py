@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from ..rng import Address
 from ..samples import Samples
+from ..schema import Extra, Number, Schema, Vector
 from .base import Dataset, RealData
 
 
@@ -19,6 +20,7 @@ class LinearModel(Dataset, frozen=True):
     from, numbered by the column ``direction``; balancing over it is the paper's block design.
 
     Columns: ``x`` of shape (n, p), ``y``, and ``direction`` (-1 for real samples, which have none).
+    Validation and test samples are other draws of the labels on the same design.
 
     Attributes:
         theta_star: The truth, p numbers.
@@ -26,9 +28,14 @@ class LinearModel(Dataset, frozen=True):
         sigma: Standard deviation of the noise.
     """
 
-    theta_star: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,) * 8
+    theta_star: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)] = (1.0,) * 8
     n0: Annotated[int, Field(ge=2)] = 100
-    sigma: Annotated[float, Field(gt=0)] = 1.0
+    sigma: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+
+    @override
+    def schema(self) -> Schema:
+        # A direction is no label: real samples have none.
+        return Schema({"x": Vector(p=len(self.theta_star), given=True), "y": Number(), "direction": Extra()})
 
     @override
     def load(self, seed: int) -> RealData:
@@ -36,7 +43,16 @@ class LinearModel(Dataset, frozen=True):
         # The design is part of the system, and only the labels are part of the draw.
         design, _ = np.linalg.qr(Address(0, "linear-design").rng().standard_normal((self.n0, p)))
         x = np.sqrt(self.n0) * design
-        noise = self.sigma * Address(seed).rng().standard_normal(self.n0)
-        real = Samples(x=x, y=x @ np.array(self.theta_star) + noise, direction=np.full(self.n0, -1))
-        axes = Samples(x=np.eye(p), direction=np.arange(p))
-        return RealData(start=real, train=real, test=real, conditions=axes)
+
+        def drawn(address: Address) -> Samples:
+            noise = self.sigma * address.rng().standard_normal(self.n0)
+            return Samples(x=x, y=x @ np.array(self.theta_star) + noise, direction=np.full(self.n0, -1))
+
+        real = drawn(Address(seed))
+        return RealData(
+            start=real,
+            train=real,
+            test=drawn(Address(seed, "linear test")),
+            validation=drawn(Address(seed, "linear validation")),
+            conditions=Samples(x=np.eye(p), direction=np.arange(p)),
+        )

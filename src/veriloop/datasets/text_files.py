@@ -5,11 +5,20 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ..errors import ConfigError, DataError
+from .text_columns import check_has
+
+FIRST = 10
+"""So many rows of a file are looked at to see what it holds."""
+
+Row = tuple[int, dict[str, Any]]
+"""A row, and the line of the file in which it ends, counted from 1."""
 
 
 class Table(NamedTuple):
@@ -26,80 +35,170 @@ class Table(NamedTuple):
     columns: dict[str, list[Any]]
 
 
-def read_table(path: Path, names: Sequence[str]) -> Table:
-    """The columns ``names`` of a file; its name says which kind: .jsonl, .csv or .parquet, maybe with .gz.
+class First(NamedTuple):
+    """The beginning of a file.
+
+    Attributes:
+        source: What errors call it.
+        names: Its columns.
+        rows: Its first rows, with all columns.
+    """
+
+    source: str
+    names: Sequence[str]
+    rows: Sequence[Row]
+
+    def table(self, names: Sequence[str]) -> Table:
+        """The columns ``names`` of these rows.
+
+        Raises:
+            DataError: One is missing, or is there twice.
+        """
+        if self.names:
+            check_has(names, self.names, self.source)
+        return _table(self.source, self.rows, names)
+
+
+def first_rows(path: Path) -> First:
+    """The first rows of a file; its name says which kind: .jsonl, .csv or .parquet, maybe with .gz.
 
     Raises:
         ConfigError: The name ends in something else.
+        DataError: The file cannot be read, or a line is broken.
+    """
+    if _kind(path) == ".parquet":
+        with _readable(path):
+            return _first_of_parquet(path)
+    with _readable(path), _open(path) as file:
+        header, rows = _ROWS[_kind(path)](file, path)
+        first = list(islice(rows, FIRST))
+        names = header or list(dict.fromkeys(name for _, row in first for name in row))
+        return First(str(path), names, first)
+
+
+def read_table(path: Path, names: Sequence[str]) -> Table:
+    """The columns ``names`` of a file, all rows.
+
+    Raises:
+        ConfigError: The file's name has another ending than those of :func:`first_rows`.
         DataError: The file cannot be read, a line is broken, or a column is missing; the message has the
             file and the line.
     """
-    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
-    read = _READERS.get(kind)
-    if read is None:
-        raise ConfigError(
-            f"text file {path}", got=kind or "no ending", expected=f"{', '.join(_READERS)}, or one with .gz"
-        )
-    try:
-        return read(path, list(names))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        raise DataError(f"cannot read {path} ({e})", fix="check that the file is there and is whole") from e
+    if _kind(path) == ".parquet":
+        with _readable(path):
+            return _parquet(path, names)
+    with _readable(path), _open(path) as file:
+        header, rows = _ROWS[_kind(path)](file, path)
+        if header is not None:
+            check_has(names, header, str(path))
+        return _table(str(path), rows, names)
 
 
-def _jsonl(path: Path, names: list[str]) -> Table:
-    table = Table(str(path), [], {name: [] for name in names})
-    with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
-                why = e.msg if isinstance(e, json.JSONDecodeError) else str(e)
-                raise DataError(f"{path}, line {number}: broken JSON ({why})", got=_shown(line)) from e
-            if not isinstance(row, dict):
-                raise DataError(f"{path}, line {number}", got=_shown(line), expected="a JSON object")
-            _append(table, number, row)
-    return table
+def _table(source: str, rows: Sequence[Row] | Iterator[Row], names: Sequence[str]) -> Table:
+    lines: list[int] = []
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for line, row in rows:
+        check_has(names, list(row), f"{source}, line {line}")
+        lines.append(line)
+        for name, values in columns.items():
+            values.append(row[name])
+    return Table(source, lines, columns)
 
 
-def _csv(path: Path, names: list[str]) -> Table:
+def _jsonl(file: IO[str], path: Path) -> tuple[None, Iterator[Row]]:
+    return None, _json_rows(file, path)
+
+
+def _json_rows(file: IO[str], path: Path) -> Iterator[Row]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
+            why = e.msg if isinstance(e, json.JSONDecodeError) else str(e)
+            raise DataError(f"{path}, line {number}: broken JSON ({why})", got=_shown(line)) from e
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number}", got=_shown(line), expected="a JSON object")
+        yield number, row
+
+
+def _csv(file: IO[str], path: Path) -> tuple[Sequence[str], Iterator[Row]]:
     # The library's limit on a field, 128 KiB, guards against a forgotten quote; articles may be longer.
     csv.field_size_limit(sys.maxsize)
-    table = Table(str(path), [], {name: [] for name in names})
-    with _open(path) as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            _check_once(path, names, reader.fieldnames or ())
-            for row in reader:
-                # A short row misses its last columns, which the reader gives as None.
-                _append(table, reader.line_num, {k: v for k, v in row.items() if v is not None})
-        except csv.Error as e:
-            raise DataError(f"{path}, line {reader.reader.line_num}: broken CSV ({e})") from e
-    return table
+    reader = csv.DictReader(file, strict=True)
+    with _sound_csv(reader, path):
+        return list(reader.fieldnames or ()), _csv_rows(reader, path)
 
 
-def _parquet(path: Path, names: list[str]) -> Table:
+def _csv_rows(reader: csv.DictReader, path: Path) -> Iterator[Row]:
+    with _sound_csv(reader, path):
+        for row in reader:
+            # A short row misses its last columns, which the reader gives as None.
+            yield reader.line_num, {k: v for k, v in row.items() if v is not None}
+
+
+@contextmanager
+def _sound_csv(reader: csv.DictReader, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as e:
+        raise DataError(f"{path}, line {reader.reader.line_num}: broken CSV ({e})") from e
+
+
+_ROWS: Mapping[str, Callable[[IO[str], Path], tuple[Sequence[str] | None, Iterator[Row]]]] = {
+    ".jsonl": _jsonl,
+    ".csv": _csv,
+}
+"""By ending: the header if there is one, and the rows."""
+
+
+def _first_of_parquet(path: Path) -> First:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        known = file.schema_arrow.names
-        _check_once(path, names, known)
-        if missing := [name for name in names if name not in known]:
-            raise _missing(str(path), missing, known)
-        read = file.read(columns=names)
+        batch = next(file.iter_batches(batch_size=FIRST), None)
+        rows = [] if batch is None else batch.to_pylist()
+        return First(str(path), file.schema_arrow.names, list(enumerate(rows, 1)))
     except pa.ArrowInvalid as e:
-        raise DataError(f"{path} is not a Parquet file ({e})", fix="check the file, or its name") from e
+        raise _no_parquet(path, e) from e
+
+
+def _parquet(path: Path, names: Sequence[str]) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        check_has(names, file.schema_arrow.names, str(path))
+        read = file.read(columns=list(names))
+    except pa.ArrowInvalid as e:
+        raise _no_parquet(path, e) from e
     return Table(str(path), range(1, len(read) + 1), {name: read[name].to_pylist() for name in names})
 
 
-_READERS: dict[str, Callable[[Path, list[str]], Table]] = {
-    ".jsonl": _jsonl,
-    ".csv": _csv,
-    ".parquet": _parquet,
-}
+def _no_parquet(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} is not a Parquet file ({error})", fix="check the file, or its name")
+
+
+def _kind(path: Path) -> str:
+    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
+    known = (*_ROWS, ".parquet")
+    if kind not in known:
+        raise ConfigError(
+            f"text file {path}", got=kind or "no ending", expected=f"{', '.join(known)}, or one with .gz"
+        )
+    return kind
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+        raise DataError(f"cannot read {path} ({e})", fix="check that the file is there and is whole") from e
 
 
 def _open(path: Path) -> IO[str]:
@@ -107,29 +206,6 @@ def _open(path: Path) -> IO[str]:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
-
-
-def _append(table: Table, number: int, row: dict[str, Any]) -> None:
-    if missing := [name for name in table.columns if name not in row]:
-        raise _missing(f"{table.source}, line {number}", missing, row)
-    assert isinstance(table.lines, list)
-    table.lines.append(number)
-    for name, values in table.columns.items():
-        values.append(row[name])
-
-
-def _check_once(path: Path, names: Sequence[str], known: Sequence[str]) -> None:
-    if twice := [name for name in names if known.count(name) > 1]:
-        raise DataError(f"{path} has several columns {twice[0]!r}", fix="rename all but one of them")
-
-
-def _missing(where: str, missing: Sequence[str], known: Iterator[str] | Sequence[str] | dict) -> DataError:
-    return DataError(
-        f"{where}: no column {', '.join(map(repr, missing))}",
-        got=f"columns {', '.join(map(str, known)) or '(none)'}",
-        fix="name them by the setting columns, such as {document: article, summary: highlights}; "
-        "with summary: null for prompts only",
-    )
 
 
 def _shown(line: str) -> str:

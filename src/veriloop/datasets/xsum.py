@@ -1,60 +1,95 @@
 """XSum: BBC articles, each with a summary in one sentence."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from ..errors import DataError
-from ..samples import Samples
-from .hugging_face import load_split
-from .text import Columns, TextPairs, in_two
-from .text_files import Table, read_table
+from .hugging_face import has_split, load_split, pairs_of
+from .text import Pairs, TextPairs
+from .text_columns import Columns, Roles
+from .text_files import First, first_rows, read_table
+from .text_rows import samples_of
 
 NAME = "EdinburghNLP/xsum"
-TRAIN, TRAIN_EXTRA, TEST = "train", "train-extra", "test"
-COLUMNS = Columns(id="id")
+TRAIN, TRAIN_EXTRA, VALIDATION, TEST = "train", "train-extra", "validation", "test"
+COLUMNS = Columns(id="id", prompt="document", completion="summary")
+KNOWN = ("id", "document", "summary")
 
 
 class XSum(TextPairs, frozen=True):
     """Extreme summarisation (S. Narayan, S. Cohen, M. Lapata, EMNLP 2018).
 
-    Looked for first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz``, ``train-extra.jsonl.gz`` where there
-    is one, and ``test.jsonl.gz``, or the same unpacked. Such a folder may hold a part of XSum only. Then
-    numbers from it cannot be compared with published ones: the pairs and their split are not the official
-    204,045 + 11,334. Otherwise loaded as ``EdinburghNLP/xsum``, which has the official split.
+    Looked for first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz`` and ``test.jsonl.gz``, and
+    ``train-extra.jsonl.gz`` and ``validation.jsonl.gz`` where there are such, or the same unpacked. Such a
+    folder may hold a part of XSum only. Then numbers from it cannot be compared with published ones: its
+    pairs and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as
+    ``EdinburghNLP/xsum``, which has the official split.
 
     White space is collapsed, and the few pairs with an empty text are left out. Nothing else is changed;
     encoding errors of the source stay.
     """
 
-    def pairs(self) -> tuple[Samples, Samples]:
-        """From ``$VERILOOP_DATA/xsum``, else from Hugging Face."""
+    tidy: ClassVar[bool] = True
+
+    @override
+    def settings(self) -> Columns:
+        return COLUMNS
+
+    @override
+    def firsts(self) -> list[First]:
+        if files := _files():
+            return [first_rows(path) for path in files.values()]
+        return [First(NAME, KNOWN, [])]  # as is known without loading it
+
+    @override
+    def pairs(self, roles: Roles) -> Pairs:
+        files = _files()
+        if not files:
+            public = self._public()
+            splits = public[TRAIN], public[TEST], public.get(VALIDATION)
+            return pairs_of(*splits, roles, NAME, tidy=self.tidy)
+        tables = {split: read_table(path, roles.read) for split, path in files.items()}
+        parts = {
+            "train": [tables[split] for split in (TRAIN, TRAIN_EXTRA) if split in tables],
+            "test": [tables[TEST]],
+            **({"validation": [tables[VALIDATION]]} if VALIDATION in tables else {}),
+        }
+        return Pairs(**{part: samples_of(some, roles, tidy=self.tidy) for part, some in parts.items()})
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return {f"xsum/{path.name}": path for path in _files().values()}
+
+    def _public(self) -> dict[str, Any]:
         root = os.environ.get("VERILOOP_DATA")
-        folder = Path(root) / "xsum" if root else None
-        if folder is not None and folder.is_dir():
-            train = [_read(folder, TRAIN)]
-            if _find(folder, TRAIN_EXTRA) is not None:
-                train.append(_read(folder, TRAIN_EXTRA))
-            test = _read(folder, TEST)
-        else:
-            fix = (
-                f"looked in {folder or '$VERILOOP_DATA/xsum (VERILOOP_DATA is not set)'} first; where there "
-                f"is a network, download {NAME}, and put train.jsonl and test.jsonl with the keys id, "
-                "document and summary there"
-            )
-            train, test = (load_split(NAME, None, split, COLUMNS, fix) for split in (TRAIN, TEST))
-            train = [train]
-        return in_two(train, [test], COLUMNS, collapse=True, drop_empty=True)
-
-
-def _find(folder: Path, split: str) -> Path | None:
-    candidates = (folder / f"{split}.jsonl.gz", folder / f"{split}.jsonl")
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _read(folder: Path, split: str) -> Table:
-    path = _find(folder, split)
-    if path is None:
-        raise DataError(
-            f"no file {split}.jsonl.gz or {split}.jsonl in {folder}", fix="put the pairs of XSum there"
+        looked_in = Path(root) / "xsum" if root else "$VERILOOP_DATA/xsum (VERILOOP_DATA is not set)"
+        fix = (
+            f"looked in {looked_in} first; where there is a network, download {NAME}, and put train.jsonl, "
+            "validation.jsonl and test.jsonl with the keys id, document and summary there"
         )
-    return read_table(path, COLUMNS.names)
+        splits = {split: load_split(NAME, None, split, fix) for split in (TRAIN, TEST)}
+        if has_split(splits[TRAIN], VALIDATION):
+            splits[VALIDATION] = load_split(NAME, None, VALIDATION, fix)
+        return splits
+
+
+def _files() -> dict[str, Path]:
+    """The files in ``$VERILOOP_DATA/xsum`` by split; none without such a folder."""
+    root = os.environ.get("VERILOOP_DATA")
+    folder = Path(root) / "xsum" if root else None
+    if folder is None or not folder.is_dir():
+        return {}
+    files = {}
+    for split in (TRAIN, TRAIN_EXTRA, TEST, VALIDATION):
+        candidates = (folder / f"{split}.jsonl.gz", folder / f"{split}.jsonl")
+        path = next((path for path in candidates if path.is_file()), None)
+        if path is not None:
+            files[split] = path
+        elif split in (TRAIN, TEST):
+            names = f"{split}.jsonl.gz or {split}.jsonl"
+            raise DataError(f"no file {names} in {folder}", fix="put the pairs of XSum there")
+    return files

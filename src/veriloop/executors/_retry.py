@@ -1,17 +1,17 @@
 """What was lost with a dead worker process is computed again."""
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import Generic
+from typing import Any, Protocol
 
 from ..errors import VeriloopError
 from ..events import WorkerLost
-from .base import Item, Result
+from .base import Item
 
 TRIES = 3
 """How often an item is tried again. Not without end: it may itself be what kills."""
@@ -29,38 +29,53 @@ def told_of_lost_workers(listen: Callable[[WorkerLost], None]) -> Iterator[None]
         _listen.reset(token)
 
 
-def recomputing(
-    start: Callable[[Iterable[Item]], Iterator[Result]],
-    items: Iterable[Item],
-    died: type[Exception],
-    clean_up: Callable[[], None],
-) -> Iterator[Result]:
-    """The results of ``start(items)``, in their order, though its workers may die.
+class Workers(Protocol):
+    """Who computes items, each in a process that may die."""
 
-    When one does, all that was under way is lost with the pool. Items whose results have been given out are
-    not computed again. The first of the others is tried again three times, the last time with nothing beside
-    it: what was short of memory for two may have enough for one.
+    def submit(self, item: Any) -> Future[Any]:
+        """Begin to compute ``item``."""
+        ...
+
+    def end(self) -> None:
+        """End them all in the middle of their work, and wait until they have."""
+        ...
+
+
+def recomputing(
+    start: Callable[[], Workers], items: Iterable[Item], ahead: int, died: type[Exception]
+) -> Iterator[Any]:
+    """The results of ``items``, in their order, though workers may die.
+
+    When one does, all that was under way is lost with the others. Items whose results have been given out
+    are not computed again. The first of the rest is tried again three times, the last time with nothing
+    beside it: what was short of memory for two may have enough for one.
 
     Args:
-        start: Begins to compute items on workers that are alive, and gives the results in order. It may take
-            items ahead, in threads of its own.
+        start: Finds workers that are alive.
         items: What to compute.
-        died: What that raises when one of its workers has died.
-        clean_up: Called when workers were given up: after a death, an error, or an interruption.
+        ahead: How many items are under way at a time.
+        died: What their futures raise when a worker has died.
 
     Raises:
         VeriloopError: An item's workers died four times.
     """
-    source, lost = _Source(items), 0
+    source, taken, lost = iter(items), deque[Item](), 0
     while True:
-        alone = lost == TRIES
-        taken, is_whole = _Taken(source, alone), False
+        workers, running = start(), deque[Future[Any]]()
         try:
-            for result in start(taken):
-                source.waiting.popleft()
-                yield result
+            while True:
+                most = 1 if lost == TRIES else ahead
+                taken.extend(islice(source, max(0, most - len(taken))))
+                running.extend(workers.submit(item) for item in islice(taken, len(running), most))
+                if not running:
+                    return
+                result = running[0].result()
+                running.popleft()
+                taken.popleft()
                 lost = 0
+                yield result
         except died as e:
+            workers.end()
             lost += 1
             if lost > TRIES:
                 raise VeriloopError(
@@ -70,41 +85,10 @@ def recomputing(
                     "take fewer workers or smaller chunks",
                 ) from e
             _tell(WorkerLost(what="a worker process died in the middle of its work", try_=lost))
-        else:
-            is_whole = True
-            if not alone:
-                return
         finally:
-            taken.is_closed = True
-            if not is_whole:
-                clean_up()
-
-
-class _Source(Generic[Item]):
-    """Items, and those that were taken and have no result yet. Executors take them in their own threads."""
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.items, self.waiting, self.lock = iter(items), deque[Item](), threading.Lock()
-
-
-class _Taken(Iterator[Item]):
-    """What one pool takes: first what was lost, then more, until it is closed."""
-
-    def __init__(self, source: _Source[Item], alone: bool) -> None:
-        self._source, self._alone, self.is_closed = source, alone, False
-        self._again = deque(islice(source.waiting, 1 if alone else None))
-
-    def __next__(self) -> Item:
-        with self._source.lock:
-            if self.is_closed:
-                raise StopIteration
-            if self._again:
-                return self._again.popleft()
-            if self._alone:
-                raise StopIteration
-            item = next(self._source.items)
-            self._source.waiting.append(item)
-            return item
+            # After an error, an interruption or an early end nobody wants what is still under way.
+            if not all(future.done() for future in running):
+                workers.end()
 
 
 def _tell(lost: WorkerLost) -> None:

@@ -28,7 +28,8 @@ class Executor(Part, frozen=True):
         Args:
             function: A module-level function, so that other processes can import it.
             items: Small and picklable.
-            shared: What all calls have in common; sent once, if the executor can.
+            shared: What all calls have in common, sent to each worker once. A worker may use one copy of it
+                for many calls, so ``function`` must not change it.
 
         Raises:
             VeriloopError: As raised by ``function``, for the first item that failed.

@@ -1,13 +1,21 @@
 """Processes on this machine, by joblib's loky: clean interpreters, no fork of a threaded parent."""
 
+import hashlib
+import math
 import os
+import pickle
+import shutil
 import signal
+import tempfile
 import threading
 import time
-import warnings
+import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 from typing_extensions import override
@@ -17,11 +25,17 @@ from ._retry import recomputing
 from .base import Executor, Item, Result
 
 POOL = "VERILOOP_POOL"
-"""An environment variable of all that the workers of a pool start."""
+"""An environment variable of a pool's workers and of all that they start."""
+
+_IDLE = 300
+"""Seconds without work after which a worker ends."""
 
 
 class Process(Executor, frozen=True):
     """A pool of worker processes, kept warm between calls.
+
+    What is shared is pickled once, into a file that each worker reads once. It keeps it until another one
+    comes, so equal content of two calls is not even read again. The file is gone when the call ends.
 
     A worker that dies is replaced, and what was under way is computed again, three times before that is an
     error. Ctrl-C is for the process that waits for them; they end with it.
@@ -36,32 +50,122 @@ class Process(Executor, frozen=True):
     def map(
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
-        from joblib import Parallel, delayed
+        workers = self.workers or os.cpu_count() or 1
+        if workers == 1:
+            yield from (function(shared, item) for item in items)
+            return
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        # A worker whose memory has grown is replaced; ours load data sets, and nothing is lost by it.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-
-        def start(items: Iterable[Item]) -> Iterator[Result]:
-            pool = Parallel(
-                n_jobs=self.workers or os.cpu_count() or 1,
-                return_as="generator",
-                initializer=_die_with,
-                initargs=(os.getpid(), _pool(os.getpid())),
+        scratch = _scratch()
+        with _sent(function, shared, scratch) as sent:
+            # Two for each worker, so that none waits; and no more, since items may be made as we go.
+            yield from recomputing(
+                lambda: _Workers(_pool(workers, scratch), sent),
+                items,
+                ahead=2 * workers,
+                died=TerminatedWorkerError,
             )
-            return pool(delayed(function)(shared, item) for item in items)  # pyright: ignore[reportReturnType]
 
-        # A pool that is given up kills its workers with all below them, guards too: then nobody else looks
-        # for what was started in that very moment.
-        return recomputing(start, items, TerminatedWorkerError, lambda: end_marked(POOL, _pool(os.getpid())))
+
+def _pool(workers: int, scratch: Path) -> Any:
+    """The one pool of this process, with so many workers."""
+    from joblib.externals.loky import get_reusable_executor
+
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    return get_reusable_executor(
+        max_workers=workers,
+        timeout=_IDLE,
+        initializer=_begin,
+        initargs=(os.getpid(), str(scratch)),
+        env={
+            POOL: str(scratch),
+            # For functions that do not say how many they want.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
+        },
+    )
+
+
+class _Sent(NamedTuple):
+    """What all calls of a map have in common, as a file."""
+
+    path: str
+    digest: str
+
+
+class _Workers(NamedTuple):
+    """The pool, at work on what was sent."""
+
+    pool: Any
+    sent: _Sent
+
+    def submit(self, item: Any) -> Future[Any]:
+        return self.pool.submit(_call, self.sent, item)
+
+    def end(self) -> None:
+        # Not by shutdown(kill_workers=True), which fails on items that are not in a worker's queue yet. Where
+        # one worker dies, loky ends the others, with all below them.
+        for worker in list(self.pool._processes.values()):
+            with suppress(ProcessLookupError):
+                if worker.is_alive():
+                    os.kill(worker.pid, signal.SIGKILL)
+        self.pool.shutdown()
+        # Guards were killed too: then nobody else looks for what they guarded, or for what was started in
+        # that very moment.
+        end_marked(POOL, str(_scratch()))
+
+
+@contextmanager
+def _sent(function: Callable[..., Any], shared: Any, scratch: Path) -> Iterator[_Sent]:
+    import cloudpickle
+
+    path = scratch / uuid.uuid4().hex
+    try:
+        with path.open("w+b") as file:
+            cloudpickle.dump((function, shared), file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        yield _Sent(str(path), digest)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @cache
-def _pool(process: int) -> str:
-    return f"{process}-{os.urandom(8).hex()}"
+def _scratch() -> Path:
+    """A directory of this process alone. It goes with the process, or when a worker notices that it went."""
+    import atexit
+
+    path = tempfile.mkdtemp(prefix="veriloop-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return Path(path)
 
 
-def _die_with(parent: int, pool: str) -> None:
+# -- in a worker -----------------------------------------------------------------------------------------
+
+_received: tuple[str, Any] | None = None
+"""The digest of what was sent last, and what it was."""
+
+
+def _call(sent: _Sent, item: Any) -> Any:
+    global _received
+    if _received is None or _received[0] != sent.digest:
+        _received = None  # first, so that never two of them are in memory
+        with Path(sent.path).open("rb") as file:
+            _received = (sent.digest, pickle.load(file))
+    function, shared = _received[1]
+    return function(shared, item)
+
+
+def _begin(parent: int, scratch: str) -> None:
+    # loky replaces a worker whose memory has grown, with a warning. Ours hold what they were sent.
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    # Ctrl-C goes to the whole group: one process answers it, with one line.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with(parent, scratch)
+
+
+def _die_with(parent: int, scratch: str) -> None:
     """End this worker soon after its parent is gone, so that a kill -9 leaves nobody writing.
 
     A worker without work would otherwise stay for minutes, holding the pipes of the dead parent open.
@@ -70,9 +174,7 @@ def _die_with(parent: int, pool: str) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.2)
+        shutil.rmtree(scratch, ignore_errors=True)
         os._exit(1)
 
-    os.environ[POOL] = pool
-    # Ctrl-C goes to the whole group: one process answers it, with one line.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=watch, daemon=True).start()

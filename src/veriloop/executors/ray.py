@@ -1,5 +1,6 @@
 """Machines of a Ray cluster. Ray is imported in this file only, and only when it is used."""
 
+import hashlib
 import logging
 import os
 import pickle
@@ -61,14 +62,18 @@ class Ray(Executor, frozen=True):
         ray = self._connected()
         task = _task().options(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=_RETRIES)
         # Pickled here, because arrays that Ray itself passes on are read-only views which pin its store.
-        job = ray.put(ray.cloudpickle.dumps((Path.cwd(), function, shared)))
+        content = ray.cloudpickle.dumps((Path.cwd(), function, shared))
+        digest = hashlib.sha256(content).hexdigest()
+        # In a list, so that Ray passes on where it is, and a worker that has it does not fetch it again.
+        job = [ray.put(content)]
+        del content
         waiting = iter(items)
         running: deque[Any] = deque()
         while True:
             # Asked for each time, because nodes come and go.
             room = self.workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 0)))
             for item in islice(waiting, max(0, room - len(running))):
-                running.append(task.remote(job, ray.cloudpickle.dumps(item)))
+                running.append(task.remote(job, digest, ray.cloudpickle.dumps(item)))
             if not running:
                 return
             # Whoever stops asking leaves the rest to finish. To cancel a task that is just ending aborts this
@@ -133,10 +138,18 @@ def _task() -> Any:
     return ray.remote(_call)
 
 
-def _call(job: bytes, item: bytes) -> bytes:
+_received: tuple[str, Any] | None = None
+"""In a worker: the digest of what was sent last, and what it was."""
+
+
+def _call(job: list[Any], digest: str, item: bytes) -> bytes:
     import ray.cloudpickle
 
-    directory, function, shared = pickle.loads(job)
+    global _received
+    if _received is None or _received[0] != digest:
+        _received = None  # first, so that never two of them are in memory
+        _received = (digest, pickle.loads(ray.get(job[0])))
+    directory, function, shared = _received[1]
     # A relative path means the same here as where the map was called, if there is such a directory here.
     with suppress(OSError):
         os.chdir(directory)

@@ -11,17 +11,32 @@ _BRING_LIBRARIES = ("numpy", "scipy.linalg", "sklearn", "torch")
 """Modules that load a BLAS or an OpenMP of their own."""
 
 
+_limited: tuple[int, tuple[bool, ...]] | None = None
+"""Within `limit_threads`: how many threads, and the modules that were there to be told so."""
+
+
 @contextmanager
 def limit_threads(n: int) -> Iterator[None]:
-    """Run BLAS, OpenMP and torch (when it is loaded) with ``n`` threads inside the block."""
+    """Run BLAS, OpenMP and torch (when it is loaded) with ``n`` threads inside the block.
+
+    Inside a block of as many threads it costs nothing, unless a library was loaded in between.
+    """
+    global _limited
+    loaded = tuple(name in sys.modules for name in _BRING_LIBRARIES)
+    if _limited == (n, loaded):
+        yield
+        return
+    outside = _limited
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else n
-    with _controller(tuple(name in sys.modules for name in _BRING_LIBRARIES)).limit(limits=n):
+    with _controller(loaded).limit(limits=n):
         if torch:
             torch.set_num_threads(n)
+        _limited = (n, loaded)
         try:
             yield
         finally:
+            _limited = outside
             if torch:
                 torch.set_num_threads(before)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import VeriloopError
-from ..report.names import metric_name, short, signed
+from ..report.names import short, signed
 from .base import Finding, Setting
 from .results import Measured
 from .runs import Recorded, failure, jobs_of, recorded, run_all
@@ -45,6 +45,10 @@ class Comparison:
     claimed: tuple[str, ...]
     pictures: Callable[[Recorded], Mapping[str, Shown]] = lambda _: {}
 
+    def title(self, metric: str) -> str:
+        """What people call one of the metrics."""
+        return next(iter(self.studies.values())).quantity(metric).title
+
 
 def compare(comparison: Comparison, setting: Setting, out: Path) -> Finding:
     """Make the runs of all studies, or of those in ``setting.only``, and compare their lines.
@@ -75,10 +79,11 @@ def compare(comparison: Comparison, setting: Setting, out: Path) -> Finding:
         )
     claim = _claim(comparison, runs)
     outcomes, costs = outcome_rows(asked, comparison.metrics, runs), cost_rows(runs)
-    words = [*_claim_words(claim), *_study_words(asked, comparison.metrics[0], outcomes)]
+    words = [*_claim_words(comparison, claim), *_study_words(comparison, asked, outcomes)]
     figures = _figures(comparison, asked, runs)
+    titles = [comparison.title(metric) for metric in comparison.metrics]
     tables = {
-        "What became of each arm": outcome_cells(outcomes, comparison.metrics),
+        "What became of each arm": outcome_cells(outcomes, comparison.metrics, titles),
         "What the rounds cost": cost_cells(costs),
     }
     text = "\n".join(
@@ -128,15 +133,16 @@ def _claim(comparison: Comparison, runs: Sequence[Recorded]) -> dict[str, Number
     for metric in comparison.claimed:
         found = curves(comparison.studies[MAIN], metric, runs)[:2]
         if len(found) == 2:
-            claim[metric] = {c.line.arm: summary(c, metric) for c in found}
+            quantity = comparison.studies[MAIN].quantity(metric)
+            claim[metric] = {c.line.arm: summary(c, quantity) for c in found}
             claim[metric] |= {"apart": apart(*found), "difference": difference(*found)}
     return claim
 
 
-def _claim_words(claim: Mapping[str, Numbers]) -> list[str]:
+def _claim_words(comparison: Comparison, claim: Mapping[str, Numbers]) -> list[str]:
     words: list[str] = []
     for metric, numbers in claim.items():
-        title = metric_name(metric).title
+        title = comparison.title(metric)
         arms = [arm for arm in numbers if arm not in {"apart", "difference"}]
         words += [f"{title}, {arm}: {course(numbers[arm])}" for arm in arms]
         if numbers["apart"] is not None:
@@ -173,15 +179,18 @@ def _change(over_seeds: Numbers) -> str:
     return mean if len(over_seeds["values"]) == 1 else f"{mean} (95 % interval {low} to {high})"
 
 
-def _study_words(studies: Mapping[str, Study], metric: str, outcomes: Sequence[Numbers]) -> list[str]:
-    """A line on each study but `MAIN`: where ``metric`` ends along its lines."""
+def _study_words(
+    comparison: Comparison, studies: Mapping[str, Study], outcomes: Sequence[Numbers]
+) -> list[str]:
+    """A line on each study but `MAIN`: where the first metric ends along its lines."""
+    metric = comparison.metrics[0]
     words: list[str] = []
     for study in studies.values():
         rows = [row for row in outcomes if row["study"] == study.name and metric in row]
         if study.name != MAIN and rows:
             ends = "; ".join(f"{row['line']}: {short(row[metric]['last']['mean'])}" for row in rows)
             after = _rounds(rows[0][metric]["last_round"])
-            words.append(f"{study.title} ({metric_name(metric).title} after {after}): {ends}")
+            words.append(f"{study.title} ({comparison.title(metric)} after {after}): {ends}")
     return words
 
 

@@ -21,7 +21,6 @@ def demo_plan(seed: int = 0, rounds: int = 6) -> Plan:
             "dataset": {"kind": "digits", "start": 25},
             "learner": {
                 "kind": "cvae",
-                "levels": 16,
                 "latent_dim": 3,
                 "channels": [16, 32],
                 "kernel": 2,
@@ -32,7 +31,7 @@ def demo_plan(seed: int = 0, rounds: int = 6) -> Plan:
                 "schedule": "cosine",
                 "patience": None,
             },
-            "verifier": {"kind": "discriminator", "levels": 16, "epochs": 20},
+            "verifier": {"kind": "discriminator", "epochs": 20},
             "acceptance": {"kind": "top_fraction", "fraction": 0.05},
             "balance": "label",
             "schedule": {"kind": "constant", "n": 2_000},

@@ -34,7 +34,7 @@ def grids_figure(run: Recorded) -> Figure:
     bounds = [arm for arm in last if run.job.plan.arms[arm].train_on == "real"]
 
     def grid(title: str, arm: str, number: int) -> Grid:
-        address = Address(run.job.plan.seed, arm, number) if number else Address(run.job.plan.seed)
+        address = run.job.plan.address(arm, number)
         return Grid(title, _means(run.folder.round_directory(number, arm), address, labels))
 
     above = [Grid("real, held out", pixels / pixels.max()), grid("start model", next(iter(last)), 0)]
@@ -49,7 +49,7 @@ def grids_figure(run: Recorded) -> Figure:
 
 def _means(directory: Path, address: Address, labels: Samples) -> NDArray:
     """The means of the first images that the metrics saw; their samples lie in ``preview.npz``."""
-    from ..learners.cvae import CVAEGenerator
+    from ..learners._cvae_generator import CVAEGenerator
 
     generator = CVAEGenerator.load(directory / "generator")
     return generator.means(len(labels), address.at(Stage.EVALUATE).rng(), labels)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import t as student_t
 
-from ..loop.plan import Plan
+from ..loop.plan import Plan, quantities_of
+from ..quantity import Quantity
 from ..records import Estimate
-from ..report.names import metric_name
 from ..theory.validation import Floats
 from .runs import Recorded
 
@@ -40,6 +40,12 @@ class Study:
     plans: Mapping[str, Plan]
     lines: tuple[Line, ...]
     ordered: bool = False
+
+    def quantity(self, name: str) -> Quantity:
+        """What its plans' metrics say that ``name`` means."""
+        known = [quantities_of(plan.metrics) for plan in self.plans.values()]
+        found = next((quantities[name] for quantities in known if name in quantities), Quantity())
+        return replace(found, title=found.title or name)
 
     def is_bound(self, line: Line) -> bool:
         """Whether a line is one model of all real data, and no chain of rounds."""
@@ -134,16 +140,16 @@ def _of_lines(study: Study, metric: str, runs: Sequence[Recorded]) -> list[Curve
     return [c for c in drawn if c is not None]
 
 
-def summary(curve: Curve, metric: str) -> dict[str, Any]:
-    """Start, best and last value of a metric, and the change from start to last, over seeds.
+def summary(curve: Curve, quantity: Quantity) -> dict[str, Any]:
+    """Start, best and last value of a quantity, and the change from start to last, over seeds.
 
     ``late`` is the change from the middle round on: whether a curve flattens is seen by it and its interval.
 
-    The best round is that of the mean over seeds; which way is better is the metric's own.
+    The best round is that of the mean over seeds; the last one where neither way is better.
     """
     values = curve.values
     last = values.shape[1] - 1
-    best = int(_badness(metric, values.mean(axis=0)).argmin())
+    best = last if quantity.better is None else int(quantity.loss(values.mean(axis=0)).argmin())
     return {
         "seeds": curve.seeds,
         "start": _over_seeds(values[:, 0]),
@@ -169,11 +175,6 @@ def apart(a: Curve, b: Curve) -> bool | None:
 def difference(a: Curve, b: Curve) -> dict[str, Any]:
     """The last values of ``a`` less those of ``b``, seed by seed."""
     return _over_seeds(a.values[:, -1] - b.values[:, -1])
-
-
-def _badness(metric: str, values: Floats) -> Floats:
-    better = metric_name(metric).better
-    return {"lower": values, "higher": -values, "near one": np.abs(values - 1), "": values}[better]
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

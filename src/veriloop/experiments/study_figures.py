@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from ..report.names import metric_name
 from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
 from .figures import DASHES, MARKERS, round_axis
 from .runs import Recorded
@@ -38,8 +37,10 @@ def study_figure(study: Study, runs: Sequence[Recorded], metrics: Sequence[str])
         if found:
             # Student's interval of few seeds may be far wider than what was seen; the frame cuts it off.
             panel.set_ylim(_frame(found))
-        name = metric_name(metric)
-        panel.set_title(f"{name.title} ({name.hint})" if name.hint else name.title, fontsize=10.5)
+        quantity = study.quantity(metric)
+        panel.set_title(
+            f"{quantity.title} ({quantity.remark})" if quantity.remark else quantity.title, fontsize=10.5
+        )
         round_axis(panel)
     for panel in panels[len(metrics) :]:
         panel.remove()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..records import STAGES, Estimate
-from ..report.names import MISSING, metric_name, short, with_error
+from ..report.names import MISSING, short, with_error
 from ..theory.validation import Floats
 from .runs import Recorded
 from .studies import Study, curves, summary
@@ -21,7 +21,7 @@ def outcome_rows(studies: Mapping[str, Study], metrics: Sequence[str], runs: Seq
         by_line = {line: {} for line in study.lines}
         for metric in metrics:
             for c in curves(study, metric, runs):
-                by_line[c.line][metric] = summary(c, metric)
+                by_line[c.line][metric] = summary(c, study.quantity(metric))
         rows += [
             {"study": study.name, "line": line.label, "setting": line.setting, "arm": line.arm, **measured}
             for line, measured in by_line.items()
@@ -30,10 +30,9 @@ def outcome_rows(studies: Mapping[str, Study], metrics: Sequence[str], runs: Seq
     return rows
 
 
-def outcome_cells(rows: Sequence[Row], metrics: Sequence[str]) -> list[list[str]]:
+def outcome_cells(rows: Sequence[Row], metrics: Sequence[str], titles: Sequence[str]) -> list[list[str]]:
     """The rows as text under a heading row: last values; of the first metric also start and best."""
     first = metrics[0]
-    titles = [metric_name(metric).title for metric in metrics]
     cells = [["study", "arm", "rounds", f"{titles[0]} at the start", f"best {titles[0]} (round)", *titles]]
     for row in rows:
         head = row[first]

@@ -64,6 +64,9 @@ class Recipe:
     articles: int | None = None
 
 
+TEMPLATE = "Article: {document} Summary:"
+"""The paper's prompt."""
+
 METRICS = ["rouge", "text_diversity", "text_form", "loss"]
 
 OURS = "the protocol is the paper's, model and data are smaller, and the pairs are not XSum's official split"
@@ -75,7 +78,7 @@ SMOKE = Recipe(
         "dataset": {"kind": "xsum", "start": 0.125, "train": 400, "test": 40},
         "learner": {
             "kind": "causal_lm",
-            "prompt": {"max_tokens": 64},
+            "prompt": {"template": TEMPLATE, "max_tokens": 64},
             "decoding": {"max_new_tokens": 24},
             "epochs": 2,
             "batch_size": 16,
@@ -113,7 +116,7 @@ CPU = Recipe(
         "learner": {
             "kind": "causal_lm",
             # About the first 96 tokens of an article: what a round may cost here.
-            "prompt": {"max_tokens": 106},
+            "prompt": {"template": TEMPLATE, "max_tokens": 106},
             "decoding": {"max_new_tokens": 48},
             "epochs": 2,
             "batch_size": 16,
@@ -150,6 +153,7 @@ PAPER = Recipe(
         "learner": {
             "kind": "causal_lm",
             "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+            "prompt": {"template": TEMPLATE},
             "decoding": {"max_new_tokens": 128},
             "epochs": 1,
             "batch_size": 32,

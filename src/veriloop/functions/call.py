@@ -1,6 +1,8 @@
 """A function by its name: what it may see, and how long it may take."""
 
 from collections.abc import Collection
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import ByteSize, Field, StringConstraints
@@ -65,6 +67,22 @@ class Call(Checked, frozen=True):
         """
         check_columns(self.columns or (), columns)
         check_import(self._order())
+
+    def source(self) -> dict[str, Path]:
+        """The file of the function's module, by a name for people; none where it is not a file of Python's.
+
+        Nothing is imported for it: a user's module may do anything.
+        """
+        module, _, _ = self.function.partition(":")
+        places, spec, path = None, None, ""
+        for name in module.split("."):
+            path = f"{path}.{name}" if path else name
+            spec = PathFinder.find_spec(path, places)
+            if spec is None:
+                return {}
+            places = spec.submodule_search_locations
+        file = spec.origin if spec and spec.has_location else None
+        return {f"function {self.function}": Path(file)} if file else {}
 
     def _order(self) -> Order:
         return Order(self.function, self.timeout, self.memory, self.processes)

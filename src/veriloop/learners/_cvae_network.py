@@ -1,15 +1,13 @@
 """The network of the CVAE: encoder, decoder, and the evidence bound of both."""
 
 import dataclasses
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ._cvae_layers import ConvDown, ConvUp, PatchDown, PatchUp, TapsDown, TapsUp
-
-Precision = Literal["float32", "bfloat16"]
+from ._recipe import Precision
 
 
 @dataclasses.dataclass(frozen=True)

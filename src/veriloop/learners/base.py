@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..cards import PromptCard
 from ..generator import Generator
 from ..parts import Part
 from ..samples import Samples
@@ -32,3 +33,10 @@ class Learner(Part, frozen=True):
         Raises:
             DataError: The samples do not fit this learner.
         """
+
+    def prompt_card(self) -> PromptCard | None:
+        """How its prompts are made; None where it writes no text.
+
+        Called on the learner that :meth:`suited_to` gave.
+        """
+        return None

@@ -1,159 +1,27 @@
 """Causal language models that write a column of text: a summary of an article, an answer to a question."""
 
-import copy
-import json
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing_extensions import override
 
-from ..errors import CorruptFileError, DataError
+from ..cards import PromptCard
 from ..generator import Generator
-from ..rng import global_torch
+from ..parts import imported, require
 from ..samples import Samples
-from ._language import models
-from ._language.backends import Decoding, Remote, Started, ask, started
-from ._language.decoding import write
-from ._language.models import Language
-from ._language.prompts import Formatter, Prompt
-from ._language.training import Row, Training, losses, train
-from ._language.trl_job import train_in_processes
+from ..schema import Schema
+from ._language.backends import Decoding
+from ._language.places import find_folder
+from ._language.prompts import Prompt
+from ._language.recipe import Training
 from .base import Learner
 
-SETTINGS = "causal_lm.json"
+if TYPE_CHECKING:
+    from ._language.generator import CausalLMGenerator
 
-LOSS_TOKENS = 8192
-"""Tokens per pass where nothing is trained."""
-
-
-class CausalLMGenerator(Generator):
-    """A language model with its prompt and its way of writing.
-
-    Args:
-        language: Model and tokenizer; the model is frozen, and not to be changed afterwards.
-        prompt: How rows become prompts.
-        decoding: How completions are written.
-
-    Raises:
-        DataError: The tokenizer does not suit the prompt, or the model has too few positions.
-    """
-
-    def __init__(self, language: Language, prompt: Prompt, decoding: Decoding) -> None:
-        models.check_places(language, prompt.max_tokens, decoding.max_new_tokens)
-        self._formatter = Formatter(prompt, language.tokenizer)
-        self._model = language.model.eval().requires_grad_(False)
-        self._decoding = decoding
-
-    @property
-    def language(self) -> Language:
-        """The frozen model and its tokenizer; copy the model to train on."""
-        return Language(self._model, self._formatter.tokenizer)
-
-    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
-        """Write a completion for each row of ``condition``; repeat rows to get several of each.
-
-        In float32 a row's text does not depend on the rows beside it, but where rounding tips the balance
-        between two tokens that are next to equally likely. Equal calls give equal texts.
-
-        Args:
-            n: How many.
-            rng: Drawn from when the temperature is above 0.
-            condition: ``n`` rows with the template's columns.
-
-        Returns:
-            The columns of ``condition`` and the completion.
-
-        Raises:
-            DataError: There is no condition, or of another length, or without the template's columns.
-        """
-        return self._write(n, rng, condition, self._decoding)
-
-    @property
-    def is_greedy(self) -> bool:
-        """Whether :meth:`sample` takes the likeliest tokens, as :meth:`greedy` does."""
-        return self._decoding.temperature == 0
-
-    def greedy(self, condition: Samples) -> Samples:
-        """The likeliest completion, token by token, of each row of ``condition``."""
-        greedy = self._decoding.model_copy(update={"temperature": 0.0})
-        return self._write(len(condition), np.random.default_rng(0), condition, greedy)
-
-    def loss(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Each completion's negative log-likelihood in nats, summed over its tokens, and their number.
-
-        Completions are cut at ``max_new_tokens``, as in training. Two arrays of shape (n,).
-
-        Raises:
-            DataError: A column is missing or holds no text.
-        """
-        rows = training_rows(self._formatter, samples, self._decoding)
-        return losses(self._model, rows, LOSS_TOKENS)
-
-    def cut(self, condition: Samples) -> NDArray[np.bool_]:
-        """Which prompts are too long, so that their column ``shorten`` is cut, shape (n,)."""
-        return self._formatter.too_long(condition)
-
-    def _write(
-        self, n: int, rng: np.random.Generator, condition: Samples | None, decoding: Decoding
-    ) -> Samples:
-        prompt = self._formatter.prompt
-        if condition is None or len(condition) != n:
-            raise DataError(
-                "a language model completes given prompts",
-                got="no condition" if condition is None else f"{len(condition)} conditions",
-                expected=f"{n} conditions with the columns {', '.join(prompt.columns)}",
-            )
-        prompts = self._formatter.prompts(condition)
-        written = self._by_backend(prompts, decoding, rng)
-        return condition.with_columns(**{prompt.completion: written})
-
-    def _by_backend(self, prompts: list[str], decoding: Decoding, rng: np.random.Generator) -> list[str]:
-        formatter, backend = self._formatter, decoding.backend
-        chat = formatter.prompt.chat
-        if isinstance(backend, Remote):
-            return ask(backend, prompts, chat, decoding, rng)
-        if isinstance(backend, Started):
-            with tempfile.TemporaryDirectory() as folder:
-                models.save(self.language, Path(folder))
-                with started(backend, Path(folder)) as server:
-                    return ask(server, prompts, chat, decoding, rng)
-        ids = formatter.prompt_ids(prompts)
-        stop = models.stop_tokens(self.language)
-        written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)
-        return [formatter.text(i) for i in written]
-
-    def save(self, directory: Path) -> None:
-        """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""
-        models.save(self.language, directory)
-        settings = {"prompt": self._formatter.prompt, "decoding": self._decoding}
-        content = {name: part.model_dump(mode="json") for name, part in settings.items()}
-        (directory / SETTINGS).write_text(json.dumps(content) + "\n")
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote, without a network.
-
-        Raises:
-            CorruptFileError: A file is missing, cut short or changed.
-        """
-        path = directory / SETTINGS
-        try:
-            content = json.loads(path.read_text())
-            prompt = Prompt.model_validate(content["prompt"])
-            decoding = Decoding.model_validate(content["decoding"])
-        except (OSError, ValueError, TypeError, KeyError) as e:
-            raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
-        return cls(models.load(directory), prompt, decoding)
-
-
-def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) -> list[Row]:
-    """Prompt and completion of each row as token ids."""
-    prompts = formatter.prompt_ids(formatter.prompts(samples))
-    completions = formatter.completion_ids(samples, decoding.max_new_tokens)
-    return [Row(p, c) for p, c in zip(prompts, completions, strict=True)]
+require("llm", "torch", "transformers")
 
 
 class CausalLM(Learner, Training, frozen=True):
@@ -171,49 +39,49 @@ class CausalLM(Learner, Training, frozen=True):
         prompt: How rows become prompts, and which column is written.
         decoding: How completions are written, and by whom.
 
-    The other fields are those of :class:`veriloop.learners._language.training.Training`.
+    The other fields are those of :class:`veriloop.learners._language.recipe.Training`.
     """
 
-    generator_type: ClassVar[type[Generator]] = CausalLMGenerator
+    generator_type: ClassVar[type[Generator]] = imported(
+        "veriloop.learners._language.generator:CausalLMGenerator"
+    )
 
     model: str
     prompt: Prompt = Prompt()
     decoding: Decoding = Decoding()
 
-    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> CausalLMGenerator:
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        super().suited_to(schema)
+        return self.model_copy(update={"prompt": self.prompt.suited_to(schema, "learner 'causal_lm'")})
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        """Whether there is a model; a name on the hub is only tried when the model is needed."""
+        find_folder(self.model)
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        folder = find_folder(self.model)
+        return {} if folder is None else {self.model: folder}
+
+    @override
+    def prompt_card(self) -> PromptCard | None:
+        return PromptCard(template=self.prompt.settled()[0], chat=self.prompt.chat)
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> "CausalLMGenerator":
         """Train on rows with the template's columns and the completion; see the base class.
 
         An empty completion teaches to stop at once. Completions are cut at ``decoding.max_new_tokens``.
         Without samples the model is taken as it is, so that a run can begin with a trained one.
 
         Raises:
+            ConfigError: The prompt's columns are not known, see :meth:`suited_to`.
             DataError: A column is missing or holds no text, the model cannot be had,
                 its tokenizer does not suit the prompt, or ``init`` is no language model.
             VeriloopError: The loss is no longer a number.
         """
-        language = self._start(init)
-        models.check_places(language, self.prompt.max_tokens, self.decoding.max_new_tokens)
-        rows = training_rows(Formatter(self.prompt, language.tokenizer), samples, self.decoding)
-        if not rows:
-            pass
-        elif self.processes > 1:
-            language = train_in_processes(language, rows, self, int(rng.integers(2**31)))
-        else:
-            with global_torch(rng):
-                train(language.model, rows, self, rng)
-        if self.in_bfloat16():
-            language.model.to(dtype=torch.bfloat16)  # pyright: ignore[reportCallIssue]
-        return CausalLMGenerator(language, self.prompt, self.decoding)
+        from ._language.generator import fit  # brings transformers, which takes seconds to import
 
-    def _start(self, init: Generator | None) -> Language:
-        if init is None:
-            language = models.find(self.model)
-            return Language(language.model.float(), language.tokenizer)
-        if isinstance(init, CausalLMGenerator):
-            return Language(copy.deepcopy(init.language.model).float(), init.language.tokenizer)
-        raise DataError(
-            "cannot start from this model",
-            got=type(init).__name__,
-            expected=CausalLMGenerator.__name__,
-            fix="start fresh (warm_start: false)",
-        )
+        return fit(self, samples, init, rng)

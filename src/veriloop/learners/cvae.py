@@ -1,194 +1,23 @@
 """A convolutional conditional variational autoencoder for small labelled images."""
 
-import copy
-import dataclasses
-import json
-import math
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
+from typing_extensions import override
 
-from ..datasets.images import images, labels
-from ..errors import CorruptFileError, DataError
+from ..errors import ConfigError
 from ..generator import Generator
-from ..networks import blank, device, freeze, in_batches, initialise, load_weights, save_weights
-from ..rng import torch_generator
+from ..parts import imported, require
 from ..samples import Samples
-from ._cvae_network import Architecture, Network, Precision
-from ._training import Training, TrainingImages, train
+from ..schema import Role, Schema
+from ._recipe import Precision, Training
 from .base import Learner
 
-WEIGHTS = "cvae.safetensors"
-ARCHITECTURE = "cvae.json"
+if TYPE_CHECKING:
+    from ._cvae_generator import CVAEGenerator
 
-DECODED_TOGETHER = 128
-"""Images that the decoder makes at a time on a CPU: their activations stay in the second cache."""
-
-
-class Bound(NamedTuple):
-    """The negative evidence bound of each of n samples, by term, in nats.
-
-    ``reconstruction + kl`` is, on average over the latent draw, at least ``-log p(pixels | label)``.
-    """
-
-    reconstruction: NDArray[np.float64]
-    kl: NDArray[np.float64]
-
-
-class CVAEGenerator(Generator):
-    """A trained :class:`CVAE`: p(z) standard normal, pixels Binomial(levels, p(z, label)).
-
-    Args:
-        network: Its weights; frozen, and not to be changed afterwards.
-    """
-
-    def __init__(self, network: Network) -> None:
-        freeze(network)
-        self._network = network
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # By way of the CPU: whoever unpickles this may have another device.
-        return CVAEGenerator, (copy.deepcopy(self._network).cpu(),)
-
-    @property
-    def architecture(self) -> Architecture:
-        """The shapes of the network and its data."""
-        return self._network.architecture
-
-    @property
-    def network(self) -> Network:
-        """The frozen network; copy it to train on."""
-        return self._network
-
-    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
-        """Draw ``n`` images, each pixel from its Binomial distribution, never the decoder's mean.
-
-        Means lack the pixel noise of the data; a model retrained on them loses variance every round.
-
-        Args:
-            n: How many.
-            rng: First the latents are drawn from it, then the pixels.
-            condition: ``n`` rows with a column ``label``.
-
-        Raises:
-            DataError: There is no condition, or it has another length, or a label is out of range.
-        """
-        label, latent, generator = self._start(n, rng, condition)
-        a = self.architecture
-        pixels = np.empty((n, a.height, a.width), np.uint8)
-        done = 0
-        for p in self._decoded(latent, label):
-            pixels[done : done + len(p)] = _binomial(a.levels, p, generator).cpu().numpy()
-            done += len(p)
-        assert condition is not None  # _start refuses it
-        return Samples(**{"pixels": pixels, **{k: v for k, v in condition.items() if k != "pixels"}})
-
-    def means(
-        self, n: int, rng: np.random.Generator, condition: Samples | None = None
-    ) -> NDArray[np.float32]:
-        """Pixel probabilities in [0, 1], shape (n, height, width): for pictures, not for training.
-
-        An equal ``rng`` gives the means of the very images that :meth:`sample` draws.
-        """
-        label, latent, _ = self._start(n, rng, condition)
-        return torch.cat(list(self._decoded(latent, label))).cpu().numpy()
-
-    def _start(
-        self, n: int, rng: np.random.Generator, condition: Samples | None
-    ) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Labels and latents on the device, and the generator that goes on to draw the pixels there."""
-        if condition is None or len(condition) != n:
-            raise DataError(
-                "a CVAE draws images of given labels",
-                got="no condition" if condition is None else f"{len(condition)} conditions",
-                expected=f"{n} conditions with a column 'label'",
-            )
-        where = device()
-        label = torch.from_numpy(labels(condition, self.architecture.classes)).to(where)
-        latent = torch.from_numpy(rng.standard_normal((n, self.architecture.latent_dim), dtype=np.float32))
-        return label, latent.to(where), torch_generator(rng, str(where))
-
-    def _decoded(self, latent: Tensor, label: Tensor) -> Iterator[Tensor]:
-        """Pixel probabilities, batch by batch."""
-        net = self._network
-        batch = DECODED_TOGETHER if latent.device.type == "cpu" else None
-        return in_batches(
-            lambda z, y: torch.sigmoid(net.decode(z, net.one_hot(y))), latent, label, batch=batch
-        )
-
-    def elbo(self, samples: Samples, rng: np.random.Generator) -> Bound:
-        """The negative evidence bound of each of ``samples``, by one latent draw each.
-
-        Binomial coefficients are included, so the sum of both terms bounds the true negative
-        log-likelihood of the counts.
-
-        Raises:
-            DataError: The samples are not images of this model's shape, levels and classes.
-        """
-        a = self.architecture
-        pixels, label = images(samples, a.levels, a.classes)
-        _check_shape(pixels, a)
-        noise = rng.standard_normal((len(pixels), a.latent_dim), dtype=np.float32)
-        terms = in_batches(
-            lambda *columns: torch.stack(self._network.bound(*columns), 1),
-            torch.tensor(pixels),
-            torch.from_numpy(label),
-            torch.from_numpy(noise),
-        )
-        reconstruction, kl = torch.cat(list(terms)).double().numpy().T
-        ways = np.array([math.log(math.comb(a.levels, k)) for k in range(a.levels + 1)])
-        return Bound(reconstruction - ways[pixels].sum((1, 2)), kl.copy())
-
-    def save(self, directory: Path) -> None:
-        """Write ``cvae.safetensors`` and ``cvae.json`` (the architecture)."""
-        (directory / ARCHITECTURE).write_text(json.dumps(dataclasses.asdict(self.architecture)) + "\n")
-        save_weights(self._network, directory / WEIGHTS)
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            CorruptFileError: A file is missing, cut short or changed.
-        """
-        path = directory / ARCHITECTURE
-        try:
-            fields = json.loads(path.read_text())
-            architecture = Architecture(**{**fields, "channels": tuple(fields["channels"])})
-            network = blank(lambda: Network(architecture))
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
-            raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
-        load_weights(network, directory / WEIGHTS)
-        return cls(network)
-
-
-def _binomial(levels: int, p: Tensor, generator: torch.Generator) -> Tensor:
-    """Counts of ``levels`` Bernoulli draws with probabilities ``p``, shape (n, height, width), as uint8.
-
-    A draw compares 16 random bits with p in 65,536ths, which takes a third of the time of a float for
-    each. Rounding moves a probability by at most 1/131,072: to see that takes 10^10 draws of a pixel.
-    """
-    n, height, width = p.shape
-    words = torch.empty(n, levels * height * width // 4, dtype=torch.int64, device=p.device)
-    drawn = words.random_(-(2**63), None, generator=generator).view(torch.int16)
-    threshold = (p * 65536 - 32768).round_().unsqueeze(1)
-    below = drawn.view(n, levels, height, width) < threshold
-    return below.squeeze(1).view(torch.uint8) if levels == 1 else below.sum(1, dtype=torch.uint8)
-
-
-def _check_shape(pixels: NDArray[np.uint8], architecture: Architecture) -> None:
-    if pixels.shape[1:] != (architecture.height, architecture.width):
-        raise DataError(
-            "images of another size than the model's",
-            got=f"{pixels.shape[1]}x{pixels.shape[2]}",
-            expected=f"{architecture.height}x{architecture.width}",
-        )
+require("torch", "torch")
 
 
 class CVAE(Learner, Training, frozen=True):
@@ -205,8 +34,10 @@ class CVAE(Learner, Training, frozen=True):
 
     Attributes:
         latent_dim: Length of the latent vector.
-        levels: A pixel counts 0..levels.
-        classes: Number of labels.
+        levels: A pixel counts 0..levels; None: as the data do.
+        classes: Number of labels; None: as many as the data have.
+        image: The column of the images; None: the data's only one.
+        label: The column of their labels; None: the data's only one.
         channels: Feature maps at half and at a quarter of the resolution.
         kernel: Side of the convolution kernels. 2 makes disjoint patches, two to three times faster; the
             overlap of 4 generalises better from few images (500 MNIST images: 124 nats against 129).
@@ -217,58 +48,60 @@ class CVAE(Learner, Training, frozen=True):
     The other fields are those of :class:`veriloop.learners._training.Training`.
     """
 
-    generator_type: ClassVar[type[Generator]] = CVAEGenerator
+    generator_type: ClassVar[type[Generator]] = imported("veriloop.learners._cvae_generator:CVAEGenerator")
+    needs: ClassVar[tuple[Role, ...]] = ("image", "label")
 
     latent_dim: Annotated[int, Field(ge=1)] = 20
-    levels: Annotated[int, Field(ge=1, le=255)] = 1
-    classes: Annotated[int, Field(ge=1)] = 10
+    levels: Annotated[int, Field(ge=1, le=255)] | None = None
+    classes: Annotated[int, Field(ge=1)] | None = None
+    image: str | None = None
+    label: str | None = None
     channels: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (32, 64)
     kernel: Literal[2, 4] = 4
-    # Not in a manifest where it is float32, so that runs of versions that knew no other can be resumed.
-    precision: Precision = Field(default="float32", exclude_if=lambda precision: precision == "float32")
+    precision: Precision = "float32"
 
-    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> CVAEGenerator:
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        # A column that is named need not be the only one of its role, as `needs` has it.
+        asked_by = "learner 'cvae'"
+        image = self.image or schema.one("image", asked_by)
+        label = self.label or schema.one("label", asked_by)
+        pixels = schema.column(image, f"{asked_by}: image", "image")
+        classes = schema.column(label, f"{asked_by}: label", "label").classes
+        if pixels.channels > 1 or pixels.height % 4 or pixels.width % 4:
+            raise ConfigError(
+                f"{asked_by}: column {image!r}",
+                got=f"images of {pixels.height}x{pixels.width} with {pixels.channels} channels",
+                expected="one channel, and sides that divide by 4",
+                fix="crop, pad or convert the images, or take another learner",
+            )
+        return self.model_copy(
+            update={
+                "levels": _agreed("levels", self.levels, pixels.levels, "the data count to"),
+                "classes": _agreed("classes", self.classes, classes, "the data have"),
+                "image": image,
+                "label": label,
+            }
+        )
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> "CVAEGenerator":
         """Train on image samples; see the base class.
 
         Raises:
+            ConfigError: ``levels`` or ``classes`` are not known, see :meth:`suited_to`.
             DataError: The samples are no images of ``levels`` and ``classes``, their sides do not divide
                 by 4, there are none, or ``init`` is a model of another architecture.
             VeriloopError: The loss is no longer a number.
         """
-        pixels, label = images(samples, self.levels, self.classes)
-        architecture = self._architecture(pixels)
-        if init is None:
-            network = blank(lambda: Network(architecture))
-            initialise(network, torch_generator(rng))
-        elif isinstance(init, CVAEGenerator) and init.architecture == architecture:
-            network = copy.deepcopy(init.network).train().requires_grad_(True)
-        else:
-            raise DataError(
-                "cannot start from this model",
-                got=str(getattr(init, "architecture", type(init).__name__)),
-                expected=str(architecture),
-                fix="start fresh, or keep the learner's architecture fixed",
-            )
-        where = device()
-        training_images = TrainingImages(pixels, label, self.levels, where)
-        train(network.to(where), training_images, self, torch_generator(rng, str(where)))
-        return CVAEGenerator(network)
+        from ._cvae_generator import fit  # brings torch, which takes seconds to import
 
-    def _architecture(self, pixels: NDArray[np.uint8]) -> Architecture:
-        n, height, width = pixels.shape
-        if n == 0 or height % 4 or width % 4 or height * width == 0:
-            raise DataError(
-                "training images",
-                got=f"{n} of {height}x{width}",
-                expected="at least one, sides divisible by 4",
-            )
-        return Architecture(
-            height,
-            width,
-            self.levels,
-            self.classes,
-            self.latent_dim,
-            self.channels,
-            self.kernel,
-            self.precision,
+        return fit(self, samples, init, rng)
+
+
+def _agreed(name: str, said: int | None, known: int, data: str) -> int:
+    if said not in (None, known):
+        raise ConfigError(
+            f"learner 'cvae': {name}: got {said}, {data} {known}", fix=f"leave {name} out, it is the data's"
         )
+    return known

@@ -5,65 +5,101 @@ from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from pydantic import Field, FiniteFloat
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 from typing_extensions import override
 
-from ..errors import CorruptFileError, DataError
+from ..errors import ConfigError, CorruptFileError, DataError
 from ..generator import Generator
 from ..samples import Samples
+from ..schema import Role, Schema
 from .base import Learner
 
 WEIGHTS = "ols.safetensors"
 
 
 class LinearGenerator(Generator):
-    """Labels ``y = x^T theta + N(0, sigma^2)`` for given covariates ``x``."""
+    """Labels ``y = x^T theta + N(0, sigma^2)`` for given covariates ``x``.
 
-    def __init__(self, theta: NDArray[np.float64], sigma: float) -> None:
-        self.theta, self.sigma = theta, sigma
+    Args:
+        theta: Shape (p,).
+        sigma: Standard deviation of the noise.
+        x: The column of the covariates.
+        y: The column of the labels.
+    """
+
+    def __init__(self, theta: NDArray[np.float64], sigma: float, x: str = "x", y: str = "y") -> None:
+        self.theta, self.sigma, self.x, self.y = theta, sigma, x, y
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
         if condition is None or len(condition) != n:
             got = "none" if condition is None else len(condition)
-            raise DataError("conditions of a linear model", got=got, expected=f"{n} rows with a column 'x'")
-        mean = condition.array("x") @ self.theta
-        return condition.with_columns(y=mean + self.sigma * rng.standard_normal(n))
+            raise DataError(
+                "conditions of a linear model", got=got, expected=f"{n} rows with a column {self.x!r}"
+            )
+        mean = condition.array(self.x) @ self.theta
+        return condition.with_columns(**{self.y: mean + self.sigma * rng.standard_normal(n)})
 
     @override
     def save(self, directory: Path) -> None:
-        save_file({"theta": self.theta, "sigma": np.array([self.sigma])}, directory / WEIGHTS)
+        weights = {"theta": self.theta, "sigma": np.array([self.sigma])}
+        save_file(weights, directory / WEIGHTS, {"x": self.x, "y": self.y})
 
     @classmethod
     @override
     def load(cls, directory: Path) -> Self:
         try:
-            weights = load_file(directory / WEIGHTS)
-            return cls(weights["theta"], float(weights["sigma"][0]))
-        except (OSError, SafetensorError, KeyError) as e:
+            with safe_open(directory / WEIGHTS, "np") as file:
+                columns = file.metadata()
+                theta, sigma = file.get_tensor("theta"), file.get_tensor("sigma")
+                return cls(theta, float(sigma[0]), columns["x"], columns["y"])
+        except (OSError, SafetensorError, KeyError, TypeError, IndexError) as e:
             raise CorruptFileError(f"weights {directory / WEIGHTS} cannot be read ({e})") from e
 
 
 class OLS(Learner, frozen=True):
-    """Least squares on the columns ``x`` and ``y``. A warm start changes nothing: the fit has one solution.
+    """Least squares of a number on a vector. A warm start changes nothing: the fit has one solution.
 
     Attributes:
         sigma: Standard deviation of the noise that the fitted model adds to its labels; known, not
             estimated, as in the paper.
+        x: The column of the covariates; None: the data's only vector.
+        y: The column of the labels; None: the data's only number.
     """
 
     generator_type: ClassVar[type[Generator]] = LinearGenerator
+    needs: ClassVar[tuple[Role, ...]] = ("vector", "number")
 
-    sigma: Annotated[float, Field(gt=0)] = 1.0
+    sigma: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+    x: str | None = None
+    y: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        # A column that is named need not be the only one of its role, as `needs` has it.
+        asked_by = "learner 'ols'"
+        x = self.x or schema.one("vector", asked_by)
+        y = self.y or schema.one("number", asked_by)
+        schema.column(x, f"{asked_by}: x", "vector")
+        schema.column(y, f"{asked_by}: y", "number")
+        for name, given in ((x, True), (y, False)):
+            if schema[name].given is not given:
+                raise ConfigError(
+                    f"{asked_by}: column {name!r}",
+                    got="given" if schema[name].given else "made",
+                    expected="the vector to be given to the model, and the number to be made by it",
+                )
+        return self.model_copy(update={"x": x, "y": y})
 
     @override
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> LinearGenerator:
-        x, y = samples.array("x"), samples.array("y")
+        names = self.x or "x", self.y or "y"
+        x, y = (samples.array(name) for name in names)
         theta, _, rank, _ = np.linalg.lstsq(x, y)
         if rank < x.shape[1]:
             raise DataError(
                 "least squares without a unique solution", got=f"rank {rank}", expected=x.shape[1]
             )
-        return LinearGenerator(theta, self.sigma)
+        return LinearGenerator(theta, self.sigma, *names)

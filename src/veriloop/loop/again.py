@@ -10,16 +10,16 @@ from ..datasets.base import RealData
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts
-from ..rng import Address
 from ..rules.acceptance import Selection
 from ..samples import Samples, concat
 from ..store.folder import RunFolder
 from ..verdicts import Decision, Verdicts
+from .data import load_data, load_schema
 from .gather import gather
 from .gold import judge_of
 from .plan import Plan
-from .run import load_data, load_state
 from .step import Context, opened
+from .stores import load_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +63,13 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
     """
+    plan = plan.suited_to(load_schema(plan.dataset))
     number, kind, judge = judge_of(plan, folder, arm, round_)
     generator = load_state(plan, folder, arm, number - 1).generator
     data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]
     context = Context(plan, arm, data, Serial(), lambda event: None)
     with limit_threads(plan.threads):
-        candidates, selection, limit = opened(generator, judge, context, Address(plan.seed, arm, number))
+        candidates, selection, limit = opened(generator, judge, context, plan.address(arm, number))
         seen = _Witness(selection)
         gather(
             candidates,

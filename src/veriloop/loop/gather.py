@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, ContractError
+from ..errors import ConfigError
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import Generator
@@ -22,6 +22,7 @@ from ..samples import Samples
 from ..store.folder import PROVENANCE
 from ..verdicts import Decision, Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
+from . import seam
 
 REASON = "_reason"
 """The column of the rejected candidates that holds what the verifier said of them."""
@@ -46,9 +47,11 @@ class Candidates:
     """How a round makes its candidates: all that a worker needs to make any chunk of them.
 
     Attributes:
+        arm: The name of the arm, for verifiers that show it to somebody.
         conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
     """
 
+    arm: str
     generator: Generator
     judge: Judge | None
     conditions: Samples | None
@@ -124,9 +127,8 @@ def gather(
                 waiting.append(verdicts)
                 continue
             groups = groups_of(samples, balance)
-            selection.offer(
-                verdicts, samples, groups, candidates.address.at(Stage.ACCEPT, chunk.number).rng()
-            )
+            rng = candidates.address.at(Stage.ACCEPT, chunk.number).rng()
+            seam.call(selection, "offer", selection.offer, verdicts, samples, groups, rng)
             held.add(chunk, samples, verdicts)
             of_chunk = _reasons(verdicts, verdicts.is_(Decision.ABSTAIN))
             abstentions.update(reason or "no reason given" for reason in of_chunk)
@@ -187,14 +189,8 @@ def _make_and_judge(
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
-        samples = candidates.generator.sample(chunk.size, rng, condition)
+        samples = seam.sample(candidates.generator, chunk.size, rng, condition)
         generated = time.perf_counter()
-        if len(samples) != chunk.size:
-            raise ContractError(
-                f"{type(candidates.generator).__name__}.sample",
-                got=f"{len(samples)} samples",
-                expected=chunk.size,
-            )
         try:
             verdicts = _judge(candidates, samples, chunk)
         except AwaitingVerdicts as waiting:
@@ -208,16 +204,9 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
         # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
         return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
     address, n = candidates.address, len(samples)
-    place = ([address.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
+    place = ([candidates.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
     placed = samples.with_columns(**dict(zip(PLACE, place, strict=True)))
-    verdicts = candidates.judge.verify(placed, address.at(Stage.VERIFY, chunk.number).rng())
-    if len(verdicts) != len(samples):
-        raise ContractError(
-            f"{type(candidates.judge).__name__}.verify",
-            got=f"{len(verdicts)} verdicts",
-            expected=len(samples),
-        )
-    return verdicts
+    return seam.verify(candidates.judge, placed, address.at(Stage.VERIFY, chunk.number).rng())
 
 
 def _reasons(verdicts: Verdicts, of: NDArray[np.bool_]) -> list[str]:

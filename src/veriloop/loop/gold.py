@@ -15,14 +15,18 @@ from ..errors import ConfigError, DataError
 from ..executors.threads import limit_threads
 from ..generator import Generator
 from ..judge import Judge
-from ..rng import START, Address, Stage
+from ..rng import Address, Stage
 from ..samples import Column, Samples, concat
 from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
+from .data import load_data, load_schema
 from .plan import Plan
-from .run import load_data, load_state
+from .stores import load_state
 
 Bad = Literal["start", "shuffled", "mislabelled"]
+
+KNOWN = "known samples"
+"""The name under which their random numbers are drawn. No arm's name has a space."""
 
 BAD_ARE: dict[Bad, str] = {
     "start": "samples of the start model, for the conditions of the real ones",
@@ -54,10 +58,11 @@ def calibrate_arm(
         CorruptFileError: A file cannot be read.
         StorageError: The finding could not be written.
     """
+    plan = plan.suited_to(load_schema(plan.dataset))
     number, kind, judge = judge_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
-    good = data.test.select(slice(most))
-    address = Address(plan.seed, START, number)  # whose round has drawn from no stage but these two
+    good = concat([data.test, *([data.validation] if data.validation else [])]).select(slice(most))
+    address = Address(plan.seed, KNOWN, number)
     with limit_threads(plan.threads):
         made = known_bad(data, good, bad, _start_model(plan, folder, arm), address.at(Stage.GENERATE).rng())
         both = concat([good.only(list(made)), made])

@@ -1,6 +1,7 @@
 """What a run will do: its data, learner, metrics and arms, all checked before anything is computed."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
@@ -12,12 +13,15 @@ from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..learners.base import Learner
 from ..metrics.base import Metric
-from ..parts import Checked, did_you_mean
-from ..rng import START, name_key
-from ..rules.acceptance import AcceptAll, Acceptance, DensityRatio
+from ..parts import Checked, at, did_you_mean
+from ..quantity import Quantity
+from ..rng import ARMS, START, Address, name_key
+from ..rules.acceptance import READS_SCORES, AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
-from ..verifiers.base import Verifier
+from ..schema import Extra, Schema
+from ..verifiers.base import PLACE, Verifier
+from . import seam
 
 Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -34,7 +38,7 @@ class Arm(Checked, frozen=True):
             data, once, in round 1: the upper bound.
         schedule: How many samples each round keeps. Needed when training on kept samples.
         verifier: Judges the candidates; None for an unverified arm.
-        acceptance: Turns scores into decisions; `AcceptAll` exactly when there is no verifier.
+        acceptance: Turns scores into decisions; `AcceptAll` where the verifier decides, or there is none.
         policy: Puts together the training set.
         balance: A column of the conditions; each of its values gets an equal number of kept samples.
         warm_start: Whether a round's model starts from the last one instead of fresh.
@@ -52,8 +56,7 @@ class Arm(Checked, frozen=True):
     warm_start: bool = False
     max_candidates: Positive | None = None
     on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
-    # Not in a manifest when there is none, so that runs of versions that knew no stop rules can be resumed.
-    stop: Stop | None = Field(default=None, exclude_if=lambda rule: rule is None)
+    stop: Stop | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -67,6 +70,13 @@ class Arm(Checked, frozen=True):
                 f"acceptance {self.acceptance.kind!r} needs scores, and this arm has no verifier",
                 fix="give the arm a verifier, or acceptance: accept_all",
             )
+        if accepts_all and self.train_on == "kept" and self.verifier and self.verifier.only_scores:
+            raise ConfigError(
+                "acceptance 'accept_all' would keep every candidate",
+                got=f"verifier {self.verifier.kind!r}, which gives scores and no decisions",
+                expected="a rule that reads scores",
+                fix=READS_SCORES,
+            )
         if isinstance(self.acceptance, DensityRatio) and self.verifier and not self.verifier.calibrated:
             raise ConfigError(
                 "acceptance 'density_ratio' reads a score as the probability that a sample is real",
@@ -75,6 +85,28 @@ class Arm(Checked, frozen=True):
                 fix="calibrate the verifier, or use top_fraction",
             )
         return self
+
+    def suited_to(self, schema: Schema, path: str) -> Self:
+        """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
+        if self.train_on == "real":
+            return self
+        with at(f"{path}.acceptance"):
+            acceptance = seam.suited(self.acceptance, schema)
+        with at(f"{path}.policy"):
+            policy = seam.suited(self.policy, schema)
+        verifier = self.verifier
+        if verifier is not None:
+            with at(f"{path}.verifier"):
+                verifier = seam.suited(verifier, seen_by_verifiers(schema))
+        groups = [name for name in schema.given if schema[name].role not in ("image", "vector")]
+        if self.balance is not None and self.balance not in groups:
+            raise ConfigError(
+                f"{path}.balance",
+                got=self.balance,
+                expected=f"a column of the conditions ({', '.join(groups) or 'there are none'})",
+                fix=did_you_mean(self.balance, groups),
+            )
+        return self.model_copy(update={"acceptance": acceptance, "policy": policy, "verifier": verifier})
 
     def limit(self, round_: int) -> int:
         """The most candidates that round ``round_`` of an arm that trains on kept samples makes."""
@@ -98,6 +130,8 @@ class Plan(Checked, frozen=True):
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
+        common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
+            noisy and equal settings give equal results. Otherwise each arm draws by its name.
         executor: Who computes. Results do not depend on it.
         parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm.
     """
@@ -112,6 +146,7 @@ class Plan(Checked, frozen=True):
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
     threads: Positive = 1
+    common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
     parallel: Literal["arms", "chunks"] = "arms"
 
@@ -119,28 +154,79 @@ class Plan(Checked, frozen=True):
     def _names_apart(self) -> Self:
         if START in self.arms:
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
-        if len({name_key(name) for name in self.arms}) < len(self.arms):
+        seam.declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
+        keys = {name_key(name) for name in self.arms}
+        if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        produced = [name for metric in self.metrics for name in metric.names]
-        twice = sorted({name for name in produced if produced.count(name) > 1})
-        if twice:
-            raise ConfigError(
-                "two metrics give the same number", got=", ".join(twice), fix="drop one of them"
-            )
-        for name, arm in self.arms.items():
-            if arm.stop and arm.stop.metric and arm.stop.metric not in produced:
-                raise ConfigError(
-                    f"arms.{name}.stop.metric",
-                    got=arm.stop.metric,
-                    expected=f"one of {', '.join(produced) or '(the run has no metrics)'}",
-                    fix=did_you_mean(arm.stop.metric, produced),
-                )
+        self.check_stops(quantities_of(self.metrics))
         return self
+
+    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let each arm's stop rule find its quantity.
+
+        Raises:
+            ConfigError: One does not, or neither way of it is better.
+        """
+        for name, arm in self.arms.items():
+            if arm.stop and arm.stop.when != "budget":
+                try:
+                    arm.stop.checked_among(quantities)
+                except ConfigError as e:
+                    what = f"arms.{name}.stop.{e.what}"
+                    raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
+
+    def suited_to(self, schema: Schema) -> Self:
+        """This plan for data of ``schema``: each part with its open settings filled in.
+
+        The run's manifest keeps the plan as it was written; what computes takes this one.
+
+        Raises:
+            VeriloopError: A part cannot work on such data; the message begins with the part's path.
+        """
+        with at("learner"):
+            learner = seam.suited(self.learner, schema)
+        arms = {name: arm.suited_to(schema, f"arms.{name}") for name, arm in self.arms.items()}
+        metrics: list[Metric] = []
+        for metric in self.metrics:
+            with at(f"metrics.{metric.kind}"):
+                metrics.append(seam.suited(metric, schema))
+        return self.model_copy(update={"learner": learner, "arms": arms, "metrics": tuple(metrics)})
 
     def config(self) -> dict[str, Any]:
         """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
         return json.loads(self.model_dump_json())
 
+    def address(self, arm: str, round_: int) -> Address:
+        """Where the random streams of a round of ``arm`` are; round 0 is the start model's."""
+        if round_ == 0:
+            return Address(self.seed)
+        return Address(self.seed, ARMS if self.common_random_numbers else arm, round_)
+
     def last_round(self, arm: str) -> int:
         """The last round of ``arm``."""
         return self.rounds if self.arms[arm].train_on == "kept" else 1
+
+
+def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:
+    """What ``metrics`` measure, by name, in their order.
+
+    Raises:
+        ConfigError: Two of them measure the same.
+        ContractError: A metric does not say what it measures.
+    """
+    found: dict[str, Quantity] = {}
+    for metric in metrics:
+        own = seam.quantities(metric)
+        if twice := [name for name in own if name in found]:
+            raise ConfigError(
+                "two metrics give the same number",
+                got=", ".join(twice),
+                fix="drop one of them; a function metric takes another name",
+            )
+        found |= own
+    return found
+
+
+def seen_by_verifiers(schema: Schema) -> Schema:
+    """The columns that verifiers are given: those of the data, and where a candidate was made."""
+    return Schema({**schema, **{name: Extra() for name in PLACE}})

@@ -9,11 +9,12 @@ from ..events import Event, PromptsCut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
-from ..rng import Address
 from ..rules.schedule import Constant
+from .check import checked
+from .data import load_data
 from .plan import Arm, Plan
-from .run import load_data, save_state
 from .step import Context, NothingKept, State, begin, opened, step
+from .stores import save_state
 
 TINY = 200
 """How many samples the tiny round keeps at most: enough to time, few enough to be over in seconds."""
@@ -76,7 +77,11 @@ def preview(plan: Plan) -> Preview:
 
     Nothing is left on disk. The start model is trained in full, so this takes as long as that, plus
     some seconds.
+
+    Raises:
+        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`.
     """
+    plan = checked(plan).plan
     data = load_data(plan.dataset, plan.seed)
     told: list[Event] = []
     with limit_threads(plan.threads):
@@ -141,7 +146,7 @@ def _tiny(plan: Plan, name: str, context: Context, state: State) -> Plan:
         state.generator,
         None,
         Context(small, name, context.data, Serial(), context.emit),
-        Address(plan.seed, name, state.round + 1),
+        plan.address(name, state.round + 1),
     )
     # A rule that takes the best of many needs these many from the start. Twice that leaves room for
     # candidates on which the verifier abstains, which have to be made up for.

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import RealData
-from ..errors import ConfigError, DataError, ExhaustedError, VeriloopError
+from ..errors import ExhaustedError, VeriloopError
 from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted
 from ..executors.base import Executor
 from ..generator import Generator
@@ -20,9 +20,8 @@ from ..records import STAGES, Counts, Estimate, RoundRecord
 from ..rng import START, Address, Stage, name_key
 from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
-from ..schema import Extra, Schema, schema_of
-from ..store.folder import KeptRounds
-from ..verifiers.base import PLACE, Verifier
+from ..store.kept import KeptRounds
+from . import seam
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .plan import Arm, Plan
 
@@ -50,7 +49,7 @@ class State:
     round: int
     generator: Generator
     judge: Judge | None
-    kept: tuple[Samples, ...] | KeptRounds = ()
+    kept: KeptRounds = field(default_factory=KeptRounds)
     provenance: Samples | None = None
     rejected: Samples | None = None
     shown: Samples | None = None
@@ -61,7 +60,7 @@ class Context:
     """What all rounds of an arm share.
 
     Attributes:
-        plan: The run's plan.
+        plan: The run's plan, suited to its data.
         name: The arm's name.
         data: The real data.
         executor: Makes chunks of candidates.
@@ -108,57 +107,22 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
 
     Returns:
         Its state, without a judge, and its record under the arm name "start".
-
-    Raises:
-        ConfigError: A verifier or a metric knows beforehand that it will not do; nothing was trained.
-        DataError: Likewise.
     """
-    _check_ahead(context)
     clock = _Clock(context.emit, START, 0)
-    address = Address(context.plan.seed)
+    address = context.plan.address(START, 0)
     with clock.stage("fit"):
-        generator = context.plan.learner.fit(context.data.start, None, address.at(Stage.FIT).rng())
+        generator = seam.fit(context.plan.learner, context.data.start, None, address.at(Stage.FIT).rng())
     _count_cut(generator, context)
     with clock.stage("evaluate"):
-        shown, metrics = evaluate(generator, context, address)
+        shown, measured = evaluate(generator, context, address)
     return State(0, generator, None, shown=shown), RoundRecord(
         arm=START,
         round=0,
         counts=Counts(),
         trained_on=len(context.data.start),
-        metrics=metrics,
+        **measured,
         seconds=clock.seconds,
     )
-
-
-def _check_ahead(context: Context) -> None:
-    """Let verifiers and metrics find their mistakes before a model is trained.
-
-    Once round 0 is recorded, its folder refuses the corrected configuration.
-    """
-    data, plan = context.data, context.plan
-    checked: list[Verifier] = []
-    for name, arm in plan.arms.items():
-        if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in checked:
-            checked.append(arm.verifier)
-            with _named(f"arms.{name}.verifier"):
-                arm.verifier.check_ahead(_with_place(schema_of(data.start, data.conditions)))
-    for metric in plan.metrics:
-        with _named(f"metrics.{metric.kind}"):
-            metric.check_ahead(schema_of(data.start, data.test_conditions or data.conditions))
-
-
-def _with_place(schema: Schema) -> Schema:
-    return Schema({**schema, **{name: Extra() for name in PLACE}})
-
-
-@contextmanager
-def _named(part: str) -> Iterator[None]:
-    """A mistake inside is told with the part's name before it."""
-    try:
-        yield
-    except (ConfigError, DataError) as e:
-        raise type(e)(f"{part}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from None
 
 
 def _count_cut(generator: Generator, context: Context) -> None:
@@ -182,7 +146,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         ArmStop: It did, and the arm says ``stop``.
     """
     arm, number = context.arm, state.round + 1
-    address = Address(context.plan.seed, context.name, number)
+    address = context.plan.address(context.name, number)
     clock = _Clock(context.emit, context.name, number)
     judge, gathered = state.judge, None
     kept = state.kept
@@ -190,19 +154,20 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     if arm.train_on == "kept":
         if arm.verifier is not None:
             with clock.stage("update"):
-                judge = arm.verifier.fit(
-                    judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
+                judge = seam.judge(
+                    arm.verifier, judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
                 )
         with clock.stage("generate"):
             gathered = _gather(state.generator, judge, context, address)
         clock.seconds.update(gathered.seconds)
         kept = state.kept + (gathered.kept,)
-        training = arm.policy.training_set(context.data.start, kept, address.at(Stage.POLICY).rng())
+        rng = address.at(Stage.POLICY).rng()
+        training = seam.training_set(arm.policy, context.data.start, kept, rng)
     with clock.stage("fit"):
         init = state.generator if arm.warm_start else None
-        generator = context.plan.learner.fit(training, init, address.at(Stage.FIT).rng())
+        generator = seam.fit(context.plan.learner, training, init, address.at(Stage.FIT).rng())
     with clock.stage("evaluate"):
-        shown, metrics = evaluate(generator, context, address)
+        shown, measured = evaluate(generator, context, address)
     record = RoundRecord(
         arm=context.name,
         round=number,
@@ -210,7 +175,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         abstentions=gathered.commonest if gathered else {},
         trained_on=len(training),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
-        metrics=metrics,
+        **measured,
         seconds=clock.seconds,
     )
     return State(
@@ -224,25 +189,51 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     ), record
 
 
-def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, dict[str, Estimate]]:
-    """Draw samples of ``generator`` and measure them against the held-out real data.
+class Measured(TypedDict):
+    """The two blocks of numbers of a record, see `RoundRecord`."""
+
+    metrics: dict[str, Estimate]
+    validation: dict[str, Estimate]
+
+
+def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, Measured]:
+    """Measure ``generator`` against the test split, and against the validation split if there is one.
+
+    Each split has samples of its own, so that a decision by one is not by the luck of the other.
 
     Returns:
-        The first `SHOWN` samples, and all metrics of the plan.
+        The first `SHOWN` of the samples for the test split, and all metrics of the plan.
     """
+    data = context.data
+    generated, metrics = _measure(
+        generator, context, data.test, data.test_conditions, address.at(Stage.EVALUATE)
+    )
+    validation: dict[str, Estimate] = {}
+    if data.validation is not None and len(data.validation):
+        _, validation = _measure(
+            generator, context, data.validation, data.validation_conditions, address.at(Stage.VALIDATE)
+        )
+    return generated.select(slice(SHOWN)), Measured(metrics=metrics, validation=validation)
+
+
+def _measure(
+    generator: Generator, context: Context, real: Samples, conditions: Samples | None, address: Address
+) -> tuple[Samples, dict[str, Estimate]]:
+    """Draw samples at ``address``, and measure them against ``real``."""
     plan = context.plan
     pool, n = context.data.conditions, plan.evaluation_samples
-    if context.data.test_conditions is not None:
+    if conditions is not None:
         # One sample for each prompt at most: a second of the same prompt would tell little more.
-        pool = context.data.test_conditions
-        n = min(n, len(pool))
-    generated = generator.sample(n, address.at(Stage.EVALUATE).rng(), condition_rows(pool, 0, n))
-    evaluation = Evaluation(generator, generated, context.data.test)
+        pool, n = conditions, min(n, len(conditions))
+    asked = condition_rows(pool, 0, n)
+    generated = seam.sample(generator, n, address.rng(), asked, list(context.data.start))
+    evaluation = Evaluation(generator, generated, real)
     measured: dict[str, Estimate] = {}
     for metric in plan.metrics:
         # A metric's stream depends on its kind, so that adding another does not change it.
-        measured |= metric.measure(evaluation, address.at(Stage.EVALUATE, name_key(metric.kind)).rng())
-    return generated.select(slice(SHOWN)), measured
+        rng = address.at(address.stage, name_key(metric.kind)).rng()
+        measured |= seam.measure(metric, evaluation, rng)
+    return generated, measured
 
 
 def opened(
@@ -251,7 +242,7 @@ def opened(
     """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
     arm, pool = context.arm, context.data.conditions
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
-    wanted = arm.schedule.wanted(address.round)
+    wanted = seam.wanted(arm.schedule, address.round)
     if pool is not None:
         pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
     places = quota(wanted, pool, arm.balance)
@@ -260,8 +251,8 @@ def opened(
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
-        Candidates(generator, judge, pool, address, context.plan.threads),
-        arm.acceptance.open(places, context.data.train, arm.balance),
+        Candidates(context.name, generator, judge, pool, address, context.plan.threads),
+        seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 

@@ -1,18 +1,25 @@
 """Accuracy of samples: does a generated image show what its label says?"""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field
+from typing_extensions import override
 
+from ..errors import ConfigError
+from ..quantity import Quantity
 from ..records import Estimate
-from .base import Evaluation, Metric
-from .features import AUTO, ClassifierName, views
+from ..schema import Schema
+from .base import Evaluation
+from .features import ClassifierMetric, views
 from .standard_errors import of_mean, of_stratified_mean
 
-CLASSES = 10
+USUAL_CLASSES = 10
+"""Of the shipped classifiers, and so of a metric that has not been told of the data yet."""
 
 
-class Accuracy(Metric, frozen=True):
+class Accuracy(ClassifierMetric, frozen=True):
     """Share of generated samples that the classifier assigns to the label they were generated for.
 
     ``accuracy`` is over all samples, ``accuracy_3`` over those of label 3. It says nothing of diversity:
@@ -21,12 +28,48 @@ class Accuracy(Metric, frozen=True):
     Cost: the classification, shared with the other metrics of one classifier.
 
     Attributes:
-        classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.
+        classes: How many labels there are; the data's when None.
+
+    The other one is that of `ClassifierMetric`.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("accuracy", *(f"accuracy_{c}" for c in range(CLASSES)))
+    classes: Annotated[int, Field(ge=1)] | None = None
 
-    classifier: ClassifierName = AUTO
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """``accuracy``, and its parts by class."""
+        meaning = "How often a classifier reads in a sample the class it was made for."
+        whole = Quantity("Label accuracy", better="higher", low=0, high=1, meaning=meaning)
+        parts = {
+            f"accuracy_{c}": Quantity(
+                f"Label accuracy, class {c}",
+                better="higher",
+                low=0,
+                high=1,
+                meaning=f"How often a classifier reads class {c} in a sample that was made for it.",
+                part_of="accuracy",
+            )
+            for c in range(self._classes)
+        }
+        return {"accuracy": whole, **parts}
+
+    @property
+    def _classes(self) -> int:
+        return self.classes or USUAL_CLASSES
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        super().suited_to(schema)
+        label = schema.one("label", "metric 'accuracy'")
+        classes = schema[label].classes
+        if self.classes not in (None, classes):
+            raise ConfigError(
+                "classes of metric 'accuracy'",
+                got=self.classes,
+                expected=f"{classes}, those of the column {label!r}",
+                fix="leave classes out",
+            )
+        return self.model_copy(update={"classes": classes})
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The shares; NaN for a class without samples."""
@@ -35,7 +78,7 @@ class Accuracy(Metric, frozen=True):
         overall = Estimate(
             float(right.mean()) if len(right) else np.nan, of_stratified_mean(right, generated.label)
         )
-        by_class = [right[generated.label == c] for c in range(CLASSES)]
+        by_class = [right[generated.label == c] for c in range(self._classes)]
         return {
             "accuracy": overall,
             **{

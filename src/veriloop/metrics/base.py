@@ -1,7 +1,7 @@
 """The family of metrics: what is measured of a round's model on held-out real data."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..generator import Generator
 from ..parts import Part
+from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
 
@@ -38,12 +39,16 @@ class Evaluation:
 
 
 class Metric(Part, frozen=True):
-    """Measures a model. Its docstring says what it costs and where its standard error comes from."""
+    """Measures a model. Its docstring says what it costs and where its standard error comes from.
+
+    Class attributes:
+        quantities: The numbers that :meth:`measure` returns, all of them, always, and what each means. A
+            metric whose numbers depend on its settings makes this a property.
+    """
 
     family: ClassVar[str] = "veriloop.metrics"
-    names: ClassVar[tuple[str, ...]]
-    """The names of the numbers that :meth:`measure` returns, all of them, always."""
+    quantities: ClassVar[Mapping[str, Quantity]]
 
     @abstractmethod
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The numbers :attr:`names`, each with its Monte Carlo standard error."""
+        """The numbers :attr:`quantities`, each with its Monte Carlo standard error."""

@@ -1,16 +1,18 @@
 """Diversity of samples: are the images of a class as different from each other as real ones?"""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..quantity import Near, Quantity
 from ..records import Estimate
-from .base import Evaluation, Metric
-from .features import AUTO, ClassifierName, views
+from .base import Evaluation
+from .features import ClassifierMetric, views
 
 
-class Diversity(Metric, frozen=True):
+class Diversity(ClassifierMetric, frozen=True):
     """Spread of generated features within a class over that of real ones, mean over the classes.
 
     The spread of a class is the root of the trace of its feature covariance (root mean squared distance
@@ -22,13 +24,17 @@ class Diversity(Metric, frozen=True):
 
     Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
 
-    Attributes:
-        classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.
+    Its attribute is that of `ClassifierMetric`.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("diversity",)
-
-    classifier: ClassifierName = AUTO
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "diversity": Quantity(
+            "Diversity",
+            better=Near(1.0),
+            low=0,
+            meaning="The spread of samples within a class, relative to that of real data.",
+        ),
+    }
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""

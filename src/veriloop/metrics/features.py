@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor, nn
+from typing_extensions import override
 
 from ..datasets.images import images
 from ..errors import ConfigError, CorruptFileError, DataError
 from ..networks import blank, in_batches, load_weights
 from ..parts import did_you_mean
 from ..samples import Samples
-from .base import Evaluation
+from ..schema import Role, Schema
+from .base import Evaluation, Metric
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED = ("digits", "mnist", "fashion-mnist")
@@ -180,6 +182,41 @@ def load_classifier(name: str) -> Classifier:
     classifier = blank(lambda: Classifier(**shape))
     load_weights(classifier, weights)
     return classifier
+
+
+class ClassifierMetric(Metric, frozen=True):
+    """A metric in the features of a classifier.
+
+    Attributes:
+        classifier: Which one, see :data:`ClassifierName`.
+    """
+
+    needs: ClassVar[tuple[Role, ...]] = ("image", "label")
+
+    classifier: ClassifierName = AUTO
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        asked_by = f"metric {self.kind!r}"
+        image = schema[schema.one("image", asked_by)]
+        classes = schema[schema.one("label", asked_by)].classes
+        names = SHIPPED if self.classifier == AUTO else (self.classifier,)
+        cards = [load_card(name) for name in names]
+        if not any(
+            (image.height, image.width, image.channels) == (card.height, card.width, 1)
+            and image.levels <= card.levels
+            and classes <= card.classes
+            for card in cards
+        ):
+            known = dict.fromkeys(
+                f"{c.height}x{c.width}, up to {c.levels}, {c.classes} labels" for c in cards
+            )
+            raise ConfigError(
+                f"{asked_by}: classifier {self.classifier!r} does not know such images",
+                got=f"{image.height}x{image.width}x{image.channels}, up to {image.levels}, {classes} labels",
+                expected=f"grey images of {' or '.join(known)}",
+                fix="name your own classifier (a .safetensors file), or leave out the metrics that need one",
+            )
 
 
 @dataclass(frozen=True)

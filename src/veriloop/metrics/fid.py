@@ -1,6 +1,7 @@
 """The Fréchet inception distance proper, through torchmetrics and torch-fidelity."""
 
 import importlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MissingExtraError
 from ..networks import device, in_batches
+from ..quantity import Quantity
 from ..records import Estimate
+from ..schema import Role
 from .base import Evaluation, Metric
 from .frechet import frechet_distance
 
@@ -37,7 +40,10 @@ class InceptionFID(Metric, frozen=True):
         weights: ``weights-inception-2015-12-05-6726825d.pth``, where it cannot be downloaded.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("fid",)
+    needs: ClassVar[tuple[Role, ...]] = ("image", "label")
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "fid": Quantity("FID", better="lower", low=0, meaning="The Fréchet distance in Inception features."),
+    }
 
     weights: Path | None = None
 

@@ -1,17 +1,19 @@
 """Fréchet distance between real and generated images in the features of our own classifier."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..quantity import Quantity
 from ..records import Estimate
-from .base import Evaluation, Metric
-from .features import AUTO, ClassifierName, views
+from .base import Evaluation
+from .features import ClassifierMetric, views
 from .standard_errors import of_stratified_mean
 
 
-class Frechet(Metric, frozen=True):
+class Frechet(ClassifierMetric, frozen=True):
     """Fréchet distance between Gaussian fits of real and generated classifier features.
 
     Not the FID, which is the same distance in the features of an Inception network trained on ImageNet:
@@ -24,13 +26,17 @@ class Frechet(Metric, frozen=True):
     Cost: 0.3 s for 2,000 + 600 digits, 3 to 5 s for 10,000 + 10,000 MNIST images on one thread; nearly all of
     it classification, shared with the other metrics of one classifier.
 
-    Attributes:
-        classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.
+    Its attribute is that of `ClassifierMetric`.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("frechet",)
-
-    classifier: ClassifierName = AUTO
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "frechet": Quantity(
+            "Fréchet distance",
+            better="lower",
+            low=0,
+            meaning="How far the samples are from held-out real data, in the features of a small classifier.",
+        ),
+    }
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``frechet``; NaN when there are fewer than two samples on either side."""

@@ -1,5 +1,6 @@
 """Held-out loss: how well a language model explains what people wrote."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -7,8 +8,10 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from ..errors import DataError
+from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
+from ..schema import Role
 from .base import Evaluation, Metric
 
 
@@ -33,7 +36,16 @@ class Loss(Metric, frozen=True):
     Cost: one forward pass over the held-out pairs.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("loss",)
+    needs: ClassVar[tuple[Role, ...]] = ("completion",)
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "loss": Quantity(
+            "Held-out loss",
+            better="lower",
+            low=0,
+            unit="nats a token",
+            meaning="How unlikely the model finds people's texts.",
+        ),
+    }
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -50,7 +62,7 @@ class Loss(Metric, frozen=True):
         except DataError as e:
             raise DataError(
                 f"the metric loss needs held-out texts by people ({e})",
-                fix="take it out of metrics, or set the data's columns.summary to the column that holds them",
+                fix="take it out of metrics, or set the data's columns.completion to their column",
             ) from e
         n, total = len(tokens), tokens.sum()
         if total == 0:

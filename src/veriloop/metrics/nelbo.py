@@ -1,11 +1,13 @@
 """Test negative evidence bound: how well a model with a tractable bound explains held-out images."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
 from .base import Evaluation, Metric
@@ -31,7 +33,23 @@ class NELBO(Metric, frozen=True):
     Cost: 20 ms for 600 digits, 0.7 s for 10,000 MNIST images on one thread.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("nelbo", "reconstruction", "kl")
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "nelbo": Quantity(
+            "Negative ELBO",
+            better="lower",
+            unit="nats",
+            meaning="How badly the model explains held-out real data: reconstruction plus KL.",
+        ),
+        "reconstruction": Quantity(
+            "Reconstruction",
+            better="lower",
+            unit="nats",
+            meaning="The part of the negative ELBO that is lost in decoding.",
+        ),
+        "kl": Quantity(
+            "KL", low=0, unit="nats", meaning="The part of the negative ELBO that the latent code costs."
+        ),
+    }
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The bound and its terms.

@@ -1,13 +1,16 @@
 """How far a linear model's parameters are from given ones."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from ..errors import ContractError
+from ..errors import ConfigError, ContractError
+from ..quantity import Quantity
 from ..records import Estimate
+from ..schema import Schema
 from .base import Evaluation, Metric
 
 
@@ -20,9 +23,26 @@ class ParameterError(Metric, frozen=True):
         truth: The parameters to compare with, p numbers.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("parameter_error",)
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "parameter_error": Quantity(
+            "Parameter error",
+            better="lower",
+            low=0,
+            meaning="The squared distance of the model's parameters from the true ones.",
+        ),
+    }
 
     truth: Annotated[tuple[float, ...], Field(min_length=1)]
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        lengths = {name: schema[name].p for name in schema.named("vector")}
+        if lengths and len(self.truth) not in lengths.values():
+            name, p = next(iter(lengths.items()))
+            raise ConfigError(
+                "truth", got=f"{len(self.truth)} numbers", expected=f"{p}, as column {name!r} has"
+            )
+        return super().suited_to(schema)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

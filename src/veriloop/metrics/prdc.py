@@ -1,5 +1,6 @@
 """Precision, recall, density and coverage: quality and diversity apart, by nearest neighbours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from ..quantity import Quantity
 from ..records import Estimate
-from .base import Evaluation, Metric
-from .features import AUTO, ClassifierName, views
+from .base import Evaluation
+from .features import ClassifierMetric, views
 from .standard_errors import jackknife_blocks, of_jackknife, of_stratified_mean
 
 BLOCKS = 20
@@ -21,7 +23,7 @@ ROWS = 256
 """Rows of the distance matrix held at a time, so that memory does not grow with its area."""
 
 
-class PRDC(Metric, frozen=True):
+class PRDC(ClassifierMetric, frozen=True):
     """Precision, recall, density and coverage in classifier features.
 
     With balls around each point of a set, reaching to its k-th nearest neighbour in that set:
@@ -43,13 +45,34 @@ class PRDC(Metric, frozen=True):
     the distance matrix at a time; besides, the classification, shared with the other metrics.
 
     Attributes:
-        classifier: Which classifier, see :data:`veriloop.metrics.features.ClassifierName`.
         k: Which nearest neighbour a ball reaches to.
+
+    The other one is that of `ClassifierMetric`.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("precision", "recall", "density", "coverage")
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "precision": Quantity(
+            "Precision",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="The share of samples that lie among real data.",
+        ),
+        "recall": Quantity(
+            "Recall", better="higher", low=0, high=1, meaning="The share of real data that lie among samples."
+        ),
+        "density": Quantity(
+            "Density", better="higher", low=0, meaning="How densely real data surround the samples."
+        ),
+        "coverage": Quantity(
+            "Coverage",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="The share of real data with a sample close by.",
+        ),
+    }
 
-    classifier: ClassifierName = AUTO
     k: Annotated[int, Field(ge=1)] = 5
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -90,9 +113,8 @@ def prdc(
         k: Which nearest neighbour a ball reaches to.
         rng: Source of the jackknife blocks; the four numbers do not depend on it.
     """
-    names = PRDC.names
     if min(len(real), len(generated)) <= k:
-        return {name: Estimate(np.nan, np.nan) for name in names}
+        return {name: Estimate(np.nan, np.nan) for name in PRDC.quantities}
     # Centring keeps the rounding of squared distances, |x|^2 + |y|^2 - 2xy, near that of their size.
     centre = real.mean(0)
     x, y = torch.from_numpy(real - centre), torch.from_numpy(generated - centre)

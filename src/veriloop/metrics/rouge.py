@@ -1,16 +1,18 @@
 """ROUGE on held-out pairs: does the text say what a person said?"""
 
-from typing import ClassVar, get_args
+from collections.abc import Mapping
+from typing import ClassVar, Self, get_args
 
 import numpy as np
 from typing_extensions import override
 
+from ..quantity import Quantity
 from ..records import Estimate
-from ..rouge import Measure, check_reference, f1, token_pairs
+from ..rouge import Measure, f1, token_pairs
 from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import bootstrapped_mean
-from .texts import written
+from .texts import column_of, written
 
 
 class Rouge(Metric, frozen=True):
@@ -23,20 +25,45 @@ class Rouge(Metric, frozen=True):
     Cost: some tens of microseconds a pair, beside the decoding, which all metrics of text share.
 
     Attributes:
-        column: The column that was written.
-        reference: The column to compare it to.
+        column: The column that was written; the data's completion when None.
+        reference: The column to compare it to; the data's reference when None.
         stem: Whether words are cut down to their stems first.
     """
 
-    names: ClassVar[tuple[str, ...]] = get_args(Measure)
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "rouge1": Quantity(
+            "ROUGE-1",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="How many words the texts share with the references (F1).",
+        ),
+        "rouge2": Quantity(
+            "ROUGE-2",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="How many pairs of neighbouring words they share with the references (F1).",
+        ),
+        "rougeL": Quantity(
+            "ROUGE-L",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="The longest sequence of words, with gaps, in common with the references (F1).",
+        ),
+    }
 
-    column: str = "summary"
-    reference: str = "reference"
+    column: str | None = None
+    reference: str | None = None
     stem: bool = True
 
     @override
-    def check_ahead(self, schema: Schema) -> None:
-        check_reference(schema, self.reference)
+    def suited_to(self, schema: Schema) -> Self:
+        super().suited_to(schema)
+        column = column_of(schema, self.column, "completion", "metric 'rouge'")
+        reference = column_of(schema, self.reference, "reference", "metric 'rouge'")
+        return self.model_copy(update={"column": column, "reference": reference})
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -46,8 +73,8 @@ class Rouge(Metric, frozen=True):
             DataError: A column is missing or holds no text.
             MissingExtraError: ``stem``, and nltk is not installed.
         """
-        samples = written(evaluation, self.column)
-        pairs = token_pairs(samples, self.column, self.reference, self.stem)
+        column, reference = self.column or "completion", self.reference or "reference"
+        pairs = token_pairs(written(evaluation, column), column, reference, self.stem)
         return {
             measure: bootstrapped_mean(np.array([f1(measure, *pair) for pair in pairs], float), rng)
             for measure in get_args(Measure)

@@ -1,17 +1,19 @@
 """Diversity of texts: do they differ from each other, or is it one sentence over and over?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from ..quantity import Quantity
 from ..records import Estimate
+from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import jackknife_blocks, of_jackknife
-from .texts import words, written
+from .texts import column_of, words, written
 
 BLOCKS = 20
 """Of the jackknife, as many as there are texts at most."""
@@ -31,12 +33,40 @@ class TextDiversity(Metric, frozen=True):
     Cost: some milliseconds, beside the decoding, which all metrics of text share.
 
     Attributes:
-        column: The column that was written.
+        column: The column that was written; the data's completion when None.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("distinct1", "distinct2", "bigram_entropy")
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "distinct1": Quantity(
+            "Distinct-1",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="The share of different words among all words written.",
+        ),
+        "distinct2": Quantity(
+            "Distinct-2",
+            better="higher",
+            low=0,
+            high=1,
+            meaning="The share of different word pairs among all written.",
+        ),
+        "bigram_entropy": Quantity(
+            "Bigram entropy",
+            better="higher",
+            low=0,
+            unit="bits",
+            meaning="How evenly the word pairs that are written are used.",
+        ),
+    }
 
-    column: str = "summary"
+    column: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        super().suited_to(schema)
+        column = column_of(schema, self.column, "completion", "metric 'text_diversity'")
+        return self.model_copy(update={"column": column})
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -45,7 +75,8 @@ class TextDiversity(Metric, frozen=True):
         Raises:
             DataError: The column is missing or holds no text.
         """
-        texts = [words(text) for text in written(evaluation, self.column).texts(self.column)]
+        column = self.column or "completion"
+        texts = [words(text) for text in written(evaluation, column).texts(column)]
         one = np.zeros(len(texts), np.int64)
         block = jackknife_blocks(one, max(min(BLOCKS, len(texts)), 1), rng)
         single = _by_block(texts, block)

@@ -1,14 +1,17 @@
 """The form of texts: how long they are, and how many are no texts of the model's own."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 from typing_extensions import override
 
+from ..quantity import Quantity
 from ..records import Estimate
+from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import mean
-from .texts import words, written
+from .texts import column_of, words, written
 
 SHORTEST_COPY = 4
 """A shorter run of words is no copy: names and idioms stand in both texts by right."""
@@ -27,14 +30,32 @@ class TextForm(Metric, frozen=True):
     Cost: below a millisecond a text, beside the decoding, which all metrics of text share.
 
     Attributes:
-        column: The column that was written.
-        source: The column that it could be copied from.
+        column: The column that was written; the data's completion when None.
+        source: The column that it could be copied from; the data's prompt when None.
     """
 
-    names: ClassVar[tuple[str, ...]] = ("length", "empty", "copied")
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "length": Quantity("Length", low=0, unit="words", meaning="How many words a text has."),
+        "empty": Quantity(
+            "Empty texts", better="lower", low=0, high=1, meaning="The share of texts without a word."
+        ),
+        "copied": Quantity(
+            "Copied texts",
+            low=0,
+            high=1,
+            meaning="The share of texts of which more than half stands in the source, in one piece.",
+        ),
+    }
 
-    column: str = "summary"
-    source: str = "document"
+    column: str | None = None
+    source: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        super().suited_to(schema)
+        column = column_of(schema, self.column, "completion", "metric 'text_form'")
+        source = column_of(schema, self.source, "prompt", "metric 'text_form'")
+        return self.model_copy(update={"column": column, "source": source})
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -43,9 +64,10 @@ class TextForm(Metric, frozen=True):
         Raises:
             DataError: A column is missing or holds no text.
         """
-        samples = written(evaluation, self.column)
-        texts = [words(text) for text in samples.texts(self.column)]
-        sources = [words(text) for text in samples.texts(self.source)]
+        column = self.column or "completion"
+        samples = written(evaluation, column)
+        texts = [words(text) for text in samples.texts(column)]
+        sources = [words(text) for text in samples.texts(self.source or "prompt")]
         length = np.array([len(text) for text in texts], float)
         copied = [is_copied(text, source) for text, source in zip(texts, sources, strict=True)]
         return {"length": mean(length), "empty": mean(length == 0), "copied": mean(np.array(copied, bool))}

@@ -4,6 +4,7 @@ import re
 from typing import Protocol, runtime_checkable
 
 from ..samples import Samples
+from ..schema import TEXT_ROLES, Role, Schema
 from .base import Evaluation
 
 _WORD = re.compile(r"\w+")
@@ -21,6 +22,18 @@ class Greedy(Protocol):
     def greedy(self, condition: Samples) -> Samples:
         """One text for each row of ``condition``, taking the likeliest token at each step."""
         ...
+
+
+def column_of(schema: Schema, setting: str | None, role: Role, asked_by: str) -> str:
+    """The column that a setting names, or else the one of ``role``.
+
+    Raises:
+        ConfigError: There is no such column, or it holds no text.
+    """
+    if setting is None:
+        return schema.one(role, asked_by)
+    schema.column(setting, asked_by, *TEXT_ROLES, "extra")
+    return setting
 
 
 def written(evaluation: Evaluation, column: str) -> Samples:

@@ -38,7 +38,7 @@ def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
     _check_round(folder, round_, arm)
     samples = folder.kept_with_provenance(round_, arm)
     manifest, n = folder.manifest(), len(samples)
-    verifier = manifest.config.get("arms", {}).get(arm, {}).get("verifier")
+    card = manifest.cards.arms.get(arm)
     columns = {_beside(ADDED, name): _arrow(samples[name]) for name in samples if name not in PROVENANCE}
     chunk, row, score = (samples.array(name) for name in PROVENANCE)
     columns |= {
@@ -48,7 +48,7 @@ def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
         "row": pa.array(row),
         "seed": pa.array(np.full(n, manifest.seed, np.int64)),
         "score": pa.array(score, from_pandas=True),
-        "verifier": pa.array([verifier["kind"] if verifier else None] * n, pa.string()),
+        "verifier": pa.array([card.verifier if card else None] * n, pa.string()),
     }
     return pa.table(columns)
 
@@ -64,12 +64,15 @@ def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
         ConfigError: The run's learner has no prompt, or see `kept_table`.
         CorruptFileError: See `kept_table`.
     """
-    learner = folder.manifest().config.get("learner", {})
-    if "prompt" not in learner:
+    cards = folder.manifest().cards
+    if cards.prompt is None:
         raise ConfigError(
-            "this run has no prompts", got=f"learner {learner.get('kind')!r}", expected="a language model"
+            "this run has no prompts",
+            got=f"columns {cards.data.described()}",
+            expected="a run of a language model",
         )
-    template, written, chat = (learner["prompt"][key] for key in ("template", "completion", "chat"))
+    template, chat = cards.prompt.template, cards.prompt.chat
+    written = cards.data.one("completion", "the form prompt-completion")
     table = kept_table(folder, round_, arm)
     used = {name: _beside(ADDED, name) for _, name, _, _ in string.Formatter().parse(template) if name}
     rows = zip(*(table[stored].to_pylist() for stored in used.values()), strict=True)

@@ -4,6 +4,7 @@ A figure has no title and no legend: a page writes its own, which wrap on a phon
 ``figure.update_layout(showlegend=True)`` brings the legend back.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
@@ -49,18 +50,23 @@ def metric_figure(
     styles: Mapping[str, ArmStyle],
     bounds: Collection[str] = (),
     coming: Mapping[str, Sequence[NextRound]] = MappingProxyType({}),
+    starts: Mapping[str, float] = MappingProxyType({}),
+    limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> go.Figure:
-    """A metric's curve for each arm over the rounds, in the band of `frames.metrics_frame`.
+    """A quantity's curve for each arm over the rounds, in the band of `frames.metrics_frame`.
 
     Rounds to come go on from the last one as a dotted line in their 95 % interval. Where that is much wider
     than what was measured, it leaves the figure, so that the curves can still be read.
 
     Args:
         metrics: From `frames.metrics_frame`.
-        metric: Which one.
+        metric: The quantity's name.
         styles: How arms are drawn, from `palette.arm_styles`.
         bounds: Arms drawn as a horizontal line at their last value (they have no chain of rounds).
         coming: The forecast of an arm, see `veriloop.advise.forecast`.
+        starts: The value from which an arm's forecast goes on; the last one measured if it has none. The
+            forecast may have read another split than the curve shows.
+        limits: Between what the quantity lies.
     """
     rows = metrics[metrics["metric"] == metric]
     span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (0, 1)
@@ -73,9 +79,11 @@ def metric_figure(
             figure.add_trace(_band(known, arm, styles[arm]))
     for arm, rounds in coming.items():
         last = chains[arm][chains[arm]["round"] == rounds[0].round - 1].iloc[0]
-        figure.add_traces(_forecast(last, rounds, arm, styles[arm]))
+        start = starts.get(arm, float(last["value"]))
+        figure.add_traces(_forecast(int(last["round"]), start, rounds, arm, styles[arm]))
     if coming:
-        figure.update_yaxes(range=_around(rows, [k for rounds in coming.values() for k in rounds]))
+        every = [k for rounds in coming.values() for k in rounds]
+        figure.update_yaxes(range=_around(rows, every, limits))
     for arm, chain in chains.items():
         if len(chain) and arm in bounds:
             figure.add_trace(_level(chain, arm, styles[arm], span))
@@ -178,9 +186,11 @@ def _band(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
     )
 
 
-def _forecast(last: pd.Series, rounds: Sequence[NextRound], arm: str, style: ArmStyle) -> list[go.Scatter]:
-    """The interval and the line of the rounds to come; both begin at the ``last`` one measured."""
-    at, start = [int(last["round"]), *(k.round for k in rounds)], float(last["value"])
+def _forecast(
+    last: int, start: float, rounds: Sequence[NextRound], arm: str, style: ArmStyle
+) -> list[go.Scatter]:
+    """The interval and the line of the rounds to come; the interval begins at ``start`` in round ``last``."""
+    at = [last, *(k.round for k in rounds)]
     high, low = [start, *(k.high for k in rounds)], [start, *(k.low for k in rounds)]
     band = go.Scatter(
         x=at + at[::-1],
@@ -205,7 +215,9 @@ def _forecast(last: pd.Series, rounds: Sequence[NextRound], arm: str, style: Arm
     return [band, line]
 
 
-def _around(rows: pd.DataFrame, coming: Sequence[NextRound]) -> tuple[float, float]:
+def _around(
+    rows: pd.DataFrame, coming: Sequence[NextRound], limits: tuple[float, float]
+) -> tuple[float, float]:
     """A range of values that shows all that is known, and of intervals to come not much more than that."""
     error = 2 * rows["se"].fillna(0)
     expected = [k.value for k in coming]
@@ -214,6 +226,7 @@ def _around(rows: pd.DataFrame, coming: Sequence[NextRound]) -> tuple[float, flo
     room = 0.3 * (high - low)
     lowest, highest = min(k.low for k in coming), max(k.high for k in coming)
     low, high = min(low, max(lowest, low - room)), max(high, min(highest, high + room))
+    low, high = max(low, limits[0]), min(high, limits[1])
     edge = 0.04 * (high - low)
     return float(low - edge), float(high + edge)
 

@@ -1,16 +1,16 @@
-"""Forecasts in front of people: which arm and metric, and a line for each."""
+"""Forecasts in front of people: which arm and quantity, and a line for each."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..advise.direction import better
 from ..advise.forecast import Forecast, forecast
 from ..advise.intervals import Interval
+from ..cards import RunCard
 from ..errors import ConfigError
 from ..records import RoundRecord
 from ..store.folder import RunFolder
-from .names import headline, short, whole
-from .summary import ArmSummary, by_arm
+from .names import short
+from .summary import by_arm
 
 
 class Cell(NamedTuple):
@@ -21,9 +21,17 @@ class Cell(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """An arm's forecast of a metric on a page."""
+    """An arm's forecast of a quantity on a page.
+
+    Attributes:
+        found: All of it.
+        last: The number from which it goes on.
+        next: The next round.
+        plateau: Where it ends, if that is known.
+    """
 
     found: Forecast
+    last: float
     next: Cell
     plateau: Cell | None
 
@@ -33,54 +41,57 @@ def cell(interval: Interval) -> Cell:
     return Cell(short(interval.value), f"{short(interval.low)} to {short(interval.high)}")
 
 
-def chain_of(folder: RunFolder, arm: str | None, metric: str | None) -> tuple[list[RoundRecord], str]:
-    """The records of an arm, and the metric to forecast.
+def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list[RoundRecord], str]:
+    """The records of an arm, and the name of the quantity to forecast.
 
     Args:
         folder: Of the run.
         arm: The first arm with a verifier when None, or else the first one.
-        metric: The one that stands for a model's quality when None.
+        name: The one that stands for a model's quality when None.
 
     Raises:
-        ConfigError: There is no such arm or metric, or no round has finished.
+        ConfigError: There is no such arm or quantity, or no round has finished.
         CorruptFileError: The manifest or a record cannot be read.
     """
-    arms = folder.manifest().config.get("arms", {})
-    chains = by_arm(folder.records(), arms)
+    cards = folder.manifest().cards
+    chains = by_arm(folder.records(), cards.arms)
     if not chains:
         raise ConfigError(f"nothing to forecast in {folder.path}: no round has finished")
-    name = arm or next((name for name in chains if arms.get(name, {}).get("verifier")), next(iter(chains)))
-    if name not in chains:
-        raise ConfigError("--arm", got=name, expected=f"one of {', '.join(chains)}")
-    chain = chains[name]
-    known = list(dict.fromkeys(metric for record in chain for metric in record.metrics))
-    chosen = metric or headline(known)
+    verified = (arm for arm, card in cards.arms.items() if card.verified and arm in chains)
+    shown = arm or next(verified, next(iter(chains)))
+    if shown not in chains:
+        raise ConfigError("--arm", got=shown, expected=f"one of {', '.join(chains)}")
+    chain = chains[shown]
+    known = list(dict.fromkeys(name for record in chain for name in record.decisive))
+    chosen = name or cards.headline_of(known)
     if chosen is None or chosen not in known:
         raise ConfigError(
-            "--metric", got=chosen, expected=f"one of {', '.join(whole(known)) or '(none measured)'}"
+            "--metric", got=chosen, expected=f"one of {', '.join(cards.wholes(known)) or '(none measured)'}"
         )
     return chain, chosen
 
 
 def forecasts(
-    records: Sequence[RoundRecord], summaries: Sequence[ArmSummary], metrics: Sequence[str]
+    records: Sequence[RoundRecord], cards: RunCard, names: Sequence[str]
 ) -> dict[str, dict[str, Shown]]:
-    """The forecasts by metric and arm, the main metric first.
+    """The forecasts by quantity and arm, the headline first.
 
-    Left out are arms with too few rounds, bounds, which have no chain, and metrics that are neither better
-    nor worse by themselves.
+    Left out are arms with too few rounds, bounds, which have no chain, and quantities of which neither way is
+    better, but for the headline.
     """
-    chains, main = by_arm(records), headline(list(metrics))
-    arms = [s.arm for s in summaries if not s.is_bound]
+    main = cards.headline_of(names)
+    chains = {arm: chain for arm, chain in by_arm(records, cards.arms).items() if arm not in cards.bounds}
     found: dict[str, dict[str, Shown]] = {}
-    for metric in sorted(metrics, key=lambda name: name != main):
-        if metric != main and not better(metric):
+    for name in sorted(names, key=lambda name: name != main):
+        quantity = cards.quantity(name)
+        if name != main and quantity.better is None:
             continue
-        coming = {arm: forecast(chains[arm], metric) for arm in arms}
-        if shown := {arm: _shown(f) for arm, f in coming.items() if f.next}:
-            found[metric] = shown
+        coming = {arm: forecast(chain, name, quantity) for arm, chain in chains.items()}
+        if shown := {arm: _shown(f, chains[arm], name) for arm, f in coming.items() if f.next}:
+            found[name] = shown
     return found
 
 
-def _shown(found: Forecast) -> Shown:
-    return Shown(found, cell(found.next[0]), found.plateau and cell(found.plateau))
+def _shown(found: Forecast, chain: Sequence[RoundRecord], name: str) -> Shown:
+    last = next(r.decisive[name].value for r in chain if r.round == found.next[0].round - 1)
+    return Shown(found, last, cell(found.next[0]), found.plateau and cell(found.plateau))

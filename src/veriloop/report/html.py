@@ -12,16 +12,17 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
+from ..cards import RunCard
+from ..quantity import Quantity
 from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
-from ..store.manifest import Manifest
 from .audits import audits, distance_figure
 from .calibrations import calibrations, roc_figure
 from .figures import acceptance_figure, metric_figure, seconds_figure
 from .forecasts import Shown, forecasts
 from .frames import counts_frame, metrics_frame, seconds_frame
-from .names import MISSING, duration, headline, metric_name, parts_of, short, whole, why_abstained, with_error
+from .names import MISSING, duration, short, why_abstained, with_error
 from .palette import STAGES, ArmStyle, arm_styles
 from .passages import passages
 from .pictures import gallery
@@ -81,12 +82,13 @@ def content(folder: RunFolder) -> dict[str, Any]:
         CorruptFileError: Something in the folder cannot be read.
     """
     records, manifest, summaries = folder.records(), folder.manifest(), summarise(folder)
+    cards = manifest.cards
     styles = arm_styles(s.arm for s in summaries)
     names = list(dict.fromkeys(name for record in records for name in record.metrics))
-    shown = whole(names)
-    coming = forecasts(records, summaries, shown)
-    curves = _metric_figures(records, summaries, shown, styles, coming)
-    costs = _cost_figures(records, manifest, styles)
+    shown = cards.wholes(names)
+    coming = forecasts(records, cards, shown)
+    curves = _quantity_figures(records, summaries, cards, shown, styles, coming)
+    costs = _cost_figures(records, cards, styles)
     audited, calibrated = audits(folder), calibrations(folder)
     figures = {plot.id: figure for plot, figure in (curves | costs).items()}
     figures |= {a.id: distance_figure(a.found.audit) for a in audited}
@@ -98,8 +100,12 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "summaries": summaries,
         "chains": by_arm(records, [s.arm for s in summaries]),
         "styles": styles,
-        "metrics": {name: metric_name(name) for name in shown},
-        "by_class": {metric_name(name).title: parts for name in shown if (parts := parts_of(name, names))},
+        "quantities": {name: cards.quantity(name) for name in shown},
+        "parts": {
+            cards.quantity(name).title: {part: _part_title(part, name, cards) for part in parts}
+            for name in shown
+            if (parts := cards.parts_of(name, names))
+        },
         "curves": list(curves),
         "costs": list(costs),
         "gallery": gallery(folder),
@@ -119,32 +125,34 @@ def when(moment: str) -> str:
     return datetime.fromisoformat(moment).strftime("%-d %B %Y, %H:%M UTC")
 
 
-def _metric_figures(
+def _quantity_figures(
     records: list[RoundRecord],
     summaries: list[ArmSummary],
-    metrics: list[str],
+    cards: RunCard,
+    names: list[str],
     styles: dict[str, ArmStyle],
     coming: dict[str, dict[str, Shown]],
 ) -> dict[Plot, go.Figure]:
-    frame, bounds = metrics_frame(records), {s.arm for s in summaries if s.is_bound}
-    first = headline(metrics)
+    frame, first = metrics_frame(records), cards.headline_of(names)
     return {
-        _metric_plot(metric, summaries): metric_figure(
+        _plot(name, cards.quantity(name), summaries): metric_figure(
             frame,
-            metric,
+            name,
             styles=styles,
-            bounds=bounds,
-            coming={arm: shown.found.next for arm, shown in coming.get(metric, {}).items()},
+            bounds=cards.bounds,
+            coming={arm: shown.found.next for arm, shown in coming.get(name, {}).items()},
+            starts={arm: shown.last for arm, shown in coming.get(name, {}).items()},
+            limits=cards.quantity(name).bounds,
         )
-        for metric in sorted(metrics, key=lambda name: name != first)
+        for name in sorted(names, key=lambda name: name != first)
     }
 
 
 def _cost_figures(
-    records: list[RoundRecord], manifest: Manifest, styles: dict[str, ArmStyle]
+    records: list[RoundRecord], cards: RunCard, styles: dict[str, ArmStyle]
 ) -> dict[Plot, go.Figure]:
-    arms: dict[str, Any] = manifest.config.get("arms", {})
-    verified = [r for r in records if arms.get(r.arm, {}).get("verifier") and r.counts.generated]
+    arms = {name for name, card in cards.arms.items() if card.verified}
+    verified = [r for r in records if r.arm in arms and r.counts.generated]
     figures: dict[Plot, go.Figure] = {}
     if verified:
         figures[_ACCEPTANCE] = acceptance_figure(counts_frame(verified), styles=styles)
@@ -169,15 +177,19 @@ _SECONDS = Plot(
 )
 
 
-def _metric_plot(metric: str, summaries: list[ArmSummary]) -> Plot:
-    name = metric_name(metric)
+def _part_title(part: str, whole: str, cards: RunCard) -> str:
+    """Such as ``3`` of ``accuracy_3``, under a heading that says of what; else its own title."""
+    return part.removeprefix(f"{whole}_") if part.startswith(f"{whole}_") else cards.quantity(part).title
+
+
+def _plot(name: str, quantity: Quantity, summaries: list[ArmSummary]) -> Plot:
     ends = "; ".join(
-        f"{s.arm} from {short(s.changes[metric].first.value)} to {short(s.changes[metric].last.value)}"
+        f"{s.arm} from {short(s.changes[name].first.value)} to {short(s.changes[name].last.value)}"
         for s in summaries
-        if metric in s.changes
+        if name in s.changes
     )
-    label = f"{name.title} of each arm over the rounds: {ends}."
-    return Plot(f"metric-{metric}", name.title, name.hint, name.meaning, label)
+    label = f"{quantity.title} of each arm over the rounds: {ends}."
+    return Plot(f"metric-{name}", quantity.title, quantity.remark, quantity.meaning, label)
 
 
 def _script_json(figures: dict[str, go.Figure]) -> Markup:

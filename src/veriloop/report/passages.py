@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from ..cards import RunCard
 from ..samples import Samples
+from ..schema import Role
 from ..store.folder import RunFolder
 from .pictures import first_middle_last
 from .summary import by_arm
@@ -39,15 +41,14 @@ class Passage:
 
 
 def passages(folder: RunFolder) -> list[Passage]:
-    """Of the first held-out prompts of a run; none when its learner writes no texts.
+    """Of the first held-out prompts of a run; none when nothing is written in it.
 
     Raises:
         CorruptFileError: A file of samples cannot be read.
     """
-    config = folder.manifest().config
-    prompt = config.get("learner", {}).get("prompt", {})
-    written, source = prompt.get("completion"), prompt.get("shorten")
-    chains = by_arm(folder.records(), config.get("arms", {}))
+    cards = folder.manifest().cards
+    written, reference, source = (_column(cards, role) for role in ("completion", "reference", "prompt"))
+    chains = by_arm(folder.records(), cards.arms)
     if written is None or not chains:
         return []
     shown = [("start", next(iter(chains)), 0)]
@@ -61,15 +62,22 @@ def passages(folder: RunFolder) -> list[Passage]:
     if not made:
         return []
     first = made[0][2]
-    reference = first.texts("reference") if "reference" in first else [""] * len(first)
+    prompts, references = (
+        first.texts(name) if name is not None and name in first else [""] * len(first)
+        for name in (source, reference)
+    )
     return [
         Passage(
-            prompt=_shortened(first.texts(source)[i]),
-            reference=reference[i],
+            prompt=_shortened(prompts[i]),
+            reference=references[i],
             texts=[Text(name, round_, samples.texts(written)[i]) for name, round_, samples in made],
         )
         for i in range(len(first))
     ]
+
+
+def _column(cards: RunCard, role: Role) -> str | None:
+    return next(iter(cards.data.named(role)), None)
 
 
 def _shortened(text: str) -> str:

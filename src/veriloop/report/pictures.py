@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..cards import RunCard
 from ..samples import Samples
+from ..schema import schema_of
 from ..store.folder import RunFolder
 from .summary import by_arm
 
@@ -59,15 +61,18 @@ def gallery(folder: RunFolder) -> Gallery | None:
     Raises:
         CorruptFileError: A file of samples cannot be read.
     """
-    real = _pixels(folder.path / "real.npz")
+    cards = folder.manifest().cards
+    real = _pixels(folder.path / "real.npz", cards)
     if real is None:
         return None
     largest = max(float(real.max()), 1e-12)
-    chains = by_arm(folder.records(), config := folder.manifest().config.get("arms", {}))
-    bounds = [arm for arm in chains if config.get(arm, {}).get("train_on") == "real"]
+    chains = by_arm(folder.records(), cards.arms)
+    bounds = [arm for arm in cards.bounds if arm in chains]
 
     def sheets(arm: str, rounds: list[int], title: str) -> list[Picture]:
-        shown = {number: _pixels(folder.round_directory(number, arm) / "preview.npz") for number in rounds}
+        shown = {
+            number: _pixels(folder.round_directory(number, arm) / "preview.npz", cards) for number in rounds
+        }
         return [
             _picture(title.format(number), f"samples of {arm}, round {number}", pixels, largest)
             for number, pixels in shown.items()
@@ -93,10 +98,11 @@ def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
     Raises:
         CorruptFileError: A file of samples cannot be read.
     """
-    pixels = _pixels(folder.round_directory(round_, arm) / "preview.npz")
+    cards = folder.manifest().cards
+    pixels = _pixels(folder.round_directory(round_, arm) / "preview.npz", cards)
     if pixels is None:
         return None
-    real = _pixels(folder.path / "real.npz")
+    real = _pixels(folder.path / "real.npz", cards)
     largest = max(float((pixels if real is None else real).max()), 1e-12)
     return _picture(f"{arm}, round {round_}", f"samples of {arm}, round {round_}", pixels, largest)
 
@@ -134,14 +140,15 @@ def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Pictu
     return Picture(title, f"Grid of {len(pixels)} {subject}", source, sheet.width, sheet.height)
 
 
-def _pixels(path: Path) -> NDArray | None:
+def _pixels(path: Path, cards: RunCard) -> NDArray | None:
+    """The first column of grey images in a file of samples; None when there are none."""
     if not path.exists():
         return None
     samples = Samples.load(path)
-    if "pixels" not in samples or len(samples) == 0:
-        return None
-    pixels = samples["pixels"]
-    return pixels if isinstance(pixels, np.ndarray) and pixels.ndim == 3 else None
+    # A run of an earlier version may not know its columns: then they are what they look like.
+    schema = cards.data or schema_of(samples, None)
+    images = [samples[name] for name in schema.named("image") if name in samples and len(samples)]
+    return next((x for x in images if isinstance(x, np.ndarray) and x.ndim == 3), None)
 
 
 def first_middle_last(rounds: list[int]) -> list[int]:

@@ -5,18 +5,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from ..cards import RunCard
+from ..quantity import Quantity
 from ..records import Estimate, RoundRecord
 from ..store.folder import RunFolder
-from .names import headline, metric_name, short
+from .names import short
 
 Verdict = Literal["better", "worse", "no clear change"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of an arm, first against last round."""
+    """One quantity of an arm, first against last round."""
 
-    metric: str
+    quantity: Quantity
     first: Estimate
     last: Estimate
 
@@ -29,15 +33,14 @@ class Change:
     @property
     def verdict(self) -> Verdict | None:
         """Whether the change exceeds two standard errors, and which way; None when that cannot be said."""
-        better = metric_name(self.metric).better
         noise = 2 * math.hypot(self.first.se, self.last.se)
-        a, b = self.first.value, self.last.value
-        if not better or not math.isfinite(noise + a + b):
+        values = np.array([self.first.value, self.last.value])
+        if self.quantity.better is None or not math.isfinite(noise + values.sum()):
             return None
-        if abs(b - a) <= noise:
+        before, after = self.quantity.loss(values)
+        if abs(before - after) <= noise:
             return "no clear change"
-        gain = {"lower": a - b, "higher": b - a, "near one": abs(a - 1) - abs(b - 1)}[better]
-        return "better" if gain > 0 else "worse"
+        return "better" if after < before else "worse"
 
     def remark(self) -> str:
         """The ratio and the verdict, such as ``×0.54, better``; empty when neither can be said."""
@@ -53,19 +56,24 @@ class ArmSummary:
         arm: Its name.
         first: The record of its first round, usually round 0.
         last: The record of its last finished round.
-        is_bound: Whether the arm trains on all real data: an upper bound, not a chain of rounds.
+        cards: What the run is.
     """
 
     arm: str
     first: RoundRecord
     last: RoundRecord
-    is_bound: bool
+    cards: RunCard
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the arm trains on all real data: an upper bound, not a chain of rounds."""
+        return self.arm in self.cards.bounds
 
     @property
     def changes(self) -> dict[str, Change]:
-        """By metric, those that both rounds have."""
+        """By the quantity's name, those that both rounds have."""
         return {
-            name: Change(name, self.first.metrics[name], estimate)
+            name: Change(self.cards.quantity(name), self.first.metrics[name], estimate)
             for name, estimate in self.last.metrics.items()
             if name in self.first.metrics
         }
@@ -78,10 +86,10 @@ class ArmSummary:
     def sentence(self) -> str:
         """The result in one plain line, without the arm's name."""
         changes = self.changes
-        metric = headline(list(changes))
-        if metric is None:
+        name = self.cards.headline_of(list(changes))
+        if name is None:
             return f"{_rounds(self.last.round)} done, nothing measured"
-        change, title = changes[metric], metric_name(metric).title
+        change, title = changes[name], changes[name].quantity.title
         if self.rounds == 0:
             return f"{title} {short(change.last.value)}, no round after the start model yet"
         if self.is_bound:
@@ -92,16 +100,15 @@ class ArmSummary:
 
 
 def summarise(folder: RunFolder) -> list[ArmSummary]:
-    """A summary of each arm with a finished round, in the order of the configuration.
+    """A summary of each arm with a finished round, in the order of the plan.
 
     Raises:
         CorruptFileError: The manifest or a record cannot be read.
     """
-    records = folder.records()
-    config = folder.manifest().config.get("arms", {})
+    cards = folder.manifest().cards
     return [
-        ArmSummary(arm, chain[0], chain[-1], config.get(arm, {}).get("train_on") == "real")
-        for arm, chain in by_arm(records, config).items()
+        ArmSummary(arm, chain[0], chain[-1], cards)
+        for arm, chain in by_arm(folder.records(), cards.arms).items()
     ]
 
 

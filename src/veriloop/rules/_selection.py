@@ -15,10 +15,10 @@ from ._cells import Cells
 Group = int | float | str
 """Samples are kept in equal numbers from each group (a class, a prompt); one group when unbalanced."""
 
-Decide = Callable[[Verdicts, np.random.Generator], Verdicts]
+Decide = Callable[[Verdicts, Samples, np.random.Generator], Verdicts]
 """Makes every OPEN decision."""
 
-Rank = Callable[[Verdicts, np.random.Generator], NDArray[np.float64]]
+Rank = Callable[[Verdicts, Samples, np.random.Generator], NDArray[np.float64]]
 """What the best are chosen by, higher first, shape (n,)."""
 
 
@@ -73,7 +73,7 @@ class FirstAccepted(Selection):
 
     @override
     def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
-        decided = self._decide(verdicts, rng)
+        decided = self._decide(verdicts, samples, rng)
         for decision in self._tally:
             self._tally[decision] += decided.count(decision)
         accepted = np.flatnonzero(decided.is_(Decision.ACCEPT))
@@ -133,7 +133,7 @@ class BestOfRound(Selection):
 
     @override
     def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
-        rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._rank(verdicts, rng))
+        rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._rank(verdicts, samples, rng))
         judged = ~verdicts.is_(Decision.ABSTAIN)
         eligible = judged & ~verdicts.is_(Decision.REJECT)
         for group in np.unique(groups).tolist():

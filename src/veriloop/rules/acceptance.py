@@ -15,9 +15,10 @@ from pydantic import Field, model_validator
 from scipy.special import logit
 from typing_extensions import override
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ContractError
 from ..parts import Part
 from ..samples import Samples
+from ..schema import Role, Schema, schema_of
 from ..verdicts import Decision, Verdicts
 from ._cells import Cells
 from ._selection import BestOfRound, FirstAccepted, Group, Selection
@@ -27,6 +28,8 @@ __all__ = [
     "Acceptance",
     "DensityRatio",
     "Group",
+    "Pointwise",
+    "Ranked",
     "Selection",
     "Threshold",
     "TopFraction",
@@ -58,37 +61,113 @@ class Acceptance(Part, frozen=True):
         """
 
 
-class _OneByOne(Acceptance, frozen=True):
-    """Rules that decide on each candidate by itself; the first accepted ones fill the quota."""
+class Pointwise(Acceptance, frozen=True):
+    """Decides on each candidate by itself; the first accepted ones fill the quota."""
 
     @abstractmethod
-    def decide(self, verdicts: Verdicts, rng: np.random.Generator) -> Verdicts:
-        """The verdicts with every OPEN decision made."""
+    def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """The verdicts with every OPEN decision made, as `Verdicts.decide` makes them.
+
+        A decision must not depend on which other candidates stand beside it: they come chunk by chunk.
+
+        Args:
+            verdicts: Of n candidates.
+            samples: The candidates, n rows.
+            rng: For rules that draw lots.
+        """
 
     @override
     def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
-        return FirstAccepted(quota, self.decide)
+        return FirstAccepted(quota, self._decided)
+
+    def _decided(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        decided, where = self.decide(verdicts, samples, rng), f"{type(self).__name__}.decide"
+        if not isinstance(decided, Verdicts):
+            raise ContractError(
+                where, got=type(decided).__name__, expected="Verdicts, as verdicts.decide gives"
+            )
+        if len(decided) != len(verdicts):
+            raise ContractError(where, got=f"{len(decided)} verdicts", expected=len(verdicts))
+        if left := decided.count(Decision.OPEN):
+            raise ContractError(where, got=f"{left} decisions still OPEN", expected="every decision made")
+        return decided
 
 
-class AcceptAll(_OneByOne, frozen=True):
-    """Every candidate that no verifier has rejected: the rule of an unverified arm."""
+class Ranked(Acceptance, frozen=True):
+    """Keeps the best ``fraction`` by rank, over the whole round, within each group.
+
+    To keep n samples the round makes n / fraction candidates (abstentions come on top) and keeps the n
+    best; of equal ranks the earlier candidate wins. Balanced over a column, the fraction is taken within
+    each of its values. What the verifier itself has accepted comes first, and what it has rejected never.
+
+    Attributes:
+        fraction: The share of candidates to accept.
+    """
+
+    fraction: Fraction = 0.1
+
+    @abstractmethod
+    def rank(
+        self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator
+    ) -> NDArray[np.float64] | NDArray[np.int64]:
+        """What the best are chosen by, higher first, shape (n,).
+
+        A rank must not depend on which other candidates stand beside it: they come chunk by chunk.
+
+        Args:
+            verdicts: Of n candidates.
+            samples: The candidates, n rows.
+            rng: For rules that draw lots.
+        """
 
     @override
-    def decide(self, verdicts: Verdicts, rng: np.random.Generator) -> Verdicts:
-        return verdicts.decide(np.ones(len(verdicts), bool))
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        return BestOfRound(quota, self.fraction, self._ranks)
+
+    def _ranks(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> NDArray[np.float64]:
+        given, where = self.rank(verdicts, samples, rng), f"{type(self).__name__}.rank"
+        expected = f"numbers of shape ({len(verdicts)},), one for each candidate"
+        try:
+            ranks = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            raise ContractError(where, got=type(given).__name__, expected=expected) from None
+        if ranks.shape != (len(verdicts),):
+            raise ContractError(where, got=f"shape {ranks.shape}", expected=expected)
+        if blind := int(np.count_nonzero(np.isnan(ranks[verdicts.is_(Decision.OPEN)]))):
+            raise ContractError(where, got=f"{blind} ranks that are no number", expected=expected)
+        return ranks
 
 
-class Threshold(_OneByOne, frozen=True):
+class AcceptAll(Pointwise, frozen=True):
+    """As the verifier has decided: for verifiers that leave nothing open, and for an unverified arm."""
+
+    @override
+    def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        if n := verdicts.count(Decision.OPEN):
+            raise ConfigError(
+                "acceptance 'accept_all' would keep every candidate",
+                got=f"a verifier that gave {n} of {len(verdicts)} candidates a score and no decision",
+                expected="a rule that reads scores",
+                fix=READS_SCORES,
+            )
+        return verdicts
+
+
+READS_SCORES = "set acceptance, such as {kind: top_fraction, fraction: 0.1} or {kind: threshold, at: 0.5}"
+"""What to do where nothing but scores is given, and a decision is wanted."""
+
+
+class Threshold(Pointwise, frozen=True):
     """Accept a score of at least ``at``."""
 
     at: float = 0.5
 
     @override
-    def decide(self, verdicts: Verdicts, rng: np.random.Generator) -> Verdicts:
+    def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
         return verdicts.decide(verdicts.score >= self.at)
 
 
-class DensityRatio(Acceptance, frozen=True):
+class DensityRatio(Pointwise, frozen=True):
     """Accept with probability min(1, ratio / bound), where ratio = D / (1 - D) and the score D is P(real).
 
     For a calibrated D the ratio is the density of real over generated data, and what is accepted follows
@@ -122,15 +201,18 @@ class DensityRatio(Acceptance, frozen=True):
     def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
         if self.fraction is not None:
             return BestOfRound(quota, self.fraction, _log_ratio_over_lot)
-        return FirstAccepted(quota, self.decide)
+        return super().open(quota, real, balance)
 
-    def decide(self, verdicts: Verdicts, rng: np.random.Generator) -> Verdicts:
+    @override
+    def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
         """The verdicts with every OPEN decision made against the ``bound``."""
         assert self.bound is not None
-        return verdicts.decide(_log_ratio_over_lot(verdicts, rng) > np.log(self.bound))
+        return verdicts.decide(_log_ratio_over_lot(verdicts, samples, rng) > np.log(self.bound))
 
 
-def _log_ratio_over_lot(verdicts: Verdicts, rng: np.random.Generator) -> NDArray[np.float64]:
+def _log_ratio_over_lot(
+    verdicts: Verdicts, samples: Samples, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """log(ratio / u), u uniform: minus its logarithm is standard exponential."""
     lots = rng.standard_exponential(len(verdicts))
     score = np.where(verdicts.is_(Decision.OPEN), verdicts.score, 0.5)
@@ -144,22 +226,15 @@ def _log_ratio_over_lot(verdicts: Verdicts, rng: np.random.Generator) -> NDArray
     return logit(score) + lots
 
 
-class TopFraction(Acceptance, frozen=True):
-    """Accept the best ``fraction`` by score, over the whole round, within each group.
-
-    To keep n samples the round makes n / fraction candidates (abstentions come on top) and keeps the n
-    best; among equal scores the earlier candidate wins. Balanced over a column, the fraction is taken
-    within each of its values.
-    """
-
-    fraction: Fraction = 0.1
+class TopFraction(Ranked, frozen=True):
+    """Accept the best ``fraction`` by score, see `Ranked`."""
 
     @override
-    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
-        return BestOfRound(quota, self.fraction, _score)
+    def rank(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> NDArray[np.float64]:
+        return verdicts.score
 
 
-class TopOfCells(Acceptance, frozen=True):
+class TopOfCells(Ranked, frozen=True):
     """Accept the best ``fraction`` by score, with as many of each kind as among the real samples.
 
     Alone, the best by score are the easiest: kinds of samples that the verifier finds harder to believe
@@ -173,18 +248,29 @@ class TopOfCells(Acceptance, frozen=True):
     Attributes:
         fraction: The share of candidates to accept.
         cells: Of each group, at most.
-        column: A numeric column; cells are by Euclidean distance in it.
+        column: A numeric column; cells are by Euclidean distance in it. None for the data's images or
+            vectors.
     """
 
-    fraction: Fraction = 0.1
     cells: Annotated[int, Field(ge=1)] = 10
-    column: str = "pixels"
+    column: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        return super().suited_to(schema).model_copy(update={"column": self._column(schema)})
 
     @override
     def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
-        cells = Cells(real, groups_of(real, balance), self.column, self.cells)
-        return BestOfRound(quota, self.fraction, _score, cells)
+        column = self.column or self._column(schema_of(real, None))
+        cells = Cells(real, groups_of(real, balance), column, self.cells)
+        return BestOfRound(quota, self.fraction, self._ranks, cells)
 
+    @override
+    def rank(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> NDArray[np.float64]:
+        return verdicts.score
 
-def _score(verdicts: Verdicts, rng: np.random.Generator) -> NDArray[np.float64]:
-    return verdicts.score
+    def _column(self, schema: Schema) -> str:
+        numbers: tuple[Role, ...] = ("number", "label", "category")
+        return schema.pick(
+            "acceptance 'top_of_cells'", "column", self.column, "image", "vector", also=numbers
+        )

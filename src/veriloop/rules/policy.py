@@ -11,12 +11,18 @@ from typing_extensions import override
 from ..errors import ConfigError
 from ..parts import Part
 from ..samples import Samples, concat
+from ..store.kept import together
 
 
 class DataPolicy(Part, frozen=True):
-    """Puts together a round's training set."""
+    """Puts together a round's training set.
+
+    Class attributes:
+        looks_back: Whether it looks at what earlier rounds kept. If not, a run in memory need not hold it.
+    """
 
     family: ClassVar[str] = "veriloop.policies"
+    looks_back: ClassVar[bool] = True
 
     @abstractmethod
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
@@ -24,14 +30,16 @@ class DataPolicy(Part, frozen=True):
 
         Args:
             start: The real samples that the start model was trained on.
-            kept: What rounds 1, 2, ... kept, this round's last. It may load lazily: look only at what
-                is needed.
+            kept: What rounds 1, 2, ... kept, this round's last. It loads what is looked at: look only at what
+                is needed, and use `veriloop.store.kept.together` for all of it.
             rng: For policies that draw.
         """
 
 
 class Replace(DataPolicy, frozen=True):
     """This round's kept samples alone (the paper's loop)."""
+
+    looks_back: ClassVar[bool] = False
 
     @override
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
@@ -43,7 +51,7 @@ class Accumulate(DataPolicy, frozen=True):
 
     @override
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
-        return concat([start, *kept])
+        return together(start, kept)
 
 
 class AccumulateSubsample(DataPolicy, frozen=True):
@@ -57,7 +65,7 @@ class AccumulateSubsample(DataPolicy, frozen=True):
 
     @override
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
-        everything = concat([start, *kept])
+        everything = together(start, kept)
         size = min(self.size or len(kept[-1]), len(everything))
         return everything.select(np.sort(rng.choice(len(everything), size, replace=False)))
 
@@ -70,6 +78,8 @@ class Mix(DataPolicy, frozen=True):
     Raises:
         ConfigError: There are no real ones.
     """
+
+    looks_back: ClassVar[bool] = False
 
     real_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
 

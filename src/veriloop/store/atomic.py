@@ -37,7 +37,7 @@ def write_file(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(path)
-            _sync_directory(path.parent)
+            _sync(path.parent)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
@@ -50,15 +50,14 @@ def publish_directory(aside: Path, path: Path) -> None:
         StorageError: It could not be renamed.
     """
     with storage_errors(path):
-        for file in aside.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as handle:
-                    os.fsync(handle.fileno())
+        for directory, _, names in os.walk(aside):
+            for name in names:
+                _sync(f"{directory}/{name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             shutil.rmtree(path)
         aside.rename(path)
-        _sync_directory(path.parent)
+        _sync(path.parent)
 
 
 def append_line(path: Path, line: str, *, durable: bool = True) -> None:
@@ -97,7 +96,7 @@ def drop_torn_line(path: Path) -> None:
                 file.truncate(whole)
 
 
-def _sync_directory(path: Path) -> None:
+def _sync(path: Path | str) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

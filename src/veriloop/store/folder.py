@@ -11,9 +11,9 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -22,7 +22,8 @@ from ..events import EVENT, Event
 from ..records import RoundRecord
 from ..samples import Samples
 from .atomic import append_line, drop_torn_line, publish_directory, storage_errors, write_file
-from .manifest import Manifest, Status, config_difference
+from .format_1 import migrated
+from .manifest import FORMAT, Format, Manifest, Status, config_difference
 
 PROVENANCE = ("_chunk", "_row", "_score")
 """Columns beside the data in a file of kept samples: where a sample was generated, and its score."""
@@ -37,6 +38,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._events, self._records = self.path / "events.jsonl", self.path / "records.jsonl"
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -73,8 +75,16 @@ class RunFolder:
         """
         path = self.path / "manifest.json"
         try:
-            return Manifest.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as e:
+            content = json.loads(path.read_bytes())
+            written_in = content.get("format", 1) if isinstance(content, dict) else FORMAT
+            if written_in == 1:
+                content = migrated(content, self._measured())
+            elif written_in not in get_args(Format):
+                raise CorruptFileError(
+                    f"{path} is of a later version", got=f"format {written_in}", fix="update veriloop"
+                )
+            return Manifest.model_validate(content)
+        except (OSError, ValueError) as e:
             raise CorruptFileError(
                 f"{path} cannot be read", got=_first_line(e), fix="restore the file, or start in a new folder"
             ) from e
@@ -95,12 +105,29 @@ class RunFolder:
         stopped = {**manifest.stopped_arms, arm: reason}
         self.write_manifest(manifest.model_copy(update={"stopped_arms": stopped}))
 
+    def check_format(self) -> None:
+        """Refuse to compute anything from a run that an earlier version began.
+
+        Raises:
+            RunFolderError: One did: today's code would not make the same candidates.
+        """
+        manifest = self.manifest()
+        if manifest.format != FORMAT:
+            raise RunFolderError(
+                f"the run in {self.path} was begun by an earlier version and cannot be continued bit for bit",
+                got=f"format {manifest.format}",
+                expected=f"format {FORMAT}",
+                fix="start it anew in another --out; this one can still be looked at, reported and exported",
+            )
+
     def check_same_config(self, config: dict[str, Any]) -> None:
         """Refuse to continue with another configuration; only the executor may differ.
 
         Raises:
-            RunFolderError: The configurations differ; the message shows where.
+            RunFolderError: The configurations differ, and the message shows where; or the run was begun by an
+                earlier version.
         """
+        self.check_format()
         old, new = dict(self.manifest().config), dict(config)
         old.pop("executor", None)
         new.pop("executor", None)
@@ -112,6 +139,10 @@ class RunFolder:
                 fix="use another --out, or resume it as it is with: veriloop resume DIR",
             )
 
+    def _measured(self) -> list[str]:
+        """The names of all that the finished rounds measured."""
+        return list(dict.fromkeys(name for record in self.records() for name in record.metrics))
+
     # -- rounds ----------------------------------------------------------------------------------------
 
     def records(self) -> list[RoundRecord]:
@@ -120,7 +151,7 @@ class RunFolder:
         Raises:
             CorruptFileError: A line cannot be read. (A last line without its end does not count.)
         """
-        path = self.path / "records.jsonl"
+        path = self._records
         if not path.exists():
             return []
         *lines, _ = path.read_bytes().split(b"\n")
@@ -164,17 +195,17 @@ class RunFolder:
             StorageError: Something could not be written; the round does not count.
         """
         publish_directory(work, self.round_directory(record.round, record.arm))
-        append_line(self.path / "records.jsonl", record.model_dump_json())
+        append_line(self._records, record.model_dump_json())
 
     # -- events ----------------------------------------------------------------------------------------
 
     def emit(self, event: Event) -> None:
         """Append an event."""
-        append_line(self.path / "events.jsonl", event.model_dump_json(), durable=False)
+        append_line(self._events, event.model_dump_json(), durable=False)
 
     def events(self, start: int = 0) -> tuple[list[Event], int]:
         """The events from byte ``start`` on, and where the next ones will begin; to follow a live run."""
-        path = self.path / "events.jsonl"
+        path = self._events
         if not path.exists():
             return [], start
         with path.open("rb") as file:
@@ -219,38 +250,8 @@ class RunFolder:
 
     def _clear_leftovers(self) -> None:
         shutil.rmtree(self.path / ".work", ignore_errors=True)
-        for name in ("records.jsonl", "events.jsonl"):
-            drop_torn_line(self.path / name)
-
-
-class KeptRounds(Sequence[Samples]):
-    """What rounds 1 to ``rounds`` of an arm kept, loaded from the run folder only when looked at.
-
-    ``kept + (samples,)`` continues it with a round that is not in the folder yet.
-    """
-
-    def __init__(self, folder: RunFolder, arm: str, rounds: int, more: tuple[Samples, ...] = ()) -> None:
-        self._folder, self._arm, self._rounds, self._more = folder, arm, rounds, more
-
-    def __len__(self) -> int:
-        return self._rounds + len(self._more)
-
-    def __add__(self, more: tuple[Samples, ...]) -> "KeptRounds":
-        return KeptRounds(self._folder, self._arm, self._rounds, self._more + more)
-
-    @overload
-    def __getitem__(self, index: int) -> Samples: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Samples]: ...
-    def __getitem__(self, index: int | slice) -> Samples | list[Samples]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        return (
-            self._folder.kept(index + 1, self._arm)
-            if index < self._rounds
-            else self._more[index - self._rounds]
-        )
+        for path in (self._records, self._events):
+            drop_torn_line(path)
 
 
 def _first_line(error: Exception) -> str:

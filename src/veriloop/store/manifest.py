@@ -11,16 +11,44 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..cards import RunCard
+
 Status = Literal["running", "waiting", "finished", "stopped", "failed"]
 
+Format = Literal[1, 2]
+FORMAT: Format = 2
+"""Of the manifests that are written."""
+
 _PACKAGES = ("veriloop", "numpy", "scipy", "pydantic", "torch", "transformers", "scikit-learn")
+
+
+class Change(BaseModel):
+    """A file that changed in the course of a run, and was accepted.
+
+    Attributes:
+        round: The first round that may depend on the new content: earlier ones depend on the old one.
+        name: Of the file, as in ``Manifest.digests``.
+        old: Its digest before.
+        new: Its digest since.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    round: int
+    name: str
+    old: str
+    new: str
 
 
 class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
     Attributes:
-        config: The whole checked configuration, defaults included: enough to run it again.
+        format: Of the file. One of format 1 is read, never written, and its run cannot be continued.
+        config: The whole checked configuration, defaults included: enough to run it again. Who reads
+            a run reads its cards.
+        cards: What the run is: its arms, its quantities, its columns.
+        digests: SHA-256 of the files and folders outside the configuration that results depend on, by name.
         seed: The run's seed, also in ``config``.
         versions: Of Python and of the packages that results depend on.
         git_revision: Of the working directory when the run began; ends in "+changes" when it was not
@@ -28,18 +56,23 @@ class Manifest(BaseModel):
         status: ``waiting`` is waiting for verdicts of people.
         reason: Why the run stopped or failed.
         stopped_arms: Arms that ended early, with the reason.
+        changes: Those that have changed since the run began, and were accepted.
         created: When the run began, UTC, ISO 8601.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    format: Format = FORMAT
     config: dict[str, Any]
     seed: int
+    cards: RunCard = RunCard()
+    digests: dict[str, str] = {}
     versions: dict[str, str] = Field(default_factory=lambda: package_versions())
     git_revision: str | None = Field(default_factory=lambda: git_revision())
     status: Status = "running"
     reason: str | None = None
     stopped_arms: dict[str, str] = {}
+    changes: tuple[Change, ...] = ()
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 

@@ -1,5 +1,6 @@
 """Tiny parts that train in a millisecond: Gaussians in the plane, for tests of the loop and of plug-ins."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -14,6 +15,7 @@ from ..generator import Generator
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
+from ..quantity import Quantity
 from ..records import Estimate
 from ..rng import Address
 from ..samples import Samples
@@ -29,18 +31,20 @@ class TinyData(Dataset, frozen=True):
     start: Annotated[int, Field(gt=0)] = 30
     train: Annotated[int, Field(gt=0)] = 300
     test: Annotated[int, Field(gt=0)] = 300
+    validation: Annotated[int, Field(ge=0)] = 300
 
     @override
     def load(self, seed: int) -> RealData:
         rng = Address(seed).rng()
-        label = np.arange(self.train + self.test) % 3
+        label = np.arange(self.train + self.test + self.validation) % 3
         points = Samples(x=_CENTERS[label] + rng.standard_normal((len(label), 2)), label=label)
         train = points.select(slice(self.train))
         return RealData(
             start=train.select(slice(self.start)),
             train=train,
-            test=points.select(slice(self.train, None)),
+            test=points.select(slice(self.train, self.train + self.test)),
             conditions=Samples(label=np.arange(3)),
+            validation=points.select(slice(self.train + self.test, None)),
         )
 
 
@@ -103,6 +107,11 @@ class TinyVerifier(Verifier, frozen=True):
     abstain: Annotated[float, Field(ge=0, le=1)] = 0.0
     bias: float = 0.0
 
+    @property
+    @override
+    def only_scores(self) -> bool:
+        return self.mode == "score"
+
     @override
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
@@ -147,7 +156,11 @@ TinyVerifier.judge_type = TinyJudge
 class TinyMetric(Metric, frozen=True):
     """``gap``: the distance between the means of generated and real samples."""
 
-    names: ClassVar[tuple[str, ...]] = ("gap",)
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "gap": Quantity(
+            "Gap", better="lower", low=0, meaning="The distance of the samples' mean from the real one."
+        )
+    }
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -12,7 +12,7 @@ _WORDS = {"accept": Decision.ACCEPT, "reject": Decision.REJECT, "abstain": Decis
 _SCORE = {Decision.ACCEPT: 1.0, Decision.REJECT: 0.0, Decision.ABSTAIN: math.nan}
 
 
-class Answer(NamedTuple):
+class OneVerdict(NamedTuple):
     """One sample's verdict."""
 
     score: float
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
     reason: str = ""
 
     @classmethod
-    def abstention(cls, reason: str) -> "Answer":
+    def abstention(cls, reason: str) -> "OneVerdict":
         """No verdict, and why."""
         return cls(math.nan, Decision.ABSTAIN, reason)
 
@@ -29,7 +29,7 @@ def read_answer(
     content: object,
     wanted: Sequence[str] | None = None,
     scale: tuple[float, float] = (-math.inf, math.inf),
-) -> Answer:
+) -> OneVerdict:
     """An answer from ``{"score": number, "decision": "accept" | "reject" | "abstain", "reason": text}``.
 
     Without a decision the sample is left open; without a score it gets 1 for accept and 0 for reject.
@@ -52,7 +52,7 @@ def read_answer(
     decision = _decision(found["decision"]) if "decision" in found else Decision.OPEN
     score = _score(found["score"], scale) if "score" in found else _SCORE[decision]
     reason = content.get("reason")
-    return Answer(score, decision, "" if reason is None else sound_text(str(reason)))
+    return OneVerdict(score, decision, "" if reason is None else sound_text(str(reason)))
 
 
 def read_json(text: str) -> Any:
@@ -74,7 +74,7 @@ def sound_text(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def verdicts_of(answers: Iterable[Answer]) -> Verdicts:
+def verdicts_of(answers: Iterable[OneVerdict]) -> Verdicts:
     """The answers as verdicts, in their order."""
     answers = list(answers)
     return Verdicts(

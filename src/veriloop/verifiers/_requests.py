@@ -54,7 +54,7 @@ class Unreadable(Exception):
     """A reply that is not what was asked for."""
 
 
-class Remote(Verifier, frozen=True):
+class RemoteVerifier(Verifier, frozen=True):
     """A verifier behind a URL: how it is asked, whatever it is asked.
 
     A question is tried again after a time-out, a broken connection, a reply that cannot be read, and the

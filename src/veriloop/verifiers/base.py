@@ -1,8 +1,9 @@
 """The family of verifiers: whatever says of a sample how good it is, or yes, no, or cannot tell."""
 
 from collections.abc import Callable, Sequence
+from inspect import getattr_static
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from typing_extensions import override
@@ -12,7 +13,10 @@ from ..generator import Generator
 from ..judge import Judge
 from ..parts import Part
 from ..samples import Samples
+from ..schema import Schema
 from ..verdicts import Verdicts
+
+V = TypeVar("V", bound="Verifier")
 
 
 class AwaitingVerdicts(VeriloopError):
@@ -67,20 +71,38 @@ class AsConfigured(Judge):
 
     @override
     def save(self, directory: Path) -> None:
-        (directory / CONFIGURED).write_text(self.verifier.model_dump_json() + "\n")
+        write_configuration(self.verifier, directory / CONFIGURED)
 
     @classmethod
     @override
     def load(cls, directory: Path) -> Self:
-        path = directory / CONFIGURED
-        try:
-            return cls(Verifier.model_validate_json(path.read_bytes()))
-        except (OSError, ValueError) as e:
-            raise CorruptFileError(f"configuration of a judge {path} cannot be read ({e})") from e
+        return cls(read_configuration(directory / CONFIGURED, Verifier))
 
 
 CONFIGURED = "verifier.json"
-"""The file in which `AsConfigured` keeps its verifier."""
+"""The file in which a judge keeps the configuration of its verifier."""
+
+
+def write_configuration(verifier: "Verifier", path: Path) -> None:
+    """Write what `read_configuration` reads: for judges that keep their verifier."""
+    path.write_text(verifier.model_dump_json() + "\n")
+
+
+def read_configuration(path: Path, kind: type[V]) -> V:
+    """The verifier, one of ``kind``, whose configuration lies in ``path``.
+
+    Raises:
+        CorruptFileError: The file is missing, cut short or changed.
+    """
+    try:
+        verifier = Verifier.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as e:
+        raise CorruptFileError(f"configuration of a judge {path} cannot be read ({e})") from e
+    if not isinstance(verifier, kind):
+        raise CorruptFileError(
+            f"configuration of a judge {path}", got=type(verifier).__name__, expected=kind.__name__
+        )
+    return verifier
 
 
 class Verifier(Part, frozen=True):
@@ -109,6 +131,21 @@ class Verifier(Part, frozen=True):
     def only_scores(self) -> bool:
         """Whether it is known to leave all decisions to the acceptance rule."""
         return False
+
+    def verdict_stores(self) -> tuple[str, ...]:
+        """The data bases in which people judge for it, as URLs; those of its members not counted."""
+        return ()
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        """As in `Part.suited_to`.
+
+        Raises:
+            ConfigError: It cannot work on such data.
+            ContractError: Its class has no way to judge, or keeps what it learns where it would be lost.
+        """
+        _check_class(type(self))
+        return super().suited_to(schema)
 
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
@@ -140,4 +177,35 @@ class Verifier(Part, frozen=True):
         raise ContractError(
             f"{type(self).__name__} has no verify of its own",
             expected="a method verify(samples, rng), or fit(previous, generator, real, rng) with a judge",
+        )
+
+
+FIT = "fit(previous, generator, real, rng) -> Judge"
+
+
+def _check_class(kind: type[Verifier]) -> None:
+    """Say in one line what the author of a verifier has misunderstood."""
+    name, fits, judges = kind.__name__, kind.fit is not Verifier.fit, kind.verify is not Verifier.verify
+    if callable(getattr(kind, "update", None)):
+        raise ContractError(
+            f"verifier {name} has a method update, which nobody calls",
+            expected=FIT,
+            fix="what a verifier learns is a Judge, with verify, save and load; judge_type names its class",
+        )
+    if kind.__private_attributes__:
+        raise ContractError(
+            f"verifier {name} has private attributes, which no run folder keeps",
+            got=", ".join(kind.__private_attributes__),
+            expected=FIT,
+            fix="keep what is learned in the Judge that fit returns",
+        )
+    if not (fits or judges):
+        raise ContractError(
+            f"verifier {name} has no way to judge", expected=f"a method verify(samples, rng), or {FIT}"
+        )
+    # Looked up without a look at the class itself, which may import a library for seconds.
+    if fits and getattr_static(kind, "judge_type") is AsConfigured and kind.load is Verifier.load:
+        raise ContractError(
+            f"verifier {name} learns, and does not name the class of its judges",
+            expected="judge_type, the class that fit returns, by which a run folder loads it",
         )

@@ -6,7 +6,7 @@ A verdict's reason holds what each member said: ``discriminator: accept 0.93; ju
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,43 @@ from typing_extensions import override
 
 from ..errors import ConfigError
 from ..generator import Generator
+from ..judge import Judge
 from ..samples import Samples
 from ..schema import Schema
 from ..store.atomic import storage_errors
 from ..verdicts import Decision, Verdicts
-from .base import Verifier
+from .base import CONFIGURED, AsConfigured, Verifier, read_configuration, write_configuration
+
+CUTOFF = "cutoff.json"
+"""The file beside those of a cutoff's own member; unlike theirs, whatever they are called."""
+
+
+class CutoffJudge(Judge):
+    """A judge that scores, made to decide.
+
+    Args:
+        cutoff: Its configuration.
+        judge: Gives the scores.
+    """
+
+    def __init__(self, cutoff: "Cutoff", judge: Judge) -> None:
+        self.cutoff, self.judge = cutoff, judge
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        verdicts = self.judge.verify(samples, rng)
+        return verdicts.decide(verdicts.score >= self.cutoff.at)
+
+    @override
+    def save(self, directory: Path) -> None:
+        self.judge.save(directory)
+        write_configuration(self.cutoff, directory / CUTOFF)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        cutoff = read_configuration(directory / CUTOFF, Cutoff)
+        return cls(cutoff, cutoff.verifier.load(directory))
 
 
 class Cutoff(Verifier, frozen=True):
@@ -30,29 +62,65 @@ class Cutoff(Verifier, frozen=True):
         at: The least score that is accepted; ``veriloop calibrate`` proposes one.
     """
 
+    judge_type: ClassVar[type[Judge]] = CutoffJudge
+
     verifier: SerializeAsAny[Verifier]
     at: float
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        suited = self.verifier.suited_to(schema)
+        return super().suited_to(schema).model_copy(update={"verifier": suited})
 
     @override
     def check_ahead(self, schema: Schema) -> None:
         self.verifier.check_ahead(schema)
 
     @override
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        verdicts = self.verifier.verify(samples, rng)
-        return verdicts.decide(verdicts.score >= self.at)
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> Judge:
+        before = previous.judge if isinstance(previous, CutoffJudge) else None
+        return CutoffJudge(self, self.verifier.fit(before, generator, real, rng))
 
     @override
-    def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:
-        return self.model_copy(update={"verifier": self.verifier.update(generator, real, rng)})
+    def load(self, directory: Path) -> Judge:
+        return CutoffJudge(self, self.verifier.load(directory))
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        return CutoffJudge(self, AsConfigured(self.verifier)).verify(samples, rng)
+
+
+class EnsembleJudge(Judge):
+    """The judges of an ensemble's members, and how their verdicts become one.
+
+    Args:
+        ensemble: Its configuration.
+        judges: Of its members, in order.
+    """
+
+    def __init__(self, ensemble: "Ensemble", judges: Sequence[Judge]) -> None:
+        self.ensemble, self.judges = ensemble, tuple(judges)
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        return self.ensemble.combined(self.judges, samples, rng)
 
     @override
     def save(self, directory: Path) -> None:
-        self.verifier.save(directory)
+        """Write each member into a sub-folder of its own."""
+        for name, judge in zip(self.ensemble.names, self.judges, strict=True):
+            with storage_errors(directory / name):
+                (directory / name).mkdir(exist_ok=True)
+            judge.save(directory / name)
+        write_configuration(self.ensemble, directory / CONFIGURED)
 
+    @classmethod
     @override
-    def load(self, directory: Path) -> Self:
-        return self.model_copy(update={"verifier": self.verifier.load(directory)})
+    def load(cls, directory: Path) -> Self:
+        ensemble = read_configuration(directory / CONFIGURED, Ensemble)
+        return cls(ensemble, ensemble.loaded(directory))
 
 
 class Ensemble(Verifier, frozen=True):
@@ -62,7 +130,18 @@ class Ensemble(Verifier, frozen=True):
         members: In order.
     """
 
+    judge_type: ClassVar[type[Judge]] = EnsembleJudge
+
     members: Annotated[tuple[SerializeAsAny[Verifier], ...], Field(min_length=1)]
+
+    @abstractmethod
+    def combined(self, judges: Sequence[Judge], samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """The verdicts of the members' ``judges`` as one, with the streams that ``rng`` spawns for them."""
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        suited = tuple(member.suited_to(schema) for member in self.members)
+        return super().suited_to(schema).model_copy(update={"members": suited})
 
     @override
     def check_ahead(self, schema: Schema) -> None:
@@ -70,33 +149,34 @@ class Ensemble(Verifier, frozen=True):
             member.check_ahead(schema)
 
     @override
-    def update(self, generator: Generator, real: Samples, rng: np.random.Generator) -> Self:
-        streams = rng.spawn(len(self.members))
-        return self._with([m.update(generator, real, s) for m, s in zip(self.members, streams, strict=True)])
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> Judge:
+        n = len(self.members)
+        before = previous.judges if isinstance(previous, EnsembleJudge) else (None,) * n
+        fits = zip(self.members, before, rng.spawn(n), strict=True)
+        return EnsembleJudge(self, [member.fit(judge, generator, real, s) for member, judge, s in fits])
 
     @override
-    def save(self, directory: Path) -> None:
-        for name, member in zip(self._names(), self.members, strict=True):
-            with storage_errors(directory / name):
-                (directory / name).mkdir(exist_ok=True)
-            member.save(directory / name)
+    def load(self, directory: Path) -> Judge:
+        return EnsembleJudge(self, self.loaded(directory))
+
+    def loaded(self, directory: Path) -> list[Judge]:
+        """The members' judges, each from its own sub-folder of ``directory``."""
+        return [m.load(directory / name) for name, m in zip(self.names, self.members, strict=True)]
 
     @override
-    def load(self, directory: Path) -> Self:
-        return self._with(
-            [m.load(directory / name) for name, m in zip(self._names(), self.members, strict=True)]
-        )
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        return self.combined([AsConfigured(member) for member in self.members], samples, rng)
 
-    def _with(self, members: Sequence[Verifier]) -> Self:
-        return self.model_copy(update={"members": tuple(members)})
-
-    def _names(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """Of the members, and of their folders: unlike even when kinds are alike."""
         kinds = [member.kind.rpartition(":")[2] for member in self.members]
         return [k if kinds.count(k) == 1 else f"{k}_{i}" for i, k in enumerate(kinds, 1)]
 
     def _reasons(self, said: Sequence[Verdicts]) -> list[str]:
-        names = self._names()
+        names = self.names
         return [
             "; ".join(_word(n, v, row) for n, v in zip(names, said, strict=True))
             for row in range(len(said[0]))
@@ -106,16 +186,20 @@ class Ensemble(Verifier, frozen=True):
 class _Vote(Ensemble, frozen=True):
     """All members judge every sample, and their votes are counted."""
 
+    @model_validator(mode="after")
+    def _all_decide(self) -> Self:
+        _check_deciding(self.names, self.members)
+        return self
+
     @override
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+    def combined(self, judges: Sequence[Judge], samples: Samples, rng: np.random.Generator) -> Verdicts:
         """Ask all members.
 
         Raises:
             ConfigError: A member leaves its decisions open.
         """
-        streams = rng.spawn(len(self.members))
-        said = [m.verify(samples, s) for m, s in zip(self.members, streams, strict=True)]
-        for name, verdicts in zip(self._names(), said, strict=True):
+        said = [judge.verify(samples, s) for judge, s in zip(judges, rng.spawn(len(judges)), strict=True)]
+        for name, verdicts in zip(self.names, said, strict=True):
             _check_decided(name, verdicts)
         yes = np.sum([v.is_(Decision.ACCEPT) for v in said], axis=0)
         no = np.sum([v.is_(Decision.REJECT) for v in said], axis=0)
@@ -170,10 +254,14 @@ class Weighted(Ensemble, frozen=True):
             raise ConfigError("weights", got=len(self.weights), expected=f"{len(self.members)}, one a member")
         return self
 
+    @property
     @override
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        streams = rng.spawn(len(self.members))
-        said = [m.verify(samples, s) for m, s in zip(self.members, streams, strict=True)]
+    def only_scores(self) -> bool:
+        return True
+
+    @override
+    def combined(self, judges: Sequence[Judge], samples: Samples, rng: np.random.Generator) -> Verdicts:
+        said = [judge.verify(samples, s) for judge, s in zip(judges, rng.spawn(len(judges)), strict=True)]
         counts = np.array([~v.is_(Decision.ABSTAIN) for v in said])
         scores = np.array([np.where(v.is_(Decision.OPEN), v.score, v.is_(Decision.ACCEPT)) for v in said])
         weight = np.array(self.weights)[:, None] * counts
@@ -191,20 +279,30 @@ class Cascade(Ensemble, frozen=True):
     alone may leave decisions open. So an earlier member's abstention only means that the next one looks.
     """
 
+    @model_validator(mode="after")
+    def _all_but_the_last_decide(self) -> Self:
+        _check_deciding(self.names[:-1], self.members[:-1])
+        return self
+
+    @property
     @override
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+    def only_scores(self) -> bool:
+        return self.members[-1].only_scores
+
+    @override
+    def combined(self, judges: Sequence[Judge], samples: Samples, rng: np.random.Generator) -> Verdicts:
         """Ask one member after the other.
 
         Raises:
             ConfigError: Another member than the last leaves its decisions open.
         """
-        n, names = len(samples), self._names()
+        n, n_judges, names = len(samples), len(judges), self.names
         score, decision = np.full(n, np.nan), np.full(n, Decision.ABSTAIN, np.int8)
         reasons: list[list[str]] = [[] for _ in range(n)]
         rows = np.arange(n)
-        for name, member, stream in zip(names, self.members, rng.spawn(len(names)), strict=True):
-            said = member.verify(samples.select(rows), stream)
-            if member is not self.members[-1]:
+        for i, (name, judge, stream) in enumerate(zip(names, judges, rng.spawn(n_judges), strict=True)):
+            said = judge.verify(samples.select(rows), stream)
+            if i < n_judges - 1:
                 _check_decided(name, said)
             score[rows], decision[rows] = said.score, said.decision
             for place, row in enumerate(rows):
@@ -213,12 +311,22 @@ class Cascade(Ensemble, frozen=True):
         return Verdicts(score, decision, ["; ".join(words) for words in reasons])
 
 
+def _check_deciding(names: Sequence[str], members: Sequence[Verifier]) -> None:
+    for name, member in zip(names, members, strict=True):
+        if member.only_scores:
+            raise _undecided(name)
+
+
 def _check_decided(name: str, verdicts: Verdicts) -> None:
     if verdicts.count(Decision.OPEN):
-        raise ConfigError(
-            f"member {name} gives scores and no decisions",
-            fix=f"put it into a cutoff: {{kind: cutoff, at: 0.5, verifier: {{kind: {name}, ...}}}}",
-        )
+        raise _undecided(name)
+
+
+def _undecided(name: str) -> ConfigError:
+    return ConfigError(
+        f"member {name} gives scores and no decisions",
+        fix=f"put it into a cutoff: {{kind: cutoff, at: 0.5, verifier: {{kind: {name}, ...}}}}",
+    )
 
 
 def _word(name: str, verdicts: Verdicts, row: int) -> str:

@@ -1,5 +1,8 @@
 """A function of the user's own as verifier: tests for code, an exact answer, a pattern."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 from typing_extensions import override
 
@@ -22,6 +25,10 @@ class FunctionCheck(Verifier, Call, frozen=True):
     @override
     def check_ahead(self, schema: Schema) -> None:
         self.check_call(schema)
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return self.source()
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

@@ -11,12 +11,12 @@ from typing_extensions import override
 from ..samples import Samples, check_columns
 from ..schema import Schema
 from ..verdicts import Verdicts
-from ._answers import Answer, read_answer, verdicts_of
-from ._requests import Failure, Remote, Unreadable
+from ._answers import OneVerdict, read_answer, verdicts_of
+from ._requests import Failure, RemoteVerifier, Unreadable
 from .base import PLACE
 
 
-class HTTP(Remote, frozen=True):
+class HTTP(RemoteVerifier, frozen=True):
     """Posts samples in batches, and reads one verdict for each.
 
     The request is ``{"samples": [{"text": "...", "label": 3}, ...]}``: one object a sample, by column; an
@@ -60,10 +60,12 @@ class HTTP(Remote, frozen=True):
             {start: _body(batch) for start, batch in batches.items()},
             lambda start, content: _answers(content, len(batches[start])),
         )
-        answers: list[Answer] = []
+        answers: list[OneVerdict] = []
         for start, batch in batches.items():
             reply = replies[start]
-            answers += [Answer.abstention(reply.reason)] * len(batch) if isinstance(reply, Failure) else reply
+            answers += (
+                [OneVerdict.abstention(reply.reason)] * len(batch) if isinstance(reply, Failure) else reply
+            )
         return verdicts_of(answers)
 
 
@@ -74,15 +76,15 @@ def _body(samples: Samples) -> bytes:
     return to_json({"samples": rows}, inf_nan_mode="null")
 
 
-def _answers(content: Any, expected: int) -> list[Answer]:
+def _answers(content: Any, expected: int) -> list[OneVerdict]:
     verdicts = content.get("verdicts") if isinstance(content, Mapping) else None
     if not isinstance(verdicts, list) or len(verdicts) != expected:
         raise Unreadable(f'expected an object with "verdicts", a list of {expected}')
     return [_answer(verdict) for verdict in verdicts]
 
 
-def _answer(verdict: object) -> Answer:
+def _answer(verdict: object) -> OneVerdict:
     try:
         return read_answer(verdict)
     except Unreadable as e:
-        return Answer.abstention(f"the verdict cannot be read: {e}")
+        return OneVerdict.abstention(f"the verdict cannot be read: {e}")

@@ -1,13 +1,15 @@
 """The verifier of the paper's linear system: a ball of parameters that it takes for possible."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from ..errors import ConfigError
 from ..samples import Samples
+from ..schema import Schema
 from ..verdicts import Decision, Verdicts
 from .base import Verifier
 
@@ -26,6 +28,19 @@ class KnowledgeBall(Verifier, frozen=True):
     center: Annotated[tuple[float, ...], Field(min_length=1)]
     radius: Annotated[float, Field(ge=0)]
     sigma_c: Annotated[float, Field(ge=0)] = math.sqrt(2 / math.pi)
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = f"verifier {self.kind!r}"
+        x = schema.column("x", me, "vector")
+        schema.column("y", me, "number")
+        if len(self.center) != x.p:
+            raise ConfigError(
+                "center",
+                got=f"{len(self.center)} numbers",
+                expected=f"{x.p}, as the data's column 'x' has",
+            )
+        return super().suited_to(schema)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

@@ -1,11 +1,13 @@
 """A reference as verifier: the text that resembles a person's most is the best."""
 
+from typing import Self
+
 import numpy as np
 from typing_extensions import override
 
-from ..rouge import Measure, check_reference, f1, token_pairs
+from ..rouge import Measure, f1, token_pairs
 from ..samples import Samples
-from ..schema import Schema
+from ..schema import ANY_TEXT, Schema
 from ..verdicts import Verdicts
 from .base import Verifier
 
@@ -19,19 +21,29 @@ class ReferenceOverlap(Verifier, frozen=True):
 
     Attributes:
         measure: Which ROUGE.
-        column: The column that was written.
-        reference: The column to compare it to.
+        column: The text that was written; None for the data's completion.
+        reference: The text to compare it to; None for the data's reference.
         stem: Whether words are cut down to their stems first.
     """
 
     measure: Measure = "rouge1"
-    column: str = "summary"
-    reference: str = "reference"
+    column: str | None = None
+    reference: str | None = None
     stem: bool = True
 
+    @property
     @override
-    def check_ahead(self, schema: Schema) -> None:
-        check_reference(schema, self.reference)
+    def only_scores(self) -> bool:
+        return True
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = f"verifier {self.kind!r}"
+        filled = {
+            "column": schema.pick(me, "column", self.column, "completion", also=ANY_TEXT),
+            "reference": schema.pick(me, "reference", self.reference, "reference", also=ANY_TEXT),
+        }
+        return super().suited_to(schema).model_copy(update=filled)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -41,5 +53,6 @@ class ReferenceOverlap(Verifier, frozen=True):
             DataError: A column is missing or holds no text.
             MissingExtraError: ``stem``, and nltk is not installed.
         """
-        pairs = token_pairs(samples, self.column, self.reference, self.stem)
+        written, reference = self.column or "completion", self.reference or "reference"
+        pairs = token_pairs(samples, written, reference, self.stem)
         return Verdicts([f1(self.measure, *pair) for pair in pairs])

@@ -1,26 +1,22 @@
 """A reward model: a sequence classifier from Hugging Face that scores each text."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import lru_cache
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import torch
 from pydantic import Field
-from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
-from ..networks import device, freeze, in_batches
-from ..samples import Samples, check_columns
-from ..schema import Schema
+from ..parts import require
+from ..samples import Samples
+from ..schema import ANY_TEXT, Schema
 from ..verdicts import Verdicts
 from .base import Verifier
 
-BUCKET = 32
-"""Texts are padded to the next multiple of so many tokens, and batched with those of the same length."""
+require("llm", "torch", "transformers")
 
 
 class RewardModel(Verifier, frozen=True):
@@ -35,8 +31,9 @@ class RewardModel(Verifier, frozen=True):
     Attributes:
         model: A local folder, or a name on the Hugging Face hub.
         revision: Of a model on the hub: a commit keeps runs equal.
-        text: The column to score.
-        prompt: The column that the text answers; None for the text alone.
+        text: The column to score; None for the data's completion.
+        prompt: The column that the text answers; None for the data's prompt, if they have one; False for the
+            text alone.
         label: Of a model with several outputs: the label, or its number, whose probability is the score.
         max_tokens: Longer texts are cut at their end.
         batch_size: Texts at a time.
@@ -44,18 +41,49 @@ class RewardModel(Verifier, frozen=True):
 
     model: Annotated[str, Field(min_length=1)]
     revision: str | None = None
-    text: str = "text"
-    prompt: str | None = None
+    text: str | None = None
+    prompt: str | Literal[False] | None = None
     label: str | int | None = None
     max_tokens: Annotated[int, Field(ge=1)] = 512
     batch_size: Annotated[int, Field(ge=1)] = 16
 
+    @property
+    @override
+    def only_scores(self) -> bool:
+        return True
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me, prompt = f"verifier {self.kind!r}", self.prompt
+        if prompt is None and not schema.named("prompt"):
+            prompt = False
+        if prompt is not False:
+            prompt = schema.pick(me, "prompt", prompt, "prompt", also=ANY_TEXT)
+        text = schema.pick(me, "text", self.text, "completion", also=ANY_TEXT)
+        return super().suited_to(schema).model_copy(update={"text": text, "prompt": prompt})
+
     @override
     def check_ahead(self, schema: Schema) -> None:
-        check_columns([self.text, *([self.prompt] if self.prompt else [])], schema)
-        with _told(self.model):
-            config = AutoConfig.from_pretrained(self.model, revision=self.revision)
-        self._output(config)
+        """Look at the model's configuration.
+
+        Raises:
+            DataError: There is none.
+            ConfigError: The model has several outputs, and ``label`` names none of them.
+        """
+        if (folder := Path(self.model)).is_dir():
+            self._output(_labels_in(folder))
+        elif self.model.startswith((".", "/", "~")) or self.model.count("/") > 1:
+            raise DataError(f"no folder {self.model}", expected="a model's folder, or a name on the hub")
+        else:
+            # The hub is asked by its own client, which takes seconds to import.
+            from ._classifier import labels
+
+            self._output(labels(self.model, self.revision))
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        folder = Path(self.model)
+        return {f"model {self.model}": folder} if folder.is_dir() else {}
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -65,57 +93,43 @@ class RewardModel(Verifier, frozen=True):
             DataError: The model cannot be loaded, or a column is missing or holds no text.
             ConfigError: The model has several outputs, and ``label`` names none of them.
         """
-        tokenizer, network = _loaded(self.model, self.revision)
-        output = self._output(network.config)
-        if not len(samples):
+        from ._classifier import Classifier
+
+        classifier = Classifier(self.model, self.revision)
+        output = self._output(classifier.labels)
+        texts = _texts(samples, self.text or "completion")
+        prompt = ("prompt" if "prompt" in samples else False) if self.prompt is None else self.prompt
+        prompts = None if prompt is False else _texts(samples, prompt)
+        if not texts:
             return Verdicts([])
-        encoded = self._encoded(tokenizer, samples)
-        padding = {"input_ids": network.config.pad_token_id, "attention_mask": 0, "token_type_ids": 0}
-        names = [name for name in padding if name in encoded]
-        buckets = np.array([-(-max(len(row), 1) // BUCKET) * BUCKET for row in encoded["input_ids"]])
-        score = np.empty(len(samples))
+        size = {"max_tokens": self.max_tokens, "batch_size": self.batch_size}
+        return Verdicts(classifier.scores(texts, prompts, output, **size))
 
-        def forward(*columns: Tensor) -> Tensor:
-            logits = network(**dict(zip(names, columns, strict=True))).logits.double()
-            return logits[:, 0] if output is None else logits.softmax(1)[:, output]
-
-        for length in np.unique(buckets).tolist():
-            here = np.flatnonzero(buckets == length)
-            columns = [_padded([encoded[name][i] for i in here], length, padding[name]) for name in names]
-            batches = in_batches(forward, *(c.to(network.device) for c in columns), batch=self.batch_size)
-            score[here] = torch.cat(list(batches)).cpu().numpy()
-        return Verdicts(score)
-
-    def _encoded(self, tokenizer: Any, samples: Samples) -> Mapping[str, list[list[int]]]:
-        texts, options = _texts(samples, self.text), {"truncation": True, "max_length": self.max_tokens}
-        if self.prompt is None:
-            return tokenizer(texts, **options)
-        prompts = _texts(samples, self.prompt)
-        if tokenizer.chat_template is None:
-            return tokenizer(prompts, texts, **options)
-        chats = [
-            tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}], tokenize=False
-            )
-            for prompt, text in zip(prompts, texts, strict=True)
-        ]
-        # The template has written the special tokens already.
-        return tokenizer(chats, add_special_tokens=False, **options)
-
-    def _output(self, config: Any) -> int | None:
+    def _output(self, labels: Mapping[str, int]) -> int | None:
         """Which output is the score; None for the only one."""
-        if config.num_labels == 1 and self.label is None:
+        if len(labels) == 1 and self.label is None:
             return None
-        number = config.label2id.get(self.label) if isinstance(self.label, str) else self.label
-        if number is None or not 0 <= number < config.num_labels:
+        number = labels.get(self.label) if isinstance(self.label, str) else self.label
+        if number is None or not 0 <= number < len(labels):
             raise ConfigError(
-                f"label of {self.model}", got=self.label, expected=f"one of {', '.join(config.label2id)}"
+                f"label of {self.model}", got=self.label, expected=f"one of {', '.join(labels)}"
             )
         return number
 
 
-def _padded(rows: list[list[int]], length: int, filler: int) -> Tensor:
-    return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
+def _labels_in(folder: Path) -> dict[str, int]:
+    """The labels of the model in ``folder`` and their numbers, as Hugging Face writes them."""
+    try:
+        config: Any = json.loads((folder / "config.json").read_bytes())
+        names = {int(number): str(label) for number, label in config.get("id2label", {}).items()}
+    except (OSError, ValueError, AttributeError) as e:
+        reason = str(e).strip().splitlines()[0]
+        raise DataError(
+            f"the model {folder} cannot be loaded ({reason})", fix="give a folder with a model's config.json"
+        ) from e
+    # A configuration with the two labels that are the default does not spell them out.
+    names = names or {0: "LABEL_0", 1: "LABEL_1"}
+    return {label: number for number, label in sorted(names.items())}
 
 
 def _texts(samples: Samples, name: str) -> list[str]:
@@ -123,29 +137,3 @@ def _texts(samples: Samples, name: str) -> list[str]:
     if not isinstance(column, list):
         raise DataError(f"column {name!r} holds numbers", expected="text")
     return column
-
-
-@lru_cache(maxsize=2)
-def _loaded(model: str, revision: str | None) -> tuple[Any, Any]:
-    with _told(model):
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-        network = AutoModelForSequenceClassification.from_pretrained(
-            model, revision=revision, use_safetensors=True, dtype=torch.float32
-        )
-    freeze(network.to(device()))
-    if network.config.pad_token_id is None:
-        # Classifiers on causal models read the last token that is no padding, and must know which is.
-        network.config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    return tokenizer, network
-
-
-@contextmanager
-def _told(model: str) -> Iterator[None]:
-    """What is wrong with the files of ``model`` is told in one line."""
-    try:
-        yield
-    except (OSError, ValueError) as e:
-        reason = str(e).strip().splitlines()[0]
-        raise DataError(
-            f"the model {model} cannot be loaded ({reason})", fix="give a local folder, or check the name"
-        ) from e

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..errors import CorruptFileError, DataError, StorageError, VeriloopError
-from ..verifiers.human.database import checked_url, store_urls
+from ..verifiers.human.database import checked_url
 from ..verifiers.human.desk import Desk, Task
-from ..verifiers.human.store import Answer
+from ..verifiers.human.store import Opinion
 from .site import render, run_folders
 
 AT_HAND = 4
@@ -36,7 +36,7 @@ class _Take(BaseModel):
 
 class _Verdict(_Take):
     key: Key
-    answer: Answer
+    answer: Opinion
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def queues(request: Request) -> dict[str, Queue]:
     runs: dict[str, list[str]] = {}
     for name, folder in run_folders(request).items():
         try:
-            config = folder.manifest().config
+            cards = folder.manifest().cards
         except CorruptFileError:
             continue  # The page of runs shows it as unreadable.
-        for url in store_urls(config):
+        for url in cards.verdict_stores:
             runs.setdefault(url, []).append(name)
     found = {url: hashlib.sha256(url.encode()).hexdigest()[:12] for url in runs}
     return {id_: Queue(id_, url, runs[url], _problem(url)) for url, id_ in found.items()}

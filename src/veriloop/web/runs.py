@@ -40,7 +40,7 @@ def _row(name: str, folder: RunFolder) -> dict[str, Any]:
         "reason": manifest.reason,
         "seed": manifest.seed,
         "created": when(manifest.created),
-        "rounds": manifest.config.get("rounds"),
+        "rounds": manifest.cards.rounds,
         "done": _done(summaries, manifest.stopped_arms),
         "summaries": summaries,
         "styles": arm_styles(s.arm for s in summaries),
@@ -61,10 +61,10 @@ def _run(request: Request) -> Response:
         if request.query_params.get("version") == version:
             return Response(status_code=204)
         return render(request, "run_live.html.j2", version=version, **content(folder))
-    config = folder.manifest().config
-    arms = [name for name, arm in config.get("arms", {}).items() if arm.get("train_on") != "real"]
+    cards = folder.manifest().cards
+    arms = [name for name in cards.arms if name not in cards.bounds]
     return render(
-        request, "run_page.html.j2", version=version, arms=arms, rounds=config["rounds"], **content(folder)
+        request, "run_page.html.j2", version=version, arms=arms, rounds=cards.rounds, **content(folder)
     )
 
 
@@ -103,7 +103,7 @@ def _doing(folder: RunFolder) -> dict[str, str]:
 def _sheet(request: Request) -> Response:
     folder, query = run_folder(request), request.query_params
     arm, round_ = query.get("arm", ""), query.get("round", "")
-    if arm not in folder.manifest().config.get("arms", {}) or not (round_.isascii() and round_.isdigit()):
+    if arm not in folder.manifest().cards.arms or not (round_.isascii() and round_.isdigit()):
         raise HTTPException(404, "there is no such arm or round")
     picture = sheet(folder, int(round_[:9]), arm)
     if picture is None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from veriloop.errors import DataError
 from veriloop.samples import Samples
-from veriloop.verifiers.human.content import content_keys, shown
+from veriloop.verifiers.human.content import content_keys, full_ink, shown
 
 
 def test_keys_know_the_content_and_nothing_else():
@@ -49,5 +49,14 @@ def test_words_and_few_numbers_are_shown_and_many_are_refused():
     assert seen.picture is None
     with pytest.raises(DataError, match="'x' cannot be shown to people: got '17 numbers"):
         shown(Samples(x=np.zeros((1, 17))), largest=1)
-    with pytest.raises(DataError, match="pixels cannot be shown"):
-        shown(Samples(pixels=np.zeros((1, 2, 2, 3))), largest=1)
+    with pytest.raises(DataError, match=r"'pixels' cannot be shown to people.* uint8 of shape"):
+        shown(Samples(pixels=np.zeros((1, 8, 8, 3), np.uint8)), largest=1)
+
+
+def test_images_are_shown_whatever_their_column_is_called():
+    scan = np.full((1, 8, 8), 3, np.uint8)
+    (seen,) = shown(Samples(scan=scan, label=np.array([4])), largest=16)
+    assert seen.picture is not None
+    assert seen.words == {"label": "4"}
+    assert full_ink(Samples(scan=scan)) == 3
+    assert full_ink(Samples(label=np.array([9]))) == 1

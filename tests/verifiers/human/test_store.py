@@ -12,7 +12,7 @@ from veriloop.samples import Samples
 from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.database import checked_url
 from veriloop.verifiers.human.desk import Agreement, Desk, Progress
-from veriloop.verifiers.human.store import Gold, Store, Tally
+from veriloop.verifiers.human.store import KnownSamples, Store, Tally
 
 
 def _digits(n, first=0):
@@ -109,7 +109,7 @@ def test_a_run_that_wants_more_verdicts_reopens_a_sample(store_url):
 def test_known_samples_are_mixed_in_and_not_marked(store_url):
     store, desk = Store(store_url), Desk(store_url)
     good, bad = _digits(10, first=100), _digits(10, first=150)
-    known = Gold(good, bad, 200.0)
+    known = KnownSamples(good, bad, 200.0)
     store.post(_digits(60), known, wanted=1, queue=100)
     assert desk.progress("ann") == Progress(judged=0, left=60, waiting=60)
     order = _judge_all(desk, "ann")

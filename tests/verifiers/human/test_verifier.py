@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from veriloop.config import plan_from
-from veriloop.errors import ConfigError
+from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.events import RunEnded
 from veriloop.loop import run
 from veriloop.rng import Address
 from veriloop.samples import Samples
+from veriloop.schema import Schema
 from veriloop.testing import check_verifier
 from veriloop.testing.tiny import TinyData, TinyLearner
 from veriloop.verdicts import Decision
@@ -18,7 +19,9 @@ from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.desk import Desk
 from veriloop.verifiers.human.store import Store
-from veriloop.verifiers.human.verifier import Human
+from veriloop.verifiers.human.verifier import Human, HumanJudge
+
+TINY = Schema({"x": {"role": "vector", "p": 2}, "label": {"role": "label", "classes": 3}})
 
 
 def _rng():
@@ -44,9 +47,9 @@ def _judge_all(url):
             desk.record("ann", task.key, "accept" if _is_good(task) else "reject")
 
 
-def _asked(verifier, samples):
+def _asked(judge, samples):
     with pytest.raises(AwaitingVerdicts) as caught:
-        verifier.verify(samples, _rng())
+        judge.verify(samples, _rng())
     waiting = pickle.loads(pickle.dumps(caught.value))
     assert str(waiting) == str(caught.value)
     waiting.ask()
@@ -60,7 +63,7 @@ def test_it_keeps_the_contract_once_people_have_spoken(store):
     condition = data.conditions.select(np.arange(24) % 3)
     # check_verifier draws its samples from this stream.
     samples = generator.sample(24, Address(20251016, "contract").rng(), condition)
-    assert _asked(Human(store=store), samples) == 24
+    assert _asked(HumanJudge(Human(store=store)), samples) == 24
     _judge_all(store)
     check_verifier(Human(store=store), generator, data.train, data.conditions)
 
@@ -68,7 +71,7 @@ def test_it_keeps_the_contract_once_people_have_spoken(store):
 def test_verify_asks_nobody_by_itself(store):
     samples = Samples(x=np.zeros((2, 1)))
     with pytest.raises(AwaitingVerdicts, match="on 1 sample, in sqlite:///"):
-        Human(store=store).verify(samples, _rng())
+        HumanJudge(Human(store=store)).verify(samples, _rng())
     assert Desk(store).progress("ann").waiting == 0
 
 
@@ -83,7 +86,8 @@ def test_verify_asks_nobody_by_itself(store):
     ],
 )
 def test_several_people_decide_by_majority(store, answers, decision, score, reason):
-    verifier, samples = Human(store=store, annotators_per_sample=3), Samples(x=np.zeros((1, 1)))
+    verifier = HumanJudge(Human(store=store, annotators_per_sample=3))
+    samples = Samples(x=np.zeros((1, 1)))
     _asked(verifier, samples)
     (key,) = content_keys(samples)
     for number, answer in enumerate(answers):
@@ -98,8 +102,9 @@ def test_several_people_decide_by_majority(store, answers, decision, score, reas
 
 def test_known_bad_samples_are_real_ones_with_another_condition(store):
     real = TinyData().load(0).train
-    verifier = Human(store=store, gold=8).update(TinyLearner().fit(real, None, _rng()), real, _rng())
-    _asked(verifier, Samples(x=np.zeros((1, 2)), label=np.zeros(1, np.int64)))
+    verifier = Human(store=store, known=8).suited_to(TINY)
+    judge = verifier.fit(None, TinyLearner().fit(real, None, _rng()), real, _rng())
+    _asked(judge, Samples(x=np.zeros((1, 2)), label=np.zeros(1, np.int64)))
     known = [judged for judged in Store(store).everything() if judged.truth]
     assert sorted(judged.truth or "" for judged in known) == ["accept"] * 4 + ["reject"] * 4
     condition = {
@@ -111,6 +116,53 @@ def test_known_bad_samples_are_real_ones_with_another_condition(store):
         assert (judged.shown.words["label"] == own) == (judged.truth == "accept")
 
 
+def test_known_samples_survive_a_save(store, tmp_path):
+    real = TinyData().load(0).train
+    verifier = Human(store=store, known=9).suited_to(TINY)
+    judge = verifier.fit(None, TinyLearner().fit(real, None, _rng()), real, _rng())
+    assert isinstance(judge, HumanJudge)
+    assert judge.known is not None
+    judge.save(tmp_path)
+    for loaded in (verifier.load(tmp_path), HumanJudge.load(tmp_path)):
+        assert isinstance(loaded, HumanJudge)
+        assert loaded.known is not None
+        assert loaded.verifier == verifier
+        assert loaded.known.good.same_as(judge.known.good)
+        assert loaded.known.bad.same_as(judge.known.bad)
+        assert loaded.known.largest == judge.known.largest
+    (tmp_path / "human.json").write_text("{")
+    with pytest.raises(CorruptFileError, match=r"human\.json cannot be read"):
+        verifier.load(tmp_path)
+
+
+def test_without_known_samples_nothing_but_its_setting_is_saved(store, tmp_path):
+    HumanJudge(Human(store=store)).save(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["human.json"]
+    assert HumanJudge.load(tmp_path).known is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "condition"),
+    [
+        ({"x": {"role": "vector", "p": 2}, "kind": {"role": "label", "classes": 3}}, "kind"),
+        ({"question": {"role": "prompt"}, "answer": {"role": "completion"}}, "question"),
+        ({"x": {"role": "vector", "p": 2}}, None),
+    ],
+)
+def test_the_condition_is_the_label_or_the_prompt(store, columns, condition):
+    assert Human(store=store).suited_to(Schema(columns)).condition == condition
+
+
+def test_a_condition_that_the_data_lack_is_refused(store):
+    with pytest.raises(ConfigError, match="condition: got 'mood', expected a column of the data: x"):
+        Human(store=store, condition="mood").suited_to(TINY)
+
+
+def test_the_old_word_for_known_samples_is_answered_with_the_new_one():
+    with pytest.raises(ValueError, match=r"'gold' is of an earlier version\. Use known"):
+        Human.model_validate({"gold": 4})
+
+
 def _config(store, **changes):
     return {
         "seed": 1,
@@ -118,7 +170,7 @@ def _config(store, **changes):
         "dataset": "veriloop.testing.tiny:TinyData",
         "learner": "veriloop.testing.tiny:TinyLearner",
         "metrics": ["veriloop.testing.tiny:TinyMetric"],
-        "verifier": {"kind": "human", "store": store, "gold": 4},
+        "verifier": {"kind": "human", "store": store, "known": 4},
         "acceptance": "accept_all",
         "schedule": {"kind": "constant", "n": 30},
         "max_candidates": 30,
@@ -190,7 +242,7 @@ def test_interruptions_and_executors_change_nothing(store, tmp_path):
 
 
 def test_the_queue_bounds_what_waits(store, tmp_path):
-    config = _config(store, verifier={"kind": "human", "store": store, "queue": 12, "gold": 0})
+    config = _config(store, verifier={"kind": "human", "store": store, "queue": 12, "known": 0})
     run(plan_from(config), tmp_path / "run")
     assert Desk(store).progress("ann").waiting == 12
     _, states = _to_the_end(plan_from(config), tmp_path / "run", store)

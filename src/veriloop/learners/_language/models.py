@@ -12,8 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ...errors import CorruptFileError, DataError
 from ...networks import device
-
-MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json"
+from .places import MODEL_FOLDER, find_folder
 
 
 class Language(NamedTuple):
@@ -29,20 +28,15 @@ def find(name: str) -> Language:
     Raises:
         DataError: It is nowhere, or cannot be read; the message says what to download, and where to put it.
     """
-    root = os.environ.get("VERILOOP_DATA")
-    here = Path(name).expanduser()
-    places = [here, *([Path(root, name), Path(root, here.name)] if root else [])]
-    found = next((place for place in places if (place / "config.json").is_file()), None)
-    if found is None and (here.exists() or name.startswith(("/", ".", "~")) or name.count("/") > 1):
-        looked = " or ".join(dict.fromkeys(str(place / "config.json") for place in places))
-        raise DataError(f"no model in {name!r}", got=f"no file {looked}", expected=MODEL_FOLDER)
+    found = find_folder(name)
     try:
         return _load(found or name)
     except Exception as e:  # the libraries raise whatever a missing network or a broken file leads them to
         if found:
             reason = " ".join(str(e).split())[:160]
             raise DataError(f"the model in {found} cannot be loaded ({reason})", expected=MODEL_FOLDER) from e
-        where = places[-1] if root else "DIR"
+        root = os.environ.get("VERILOOP_DATA")
+        where = Path(root, Path(name).name) if root else "DIR"
         reason = str(e).strip().split("\n")[0]
         raise DataError(
             f"model {name!r} is neither here nor to be had from the Hugging Face hub ({reason})",

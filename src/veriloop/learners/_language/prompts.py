@@ -1,41 +1,53 @@
 """From columns of text to token ids and back: the template, the cut of what is too long, the completion."""
 
 import string
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from transformers import PreTrainedTokenizerBase
 
 from ...errors import ConfigError, DataError
-from ...parts import Checked
+from ...parts import Checked, did_you_mean
 from ...samples import Samples
+from ...schema import TEXT_ROLES, Role, Schema
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Ids = list[int]
 """Token ids of one text."""
+
+
+_WORDS: dict[str, Role] = {"prompt": "prompt", "reference": "reference"}
+"""Roles that a template may name in place of a column."""
 
 
 class Prompt(Checked, frozen=True):
     """How rows become prompts, and which column is written.
 
     Attributes:
-        template: Names columns in braces, as :meth:`str.format` does.
-        shorten: The column that is cut at its end where a prompt is too long. All else stays whole.
-        completion: The column that the model writes.
+        template: Names columns in braces, as :meth:`str.format` does, or ``{prompt}`` and ``{reference}``
+            for the columns of these roles. None: the prompt alone.
+        shorten: The column that is cut at its end where a prompt is too long. All else stays whole. None:
+            the prompt, or the first column of a template without it.
+        completion: The column that the model writes. None: the data's.
         chat: Whether to send the filled template as a user's message, in the tokenizer's chat template.
         max_tokens: The longest prompt.
     """
 
-    template: str = "Article: {document} Summary:"
-    shorten: str = "document"
-    completion: str = "summary"
+    template: str | None = None
+    shorten: str | None = None
+    completion: str | None = None
     chat: bool = False
     max_tokens: Annotated[int, Field(gt=0)] = 1024
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.template is None:
+            return self
         try:
             if not all(self.columns):
                 raise ValueError("there is no column's name in the braces")
@@ -44,15 +56,20 @@ class Prompt(Checked, frozen=True):
             raise ConfigError(
                 f"prompt.template ({e})",
                 got=self.template,
-                expected="names of columns in braces, such as {document}",
+                expected="names of columns in braces, such as {question}",
                 fix="write {{ and }} for braces themselves",
             ) from None
-        if self.shorten not in self.columns:
+        if not self.columns:
+            raise ConfigError(
+                "prompt.template names no column",
+                got=self.template,
+                expected="the prompt's name in braces, such as {prompt}",
+            )
+        if self.shorten is not None and self.shorten not in self.columns:
             raise ConfigError(
                 "prompt.shorten",
                 got=self.shorten,
-                expected=f"a column that the template names ({', '.join(self.columns) or 'it names none'})",
-                fix="name columns as the data's setting columns does: document, reference, those of keep",
+                expected=f"a column that the template names ({', '.join(self.columns)})",
             )
         if self.completion in self.columns:
             raise ConfigError(
@@ -63,8 +80,91 @@ class Prompt(Checked, frozen=True):
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that the template names, in order."""
-        named = [name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None]
-        return tuple(dict.fromkeys(named))
+        parsed = string.Formatter().parse(self.template or "")
+        return tuple(dict.fromkeys(name for _, name, _, _ in parsed if name is not None))
+
+    def suited_to(self, schema: Schema, asked_by: str) -> "Prompt":
+        """These rules with the columns of ``schema`` in all places.
+
+        Raises:
+            ConfigError: A column is not there, or of a role that does not suit.
+        """
+        completion = self.completion or schema.one("completion", asked_by)
+        if schema.column(completion, f"{asked_by}: prompt.completion", "completion", "extra").given:
+            raise ConfigError(
+                f"{asked_by}: prompt.completion",
+                got=f"{completion!r}, which the model is given",
+                expected=f"a column that it makes ({', '.join(schema.made) or 'there is none'})",
+            )
+        template = self.template
+        if template is None:
+            template = "{" + schema.one("prompt", asked_by) + "}"
+        names = {name: _column(name, schema, asked_by) for name in _names(template)}
+        shorten = self.shorten
+        if shorten is None:
+            prompts = [name for name in names.values() if schema[name].role == "prompt"]
+            shorten = next(iter([*prompts, *names.values()]), None)
+        elif shorten in names:
+            shorten = names[shorten]
+        return Prompt(
+            template=_renamed(template, names),
+            shorten=shorten,
+            completion=completion,
+            chat=self.chat,
+            max_tokens=self.max_tokens,
+        )
+
+    def settled(self) -> tuple[str, str, str]:
+        """Template, column to shorten, and completion.
+
+        Raises:
+            ConfigError: One is still left to the data.
+        """
+        shorten = self.columns[0] if self.shorten is None and len(self.columns) == 1 else self.shorten
+        if self.template is None or shorten is None or self.completion is None:
+            raise ConfigError(
+                "a prompt that knows nothing of its data",
+                got=f"template={self.template!r}, shorten={shorten!r}, completion={self.completion!r}",
+                expected="all three",
+                fix="take learner.suited_to(dataset.schema()), as a run does, or set them",
+            )
+        return self.template, shorten, self.completion
+
+
+def _names(template: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+
+
+def _column(name: str, schema: Schema, asked_by: str) -> str:
+    """The column that a template means by ``name``."""
+    word = None if name in schema else _WORDS.get(name)
+    column = name if word is None else schema.one(word, f"{asked_by}: prompt.template")
+    if column not in schema:
+        known = [*schema.given, *(word for word, role in _WORDS.items() if schema.named(role))]
+        raise ConfigError(
+            f"{asked_by}: prompt.template",
+            got=f"{{{name}}}",
+            expected=f"columns of the data: {schema.described()}",
+            fix=did_you_mean(name, known) or "the data's columns.keep carries other columns along",
+        )
+    schema.column(column, f"{asked_by}: prompt.template", *TEXT_ROLES, "id", "extra")
+    if not schema[column].given:
+        raise ConfigError(
+            f"{asked_by}: the template gives away {column!r}, which the model makes",
+            expected=f"columns that it is given ({', '.join(schema.given)})",
+        )
+    return column
+
+
+def _renamed(template: str, names: Mapping[str, str]) -> str:
+    """``template`` with other names in its braces."""
+    pieces = []
+    for literal, name, form, conversion in string.Formatter().parse(template):
+        pieces.append(literal.replace("{", "{{").replace("}", "}}"))
+        if name is not None:
+            how = (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            pieces.append(f"{{{names[name]}{how}}}")
+    return "".join(pieces)
 
 
 class Formatter:
@@ -75,12 +175,14 @@ class Formatter:
         tokenizer: The model's.
 
     Raises:
+        ConfigError: The rules leave a column to the data.
         DataError: The tokenizer has no end-of-text token, or no chat template though ``prompt.chat`` asks
             for one.
     """
 
-    def __init__(self, prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.prompt, self.tokenizer = prompt, tokenizer
+        self._template, self._shorten, self._completion = prompt.settled()
         if tokenizer.eos_token_id is None:
             raise DataError(
                 "the tokenizer has no end-of-text token, so the model could never stop",
@@ -94,27 +196,32 @@ class Formatter:
         if prompt.chat:
             self._try_chat()
 
+    @property
+    def completion(self) -> str:
+        """The column that is written."""
+        return self._completion
+
     def prompts(self, samples: Samples) -> list[str]:
         """The filled template of each row, cut to ``max_tokens``.
 
         Raises:
             DataError: A column is missing or holds no text, or the rest of the template is too long.
         """
-        p, rows = self.prompt, self._rows(samples)
-        texts = [p.template.format(**row) for row in rows]
+        most, shorten, rows = self.prompt.max_tokens, self._shorten, self._rows(samples)
+        texts = [self._template.format(**row) for row in rows]
         excess = self._excess(dict(enumerate(texts)))
         # Tokens may split anew at the cut, so look again; each look takes away at least one character more.
         while excess:
-            if not all(rows[i][p.shorten] for i in excess):
+            if not all(rows[i][shorten] for i in excess):
                 raise DataError(
-                    f"a prompt is too long even without its {p.shorten!r}",
-                    got=f"{p.max_tokens + max(excess.values())} tokens",
-                    expected=f"at most prompt.max_tokens={p.max_tokens}",
+                    f"a prompt is too long even without its {shorten!r}",
+                    got=f"{most + max(excess.values())} tokens",
+                    expected=f"at most prompt.max_tokens={most}",
                 )
-            shorter = self._without_last([rows[i][p.shorten] for i in excess], list(excess.values()))
+            shorter = self._without_last([rows[i][shorten] for i in excess], list(excess.values()))
             for i, text in zip(excess, shorter, strict=True):
-                rows[i][p.shorten] = text
-                texts[i] = p.template.format(**rows[i])
+                rows[i][shorten] = text
+                texts[i] = self._template.format(**rows[i])
             excess = self._excess({i: texts[i] for i in excess})
         return texts
 
@@ -124,7 +231,7 @@ class Formatter:
         Raises:
             DataError: A column is missing or holds no text.
         """
-        texts = [self.prompt.template.format(**row) for row in self._rows(samples)]
+        texts = [self._template.format(**row) for row in self._rows(samples)]
         cut = np.zeros(len(texts), bool)
         cut[list(self._excess(dict(enumerate(texts))))] = True
         return cut
@@ -152,10 +259,10 @@ class Formatter:
         Raises:
             DataError: The column is missing or holds no text.
         """
-        texts = samples.texts(self.prompt.completion)
+        texts = samples.texts(self._completion)
         if not texts:
             return []
-        joint = "" if self.prompt.chat or self.prompt.template[-1:].isspace() else " "
+        joint = "" if self.prompt.chat or self._template[-1:].isspace() else " "
         ids = self.tokenizer([joint + t if t else "" for t in texts], add_special_tokens=False)["input_ids"]
         return [[*i, self.tokenizer.eos_token_id][:most] for i in ids]
 

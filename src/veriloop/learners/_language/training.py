@@ -3,20 +3,19 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...errors import MissingExtraError, VeriloopError
 from ...networks import device
-from ...parts import Checked
 from .packing import ATTENTION, Rows, packs
+from .recipe import Training
 
 WARM_UP = 0.05
 """Share of all steps over which the learning rate rises."""
@@ -33,56 +32,11 @@ class Row(NamedTuple):
         return len(self.prompt) + len(self.completion) - 1
 
 
-class LoRA(Checked, frozen=True):
-    """Low-rank adapters on all linear layers, trained instead of the weights and then added to them.
-
-    The trained model is an ordinary one of full size.
-
-    Attributes:
-        rank: Of each adapter.
-        alpha: Adapters count ``alpha / rank`` times.
-        dropout: Of the adapters' inputs.
-    """
-
-    rank: Annotated[int, Field(gt=0)] = 16
-    alpha: Annotated[float, Field(gt=0)] = 32.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-
-class Training(Checked, frozen=True):
-    """How to train; the fields of :class:`veriloop.learners.causal_lm.CausalLM` that say so.
-
-    Attributes:
-        epochs: Passes over the data.
-        max_steps: Stop after so many steps; the learning rate then falls to zero by that step.
-        batch_size: Rows per step.
-        learning_rate: AdamW's, at its peak.
-        weight_decay: AdamW's.
-        lora: Train low-rank adapters; None to train all weights.
-        tokens_per_pass: A step's rows go through the model in passes of so many tokens. Bounds memory;
-            nothing else depends on it but rounding.
-        gradient_checkpointing: Compute activations twice instead of keeping them.
-        dtype: Of the arithmetic, and of the trained model's weights. ``auto`` takes bfloat16 on GPUs that
-            have it. AdamW always updates float32 weights.
-        processes: More than one trains data-parallel, one process for each GPU.
-    """
-
-    epochs: Annotated[int, Field(ge=1)] = 1
-    max_steps: Annotated[int, Field(ge=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 32
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    lora: LoRA | None = None
-    tokens_per_pass: Annotated[int, Field(ge=1)] = 4096
-    gradient_checkpointing: bool = False
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    processes: Annotated[int, Field(ge=1)] = 1
-
-    def in_bfloat16(self) -> bool:
-        """Whether ``dtype`` means bfloat16 on this machine."""
-        if self.dtype == "auto":
-            return device().type == "cuda" and torch.cuda.is_bf16_supported()
-        return self.dtype == "bfloat16"
+def in_bfloat16(training: Training) -> bool:
+    """Whether ``training.dtype`` means bfloat16 on this machine."""
+    if training.dtype == "auto":
+        return device().type == "cuda" and torch.cuda.is_bf16_supported()
+    return training.dtype == "bfloat16"
 
 
 def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: np.random.Generator) -> None:
@@ -106,7 +60,7 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
             tokens = sum(len(rows[i].completion) for i in batch)
             total = 0.0
             for one_pass in passes(rows, batch, min(training.tokens_per_pass, most)):
-                with torch.autocast(model.device.type, torch.bfloat16, enabled=training.in_bfloat16()):
+                with torch.autocast(model.device.type, torch.bfloat16, enabled=in_bfloat16(training)):
                     nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
                 nll.backward()
                 total += nll.item()

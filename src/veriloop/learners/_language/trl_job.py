@@ -20,7 +20,8 @@ from ...errors import ConfigError, VeriloopError
 from ...networks import device
 from . import models
 from .models import Language
-from .training import WARM_UP, Row, Training, trainable
+from .recipe import Training
+from .training import WARM_UP, Row, in_bfloat16, trainable
 
 
 def train_in_processes(language: Language, rows: Sequence[Row], training: Training, seed: int) -> Language:
@@ -46,7 +47,7 @@ def train_in_processes(language: Language, rows: Sequence[Row], training: Traini
         "warmup_steps": WARM_UP,
         "num_train_epochs": training.epochs,
         "max_steps": training.max_steps or -1,
-        "bf16": training.in_bfloat16(),
+        "bf16": in_bfloat16(training),
         "seed": seed,
     }
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ...samples import Column, Samples
 
-PIXELS = "pixels"
-"""The column that is shown as a picture, shape (n, height, width); others are shown as words."""
-
 _MOST_NUMBERS = 16
 """So many numbers of one sample can be taken in at a glance; more are no question for a person."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class Sight:
     """What a person sees of a sample.
 
     Attributes:
@@ -57,7 +54,22 @@ def content_keys(samples: Samples) -> list[str]:
     return keys
 
 
-def shown(samples: Samples, largest: float) -> list[Shown]:
+def image_column(samples: Samples) -> str | None:
+    """The column that is shown as a picture: the first of uint8 counts, (n, height, width)."""
+    for name in _content(samples):
+        column = samples[name]
+        if isinstance(column, np.ndarray) and column.dtype == np.uint8 and column.ndim == 3:
+            return name
+    return None
+
+
+def full_ink(samples: Samples) -> float:
+    """The greatest pixel value among ``samples``, which is drawn as full ink; 1 without pictures."""
+    name = image_column(samples)
+    return float(samples.array(name).max()) if name and len(samples) else 1.0
+
+
+def shown(samples: Samples, largest: float) -> list[Sight]:
     """What people see of each sample.
 
     Args:
@@ -65,20 +77,15 @@ def shown(samples: Samples, largest: float) -> list[Shown]:
         largest: The pixel value drawn as full ink.
 
     Raises:
-        DataError: A column holds too many numbers to show, or pixels of another shape than (n, height,
-            width).
+        DataError: A column holds too many numbers to show.
     """
-    names = [name for name in _content(samples) if name != PIXELS]
+    image = image_column(samples)
+    names = [name for name in _content(samples) if name != image]
     words = {name: _words(name, samples[name]) for name in names}
     pictures: list[bytes | None] = [None] * len(samples)
-    if PIXELS in samples:
-        pixels = samples.array(PIXELS)
-        if pixels.ndim != 3:
-            raise DataError(
-                "pixels cannot be shown", got=f"shape {pixels.shape}", expected="(n, height, width)"
-            )
-        pictures = [_png(image, largest) for image in pixels]
-    return [Shown({name: words[name][row] for name in names}, pictures[row]) for row in range(len(samples))]
+    if image is not None:
+        pictures = [_png(pixels, largest) for pixels in samples.array(image)]
+    return [Sight({name: words[name][row] for name in names}, pictures[row]) for row in range(len(samples))]
 
 
 def _content(samples: Samples) -> list[str]:
@@ -93,7 +100,7 @@ def _words(name: str, column: Column) -> list[str]:
         raise DataError(
             f"column {name!r} cannot be shown to people",
             got=f"{flat.shape[1]} numbers for each sample",
-            expected=f"at most {_MOST_NUMBERS}, or images in a column {PIXELS!r}",
+            expected=f"at most {_MOST_NUMBERS}, or one column of images: uint8 of shape (n, height, width)",
         )
     return [", ".join(f"{number:.6g}" for number in row) for row in flat.tolist()]
 

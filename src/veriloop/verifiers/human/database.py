@@ -2,7 +2,7 @@
 
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -74,18 +74,6 @@ def checked_url(url: str) -> sa.URL:
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ConfigError("store", got=url, expected=expected, fix="name a file, so that verdicts are kept")
     return parsed
-
-
-def store_urls(config: object) -> list[str]:
-    """The stores of all human verifiers in a run's configuration, those inside ensembles included."""
-    found: list[str] = []
-    if isinstance(config, Mapping):
-        if config.get("kind") == "human" and isinstance(config.get("store"), str):
-            found.append(config["store"])
-        config = list(config.values())
-    if isinstance(config, list):
-        found += [url for value in config for url in store_urls(value)]
-    return list(dict.fromkeys(found))
 
 
 @cache

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from ...errors import DataError
-from .content import Shown
+from .content import Sight
 from .database import Database, counted, leases, open_database, samples, verdicts
-from .store import Answer
+from .store import Opinion
 
 LEASE_SECONDS = 120.0
 """So long a sample that was handed out is kept from others, so that they do not all judge the same one."""
@@ -88,7 +88,7 @@ class Task(NamedTuple):
     """A sample in front of an annotator; nothing in it tells whether its right verdict is known."""
 
     key: str
-    shown: Shown
+    shown: Sight
 
 
 class Progress(NamedTuple):
@@ -134,7 +134,7 @@ class Desk:
         with self._database.writing() as connection:
             return self._take(connection, annotator, most, holding)
 
-    def record(self, annotator: str, key: str, answer: Answer) -> None:
+    def record(self, annotator: str, key: str, answer: Opinion) -> None:
         """Keep a verdict; it is on the disk when this returns. A second one on a sample replaces the first.
 
         Raises:
@@ -144,7 +144,7 @@ class Desk:
             _record(connection, annotator, key, answer)
 
     def exchange(
-        self, annotator: str, key: str, answer: Answer, most: int = 1, *, holding: Sequence[str] = ()
+        self, annotator: str, key: str, answer: Opinion, most: int = 1, *, holding: Sequence[str] = ()
     ) -> list[Task]:
         """:meth:`record` and then :meth:`take`, with one wait for the disk instead of two."""
         with self._database.writing() as connection:
@@ -206,7 +206,7 @@ def _next(connection: sa.Connection, annotator: str, held: Sequence[str]) -> sa.
     return candidate if lot >= known_left else connection.execute(_KNOWN, whose).first()
 
 
-def _record(connection: sa.Connection, annotator: str, key: str, answer: Answer) -> None:
+def _record(connection: sa.Connection, annotator: str, key: str, answer: Opinion) -> None:
     sample = connection.scalar(_LOCKED, {"key": key})
     if sample is None:
         raise DataError("no such sample was put before people", got=key)
@@ -219,4 +219,4 @@ def _record(connection: sa.Connection, annotator: str, key: str, answer: Answer)
 
 
 def _task(row: sa.Row[Any]) -> Task:
-    return Task(row.key, Shown(json.loads(row.words), row.picture))
+    return Task(row.key, Sight(json.loads(row.words), row.picture))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ...errors import DataError
 from .desk import Desk
-from .store import Answer, Judged, Store
+from .store import Opinion, PostedSample, Store
 
 
 class Imported(NamedTuple):
@@ -28,7 +28,7 @@ class _Data(BaseModel):
 
 
 class _Value(BaseModel):
-    choices: list[Answer] = []
+    choices: list[Opinion] = []
 
 
 class _Meta(BaseModel):
@@ -101,7 +101,7 @@ def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
     return Imported(taken, unknown)
 
 
-def _task(judged: Judged) -> dict[str, Any]:
+def _task(judged: PostedSample) -> dict[str, Any]:
     picture = judged.shown.picture
     image = (
         {} if picture is None else {"image": "data:image/png;base64," + base64.b64encode(picture).decode()}
@@ -126,7 +126,7 @@ def _task(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _answer(annotation: _Annotation) -> Answer | None:
+def _answer(annotation: _Annotation) -> Opinion | None:
     if annotation.was_cancelled:
         return "abstain"
     for result in annotation.result:

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from ...samples import Samples
 from ..base import PLACE
-from .content import PIXELS, Shown, content_keys, shown
+from .content import Sight, content_keys, full_ink, shown
 from .database import count, open_database, samples, verdicts
 
-Answer = Literal["accept", "reject", "abstain"]
+Opinion = Literal["accept", "reject", "abstain"]
 """What a person says of a sample; ``abstain`` when they cannot tell."""
 
 _KEYS_AT_A_TIME = 500
@@ -33,7 +33,7 @@ class Tally(NamedTuple):
         return sum(self)
 
 
-class Gold(NamedTuple):
+class KnownSamples(NamedTuple):
     """Samples whose right verdict is known, and the pixel value that is drawn as full ink."""
 
     good: Samples
@@ -42,14 +42,14 @@ class Gold(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged:
+class PostedSample:
     """A posted sample, where it was made, its right verdict if known, and what each annotator said."""
 
     key: str
     place: Mapping[str, Any]
-    shown: Shown
-    truth: Answer | None
-    verdicts: Mapping[str, Answer]
+    shown: Sight
+    truth: Opinion | None
+    verdicts: Mapping[str, Opinion]
 
 
 class Store:
@@ -68,7 +68,7 @@ class Store:
 
     def tallies(self, keys: Collection[str]) -> dict[str, Tally]:
         """What people have said so far of each of ``keys``."""
-        counted = {key: dict.fromkeys(get_args(Answer), 0) for key in keys}
+        counted = {key: dict.fromkeys(get_args(Opinion), 0) for key in keys}
         wanted = list(counted)
         with self._database.reading() as connection:
             for first in range(0, len(wanted), _KEYS_AT_A_TIME):
@@ -82,20 +82,19 @@ class Store:
                     counted[key][answer] = number
         return {key: Tally(**counts) for key, counts in counted.items()}
 
-    def post(self, asked: Samples, gold: Gold | None, *, wanted: int, queue: int) -> None:
+    def post(self, asked: Samples, known: KnownSamples | None, *, wanted: int, queue: int) -> None:
         """Put samples before people, each once, in order, until ``queue`` of them wait for verdicts.
 
         Args:
             asked: May have the columns `PLACE`.
-            gold: Known samples to mix in; all of them.
+            known: Samples to mix in; all of them.
             wanted: How many people are to judge each.
             queue: The most samples that wait at a time, those posted before included.
         """
-        if gold is None:
-            largest = float(asked.array(PIXELS).max()) if PIXELS in asked and len(asked) else 1.0
-            gold = Gold(asked.select(slice(0)), asked.select(slice(0)), largest)
-        good = _rows(gold.good, gold.largest, truth="accept", wanted=wanted)
-        bad = _rows(gold.bad, gold.largest, truth="reject", wanted=wanted)
+        if known is None:
+            known = KnownSamples(asked.select(slice(0)), asked.select(slice(0)), full_ink(asked))
+        good = _rows(known.good, known.largest, truth="accept", wanted=wanted)
+        bad = _rows(known.bad, known.largest, truth="reject", wanted=wanted)
         keys = content_keys(asked)
         with self._database.writing() as connection:
             there: set[str] = set()
@@ -110,25 +109,25 @@ class Store:
                 )
             room = max(0, queue - count(connection, samples.c.open))
             new = [row for row, key in enumerate(keys) if key not in there][:room]
-            rows = _rows(asked.select(np.array(new, np.int64)), gold.largest, truth=None, wanted=wanted)
+            rows = _rows(asked.select(np.array(new, np.int64)), known.largest, truth=None, wanted=wanted)
             for batch in (good, bad, rows):
                 if batch:
                     connection.execute(self._database.insert(samples).on_conflict_do_nothing(), batch)
 
-    def everything(self) -> Iterator[Judged]:
+    def everything(self) -> Iterator[PostedSample]:
         """All samples in the order in which they were posted, with their verdicts."""
         with self._database.reading() as connection:
-            said: dict[int, dict[str, Answer]] = {}
+            said: dict[int, dict[str, Opinion]] = {}
             for verdict in connection.execute(sa.select(verdicts).order_by(verdicts.c.id)):
                 said.setdefault(verdict.sample, {})[verdict.annotator] = verdict.answer
             for row in connection.execute(sa.select(samples).order_by(samples.c.id)):
                 place = {"arm": row.arm, "round": row.round, "chunk": row.chunk, "row": row.row}
-                yield Judged(
-                    row.key, place, Shown(json.loads(row.words), row.picture), row.truth, said.get(row.id, {})
+                yield PostedSample(
+                    row.key, place, Sight(json.loads(row.words), row.picture), row.truth, said.get(row.id, {})
                 )
 
 
-def _rows(asked: Samples, largest: float, *, truth: Answer | None, wanted: int) -> list[dict[str, Any]]:
+def _rows(asked: Samples, largest: float, *, truth: Opinion | None, wanted: int) -> list[dict[str, Any]]:
     """Rows of the table, one for each of ``asked``."""
     place = {name[1:]: np.asarray(asked[name]).tolist() for name in PLACE if name in asked}
     return [

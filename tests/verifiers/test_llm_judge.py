@@ -14,19 +14,22 @@ from PIL import Image
 
 from veriloop.errors import ConfigError, CorruptFileError, DataError
 from veriloop.samples import Samples
+from veriloop.schema import Image as Images
+from veriloop.schema import Label, Schema
 from veriloop.testing import check_verifier
 from veriloop.testing.tiny import TinyData, TinyGenerator
 from veriloop.verdicts import Decision, Verdicts
-from veriloop.verifiers.judge import Judge
+from veriloop.verifiers.llm_judge import LLMJudge
 
+NOBODY = TinyGenerator(np.zeros((3, 2)), np.ones((3, 2)))
 QUICK: dict[str, Any] = {"model": "m", "rubric": "{{ text }}", "timeout": 5, "backoff": 0.01}
 
 
-def judge(server: Any, **fields: Any) -> Judge:
-    return Judge(url=f"{server.url}/v1", **{**QUICK, **fields})
+def judge(server: Any, **fields: Any) -> LLMJudge:
+    return LLMJudge(url=f"{server.url}/v1", **{**QUICK, **fields})
 
 
-def verify(judge: Judge, *texts: str) -> Verdicts:
+def verify(judge: LLMJudge, *texts: str) -> Verdicts:
     return judge.verify(Samples(text=list(texts)), np.random.default_rng(0))
 
 
@@ -241,6 +244,61 @@ def test_a_column_that_is_not_there(serve: Any) -> None:
         verify(judge(serve(), rubric="{{ story }}"), "x")
 
 
+DATA = Schema({"scan": Images(height=8, width=8, levels=16), "label": Label(classes=3)})
+
+
+def asked_about(**fields: Any) -> LLMJudge:
+    return LLMJudge.model_validate({"url": "http://host/v1", **QUICK, "rubric": "A {{ label }}?", **fields})
+
+
+def test_images_and_levels_come_from_the_data() -> None:
+    suited = asked_about().suited_to(DATA)
+    assert (suited.images, suited.levels) == (("scan",), 16)
+    blind = asked_about(images=()).suited_to(DATA)
+    assert (blind.images, blind.levels) == ((), None)
+
+
+UNSUITED: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "a rubric about another column": (
+        {"rubric": "{{ text }}"},
+        DATA,
+        "rubric: got 'text', expected a column",
+    ),
+    "an image that is none": ({"images": ("label",)}, DATA, "images: column 'label': got 'label', expected"),
+    "other levels": ({"levels": 255}, DATA, "levels: got 255, expected 16, as the data's column 'scan' has"),
+    "colour": (
+        {},
+        Schema({**DATA, "scan": Images(height=8, width=8, levels=16, channels=3)}),
+        "column 'scan': got '3 channels', expected 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSUITED)
+def test_data_that_do_not_suit_it_are_refused(case: str) -> None:
+    fields, schema, match = UNSUITED[case]
+    with pytest.raises(ConfigError, match=match):
+        asked_about(**fields).suited_to(schema)
+
+
+def test_without_data_the_levels_of_images_have_to_be_set(serve: Any) -> None:
+    samples = Samples(pixels=np.zeros((1, 8, 8), np.uint8))
+    with pytest.raises(ConfigError, match=r"levels is open.*Set levels"):
+        judge(serve(), rubric="?", images=["pixels"]).verify(samples, np.random.default_rng(0))
+
+
+def test_a_missing_key_is_told_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    with pytest.raises(ConfigError, match="SOME_KEY"):
+        asked_about(key_variable="SOME_KEY").check_ahead(DATA)
+
+
+def test_who_asks_for_scores_only_scores() -> None:
+    assert asked_about().only_scores
+    assert not asked_about(asks="decision").only_scores
+    assert not asked_about(asks="both").only_scores
+
+
 WRONG = {
     "a rubric that is no template": ({"rubric": "{{ text"}, "no template"),
     "votes that are all the same": ({"votes": 3}, "set temperature|Set temperature"),
@@ -254,7 +312,7 @@ WRONG = {
 def test_wrong_fields(case: str) -> None:
     fields, match = WRONG[case]
     with pytest.raises(ValueError, match=match):
-        Judge.model_validate({"url": "http://host/v1", **QUICK, **fields})
+        LLMJudge.model_validate({"url": "http://host/v1", **QUICK, **fields})
 
 
 # -- the cache -----------------------------------------------------------------------------------------------
@@ -265,11 +323,12 @@ def test_usage_is_counted_by_model_and_priced(serve: Any, tmp_path: Path) -> Non
     asked = judge(server, cache=tmp_path / "cache", price=(2.0, 30.0), votes=2, temperature=1)
     verify(asked, "a", "b", "a")
     verify(asked.model_copy(update={"model": "other"}), "a")
+    data = TinyData().load(0)
     usage = asked.usage()
     assert usage is not None
     assert (usage.replies, usage.prompt_tokens, usage.completion_tokens) == (4, 400, 40)
     assert usage.cost == pytest.approx(400 * 2e-6 + 40 * 30e-6)
-    asked.save(tmp_path)
+    asked.fit(None, NOBODY, data.train, np.random.default_rng(0)).save(tmp_path)
     assert json.loads((tmp_path / "judge.json").read_text())["replies"] == 4
     assert judge(server).usage() is None
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined, TemplateError, meta
@@ -17,12 +17,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
-from ..samples import Samples, check_columns
-from ..schema import Schema
+from ..generator import Generator
+from ..judge import Judge
+from ..samples import Samples
+from ..schema import Schema, agreed
 from ..verdicts import Decision, Verdicts
-from ._answers import Answer, read_answer, read_json, sound_text, verdicts_of
+from ._answers import OneVerdict, read_answer, read_json, sound_text, verdicts_of
 from ._cache import Cache, Reply
-from ._requests import Failure, Remote, Unreadable
+from ._requests import Failure, RemoteVerifier, Unreadable
+from .base import AsConfigured
 
 USAGE = "judge.json"
 
@@ -60,7 +63,18 @@ def _asked_about(rubric: str) -> list[str]:
     return sorted(meta.find_undeclared_variables(_TEMPLATES.parse(rubric)))
 
 
-class Judge(Remote, frozen=True):
+class CostedJudge(AsConfigured):
+    """An `LLMJudge` as it was configured; beside its configuration it saves what it has cost."""
+
+    @override
+    def save(self, directory: Path) -> None:
+        """Write ``judge.json``, too: the usage so far, for people to look at."""
+        super().save(directory)
+        if isinstance(self.verifier, LLMJudge) and (usage := self.verifier.usage()) is not None:
+            (directory / USAGE).write_text(usage.model_dump_json() + "\n")
+
+
+class LLMJudge(RemoteVerifier, frozen=True):
     """Asks a language model about each sample, by a rubric.
 
     Each vote is one chat completion with a JSON schema as ``response_format``. A reply that does not keep
@@ -81,12 +95,15 @@ class Judge(Remote, frozen=True):
         votes: How often each sample is asked about.
         temperature: None for the server's own. At 0 all votes would be equal.
         max_tokens: Of a reply; None for the server's own limit.
-        images: Columns of images (n, height, width) that are shown with the question, as PNG.
-        levels: A pixel of an image counts 0..levels.
+        images: Columns of images (n, height, width) that are shown with the question, as PNG; None for all
+            that the data have.
+        levels: A pixel of these images counts 0..levels; None for as the data say.
         cache: An SQLite file of all replies, shared by as many runs as like. Without one, a resumed round
             asks again, and nothing counts the cost.
         price: Of a million prompt tokens and of a million completion tokens.
     """
+
+    judge_type: ClassVar[type[Judge]] = CostedJudge
 
     model: Annotated[str, Field(min_length=1)]
     rubric: Annotated[str, AfterValidator(_checked_rubric)]
@@ -95,8 +112,8 @@ class Judge(Remote, frozen=True):
     votes: Annotated[int, Field(ge=1)] = 1
     temperature: Annotated[float, Field(ge=0)] | None = 0.0
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    images: tuple[str, ...] = ()
-    levels: Annotated[int, Field(ge=1, le=255)] = 255
+    images: tuple[str, ...] | None = None
+    levels: Annotated[int, Field(ge=1, le=255)] | None = None
     cache: Path | None = None
     price: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 0.0)
 
@@ -112,10 +129,40 @@ class Judge(Remote, frozen=True):
             )
         return self
 
+    @property
+    @override
+    def only_scores(self) -> bool:
+        return self.asks == "score"
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = f"verifier {self.kind!r}"
+        for name in _asked_about(self.rubric):
+            schema.column(name, f"{me}: rubric")
+        images = tuple(schema.named("image")) if self.images is None else self.images
+        levels = self.levels
+        for name in images:
+            image = schema.column(name, f"{me}: images", "image")
+            if image.channels != 1:
+                raise ConfigError(
+                    f"{me}: images: column {name!r}", got=f"{image.channels} channels", expected=1
+                )
+            levels = agreed(me, "levels", levels, image.levels, name)
+        return super().suited_to(schema).model_copy(update={"images": images, "levels": levels})
+
     @override
     def check_ahead(self, schema: Schema) -> None:
-        check_columns([*_asked_about(self.rubric), *self.images], schema)
         self._key()
+
+    @override
+    def fit(
+        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+    ) -> Judge:
+        return CostedJudge(self)
+
+    @override
+    def load(self, directory: Path) -> Judge:
+        return CostedJudge(self)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -146,12 +193,6 @@ class Judge(Remote, frozen=True):
         prompt, completion = self.price
         cost = (totals.prompt_tokens * prompt + totals.completion_tokens * completion) / 1e6
         return Usage(**totals._asdict(), cost=cost)
-
-    @override
-    def save(self, directory: Path) -> None:
-        """Write ``judge.json``: the `usage` so far, for people to look at."""
-        if (usage := self.usage()) is not None:
-            (directory / USAGE).write_text(usage.model_dump_json() + "\n")
 
     # -- asking ------------------------------------------------------------------------------------------
 
@@ -184,9 +225,18 @@ class Judge(Remote, frozen=True):
                 text = template.render({name: column[row] for name, column in columns.items()})
             except (TemplateError, TypeError, ValueError) as e:
                 raise DataError(f"the rubric does not fit the samples ({e})", got=", ".join(samples)) from e
-            images = [_data_url(samples, name, row, self.levels) for name in self.images]
+            images = [_data_url(samples, name, row, self._levels()) for name in self.images or ()]
             shown = [{"type": "image_url", "image_url": {"url": url}} for url in images]
             yield [{"type": "text", "text": text}, *shown] if shown else text
+
+    def _levels(self) -> int:
+        if self.levels is None:
+            raise ConfigError(
+                f"verifier {self.kind!r}: levels is open",
+                expected="a number, or data that say it",
+                fix="set levels, or call suited_to(dataset.schema()) first",
+            )
+        return self.levels
 
     def _schema(self) -> dict[str, Any]:
         low, high = self.scale
@@ -226,27 +276,29 @@ class Judge(Remote, frozen=True):
 
     # -- counting votes ----------------------------------------------------------------------------------
 
-    def _vote(self, reply: Reply | Failure) -> Answer:
+    def _vote(self, reply: Reply | Failure) -> OneVerdict:
         if isinstance(reply, Failure):
-            return Answer.abstention(reply.reason)
+            return OneVerdict.abstention(reply.reason)
         try:
             return read_answer(read_json(reply.content), self._wanted(), self.scale)
         except Unreadable as e:
-            return Answer.abstention(f"the verdict cannot be read: {e}")
+            return OneVerdict.abstention(f"the verdict cannot be read: {e}")
 
-    def _counted(self, votes: list[Answer]) -> Answer:
+    def _counted(self, votes: list[OneVerdict]) -> OneVerdict:
         if len(votes) == 1:
             return votes[0]
         voting = [vote for vote in votes if vote.decision != Decision.ABSTAIN]
         if not voting:
-            return Answer.abstention(f"all {len(votes)} votes abstain: {votes[0].reason}")
+            return OneVerdict.abstention(f"all {len(votes)} votes abstain: {votes[0].reason}")
         score = float(np.mean([vote.score for vote in voting]))
         tally = Counter(vote.decision for vote in voting).most_common()
         if len(tally) == 2 and tally[0][1] == tally[1][1]:
-            return Answer(score, Decision.ABSTAIN, f"{tally[0][1]} votes to accept, and as many to reject")
+            return OneVerdict(
+                score, Decision.ABSTAIN, f"{tally[0][1]} votes to accept, and as many to reject"
+            )
         decision, count = tally[0]
         said = next(vote.reason for vote in voting if vote.decision == decision)
-        return Answer(score, decision, f"{count} of {len(votes)} votes: {said}")
+        return OneVerdict(score, decision, f"{count} of {len(votes)} votes: {said}")
 
 
 def _reply(content: Any) -> Reply:

@@ -1,0 +1,159 @@
+"""Files in the idx format, in which MNIST and its kin are published."""
+
+import gzip
+import hashlib
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+"""Names of the image and the label file of each split, without ``.gz``."""
+
+Grey = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Grey values 0..255 of shape (n, height, width), and labels of shape (n,)."""
+
+AGAIN = "download the file again"
+GZIP_MAGIC = b"\x1f\x8b"
+UNSIGNED_BYTE = 0x08
+
+
+def read_header(path: Path, axes: int) -> tuple[int, ...]:
+    """The shape of the array in an idx file of unsigned bytes; reads no more than that.
+
+    Raises:
+        DataError: The file is missing, not idx, or of another type or number of axes.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == GZIP_MAGIC
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return _shape(path, file.read(4 + 4 * axes), axes)
+    except (OSError, EOFError, zlib.error) as e:
+        raise _unreadable(path, e) from e
+
+
+def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
+    """The array in an idx file of unsigned bytes, packed by gzip or not.
+
+    The format (Y. LeCun, http://yann.lecun.com/exdb/mnist): two zero bytes, a type code, the number of
+    axes, each axis's length as a big-endian 32-bit number, then the values, last axis fastest.
+
+    Args:
+        path: The file.
+        axes: How many axes the array must have: 3 for images, 1 for labels.
+
+    Raises:
+        DataError: The file is missing, not idx, of another type or number of axes, or cut short.
+    """
+    content = _unpacked(path)
+    header, shape = 4 + 4 * axes, _shape(path, content, axes)
+    if len(content) - header != math.prod(shape):
+        raise DataError(
+            f"idx file {path} does not hold what its header says",
+            got=f"{len(content)} bytes",
+            expected=f"{header + math.prod(shape)} for shape {shape}",
+            fix=AGAIN,
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _shape(path: Path, content: bytes, axes: int) -> tuple[int, ...]:
+    """What the header at the beginning of ``content`` says."""
+    if len(content) < 4 or content[:2] != b"\0\0":
+        raise DataError(
+            f"{path} is not an idx file",
+            got=f"first bytes {content[:4].hex() or 'none'}",
+            expected="0000",
+            fix=AGAIN,
+        )
+    kind, dimensions = content[2], content[3]
+    if kind != UNSIGNED_BYTE or dimensions != axes:
+        raise DataError(
+            f"idx file {path} of another kind",
+            got=f"type 0x{kind:02x} with {dimensions} axes",
+            expected=f"type 0x08 (unsigned bytes) with {axes} axes",
+            fix=f"convert it: {'grey images, n x height x width' if axes == 3 else 'labels'}, as bytes",
+        )
+    if len(content) < 4 + 4 * axes:
+        raise DataError(
+            f"idx file {path} does not hold what its header says",
+            got=f"{len(content)} bytes",
+            expected=f"at least {4 + 4 * axes}",
+            fix=AGAIN,
+        )
+    return tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, 4 + 4 * axes, 4))
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+    except (OSError, EOFError, zlib.error) as e:
+        raise _unreadable(path, e) from e
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"cannot read {path} ({error})", fix=f"check that the file is there, or {AGAIN}")
+
+
+def read_split(folder: Path, names: tuple[str, str], md5: dict[str, str]) -> Grey:
+    """Images and labels of one split.
+
+    Args:
+        folder: Where the files are.
+        names: Of the image and the label file, without ``.gz``.
+        md5: Known checksums by file name (with ``.gz``); a file not named is not checked.
+
+    Raises:
+        DataError: A file is missing, damaged or another one than its checksum says, there are no images,
+            or not as many labels as images.
+    """
+    images_path, labels_path = (find_file(folder, name) for name in names)
+    for path in (images_path, labels_path):
+        _check_md5(path, md5.get(path.name))
+    pixels, label = read_idx(images_path, 3), read_idx(labels_path, 1)
+    if len(pixels) != len(label) or pixels.size == 0:
+        raise DataError(
+            f"image and label files in {folder} do not match",
+            got=f"images of shape {pixels.shape}, {len(label)} labels",
+            expected="at least one image, and one label for each",
+        )
+    return pixels, label
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The file ``name`` in ``folder``, packed or not.
+
+    Raises:
+        DataError: There is none.
+    """
+    found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
+    if not found:
+        suffixes = {p.suffix.lower() for p in folder.rglob("*")}
+        if pictures := sorted(suffixes & {".png", ".jpg", ".jpeg"}):
+            kinds = " and ".join(suffix[1:].upper() for suffix in pictures)
+            raise DataError(
+                f"{folder} holds {kinds} files, which kind 'idx' cannot read",
+                expected=f"a file {name}.gz or {name}",
+                fix="convert them to the four idx files",
+            )
+        raise DataError(f"no file {name}.gz or {name} in {folder}", fix="put the four idx files there")
+    return found[0]
+
+
+def _check_md5(path: Path, expected: str | None) -> None:
+    if expected is None:
+        return
+    got = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if got != expected:
+        raise DataError(
+            f"{path} is not the published file", got=f"md5 {got}", expected=expected, fix="download it again"
+        )

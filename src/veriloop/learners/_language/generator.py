@@ -1,0 +1,192 @@
+"""A causal language model with its prompt and its way of writing; and how it is fitted."""
+
+import copy
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...errors import CorruptFileError, DataError
+from ...generator import Generator
+from ...rng import global_torch
+from ...samples import Samples
+from . import models
+from .backends import Decoding, Remote, Started, ask, started
+from .decoding import write
+from .models import Language
+from .prompts import Formatter, Prompt
+from .training import Row, in_bfloat16, losses, train
+from .trl_job import train_in_processes
+
+if TYPE_CHECKING:
+    from ..causal_lm import CausalLM
+
+SETTINGS = "causal_lm.json"
+
+LOSS_TOKENS = 8192
+"""Tokens per pass where nothing is trained."""
+
+
+class CausalLMGenerator(Generator):
+    """A language model with its prompt and its way of writing.
+
+    Args:
+        language: Model and tokenizer; the model is frozen, and not to be changed afterwards.
+        prompt: How rows become prompts.
+        decoding: How completions are written.
+
+    Raises:
+        DataError: The tokenizer does not suit the prompt, or the model has too few positions.
+    """
+
+    def __init__(self, language: Language, prompt: Prompt, decoding: Decoding) -> None:
+        models.check_places(language, prompt.max_tokens, decoding.max_new_tokens)
+        self._formatter = Formatter(prompt, language.tokenizer)
+        self._model = language.model.eval().requires_grad_(False)
+        self._decoding = decoding
+
+    @property
+    def language(self) -> Language:
+        """The frozen model and its tokenizer; copy the model to train on."""
+        return Language(self._model, self._formatter.tokenizer)
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        """Write a completion for each row of ``condition``; repeat rows to get several of each.
+
+        In float32 a row's text does not depend on the rows beside it, but where rounding tips the balance
+        between two tokens that are next to equally likely. Equal calls give equal texts.
+
+        Args:
+            n: How many.
+            rng: Drawn from when the temperature is above 0.
+            condition: ``n`` rows with the template's columns.
+
+        Returns:
+            The columns of ``condition`` and the completion.
+
+        Raises:
+            DataError: There is no condition, or of another length, or without the template's columns.
+        """
+        return self._write(n, rng, condition, self._decoding)
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether :meth:`sample` takes the likeliest tokens, as :meth:`greedy` does."""
+        return self._decoding.temperature == 0
+
+    def greedy(self, condition: Samples) -> Samples:
+        """The likeliest completion, token by token, of each row of ``condition``."""
+        greedy = self._decoding.model_copy(update={"temperature": 0.0})
+        return self._write(len(condition), np.random.default_rng(0), condition, greedy)
+
+    def loss(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Each completion's negative log-likelihood in nats, summed over its tokens, and their number.
+
+        Completions are cut at ``max_new_tokens``, as in training. Two arrays of shape (n,).
+
+        Raises:
+            DataError: A column is missing or holds no text.
+        """
+        rows = training_rows(self._formatter, samples, self._decoding)
+        return losses(self._model, rows, LOSS_TOKENS)
+
+    def cut(self, condition: Samples) -> NDArray[np.bool_]:
+        """Which prompts are too long, so that their column ``shorten`` is cut, shape (n,)."""
+        return self._formatter.too_long(condition)
+
+    def _write(
+        self, n: int, rng: np.random.Generator, condition: Samples | None, decoding: Decoding
+    ) -> Samples:
+        prompt = self._formatter.prompt
+        if condition is None or len(condition) != n:
+            raise DataError(
+                "a language model completes given prompts",
+                got="no condition" if condition is None else f"{len(condition)} conditions",
+                expected=f"{n} conditions with the columns {', '.join(prompt.columns)}",
+            )
+        prompts = self._formatter.prompts(condition)
+        written = self._by_backend(prompts, decoding, rng)
+        return condition.with_columns(**{self._formatter.completion: written})
+
+    def _by_backend(self, prompts: list[str], decoding: Decoding, rng: np.random.Generator) -> list[str]:
+        formatter, backend = self._formatter, decoding.backend
+        chat = formatter.prompt.chat
+        if isinstance(backend, Remote):
+            return ask(backend, prompts, chat, decoding, rng)
+        if isinstance(backend, Started):
+            with tempfile.TemporaryDirectory() as folder:
+                models.save(self.language, Path(folder))
+                with started(backend, Path(folder)) as server:
+                    return ask(server, prompts, chat, decoding, rng)
+        ids = formatter.prompt_ids(prompts)
+        stop = models.stop_tokens(self.language)
+        written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)
+        return [formatter.text(i) for i in written]
+
+    def save(self, directory: Path) -> None:
+        """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""
+        models.save(self.language, directory)
+        settings = {"prompt": self._formatter.prompt, "decoding": self._decoding}
+        content = {name: part.model_dump(mode="json") for name, part in settings.items()}
+        (directory / SETTINGS).write_text(json.dumps(content) + "\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what :meth:`save` wrote, without a network.
+
+        Raises:
+            CorruptFileError: A file is missing, cut short or changed.
+        """
+        path = directory / SETTINGS
+        try:
+            content = json.loads(path.read_text())
+            prompt = Prompt.model_validate(content["prompt"])
+            decoding = Decoding.model_validate(content["decoding"])
+        except (OSError, ValueError, TypeError, KeyError) as e:
+            raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
+        return cls(models.load(directory), prompt, decoding)
+
+
+def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) -> list[Row]:
+    """Prompt and completion of each row as token ids."""
+    prompts = formatter.prompt_ids(formatter.prompts(samples))
+    completions = formatter.completion_ids(samples, decoding.max_new_tokens)
+    return [Row(p, c) for p, c in zip(prompts, completions, strict=True)]
+
+
+def fit(
+    learner: "CausalLM", samples: Samples, init: Generator | None, rng: np.random.Generator
+) -> CausalLMGenerator:
+    """What :meth:`veriloop.learners.causal_lm.CausalLM.fit` does."""
+    learner.prompt.settled()  # before a large model is loaded
+    language = _start(learner, init)
+    models.check_places(language, learner.prompt.max_tokens, learner.decoding.max_new_tokens)
+    rows = training_rows(Formatter(learner.prompt, language.tokenizer), samples, learner.decoding)
+    if not rows:
+        pass
+    elif learner.processes > 1:
+        language = train_in_processes(language, rows, learner, int(rng.integers(2**31)))
+    else:
+        with global_torch(rng):
+            train(language.model, rows, learner, rng)
+    if in_bfloat16(learner):
+        language.model.to(dtype=torch.bfloat16)  # pyright: ignore[reportCallIssue]
+    return CausalLMGenerator(language, learner.prompt, learner.decoding)
+
+
+def _start(learner: "CausalLM", init: Generator | None) -> Language:
+    if init is None:
+        language = models.find(learner.model)
+        return Language(language.model.float(), language.tokenizer)
+    if isinstance(init, CausalLMGenerator):
+        return Language(copy.deepcopy(init.language.model).float(), init.language.tokenizer)
+    raise DataError(
+        "cannot start from this model",
+        got=type(init).__name__,
+        expected=CausalLMGenerator.__name__,
+        fix="start fresh (warm_start: false)",
+    )

@@ -1,0 +1,53 @@
+"""The cards of a run, made of its plan: what its manifest says to whoever reads it."""
+
+from collections.abc import Iterator, Mapping
+
+from ..cards import ArmCard, RunCard
+from ..schema import Schema
+from ..verifiers.base import Verifier
+from .plan import Arm, Plan, quantities_of
+
+
+def run_card(plan: Plan, schema: Schema) -> RunCard:
+    """What a run of ``plan`` is.
+
+    Args:
+        plan: Its metrics and its learner need not be suited to the data yet.
+        schema: Of the data.
+
+    Raises:
+        ConfigError: A metric or the learner cannot work on such data, or a stop rule waits for what is not
+            measured of them.
+    """
+    quantities = quantities_of(metric.suited_to(schema) for metric in plan.metrics)
+    plan.check_stops(quantities)
+    return RunCard(
+        arms={name: _arm_card(arm, plan.last_round(name)) for name, arm in plan.arms.items()},
+        quantities=quantities,
+        columns=dict(schema),
+        prompt=plan.learner.suited_to(schema).prompt_card(),
+    )
+
+
+def _arm_card(arm: Arm, last_round: int) -> ArmCard:
+    if arm.train_on == "real":
+        return ArmCard(role="bound", last_round=last_round)
+    stores = [store for verifier in _verifiers(arm.verifier) for store in verifier.verdict_stores()]
+    return ArmCard(
+        verified=arm.verifier is not None,
+        verifier=arm.verifier.kind if arm.verifier is not None else None,
+        last_round=last_round,
+        verdict_stores=tuple(dict.fromkeys(stores)),
+    )
+
+
+def _verifiers(found: object) -> Iterator[Verifier]:
+    """A verifier and those that it is made of, such as the members of an ensemble."""
+    if isinstance(found, Verifier):
+        yield found
+        found = dict(found)
+    if isinstance(found, Mapping):
+        found = list(found.values())
+    if isinstance(found, list | tuple):
+        for part in found:
+            yield from _verifiers(part)

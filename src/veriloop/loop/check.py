@@ -1,0 +1,75 @@
+"""The check of a whole plan before anything is computed: data, learner, verifiers, rules and metrics."""
+
+from typing import NamedTuple
+
+from ..cards import RunCard
+from ..errors import ConfigError
+from ..parts import Part, at
+from ..schema import Schema
+from . import seam
+from .cards import run_card
+from .data import load_schema
+from .plan import Arm, Plan, seen_by_verifiers
+from .sources import sources_of
+
+
+class CheckedPlan(NamedTuple):
+    """A plan in which no mistake was found.
+
+    Attributes:
+        plan: Each of its parts suited to the data: what computes takes this one.
+        schema: What the columns of the data are.
+        cards: What a run of the plan is.
+    """
+
+    plan: Plan
+    schema: Schema
+    cards: RunCard
+
+
+def checked(plan: Plan) -> CheckedPlan:
+    """Check ``plan`` from the data to the stop rules, files and functions included. Trains nothing.
+
+    Raises:
+        VeriloopError: The first mistake; its message begins with the part's path, such as
+            ``arms.verified.verifier``.
+    """
+    with at("dataset"):
+        schema = _schema(plan)
+        seam.check_ahead(plan.dataset, schema)
+    suited = plan.suited_to(schema)
+    for name, path in sources_of(suited).items():
+        if not path.exists():
+            raise ConfigError(f"no such file or folder: {name}", fix="check the path")
+    with at("learner"):
+        seam.check_ahead(suited.learner, schema)
+    known: list[Part] = []
+    for name, arm in suited.arms.items():
+        _check_arm(name, arm, schema, known)
+    for metric in suited.metrics:
+        with at(f"metrics.{metric.kind}"):
+            seam.check_ahead(metric, schema)
+    return CheckedPlan(suited, schema, run_card(suited, schema))
+
+
+def _schema(plan: Plan) -> Schema:
+    schema = load_schema(plan.dataset)
+    if not schema.made:
+        raise ConfigError("no column to make", got=schema.described(), expected="one that is not given")
+    return schema
+
+
+def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> None:
+    """Let the parts of ``arm`` look for mistakes, but for ``known`` ones, which an arm before has."""
+    if arm.train_on == "real":
+        return
+    parts: dict[str, tuple[Part | None, Schema]] = {
+        "verifier": (arm.verifier, seen_by_verifiers(schema)),
+        "acceptance": (arm.acceptance, schema),
+        "policy": (arm.policy, schema),
+    }
+    for field, (part, seen) in parts.items():
+        if part is not None and part not in known:
+            known.append(part)
+            with at(f"arms.{name}.{field}"):
+                seam.check_ahead(part, seen)

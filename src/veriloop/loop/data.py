@@ -1,0 +1,91 @@
+"""The real data of a run: loaded once per process, with a split for decisions beside the one for reports."""
+
+import hashlib
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.base import Dataset, RealData
+from ..samples import Samples
+from ..schema import Schema
+from . import seam
+
+
+@lru_cache(maxsize=1)
+def load_schema(dataset: Dataset) -> Schema:
+    """What each column of the data is. Kept, because a data set may have to be loaded to say it."""
+    return seam.schema(dataset)
+
+
+_loaded: tuple[Dataset, int, RealData] | None = None
+
+
+def load_data(dataset: Dataset, seed: int) -> RealData:
+    """The real data, loaded once per process. Without a validation split, half of the test split becomes it.
+
+    Which half is a matter of content alone, equal for all seeds: equal prompts, or equal images, are on one
+    side, and each class is halved like the whole. It is empty where all test samples are equal.
+
+    Raises:
+        DataError: The data are missing or not what they should be.
+    """
+    global _loaded
+    # Compared, not looked up by hash: every round asks, and a hash is made of the whole configuration.
+    if _loaded is None or _loaded[:2] != (dataset, seed):
+        _loaded = (dataset, seed, _with_validation(seam.load(dataset, seed), dataset))
+    return _loaded[2]
+
+
+def _with_validation(data: RealData, dataset: Dataset) -> RealData:
+    if data.validation is not None:
+        return data
+    held_out, conditions = data.test, data.test_conditions
+    chosen = half_of(held_out, conditions, load_schema(dataset))
+    return replace(
+        data,
+        test=held_out.select(~chosen),
+        test_conditions=None if conditions is None else conditions.select(~chosen),
+        validation=held_out.select(chosen),
+        validation_conditions=None if conditions is None else conditions.select(chosen),
+    )
+
+
+def half_of(samples: Samples, conditions: Samples | None, schema: Schema) -> NDArray[np.bool_]:
+    """A mask of half of the n rows, shape (n,): of each class too. Rows of equal content stay together."""
+    columns = {**dict(conditions or {}), **dict(samples)}
+    names = [name for name in _telling_apart(schema) if name in columns] or list(columns)
+    content = Samples(**{name: columns[name] for name in names})
+    rows: dict[bytes, list[int]] = {}
+    for row, digest in enumerate(_digests(content)):
+        rows.setdefault(digest, []).append(row)
+    strata = [n for n, c in schema.items() if c.role in {"label", "category"} and n in columns]
+    by_class = sorted(rows, key=lambda digest: (*(str(columns[n][rows[digest][0]]) for n in strata), digest))
+    chosen = np.zeros(len(samples), bool)
+    taken = left = 0
+    for digest in by_class:
+        size = len(rows[digest])
+        if taken < left:
+            chosen[rows[digest]] = True
+            taken += size
+        else:
+            left += size
+    return chosen
+
+
+def _telling_apart(schema: Schema) -> list[str]:
+    """What samples are told apart by: their prompts, else their images, else all that is made."""
+    prompts = schema.named("prompt") + schema.named("messages")
+    return prompts or schema.named("image") or schema.made
+
+
+def _digests(samples: Samples) -> list[bytes]:
+    """A digest of each row's content."""
+    hashes = [hashlib.blake2b(digest_size=16) for _ in range(len(samples))]
+    for name in sorted(samples):
+        column = samples[name]
+        for row, value in enumerate(column):
+            content = value.encode() if isinstance(value, str) else np.asarray(value).tobytes()
+            hashes[row].update(len(content).to_bytes(8, "little") + content)
+    return [h.digest() for h in hashes]

@@ -1,0 +1,166 @@
+"""A run that leaves nothing on disk: for thousands of small chains, and for notebooks."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..errors import ConfigError, RunFolderError
+from ..events import Event
+from ..generator import Generator
+from ..judge import Judge
+from ..records import RoundRecord
+from ..samples import Samples
+from ..store.kept import KeptRounds
+from ..store.manifest import Manifest, Status
+from .plan import Plan
+from .step import State
+from .stores import Resume, manifest_of
+
+
+class MemoryRun:
+    """A run in this process's memory; it reads like a run folder.
+
+    Args:
+        every_round: Whether to hold the models and kept samples of every round. Otherwise those of each
+            arm's last round, and the kept samples that its policy looks back at.
+    """
+
+    def __init__(self, every_round: bool = False) -> None:
+        self._every_round = every_round
+        self._plan: Plan | None = None
+        self._records: list[RoundRecord] = []
+        self._states: dict[str, dict[int, State]] = {}
+        self._stopped: dict[str, str] = {}
+        self._status: tuple[Status, str | None] = ("running", None)
+
+    # -- to look at ------------------------------------------------------------------------------------
+
+    def records(self) -> list[RoundRecord]:
+        """The finished rounds, in the order in which they finished."""
+        return list(self._records)
+
+    def manifest(self) -> Manifest:
+        """What the run is, and how it ended; the same that a folder's ``manifest.json`` says.
+
+        Raises:
+            RunFolderError: Nothing has been run.
+        """
+        if self._plan is None:
+            raise RunFolderError("this run has not begun", fix="pass it to veriloop.run as its out")
+        status, reason = self._status
+        return manifest_of(self._plan).model_copy(
+            update={"status": status, "reason": reason, "stopped_arms": dict(self._stopped)}
+        )
+
+    def model(self, arm: str, round_: int | None = None) -> Generator:
+        """The model of a round of ``arm``, of the last when None.
+
+        Raises:
+            ConfigError: It is not held.
+        """
+        return self._held(arm, round_).generator
+
+    def judge(self, arm: str, round_: int | None = None) -> Judge | None:
+        """What judged the candidates of a round of ``arm``, of the last when None; None without a verifier.
+
+        Raises:
+            ConfigError: It is not held.
+        """
+        return self._held(arm, round_).judge
+
+    def kept(self, round_: int, arm: str) -> Samples:
+        """The samples that a round kept, without provenance.
+
+        Raises:
+            ConfigError: They are not held, or the round kept none.
+        """
+        last = self._held(arm, None)
+        if self._looks_back(arm) and 0 < round_ <= last.round:
+            return last.kept[round_ - 1]
+        state = self._held(arm, round_)
+        if state.provenance is None:
+            raise ConfigError(f"round {round_} of arm {arm!r} has kept no samples")
+        return state.kept[-1]
+
+    def kept_with_provenance(self, round_: int, arm: str) -> Samples:
+        """The samples that a round kept, with the columns that say where each was made.
+
+        Raises:
+            ConfigError: They are not held, or the round kept none.
+        """
+        kept = self.kept(round_, arm)
+        return kept.with_columns(**dict(self._held(arm, round_).provenance or {}))
+
+    def _held(self, arm: str, round_: int | None) -> State:
+        held = self._states.get(arm, {})
+        number = max(held, default=0) if round_ is None else round_
+        if number not in held:
+            raise ConfigError(
+                f"round {number} of arm {arm!r} is not held in memory",
+                expected=", ".join(f"{name}: {', '.join(map(str, s))}" for name, s in self._states.items()),
+                fix="hold all of them with out=MemoryRun(every_round=True)",
+            )
+        return held[number]
+
+    # -- to be written by a run, see `veriloop.loop.stores.Store` ----------------------------------------
+
+    def check_free(self, plan: Plan, resume: Resume) -> None:
+        """See `Store`."""
+        if resume == "never" and self._records:
+            raise RunFolderError("there is a run in this memory already", fix='use resume="if-possible"')
+        if resume == "always" and self._plan is None:
+            raise RunFolderError("there is no run in this memory to resume")
+        if self._records and self._plan is not None:
+            others = ("executor", "parallel")
+            same = plan.model_copy(update={name: getattr(self._plan, name) for name in others})
+            if same != self._plan:
+                raise RunFolderError("the run in this memory has another configuration")
+
+    @contextmanager
+    def writing(self, plan: Plan) -> Iterator[None]:
+        """See `Store`."""
+        self._plan = plan
+        yield
+
+    def stopped_arms(self) -> Sequence[str]:
+        """See `Store`."""
+        return list(self._stopped)
+
+    def state(self, plan: Plan, arm: str, round_: int) -> State:
+        """See `Store`."""
+        return self._states[arm][round_]
+
+    def leave(self, plan: Plan, arm: str, state: State) -> State:
+        """See `Store`."""
+        return state
+
+    def commit(self, record: RoundRecord, left: State) -> None:
+        """See `Store`."""
+        held = self._states.setdefault(record.arm, {})
+        if not self._every_round:
+            held.clear()
+        elif self._looks_back(record.arm):
+            # The last round's state holds what all of them kept.
+            held.update({k: replace(state, kept=KeptRounds(k)) for k, state in held.items() if state.kept})
+        if left.kept and not self._looks_back(record.arm):
+            left = replace(left, kept=KeptRounds(len(left.kept) - 1) + (left.kept[-1],))
+        held[record.round] = left
+        self._records.append(record)
+
+    def _looks_back(self, arm: str) -> bool:
+        assert self._plan is not None
+        return self._plan.arms[arm].policy.looks_back and self._plan.arms[arm].train_on == "kept"
+
+    def show(self, real: Samples) -> None:
+        """See `Store`: nobody looks."""
+
+    def stop_arm(self, arm: str, reason: str) -> None:
+        """See `Store`."""
+        self._stopped[arm] = reason
+
+    def set_status(self, status: Status, reason: str | None = None) -> None:
+        """See `Store`."""
+        self._status = (status, reason)
+
+    def emit(self, event: Event) -> None:
+        """See `Store`: nobody watches; listeners are told what the run itself tells."""

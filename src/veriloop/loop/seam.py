@@ -1,0 +1,343 @@
+"""The seam between the loop and parts: each call of a part goes through here, and what comes back is checked.
+
+A part may be a stranger's. Its mistakes become one line that names the part and the method, whatever the
+part raised or gave back; our own errors, an interrupt and a lack of memory go through as they are. A check
+looks at types, lengths and names only, so it costs microseconds.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..datasets.base import Dataset, RealData, read_off
+from ..errors import ContractError, VeriloopError
+from ..fitted import Fitted
+from ..generator import Generator
+from ..judge import Judge
+from ..learners.base import Learner
+from ..metrics.base import Evaluation, Metric
+from ..parts import Imported, Part
+from ..quantity import Quantity
+from ..records import Estimate
+from ..rules.policy import DataPolicy
+from ..rules.schedule import Schedule
+from ..samples import Samples
+from ..schema import Schema
+from ..verdicts import Verdicts
+from ..verifiers.base import AsConfigured, Verifier
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Part)
+
+MESSAGE_LENGTH = 300
+"""The longest message of a part's own error that is told, in characters."""
+
+
+def call(part: object, method: str, function: Callable[..., T], *arguments: Any) -> T:
+    """``function(*arguments)``, with whatever a part's code raises as one line.
+
+    Args:
+        part: Whose code it is, for the line.
+        method: Likewise.
+        function: What is called: usually ``part``'s method.
+        arguments: For it.
+
+    Raises:
+        ContractError: It raised an error that is not ours; the error itself is the cause of this one.
+    """
+    try:
+        return function(*arguments)
+    except (VeriloopError, MemoryError):
+        raise
+    except Exception as e:
+        message = " ".join(str(e).split())
+        if len(message) > MESSAGE_LENGTH:
+            message = f"{message[: MESSAGE_LENGTH - 3]}..."
+        raised = f"{type(e).__name__}: {message}" if message else type(e).__name__
+        raise ContractError(f"{_named(part)}.{method} raised {raised}{_place(part, e)}") from e
+
+
+def declared(*parts: Part | None) -> None:
+    """Check what the classes of parts say of themselves; None for a part that is not there.
+
+    Raises:
+        ContractError: A learner or verifier does not name the class of what it makes, or that class cannot be
+            made or loaded; or a metric does not say what it measures.
+    """
+    for part in parts:
+        if isinstance(part, Learner):
+            _made_type(part, "generator_type", Generator)
+        elif isinstance(part, Verifier):
+            _made_type(part, "judge_type", Judge)
+        elif isinstance(part, Metric):
+            quantities(part)
+
+
+def load(dataset: Dataset, seed: int) -> RealData:
+    """`Dataset.load`, checked.
+
+    Raises:
+        ContractError: It gave something else than real data, a split is no `Samples` or empty, or the splits
+            have different columns.
+    """
+    data = call(dataset, "load", dataset.load, seed)
+    where = f"{_named(dataset)}.load"
+    _expect(where, data, RealData)
+    for role in ("start", "train", "test"):
+        _expect(f"{where}: {role}", getattr(data, role), Samples)
+    for role in ("validation", "conditions", "test_conditions", "validation_conditions"):
+        if getattr(data, role) is not None:
+            _expect(f"{where}: {role}", getattr(data, role), Samples)
+    for role in ("train", "test", "conditions"):
+        if getattr(data, role) is not None and not len(getattr(data, role)):
+            raise ContractError(f"{where}: {role}", got="no samples", expected="at least one")
+    for role in ("start", "test", "validation"):
+        split = getattr(data, role)
+        if split is not None and not set(split) >= set(data.train):
+            raise ContractError(
+                f"{where}: columns of {role}",
+                got=", ".join(split),
+                expected=f"{', '.join(data.train)}, as train",
+            )
+    for role in ("test", "validation"):
+        split, conditions = getattr(data, role), getattr(data, f"{role}_conditions")
+        if split is not None and conditions is not None and len(conditions) != len(split):
+            raise ContractError(
+                f"{where}: {role}_conditions",
+                got=f"{len(conditions)} rows",
+                expected=f"{len(split)}, as {role}",
+            )
+    return data
+
+
+def schema(dataset: Dataset) -> Schema:
+    """`Dataset.schema`, checked.
+
+    Raises:
+        ContractError: It gave something else than a schema.
+    """
+    if type(dataset).schema is Dataset.schema:
+        # Read off the samples: what is wrong with these is load's mistake.
+        return call(dataset, "load", read_off, load(dataset, 0))
+    return _expect(f"{_named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
+
+
+def suited(part: P, data: Schema) -> P:
+    """`Part.suited_to`, checked.
+
+    Raises:
+        ContractError: It gave something else than a part of the same family.
+    """
+    base = next(base for base in type(part).__mro__ if "family" in vars(base))
+    return _expect(f"{_named(part)}.suited_to", call(part, "suited_to", part.suited_to, data), base)
+
+
+def check_ahead(part: Part, data: Schema) -> None:
+    """`Part.check_ahead`."""
+    call(part, "check_ahead", part.check_ahead, data)
+
+
+def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
+    """`Learner.fit`, checked.
+
+    Raises:
+        ContractError: It gave something else than a generator of its ``generator_type``.
+    """
+    declared(learner)
+    generator = call(learner, "fit", learner.fit, samples, init, rng)
+    return _expect(f"{_named(learner)}.fit", generator, learner.generator_type, "its generator_type")
+
+
+def sample(
+    generator: Generator,
+    n: int,
+    rng: np.random.Generator,
+    condition: Samples | None,
+    columns: Collection[str] = (),
+) -> Samples:
+    """`Generator.sample`, checked.
+
+    Args:
+        generator: As in `Generator.sample`.
+        n: Likewise.
+        rng: Likewise.
+        condition: Likewise.
+        columns: Further columns that the samples must have, beside those of the condition.
+
+    Raises:
+        ContractError: It gave something else than ``n`` samples with these columns.
+    """
+    samples = call(generator, "sample", generator.sample, n, rng, condition)
+    where = f"{_named(generator)}.sample"
+    _expect(where, samples, Samples)
+    if len(samples) != n:
+        raise ContractError(where, got=f"{len(samples)} samples", expected=n)
+    missing = [name for name in (*(condition or ()), *columns) if name not in samples]
+    if missing:
+        raise ContractError(
+            where,
+            got=f"columns {', '.join(samples)}",
+            expected=f"{', '.join(dict.fromkeys(missing))} as well",
+            fix="samples have the columns of the training data and of the condition",
+        )
+    return samples
+
+
+def judge(
+    verifier: Verifier, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
+) -> Judge:
+    """`Verifier.fit`, checked.
+
+    Raises:
+        ContractError: It gave something else than a judge of its ``judge_type``.
+    """
+    declared(verifier)
+    fitted = call(verifier, "fit", verifier.fit, previous, generator, real, rng)
+    return _expect(f"{_named(verifier)}.fit", fitted, verifier.judge_type, "its judge_type")
+
+
+def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts:
+    """`Judge.verify`, checked.
+
+    Raises:
+        ContractError: It gave something else than one verdict for each sample.
+    """
+    part = judge.verifier if isinstance(judge, AsConfigured) else judge
+    verdicts = call(part, "verify", judge.verify, samples, rng)
+    where = f"{_named(part)}.verify"
+    _expect(where, verdicts, Verdicts)
+    if len(verdicts) != len(samples):
+        raise ContractError(where, got=f"{len(verdicts)} verdicts", expected=len(samples))
+    return verdicts
+
+
+def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) -> Mapping[str, Estimate]:
+    """`Metric.measure`, checked.
+
+    Raises:
+        ContractError: It gave something else than one `Estimate` for each of its quantities.
+    """
+    promised = quantities(metric)
+    measured = call(metric, "measure", metric.measure, evaluation, rng)
+    where = f"{_named(metric)}.measure"
+    _expect(where, measured, Mapping, f"such as {{{next(iter(promised))!r}: Estimate(value, se)}}")
+    if set(measured) != set(promised):
+        raise ContractError(
+            where,
+            got=", ".join(map(str, measured)) or "nothing",
+            expected=f"its quantities {', '.join(promised)}",
+        )
+    for name, estimate in measured.items():
+        _expect(f"{where}: {name}", estimate, Estimate)
+    return measured
+
+
+def training_set(
+    policy: DataPolicy, start: Samples, kept: Sequence[Samples], rng: np.random.Generator
+) -> Samples:
+    """`DataPolicy.training_set`, checked.
+
+    Raises:
+        ContractError: It gave something else than samples with the columns of the start set, at least one.
+    """
+    training = call(policy, "training_set", policy.training_set, start, kept, rng)
+    where = f"{_named(policy)}.training_set"
+    _expect(where, training, Samples)
+    if not len(training):
+        raise ContractError(where, got="no samples", expected="at least one")
+    if missing := [name for name in start if name not in training]:
+        raise ContractError(
+            where, got=f"columns {', '.join(training)}", expected=f"{', '.join(missing)} as well"
+        )
+    return training
+
+
+def wanted(schedule: Schedule, round_: int) -> int:
+    """`Schedule.wanted`, checked.
+
+    Raises:
+        ContractError: It gave something else than a whole number of at least 1.
+    """
+    n = call(schedule, "wanted", schedule.wanted, round_)
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise ContractError(
+            f"{_named(schedule)}.wanted({round_})", got=repr(n), expected="a whole number of at least 1"
+        )
+    return n
+
+
+def save(fitted: Fitted, directory: Path) -> None:
+    """`Fitted.save` into the new folder ``directory``, with a full disk told as such.
+
+    Raises:
+        ContractError: It raised an error that is neither ours nor the system's.
+        OSError: Writing failed.
+    """
+    directory.mkdir()
+    try:
+        call(fitted, "save", fitted.save, directory)
+    except ContractError as e:
+        if isinstance(e.__cause__, OSError):
+            raise e.__cause__ from None
+        raise
+
+
+def quantities(metric: Metric) -> Mapping[str, Quantity]:
+    """`Metric.quantities`, checked.
+
+    Raises:
+        ContractError: They are missing, or are no mapping from names to a `Quantity` each.
+    """
+    own: Any = getattr(metric, "quantities", None)
+    sound = isinstance(own, Mapping) and own
+    if not sound or not all(isinstance(name, str) and isinstance(q, Quantity) for name, q in own.items()):
+        raise ContractError(
+            f"{_named(metric)} does not declare its quantities",
+            got=None if own is None else f"{own!r}"[:80],
+            expected="a class attribute quantities: each number's name with a Quantity",
+            fix='such as quantities = {"quality": Quantity(better="higher")}',
+        )
+    return own
+
+
+def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
+    if isinstance(inspect.getattr_static(part, attribute, None), Imported):
+        return  # one of ours, whose libraries only training needs
+    made: Any = getattr(part, attribute, None)
+    if not (isinstance(made, type) and issubclass(made, base)):
+        raise ContractError(
+            f"{_named(part)} does not say what its fit makes",
+            got=None if made is None else f"{attribute} {getattr(made, '__name__', repr(made))}",
+            expected=f"a class attribute {attribute}, a subclass of {base.__name__}",
+        )
+    if missing := sorted(getattr(made, "__abstractmethods__", ())):
+        lacks = " and ".join(missing)
+        raise ContractError(
+            f"{_named(part)}.{attribute}: {made.__name__} lacks {lacks}",
+            expected=f"a subclass of {base.__name__} that defines all of its methods",
+        )
+
+
+def _expect(where: str, got: Any, wanted: type[Any], hint: str = "") -> Any:
+    if not isinstance(got, wanted):
+        expected = f"{wanted.__name__}, {hint}" if hint else wanted.__name__
+        raise ContractError(where, got=type(got).__name__, expected=expected)
+    return got
+
+
+def _named(part: object) -> str:
+    return type(part).__name__
+
+
+def _place(part: object, error: Exception) -> str:
+    """Where in ``part``'s package ``error`` came from, for who has no traceback to look at; none in ours."""
+    package, place = type(part).__module__.partition(".")[0], ""
+    frames = error.__traceback__ if package != "veriloop" else None
+    while frames is not None:
+        if str(frames.tb_frame.f_globals.get("__name__")).partition(".")[0] == package:
+            place = f" ({Path(frames.tb_frame.f_code.co_filename).name}, line {frames.tb_lineno})"
+        frames = frames.tb_next
+    return place

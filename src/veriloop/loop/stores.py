@@ -1,0 +1,278 @@
+"""Where a run keeps its rounds. The folder is the truth; what a process has just written it need not read."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from ..errors import CorruptFileError, RunFolderError, VeriloopError
+from ..events import Event
+from ..generator import Generator
+from ..judge import Judge
+from ..records import RoundRecord
+from ..samples import Samples
+from ..store.atomic import storage_errors, write_file
+from ..store.folder import RunFolder
+from ..store.kept import KeptRounds
+from ..store.manifest import Change, Manifest, Status
+from . import seam
+from .cards import run_card
+from .data import load_schema
+from .plan import Plan
+from .sources import changes_since, digests_of, note_changes
+from .step import State
+
+Resume = Literal["never", "always", "if-possible"]
+
+HELD_BYTES = 32 * 2**20
+"""Models of up to so many bytes are held from one round to the next; to read larger ones costs little."""
+
+
+class Store(Protocol):
+    """Where a run keeps its rounds.
+
+    Workers get it by pickle: they read states from it, and leave new ones with it, for `commit` in the run's
+    own process.
+    """
+
+    def check_free(self, plan: Plan, resume: Resume) -> None:
+        """Refuse to begin ``plan``, or to go on with it, as ``resume`` says.
+
+        Raises:
+            RunFolderError: There is a run and there should be none, or the other way round; or it is another
+                run than ``plan`` would make now.
+        """
+        ...
+
+    def writing(self, plan: Plan) -> AbstractContextManager[None]:
+        """A context in which this process, and no other, carries out ``plan`` here."""
+        ...
+
+    def records(self) -> Sequence[RoundRecord]:
+        """The finished rounds."""
+        ...
+
+    def stopped_arms(self) -> Iterable[str]:
+        """The arms that ended early."""
+        ...
+
+    def state(self, plan: Plan, arm: str, round_: int) -> State:
+        """The state of ``arm`` after the finished round ``round_``, in any process."""
+        ...
+
+    def leave(self, plan: Plan, arm: str, state: State) -> Any:
+        """Put a new state aside, in any process; what it returns goes to `commit`."""
+        ...
+
+    def commit(self, record: RoundRecord, left: Any) -> None:
+        """Make a round count."""
+        ...
+
+    def show(self, real: Samples) -> None:
+        """Some real samples to look at, beside the generated ones."""
+        ...
+
+    def stop_arm(self, arm: str, reason: str) -> None:
+        """Let an arm end early."""
+        ...
+
+    def set_status(self, status: Status, reason: str | None = None) -> None:
+        """How the run stands."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever watches, from any process."""
+        ...
+
+
+class FolderStore:
+    """A run folder, for the length of one call of `run`.
+
+    Args:
+        path: Of the folder.
+        accept_changes: Whether to go on although files have changed on which the run depends.
+    """
+
+    def __init__(self, path: Path, accept_changes: bool = False) -> None:
+        self.folder = RunFolder(path)
+        self._accept_changes = accept_changes
+        self._changes: tuple[Change, ...] = ()
+        self._token = uuid.uuid4().hex
+        self._records: list[RoundRecord] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Equal for all rounds, so that a worker is sent it once.
+        return {**self.__dict__, "_records": None}
+
+    def check_free(self, plan: Plan, resume: Resume) -> None:
+        """See `Store`; nor may there be files that are not a run's."""
+        folder, out = self.folder, self.folder.path
+        if resume == "never" and folder.exists() and folder.records():
+            raise RunFolderError(
+                f"there is a run in {out} already",
+                fix="continue it with --resume if-possible, or use another --out",
+            )
+        if resume == "always" and not folder.exists():
+            raise RunFolderError(
+                f"there is no run in {out} to resume", fix="start it without --resume always"
+            )
+        if out.is_dir() and not folder.exists() and _holds_files(out):
+            raise RunFolderError(
+                f"{out} holds files that are not a run's",
+                fix="use an empty or new folder, so that nothing is lost",
+            )
+        if folder.exists() and folder.records():
+            folder.check_same_config(plan.config())
+            self._changes = changes_since(folder, plan, self._accept_changes)
+
+    @contextmanager
+    def writing(self, plan: Plan) -> Iterator[None]:
+        """See `Store`."""
+        with self.folder.lock():
+            # Nothing is lost with a run without a finished round: a mistake can be mended and run again.
+            if self.records():
+                self.folder.check_same_config(plan.config())
+                note_changes(self.folder, self._changes)
+            else:
+                self.folder.write_manifest(manifest_of(plan))
+            try:
+                yield
+            finally:
+                _held_here.clear()
+                self._records = None
+
+    def records(self) -> Sequence[RoundRecord]:
+        """See `Store`. Read once: while a run has the lock, nobody else adds to them."""
+        if self._records is None:
+            self._records = self.folder.records()
+        return self._records
+
+    def stopped_arms(self) -> Iterable[str]:
+        """See `Store`."""
+        return self.folder.manifest().stopped_arms
+
+    def state(self, plan: Plan, arm: str, round_: int) -> State:
+        """See `Store`. From this process's memory if it made that state, and it is not too large."""
+        held = _held(self._token).pop(arm, None)
+        if held is None or held.round != round_:
+            return load_state(plan, self.folder, arm, round_)
+        generator, judge = held.models or _load_models(plan, self.folder, arm, round_)
+        return State(round_, generator, judge, held.kept)
+
+    def leave(self, plan: Plan, arm: str, state: State) -> Path:
+        """See `Store`."""
+        work = self.folder.work_directory(state.round, arm)
+        save_state(state, work)
+        models = (work / "generator", work / "verifier")
+        small = sum(map(_bytes_below, models)) <= HELD_BYTES
+        kept = state.kept if state.round else _kept(self.folder, arm, 0)
+        _held(self._token)[arm] = _Held(
+            state.round,
+            kept.settled(plan.arms[arm].policy.looks_back),
+            (state.generator, state.judge) if small else None,
+        )
+        return work
+
+    def commit(self, record: RoundRecord, left: Path) -> None:
+        """See `Store`."""
+        self.folder.commit(record, left)
+        if self._records is not None:
+            self._records.append(record)
+
+    def show(self, real: Samples) -> None:
+        """See `Store`."""
+        write_file(self.folder.path / "real.npz", real.to_bytes())
+
+    def stop_arm(self, arm: str, reason: str) -> None:
+        """See `Store`."""
+        self.folder.set_arm_stopped(arm, reason)
+
+    def set_status(self, status: Status, reason: str | None = None) -> None:
+        """See `Store`."""
+        self.folder.set_status(status, reason)
+        if status == "finished":
+            shutil.rmtree(self.folder.path / ".work", ignore_errors=True)
+
+    def emit(self, event: Event) -> None:
+        """See `Store`."""
+        self.folder.emit(event)
+
+
+class _Held(NamedTuple):
+    """What a process holds of the last round of an arm that it computed."""
+
+    round: int
+    kept: KeptRounds
+    models: tuple[Generator, Judge | None] | None
+
+
+_held_here: dict[str, dict[str, _Held]] = {}
+"""By arm, of the one run this process computes for. A token tells runs apart: folders can be made anew."""
+
+
+def _held(token: str) -> dict[str, _Held]:
+    if token not in _held_here:
+        _held_here.clear()
+        _held_here[token] = {}
+    return _held_here[token]
+
+
+def manifest_of(plan: Plan) -> Manifest:
+    """What a run of ``plan`` says of itself as it begins."""
+    cards = run_card(plan, load_schema(plan.dataset))
+    return Manifest(config=plan.config(), seed=plan.seed, cards=cards, digests=digests_of(plan))
+
+
+def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
+    """The state of ``arm`` after ``round_``, as the run folder holds it.
+
+    Raises:
+        CorruptFileError: A file is missing, cut short or changed.
+    """
+    generator, judge = _load_models(plan, folder, arm, round_)
+    return State(round_, generator, judge, _kept(folder, arm, round_))
+
+
+def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
+    directory = folder.round_directory(round_, arm)
+    verifier, judge = plan.arms[arm].verifier, None
+    try:
+        generator = plan.learner.generator_type.load(directory / "generator")
+        if verifier is not None and round_ > 0:
+            judge = verifier.load(directory / "verifier")
+    except VeriloopError:
+        raise
+    except Exception as e:
+        # A plug-in may let its library's own error through; whatever it is, the file is not what was saved.
+        raise CorruptFileError(f"{directory} cannot be read", got=f"{type(e).__name__}: {e}") from e
+    return generator, judge
+
+
+def _kept(folder: RunFolder, arm: str, rounds: int) -> KeptRounds:
+    return KeptRounds(rounds, partial(folder.kept, arm=arm))
+
+
+def save_state(state: State, work: Path) -> None:
+    """Write into ``work`` all that `load_state` needs, and what people look at."""
+    with storage_errors(work):
+        seam.save(state.generator, work / "generator")
+        if state.judge is not None:
+            seam.save(state.judge, work / "verifier")
+        if state.provenance is not None:
+            state.kept[-1].with_columns(**dict(state.provenance)).save(work / "kept.npz")
+        if state.rejected is not None:
+            state.rejected.save(work / "rejected.npz")
+        if state.shown is not None:
+            state.shown.save(work / "preview.npz")
+
+
+def _bytes_below(directory: Path) -> int:
+    return sum((Path(path) / name).stat().st_size for path, _, files in os.walk(directory) for name in files)
+
+
+def _holds_files(path: Path) -> bool:
+    return any(child.name not in {"lock", ".work"} for child in path.iterdir())

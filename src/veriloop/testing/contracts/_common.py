@@ -1,0 +1,126 @@
+"""What the suites share: their random streams, and how they look at samples, arguments and errors."""
+
+import functools
+import pickle
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...parts import Part
+from ...rng import Address
+from ...samples import Samples
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+N = 24
+"""How many samples the suites look at: enough to see a dependence, few enough for a slow model."""
+
+
+def stream(chunk: int = 0) -> np.random.Generator:
+    """One of the suites' random streams; equal numbers give equal streams."""
+    return Address(20251016, "contract", chunk=chunk).rng()
+
+
+def suite(check: Callable[P, R]) -> Callable[P, R]:
+    """A suite whose only exception is AssertionError, whatever the part under test raises."""
+
+    @functools.wraps(check)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return check(*args, **kwargs)
+        except AssertionError:
+            raise
+        except Exception as e:
+            part = type(args[0] if args else next(iter(kwargs.values()))).__name__
+            raise AssertionError(f"{part} raised {type(e).__name__}: {e}") from e
+
+    return checked
+
+
+def rows_of(conditions: Samples | None, n: int = N) -> Samples | None:
+    """``n`` rows of the pool, repeated without end."""
+    return None if conditions is None else conditions.select(np.arange(n) % len(conditions))
+
+
+@contextmanager
+def unchanged(method: str, part: Part | None = None, **arguments: Samples | None) -> Iterator[None]:
+    """Inside, ``method`` is called: it must change neither its part nor the samples that it is given."""
+    before = {name: samples.to_bytes() for name, samples in arguments.items() if samples is not None}
+    whole = pickle.dumps(part)
+    yield
+    for name, content in before.items():
+        samples = arguments[name]
+        assert samples is not None
+        assert samples.to_bytes() == content, f"{method} must not change its {name}"
+    assert pickle.dumps(part) == whole, (
+        f"{method} must not change {type(part).__name__}: a part is its configuration"
+    )
+
+
+def same_types(samples: Samples, like: Samples, what: str, names: Collection[str] | None = None) -> None:
+    """Columns of ``samples`` are as in ``like``: text or not, the kind of number, the shape of a row."""
+    for name in like if names is None else names:
+        got, expected = _type(samples, name), _type(like, name)
+        assert got == expected, f"{what}: column {name!r} is {got}, expected {expected}"
+
+
+def contents(samples: Samples, names: Collection[str]) -> list[bytes]:
+    """Each row's content in the columns ``names``, as bytes that are equal for equal rows."""
+    columns = [samples[name] for name in names]
+
+    def cell(value: object) -> bytes:
+        raw = value.encode() if isinstance(value, str) else np.asarray(value).tobytes()
+        return len(raw).to_bytes(8, "little") + raw
+
+    return [b"".join(cell(column[i]) for column in columns) for i in range(len(samples))]
+
+
+def no_pickles(directory: Path, saved: str) -> None:
+    """What lies in ``directory`` was written by ``saved``, and is not empty and no pickle."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert files, f"{saved} wrote nothing: what is not saved is lost when a run is resumed"
+    for path in files:
+        content = path.read_bytes()
+        # A pickle of protocol 2 and above, alone or in the archive that torch makes.
+        alone = content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05" and content[-1:] == b"."
+        pickled = alone or (content[:2] == b"PK" and b"data.pkl" in content[:2048])
+        assert not pickled, f"{saved} wrote the pickle {path.name}: use safetensors, NPZ or JSON"
+
+
+def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) -> tuple[R, bool]:
+    """What ``call`` makes with ``rng``, and whether it drew from it, or from streams made of it."""
+
+    def state() -> tuple[object, object]:
+        bits = rng.bit_generator
+        return bits.state, getattr(bits.seed_seq, "n_children_spawned", 0)
+
+    before = state()
+    result = call(rng)
+    return result, state() != before
+
+
+def in_company(n: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
+    """Other rows to stand beside the same ones, of which each stays at its place: n stays n.
+
+    Yields:
+        In words, the rows to take, and the places that still hold their own row.
+    """
+    places = np.arange(n)
+    for half, stays in (("first", places[: n // 2]), ("last", places[n // 2 :])):
+        for other in (stays[0], stays[-1]):
+            rows = np.full(n, other)
+            rows[stays] = stays
+            yield f"beside the {half} {len(stays)} stand others", rows, stays
+
+
+def _type(samples: Samples, name: str) -> str:
+    column = samples[name]
+    if not isinstance(column, np.ndarray):
+        return "text"
+    shape = f" of shape {column.shape[1:]}" if column.ndim > 1 else ""
+    return f"{column.dtype}{shape}"

@@ -1,0 +1,97 @@
+"""The suites of learners and of the generators that they make."""
+
+import pickle
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ...generator import Generator
+from ...learners.base import Learner
+from ...samples import Samples
+from ._common import N, no_pickles, rows_of, same_types, stream, suite, unchanged
+from .parts import check_part
+
+
+@suite
+def check_generator(
+    generator: Generator, conditions: Samples | None, n: int = N, like: Samples | None = None
+) -> None:
+    """Samples are addressed by the stream, look like the data, and survive pickling and a save.
+
+    Args:
+        generator: What is checked.
+        conditions: The pool of conditions that it is given, or None.
+        n: How many samples to look at.
+        like: The samples that it was trained on, if columns and types are to be compared with them.
+    """
+    condition = rows_of(conditions, n)
+    with unchanged("sample", condition=condition):
+        first = generator.sample(n, stream(), condition)
+    assert isinstance(first, Samples), f"sample gave {type(first).__name__}, expected Samples"
+    assert len(first) == n, f"asked for {n} samples, got {len(first)}"
+    assert not first.same_as(generator.sample(n, stream(1), condition)), (
+        "other streams must give other samples"
+    )
+    assert first.same_as(generator.sample(n, stream(), condition)), "equal streams must give equal samples"
+    if condition is not None:
+        missing = [name for name in condition if name not in first]
+        assert not missing, f"samples must carry their conditions, and lack {', '.join(missing)}"
+        assert first.only(list(condition)).same_as(condition), "samples must carry their conditions"
+    for name in first:
+        column = first[name]
+        if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+            assert np.isfinite(column).all(), f"column {name!r} holds numbers that are not finite"
+    if like is not None:
+        assert set(like) == set(first), f"trained on columns {list(like)}, generates {list(first)}"
+        same_types(first, like, "samples are unlike the training data")
+    for few in (0, 1):
+        part = generator.sample(few, stream(), rows_of(conditions, few))
+        assert isinstance(part, Samples), f"asked for {few} samples, got {type(part).__name__}"
+        assert len(part) == few, f"asked for {few} samples, got {len(part)}"
+        assert set(part) == set(first), f"{few} samples have the columns {list(part)}, {n} have {list(first)}"
+        same_types(part, first, f"{few} samples")
+    copy = pickle.loads(pickle.dumps(generator))
+    assert first.same_as(copy.sample(n, stream(), condition)), "a pickled generator must sample alike"
+    with tempfile.TemporaryDirectory() as scratch:
+        generator.save(Path(scratch))
+        no_pickles(Path(scratch), "save")
+        loaded = type(generator).load(Path(scratch))
+    assert isinstance(loaded, type(generator)), f"load gave {type(loaded).__name__}"
+    assert first.same_as(loaded.sample(n, stream(), condition)), "a loaded generator must sample alike"
+    assert first.same_as(generator.sample(n, stream(), condition)), "a generator must not change by its use"
+
+
+@suite
+def check_learner(learner: Learner, samples: Samples, conditions: Samples | None) -> Generator:
+    """Fits are addressed by the stream, leave everything alone, and give sound generators.
+
+    Args:
+        learner: What is checked.
+        samples: A training set for it.
+        conditions: The pool of conditions that its generators are given, or None.
+
+    Returns:
+        A generator trained on ``samples``.
+    """
+    check_part(learner)
+    made = getattr(learner, "generator_type", None)
+    assert isinstance(made, type), "generator_type must say what fit returns"
+    missing = sorted(getattr(made, "__abstractmethods__", ()))
+    assert not missing, f"{made.__name__} lacks {' and '.join(missing)}"
+    with unchanged("fit", learner, samples=samples):
+        generator = learner.fit(samples, None, stream())
+    assert isinstance(generator, made), (
+        f"generator_type must say what fit returns: {type(generator).__name__} is no {made.__name__}"
+    )
+    condition = rows_of(conditions)
+    drawn = generator.sample(N, stream(), condition)
+    with unchanged("fit with a warm start", learner, samples=samples):
+        learner.fit(samples, generator, stream(1))
+    assert drawn.same_as(generator.sample(N, stream(), condition)), "a warm start must not change its init"
+    # After another fit: what a learner keeps to itself would show.
+    again = learner.fit(samples, None, stream()).sample(N, stream(), condition)
+    assert drawn.same_as(again), "equal streams must train equal models"
+    assert drawn.same_as(generator.sample(N, stream(), condition)), "a fit must not change earlier models"
+    check_generator(generator, conditions, like=samples)
+    return generator

@@ -1,0 +1,128 @@
+"""Sequence classifiers of Hugging Face: the side of the reward model that imports torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from ..errors import DataError
+from ..networks import device, freeze, in_batches
+
+BUCKET = 32
+"""Texts are padded to the next multiple of so many tokens, and batched with those of the same length."""
+
+
+def labels(model: str, revision: str | None) -> dict[str, int]:
+    """The labels of a model's outputs and their numbers; asks the hub where the model is no local folder.
+
+    Raises:
+        DataError: The model's configuration cannot be loaded.
+    """
+    with _told(model):
+        config: Any = AutoConfig.from_pretrained(model, revision=revision)
+    return dict(config.label2id)
+
+
+class Classifier:
+    """A loaded model and its tokenizer.
+
+    Args:
+        model: A local folder, or a name on the hub.
+        revision: Of a model on the hub.
+
+    Raises:
+        DataError: The model cannot be loaded.
+    """
+
+    def __init__(self, model: str, revision: str | None) -> None:
+        self._tokenizer, self._network = _loaded(model, revision)
+        self.labels: dict[str, int] = dict(self._network.config.label2id)
+
+    def scores(
+        self,
+        texts: Sequence[str],
+        prompts: Sequence[str] | None,
+        output: int | None,
+        *,
+        max_tokens: int,
+        batch_size: int,
+    ) -> NDArray[np.float64]:
+        """The score of each text, shape (n,), n >= 1.
+
+        Args:
+            texts: What is scored.
+            prompts: What each text answers; None for the texts alone.
+            output: Whose probability is the score; None for the only output itself.
+            max_tokens: Longer texts are cut at their end.
+            batch_size: Texts at a time.
+        """
+        network = self._network
+        encoded = self._encoded(texts, prompts, {"truncation": True, "max_length": max_tokens})
+        padding = {"input_ids": network.config.pad_token_id, "attention_mask": 0, "token_type_ids": 0}
+        names = [name for name in padding if name in encoded]
+        buckets = np.array([-(-max(len(row), 1) // BUCKET) * BUCKET for row in encoded["input_ids"]])
+        score = np.empty(len(texts))
+
+        def forward(*columns: Tensor) -> Tensor:
+            logits = network(**dict(zip(names, columns, strict=True))).logits.double()
+            return logits[:, 0] if output is None else logits.softmax(1)[:, output]
+
+        for length in np.unique(buckets).tolist():
+            here = np.flatnonzero(buckets == length)
+            columns = [_padded([encoded[name][i] for i in here], length, padding[name]) for name in names]
+            batches = in_batches(forward, *(c.to(network.device) for c in columns), batch=batch_size)
+            score[here] = torch.cat(list(batches)).cpu().numpy()
+        return score
+
+    def _encoded(
+        self, texts: Sequence[str], prompts: Sequence[str] | None, options: dict[str, Any]
+    ) -> Mapping[str, list[list[int]]]:
+        tokenizer = self._tokenizer
+        if prompts is None:
+            return tokenizer(list(texts), **options)
+        if tokenizer.chat_template is None:
+            return tokenizer(list(prompts), list(texts), **options)
+        chats = [
+            tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}], tokenize=False
+            )
+            for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        # The template has written the special tokens already.
+        return tokenizer(chats, add_special_tokens=False, **options)
+
+
+def _padded(rows: list[list[int]], length: int, filler: int) -> Tensor:
+    return torch.tensor([row + [filler] * (length - len(row)) for row in rows])
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, revision: str | None) -> tuple[Any, Any]:
+    with _told(model):
+        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        network = AutoModelForSequenceClassification.from_pretrained(
+            model, revision=revision, use_safetensors=True, dtype=torch.float32
+        )
+    freeze(network.to(device()))
+    if network.config.pad_token_id is None:
+        # Classifiers on causal models read the last token that is no padding, and must know which is.
+        network.config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return tokenizer, network
+
+
+@contextmanager
+def _told(model: str) -> Iterator[None]:
+    """What is wrong with the files of ``model`` is told in one line."""
+    try:
+        yield
+    except (OSError, ValueError) as e:
+        reason = str(e).strip().splitlines()[0]
+        raise DataError(
+            f"the model {model} cannot be loaded ({reason})", fix="give a local folder, or check the name"
+        ) from e

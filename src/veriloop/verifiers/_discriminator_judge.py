@@ -1,0 +1,239 @@
+"""The torch side of the discriminator: its network, how that is trained, and the judge that it makes."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from typing_extensions import override
+
+from ..datasets.images import balanced_order, images
+from ..errors import CorruptFileError, DataError
+from ..judge import Judge
+from ..networks import blank, device, freeze, in_batches, initialise, load_weights, save_weights
+from ..rng import torch_generator
+from ..samples import Samples
+from ..verdicts import Verdicts
+from ._calibration import Calibration, calibrate
+
+if TYPE_CHECKING:
+    from .discriminator import Discriminator
+
+WEIGHTS = "discriminator.safetensors"
+STATE = "discriminator.json"
+
+
+class Network(nn.Module):
+    """Multi-layer perceptron on the pixels and the one-hot label; LeakyReLU(0.2), one logit.
+
+    Args:
+        pixels: Number of pixels.
+        levels: A pixel counts 0..levels.
+        classes: Number of labels.
+        hidden: Width of each hidden layer.
+    """
+
+    def __init__(self, pixels: int, levels: int, classes: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.pixels, self.levels, self.classes = pixels, levels, classes
+        widths = (pixels + classes, *hidden)
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.last = nn.Linear(widths[-1], 1)
+
+    def forward(self, pixels: Tensor, label: Tensor) -> Tensor:
+        """Logits of "real", shape (n,).
+
+        Args:
+            pixels: Counts, shape (n, pixels).
+            label: Class indices, shape (n,).
+        """
+        x = self._inputs(pixels, label)
+        for layer in self.hidden:
+            x = F.leaky_relu(layer(x), 0.2)
+        return self.last(x).squeeze(1)
+
+    def training_logits(
+        self, pixels: Tensor, label: Tensor, dropout: float, generator: torch.Generator
+    ) -> Tensor:
+        """As :meth:`forward`, with dropout and with the last layer under spectral normalisation.
+
+        The last weight has one row, so its spectral norm is that row's length: no power iteration.
+        """
+        x = self._inputs(pixels, label)
+        for layer in self.hidden:
+            x = F.leaky_relu(layer(x), 0.2)
+            if dropout > 0:  # torch's own dropout draws from its global generator
+                kept = torch.empty_like(x).bernoulli_(1 - dropout, generator=generator)
+                x = x * kept / (1 - dropout)
+        return F.linear(x, F.normalize(self.last.weight), self.last.bias).squeeze(1)
+
+    def fold(self) -> None:
+        """Write the spectral normalisation into the last weight, once training is over."""
+        with torch.no_grad():
+            self.last.weight.copy_(F.normalize(self.last.weight))
+
+    def _inputs(self, pixels: Tensor, label: Tensor) -> Tensor:
+        return torch.cat([pixels / self.levels, F.one_hot(label, self.classes)], 1)
+
+
+class Looks(NamedTuple):
+    """How a discriminator looks at samples.
+
+    Attributes:
+        image: The column of images.
+        label: The column of labels.
+        levels: A pixel counts 0..levels.
+        classes: Number of labels.
+    """
+
+    image: str
+    label: str
+    levels: int
+    classes: int
+
+    def at(self, samples: Samples) -> tuple[Tensor, Tensor]:
+        """Pixels, shape (n, pixels), and labels, shape (n,), on the device.
+
+        Raises:
+            DataError: The samples are no images of this kind.
+        """
+        pixels, label = images(samples, self.levels, self.classes, self.image, self.label)
+        # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
+        return torch.tensor(pixels, device=device()).flatten(1), torch.from_numpy(label).to(device())
+
+
+class DiscriminatorJudge(Judge):
+    """A trained `Discriminator`.
+
+    Args:
+        looks: How it looks at samples.
+        network: Trained and frozen.
+        calibration: Maps the network's logits to scores.
+    """
+
+    def __init__(self, looks: Looks, network: Network, calibration: Calibration) -> None:
+        self.looks, self.network, self.calibration = looks, network, calibration
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """Score each image by its probability of being real; the decision is left open.
+
+        Raises:
+            DataError: The samples are no images of the kind it was trained on.
+        """
+        pixels, label = self.looks.at(samples)
+        if pixels.shape[1] != self.network.pixels:
+            raise DataError(
+                "images of another size than the discriminator's",
+                got=f"{pixels.shape[1]} pixels",
+                expected=f"{self.network.pixels} pixels",
+            )
+        # In float64 a score stays below 1 up to logits of 36, so that D/(1-D) stays finite.
+        return Verdicts(self.calibration(_logits(self.network, pixels, label)))
+
+    @override
+    def save(self, directory: Path) -> None:
+        """Write ``discriminator.json`` and ``discriminator.safetensors``."""
+        network = {
+            "pixels": self.network.pixels,
+            "hidden": [layer.out_features for layer in self.network.hidden],
+        }
+        state = {**self.looks._asdict(), **network, "calibration": self.calibration}
+        (directory / STATE).write_text(json.dumps(state) + "\n")
+        save_weights(self.network, directory / WEIGHTS)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        path = directory / STATE
+        try:
+            state = json.loads(path.read_text())
+            looks = Looks(*(state[name] for name in Looks._fields))
+            calibration = Calibration(*map(float, state["calibration"]))
+            network = _blank(looks, state["pixels"], state["hidden"])
+        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
+            raise CorruptFileError(f"state of the discriminator {path} cannot be read ({e})") from e
+        load_weights(network, directory / WEIGHTS)
+        return cls(looks, network, calibration)
+
+
+def trained(
+    verifier: "Discriminator", looks: Looks, real: Samples, generated: Samples, rng: np.random.Generator
+) -> DiscriminatorJudge:
+    """A network that tells ``real`` from ``generated``, as many images with the same labels.
+
+    Raises:
+        DataError: They are no images of the kind that ``looks`` says, or too few to set some aside.
+    """
+    (real_pixels, label), (made_pixels, _) = looks.at(real), looks.at(generated)
+    if real_pixels.shape != made_pixels.shape:
+        raise DataError(
+            "generated images of another size than the real ones",
+            got=f"{made_pixels.shape[1]} pixels",
+            expected=f"{real_pixels.shape[1]} pixels",
+        )
+    train, held_out = set_aside(label, verifier.calibration, rng)
+    target = torch.full((2 * len(train),), verifier.label_smoothing, device=label.device)
+    target[: len(train)] = 1 - verifier.label_smoothing
+    network = _fitted(
+        verifier,
+        _blank(looks, real_pixels.shape[1], verifier.hidden),
+        torch.cat([real_pixels[train], made_pixels[train]]),
+        label[train].repeat(2),
+        target,
+        torch_generator(rng, str(label.device)),
+    )
+    if not len(held_out):
+        return DiscriminatorJudge(looks, network, Calibration())
+    logits = [_logits(network, p[held_out], label[held_out]) for p in (real_pixels, made_pixels)]
+    return DiscriminatorJudge(looks, network, calibrate(*logits))
+
+
+def set_aside(label: Tensor, share: float | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Rows to train on, and a share of them set aside for calibration, these balanced over the classes."""
+    n = len(label)
+    if share is None:
+        return torch.arange(n, device=label.device), torch.arange(0)
+    aside = max(1, round(share * n))
+    if aside >= n:
+        raise DataError("real images to train on and to calibrate with", got=n, expected="at least 2")
+    order = torch.from_numpy(balanced_order(label.cpu().numpy(), rng)).to(label.device)
+    return order[aside:], order[:aside]
+
+
+def _fitted(
+    verifier: "Discriminator",
+    network: Network,
+    pixels: Tensor,
+    label: Tensor,
+    target: Tensor,
+    generator: torch.Generator,
+) -> Network:
+    network = network.to(pixels.device)
+    initialise(network, generator)
+    optimizer = torch.optim.Adam(network.parameters(), verifier.learning_rate, fused=True)
+    for _ in range(verifier.epochs):
+        order = torch.randperm(len(pixels), generator=generator, device=pixels.device)
+        for rows in order.split(verifier.batch_size):
+            logits = network.training_logits(pixels[rows], label[rows], verifier.dropout, generator)
+            loss = F.binary_cross_entropy_with_logits(logits, target[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    network.fold()
+    freeze(network)
+    return network
+
+
+def _blank(looks: Looks, pixels: int, hidden: Sequence[int]) -> Network:
+    return blank(lambda: Network(pixels, looks.levels, looks.classes, hidden))
+
+
+def _logits(network: Network, pixels: Tensor, label: Tensor) -> NDArray[np.float64]:
+    return torch.cat(list(in_batches(network, pixels, label))).cpu().double().numpy()

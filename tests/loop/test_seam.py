@@ -1,0 +1,538 @@
+"""First mistakes of a plug-in's author: each ends in one line that names the part, and exit code 2."""
+
+# Broken parts break their types as well.
+# pyright: reportIncompatibleMethodOverride=false
+import sys
+import textwrap
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veriloop.errors import ContractError, DataError
+from veriloop.loop import seam
+from veriloop.metrics.base import Evaluation
+from veriloop.rng import Address
+from veriloop.samples import Samples
+from veriloop.testing.tiny import TinyData, TinyGenerator, TinyLearner, TinyMetric, TinyVerifier
+
+HEAD = """
+from typing import ClassVar
+import numpy as np
+from veriloop.datasets.base import Dataset, RealData
+from veriloop.generator import Generator
+from veriloop.judge import Judge
+from veriloop.learners.base import Learner
+from veriloop.metrics.base import Metric
+from veriloop.quantity import Quantity
+from veriloop.records import Estimate
+from veriloop.rules.policy import DataPolicy
+from veriloop.rules.schedule import Schedule
+from veriloop.samples import Samples
+from veriloop.testing.tiny import TinyData, TinyGenerator, TinyLearner, TinyMetric, TinyVerifier
+from veriloop.verdicts import Verdicts
+from veriloop.verifiers.base import Verifier
+"""
+
+CONFIG = """
+rounds: 1
+dataset: {kind: "veriloop.testing.tiny:TinyData"}
+learner: {kind: "veriloop.testing.tiny:TinyLearner"}
+verifier: {kind: "veriloop.testing.tiny:TinyVerifier"}
+acceptance: {kind: top_fraction, fraction: 0.5}
+schedule: {kind: constant, n: 12}
+metrics: [{kind: "veriloop.testing.tiny:TinyMetric"}]
+evaluation_samples: 30
+arms: [verified]
+"""
+
+# By mistake: where the part stands in the configuration, its code, and what the line says, with gaps (...).
+FIRST_MISTAKES = {
+    "a metric without quantities": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            def measure(self, evaluation, rng):
+                return {"quality": Estimate(0.5, 0.1)}
+        """,
+        "Mine does not declare its quantities: expected a class attribute quantities",
+    ),
+    "real data without a split": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                return RealData(start=data.start, train=data.train, conditions=data.conditions)
+        """,
+        "Mine.load raised TypeError: RealData.__init__() missing 1 required positional argument: 'test'",
+    ),
+    "arrays in place of Samples": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                x = np.zeros((90, 2))
+                return RealData(start=x[:30], train=x[:60], test=x[60:])
+        """,
+        "Mine.load: start: got 'ndarray', expected Samples",
+    ),
+    "a generator without save and load": (
+        "learner",
+        """
+        class Model(Generator):
+            def sample(self, n, rng, condition=None):
+                return condition.with_columns(x=rng.random((n, 2)))
+
+        class Mine(Learner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model()
+        """,
+        "Mine.generator_type: Model lacks load and save",
+    ),
+    "sample returns a dict": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return {"x": rng.random((n, 2)), "label": condition["label"]}
+
+        class Mine(Learner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.sample: got 'dict', expected Samples",
+    ),
+    "measure returns a float": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity(better="higher")}
+
+            def measure(self, evaluation, rng):
+                return 0.5
+        """,
+        "Mine.measure: got 'float', expected Mapping, such as {'quality': Estimate(value, se)}",
+    ),
+    "a learner without generator_type": (
+        "learner",
+        """
+        class Mine(Learner, frozen=True):
+            def fit(self, samples, init, rng):
+                return TinyLearner().fit(samples, init, rng)
+        """,
+        "Mine does not say what its fit makes: expected a class attribute generator_type",
+    ),
+}
+
+NEIGHBOURS = {
+    "fit returns nothing": (
+        "learner",
+        """
+        class Mine(Learner, frozen=True):
+            generator_type: ClassVar = TinyGenerator
+
+            def fit(self, samples, init, rng):
+                TinyLearner().fit(samples, init, rng)
+        """,
+        "Mine.fit: got 'NoneType', expected TinyGenerator, its generator_type",
+    ),
+    "fit raises": (
+        "learner",
+        """
+        class Mine(Learner, frozen=True):
+            generator_type: ClassVar = TinyGenerator
+
+            def fit(self, samples, init, rng):
+                return self.weights["mean"]
+        """,
+        "Mine.fit raised AttributeError: 'Mine' object has no attribute 'weights' (PLUGIN, line 22)",
+    ),
+    "generator_type is no class": (
+        "learner",
+        """
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = "TinyGenerator"
+        """,
+        "Mine does not say what its fit makes: got \"generator_type 'TinyGenerator'\"",
+    ),
+    "a learner without fit": (
+        "learner",
+        """
+        class Mine(Learner, frozen=True):
+            generator_type: ClassVar = TinyGenerator
+        """,
+        "Mine' is not complete ... no method fit",
+    ),
+    "load returns a tuple": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                return data.start, data.train, data.test
+        """,
+        "Mine.load: got 'tuple', expected RealData",
+    ),
+    "load returns an empty test split": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                return RealData(data.start, data.train, data.test.select(slice(0)), data.conditions)
+        """,
+        "test: got 'no samples', expected at least one",
+    ),
+    "splits of different columns": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                return RealData(data.start, data.train, data.test.only(["x"]), data.conditions)
+        """,
+        "Mine.load: columns of test: got 'x', expected x, label, as train",
+    ),
+    "load raises": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                return open("no such file").read()
+        """,
+        "Mine.load raised FileNotFoundError",
+    ),
+    "too few samples": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return super().sample(n, rng, condition).select(slice(n // 2))
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                sound = super().fit(samples, init, rng)
+                return Model(sound.mean, sound.spread)
+        """,
+        "Model.sample: got '15 samples', expected 30",
+    ),
+    "samples without their condition": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return super().sample(n, rng, condition).only(["x"])
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                sound = super().fit(samples, init, rng)
+                return Model(sound.mean, sound.spread)
+        """,
+        "Model.sample: got 'columns x', expected label as well",
+    ),
+    "verify returns an array": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return samples.array("x").sum(axis=1)
+        """,
+        "Mine.verify: got 'ndarray', expected Verdicts",
+    ),
+    "too many verdicts": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return Verdicts(np.zeros(len(samples) + 1))
+        """,
+        "Mine.verify: got '25 verdicts', expected 24",
+    ),
+    "verify raises": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return Verdicts({"score": 1}["scores"])
+        """,
+        "Mine.verify raised KeyError: 'scores' (PLUGIN, line 20)",
+    ),
+    "a judge that is not declared": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def fit(self, previous, generator, real, rng):
+                return TinyVerifier().fit(previous, generator, real, rng)
+        """,
+        "Mine ... judge_type",
+    ),
+    "a verifier's fit returns nothing": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            def fit(self, previous, generator, real, rng):
+                pass
+        """,
+        "Mine.fit: got 'NoneType', expected TinyJudge, its judge_type",
+    ),
+    "quantities are words": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            quantities: ClassVar = {"gap": "lower"}
+        """,
+        "Mine does not declare its quantities: got \"{'gap': 'lower'}\"",
+    ),
+    "quantities are names": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            quantities: ClassVar = ("gap",)
+        """,
+        "Mine does not declare its quantities: got \"('gap',)\"",
+    ),
+    "another quantity than declared": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity(better="higher")}
+        """,
+        "Mine.measure: got 'gap', expected its quantities quality",
+    ),
+    "numbers in place of estimates": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            def measure(self, evaluation, rng):
+                return {"gap": 0.5}
+        """,
+        "Mine.measure: gap: got 'float', expected Estimate",
+    ),
+    "a schedule that goes below zero": (
+        "schedule",
+        """
+        class Mine(Schedule, frozen=True):
+            def wanted(self, round_):
+                return -round_
+        """,
+        "Mine.wanted(1): got '-1', expected a whole number of at least 1",
+    ),
+    "a schedule of halves": (
+        "schedule",
+        """
+        class Mine(Schedule, frozen=True):
+            def wanted(self, round_):
+                return round_ / 2
+        """,
+        "Mine.wanted(1): got '0.5'",
+    ),
+    "a policy that trains on nothing": (
+        "policy",
+        """
+        class Mine(DataPolicy, frozen=True):
+            def training_set(self, start, kept, rng):
+                return start.select(slice(0))
+        """,
+        "Mine.training_set: got 'no samples'",
+    ),
+    "a policy that gives a list": (
+        "policy",
+        """
+        class Mine(DataPolicy, frozen=True):
+            def training_set(self, start, kept, rng):
+                return [start, *kept]
+        """,
+        "Mine.training_set: got 'list', expected Samples",
+    ),
+    "a module that cannot be imported": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            rate: float = 1 / 0
+        """,
+        "Mine' ... ZeroDivisionError: division by zero",
+    ),
+    "a field of a type that pydantic does not know": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            weights: np.random.Generator
+        """,
+        "Mine' ... PydanticSchemaGenerationError",
+    ),
+    "a validator that raises": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            def model_post_init(self, context):
+                {}["x"]
+        """,
+        "Mine' cannot be made of its settings ... KeyError: 'x'",
+    ),
+}
+
+
+@pytest.fixture
+def plug_in(tmp_path, monkeypatch, request):
+    """Writes a plug-in's module, and the configuration that uses its class ``Mine``."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names = []
+
+    def write(where: str, code: str) -> Path:
+        name = f"plug_in_{zlib.crc32(request.node.name.encode())}"
+        (tmp_path / f"{name}.py").write_text(HEAD + textwrap.dedent(code))
+        names.append(name)
+        kind = f'{{kind: "{name}:Mine"}}'
+        if where == "metrics":
+            kind = f"[{kind}]"
+        lines = [line for line in CONFIG.strip().splitlines() if not line.startswith(f"{where}:")]
+        config = tmp_path / "config.yaml"
+        config.write_text("\n".join([*lines, f"{where}: {kind}"]))
+        return config
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def veriloop(monkeypatch, capfd):
+    from veriloop.cli.main import main
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["veriloop", *map(str, arguments)])
+        capfd.readouterr()
+        try:
+            main()
+        except SystemExit as e:
+            return e.code if isinstance(e.code, int) else 1, capfd.readouterr().err
+        return 0, capfd.readouterr().err
+
+    return call
+
+
+def test_the_configuration_without_a_plug_in_runs(veriloop, tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    assert veriloop("run", tmp_path / "config.yaml", "--out", tmp_path / "run")[0] == 0
+
+
+@pytest.mark.parametrize("mistake", [*FIRST_MISTAKES, *NEIGHBOURS])
+def test_a_mistake_of_a_plug_in_is_one_line(mistake, plug_in, veriloop, tmp_path):
+    where, code, expected = {**FIRST_MISTAKES, **NEIGHBOURS}[mistake]
+    config = plug_in(where, code)
+    code_, said = veriloop("validate", config)
+    if code_ == 0:
+        code_, said = veriloop("run", config, "--out", tmp_path / "run", "--plain")
+    assert code_ == 2, said
+    *progress, line = said.strip().splitlines()
+    # Of a mistake that shows after the start model, its progress line comes before.
+    assert all("done" in told for told in progress), f"more than one line: {said}"
+    assert line.startswith("error: ")
+    assert "Traceback" not in said
+    assert "internal" not in said
+    for fragment in expected.replace("PLUGIN", f"{config_module(config)}.py").split(" ... "):
+        assert fragment in line
+
+
+def config_module(config: Path) -> str:
+    return next(path.stem for path in config.parent.glob("plug_in_*.py"))
+
+
+EARLY = [
+    "a metric without quantities",
+    "a generator without save and load",
+    "a learner without generator_type",
+    "a learner without fit",
+    "generator_type is no class",
+    "quantities are words",
+    "a module that cannot be imported",
+]
+
+
+@pytest.mark.parametrize("mistake", EARLY)
+def test_what_a_class_lacks_is_seen_by_validate(mistake, plug_in, veriloop):
+    where, code, _ = {**FIRST_MISTAKES, **NEIGHBOURS}[mistake]
+    assert veriloop("validate", plug_in(where, code))[0] == 2
+
+
+def test_a_list_may_be_a_field_of_a_data_set(plug_in, veriloop, tmp_path):
+    code = """
+    class Mine(TinyData, frozen=True):
+        classes: list[int] = [0, 1, 2]
+    """
+    config = plug_in("dataset", code)
+    assert veriloop("validate", config) == (0, "")
+    assert veriloop("run", config, "--out", tmp_path / "run", "--plain")[0] == 0
+
+
+class Raising(TinyGenerator):
+    error: BaseException
+
+    def sample(self, n, rng, condition=None):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [DataError("of ours"), KeyboardInterrupt(), MemoryError(), SystemExit(3)])
+def test_some_errors_go_through_as_they_are(error):
+    generator = Raising(np.zeros((3, 2)), np.ones((3, 2)))
+    generator.error = error
+    with pytest.raises(type(error)) as raised:
+        seam.sample(generator, 1, Address(0).rng(), None)
+    assert raised.value is error
+
+
+def test_the_error_itself_is_the_cause():
+    generator = Raising(np.zeros((3, 2)), np.ones((3, 2)))
+    generator.error = ZeroDivisionError("many\nlines " * 100)
+    with pytest.raises(
+        ContractError, match=r"^Raising\.sample raised ZeroDivisionError: many lines "
+    ) as raised:
+        seam.sample(generator, 1, Address(0).rng(), None)
+    assert raised.value.__cause__ is generator.error
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+def test_checks_cost_microseconds():
+    data = TinyData().load(0)
+    rng = Address(0).rng()
+    generator = TinyLearner().fit(data.start, None, rng)
+    condition = Samples(label=np.arange(30) % 3)
+    judge = TinyVerifier().fit(None, generator, data.train, rng)
+    evaluation = Evaluation(generator, generator.sample(30, rng, condition), data.test)
+
+    def seconds(call, times=300) -> float:
+        began = time.process_time()
+        for _ in range(times):
+            call()
+        return (time.process_time() - began) / times
+
+    pairs = [
+        (
+            lambda: seam.sample(generator, 30, rng, condition, ["x"]),
+            lambda: generator.sample(30, rng, condition),
+        ),
+        (
+            lambda: seam.verify(judge, evaluation.generated, rng),
+            lambda: judge.verify(evaluation.generated, rng),
+        ),
+        (
+            lambda: seam.measure(TinyMetric(), evaluation, rng),
+            lambda: TinyMetric().measure(evaluation, rng),
+        ),
+    ]
+    for checked, plain in pairs:
+        # In turns, and the least of each: others use the machine as well.
+        both = [(seconds(checked), seconds(plain)) for _ in range(7)]
+        assert min(c for c, _ in both) < min(p for _, p in both) + 50e-6
