@@ -24,12 +24,13 @@ class Family:
     def __init__(self, folder: Path) -> None:
         self.folder, self._mark = folder, uuid.uuid4().hex
         self._bin = folder / "bin"
+        self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
         """Start it in a session of its own, as a terminal's foreground is."""
         path = f"{self._bin}{os.pathsep}{os.environ['PATH']}"
         env = {**os.environ, MARK: self._mark, "PATH": path, "PYTHONPATH": str(self.folder)}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=env,
@@ -39,6 +40,8 @@ class Family:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def run(self, config: str, out: str) -> subprocess.Popen[str]:
         """Start a run of veriloop."""
@@ -81,3 +84,6 @@ def family(tmp_path: Path) -> Iterator[Family]:
     for process in family.members():
         with contextlib.suppress(psutil.Error):
             process.send_signal(signal.SIGKILL)
+    for process in family.started:
+        with process:  # of a test that failed: wait, and close the pipes
+            pass
