@@ -3,7 +3,14 @@
 import time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+)
 
 
 class _Event(BaseModel):
@@ -88,6 +95,20 @@ class ArmStopped(_Event):
     reason: str
 
 
+class WorkerLost(_Event):
+    """A process that computed for the run died; its work is tried again, for the ``try``-th time."""
+
+    event: Literal["worker_lost"] = "worker_lost"
+    what: str
+    try_: int = Field(validation_alias="try")
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return {name.rstrip("_"): value for name, value in handler(self).items()}
+
+
 class RunEnded(_Event):
     """The run ended with this status; ``reason`` says why when it did not finish."""
 
@@ -105,6 +126,7 @@ Event = Annotated[
     | RoundFinished
     | StopRuleMet
     | ArmStopped
+    | WorkerLost
     | RunEnded,
     Field(discriminator="event"),
 ]

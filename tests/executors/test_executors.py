@@ -124,7 +124,7 @@ def crash(shared, item):
 
 
 def test_a_worker_that_dies_is_one_line_and_the_next_call_has_new_ones():
-    with pytest.raises(VeriloopError, match=r"a worker process ended before its .*fewer workers"):
+    with pytest.raises(VeriloopError, match=r"a worker process died, .*fewer workers"):
         list(Process(workers=2).map(crash, [1]))
     assert left() == []
     assert list(Process(workers=2).map(refuse, [1, 2])) == [1, 2]

@@ -1,8 +1,7 @@
-"""Functions that behave in every bad way there is, called by name from this very file."""
+"""Functions that behave in every bad way there is, called by name."""
 
-import os
+import shutil
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -12,92 +11,19 @@ import pytest
 import yaml
 
 from veriloop.datasets.base import Dataset
-from veriloop.errors import ConfigError, DataError
+from veriloop.errors import ConfigError, DataError, VeriloopError
 from veriloop.samples import Samples
 from veriloop.testing import check_part
 from veriloop.verdicts import Decision, Verdicts
 from veriloop.verifiers.base import Verifier
 from veriloop.verifiers.function import FunctionCheck
 
-CHECKS = """
-import os, subprocess, sys, time
-import numpy as np
-
-
-def even(row):
-    return row["n"] % 2 == 0
-
-
-def half(row):
-    return row["n"] / 2
-
-
-def longer(row):
-    return len(row["text"]) > 1, f"{len(row['text'])} letters"
-
-
-def lists(row):
-    return row["pixels"] == [[1, 2], [3, 4]]
-
-
-def columns(row):
-    return True, ",".join(row)
-
-
-def answers(row):
-    numpy = [np.float32(0.5), np.True_]
-    return [True, 0.25, None, "yes", float("nan"), (np.False_, "bad"), (1, 2), *numpy, [], 10**400][row["n"]]
-
-
-def misbehave(row):
-    print("noise " * 20_000)
-    print("noise", file=sys.stderr)
-    what = row["text"]
-    if what == "loop":
-        while True:
-            pass
-    if what == "sleep":
-        time.sleep(60)
-    if what == "exit":
-        sys.exit("enough")
-    if what == "die":
-        os._exit(3)
-    if what == "abort":
-        os.abort()
-    if what == "raise":
-        raise KeyError("answer")
-    if what == "signal":
-        os.kill(os.getpid(), 40)
-        time.sleep(60)
-    if what == "write":
-        for pipe in range(3, 3000):
-            try:
-                os.write(pipe, bytes([0, 0, 0, 4]) + b"junk")
-            except OSError:
-                pass
-        time.sleep(60)
-    if what == "close":
-        os.closerange(3, 100)
-    return True
-
-
-class Text(str):
-    pass
-
-
-def own_text(row):
-    return True, Text("mine")
-
-
-def leave_a_child(row):
-    subprocess.Popen(["sleep", "61.25"])
-    time.sleep(60)
-"""
+CHECKS = Path(__file__).with_name("misbehaving_functions.py")
 
 
 @pytest.fixture(autouse=True)
 def checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_checks.py").write_text(CHECKS)
+    shutil.copy(CHECKS, tmp_path / "own_checks.py")
     (tmp_path / "broken.py").write_text("import sys\nsys.exit('no')")
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -113,6 +39,7 @@ def numbers(n: int) -> Samples:
 
 
 def children() -> list[psutil.Process]:
+    """Our workers, and their guards."""
     return [p for p in psutil.Process().children(recursive=True) if "_row_worker" in " ".join(p.cmdline())]
 
 
@@ -176,11 +103,21 @@ def test_whatever_it_does_is_an_abstention_and_the_others_are_judged() -> None:
         "fine",
         "signal",
         "write",
+        "write lines",
+        "flood",
+        "close all",
+        "recurse",
+        "interrupt",
+        "own group",
+        "ignore",
+        "mute",
+        "fine",
     ]
     began = time.monotonic()
     verdicts = verify("misbehave", Samples(text=what), timeout=1, workers=2)
     assert time.monotonic() - began < 60, "nobody waits for what sleeps for a minute"
-    fine = np.array(what) == "fine"
+    # Its socket is out of the way of what closes just the first hundred descriptors.
+    fine = np.isin(what, ["fine", "close"])
     assert np.array_equal(verdicts.is_(Decision.ACCEPT), fine)
     assert np.array_equal(verdicts.is_(Decision.ABSTAIN), ~fine)
     assert np.isnan(verdicts.score[~fine]).all()
@@ -191,7 +128,14 @@ def test_whatever_it_does_is_an_abstention_and_the_others_are_judged() -> None:
     assert reasons["abort"] == "the function's process was ended by SIGABRT"
     assert reasons["raise"] == "KeyError: 'answer'"
     assert reasons["signal"] == "the function's process was ended by signal 40"
-    assert reasons["write"] == "the function disturbed its process's pipes (UnpicklingError)"
+    assert reasons["write"] == reasons["ignore"] == reasons["sleep"]
+    disturbed = "the function disturbed its process's socket"
+    assert reasons["write lines"] == reasons["flood"] == disturbed
+    assert reasons["close all"] == "the function closed its process's socket"
+    assert reasons["recurse"].startswith("RecursionError")
+    assert reasons["interrupt"] == "KeyboardInterrupt:"
+    assert reasons["own group"].startswith("the function's process was ended by SIGKILL, as the system does")
+    assert reasons["mute"] == "Mute"
     assert not children()
 
 
@@ -207,25 +151,102 @@ def test_what_it_started_ends_with_it() -> None:
     assert not [p for p in psutil.process_iter(["cmdline"]) if "61.25" in (p.info["cmdline"] or [])]
 
 
-def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    script = textwrap.dedent("""
-        import numpy as np
-        from veriloop.samples import Samples
-        from veriloop.verifiers.function import FunctionCheck
-        check = FunctionCheck(function="own_checks:misbehave", timeout=600)
-        check.verify(Samples(text=["loop"]), np.random.default_rng(0))
-    """)
-    parent = psutil.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    try:
-        deadline = time.monotonic() + 60
-        while not (workers := parent.children()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert len(workers) == 1
-    finally:
-        parent.kill()
-        parent.wait()
-    _, left = psutil.wait_procs(workers, timeout=30)
-    assert not left
+def test_a_daemon_ends_with_it_too() -> None:
+    assert verify("leave_a_daemon", numbers(1)).count(Decision.ACCEPT) == 1
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "63.25" in (p.info["cmdline"] or [])]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_copies_that_a_function_forks_have_no_say(workers: int) -> None:
+    verdicts = verify("forks", numbers(24), workers=workers, timeout=20)
+    assert verdicts.reason == [str(n) for n in range(24)]
+    assert verdicts.count(Decision.ACCEPT) == 24
+    assert not children()
+
+
+def test_numbers_that_are_none() -> None:
+    verdicts = verify("numbers", numbers(9))
+    scored = [False, False, True, False, False, True, True, False, True]
+    assert verdicts.is_(Decision.OPEN).tolist() == scored
+    assert verdicts.score[scored].tolist() == [1e300, 2.0**70, -0.0, 1e-320]
+    assert verdicts.reason is not None
+    assert verdicts.reason[0] == "the function returned inf, no bool, finite number or None"
+    assert verdicts.reason[4].startswith("the function returned b'1'")
+
+
+def test_reasons_of_any_length_come_whole_or_not_at_all() -> None:
+    verdicts = verify("long_reason", Samples(n=np.array([0, 150_000, 200_000, 3])), timeout=30)
+    assert verdicts.reason is not None
+    assert [len(reason) for reason in verdicts.reason if reason[:1] in ("é", "")] == [0, 150_000, 3]
+    assert verdicts.reason[2] == (
+        "the function's reason is longer than an answer may be (200,000 characters)"
+    )
+    assert verdicts.decision.tolist() == [Decision.ACCEPT, Decision.ACCEPT, Decision.ABSTAIN, Decision.ACCEPT]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["plain", "ä\u2028\n\r\x00 \U0001f600", '\\"[]', "lone \ud83d", "", "x" * 2_000_000],
+        np.array([0.1, np.nan, np.inf, -0.0, 5e-324]),
+        np.array([2**63 + 1, 2**64 - 1], np.uint64),
+        np.array([True, False]),
+        np.array([[0.1, np.nan], [-np.inf, -0.0]]),
+        np.arange(24, dtype=">i4").reshape(2, 3, 4).transpose(2, 1, 0),
+        np.arange(6, dtype=np.float16).reshape(3, 2) / 3,
+        np.array([[True], [False]]),
+        np.array([[-(2**63)], [2**63 - 1]]),
+        np.zeros((3, 0)),
+    ],
+    ids=lambda column: str(getattr(column, "dtype", "text")),
+)
+def test_rows_arrive_as_they_are(column: object) -> None:
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    assert isinstance(values, list)
+    told = verify("say", Samples(column=column, after=["."] * len(values)), timeout=60).reason
+    expected = [repr([value, "."]) for value in values]
+    assert told == [e if len(e) < 10**6 else t for e, t in zip(expected, told or [], strict=True)]
+
+
+def test_more_memory_than_it_may_use_is_an_abstention_that_says_so() -> None:
+    verdicts = verify("greedy", numbers(4), memory="500MB", timeout=60)
+    needs = "MemoryError: the function needs more than the 500 MB of memory that it may use"
+    assert verdicts.reason == ["small", needs, needs, "small"]
+    fields = {"function": "own_checks:greedy", "memory": "2GB"}
+    assert FunctionCheck.model_validate(fields).memory == 2 * 10**9
+
+
+def test_a_limit_of_memory_too_small_to_begin_with_is_a_mistake_of_the_configuration() -> None:
+    for memory in ("2MB", "much"):
+        with pytest.raises(ValueError, match="memory"):
+            FunctionCheck.model_validate({"function": "own_checks:even", "memory": memory})
+
+
+def test_more_processes_than_it_may_start_are_ended_with_it() -> None:
+    verdicts = verify("crowd", numbers(3), processes=4, timeout=30)
+    assert verdicts.decision.tolist() == [Decision.ACCEPT, Decision.ABSTAIN, Decision.ACCEPT]
+    assert verdicts.reason is not None
+    assert verdicts.reason[1] == "the function had more than the 4 processes that it may start"
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "62.25" in (p.info["cmdline"] or [])]
+
+
+def test_a_row_whose_process_was_killed_is_asked_again_once() -> None:
+    verdicts = verify("killed_once", numbers(6))
+    assert verdicts.is_(Decision.ACCEPT).tolist() == [True, True, True, True, False, True]
+    assert verdicts.reason is not None
+    assert verdicts.reason[2] == "2"
+    assert verdicts.reason[4].startswith("the function's process was ended by SIGKILL")
+
+
+def test_processes_that_the_system_does_not_let_us_start_are_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    with pytest.raises(VeriloopError, match=r"cannot be started [(]Resource temporarily unavailable"):
+        verify("even", numbers(2))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +255,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         ("own_checks:missing", "own_checks.*has no attribute 'missing'"),
         ("no_such_checks:even", "No module named 'no_such_checks'"),
         ("broken:even", "SystemExit: no"),
-        ("own_checks:CHECKS", "has no attribute"),
+        ("own_checks:OTHERS", "has no attribute"),
         ("os:sep", "is a str, no function"),
     ],
 )

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ..events import ArmStopped, Event, Exhausted, PromptsCut, RoundFinished
+from ..events import ArmStopped, Event, Exhausted, PromptsCut, RoundFinished, WorkerLost
 from ..records import RoundRecord
 from ..report.names import duration, why_abstained, with_error
 from ..store.folder import RunFolder
@@ -85,6 +85,8 @@ class Lines:
                 return cut_line(event)
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
+            case WorkerLost():
+                return f"{event.what}; it is tried again ({event.try_})"
         return None
 
     def _measured(self, event: RoundFinished) -> str:

@@ -5,24 +5,27 @@ import math
 import os
 import pickle
 import shutil
+import signal
 import tempfile
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 from typing_extensions import override
 
-from ..errors import VeriloopError
+from ..guarded.process import end_marked
+from ._retry import recomputing
 from .base import Executor, Item, Result
+
+POOL = "VERILOOP_POOL"
+"""An environment variable of a pool's workers and of all that they start."""
 
 _IDLE = 300
 """Seconds without work after which a worker ends."""
@@ -33,6 +36,9 @@ class Process(Executor, frozen=True):
 
     What is shared is pickled once, into a file that each worker reads once. It keeps it until another one
     comes, so equal content of two calls is not even read again. The file is gone when the call ends.
+
+    A worker that dies is replaced, and what was under way is computed again, three times before that is an
+    error. Ctrl-C is for the process that waits for them; they end with it.
 
     Attributes:
         workers: How many; as many as there are cores when None.
@@ -48,21 +54,17 @@ class Process(Executor, frozen=True):
         if workers == 1:
             yield from (function(shared, item) for item in items)
             return
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
         scratch = _scratch()
-        pool = _pool(workers, scratch)
-        waiting, running = iter(items), deque[Future[Result]]()
         with _sent(function, shared, scratch) as sent:
-            try:
-                while True:
-                    # Two for each worker, so that none waits; and no more, since items may be made as we go.
-                    for item in islice(waiting, 2 * workers - len(running)):
-                        running.append(pool.submit(_call, sent, item))
-                    if not running:
-                        return
-                    yield _result(running.popleft())
-            finally:
-                for future in running:
-                    future.cancel()
+            # Two for each worker, so that none waits; and no more, since items may be made as we go.
+            yield from recomputing(
+                lambda: _Workers(_pool(workers, scratch), sent),
+                items,
+                ahead=2 * workers,
+                died=TerminatedWorkerError,
+            )
 
 
 def _pool(workers: int, scratch: Path) -> Any:
@@ -75,22 +77,12 @@ def _pool(workers: int, scratch: Path) -> Any:
         timeout=_IDLE,
         initializer=_begin,
         initargs=(os.getpid(), str(scratch)),
-        # For functions that do not say how many they want.
-        env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
+        env={
+            POOL: str(scratch),
+            # For functions that do not say how many they want.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
+        },
     )
-
-
-def _result(future: "Future[Result]") -> Result:
-    from joblib.externals.loky import BrokenProcessPool
-
-    try:
-        return future.result()
-    except BrokenProcessPool as e:
-        raise VeriloopError(
-            "a worker process ended before its work was done",
-            got=str(e).splitlines()[0],
-            fix="if memory ran out, use fewer workers or a smaller chunk_size",
-        ) from e
 
 
 class _Sent(NamedTuple):
@@ -98,6 +90,28 @@ class _Sent(NamedTuple):
 
     path: str
     digest: str
+
+
+class _Workers(NamedTuple):
+    """The pool, at work on what was sent."""
+
+    pool: Any
+    sent: _Sent
+
+    def submit(self, item: Any) -> Future[Any]:
+        return self.pool.submit(_call, self.sent, item)
+
+    def end(self) -> None:
+        # Not by shutdown(kill_workers=True), which fails on items that are not in a worker's queue yet. Where
+        # one worker dies, loky ends the others, with all below them.
+        for worker in list(self.pool._processes.values()):
+            with suppress(ProcessLookupError):
+                if worker.is_alive():
+                    os.kill(worker.pid, signal.SIGKILL)
+        self.pool.shutdown()
+        # Guards were killed too: then nobody else looks for what they guarded, or for what was started in
+        # that very moment.
+        end_marked(POOL, str(_scratch()))
 
 
 @contextmanager
@@ -146,6 +160,8 @@ def _begin(parent: int, scratch: str) -> None:
     from joblib.externals.loky import process_executor
 
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    # Ctrl-C goes to the whole group: one process answers it, with one line.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent, scratch)
 
 

@@ -1,20 +1,18 @@
-"""The process that calls a user's function; a script of the standard library only, so that it starts fast.
+"""The process that calls a user's function; of the standard library only, so that it starts fast.
 
-Run as ``python _row_worker.py IN OUT``, with the numbers of two inherited pipes. It receives the parent's
-module path and the function's name, answers None or why it could not be imported, and from then on gets rows
-and answers verdicts, one each.
+It reads lines of JSON from a socket: first ``{"path", "function", "memory"}``, then ``[number, row, arrays]``
+for each row. It writes one line of JSON for each: ``[number, score, decision, reason]``. The first has the
+number -1 and, when the function cannot be imported, the reason.
 """
 
+import binascii
 import importlib
+import json
 import math
 import os
 import re
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Any
 
 REJECT, ACCEPT, ABSTAIN, OPEN = 0, 1, 2, -1
@@ -25,23 +23,61 @@ Answer = tuple[float, int, str]
 
 NONE = math.nan
 
+READY = -1
+"""The number of the first line, which is about the function itself."""
 
-def main() -> None:
-    """Serve rows until the pipe closes."""
-    rows, answers = (Connection(int(number)) for number in sys.argv[1:])
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+LONGEST = 1 << 20
+"""Bytes of an answer's line."""
+
+CLOSED = 113
+"""The exit code of a worker whose socket the function has closed."""
+
+_OUT_OF_REACH = 4000
+"""Where the socket's number lies: what closes or writes to whatever there is begins with small ones."""
+
+
+def main(channel: str) -> None:
+    """Serve rows until the socket closes."""
+    number = _out_of_reach(int(channel))
+    process = os.getpid()
+    # A copy of this process that the function makes has no part in the talk, and no way to it.
+    os.register_at_fork(after_in_child=lambda: os.close(number))
+
+    def say(row: int, score: float, decision: int, reason: str) -> None:
+        if os.getpid() != process:
+            os._exit(0)  # the function forked, and returned here a second time
+        line = _encoded(row, score, decision, reason)
+        if len(line) > LONGEST:
+            why = f"the function's reason is longer than an answer may be ({len(reason):,} characters)"
+            line = _encoded(row, NONE, ABSTAIN, why)
+        left = memoryview(line)
+        while left:
+            left = left[os.write(number, left) :]
+
     try:
-        sys.path[:], name = rows.recv()
-        try:
-            function = _load(name)
-        except BaseException as e:  # also a module that calls sys.exit
-            answers.send(_line(e))
-            return
-        answers.send(None)
-        while True:
-            answers.send(judge(function, rows.recv()))
-    except (EOFError, BrokenPipeError):
-        return
+        with open(number, "rb", closefd=False) as lines:
+            start = json.loads(lines.readline())
+            _limit(start["memory"])
+            sys.path[:] = start["path"]
+            try:
+                function = _load(start["function"])
+            except BaseException as e:  # also a module that calls sys.exit
+                return say(READY, NONE, ABSTAIN, _line(e))
+            say(READY, NONE, ABSTAIN, "")
+            for line in lines:
+                say(*_answer(function, *json.loads(line)))
+    except BrokenPipeError:
+        return None
+    except OSError:
+        os._exit(CLOSED)
+
+
+def _answer(
+    function: Callable[[dict[str, Any]], Any], number: int, row: dict[str, Any], arrays: dict[str, Any]
+) -> tuple[int, float, int, str]:
+    for name, (form, shape, content) in arrays.items():
+        row[name] = memoryview(binascii.a2b_base64(content)).cast(form, shape).tolist()
+    return number, *judge(function, row)
 
 
 def judge(function: Callable[[dict[str, Any]], Any], row: dict[str, Any]) -> Answer:
@@ -55,8 +91,7 @@ def judge(function: Callable[[dict[str, Any]], Any], row: dict[str, Any]) -> Ans
 def _read(said: Any) -> Answer:
     is_pair = isinstance(said, tuple) and len(said) == 2 and isinstance(said[1], str)
     value: Any = said[0] if is_pair else said
-    # A text of a class of the user's own would bring its module into the process that reads the answer.
-    reason = "".join(said[1]) if is_pair else ""
+    reason = str.__str__(said[1]) if is_pair else ""  # not by a method of a text class of their own
     if hasattr(value, "item") and value.shape == ():  # a NumPy or torch scalar
         value = value.item()
     if isinstance(value, bool):
@@ -80,8 +115,18 @@ def _load(name: str) -> Callable[[dict[str, Any]], Any]:
     return function
 
 
+def _encoded(row: int, score: float, decision: int, reason: str) -> bytes:
+    return json.dumps([row, None if math.isnan(score) else score, decision, reason]).encode() + b"\n"
+
+
 def _line(error: BaseException) -> str:
-    return _short(f"{type(error).__name__}: {error}")
+    name = type(error).__name__
+    if isinstance(error, MemoryError) and _limited:
+        return f"{name}: the function needs more than the {_limited[0]} of memory that it may use"
+    try:
+        return _short(f"{name}: {error}")
+    except BaseException:  # an exception of their own that cannot say what it is
+        return name
 
 
 def _short(text: str) -> str:
@@ -90,12 +135,30 @@ def _short(text: str) -> str:
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 
-def _end_with(parent: int) -> None:
-    """End this process and those that the function started soon after the parent is gone."""
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os.killpg(0, signal.SIGKILL)
+_limited: list[str] = []
+"""The limit of memory, in words."""
 
 
-if __name__ == "__main__":
-    main()
+def _limit(memory: int | None) -> None:
+    if memory is not None:
+        import resource
+
+        # Data, and not the address space, of which libraries reserve much more than they use.
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        _limited.append(in_words(memory))
+
+
+def in_words(memory: int) -> str:
+    """So many bytes, for people: ``2 GB``."""
+    return f"{memory / 1e9:g} GB" if memory >= 1e9 else f"{memory / 1e6:g} MB"
+
+
+def _out_of_reach(channel: int) -> int:
+    import fcntl
+    import resource
+
+    highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    aim = min(_OUT_OF_REACH, max(channel, highest - 8)) if highest > 0 else _OUT_OF_REACH
+    moved = fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, aim)
+    os.close(channel)
+    return moved

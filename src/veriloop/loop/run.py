@@ -15,6 +15,7 @@ import numpy as np
 from ..datasets.base import RealData
 from ..errors import VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
+from ..executors._retry import told_of_lost_workers
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
@@ -88,7 +89,7 @@ def run(
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
     with limit_threads(plan.threads), store.writing(plan):
         try:
-            with _status(store, listen):
+            with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):
                 _run_rounds(suited, store, listen)
         except AwaitingVerdicts:
             if isinstance(store, MemoryRun):

@@ -1,10 +1,8 @@
 """Who writes completions: our own process, a server that we start on the model, or any server by its URL."""
 
 import contextlib
-import os
-import signal
+import shutil
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,12 +13,16 @@ import numpy as np
 from pydantic import Field
 
 from ...errors import VeriloopError
+from ...guarded.process import GuardedProcess
 from ...parts import Checked
 from ...remote.completions import Completion
 from ...remote.service import Patience, Service
 
 STARTED_MODEL = "veriloop"
 """What a server that we start calls its model."""
+
+ENDING = 20.0
+"""Seconds that a server that we started has to end by itself when it is asked to."""
 
 
 class Transformers(Checked, frozen=True):
@@ -124,6 +126,9 @@ def ask(
 def started(backend: Started, model: Path) -> Iterator[Remote]:
     """A server on the model folder ``model`` while the block runs.
 
+    It ends with this process, however that ends, and with it all that it has started: an orphan would hold
+    the GPU.
+
     Raises:
         VeriloopError: The command is not there, ends, or does not answer in time; with its last words.
     """
@@ -133,13 +138,12 @@ def started(backend: Started, model: Path) -> Iterator[Remote]:
     command = [part.format(model=model, port=port) for part in backend.command]
     url = f"http://127.0.0.1:{port}/v1"
     with tempfile.TemporaryFile() as log:
-        try:
-            process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        except OSError as e:
+        if shutil.which(command[0]) is None:
             raise VeriloopError(
-                f"server {command[0]!r} cannot be started ({e.strerror})",
+                f"server {command[0]!r} cannot be started (it is not there, or may not be run)",
                 fix="install it (pip install vllm), or set decoding.backend to transformers",
-            ) from e
+            )
+        process = GuardedProcess(command, output=log, grace=ENDING)
         try:
             if not _answers(url, process, backend.start_timeout):
                 log.seek(0)
@@ -148,10 +152,10 @@ def started(backend: Started, model: Path) -> Iterator[Remote]:
             fields = {name: getattr(backend, name) for name in Client.model_fields}
             yield Remote(url=url, model=STARTED_MODEL, **fields)
         finally:
-            _end(process)
+            process.end()
 
 
-def _answers(url: str, process: subprocess.Popen[bytes], seconds: float) -> bool:
+def _answers(url: str, process: GuardedProcess, seconds: float) -> bool:
     import httpx
 
     until = time.monotonic() + seconds
@@ -161,12 +165,3 @@ def _answers(url: str, process: subprocess.Popen[bytes], seconds: float) -> bool
                 return True
         time.sleep(0.1)
     return False
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    # The whole session: servers have workers, and an orphan would hold the GPU.
-    for ending in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, ending)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)

@@ -1,0 +1,1 @@
+"""Processes that end with us, whatever becomes of us."""
