@@ -49,6 +49,17 @@ class Progress(_Event):
     wanted: int
 
 
+class VerifierSilent(_Event):
+    """A round's candidates are not told apart: ``why``, after how many, and some of them by column."""
+
+    event: Literal["verifier_silent"] = "verifier_silent"
+    arm: str
+    round: int
+    why: str
+    seen: int
+    examples: list[dict[str, str]]
+
+
 class Exhausted(_Event):
     """A round reached ``max_candidates`` and kept fewer than it wanted."""
 
@@ -101,6 +112,7 @@ Event = Annotated[
     | PromptsCut
     | StageStarted
     | Progress
+    | VerifierSilent
     | Exhausted
     | RoundFinished
     | StopRuleMet

@@ -37,6 +37,11 @@ class CutoffJudge(Judge):
     def __init__(self, cutoff: "Cutoff", judge: Judge) -> None:
         self.cutoff, self.judge = cutoff, judge
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return self.judge.in_pieces
+
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         verdicts = self.judge.verify(samples, rng)
@@ -102,6 +107,11 @@ class EnsembleJudge(Judge):
 
     def __init__(self, ensemble: "Ensemble", judges: Sequence[Judge]) -> None:
         self.ensemble, self.judges = ensemble, tuple(judges)
+
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return all(judge.in_pieces for judge in self.judges)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

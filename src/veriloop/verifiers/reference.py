@@ -36,6 +36,11 @@ class ReferenceOverlap(Verifier, frozen=True):
     def only_scores(self) -> bool:
         return True
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return True
+
     @override
     def suited_to(self, schema: Schema) -> Self:
         me = f"verifier {self.kind!r}"
