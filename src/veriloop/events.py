@@ -1,6 +1,7 @@
 """What happens in a run, as typed events: one line each in ``events.jsonl``, read by whoever watches."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -122,3 +123,12 @@ Event = Annotated[
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event: ``EVENT.validate_json(line)``."""
+
+
+SAID = "_reason"
+"""Stands beside a candidate's columns: what the verifier said of it."""
+
+
+def in_words(example: Mapping[str, str]) -> str:
+    """An example of `VerifierSilent`: each column with its value, and what the verifier said."""
+    return ", ".join(f"{'said' if name == SAID else name} {value!r}" for name, value in example.items())

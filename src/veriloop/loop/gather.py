@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..events import SAID
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import Generator, Notes
@@ -23,7 +24,7 @@ from ..store.folder import PROVENANCE
 from ..verdicts import Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
-from .guard import REASON, Finding, Guard, in_pieces, reasons_of
+from .guard import Finding, Guard, in_pieces, reasons_of
 
 REASONS = 5
 """How many of the reasons for abstaining a record tells."""
@@ -162,7 +163,7 @@ def gather(
             warn(early)
             warn = None
     kept, rejected = held.split(selection.kept())
-    names = [name for name in kept if name not in (*PROVENANCE, REASON)]
+    names = [name for name in kept if name not in (*PROVENANCE, SAID)]
     provenance, kept = kept.only(PROVENANCE), kept.only(names)
     counts = guard.counted(selection.counts(), kept)
     findings = guard.findings(counts, kept, list(candidates.conditions or ()))
@@ -277,7 +278,7 @@ class _Held:
             "_score": verdicts.score,
         }
         if self._keep_all:
-            columns[REASON] = reasons_of(verdicts, np.ones(len(samples), bool))
+            columns[SAID] = reasons_of(verdicts, np.ones(len(samples), bool))
         self._samples.append(pack(samples.with_columns(**columns)))
         self._numbers.append(chunk.first + rows.astype(np.int64))
         self._size += len(samples)

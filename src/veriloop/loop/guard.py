@@ -3,19 +3,17 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..events import SAID, in_words
 from ..generator import Notes
 from ..records import Counts
 from ..samples import Column, Samples
 from ..verdicts import Decision, Verdicts
-
-REASON = "_reason"
-"""Stands beside a candidate's columns: what the verifier said of it."""
 
 REASON_LENGTH = 200
 """The longest reason that is kept, in characters."""
@@ -179,7 +177,7 @@ class Guard:
             example = shown(samples, row)
             mask = np.arange(len(verdicts)) == row
             if verdicts.reason and (reason := reasons_of(verdicts, mask)[0]):
-                example[REASON] = reason
+                example[SAID] = reason
             if example not in examples:
                 examples.append(example)
             if len(examples) == EXAMPLES:
@@ -219,12 +217,6 @@ def examples_of(findings: Sequence[Finding]) -> str:
     """The examples of the first finding in one line, if there is one."""
     shown = [in_words(example) for finding in findings[:1] for example in finding.examples]
     return f". For example: {'; '.join(shown)}" if shown else ""
-
-
-def in_words(example: Mapping[str, str]) -> str:
-    """An example of a finding: each column with its value, and what the verifier said."""
-    names = {name: "said" if name == REASON else name for name in example}
-    return ", ".join(f"{names[name]} {value!r}" for name, value in example.items())
 
 
 def distinct(samples: Samples) -> int:
