@@ -10,7 +10,7 @@ from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
 from ..rules.schedule import Constant
-from .check import checked
+from .check import check_data, checked
 from .data import load_data
 from .plan import Arm, Plan
 from .step import CannotGoOn, Context, State, begin, opened, step
@@ -83,6 +83,7 @@ def preview(plan: Plan) -> Preview:
     """
     plan = checked(plan).plan
     data = load_data(plan.dataset, plan.seed)
+    check_data(plan, data)
     told: list[Event] = []
     with limit_threads(plan.threads):
         context = Context(plan, next(iter(plan.arms)), data, Serial(), told.append)

@@ -23,7 +23,7 @@ from ..rng import START
 from ..samples import Samples
 from ..store.folder import RunFolder
 from ..verifiers.base import AwaitingVerdicts
-from .check import checked
+from .check import check_data, checked
 from .data import load_data
 from .gather import condition_rows
 from .memory import MemoryRun
@@ -84,7 +84,7 @@ def run(
     store = out if isinstance(out, MemoryRun) else FolderStore(Path(out), accept_changes)
     store.check_free(plan, resume)
     suited = checked(plan).plan
-    load_data(plan.dataset, plan.seed)
+    check_data(suited, load_data(plan.dataset, plan.seed))
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
     with limit_threads(plan.threads), store.writing(plan):
         try:

@@ -140,6 +140,11 @@ def check_ahead(part: Part, data: Schema) -> None:
     call(part, "check_ahead", part.check_ahead, data)
 
 
+def check_data(part: Part, real: Samples) -> None:
+    """`Part.check_data`."""
+    call(part, "check_data", part.check_data, real)
+
+
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
     """`Learner.fit`, checked.
 

@@ -82,6 +82,10 @@ class Cutoff(Verifier, frozen=True):
         self.verifier.check_ahead(schema)
 
     @override
+    def check_data(self, real: Samples) -> None:
+        self.verifier.check_data(real)
+
+    @override
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
     ) -> Judge:
@@ -157,6 +161,11 @@ class Ensemble(Verifier, frozen=True):
     def check_ahead(self, schema: Schema) -> None:
         for member in self.members:
             member.check_ahead(schema)
+
+    @override
+    def check_data(self, real: Samples) -> None:
+        for member in self.members:
+            member.check_data(real)
 
     @override
     def fit(
