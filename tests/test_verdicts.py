@@ -30,3 +30,18 @@ def test_rules_decide_open_verdicts_only():
 def test_broken_verdicts_are_refused(score, decision, reason, message):
     with pytest.raises(ContractError, match=message):
         Verdicts(score, decision, reason)
+
+
+@pytest.mark.parametrize(
+    ("accept", "got"),
+    [
+        (np.array([0.2, 0.9]), r"float64 of shape \(2,\)"),
+        (np.array([True]), r"bool of shape \(1,\)"),
+        (True, r"bool of shape \(\)"),
+        (None, r"object of shape \(\)"),
+    ],
+)
+def test_a_rule_says_true_or_false_of_each(accept, got):
+    # A score is true where it is not 0: taken for a decision, it would accept everything.
+    with pytest.raises(ContractError, match=f"{got}.*True or False for each of 2"):
+        Verdicts([0.2, 0.9]).decide(accept)

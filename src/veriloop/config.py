@@ -141,6 +141,13 @@ def _as_config_error(error: ValidationError) -> VeriloopError:
         return type(cause)(f"{path}: {cause.what}", got=cause.got, expected=cause.expected, fix=cause.fix)
     if first["type"] == "missing":
         return ConfigError(f"{path}: missing", expected="a value", fix="add this key")
+    if first["type"] == "value_error":
+        return ConfigError(f"{path}: {cause}")  # a validator's own words
+    if first["type"] == "frozen_instance":
+        return ConfigError(
+            f"{path} is no field, and a part is frozen",
+            fix=f"declare it in the class body, such as {first['loc'][-1]}: float = 1.0, without an __init__",
+        )
     message = first["msg"].removeprefix("Input should be ")
     return ConfigError(path, got=_shown(first["input"]), expected=message[:1].lower() + message[1:])
 

@@ -34,7 +34,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError
 from .samples import Samples
-from .schema import Role, Schema
+from .schema import ROLES, Role, Schema
 
 
 def _as_written(schema: Any, model: type[BaseModel]) -> Any:
@@ -175,6 +175,13 @@ class Part(Checked, frozen=True):
             ConfigError: The part cannot work on such data.
         """
         for role in self.needs:
+            if role not in ROLES:
+                raise ConfigError(
+                    f"{type(self).__name__}.needs: no such role",
+                    got=role,
+                    expected=f"one of {', '.join(ROLES)}",
+                    fix=did_you_mean(role, ROLES),
+                )
             schema.one(role, f"{self.family.rpartition('.')[2]} {self.kind!r}")
         return self
 

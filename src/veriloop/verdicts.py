@@ -80,6 +80,17 @@ class Verdicts:
         return int(np.count_nonzero(self.is_(decision)))
 
     def decide(self, accept: NDArray[np.bool_]) -> "Verdicts":
-        """These verdicts with the OPEN ones decided by ``accept``, shape (n,); others stay as they are."""
+        """These verdicts with the OPEN ones decided by ``accept``, shape (n,); others stay as they are.
+
+        Raises:
+            ContractError: ``accept`` is not one True or False for each verdict.
+        """
+        accept = np.asarray(accept)
+        if accept.dtype != np.bool_ or accept.shape != self.score.shape:
+            raise ContractError(
+                "which verdicts to accept",
+                got=f"{accept.dtype} of shape {accept.shape}",
+                expected=f"True or False for each of {len(self)}",
+            )
         ruled = np.where(accept, Decision.ACCEPT, Decision.REJECT)
         return Verdicts(self.score, np.where(self.is_(Decision.OPEN), ruled, self.decision), self.reason)

@@ -161,6 +161,14 @@ def test_other_columns_and_references_are_carried_along(tmp_path: Path, check_sc
     assert check_schema(copied).train["reference"] == copied.load(0).train["q"]
 
 
+@pytest.mark.parametrize("tell", [lambda d: d.check_ahead(d.schema()), lambda d: d.load(0)])
+def test_prompts_alone_train_no_start_model(tmp_path: Path, tell) -> None:
+    path = str(write(tmp_path / "a.jsonl", [{"question": f"Q {i}?"} for i in range(40)]))
+    with pytest.raises(ConfigError, match=r"start model: got 'start=0.125 and no column.*Set start: 0"):
+        tell(TextFiles(files=path))
+    tell(TextFiles(files=path, start=0))
+
+
 def test_prompts_alone_start_with_the_learners_own_model(tmp_path: Path, check_schema) -> None:
     path = str(write(tmp_path / "a.jsonl", [{"prompt": f"Write {i}", "answer": str(i)} for i in range(10)]))
     columns = Columns(completion=None, keep=("answer",))

@@ -132,6 +132,124 @@ FIRST_MISTAKES = {
 }
 
 NEIGHBOURS = {
+    "a schema of other columns": (
+        "dataset",
+        """
+        from veriloop.schema import Label, Schema, Vector
+
+        class Mine(TinyData, frozen=True):
+            def schema(self):
+                return Schema({"y": Vector(p=2), "label": Label(classes=3)})
+        """,
+        "Mine.schema: got 'columns y, label', expected ... as in the data that it loads",
+    ),
+    "a role that there is not": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            needs: ClassVar = ("vectr",)
+        """,
+        "Mine.needs: no such role: got 'vectr', expected one of ... Did you mean 'vector'?",
+    ),
+    "a standard error below 0": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity(better="higher")}
+
+            def measure(self, evaluation, rng):
+                return {"quality": Estimate(0.5, -0.1)}
+        """,
+        "Mine.measure: quality: standard error: got -0.1, expected 0 or more",
+    ),
+    "save opens a file that is not there": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def save(self, directory):
+                (directory / "sub" / "mean.npy").read_bytes()
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.save raised FileNotFoundError",
+    ),
+    "sources is a list": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            def sources(self):
+                return ["words.txt"]
+        """,
+        "Mine.sources: got 'list', expected Mapping, such as",
+    ),
+    "sources are names": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            def sources(self):
+                return {"words.txt": "words.txt"}
+        """,
+        "Mine.sources: words.txt: got 'str', expected Path, such as",
+    ),
+    "a rule that hands on scores": (
+        "acceptance",
+        """
+        from veriloop.rules.acceptance import Pointwise
+
+        class Mine(Pointwise, frozen=True):
+            def decide(self, verdicts, samples, rng):
+                return verdicts.decide(verdicts.score)
+        """,
+        "Mine.decide: which verdicts to accept: got 'float64 of shape ... expected True or False for each of",
+    ),
+    "a rank that raises": (
+        "acceptance",
+        """
+        from veriloop.rules.acceptance import Ranked
+
+        class Mine(Ranked, frozen=True):
+            def rank(self, verdicts, samples, rng):
+                return verdicts.score / samples.nothing
+        """,
+        "Mine.rank failed: got ... AttributeError",
+    ),
+    "scores that are no numbers": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return Verdicts(np.full(len(samples), np.nan))
+        """,
+        "Mine.verify (PLUGIN, line ... open verdicts have no finite score",
+    ),
+    "an __init__ of its own": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def __init__(self, known=1):
+                self.known = known
+
+            def verify(self, samples, rng):
+                return Verdicts(np.zeros(len(samples)))
+        """,
+        "known is no field, and a part is frozen. Declare it in the class body, such as known: float = 1.0",
+    ),
+    "a validator's own words": (
+        "verifier",
+        """
+        from pydantic import model_validator
+
+        class Mine(TinyVerifier, frozen=True):
+            @model_validator(mode="after")
+            def _enough(self):
+                raise ValueError("known is too small")
+        """,
+        "arms.verified.verifier: known is too small",
+    ),
     "fit returns nothing": (
         "learner",
         """
@@ -474,6 +592,25 @@ def test_a_list_may_be_a_field_of_a_data_set(plug_in, veriloop, tmp_path):
     config = plug_in("dataset", code)
     assert veriloop("validate", config) == (0, "")
     assert veriloop("run", config, "--out", tmp_path / "run", "--plain")[0] == 0
+
+
+def test_what_our_code_refuses_names_whose_it_was(plug_in, veriloop):
+    """The user's own words stay as they are; what ours refused gets the class, the method and the place."""
+    config = plug_in(
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                return Samples(x=np.zeros(3)).array("y")
+        """,
+    )
+    place = f"({config_module(config)}.py, line {line_of(config, '.array')})"
+    assert f"Mine.load {place}: no such column: got 'y', expected one of x" in veriloop("validate", config)[1]
+
+
+def line_of(config: Path, text: str) -> int:
+    lines = (config.parent / f"{config_module(config)}.py").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
 class Raising(TinyGenerator):

@@ -123,6 +123,24 @@ def test_an_unchanged_run_goes_on(plan, unfinished):
     assert run(plan, "run", resume="always").manifest().changes == ()
 
 
+def test_a_part_that_has_gained_a_setting_is_told_as_a_change_and_can_go_on(plan, unfinished, monkeypatch):
+    old = plan.config()["dataset"]
+    Path("mine.py").write_text(MINE.replace("    file: str", "    factor: float = 2.0\n    file: str"))
+    monkeypatch.delitem(sys.modules, "mine")
+    again = plan_of(unfinished)
+    assert again.config()["dataset"] == {**old, "factor": 2.0}
+    with pytest.raises(RunFolderError, match=r"^module mine has changed since the run began"):
+        run(again, "run", resume="always")
+    folder = run(again, "run", resume="always", accept_changes=True)
+    assert [change.name for change in folder.manifest().changes] == ["module mine"]
+    with pytest.raises(RunFolderError, match=r"another configuration \(dataset.factor: 2.0 -> 3.0\)"):
+        run(
+            plan_from({**again.config(), "dataset": {"kind": "mine:Filed", "factor": 3.0}}),
+            "run",
+            resume="always",
+        )
+
+
 def test_a_finished_run_and_one_without_digests_are_left_in_peace(plan, unfinished):
     Path("shift.txt").write_text("2.5")
     manifest = unfinished.manifest()

@@ -91,6 +91,13 @@ class TextPairs(Dataset, frozen=True):
         return roles.schema()
 
     @override
+    def check_ahead(self, schema: Schema) -> None:
+        """Refuse a start model of prompts alone."""
+        super().check_ahead(schema)
+        if self.start:
+            self._has_completions(self.roles())
+
+    @override
     def load(self, seed: int) -> RealData:
         """Load and split; only the choice and order of training pairs depends on ``seed``."""
         roles = self.roles()
@@ -157,14 +164,18 @@ class TextPairs(Dataset, frozen=True):
                 expected=f"at most {len(train)}",
                 fix="lower start, or raise train",
             )
-        if n and roles.written not in train:
+        if n:
+            self._has_completions(roles)
+        return n
+
+    def _has_completions(self, roles: Roles) -> None:
+        if roles.completion is None:
             raise ConfigError(
                 "prompts alone cannot train a start model",
                 got=f"start={self.start} and no column for the completion",
                 fix="set start: 0 to begin with the learner's own model, or columns.completion to the column "
                 "that holds what a person wrote",
             )
-        return n
 
 
 class TextFiles(TextPairs, frozen=True):

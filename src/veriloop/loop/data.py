@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.base import Dataset, RealData
+from ..errors import ContractError
 from ..samples import Samples
 from ..schema import Schema
 from . import seam
@@ -30,12 +31,28 @@ def load_data(dataset: Dataset, seed: int) -> RealData:
 
     Raises:
         DataError: The data are missing or not what they should be.
+        ContractError: The columns are not those of the schema that the data set gave.
     """
     global _loaded
     # Compared, not looked up by hash: every round asks, and a hash is made of the whole configuration.
     if _loaded is None or _loaded[:2] != (dataset, seed):
-        _loaded = (dataset, seed, _with_validation(seam.load(dataset, seed), dataset))
+        data = seam.load(dataset, seed)
+        _check_columns(data, dataset)
+        _loaded = (dataset, seed, _with_validation(data, dataset))
     return _loaded[2]
+
+
+def _check_columns(data: RealData, dataset: Dataset) -> None:
+    """Refuse data of other columns than their schema tells of."""
+    told = load_schema(dataset)
+    # What only generators write, as where there are prompts alone, has its place in the start set.
+    there = list(dict.fromkeys([*data.train, *data.start, *(data.conditions or ())]))
+    if set(told) != set(there):
+        raise ContractError(
+            f"{type(dataset).__name__}.schema",
+            got=f"columns {', '.join(told)}",
+            expected=f"{', '.join(there)}, as in the data that it loads",
+        )
 
 
 def _with_validation(data: RealData, dataset: Dataset) -> RealData:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..datasets.base import Dataset, RealData, read_off
-from ..errors import ContractError, VeriloopError
+from ..errors import ContractError, DataError, VeriloopError
 from ..fitted import Fitted
 from ..generator import Annotates, Generator, Notes
 from ..judge import Judge
@@ -47,9 +47,15 @@ def call(part: object, method: str, function: Callable[..., T], *arguments: Any)
 
     Raises:
         ContractError: It raised an error that is not ours; the error itself is the cause of this one.
+        VeriloopError: One of ours. Where the part handed our code something wrong, the line names the part.
     """
     try:
         return function(*arguments)
+    except (ContractError, DataError) as e:
+        if (place := _place(part, e)) == "" or _raised_by(part, e):
+            raise
+        what = f"{_named(part)}.{method}{place}: {e.what}"
+        raise type(e)(what, got=e.got, expected=e.expected, fix=e.fix) from e
     except (VeriloopError, MemoryError):
         raise
     except Exception as e:
@@ -143,6 +149,20 @@ def check_ahead(part: Part, data: Schema) -> None:
 def check_data(part: Part, real: Samples) -> None:
     """`Part.check_data`."""
     call(part, "check_data", part.check_data, real)
+
+
+def sources(part: Part) -> Mapping[str, Path]:
+    """`Part.sources`, checked.
+
+    Raises:
+        ContractError: It gave something else than a `Path` for each name.
+    """
+    found = call(part, "sources", part.sources)
+    where, hint = f"{_named(part)}.sources", 'such as {"words.txt": Path("words.txt")}'
+    _expect(where, found, Mapping, hint)
+    for name, path in found.items():
+        _expect(f"{where}: {name}", path, Path, hint)
+    return found
 
 
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
@@ -257,6 +277,8 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
         )
     for name, estimate in measured.items():
         _expect(f"{where}: {name}", estimate, Estimate)
+        if estimate.se < 0:
+            raise ContractError(f"{where}: {name}: standard error", got=estimate.se, expected="0 or more")
     return measured
 
 
@@ -298,14 +320,14 @@ def save(fitted: Fitted, directory: Path) -> None:
     """`Fitted.save` into the new folder ``directory``, with a full disk told as such.
 
     Raises:
-        ContractError: It raised an error that is neither ours nor the system's.
+        ContractError: It raised an error that is neither ours nor the system's, or opened no file of its own.
         OSError: Writing failed.
     """
     directory.mkdir()
     try:
         call(fitted, "save", fitted.save, directory)
     except ContractError as e:
-        if isinstance(e.__cause__, OSError):
+        if isinstance(e.__cause__, OSError) and not isinstance(e.__cause__, FileNotFoundError):
             raise e.__cause__ from None
         raise
 
@@ -355,6 +377,15 @@ def _expect(where: str, got: Any, wanted: type[Any], hint: str = "") -> Any:
 
 def _named(part: object) -> str:
     return type(part).__name__
+
+
+def _raised_by(part: object, error: Exception) -> bool:
+    """Whether ``part``'s package itself raised ``error``, and so chose its words."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    package = type(part).__module__.partition(".")[0]
+    return frames is not None and str(frames.tb_frame.f_globals.get("__name__")).partition(".")[0] == package
 
 
 def _place(part: object, error: Exception) -> str:

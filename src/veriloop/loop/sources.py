@@ -13,6 +13,7 @@ from ..fitted import digest_of
 from ..parts import Checked, Part, registered
 from ..store.folder import RunFolder
 from ..store.manifest import Change
+from . import seam
 from .plan import Plan
 
 MISSING = "missing"
@@ -27,7 +28,7 @@ def sources_of(plan: Plan) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for part in _parts(plan.model_copy(update={"executor": None})):
-        found |= part.sources()
+        found |= seam.sources(part)
         found |= {f"module {name}": file for name, file in _modules(type(part))}
     return found
 

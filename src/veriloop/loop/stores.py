@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+from pydantic import ValidationError
+
 from ..errors import CorruptFileError, RunFolderError, VeriloopError
 from ..events import Event
 from ..generator import Generator
@@ -126,7 +128,7 @@ class FolderStore:
                 fix="use an empty or new folder, so that nothing is lost",
             )
         if folder.exists() and folder.records():
-            folder.check_same_config(plan.config())
+            folder.check_same_config(plan.config(), _as_read_today)
             self._changes = changes_since(folder, plan, self._accept_changes)
 
     @contextmanager
@@ -135,7 +137,7 @@ class FolderStore:
         with self.folder.lock():
             # Nothing is lost with a run without a finished round: a mistake can be mended and run again.
             if self.records():
-                self.folder.check_same_config(plan.config())
+                self.folder.check_same_config(plan.config(), _as_read_today)
                 note_changes(self.folder, self._changes)
             else:
                 self.folder.write_manifest(manifest_of(plan))
@@ -272,6 +274,17 @@ def save_state(state: State, work: Path) -> None:
 
 def _bytes_below(directory: Path) -> int:
     return sum((Path(path) / name).stat().st_size for path, _, files in os.walk(directory) for name in files)
+
+
+def _as_read_today(config: dict[str, Any]) -> dict[str, Any]:
+    """What a folder's configuration means to the parts as they are now; itself where they cannot read it.
+
+    A part that has gained a setting since takes its default. That its module has changed is told by digests.
+    """
+    try:
+        return Plan.model_validate(config).config()
+    except (VeriloopError, ValidationError):
+        return config
 
 
 def _holds_files(path: Path) -> bool:

@@ -16,7 +16,7 @@ from scipy.special import logit
 from typing_extensions import override
 
 from ..errors import ConfigError, ContractError
-from ..parts import Part
+from ..parts import Part, at
 from ..samples import Samples
 from ..schema import Role, Schema, schema_of
 from ..verdicts import Decision, Verdicts
@@ -81,7 +81,9 @@ class Pointwise(Acceptance, frozen=True):
         return FirstAccepted(quota, self._decided)
 
     def _decided(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        decided, where = self.decide(verdicts, samples, rng), f"{type(self).__name__}.decide"
+        where = f"{type(self).__name__}.decide"
+        with at(where):
+            decided = self.decide(verdicts, samples, rng)
         if not isinstance(decided, Verdicts):
             raise ContractError(
                 where, got=type(decided).__name__, expected="Verdicts, as verdicts.decide gives"
@@ -125,7 +127,9 @@ class Ranked(Acceptance, frozen=True):
         return BestOfRound(quota, self.fraction, self._ranks)
 
     def _ranks(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> NDArray[np.float64]:
-        given, where = self.rank(verdicts, samples, rng), f"{type(self).__name__}.rank"
+        where = f"{type(self).__name__}.rank"
+        with at(where):
+            given = self.rank(verdicts, samples, rng)
         expected = f"numbers of shape ({len(verdicts)},), one for each candidate"
         try:
             ranks = np.asarray(given, np.float64)

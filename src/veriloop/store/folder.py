@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -120,15 +120,24 @@ class RunFolder:
                 fix="start it anew in another --out; this one can still be looked at, reported and exported",
             )
 
-    def check_same_config(self, config: dict[str, Any]) -> None:
+    def check_same_config(
+        self,
+        config: dict[str, Any],
+        read: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
         """Refuse to continue with another configuration; only the executor may differ.
+
+        Args:
+            config: What to continue with.
+            read: What the folder's own configuration means today, when parts may have settings that they
+                had not when the run began.
 
         Raises:
             RunFolderError: The configurations differ, and the message shows where; or the run was begun by an
                 earlier version.
         """
         self.check_format()
-        old, new = dict(self.manifest().config), dict(config)
+        old, new = dict(read(self.manifest().config)), dict(config)
         old.pop("executor", None)
         new.pop("executor", None)
         difference = config_difference(old, json.loads(json.dumps(new)))

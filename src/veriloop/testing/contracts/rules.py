@@ -127,6 +127,7 @@ def _offer_nothing(selection: Selection, real: Samples) -> None:
 def check_policy(policy: DataPolicy, start: Samples, kept: Sequence[Samples]) -> None:
     """Training sets are addressed, hold nothing but real and kept samples, and nothing is changed by them."""
     check_part(policy)
+    assert not isinstance(kept, Samples), "kept is a sequence with the samples of each kept round: [samples]"
     assert kept, "this suite needs the samples of one kept round at least"
     for rounds in {1, len(kept)}:
         given = tuple(kept[:rounds])
