@@ -45,13 +45,13 @@ def import_(
     from .output import print_json
 
     store, desk = _store(folder)
-    taken, unknown = from_label_studio(file.read_bytes(), store, desk)
+    taken, left_out = from_label_studio(file.read_bytes(), store, desk)
     if json:
-        print_json({"verdicts": taken, "unknown": unknown})
+        print_json({"verdicts": taken, "left_out": left_out})
         return
     typer.echo(f"{taken:,} verdicts taken over")
-    if unknown:
-        typer.echo(f"{unknown:,} verdicts passed over: the run has not asked for these samples")
+    for reason, number in left_out.items():
+        typer.echo(f"{number:,} left out: {reason}")
 
 
 def _store(folder: Path) -> "tuple[Store, Desk]":
