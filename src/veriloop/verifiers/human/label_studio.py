@@ -112,9 +112,9 @@ def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
     left_out: Counter[str] = Counter()
     for task in tasks:
         for number, annotation in enumerate(task.annotations, 1):
-            answer, key = _answer(annotation), task.data.key
-            if answer not in _OPINIONS:
-                left_out[answer] += 1
+            (answer, why), key = _answer(annotation), task.data.key
+            if answer is None:
+                left_out[why] += 1
             elif key not in known:
                 left_out["the run has not asked for the sample" if key else "the task has no key"] += 1
             else:
@@ -155,20 +155,16 @@ def _task(judged: PostedSample) -> dict[str, Any]:
     }
 
 
-_OPINIONS = get_args(Opinion)
-
-
-def _answer(annotation: _Annotation) -> str:
+def _answer(annotation: _Annotation) -> tuple[Opinion | None, str]:
     """What was said, or why that is no verdict."""
     if annotation.was_cancelled:
-        return "abstain"
+        return "abstain", ""
     for result in annotation.result:
         if result.from_name == "verdict" and isinstance(result.value, _Value) and result.value.choices:
-            chosen = ", ".join(result.value.choices)
-            return (
-                chosen if chosen in _OPINIONS else f"the choice {chosen!r} is none of {', '.join(_OPINIONS)}"
-            )
-    return "nothing was chosen"
+            chosen, opinions = ", ".join(result.value.choices), get_args(Opinion)
+            said = next((opinion for opinion in opinions if opinion == chosen), None)
+            return said, f"the choice {chosen!r} is none of {', '.join(opinions)}"
+    return None, "nothing was chosen"
 
 
 def _annotator(annotation: _Annotation, number: int) -> str:
