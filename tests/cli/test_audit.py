@@ -201,14 +201,14 @@ def test_a_folder_without_a_run_and_a_table_without_its_columns(
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "nothing to audit in": ((), "one of --features, --array, --text and --image"),
     "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array, --text and --image"),
-    "no such column": (("--features", "a,c"), "got 'c'"),
+    "no such column": (("--features", "a,c"), "no column 'c'"),
     "no score": (("--features", "a,b", "--rule", "top_fraction"), "no --score"),
     "scores that did not decide": (
         ("--features", "a,b", "--rule", "top_fraction", "--score", "a"),
         "score higher than an accepted one",
     ),
     "an array of a csv file": (("--array", "x"), "cannot be read"),
-    "numbers as texts": (("--text", "a"), "no text in column 'a'"),
+    "numbers as texts": (("--text", "a"), "texts without words"),
     "numbers as images": (("--image", "a"), "column 'a': no images"),
     "an embedding of numbers": (("--features", "a,b", "--embedding", "pixels"), "with --text or --image"),
 }

@@ -106,5 +106,7 @@ def _print(found: "Calibrated", report: Path | None) -> None:
     print_table(table)
     if found.calibration is not None:
         typer.echo(f"known good: {found.good_are}\nknown bad: {found.bad_are}\n{remark(found)}")
+    for why, number in found.left_out.items():
+        typer.echo(f"left out: {number:,} rows, {why}")
     if report is not None:
         typer.echo(f"report: {report}")

@@ -19,10 +19,10 @@ from ..errors import ConfigError, DataError
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Schema
+from ..tables import First, Table, first_rows, read_table
 from .base import Dataset, RealData
 from .splits import apart, counted, taken, text_keys
 from .text_columns import Columns, Roles, settle
-from .text_files import First, Table, first_rows, read_table
 from .text_rows import samples_of
 
 Share = Annotated[float, Field(gt=0, le=1)]
