@@ -58,7 +58,7 @@ def _store(folder: Path) -> "tuple[Store, Desk]":
     from ..errors import ConfigError
     from ..store.folder import RunFolder
     from ..verifiers.human.desk import Desk
-    from ..verifiers.human.store import Store
+    from ..verifiers.human.store import Store, check_there
 
     urls = RunFolder.open(folder).manifest().cards.verdict_stores
     if len(urls) != 1:
@@ -67,4 +67,5 @@ def _store(folder: Path) -> "tuple[Store, Desk]":
             got=", ".join(urls) or "none",
             expected="one human verifier",
         )
+    check_there(urls[0], asked=False)
     return Store(urls[0]), Desk(urls[0])
