@@ -67,13 +67,33 @@ def main() -> None:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:
-        app()
+        code = app(standalone_mode=False)
     except VeriloopError as e:
         _fail(str(e))
+    except MemoryError as e:
+        _fail(f"out of memory{f' ({e})' if str(e) else ''}. Ask for less, or use a machine with more")
+    except typer.Abort:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except OSError as e:
         _fail(f"{e.strerror or e}: {e.filename}" if e.filename else str(e))
+    except Exception as e:
+        # Of one's own usage: the library's class for it has moved from version to version.
+        if not (told := getattr(e, "format_message", None)):
+            raise
+        if said := told():
+            _fail(f"{said.rstrip('.')}. See: {_help_of(e)}")
+        sys.exit(2)  # no arguments: the help stands there already
+    if isinstance(code, int) and code:
+        sys.exit(code)
+
+
+def _help_of(mistake: Exception) -> str:
+    """The command that shows the right usage."""
+    context = getattr(mistake, "ctx", None)
+    return f"{context.command_path if context else 'veriloop'} --help"
 
 
 def _fail(line: str) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(2)
