@@ -81,13 +81,9 @@ def main(root: Path) -> None:
                 verbs.append(("verdicts", "export", root / name, "--to", root / "tasks.json"))
             else:
                 place = ("--round", 1, "--arm", "verified")
-                verbs += [
-                    ("report", root / name),
-                    *(
-                        ("export", root / name, *place, "--to", root / f"x.{kind}")
-                        for kind in ("jsonl", "parquet")
-                    ),
-                ]
+                verbs.append(("report", root / name))
+                for kind in ("jsonl", "parquet"):
+                    verbs.append(("export", root / name, *place, "--to", root / f"x.{kind}"))
             if name == "tiny":
                 verbs += [("calibrate", root / name), ("audit", root / name), ("resume", root / "now")]
             for verb in verbs:

@@ -21,7 +21,7 @@ from veriloop.learners._language.prompts import Prompt
 from veriloop.learners.causal_lm import CausalLM
 from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
-from veriloop.schema import schema_of
+from veriloop.schema import Schema, schema_of
 from veriloop.testing import check_learner
 from veriloop.testing.tiny import TinyGenerator
 
@@ -410,8 +410,9 @@ def test_weights_that_are_pickles_are_refused_before_and_when_loaded(
     folder = Path(shutil.copytree(tiny_language, tmp_path / "m"))
     learner = CausalLM(model=str(folder), prompt=Prompt(**PAPER))
     (folder / name).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
-    learner.check_ahead(learner_schema := Schema({"document": {"role": "prompt"}}))
+    schema = Schema({"document": {"role": "prompt"}})
+    learner.check_ahead(schema)
     (folder / "model.safetensors").rename(folder / "weights.elsewhere")
-    for attempt in (lambda: learner.check_ahead(learner_schema), lambda: learner.fit(animals, None, rng())):
+    for attempt in (lambda: learner.check_ahead(schema), lambda: learner.fit(animals, None, rng())):
         with pytest.raises(DataError, match=f"no weights as safetensors: got '{name}, a pickle"):
             attempt()
