@@ -588,6 +588,13 @@ def judge(text: str, folder: Path) -> Outcome:
             plan = tiny(read_yaml(text, "plan"))
             if isinstance(plan.get("executor"), dict | str):
                 plan.pop("executor")  # one process is enough to find out
+            plan.setdefault("max_candidates", 60)
+            learner = plan.get("learner")
+            if isinstance(learner, dict) and isinstance(decoding := learner.setdefault("decoding", {}), dict):
+                if learner.get("kind") == "causal_lm":
+                    decoding.setdefault("max_new_tokens", 4)
+                elif not decoding:
+                    del learner["decoding"]
             small = folder / "tiny.json"  # JSON is YAML
             small.write_text(
                 json.dumps(plan, ensure_ascii=True).replace("NaN", ".nan").replace("Infinity", ".inf")

@@ -61,10 +61,16 @@ def veriloop(
     """Train generative models on their own verified output, and know whether it helps."""
 
 
+OWN = ("validate", "preview", "run", "resume", "reproduce", "simulate")
+"""The verbs that carry out a configuration, and so the code that it names."""
+
+
 def main() -> None:
     """Run the command line. Mistakes of the user end in one line on stderr and exit code 2."""
-    # Parts and functions of the user's own are looked for here as well, as Python does for a script.
-    if (here := str(Path.cwd())) not in sys.path:
+    # Parts and functions of the user's own are looked for here as well, as Python does for a script; but not
+    # by verbs that look at what others may have made.
+    runs_code = "--trust" in sys.argv or any(verb in OWN for verb in sys.argv[1:2])
+    if runs_code and (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:
         code = app(standalone_mode=False)
