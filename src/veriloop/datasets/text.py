@@ -266,7 +266,13 @@ def _several(files: str | Sequence[str]) -> Sequence[str]:
 
 
 def _read(files: str | Sequence[str], roles: Roles) -> list[Table]:
-    return [read_table(path, roles.read) for pattern in _several(files) for path in _find(pattern)]
+    # A file that is named twice, by patterns that overlap or through a link, is read once.
+    found = {
+        ((status := path.stat()).st_dev, status.st_ino): path
+        for pattern in reversed(_several(files))
+        for path in reversed(_find(pattern))
+    }
+    return [read_table(path, roles.read) for path in reversed(found.values())]
 
 
 def _find(pattern: str) -> list[Path]:
