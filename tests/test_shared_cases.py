@@ -33,13 +33,13 @@ AHEAD = {
     ("generator", "filtered"),
     ("generator", "no-message"),
     ("generator", "indent"),
-    ("tables", "na, audit"),
-    ("tables", "inf"),
     ("generator", "cut"),
     ("scripts-and-rouge", "scores"),
     ("scripts-and-rouge", "rouge"),
     ("silent-verifier", "equal_scores"),
     ("silent-verifier", "accepts_nothing"),
+    *(("tables", name) for name in ("na, audit", "na, calibrate", "bom", "inf")),
+    *(("label-studio", name) for name in ("cancelled_null", "meta_null", "user_without_email", "bom")),
 }
 """Rows that are right before the rest of their issue."""
 
@@ -331,7 +331,9 @@ def calibrate_na(project: Project) -> None:
             "--json",
         )
     ).out
-    assert "60" in json.dumps(json.loads(said).get("length", {})) or "left out" in said
+    found = json.loads(said)
+    assert found["preferences"]["length of answer"]["samples"] == 60
+    assert found["left_out"] == {}
 
 
 def bom(project: Project) -> None:
@@ -346,7 +348,7 @@ def bom(project: Project) -> None:
 
     with_mark, without = told("bom.jsonl"), told("no_bom.jsonl")
     for answer in (with_mark, without):
-        answer.pop("table", None)
+        answer.pop("subject")
     assert with_mark == without
 
 
@@ -440,7 +442,11 @@ def label_studio(name: str) -> Callable[[Project], None]:
         for old in ("people", "exports"):
             shutil.rmtree(project.root / "runs" / old, ignore_errors=True)
         (project.root / "runs").mkdir(exist_ok=True)
-        (project.root / "runs/people.db").unlink(missing_ok=True)
+        from veriloop.verifiers.human.database import open_database
+
+        for old in project.root.glob("runs/people.db*"):
+            old.unlink()
+        open_database.cache_clear()  # what is open still is the case's before
         fine(project("run", "C/label-studio/people.yaml", "--out", "runs/people", "--plain"))
         fine(project("verdicts", "export", "runs/people", "--to", "runs/tasks.json"))
         tasks, exports = str(project.root / "runs/tasks.json"), str(project.root / "runs/exports")

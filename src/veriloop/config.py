@@ -1,13 +1,13 @@
 """From YAML to a checked plan: names become parts, and every mistake becomes one clear line."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import ConfigError, VeriloopError
+from .errors import ConfigError, RunFolderError, VeriloopError
 from .loop.plan import Arm, Plan
 from .parts import did_you_mean
 from .store.folder import RunFolder
@@ -43,15 +43,43 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     return plan_from(_with_overrides(_read_yaml(Path(path)), overrides))
 
 
-def plan_of(folder: RunFolder) -> Plan:
+def plan_of(folder: RunFolder, *, trust: bool = True) -> Plan:
     """The plan of the run in ``folder``.
+
+    Args:
+        folder: Of the run.
+        trust: Whether code that the manifest names may be run, and services asked that it names. To make the
+            plan is to import its parts.
 
     Raises:
         ConfigError: The manifest's configuration does not fit this version of veriloop.
-        RunFolderError: An earlier version began the run.
+        RunFolderError: An earlier version began the run, or it is not trusted and names such code.
     """
     folder.check_format()
-    return _checked(folder.manifest().config)
+    config = folder.manifest().config
+    if not trust and (named := sorted(set(_foreign(config)))):
+        raise RunFolderError(
+            f"the run in {folder.path} names code or services that are not veriloop's own",
+            got=", ".join(named),
+            fix="if you trust whoever made the folder, add --trust",
+        )
+    return _checked(config)
+
+
+def _foreign(settings: object) -> Iterator[str]:
+    """What ``settings`` name that is neither veriloop's own nor an installed plug-in's."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            is_kind = key == "kind" and isinstance(value, str) and ":" in value
+            if (is_kind and not value.startswith("veriloop.")) or (
+                # A url with the name of the environment variable that holds its key would be sent that key.
+                key in ("function", "url") and value is not None
+            ):
+                yield str(value)
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        for inner in settings:
+            yield from _foreign(inner)
 
 
 def plan_from(config: Mapping[str, Any]) -> Plan:

@@ -1,6 +1,7 @@
 """Samples: columns of equal length, the one kind of data that flows through the loop."""
 
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError, CorruptFileError, DataError
+from .unpack import check_zip
 
 Column = NDArray | list[str]
 """An array whose first axis counts samples, or a list of as many texts."""
 
 UNCOMPRESSED = 2**15
 """Up to so many bytes, to compress a file costs more than it saves: disks give room by kilobytes."""
+
+
+MOST_PACKED = 100
+"""A file of samples whose content is more times as large as itself is held to the limit of packed files."""
 
 
 class Samples(Mapping[str, Column]):
@@ -156,10 +162,20 @@ class Samples(Mapping[str, Column]):
             CorruptFileError: The file is cut short or was changed.
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls(**_read_columns(stored))
+            with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+                # Honest samples are never packed so well; a file that is made to fill memory may be.
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+                if unpacked > MOST_PACKED * os.fstat(file.fileno()).st_size:
+                    check_zip(path, archive)
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as stored:
+                    return cls(**_read_columns(stored))
         except FileNotFoundError:
             raise CorruptFileError(f"samples file {path} is missing") from None
+        except MemoryError as e:
+            raise CorruptFileError(
+                f"samples file {path} cannot be read ({e})", fix="free memory, or restore the file if it lies"
+            ) from None
         except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError) as e:
             raise CorruptFileError(
                 f"samples file {path} cannot be read ({e})",

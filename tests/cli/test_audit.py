@@ -201,7 +201,7 @@ def test_a_folder_without_a_run_and_a_table_without_its_columns(
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "nothing to audit in": ((), "one of --features, --array, --text and --image"),
     "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array, --text and --image"),
-    "no such column": (("--features", "a,c"), "got 'c'"),
+    "no such column": (("--features", "a,c"), "no column 'c'"),
     "no score": (("--features", "a,b", "--rule", "top_fraction"), "no --score"),
     "scores that did not decide": (
         ("--features", "a,b", "--rule", "top_fraction", "--score", "a"),

@@ -101,11 +101,55 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["frobnicate"], ["run", "x.yaml"], ["demo", "--seed", "-1"]])
-def test_wrong_usage_exits_with_2(veriloop, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'. See: veriloop --help"),
+        (["run", "x.yaml"], "Missing option '--out'. See: veriloop run --help"),
+        (["run", "--nope"], "No such option: --nope. See: veriloop run --help"),
+        (["demo", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["export", "x", "--round", "first"], "Invalid value for '--round'"),
+        (["list"], "Missing argument 'DIR'. See: veriloop list --help"),
+        (["calibrate", "x", "--arm"], "Option '--arm' requires an argument"),
+        (["theory", "nope"], "No such command 'nope'. See: veriloop theory --help"),
+    ],
+)
+def test_wrong_usage_is_one_line(veriloop, arguments: list[str], told: str) -> None:
     called = veriloop(*arguments)
+    assert (called.code, called.out) == (2, "")
+    assert called.err.count("\n") == 1
+    assert called.err.startswith(f"error: {told}")
+
+
+def test_without_arguments_help_is_shown(veriloop) -> None:
+    called = veriloop()
     assert called.code == 2
-    assert called.out == ""
+    assert "Usage: " in called.out + called.err
+    assert "error" not in called.err
+
+
+@pytest.mark.parametrize("message", ["", "Unable to allocate 909. TiB"])
+def test_too_little_memory_is_one_line(
+    veriloop, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    def fail(folder: object) -> Path:
+        raise MemoryError(*([message] if message else []))
+
+    monkeypatch.setattr("veriloop.report.html.write_report", fail)
+    called = veriloop("report", tiny_run)
+    assert called.code == 2
+    assert called.err.count("\n") == 1
+    assert called.err.startswith("error: out of memory")
+    assert message in called.err
+
+
+def test_an_interrupt_shows_no_traceback(veriloop, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(folder: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("veriloop.report.html.write_report", interrupt)
+    called = veriloop("report", tiny_run)
+    assert called.code == 130
     assert "Traceback" not in called.err
 
 

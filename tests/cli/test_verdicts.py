@@ -18,7 +18,7 @@ def test_a_run_goes_on_with_imported_verdicts(veriloop, config: Path, tmp_path: 
     file.write_text(json.dumps(tasks))
     assert json.loads(veriloop("verdicts", "import", out, file, "--json").out) == {
         "verdicts": 60,
-        "unknown": 0,
+        "left_out": {},
     }
     assert json.loads(veriloop("resume", out, "--json").out)["status"] == "finished"
 

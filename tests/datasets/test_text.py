@@ -1,4 +1,5 @@
 import gzip
+import itertools
 import json
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from veriloop.datasets.text import TextFiles, count
 from veriloop.datasets.text_columns import Columns, settle
-from veriloop.datasets.text_files import read_table
 from veriloop.errors import ConfigError, DataError
+from veriloop.tables import read_table
 from veriloop.testing import check_dataset
 
 ROWS = [
@@ -299,7 +300,7 @@ def test_old_words_are_answered_with_the_new_ones(old: str, new: str) -> None:
         (
             "a.jsonl",
             '{"document": "a", "summary": "b"}\n{"document": "c"}',
-            r"line 2: no column 'summary': got 'columns document'.*columns",
+            r"line 2: no column 'summary': got 'columns document'",
         ),
         ("a.jsonl", '{"document": "a", "summary": "b"}\n{"document": ', r"a.jsonl, line 2: broken JSON"),
         ("a.jsonl", "\n[1]\n", r"a.jsonl, line 2.*expected a JSON object"),
@@ -404,3 +405,39 @@ def test_json_lines_are_read_as_written(tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize(("size", "expected"), [(3, 3), (0, 0), (12, 12), (0.5, 5), (0.001, 1), (1.0, 10)])
 def test_sizes_are_numbers_or_shares(size: float, expected: int) -> None:
     assert count(size, 10) == expected
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["a.jsonl", "a.jsonl"],
+        ["a.jsonl", "./a.jsonl"],
+        ["a.jsonl", "ABSOLUTE"],
+        ["a.jsonl", "link.jsonl"],
+        ["a.jsonl", "hard.jsonl"],
+        ["a.*", "[a].jsonl"],
+        ["sub/../a.jsonl", "a.jsonl"],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("held_out", [0.25, "b.jsonl", ["*.jsonl"]], ids=str)
+def test_files_named_twice_are_read_once_and_held_out_rows_stay_out(files, held_out, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, rows in {"a.jsonl": range(40), "b.jsonl": range(30, 44)}.items():
+        lines = (json.dumps({"prompt": f"p {i}", "completion": f"c {i}"}) for i in rows)
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.jsonl").symlink_to("a.jsonl")
+    (tmp_path / "hard.jsonl").hardlink_to(tmp_path / "a.jsonl")
+    files = [str(tmp_path / "a.jsonl") if name == "ABSOLUTE" else name for name in files]
+    data = TextFiles(files=tuple(files), held_out=tuple(held_out) if isinstance(held_out, list) else held_out)
+    if isinstance(held_out, list):
+        with pytest.raises(DataError, match="every training row is also held out"):
+            data.load(0)
+        return
+    real = data.load(0)
+    assert real.validation is not None
+    sides = [set(side.texts("prompt")) for side in (real.train, real.validation, real.test)]
+    assert not any(a & b for a, b in itertools.combinations(sides, 2))
+    assert len(real.train) == len(sides[0]) == 30
+    assert (real.duplicates or {}) == ({"train": 10} if held_out == "b.jsonl" else {})

@@ -21,7 +21,7 @@ from veriloop.learners._language.prompts import Prompt
 from veriloop.learners.causal_lm import CausalLM
 from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
-from veriloop.schema import schema_of
+from veriloop.schema import Schema, schema_of
 from veriloop.testing import check_learner
 from veriloop.testing.tiny import TinyGenerator
 
@@ -401,3 +401,18 @@ def test_several_processes_train_by_trl(learner: CausalLM, animals: Samples) -> 
     assert trained.loss(animals)[0].sum() < 0.95 * start.loss(animals)[0].sum()
     with pytest.raises(ConfigError, match="batch_size: got 13, expected a multiple of processes=2"):
         parallel.model_copy(update={"batch_size": 13}).fit(animals, None, rng())
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pth"])
+def test_weights_that_are_pickles_are_refused_before_and_when_loaded(
+    name: str, tiny_language: Path, tmp_path: Path, animals: Samples
+) -> None:
+    folder = Path(shutil.copytree(tiny_language, tmp_path / "m"))
+    learner = CausalLM(model=str(folder), prompt=Prompt(**PAPER))
+    (folder / name).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+    schema = Schema({"document": {"role": "prompt"}})
+    learner.check_ahead(schema)
+    (folder / "model.safetensors").rename(folder / "weights.elsewhere")
+    for attempt in (lambda: learner.check_ahead(schema), lambda: learner.fit(animals, None, rng())):
+        with pytest.raises(DataError, match=f"no weights as safetensors: got '{name}, a pickle"):
+            attempt()

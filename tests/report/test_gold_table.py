@@ -72,7 +72,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no such column": (
         {"score": "scor", "gold": "gold"},
         DataError,
-        "got 'scor', expected one of score, word",
+        "no column 'scor': got 'columns score, word",
     ),
     "gold of texts": ({"score": "score", "gold": "text"}, DataError, "yes and no"),
     "one annotator": ({"annotators": ["ann"]}, DataError, "at least two"),
@@ -102,7 +102,7 @@ def test_files_that_are_none(name: str, content: bytes | None, tmp_path: Path) -
 
 
 def test_another_kind_of_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"\.csv, \.jsonl, \.parquet"):
+    with pytest.raises(ConfigError, match=r"\.jsonl, \.csv, \.parquet"):
         calibrate_table(tmp_path / "t.xlsx", score="a", gold="b")
 
 
@@ -115,3 +115,16 @@ def test_labels_of_numbers_can_have_differences(tmp_path: Path) -> None:
     assert names is not None
     assert numbers is not None
     assert names.alpha.value < 0 < 0.4 < numbers.alpha.value
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},{'yes' if i % 3 else 'no'},{'a' * (i % 5)},{i % 2}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text("score,gold,text,place\n" + rows + "1,,a,1\n2,,b,0\n1,yes,None,\n")
+    found = calibrate_table(tmp_path / "t.csv", score="score", gold="gold", text="text", position="place")
+    assert found.left_out == {
+        "no label in column 'gold'": 2,
+        "no text in column 'text', for its length": 8,
+        "nothing in column 'place', for its accuracy": 1,
+    }
+    assert found.preferences["length of text"].samples == 33
+    assert set(found.positions) == {"0", "1"}

@@ -152,3 +152,13 @@ def test_the_manifest_reads_as_the_contract_says(folder):
     assert {"config", "seed", "versions", "git_revision", "status"} <= set(content)
     folder.set_status("failed", "why")
     assert json.loads((folder.path / "manifest.json").read_text())["status"] == "failed"
+
+
+def test_files_that_an_editor_has_saved_are_read(folder):
+    _commit(folder, 0)
+    before = folder.manifest(), folder.records()
+    for name in ("manifest.json", "records.jsonl"):
+        path = folder.path / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert (folder.manifest(), folder.records()) == before
+    assert len(folder.records()) == 1

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -203,3 +204,13 @@ def test_the_models_folder_is_a_source(folder: Path) -> None:
     model = str(folder / "one")
     assert RewardModel(model=model).sources() == {f"model {model}": folder / "one"}
     assert RewardModel(model="someone/something").sources() == {}
+
+
+def test_weights_that_are_pickles_are_refused(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder / "one", tmp_path / "m"))
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    verifier = RewardModel(model=str(copy))
+    with pytest.raises(DataError, match=r"no weights as safetensors.*pytorch_model\.bin"):
+        verifier.check_ahead(DATA)
+    with pytest.raises(DataError, match="safetensors"):
+        verifier.verify(Samples(completion=TEXTS), rng())

@@ -22,6 +22,7 @@ class Calibrated(BaseModel):
         preferences: By what should not matter, such as ``length of text``.
         positions: Accuracy at each position.
         agreement: Of annotators.
+        left_out: How many rows of a table were not counted, by what they lack.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,3 +34,4 @@ class Calibrated(BaseModel):
     preferences: dict[str, Preference] = {}
     positions: dict[str, Share] = {}
     agreement: Agreement | None = None
+    left_out: dict[str, int] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import JsonOption
+from .options import JsonOption, TrustOption
 
 if TYPE_CHECKING:
     from ..advise.audited import Audited
@@ -51,6 +51,7 @@ def audit(
     round_: Annotated[
         int | None, typer.Option("--round", min=1, help="Of a run: which round; the last one.")
     ] = None,
+    trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
     """Will this verifier help? Read it from one round of its verdicts, before any training."""
@@ -60,8 +61,8 @@ def audit(
         given = {"--real": real, "--accepted": accepted, "--features": features, "--array": array}
         given |= {"--text": text, "--image": image, "--embedding": embedding, "--score": score}
         given["--rule"] = rule
-        _refuse(given, f"{path} is a run folder", "only --arm, --round and --json")
-        found = _of_run(path, arm or "verified", round_)
+        _refuse(given, f"{path} is a run folder", "only --arm, --round, --trust and --json")
+        found = _of_run(path, arm or "verified", round_, trust)
     else:
         from ..errors import ConfigError
         from ..report.audit_table import audit_table
@@ -94,14 +95,14 @@ def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:
         raise ConfigError(where, got=", ".join(given), expected=expected)
 
 
-def _of_run(path: Path, arm: str, round_: int | None) -> "Audited":
+def _of_run(path: Path, arm: str, round_: int | None, trust: bool) -> "Audited":
     from ..config import plan_of
     from ..report.audit_run import audit_run
     from ..report.html import write_report
     from ..store.folder import RunFolder
 
     folder = RunFolder.open(path)
-    found, _ = audit_run(plan_of(folder), folder, arm, round_)
+    found, _ = audit_run(plan_of(folder, trust=trust), folder, arm, round_)
     write_report(folder)
     return found
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import JsonOption
+from .options import JsonOption, TrustOption
 
 if TYPE_CHECKING:
     from ..advise.calibrated import Calibrated
@@ -43,6 +43,7 @@ def calibrate(
     at: Annotated[
         float | None, typer.Option(help="Accept from this score on; the best one if not given.")
     ] = None,
+    trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
     """Compare a verifier with what is known: how often is it wrong, and what does it prefer?"""
@@ -52,7 +53,7 @@ def calibrate(
     if (folder is None) == (table is None):
         raise ConfigError("what to calibrate", expected="a run folder, or --table FILE, and not both")
     if folder is not None:
-        found, report = _of_run(folder, arm, round_, bad, samples, at)
+        found, report = _of_run(folder, arm, round_, bad, samples, at, trust)
     else:
         from ..report.gold_table import calibrate_table
 
@@ -82,6 +83,7 @@ def _of_run(
     bad: Literal["start", "shuffled", "mislabelled"],
     most: int,
     at: float | None,
+    trust: bool,
 ) -> "tuple[Calibrated, Path]":
     from ..config import plan_of
     from ..loop.gold import calibrate_arm
@@ -89,7 +91,7 @@ def _of_run(
     from ..store.folder import RunFolder
 
     folder = RunFolder.open(path)
-    found = calibrate_arm(plan_of(folder), folder, arm, round_, bad, most, at)
+    found = calibrate_arm(plan_of(folder, trust=trust), folder, arm, round_, bad, most, at)
     return found, write_report(folder)
 
 
@@ -106,5 +108,7 @@ def _print(found: "Calibrated", report: Path | None) -> None:
     print_table(table)
     if found.calibration is not None:
         typer.echo(f"known good: {found.good_are}\nknown bad: {found.bad_are}\n{remark(found)}")
+    for why, number in found.left_out.items():
+        typer.echo(f"left out: {number:,} rows, {why}")
     if report is not None:
         typer.echo(f"report: {report}")

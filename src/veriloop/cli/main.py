@@ -61,19 +61,45 @@ def veriloop(
     """Train generative models on their own verified output, and know whether it helps."""
 
 
+OWN = ("validate", "preview", "run", "resume", "reproduce", "simulate")
+"""The verbs that carry out a configuration, and so the code that it names."""
+
+
 def main() -> None:
     """Run the command line. Mistakes of the user end in one line on stderr and exit code 2."""
-    # Parts and functions of the user's own are looked for here as well, as Python does for a script.
-    if (here := str(Path.cwd())) not in sys.path:
+    # Parts and functions of the user's own are looked for here as well, as Python does for a script; but not
+    # by verbs that look at what others may have made.
+    runs_code = "--trust" in sys.argv or any(verb in OWN for verb in sys.argv[1:2])
+    if runs_code and (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:
-        app()
+        code = app(standalone_mode=False)
     except VeriloopError as e:
         _fail(str(e))
+    except MemoryError as e:
+        _fail(f"out of memory{f' ({e})' if str(e) else ''}. Ask for less, or use a machine with more")
+    except typer.Abort:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except OSError as e:
         _fail(f"{e.strerror or e}: {e.filename}" if e.filename else str(e))
+    except Exception as e:
+        # Of one's own usage: the library's class for it has moved from version to version.
+        if not (told := getattr(e, "format_message", None)):
+            raise
+        if said := told():
+            _fail(f"{said.rstrip('.')}. See: {_help_of(e)}")
+        sys.exit(2)  # no arguments: the help stands there already
+    if isinstance(code, int) and code:
+        sys.exit(code)
+
+
+def _help_of(mistake: Exception) -> str:
+    """The command that shows the right usage."""
+    context = getattr(mistake, "ctx", None)
+    return f"{context.command_path if context else 'veriloop'} --help"
 
 
 def _fail(line: str) -> NoReturn:
-    print(f"error: {line}", file=sys.stderr)
+    print(f"error: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(2)

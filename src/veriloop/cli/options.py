@@ -12,6 +12,12 @@ SetOption = Annotated[
     typer.Option("--set", metavar="A.B=VALUE", help="Replace a setting of the configuration; repeatable."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object, for machines.")]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Of a run: import the code and ask the services that its manifest names, too."
+    ),
+]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Progress in plain lines, no live display.")]
 AcceptChangesOption = Annotated[
     bool,

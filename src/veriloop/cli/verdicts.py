@@ -45,20 +45,20 @@ def import_(
     from .output import print_json
 
     store, desk = _store(folder)
-    taken, unknown = from_label_studio(file.read_bytes(), store, desk)
+    taken, left_out = from_label_studio(file.read_bytes(), store, desk)
     if json:
-        print_json({"verdicts": taken, "unknown": unknown})
+        print_json({"verdicts": taken, "left_out": left_out})
         return
     typer.echo(f"{taken:,} verdicts taken over")
-    if unknown:
-        typer.echo(f"{unknown:,} verdicts passed over: the run has not asked for these samples")
+    for reason, number in left_out.items():
+        typer.echo(f"{number:,} left out: {reason}")
 
 
 def _store(folder: Path) -> "tuple[Store, Desk]":
     from ..errors import ConfigError
     from ..store.folder import RunFolder
     from ..verifiers.human.desk import Desk
-    from ..verifiers.human.store import Store
+    from ..verifiers.human.store import Store, check_there
 
     urls = RunFolder.open(folder).manifest().cards.verdict_stores
     if len(urls) != 1:
@@ -67,4 +67,5 @@ def _store(folder: Path) -> "tuple[Store, Desk]":
             got=", ".join(urls) or "none",
             expected="one human verifier",
         )
+    check_there(urls[0], asked=False)
     return Store(urls[0]), Desk(urls[0])

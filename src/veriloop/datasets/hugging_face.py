@@ -8,9 +8,9 @@ from typing import Any
 from typing_extensions import override
 
 from ..errors import DataError, MissingExtraError
+from ..tables import FIRST, First, Table, check_has
 from .text import Pairs, TextPairs
-from .text_columns import Columns, Roles, check_has
-from .text_files import FIRST, First, Table
+from .text_columns import Columns, Roles
 from .text_rows import samples_of
 
 VALIDATION = "validation"

@@ -1,15 +1,16 @@
 """Files in the idx format, in which MNIST and its kin are published."""
 
-import gzip
 import hashlib
 import math
 import zlib
+from gzip import GzipFile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..unpack import check_size, open_gzip
 
 FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -31,13 +32,7 @@ def read_header(path: Path, axes: int) -> tuple[int, ...]:
     Raises:
         DataError: The file is missing, not idx, or of another type or number of axes.
     """
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == GZIP_MAGIC
-        with gzip.open(path) if packed else path.open("rb") as file:
-            return _shape(path, file.read(4 + 4 * axes), axes)
-    except (OSError, EOFError, zlib.error) as e:
-        raise _unreadable(path, e) from e
+    return _shape(path, _beginning(path, 4 + 4 * axes), axes)
 
 
 def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
@@ -53,13 +48,17 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
     Raises:
         DataError: The file is missing, not idx, of another type or number of axes, or cut short.
     """
-    content = _unpacked(path)
-    header, shape = 4 + 4 * axes, _shape(path, content, axes)
-    if len(content) - header != math.prod(shape):
+    header, shape = 4 + 4 * axes, read_header(path, axes)
+    size = header + math.prod(shape)
+    if _is_packed(path):
+        check_size(path, size)
+    # One byte more than it should hold: whatever else is packed in there stays packed.
+    content = _beginning(path, size + 1)
+    if len(content) != size:
         raise DataError(
             f"idx file {path} does not hold what its header says",
-            got=f"{len(content)} bytes",
-            expected=f"{header + math.prod(shape)} for shape {shape}",
+            got=f"{len(content)} bytes" if len(content) < size else f"more than {size} bytes",
+            expected=f"{size} for shape {shape}",
             fix=AGAIN,
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
@@ -92,10 +91,17 @@ def _shape(path: Path, content: bytes, axes: int) -> tuple[int, ...]:
     return tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, 4 + 4 * axes, 4))
 
 
-def _unpacked(path: Path) -> bytes:
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == GZIP_MAGIC
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    """The first ``size`` bytes, unpacked; fewer if the file has fewer."""
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
+        with open_gzip(path) if _is_packed(path) else path.open("rb") as file:
+            # Python takes memory for what it is asked to read, not for what there is.
+            return file.read(size if isinstance(file, GzipFile) else min(size, path.stat().st_size))
     except (OSError, EOFError, zlib.error) as e:
         raise _unreadable(path, e) from e
 

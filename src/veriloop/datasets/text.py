@@ -19,10 +19,10 @@ from ..errors import ConfigError, DataError
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Schema
+from ..tables import First, Table, first_rows, read_table
 from .base import Dataset, RealData
 from .splits import apart, counted, taken, text_keys
 from .text_columns import Columns, Roles, settle
-from .text_files import First, Table, first_rows, read_table
 from .text_rows import samples_of
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -277,7 +277,13 @@ def _several(files: str | Sequence[str]) -> Sequence[str]:
 
 
 def _read(files: str | Sequence[str], roles: Roles) -> list[Table]:
-    return [read_table(path, roles.read) for pattern in _several(files) for path in _find(pattern)]
+    # A file that is named twice, by patterns that overlap or through a link, is read once.
+    found = {
+        ((status := path.stat()).st_dev, status.st_ino): path
+        for pattern in reversed(_several(files))
+        for path in reversed(_find(pattern))
+    }
+    return [read_table(path, roles.read) for path in reversed(found.values())]
 
 
 def _find(pattern: str) -> list[Path]:

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from pydantic import model_validator
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..parts import Checked
 from ..schema import Completion, Extra, Id, Prompt, Reference, Schema
+from ..tables import check_has
 
 AUTO = "auto"
 """In place of a column's name: it is known by its name."""
@@ -157,7 +158,7 @@ def settle(columns: Columns, known: Sequence[str], source: str) -> Roles:
     if reference is None:
         reference = completion
     roles = Roles(columns.id, prompt, completion, reference, columns.keep)
-    check_has(roles.read, known, source)
+    check_has(roles.read, known, source, HOW)
     _check_apart(roles)
     return roles
 
@@ -179,23 +180,6 @@ def _check_apart(roles: Roles) -> None:
                 expected=f"names other than {', '.join(own)}, and none with an underscore in front",
                 fix=fix,
             )
-
-
-def check_has(names: Sequence[str], known: Sequence[str], source: str) -> None:
-    """Refuse a file whose columns ``known`` are not all of ``names``, once each.
-
-    Raises:
-        DataError: One is missing, or is there twice.
-    """
-    found = Counter(known)
-    if missing := [name for name in names if name not in found]:
-        raise DataError(
-            f"{source}: no column {', '.join(map(repr, missing))}",
-            got=f"columns {', '.join(found) or '(none)'}",
-            fix=HOW,
-        )
-    if twice := [name for name in names if found[name] > 1]:
-        raise DataError(f"{source} has several columns {twice[0]!r}", fix="rename all but one of them")
 
 
 def _by_name(

@@ -7,8 +7,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..samples import Samples
+from ..tables import Table
 from .text_columns import NO_TALK, Roles
-from .text_files import Table
 
 
 def samples_of(

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from ..errors import DataError
+from ..tables import First, first_rows, read_table
 from .hugging_face import has_split, load_split, pairs_of
 from .text import Pairs, TextPairs
 from .text_columns import Columns, Roles
-from .text_files import First, first_rows, read_table
 from .text_rows import samples_of
 
 NAME = "EdinburghNLP/xsum"

@@ -32,7 +32,7 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
 def _arm_card(arm: Arm, last_round: int) -> ArmCard:
     if arm.train_on == "real":
         return ArmCard(role="bound", last_round=last_round)
-    stores = [store for verifier in _verifiers(arm.verifier) for store in verifier.verdict_stores()]
+    stores = [store for verifier in verifiers_in(arm.verifier) for store in verifier.verdict_stores()]
     return ArmCard(
         verified=arm.verifier is not None,
         verifier=arm.verifier.kind if arm.verifier is not None else None,
@@ -41,7 +41,7 @@ def _arm_card(arm: Arm, last_round: int) -> ArmCard:
     )
 
 
-def _verifiers(found: object) -> Iterator[Verifier]:
+def verifiers_in(found: object) -> Iterator[Verifier]:
     """A verifier and those that it is made of, such as the members of an ensemble."""
     if isinstance(found, Verifier):
         yield found
@@ -50,4 +50,4 @@ def _verifiers(found: object) -> Iterator[Verifier]:
         found = list(found.values())
     if isinstance(found, list | tuple):
         for part in found:
-            yield from _verifiers(part)
+            yield from verifiers_in(part)

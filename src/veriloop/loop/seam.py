@@ -6,6 +6,8 @@ looks at types, lengths and names only, so it costs microseconds.
 """
 
 import inspect
+import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -329,6 +331,9 @@ def save(fitted: Fitted, directory: Path) -> None:
     except ContractError as e:
         if isinstance(e.__cause__, OSError) and not isinstance(e.__cause__, FileNotFoundError):
             raise e.__cause__ from None
+        # A library written in Rust, such as safetensors, tells the system's error in words.
+        if number := re.search(r"os error (\d+)", str(e.__cause__)):
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
         raise
 
 

@@ -22,7 +22,7 @@ from ..store.folder import RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from . import seam
-from .cards import run_card
+from .cards import run_card, verifiers_in
 from .data import load_schema
 from .plan import Plan
 from .sources import changes_since, digests_of, note_changes
@@ -130,6 +130,7 @@ class FolderStore:
         if folder.exists() and folder.records():
             folder.check_same_config(plan.config(), _as_read_today)
             self._changes = changes_since(folder, plan, self._accept_changes)
+            _check_verdicts(folder, plan)
 
     @contextmanager
     def writing(self, plan: Plan) -> Iterator[None]:
@@ -270,6 +271,18 @@ def save_state(state: State, work: Path) -> None:
             state.rejected.save(work / "rejected.npz")
         if state.shown is not None:
             state.shown.save(work / "preview.npz")
+
+
+def _check_verdicts(folder: RunFolder, plan: Plan) -> None:
+    """Refuse to go on where what people have said is gone: they would be asked again as if they had not."""
+    manifest = folder.manifest()
+    judged = {record.arm for record in folder.records() if record.round > 0}
+    waiting = manifest.status == "waiting" and len(manifest.cards.verdict_stores) == 1
+    for name, arm in plan.arms.items():
+        for verifier in verifiers_in(arm.verifier):
+            # People in an ensemble may not have been needed.
+            asked = verifier is arm.verifier and (waiting or name in judged)
+            seam.call(verifier, "check_verdicts", verifier.check_verdicts, asked)
 
 
 def _bytes_below(directory: Path) -> int:

@@ -12,7 +12,7 @@ from ..advise.audited import Audit, Audited
 from ..errors import ConfigError, DataError
 from ..verdicts import Decision
 from .embedding import directions, embed_images, embed_texts
-from .tables import StoredArray, npz_array, numbers, read_table, verdicts_of
+from .tables import StoredArray, npz_array, numbers, read_frame, verdicts_of
 
 
 def audit_table(
@@ -63,10 +63,10 @@ def audit_table(
         texts: list[str] = []
     else:
         as_text = [text] if text else []
-        frame = read_table(
+        frame = read_frame(
             table, [name for name in (accepted, *features, text, image, score) if name], as_text
         )
-        reference = read_table(real, [name for name in (*features, text, image) if name], as_text)
+        reference = read_frame(real, [name for name in (*features, text, image) if name], as_text)
         said = _said(frame[accepted])
         scores = None if score is None else numbers(frame, [score], table)[:, 0]
         texts = [] if text is None else _texts(frame[text], table)

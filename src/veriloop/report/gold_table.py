@@ -15,7 +15,7 @@ from ..advise.preference import Preference, accuracy_by, preference
 from ..errors import ConfigError, DataError
 from ..rng import Address
 from ..verdicts import Decision
-from .tables import read_table, verdicts_of, yes_or_no
+from .tables import read_frame, verdicts_of, yes_or_no
 
 
 def calibrate_table(
@@ -50,7 +50,7 @@ def calibrate_table(
         raise ConfigError("what to compare", expected="--score with --gold, or --annotators, or all three")
     if score is None and (text or position):
         raise ConfigError("--text and --position", expected="with --score and --gold")
-    table = read_table(
+    table = read_frame(
         path, [name for name in (score, gold, *annotators, text, position) if name], [text] if text else []
     )
     found = Calibrated(
@@ -76,6 +76,7 @@ def _with_verdicts(
     position: str | None,
     at: float | None,
 ) -> Calibrated:
+    left_out = {f"no label in column {gold!r}": int(table[gold].isna().sum())}
     table = table[table[gold].notna()]
     good = yes_or_no(table[gold])
     verdicts = verdicts_of(table[score])
@@ -83,15 +84,24 @@ def _with_verdicts(
     preferences: dict[str, Preference] = {}
     if text is not None:
         length = table[text].map(lambda value: len(value) if isinstance(value, str) else np.nan)
+        left_out[f"no text in column {text!r}, for its length"] = int(length.isna().sum())
         preferences[f"length of {text}"] = preference(verdicts.score, length.to_numpy(float), good)
     preferences["row of the table"] = preference(verdicts.score, np.arange(len(table), dtype=float), good)
     positions: dict[str, Share] = {}
     if position is not None:
         accepts = verdicts.decide(verdicts.score >= calibration.threshold).is_(Decision.ACCEPT)
+        somewhere = table[position].notna().to_numpy(bool)
+        left_out[f"nothing in column {position!r}, for its accuracy"] = int(np.count_nonzero(~somewhere))
         judged = ~verdicts.is_(Decision.ABSTAIN)
-        positions = accuracy_by(table[position].astype(str).to_numpy(), accepts == good, judged)
+        places = table[position][somewhere].astype(str).to_numpy()
+        positions = accuracy_by(places, (accepts == good)[somewhere], judged[somewhere])
     return found.model_copy(
-        update={"calibration": calibration, "preferences": preferences, "positions": positions}
+        update={
+            "calibration": calibration,
+            "preferences": preferences,
+            "positions": positions,
+            "left_out": {why: n for why, n in left_out.items() if n},
+        }
     )
 
 

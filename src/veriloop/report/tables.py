@@ -1,77 +1,51 @@
 """Tables of a user's own, with a row for each sample: scores, verdicts, labels and features."""
 
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, DataError
+from ..errors import DataError
+from ..tables import read_values
+from ..unpack import check_array, check_zip
 from ..verdicts import Decision, Verdicts
 
-ENDINGS = (".csv", ".jsonl", ".parquet")
 YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})
 NO = frozenset({"0", "0.0", "false", "no", "reject", "bad"})
 
 
-def read_table(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
-    """A .jsonl, .parquet or .csv file, which must have ``columns``.
-
-    Values are those of the file: an empty field of a CSV file is missing, and nothing else is.
+def read_frame(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
+    """The ``columns`` of a .jsonl, .parquet or .csv file, by `veriloop.tables.read_values`.
 
     Args:
-        path: The file; a byte order mark at its beginning is passed over.
+        path: The file.
         columns: What it must have.
         texts: Columns that hold text, also where a CSV file's text looks like a number.
 
     Raises:
         ConfigError: Its name ends in something else.
-        DataError: It cannot be read, or a column is missing.
+        DataError: It cannot be read, has no rows, or a column is missing.
     """
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise ConfigError("table", got=str(path), expected=f"a file ending in {', '.join(ENDINGS)}")
-    try:
-        if ending == ".csv":
-            table = pd.read_csv(
-                path,
-                dtype=dict.fromkeys(texts, str),
-                encoding="utf-8-sig",
-                keep_default_na=False,
-                na_values=[""],
-            )
-        else:
-            table = pd.read_parquet(path) if ending == ".parquet" else _read_lines(path)
-    except FileNotFoundError:
-        raise DataError(f"no such file: {path}", fix="check the path") from None
-    except (ValueError, OSError) as e:  # every parser's own error is a ValueError
-        if isinstance(e, DataError):
-            raise
-        raise DataError(f"{path} cannot be read", got=str(e).splitlines()[0]) from e
-    for name in columns:
-        if name not in table:
-            known = ", ".join(map(str, table.columns))
-            raise DataError(f"{path} has no such column", got=name, expected=f"one of {known}")
-    return table
+    table = read_values(path, list(dict.fromkeys(columns)), texts)
+    return pd.DataFrame({name: _series(values) for name, values in table.columns.items()})
 
 
-def _read_lines(path: Path) -> pd.DataFrame:
-    # Not pandas' own reader, which guesses dates from the names of columns and rounds long numbers.
-    rows = []
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                rows.append(json.loads(line))
-            except (ValueError, RecursionError) as e:
-                raise DataError(f"{path}, line {number}, is not JSON", got=str(e)) from None
-            if not isinstance(rows[-1], dict):
-                raise DataError(f"{path}, line {number}", got=line.strip()[:60], expected="a JSON object")
-    return pd.DataFrame(rows)
+def _series(values: list[Any]) -> pd.Series:
+    """Whole numbers stay whole, also beside missing ones; those of more than 64 bits stay Python's own."""
+    kinds = {type(value) for value in values} - {type(None)}
+    missing = None in values
+    if kinds == {bool}:
+        return pd.Series(values, dtype="boolean" if missing else bool)
+    if kinds == {int}:
+        fits = all(value is None or -(2**63) <= value < 2**63 for value in values)
+        return pd.Series(values, dtype=("Int64" if missing else np.int64) if fits else object)
+    if kinds <= {int, float}:
+        return pd.Series([np.nan if value is None else value for value in values], dtype=float)
+    return pd.Series(values, dtype=object)
 
 
 def yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
@@ -153,6 +127,7 @@ def npz_array(path: Path, key: str) -> NDArray | StoredArray:
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            check_zip(path, archive)
             known = [name.removesuffix(".npy") for name in archive.namelist()]
             if key not in known:
                 raise DataError(f"{path} has no such array", got=key, expected=f"one of {', '.join(known)}")
@@ -166,6 +141,7 @@ def npz_array(path: Path, key: str) -> NDArray | StoredArray:
                 )
                 shape, by_column, dtype = read(file)
                 header = file.tell()
+            check_array(path, shape, dtype, entry.file_size - header)
         if entry.compress_type != zipfile.ZIP_STORED or by_column or dtype.hasobject or not shape:
             with np.load(path, allow_pickle=False) as stored:
                 return stored[key]

@@ -4,6 +4,7 @@ A round counts when its line is in ``records.jsonl``. Everything it leaves is wr
 ``.work`` and renamed into place before that line is appended, so a kill loses at most the running round.
 """
 
+import codecs
 import contextlib
 import fcntl
 import json
@@ -163,7 +164,8 @@ class RunFolder:
         path = self._records
         if not path.exists():
             return []
-        *lines, _ = path.read_bytes().split(b"\n")
+        # An editor may have put a byte order mark before the first line.
+        *lines, _ = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
         records = []
         for number, line in enumerate(lines, 1):
             try:

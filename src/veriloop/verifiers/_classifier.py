@@ -25,7 +25,7 @@ def labels(model: str, revision: str | None) -> dict[str, int]:
         DataError: The model's configuration cannot be loaded.
     """
     with _told(model):
-        config: Any = AutoConfig.from_pretrained(model, revision=revision)
+        config: Any = AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=False)
     return dict(config.label2id)
 
 
@@ -105,9 +105,11 @@ def _padded(rows: list[list[int]], length: int, filler: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _loaded(model: str, revision: str | None) -> tuple[Any, Any]:
     with _told(model):
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        # No code of the model's own, and no pickles: loading a model must not run what came with it.
+        safe: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+        tokenizer = AutoTokenizer.from_pretrained(model, **safe)
         network = AutoModelForSequenceClassification.from_pretrained(
-            model, revision=revision, use_safetensors=True, dtype=torch.float32
+            model, **safe, use_safetensors=True, dtype=torch.float32
         )
     freeze(network.to(device()))
     if network.config.pad_token_id is None:

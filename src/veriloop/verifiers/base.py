@@ -146,6 +146,16 @@ class Verifier(Part, frozen=True):
         """The data bases in which people judge for it, as URLs; those of its members not counted."""
         return ()
 
+    def check_verdicts(self, asked: bool) -> None:
+        """Say if what people have said is gone; called before a run goes on. Nothing, unless overridden.
+
+        Args:
+            asked: Whether the run surely has put samples before people.
+
+        Raises:
+            StorageError: It is, or cannot be read.
+        """
+
     @override
     def suited_to(self, schema: Schema) -> Self:
         """As in `Part.suited_to`.

@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
+from ..model_folders import check_safetensors
 from ..parts import require
 from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
@@ -76,6 +77,7 @@ class RewardModel(Verifier, frozen=True):
             ConfigError: The model has several outputs, and ``label`` names none of them.
         """
         if (folder := Path(self.model)).is_dir():
+            check_safetensors(folder)
             self._output(_labels_in(folder))
         elif self.model.startswith((".", "/", "~")) or self.model.count("/") > 1:
             raise DataError(f"no folder {self.model}", expected="a model's folder, or a name on the hub")

@@ -94,11 +94,14 @@ def load(directory: Path) -> Language:
 
 def _load(place: Path | str) -> Language:
     local = isinstance(place, Path)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(place, local_files_only=local)
+    # No code of the model's own, and no pickles: loading a model must not run what came with it.
+    safe = {"local_files_only": local, "trust_remote_code": False}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place, **safe)
     with _silent():
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
             place,
-            local_files_only=local,
+            **safe,
+            use_safetensors=True,
             dtype="auto",
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, in one line

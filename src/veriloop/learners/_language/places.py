@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from ...errors import DataError
+from ...model_folders import check_safetensors
 
 MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json"
 
@@ -12,7 +13,7 @@ def find_folder(name: str) -> Path | None:
     """The folder of the model ``name``, here or in ``$VERILOOP_DATA``; None for a name on the hub.
 
     Raises:
-        DataError: It is no name on the hub, and there is no model in that folder.
+        DataError: It is no name on the hub, and there is no model in that folder; or its weights are pickles.
     """
     root = os.environ.get("VERILOOP_DATA")
     here = Path(name).expanduser()
@@ -21,4 +22,6 @@ def find_folder(name: str) -> Path | None:
     if found is None and (here.exists() or name.startswith(("/", ".", "~")) or name.count("/") > 1):
         looked = " or ".join(dict.fromkeys(str(place / "config.json") for place in places))
         raise DataError(f"no model in {name!r}", got=f"no file {looked}", expected=MODEL_FOLDER)
+    if found is not None:
+        check_safetensors(found)
     return found

@@ -121,6 +121,20 @@ class Database:
         """Close idle connections; the next transaction opens new ones."""
         self._engine.dispose()
 
+    def check(self) -> None:
+        """Look through the whole data base.
+
+        Raises:
+            StorageError: It is damaged.
+        """
+        if self._engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if found != "ok":
+                raise StorageError(
+                    f"the store of verdicts {self.name} is damaged", got=str(found), fix="restore the file"
+                )
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that changes nothing.
@@ -149,7 +163,7 @@ class Database:
             reason = str(getattr(e, "orig", None) or e).strip().splitlines()[0]
             raise StorageError(
                 f"the store of verdicts {self.name} cannot be used: {reason}",
-                fix="check its URL",
+                fix="check its URL, or restore it",
             ) from e
 
 

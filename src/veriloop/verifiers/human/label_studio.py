@@ -2,14 +2,16 @@
 
 A task's ``data`` holds the picture as ``image``, the other columns by name, and the sample's ``key``, by
 which a verdict finds its sample again. A verdict is a single choice named ``verdict``, one of accept, reject
-and abstain.
+and abstain; in our own exports its ``meta`` names the annotator.
 """
 
 import base64
+import codecs
 import json
-from typing import Any, NamedTuple
+from collections import Counter
+from typing import Any, NamedTuple, get_args
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
 from ...errors import DataError
 from .desk import Desk
@@ -17,42 +19,60 @@ from .store import Opinion, PostedSample, Store
 
 
 class Imported(NamedTuple):
-    """How many verdicts were taken over, and how many spoke of samples that the store does not know."""
+    """What came of an export.
+
+    Attributes:
+        verdicts: How many were taken over.
+        left_out: How many were not, by the reason.
+    """
 
     verdicts: int
-    unknown: int
+    left_out: dict[str, int]
 
 
-class _Data(BaseModel):
-    key: str
+class _Read(BaseModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_nothing(cls, data: Any) -> Any:
+        """Label Studio writes null for what was not set, whatever it is."""
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
 
 
-class _Value(BaseModel):
-    choices: list[Opinion] = []
+class _Data(_Read):
+    key: str | None = None
 
 
-class _Meta(BaseModel):
-    text: list[str] = []
+class _Value(_Read):
+    choices: list[str] = []
 
 
-class _Result(BaseModel):
+class _Meta(_Read):
+    # Beside it may stand ``text``, a note that the annotator has left: that is no name.
+    annotator: str | None = None
+
+
+class _Result(_Read):
     from_name: str = ""
     value: _Value | dict[str, Any] = {}
     meta: _Meta = _Meta()
 
 
-class _User(BaseModel):
-    email: str
+class _User(_Read):
+    id: int | str | None = None
+    email: str | None = None
 
 
-class _Annotation(BaseModel):
+class _Annotation(_Read):
+    id: int | str | None = None
     result: list[_Result] = []
     was_cancelled: bool = False
-    completed_by: int | _User | None = None
+    completed_by: int | str | _User | None = None
 
 
-class _Task(BaseModel):
-    data: _Data
+class _Task(_Read):
+    data: _Data = _Data()
     annotations: list[_Annotation] = []
 
 
@@ -71,13 +91,14 @@ def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
     """Take over the verdicts of a JSON export; taking them over twice changes nothing.
 
     A cancelled annotation is an abstention. The annotator is the one that our own export has named, or else
-    Label Studio's user.
+    Label Studio's user; where there is neither, each annotation counts as somebody's of its own. Of several
+    verdicts of one annotator on one sample the last one counts.
 
     Raises:
-        DataError: The content is not such an export.
+        DataError: The content is not such an export, or no verdict in it can be taken over.
     """
     try:
-        tasks = _TASKS.validate_json(content)
+        tasks = _TASKS.validate_json(content.removeprefix(codecs.BOM_UTF8))
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "content"
@@ -87,18 +108,26 @@ def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
             expected="a list of tasks with the data and annotations of veriloop's own export",
         ) from e
     known = {judged.key for judged in store.everything()}
-    taken = unknown = 0
+    verdicts: dict[tuple[str, str], Opinion] = {}
+    left_out: Counter[str] = Counter()
     for task in tasks:
-        for annotation in task.annotations:
-            answer = _answer(annotation)
+        for number, annotation in enumerate(task.annotations, 1):
+            (answer, why), key = _answer(annotation), task.data.key
             if answer is None:
-                continue
-            if task.data.key not in known:
-                unknown += 1
-                continue
-            desk.record(_annotator(annotation), task.data.key, answer)
-            taken += 1
-    return Imported(taken, unknown)
+                left_out[why] += 1
+            elif key not in known:
+                left_out["the run has not asked for the sample" if key else "the task has no key"] += 1
+            else:
+                by = _annotator(annotation, number), key
+                left_out["the same annotator gave a later one on the sample"] += by in verdicts
+                verdicts[by] = answer
+    left_out = +left_out
+    if not verdicts:
+        why = "; ".join(f"{reason} ({n:,})" for reason, n in left_out.most_common())
+        raise DataError("no verdict can be taken over", got=why or "no annotations")
+    for (annotator, key), answer in verdicts.items():
+        desk.record(annotator, key, answer)
+    return Imported(len(verdicts), dict(left_out))
 
 
 def _task(judged: PostedSample) -> dict[str, Any]:
@@ -117,7 +146,7 @@ def _task(judged: PostedSample) -> dict[str, Any]:
                         "to_name": "sample",
                         "type": "choices",
                         "value": {"choices": [answer]},
-                        "meta": {"text": [annotator]},
+                        "meta": {"annotator": annotator},
                     }
                 ]
             }
@@ -126,18 +155,28 @@ def _task(judged: PostedSample) -> dict[str, Any]:
     }
 
 
-def _answer(annotation: _Annotation) -> Opinion | None:
+def _answer(annotation: _Annotation) -> tuple[Opinion | None, str]:
+    """What was said, or why that is no verdict."""
     if annotation.was_cancelled:
-        return "abstain"
+        return "abstain", ""
     for result in annotation.result:
         if result.from_name == "verdict" and isinstance(result.value, _Value) and result.value.choices:
-            return result.value.choices[0]
-    return None
+            chosen, opinions = ", ".join(result.value.choices), get_args(Opinion)
+            said = next((opinion for opinion in opinions if opinion == chosen), None)
+            return said, f"the choice {chosen!r} is none of {', '.join(opinions)}"
+    return None, "nothing was chosen"
 
 
-def _annotator(annotation: _Annotation) -> str:
-    named = next((name for result in annotation.result for name in result.meta.text), None)
-    if named is not None:
-        return named
+def _annotator(annotation: _Annotation, number: int) -> str:
+    """Who annotated; ``number`` is the annotation's place in its task."""
+    for result in annotation.result:
+        if result.from_name == "verdict" and result.meta.annotator:
+            return result.meta.annotator
     user = annotation.completed_by
-    return user.email if isinstance(user, _User) else f"label studio user {user or 'unknown'}"
+    if isinstance(user, _User):
+        user = user.email or user.id
+    if isinstance(user, str):
+        return user
+    if user is not None:
+        return f"label studio user {user}"
+    return f"label studio annotation {number if annotation.id is None else annotation.id}"

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import sqlalchemy as sa
 
+from ...errors import StorageError
 from ...samples import Samples
 from ..base import PLACE
 from .content import Sight, content_keys, full_ink, shown
-from .database import count, open_database, samples, verdicts
+from .database import checked_url, count, open_database, samples, verdicts
 
 Opinion = Literal["accept", "reject", "abstain"]
 """What a person says of a sample; ``abstain`` when they cannot tell."""
@@ -50,6 +52,35 @@ class PostedSample:
     shown: Sight
     truth: Opinion | None
     verdicts: Mapping[str, Opinion]
+
+
+def check_there(url: str, asked: bool) -> None:
+    """Refuse to take a store that is gone, or another one, for one in which nobody has said anything.
+
+    Args:
+        url: Of the store.
+        asked: Whether it must hold samples.
+
+    Raises:
+        ConfigError: The URL is wrong.
+        StorageError: The store is missing or damaged, or holds no sample although it must.
+    """
+    parsed = checked_url(url)
+    name = parsed.render_as_string(hide_password=True)
+    fix = "restore it; a relative file is looked for in the folder in which veriloop is started"
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).is_file():
+        raise StorageError(f"the store of verdicts {name} is not there", fix=fix)
+    database = open_database(url)
+    database.check()
+    if asked:
+        with database.reading() as connection:
+            if not count(connection, samples.c.id > 0):
+                raise StorageError(
+                    f"the store of verdicts {name} is another one",
+                    got="no samples in it",
+                    expected="those that the run has put before people",
+                    fix=fix,
+                )
 
 
 class Store:

@@ -21,7 +21,7 @@ from .content import content_keys, full_ink
 
 try:
     from .database import checked_url
-    from .store import KnownSamples, Store, Tally
+    from .store import KnownSamples, Store, Tally, check_there
 except ModuleNotFoundError as e:
     if e.name != "sqlalchemy":
         raise
@@ -134,6 +134,10 @@ class Human(Verifier, frozen=True):
     @override
     def verdict_stores(self) -> tuple[str, ...]:
         return (self.store,)
+
+    @override
+    def check_verdicts(self, asked: bool) -> None:
+        check_there(self.store, asked)
 
     @override
     def suited_to(self, schema: Schema) -> Self:

@@ -1,18 +1,28 @@
-"""Rows of text from files of your own: JSON lines, CSV and Parquet, packed by gzip or not."""
+"""The reader of tables: JSON lines, CSV and Parquet, packed by gzip or not.
+
+All that is read from a user's table is read here, so that the rules are the same everywhere. A byte order
+mark is passed over. An empty field of a CSV file is missing, and nothing else is: ``NA`` is a text. Numbers
+are those of the file, however long. What is not understood is an error with its line, never a guess.
+"""
 
 import csv
-import gzip
+import io
 import json
+import re
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ..errors import ConfigError, DataError
-from .text_columns import check_has
+from .errors import ConfigError, DataError
+from .unpack import open_gzip
+
+LONGEST_LINE = 2**26
+"""Characters. A line that is longer is no line: the file is another one, or was made to fill memory."""
 
 FIRST = 10
 """So many rows of a file are looked at to see what it holds."""
@@ -76,8 +86,88 @@ def first_rows(path: Path) -> First:
         return First(str(path), names, first)
 
 
+def check_has(names: Sequence[str], known: Sequence[str], source: str, fix: str | None = None) -> None:
+    """Refuse a table whose columns ``known`` are not all of ``names``, once each.
+
+    Raises:
+        DataError: One is missing, or is there twice.
+    """
+    found = Counter(known)
+    if missing := [name for name in names if name not in found]:
+        raise DataError(
+            f"{source}: no column {', '.join(map(repr, missing))}",
+            got=f"columns {', '.join(found) or '(none)'}",
+            fix=fix,
+        )
+    if twice := [name for name in names if found[name] > 1]:
+        raise DataError(f"{source} has several columns {twice[0]!r}", fix="rename all but one of them")
+
+
+def read_values(path: Path, names: Sequence[str], texts: Sequence[str] = ()) -> Table:
+    """The columns ``names`` of a file, all rows, as values: numbers, truth values, texts, None where missing.
+
+    In a CSV file a column is numbers, or truth values, where every field is one. In JSON lines a row may
+    leave out what it misses.
+
+    Args:
+        path: As for `read_table`.
+        names: What it must have.
+        texts: Those of them that stay texts, whatever they look like.
+
+    Raises:
+        ConfigError: As for `read_table`.
+        DataError: Likewise, or there are no rows.
+    """
+    kind = _kind(path)
+    if kind == ".jsonl":
+        lines: list[int] = []
+        known: dict[str, None] = {}
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        with _readable(path), _open(path) as file:
+            for line, row in _json_rows(file, path):
+                lines.append(line)
+                known |= dict.fromkeys(row)
+                for name, values in columns.items():
+                    values.append(row.get(name))
+        check_has(names, list(known) if lines else names, str(path))
+        table = Table(str(path), lines, columns)
+    else:
+        table = read_table(path, names)
+        if kind == ".csv":
+            typed = {n: _texts(v) if n in texts else _typed(v) for n, v in table.columns.items()}
+            table = table._replace(columns=typed)
+    if not table.lines:
+        raise DataError(f"{path} has no rows")
+    return table
+
+
+_WHOLE = re.compile(r"\s*[-+]?[0-9]{1,400}\s*", re.ASCII)
+_NUMBER = re.compile(
+    r"\s*[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf|infinity)\s*", re.ASCII | re.IGNORECASE
+)
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+def _texts(fields: Sequence[str]) -> list[str | None]:
+    return [field or None for field in fields]
+
+
+def _typed(fields: Sequence[str]) -> list[Any]:
+    """The values of a CSV column: of one kind, or texts."""
+    there = [field for field in fields if field]
+    if all(field in _TRUTH for field in there):
+        return [_TRUTH[field] if field else None for field in fields]
+    if all(_NUMBER.fullmatch(field) for field in there):
+        return [_number(field) if field else None for field in fields]
+    return _texts(fields)
+
+
+def _number(field: str) -> int | float:
+    return int(field) if _WHOLE.fullmatch(field) else float(field)
+
+
 def read_table(path: Path, names: Sequence[str]) -> Table:
-    """The columns ``names`` of a file, all rows.
+    """The columns ``names`` of a file, all rows, as they stand there: fields of a CSV file are texts.
 
     Raises:
         ConfigError: The file's name has another ending than those of :func:`first_rows`.
@@ -110,11 +200,11 @@ def _jsonl(file: IO[str], path: Path) -> tuple[None, Iterator[Row]]:
 
 
 def _json_rows(file: IO[str], path: Path) -> Iterator[Row]:
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(_lines(file, path), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
             why = e.msg if isinstance(e, json.JSONDecodeError) else str(e)
             raise DataError(f"{path}, line {number}: broken JSON ({why})", got=_shown(line)) from e
@@ -123,10 +213,28 @@ def _json_rows(file: IO[str], path: Path) -> Iterator[Row]:
         yield number, row
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, whose keys stand there once each."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise ValueError(f"key {twice!r} stands there twice")
+    return found
+
+
+def _lines(file: IO[str], path: Path) -> Iterator[str]:
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
+        if len(line) > LONGEST_LINE:
+            raise DataError(
+                f"{path}, line {number}", got="no end of it", expected=f"at most {LONGEST_LINE:,} characters"
+            )
+        yield line
+
+
 def _csv(file: IO[str], path: Path) -> tuple[Sequence[str], Iterator[Row]]:
     # The library's limit on a field, 128 KiB, guards against a forgotten quote; articles may be longer.
     csv.field_size_limit(sys.maxsize)
-    reader = csv.DictReader(file, strict=True)
+    reader = csv.DictReader(_lines(file, path), strict=True)
     with _sound_csv(reader, path):
         return list(reader.fieldnames or ()), _csv_rows(reader, path)
 
@@ -134,6 +242,13 @@ def _csv(file: IO[str], path: Path) -> tuple[Sequence[str], Iterator[Row]]:
 def _csv_rows(reader: csv.DictReader, path: Path) -> Iterator[Row]:
     with _sound_csv(reader, path):
         for row in reader:
+            if None in row:  # an unquoted comma moves all that follows it to wrong columns
+                raise DataError(
+                    f"{path}, line {reader.line_num}",
+                    got=f"{len(row) - 1 + len(row[None])} fields",
+                    expected=f"{len(row) - 1}, as in the header",
+                    fix="quote fields that hold commas",
+                )
             # A short row misses its last columns, which the reader gives as None.
             yield reader.line_num, {k: v for k, v in row.items() if v is not None}
 
@@ -188,7 +303,7 @@ def _kind(path: Path) -> str:
     known = (*_ROWS, ".parquet")
     if kind not in known:
         raise ConfigError(
-            f"text file {path}", got=kind or "no ending", expected=f"{', '.join(known)}, or one with .gz"
+            f"table {path}", got=kind or "no ending", expected=f"{', '.join(known)}, or one with .gz"
         )
     return kind
 
@@ -204,7 +319,7 @@ def _readable(path: Path) -> Iterator[None]:
 def _open(path: Path) -> IO[str]:
     # Spreadsheets begin their UTF-8 with a mark that is no part of the first column's name.
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        return io.TextIOWrapper(open_gzip(path), encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 

@@ -1,0 +1,128 @@
+"""A user's table is read as it was written."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from veriloop.errors import DataError
+from veriloop.report.tables import read_frame, verdicts_of
+from veriloop.tables import LONGEST_LINE, read_table
+
+WORDS = ["None", "NA", "null", "nan", "n/a", "NaN", "-", "007", "1e3", "true"]
+
+
+def test_words_that_mean_nothing_elsewhere_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("answer,score\n" + "".join(f"{word},0.1\n" for word in WORDS) + ",0.2\n")
+    column = read_frame(path, ["answer"], ["answer"])["answer"]
+    assert column.tolist()[:-1] == WORDS
+    assert column.isna().tolist() == [False] * len(WORDS) + [True], "only an empty field is missing"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_data(ending: str, tmp_path: Path) -> None:
+    rows = {"csv": "score,good\n0.5,1\n", "jsonl": '{"score": 0.5, "good": 1}\n'}[ending]
+    path = tmp_path / f"table.{ending}"
+    path.write_text(rows, encoding="utf-8-sig")
+    assert read_frame(path, ["score", "good"]).to_dict("list") == {"score": [0.5], "good": [1]}
+
+
+@pytest.mark.parametrize(
+    "number", ["0.1234567890123456789", "1e-300", "9007199254740993", "123456789012345678901"]
+)
+def test_a_number_read_is_the_number_written(number: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"score\n{number}\n")
+    (tmp_path / "t.jsonl").write_text(f'{{"score": {number}}}\n')
+    for name in ("t.csv", "t.jsonl"):
+        assert read_frame(tmp_path / name, ["score"])["score"].tolist() == [json.loads(number)], name
+
+
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"answer": "one\u2028two\u0085three"}\n', encoding="utf-8")
+    assert len(read_frame(tmp_path / "t.jsonl", ["answer"])) == 1
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "3"])
+def test_a_broken_line_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"score": 1}\n' + line + "\n")
+    with pytest.raises(DataError, match="line 2"):
+        read_frame(tmp_path / "t.jsonl", ["score"])
+
+
+def test_an_infinite_score_is_refused_with_its_row() -> None:
+    with pytest.raises(DataError, match="row 2: an infinite score"):
+        verdicts_of(pd.Series([0.5, float("inf"), None], name="score"))
+
+
+def test_whole_numbers_stay_whole_beside_missing_ones(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,score\n9007199254740993,1\n,2\n")
+    (tmp_path / "t.jsonl").write_text('{"id": 9007199254740993, "score": 1}\n{"score": 2}\n')
+    pd.DataFrame({"id": pd.array([9007199254740993, None], "Int64"), "score": [1, 2]}).to_parquet(
+        tmp_path / "t.parquet"
+    )
+    for ending in ("csv", "jsonl", "parquet"):
+        column = read_frame(tmp_path / f"t.{ending}", ["id"])["id"]
+        assert column.tolist() == [9007199254740993, pd.NA], ending
+
+
+@pytest.mark.parametrize(
+    ("fields", "values"),
+    [
+        (["1", "2"], [1, 2]),
+        (["1", "2.5"], [1.0, 2.5]),
+        (["1", "NA"], ["1", "NA"]),
+        (["true", "False"], [True, False]),
+        (["1_000", "2"], ["1_000", "2"]),
+        (["0x10", "1"], ["0x10", "1"]),
+        (["٣", "1"], ["٣", "1"]),
+        ([" 1", "2 "], [1, 2]),
+        (["nan", "1"], ["nan", "1"]),
+    ],
+)
+def test_a_column_is_numbers_where_every_field_is_one(
+    fields: list[str], values: list[object], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("x\n" + "".join(f"{field}\n" for field in fields))
+    assert read_frame(tmp_path / "t.csv", ["x"])["x"].tolist() == values
+
+
+def test_a_key_twice_in_a_line_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"score": 1}\n{"score": 1, "score": 2}\n')
+    for read in (read_frame, read_table):
+        with pytest.raises(DataError, match=r"line 2: .*'score' stands there twice"):
+            read(tmp_path / "t.jsonl", ["score"])
+
+
+def test_a_comma_too_many_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("answer,score\nyes, indeed,1\n")
+    for read in (read_frame, read_table):
+        with pytest.raises(DataError, match="line 2: got '3 fields', expected 2"):
+            read(tmp_path / "t.csv", ["score"])
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    for name, text in (("t.csv", "score\n"), ("t.jsonl", "\n")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DataError, match="no rows"):
+            read_frame(tmp_path / name, ["score"])
+
+
+def test_a_packed_table_is_read_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"score": 1}\n' * 100_000))
+    assert len(read_frame(path, ["score"])) == 100_000
+    monkeypatch.setenv("VERILOOP_MAX_UNPACKED", "1MB")
+    for read in (read_frame, read_table):
+        with pytest.raises(DataError, match="VERILOOP_MAX_UNPACKED"):
+            read(path, ["score"])
+
+
+def test_a_line_without_an_end_is_refused(tmp_path: Path) -> None:
+    for ending in ("jsonl", "csv"):
+        path = tmp_path / f"t.{ending}.gz"
+        path.write_bytes(gzip.compress(b"score\n" + b"x" * (LONGEST_LINE + 2)))
+        with pytest.raises(DataError, match=r"line [12]"):
+            read_table(path, ["score"])
