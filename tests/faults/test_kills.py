@@ -15,7 +15,7 @@ seed: 3
 rounds: 1
 dataset: {kind: digits, start: 30}
 learner: {kind: cvae, levels: 16, latent_dim: 4, channels: [4, 8], epochs: 1, patience: null}
-verifier: {kind: function, function: "slow_checks:bright", workers: 2}
+verifier: {kind: function, function: "slow_checks:bright", workers: 2, timeout: 100}
 schedule: {kind: constant, n: 40}
 arms: [verified]
 metrics: [nelbo]
@@ -35,7 +35,8 @@ def bright(row):
         if not os.fork():
             os.execlp("sleep", "sleep", "600")
         os._exit(0)
-    time.sleep(0.02)
+    while pathlib.Path("hold").exists():
+        time.sleep(0.02)
     return sum(map(sum, row["pixels"])) % 3 > 0
 """
 
@@ -114,6 +115,7 @@ def whole(tmp_path_factory) -> tuple[list[dict], dict[str, bytes]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["loky", "the guard", "the function's process"])
 def test_a_killed_process_of_a_run_is_replaced_and_the_bits_are_the_same(family, whole, victim) -> None:
+    (family.folder / "hold").touch()
     run = family.run(CONFIG, "killed")
     family.wait((family.folder / "judging").exists)
     if victim == "loky":
@@ -125,6 +127,7 @@ def test_a_killed_process_of_a_run_is_replaced_and_the_bits_are_the_same(family,
     assert killed
     for process in killed:
         process.kill()
+    (family.folder / "hold").unlink()
     said = run.communicate()
     assert run.returncode == 0, said
     assert "Traceback" not in said[1]
@@ -137,6 +140,7 @@ def test_a_killed_process_of_a_run_is_replaced_and_the_bits_are_the_same(family,
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_nobody_outlives_a_run(family, how) -> None:
+    (family.folder / "hold").touch()
     run = family.run(CONFIG, "run")
     family.wait(lambda: family.members("sleep"))  # the function has left daemons
     assert len(family.members("_row_worker")) >= 2
