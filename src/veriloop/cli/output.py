@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from ..events import PromptsCut
@@ -26,6 +28,21 @@ def print_table(table: "Table") -> None:
     Console(highlight=False, markup=False).print(table)
 
 
+NOT_WRITTEN = "the folder is read-only: nothing was written"
+"""Instead of the name of a file, for people."""
+
+
+def report_of(folder: "RunFolder") -> "Path | None":
+    """Write the report of a run anew, and say where it is; None where the folder is read-only."""
+    from ..errors import ReadOnlyError
+    from ..report.html import write_report
+
+    try:
+        return write_report(folder)
+    except ReadOnlyError:
+        return None
+
+
 def new_table() -> "Table":
     """A table in the one style that all verbs use."""
     from rich.box import SIMPLE_HEAD
@@ -39,12 +56,12 @@ def cut_line(seen: "PromptsCut") -> str:
     return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
 
 
-def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummary]") -> dict[str, Any]:
+def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
     manifest = folder.manifest()
     return {
         "run": str(folder.path),
-        "report": str(report),
+        "report": report and str(report),
         "status": manifest.status,
         "reason": manifest.reason,
         "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},

@@ -83,6 +83,8 @@ def run(
     out = MemoryRun() if out is None else out
     store = out if isinstance(out, MemoryRun) else FolderStore(Path(out), accept_changes)
     store.check_free(plan, resume)
+    if isinstance(store, FolderStore) and store.is_over(plan):
+        return store.folder
     suited = checked(plan).plan
     load_data(plan.dataset, plan.seed)
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.

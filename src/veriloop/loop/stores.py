@@ -15,7 +15,7 @@ from ..generator import Generator
 from ..judge import Judge
 from ..records import RoundRecord
 from ..samples import Samples
-from ..store.atomic import storage_errors, write_file
+from ..store.atomic import is_aside, storage_errors
 from ..store.folder import RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
@@ -129,6 +129,18 @@ class FolderStore:
             folder.check_same_config(plan.config())
             self._changes = changes_since(folder, plan, self._accept_changes)
 
+    def is_over(self, plan: Plan) -> bool:
+        """Whether ``plan`` has been carried out: then there is nothing to write.
+
+        Call `check_free` first.
+        """
+        if not self.folder.exists():
+            return False
+        manifest, done = self.folder.manifest(), {(r.arm, r.round) for r in self.folder.records()}
+        return manifest.status == "finished" and all(
+            arm in manifest.stopped_arms or (arm, plan.last_round(arm)) in done for arm in plan.arms
+        )
+
     @contextmanager
     def writing(self, plan: Plan) -> Iterator[None]:
         """See `Store`."""
@@ -185,7 +197,7 @@ class FolderStore:
 
     def show(self, real: Samples) -> None:
         """See `Store`."""
-        write_file(self.folder.path / "real.npz", real.to_bytes())
+        self.folder.write_real(real)
 
     def stop_arm(self, arm: str, reason: str) -> None:
         """See `Store`."""
@@ -240,6 +252,7 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
 def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
     directory = folder.round_directory(round_, arm)
     verifier, judge = plan.arms[arm].verifier, None
+    folder.check_files(round_, arm, "generator", "verifier")
     try:
         generator = plan.learner.generator_type.load(directory / "generator")
         if verifier is not None and round_ > 0:
@@ -275,4 +288,5 @@ def _bytes_below(directory: Path) -> int:
 
 
 def _holds_files(path: Path) -> bool:
-    return any(child.name not in {"lock", ".work"} for child in path.iterdir())
+    """Whether there are other files than a run leaves that was killed as it began."""
+    return any(child.name not in {"lock", ".work"} and not is_aside(child) for child in path.iterdir())
