@@ -6,14 +6,14 @@ process, so a resumed run does exactly what an unbroken one would have done.
 
 import resource
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from ..datasets.base import RealData
-from ..errors import VeriloopError
+from ..errors import ReadOnlyError, VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors.base import Executor
 from ..executors.serial import Serial
@@ -84,6 +84,9 @@ def run(
     store = out if isinstance(out, MemoryRun) else FolderStore(Path(out), accept_changes)
     store.check_free(plan, resume)
     if isinstance(store, FolderStore) and store.is_over(plan):
+        # Under the lock goes what killed processes have left, if this user may write here.
+        with suppress(ReadOnlyError), store.folder.lock():
+            pass
         return store.folder
     suited = checked(plan).plan
     load_data(plan.dataset, plan.seed)

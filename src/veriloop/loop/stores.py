@@ -1,7 +1,6 @@
 """Where a run keeps its rounds. The folder is the truth; what a process has just written it need not read."""
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -205,9 +204,9 @@ class FolderStore:
 
     def set_status(self, status: Status, reason: str | None = None) -> None:
         """See `Store`."""
-        self.folder.set_status(status, reason)
         if status == "finished":
-            shutil.rmtree(self.folder.path / ".work", ignore_errors=True)
+            self.folder.clear_unfinished()
+        self.folder.set_status(status, reason)
 
     def emit(self, event: Event) -> None:
         """See `Store`."""

@@ -413,6 +413,10 @@ class RunFolder:
         finally:
             os.close(handle)
 
+    def clear_unfinished(self) -> None:
+        """Remove what belongs to no finished round; the caller holds the lock."""
+        shutil.rmtree(self.path / ".work", ignore_errors=True)
+
     def _clear_leftovers(self) -> None:
         """Forget what a killed process has left; the caller holds the lock.
 
