@@ -408,7 +408,6 @@ def test_a_forecast_of_too_few_rounds_says_so(veriloop, finished):
 
 
 def test_a_second_process_on_the_same_folder(veriloop, finished):
-    cut(finished.path, 2)
     with RunFolder(finished.path).lock():
         _assert_refused(veriloop("resume", finished.path), "another process is writing", "process ")
 

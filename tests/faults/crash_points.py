@@ -1,4 +1,4 @@
-"""Die before, after and half-way through each file call of a tiny run, go on, and compare with an unbroken one.
+"""Die before, after and half-way through each file call of a tiny run, go on, and compare every bit.
 
     python tests/faults/crash_points.py [--points N] [--seed S]
 
@@ -42,7 +42,7 @@ PLAN: dict[str, Any] = {
     "evaluation_samples": 100,
 }
 When = Literal["before", "half", "after"]
-CALLS = (
+CALLS = [
     "open",
     "write",
     "fsync",
@@ -54,7 +54,7 @@ CALLS = (
     "link",
     "ftruncate",
     "fchmod",
-)
+]
 """Of ``os``: what changes a folder, or may."""
 
 
