@@ -1,6 +1,7 @@
 """What happens in a run, as typed events: one line each in ``events.jsonl``, read by whoever watches."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -47,6 +48,17 @@ class Progress(_Event):
     generated: int
     accepted: int
     wanted: int
+
+
+class VerifierSilent(_Event):
+    """A round's candidates are not told apart: ``why``, after how many, and some of them by column."""
+
+    event: Literal["verifier_silent"] = "verifier_silent"
+    arm: str
+    round: int
+    why: str
+    seen: int
+    examples: list[dict[str, str]]
 
 
 class Exhausted(_Event):
@@ -101,6 +113,7 @@ Event = Annotated[
     | PromptsCut
     | StageStarted
     | Progress
+    | VerifierSilent
     | Exhausted
     | RoundFinished
     | StopRuleMet
@@ -110,3 +123,12 @@ Event = Annotated[
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event: ``EVENT.validate_json(line)``."""
+
+
+SAID = "_reason"
+"""Stands beside a candidate's columns: what the verifier said of it."""
+
+
+def in_words(example: Mapping[str, str]) -> str:
+    """An example of `VerifierSilent`: each column with its value, and what the verifier said."""
+    return ", ".join(f"{'said' if name == SAID else name} {value!r}" for name, value in example.items())

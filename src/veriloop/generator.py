@@ -1,8 +1,11 @@
 """Generator: a trained generative model, made by learners, sampled by the loop, judged by metrics."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .fitted import Fitted
 from .samples import Samples
@@ -27,3 +30,26 @@ class Generator(Fitted):
         Raises:
             DataError: The model needs a condition and got none, or one of another length.
         """
+
+
+class Notes(NamedTuple):
+    """What a writer of texts notes of n of them, beside the texts.
+
+    Attributes:
+        cut: Which have been cut at their greatest length, shape (n,).
+        reason: Why a text was not written; "" where it was; n texts, or none where all were.
+    """
+
+    cut: NDArray[np.bool_]
+    reason: Sequence[str] = ()
+
+
+@runtime_checkable
+class Annotates(Protocol):
+    """A generator that can say more of its samples than they hold, such as which texts were cut."""
+
+    def sample_with_notes(
+        self, n: int, rng: np.random.Generator, condition: Samples | None = None
+    ) -> tuple[Samples, Notes]:
+        """The same samples as `Generator.sample`, and notes on them."""
+        ...

@@ -12,6 +12,14 @@ from .verdicts import Verdicts
 class Judge(Fitted):
     """Judges samples as its verifier's configuration says, with all that it has learned."""
 
+    @property
+    def in_pieces(self) -> bool:
+        """Whether samples may be put before it in several calls: it is slow or costly, and draws nothing.
+
+        The loop then asks about a few first, and stops asking where it abstains on all of them.
+        """
+        return False
+
     @abstractmethod
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         """Judge every one of ``samples``: one verdict each, in the same order.

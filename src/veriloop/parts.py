@@ -33,6 +33,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError
+from .samples import Samples
 from .schema import Role, Schema
 
 
@@ -189,6 +190,17 @@ class Part(Checked, frozen=True):
         Raises:
             ConfigError: The part could not do its work.
             DataError: Likewise, because of the data.
+        """
+
+    def check_data(self, real: Samples) -> None:
+        """Say what is wrong with the data themselves, before anything is trained. Nothing, unless overridden.
+
+        Args:
+            real: For a verifier what candidates are made for, or the training samples where nothing is given;
+                for a metric the held-out samples.
+
+        Raises:
+            DataError: The part could not do its work on them.
         """
 
     def sources(self) -> Mapping[str, Path]:

@@ -61,6 +61,10 @@ class Counts(BaseModel):
     """How many candidates a round made and what became of them.
 
     ``generated == accepted + rejected + abstained`` and ``kept <= accepted``.
+
+    Attributes:
+        distinct: How many of the kept samples are different, by content.
+        truncated: How many candidates are texts cut at their greatest length; 0 where that is not known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +74,8 @@ class Counts(BaseModel):
     rejected: int = 0
     abstained: int = 0
     kept: int = 0
+    distinct: int = 0
+    truncated: int = 0
 
 
 class RoundRecord(BaseModel):
@@ -83,6 +89,7 @@ class RoundRecord(BaseModel):
         round: 0 for the start model.
         counts: What became of the candidates; all 0 in round 0.
         abstentions: Why the verifier abstained: its commonest reasons, and on how many candidates each.
+        silent: That the verifier, or the model, does not tell candidates apart: a line for each sign of it.
         trained_on: How many samples the round's model was trained on.
         exhausted: Whether the round kept fewer samples than it wanted (``train_with_fewer``).
         metrics: Measured on the test split, by name: the numbers to report.
@@ -97,6 +104,7 @@ class RoundRecord(BaseModel):
     round: int
     counts: Counts
     abstentions: dict[str, int] = {}
+    silent: tuple[str, ...] = ()
     trained_on: int
     exhausted: bool = False
     metrics: dict[str, Estimate]

@@ -99,8 +99,30 @@ def check_reference(columns: Collection[str], reference: str) -> None:
         )
 
 
+LOOKED_AT = 10_000
+"""Among so many references those without a token are counted."""
+
+
+def check_tokens(samples: Samples, reference: str, tokenizer: Tokenizer) -> None:
+    """Refuse references most of which have no token: every text would have the score 0.
+
+    Raises:
+        DataError: Most have none, or the column holds no text.
+    """
+    texts = samples.texts(reference)[:LOOKED_AT]
+    without = [text for text in texts if not tokens(text, stem=False, tokenizer=tokenizer)]
+    if 2 * len(without) > len(texts):
+        published = tokenizer == "published"
+        raise DataError(
+            f"{len(without):,} of {len(texts):,} references in the column {reference!r} have no tokens",
+            got=without[0] if len(without[0]) <= 80 else f"{without[0][:77]}...",
+            expected="letters a to z or digits" if published else "letters or digits",
+            fix="set tokenizer to unicode, or leave it out" if published else "name another column",
+        )
+
+
 def token_pairs(
-    samples: Samples, written: str, reference: str, stem: bool
+    samples: Samples, written: str, reference: str, stem: bool, tokenizer: Tokenizer = "auto"
 ) -> list[tuple[list[str], list[str]]]:
     """The `tokens` of the columns ``written`` and ``reference``, side by side.
 
@@ -111,7 +133,8 @@ def token_pairs(
     check_reference(list(samples), reference)
     pairs = []
     for text, wanted in zip(samples.texts(written), samples.texts(reference), strict=True):
-        way = tokenizer_for(wanted)  # by the reference alone: a score must not depend on the other pairs
+        # By the reference alone: a score must not depend on the other pairs.
+        way = tokenizer_for(wanted) if tokenizer == "auto" else tokenizer
         pairs.append((tokens(text, stem, way), tokens(wanted, stem, way)))
     return pairs
 

@@ -16,8 +16,10 @@ def carry_out(
 
     Raises:
         VeriloopError: See `veriloop.loop.run`.
+        ExhaustedError: No arm is left that could go on; the report is written all the same.
         typer.Exit: With code 130, after an interrupt.
     """
+    from ..errors import ExhaustedError
     from ..events import PromptsCut
     from ..loop import run
     from ..report.names import why_abstained
@@ -38,6 +40,10 @@ def carry_out(
         )
         typer.echo(f"interrupted; {after}", err=True)
         raise typer.Exit(130) from None
+    except ExhaustedError:
+        if RunFolder(out).exists():
+            report_of(RunFolder(out))
+        raise
     report, summaries = report_of(folder), summarise(folder)
     if json:
         print_json(outcome_json(folder, report, summaries))
@@ -49,6 +55,8 @@ def carry_out(
     for summary in summaries:
         if why := why_abstained(summary.last):
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")
+        for why in summary.last.silent:
+            typer.echo(f"{summary.arm}, round {summary.last.round}: {why}")
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")

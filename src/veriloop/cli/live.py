@@ -11,11 +11,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ..events import ArmStopped, Event, Exhausted, PromptsCut, RoundFinished
+from ..events import ArmStopped, Event, Exhausted, PromptsCut, RoundFinished, VerifierSilent
 from ..records import RoundRecord
 from ..report.names import duration, why_abstained, with_error
 from ..store.folder import RunFolder
-from .output import cut_line, new_table
+from .output import cut_line, example_line, new_table, silent_line
 from .watch import ArmWatch, Watch
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Lines:
     def show(self, events: list[Event]) -> None:
         """Print what these events have to say."""
         for event in events:
-            if line := self._line(event):
+            for line in (self._line(event) or "").splitlines():
                 print(f"{self._prefix}{line}", file=self._file, flush=True)
 
     def _line(self, event: Event) -> str | None:
@@ -81,6 +81,8 @@ class Lines:
                 return f"{shown}; {why}" if why else shown
             case Exhausted():
                 return f"{event.arm} round {event.round}: kept {event.kept:,} of {event.wanted:,} wanted"
+            case VerifierSilent():
+                return "\n".join([silent_line(event), *map(example_line, event.examples)])
             case PromptsCut():
                 return cut_line(event)
             case ArmStopped():
@@ -102,6 +104,7 @@ class Board:
     def __init__(self, folder: RunFolder, watch: Watch, live: Live) -> None:
         self._folder, self._watch, self._live = folder, watch, live
         self._measured: dict[str, str] = {}
+        self._silent: dict[str, VerifierSilent] = {}
         self._began = time.time()
 
     def show(self, events: list[Event]) -> None:
@@ -109,6 +112,8 @@ class Board:
         for event in events:
             if isinstance(event, RoundFinished):
                 self._measured[event.arm] = _headline_of(self._folder, event.arm, event.round)
+            elif isinstance(event, VerifierSilent):
+                self._silent[event.arm] = event
         self._live.update(self._draw(), refresh=True)
 
     def _draw(self) -> Group:
@@ -121,7 +126,12 @@ class Board:
         now = time.time()
         left = self._watch.seconds_left(now)
         rest = "" if left is None else f", about {duration(left)} left"
-        return Group(table, Text(f"{duration(now - self._began)} so far{rest}", style="dim"))
+        # Of each arm the latest one, with an example: the table is drawn over, and has to fit the screen.
+        signs = [
+            Text("\n".join([silent_line(event), *map(example_line, event.examples[:1])]), style="yellow")
+            for event in self._silent.values()
+        ]
+        return Group(table, *signs, Text(f"{duration(now - self._began)} so far{rest}", style="dim"))
 
     def _doing(self, arm: ArmWatch) -> str:
         if arm.stopped:

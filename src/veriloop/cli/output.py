@@ -1,6 +1,7 @@
 """What verbs print: one JSON object for machines, or text and tables for people."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ..events import PromptsCut
+    from ..events import PromptsCut, VerifierSilent
     from ..quantity import Quantity
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
@@ -56,6 +57,18 @@ def cut_line(seen: "PromptsCut") -> str:
     return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
 
 
+def silent_line(seen: "VerifierSilent") -> str:
+    """That candidates are not told apart."""
+    return f"{seen.arm} round {seen.round}: {seen.why}"
+
+
+def example_line(example: Mapping[str, str]) -> str:
+    """One of the candidates that are not told apart."""
+    from ..events import in_words
+
+    return f"  such as {in_words(example)}"
+
+
 def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
     manifest = folder.manifest()
@@ -64,6 +77,7 @@ def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[Ar
         "report": report and str(report),
         "status": manifest.status,
         "reason": manifest.reason,
+        "stopped_arms": manifest.stopped_arms,
         "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},
         "last": {s.arm: s.last.model_dump(mode="json") for s in summaries},
     }

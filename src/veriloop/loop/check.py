@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ..cards import RunCard
+from ..datasets.base import RealData
 from ..errors import ConfigError
 from ..parts import Part, at
 from ..schema import Schema
@@ -50,6 +51,23 @@ def checked(plan: Plan) -> CheckedPlan:
         with at(f"metrics.{metric.kind}"):
             seam.check_ahead(metric, schema)
     return CheckedPlan(suited, schema, run_card(suited, schema))
+
+
+def check_data(plan: Plan, data: RealData) -> None:
+    """Let the verifiers and metrics of ``plan``, suited to ``data``, look at the data themselves.
+
+    Raises:
+        VeriloopError: The first mistake; its message begins with the part's path.
+    """
+    known: list[Part] = []
+    for name, arm in plan.arms.items():
+        if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in known:
+            known.append(arm.verifier)
+            with at(f"arms.{name}.verifier"):
+                seam.check_data(arm.verifier, data.train if data.conditions is None else data.conditions)
+    for metric in plan.metrics:
+        with at(f"metrics.{metric.kind}"):
+            seam.check_data(metric, data.test)
 
 
 def _schema(plan: Plan) -> Schema:

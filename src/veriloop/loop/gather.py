@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..events import SAID
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
-from ..generator import Generator
+from ..generator import Generator, Notes
 from ..judge import Judge
 from ..packed import Packed, join, pack
 from ..records import Counts
@@ -20,26 +21,35 @@ from ..rng import Address, Stage
 from ..rules.acceptance import Group, Selection, groups_of
 from ..samples import Samples
 from ..store.folder import PROVENANCE
-from ..verdicts import Decision, Verdicts
+from ..verdicts import Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
-
-REASON = "_reason"
-"""The column of the rejected candidates that holds what the verifier said of them."""
+from .guard import Finding, Guard, in_pieces, reasons_of
 
 REASONS = 5
 """How many of the reasons for abstaining a record tells."""
 
-REASON_LENGTH = 200
-"""The longest reason that is kept, in characters."""
-
 
 class Chunk(NamedTuple):
-    """Candidates ``first`` to ``first + size - 1`` of a round."""
+    """Candidates ``first`` to ``first + size - 1`` of a round.
+
+    Attributes:
+        most: If the verifier abstains on so many at its start, they are all that is judged of it.
+    """
 
     number: int
     first: int
     size: int
+    most: int | None = None
+
+
+class Judged(NamedTuple):
+    """A chunk's candidates, with what the verifier says of them and what the generator notes."""
+
+    samples: Samples
+    verdicts: Verdicts | AwaitingVerdicts
+    notes: Notes | None
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ class Gathered:
         provenance: Columns `_chunk`, `_row`, `_score` for each kept sample.
         rejected: The candidates that were not kept, if asked for, with provenance and the column `_reason`.
         abstentions: Why the verifier abstained: on how many candidates, by reason.
+        findings: Signs that the candidates are not told apart.
+        hopeless: The one for which the round was ended before its limit, if there is one.
         seconds: By stage, summed over workers.
     """
 
@@ -76,6 +88,8 @@ class Gathered:
     rejected: Samples | None
     counts: Counts
     abstentions: Counter[str]
+    findings: list[Finding]
+    hopeless: Finding | None
     wanted: int
     seconds: dict[str, float]
 
@@ -95,6 +109,8 @@ def gather(
     keep_rejected: bool,
     executor: Executor,
     report: Callable[[Counts], None],
+    warn: Callable[[Finding], None] | None = None,
+    hopeless_after: int | None = None,
 ) -> Gathered:
     """Make and judge candidates until ``selection`` is full or ``limit`` of them have been made.
 
@@ -107,6 +123,8 @@ def gather(
         keep_rejected: Whether to hold on to the others as well; memory then grows with all candidates.
         executor: Makes the chunks.
         report: Told the counts after each chunk.
+        warn: Told of a sign that the candidates are not told apart, while more of them are made.
+        hopeless_after: See `Arm`.
 
     Raises:
         AwaitingVerdicts: People have to judge candidates of this wave first; all its chunks were tried.
@@ -114,15 +132,13 @@ def gather(
     held = _Held(keep_all=keep_rejected)
     seconds = {"generate": 0.0, "verify": 0.0}
     made = chunks_made = 0
-    abstentions: Counter[str] = Counter()
-    while (shortfall := min(selection.shortfall(), limit - made)) > 0:
+    guard, hopeless = Guard(candidates.judge is not None, hopeless_after), None
+    while hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)
         waiting: list[AwaitingVerdicts] = []
-        for chunk, (samples, verdicts, spent) in zip(
-            wave, executor.map(_make_and_judge, wave, candidates), strict=True
-        ):
+        for chunk, (samples, verdicts, notes, spent) in _made(wave, candidates, executor, guard):
             if isinstance(verdicts, AwaitingVerdicts):
                 waiting.append(verdicts)
                 continue
@@ -130,25 +146,37 @@ def gather(
             rng = candidates.address.at(Stage.ACCEPT, chunk.number).rng()
             seam.call(selection, "offer", selection.offer, verdicts, samples, groups, rng)
             held.add(chunk, samples, verdicts)
-            of_chunk = _reasons(verdicts, verdicts.is_(Decision.ABSTAIN))
-            abstentions.update(reason or "no reason given" for reason in of_chunk)
+            guard.see(samples, verdicts, notes)
             if held.has_grown():
                 held.keep_only(selection.retained())
             for stage in seconds:
                 seconds[stage] += spent[stage]
             report(selection.counts())
+            if guard.left == 0 and selection.shortfall() > 0:
+                hopeless = guard.hopeless()
+                break
         if waiting:
             raise AwaitingVerdicts.together(waiting)
         made += shortfall
         chunks_made += len(wave)
+        if warn and (early := guard.accepts_none(selection.counts())) and made < limit:
+            warn(early)
+            warn = None
     kept, rejected = held.split(selection.kept())
-    names = [name for name in kept if name not in (*PROVENANCE, REASON)]
+    names = [name for name in kept if name not in (*PROVENANCE, SAID)]
+    provenance, kept = kept.only(PROVENANCE), kept.only(names)
+    counts = guard.counted(selection.counts(), kept)
+    findings = guard.findings(counts, kept, list(candidates.conditions or ()))
+    if hopeless and not guard.silent_so_far:
+        findings = [hopeless, *findings]
     return Gathered(
-        kept=kept.only(names),
-        provenance=kept.only(PROVENANCE),
+        kept=kept,
+        provenance=provenance,
         rejected=rejected,
-        counts=selection.counts(),
-        abstentions=abstentions,
+        counts=counts,
+        abstentions=guard.abstentions,
+        findings=findings,
+        hopeless=hopeless,
         wanted=sum(selection.quota.values()),
         seconds=seconds,
     )
@@ -182,21 +210,37 @@ def condition_rows(conditions: Samples | None, first: int, size: int) -> Samples
     return conditions.select(np.arange(first, first + size) % len(conditions))
 
 
-def _make_and_judge(
-    candidates: Candidates, chunk: Chunk
-) -> tuple[Samples, Verdicts | AwaitingVerdicts, dict[str, float]]:
+def _made(
+    wave: list[Chunk], candidates: Candidates, executor: Executor, guard: Guard
+) -> Iterator[tuple[Chunk, Judged]]:
+    """The chunks of a wave, made and judged, in order."""
+    alone = 0
+    if candidates.judge is not None and candidates.judge.in_pieces and guard.silent_so_far:
+        # A few first, and the others only if something is said of these.
+        wave, alone = [wave[0]._replace(most=guard.left), *wave[1:]], 1
+    for part in (wave[:alone], wave[alone:]):
+        if part:
+            yield from zip(part, executor.map(_make_and_judge, part, candidates), strict=True)
+
+
+def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
     with limit_threads(candidates.threads):
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
-        samples = seam.sample(candidates.generator, chunk.size, rng, condition)
+        samples, notes = seam.sample_with_notes(candidates.generator, chunk.size, rng, condition)
         generated = time.perf_counter()
         try:
             verdicts = _judge(candidates, samples, chunk)
         except AwaitingVerdicts as waiting:
             # Given back, not raised: the other chunks of the wave are to be put before people as well.
             verdicts = waiting
-        return samples, verdicts, {"generate": generated - began, "verify": time.perf_counter() - generated}
+        else:
+            if (n := len(verdicts)) < len(samples):
+                samples = samples.select(slice(n))
+                notes = notes and Notes(notes.cut[:n], notes.reason[:n])
+        spent = {"generate": generated - began, "verify": time.perf_counter() - generated}
+        return Judged(samples, verdicts, notes, spent)
 
 
 def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
@@ -206,14 +250,10 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
     address, n = candidates.address, len(samples)
     place = ([candidates.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
     placed = samples.with_columns(**dict(zip(PLACE, place, strict=True)))
-    return seam.verify(candidates.judge, placed, address.at(Stage.VERIFY, chunk.number).rng())
-
-
-def _reasons(verdicts: Verdicts, of: NDArray[np.bool_]) -> list[str]:
-    """What the verifier said of the samples ``of``, each in one line that any file can hold."""
-    said = verdicts.reason or [""] * len(verdicts)
-    lines = (" ".join(said[i].encode(errors="replace").decode().split()) for i in np.flatnonzero(of))
-    return [line if len(line) <= REASON_LENGTH else f"{line[: REASON_LENGTH - 3]}..." for line in lines]
+    judge, rng = candidates.judge, address.at(Stage.VERIFY, chunk.number).rng()
+    if chunk.most is None:
+        return seam.verify(judge, placed, rng)
+    return in_pieces(lambda some: seam.verify(judge, some, rng), placed, chunk.most)
 
 
 def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
@@ -238,7 +278,7 @@ class _Held:
             "_score": verdicts.score,
         }
         if self._keep_all:
-            columns[REASON] = _reasons(verdicts, np.ones(len(samples), bool))
+            columns[SAID] = reasons_of(verdicts, np.ones(len(samples), bool))
         self._samples.append(pack(samples.with_columns(**columns)))
         self._numbers.append(chunk.first + rows.astype(np.int64))
         self._size += len(samples)

@@ -43,7 +43,10 @@ class Arm(Checked, frozen=True):
         balance: A column of the conditions; each of its values gets an equal number of kept samples.
         warm_start: Whether a round's model starts from the last one instead of fresh.
         max_candidates: A round's limit; 1,000 for each wanted sample when None.
-        on_exhausted: What to do at that limit: fail, train on fewer (and say so), or end the arm.
+        on_exhausted: What to do at that limit: fail, train on fewer (and say so), or end the arm. An arm that
+            keeps nothing ends in any case.
+        hopeless_after: The arm ends when its verifier abstains on so many candidates in a row; once it has
+            judged some, on so many times as many as it took to judge one. Never when None.
         stop: Ends the arm before its last round.
     """
 
@@ -56,6 +59,7 @@ class Arm(Checked, frozen=True):
     warm_start: bool = False
     max_candidates: Positive | None = None
     on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
+    hopeless_after: Positive | None = 64
     stop: Stop | None = None
 
     @model_validator(mode="after")

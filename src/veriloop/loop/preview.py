@@ -10,10 +10,10 @@ from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
 from ..rules.schedule import Constant
-from .check import checked
+from .check import check_data, checked
 from .data import load_data
 from .plan import Arm, Plan
-from .step import Context, NothingKept, State, begin, opened, step
+from .step import CannotGoOn, Context, State, begin, opened, step
 from .stores import save_state
 
 TINY = 200
@@ -83,6 +83,7 @@ def preview(plan: Plan) -> Preview:
     """
     plan = checked(plan).plan
     data = load_data(plan.dataset, plan.seed)
+    check_data(plan, data)
     told: list[Event] = []
     with limit_threads(plan.threads):
         context = Context(plan, next(iter(plan.arms)), data, Serial(), told.append)
@@ -110,10 +111,10 @@ def _kept_arm(plan: Plan, name: str, context: Context, state: State) -> ArmPrevi
     try:
         after, record = step(state, tiny)
         counts, abstentions, seconds = record.counts, record.abstentions, record.seconds
-    except NothingKept as nothing:
+    except CannotGoOn as ended:
         # Worth seeing all the same: what the candidates cost, and why none was kept.
-        counts, seconds = nothing.gathered.counts, nothing.gathered.seconds
-        abstentions, after = nothing.gathered.commonest, state
+        counts, seconds = ended.gathered.counts, ended.gathered.seconds
+        abstentions, after = ended.gathered.commonest, state
     per_kept = counts.generated / max(counts.kept, 1)
     candidates = [min(arm.limit(k), n * per_kept) for k, n in enumerate(_wanted(plan, arm), 1)]
     # Kept samples are the same share of the candidates in every round, so both grow alike.

@@ -5,7 +5,7 @@ process, so a resumed run does exactly what an unbroken one would have done.
 """
 
 import resource
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
@@ -23,12 +23,12 @@ from ..rng import START
 from ..samples import Samples
 from ..store.folder import RunFolder
 from ..verifiers.base import AwaitingVerdicts
-from .check import checked
+from .check import check_data, checked
 from .data import load_data
 from .gather import condition_rows
 from .memory import MemoryRun
 from .plan import Plan, quantities_of
-from .step import SHOWN, ArmStop, Context, begin, step
+from .step import SHOWN, ArmStop, CannotGoOn, Context, begin, step
 from .stores import FolderStore, Resume, Store
 
 Listen = Callable[[Event], None]
@@ -89,7 +89,7 @@ def run(
             pass
         return store.folder
     suited = checked(plan).plan
-    load_data(plan.dataset, plan.seed)
+    check_data(suited, load_data(plan.dataset, plan.seed))
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
     with limit_threads(plan.threads), store.writing(plan):
         try:
@@ -131,6 +131,7 @@ def _run_rounds(plan: Plan, store: Store, listen: Listen | None) -> None:
             if number <= plan.last_round(arm) and (arm, number) not in done and arm not in stopped
         ]
         waiting: list[AwaitingVerdicts] = []
+        ended: dict[str, CannotGoOn] = {}
         for item, result in zip(todo, arm_executor.map(_advance, todo, shared), strict=True):
             if isinstance(result, AwaitingVerdicts):
                 waiting.append(result)
@@ -138,8 +139,12 @@ def _run_rounds(plan: Plan, store: Store, listen: Listen | None) -> None:
                 store.stop_arm(item.arm, str(result))
                 stopped.add(item.arm)
                 tell(ArmStopped(arm=item.arm, round=number, reason=str(result)))
+            elif isinstance(result, CannotGoOn):
+                ended[item.arm] = result
             else:
                 commit(*result)
+        if ended:
+            _leave_out(plan, store, ended, stopped, number, tell)
         if waiting:
             together = AwaitingVerdicts.together(waiting)
             together.ask()
@@ -161,6 +166,23 @@ def _stop_by_rule(plan: Plan, store: Store, chain: Sequence[RoundRecord], arm: s
     store.stop_arm(arm, decision.reason)
     tell(ArmStopped(arm=arm, round=last, reason=decision.reason))
     return {arm}
+
+
+def _leave_out(
+    plan: Plan, store: Store, ended: Mapping[str, CannotGoOn], stopped: set[str], round_: int, tell: Listen
+) -> None:
+    """End the arms ``ended``, and let the others go on.
+
+    Raises:
+        CannotGoOn: There is no other. A resume then tries this round again: a service may answer by then.
+    """
+    chains = {name for name, arm in plan.arms.items() if arm.train_on == "kept"}
+    if chains <= stopped | set(ended):
+        raise next(iter(ended.values()))
+    for arm, error in ended.items():
+        store.stop_arm(arm, str(error))
+        stopped.add(arm)
+        tell(ArmStopped(arm=arm, round=round_, reason=str(error)))
 
 
 class _Shared(NamedTuple):
@@ -209,14 +231,14 @@ def _for_show(data: RealData) -> Samples:
     return data.test.select(np.array(like_them) if like_them else slice(SHOWN))
 
 
-def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | AwaitingVerdicts":
+def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | CannotGoOn | AwaitingVerdicts":
     """Compute one round from the store, and leave it there for the committing process."""
     plan, store = shared.plan, shared.store
     context = Context(plan, item.arm, load_data(plan.dataset, plan.seed), shared.chunk_executor, store.emit)
     with limit_threads(plan.threads):
         try:
             state, record = step(store.state(plan, item.arm, item.round - 1), context)
-        except (ArmStop, AwaitingVerdicts) as instead:
+        except (ArmStop, CannotGoOn, AwaitingVerdicts) as instead:
             return instead
         return _Done(record, store.leave(plan, item.arm, state), _peak_memory_mb())
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..datasets.base import Dataset, RealData, read_off
 from ..errors import ContractError, VeriloopError
 from ..fitted import Fitted
-from ..generator import Generator
+from ..generator import Annotates, Generator, Notes
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
@@ -140,6 +140,11 @@ def check_ahead(part: Part, data: Schema) -> None:
     call(part, "check_ahead", part.check_ahead, data)
 
 
+def check_data(part: Part, real: Samples) -> None:
+    """`Part.check_data`."""
+    call(part, "check_data", part.check_data, real)
+
+
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
     """`Learner.fit`, checked.
 
@@ -171,6 +176,26 @@ def sample(
         ContractError: It gave something else than ``n`` samples with these columns.
     """
     samples = call(generator, "sample", generator.sample, n, rng, condition)
+    return _drawn(generator, samples, n, condition, columns)
+
+
+def sample_with_notes(
+    generator: Generator, n: int, rng: np.random.Generator, condition: Samples | None
+) -> tuple[Samples, Notes | None]:
+    """`sample`, and what the generator notes beside, if it does."""
+    if not isinstance(generator, Annotates):
+        return sample(generator, n, rng, condition), None
+    samples, notes = call(generator, "sample_with_notes", generator.sample_with_notes, n, rng, condition)
+    return _drawn(generator, samples, n, condition), notes
+
+
+def _drawn(
+    generator: Generator,
+    samples: Samples,
+    n: int,
+    condition: Samples | None,
+    columns: Collection[str] = (),
+) -> Samples:
     where = f"{_named(generator)}.sample"
     _expect(where, samples, Samples)
     if len(samples) != n:

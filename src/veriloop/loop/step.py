@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
-from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted
+from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted, VerifierSilent
 from ..executors.base import Executor
 from ..generator import Generator
 from ..judge import Judge
@@ -23,6 +23,7 @@ from ..samples import Samples
 from ..store.kept import KeptRounds
 from . import seam
 from .gather import Candidates, Gathered, condition_rows, gather, quota
+from .guard import Finding, examples_of
 from .plan import Arm, Plan
 
 LOOKED_AT = 10_000
@@ -92,8 +93,8 @@ class ArmStop(VeriloopError):
     """An arm ends early, as its ``on_exhausted: stop`` asks."""
 
 
-class NothingKept(ExhaustedError):
-    """A round kept nothing to train on.
+class CannotGoOn(ExhaustedError):
+    """A round of an arm kept nothing to train on, or its verifier says nothing; other arms may go on.
 
     Attributes:
         gathered: What became of its candidates. It stays in the process that raised the error.
@@ -142,7 +143,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
 
     Raises:
         ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``.
-        NothingKept: It did, and kept nothing to train on.
+        CannotGoOn: It kept nothing to train on, or its verifier says nothing.
         ArmStop: It did, and the arm says ``stop``.
     """
     arm, number = context.arm, state.round + 1
@@ -173,6 +174,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         round=number,
         counts=gathered.counts if gathered else Counts(),
         abstentions=gathered.commonest if gathered else {},
+        silent=tuple(finding.why for finding in gathered.findings) if gathered else (),
         trained_on=len(training),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
         **measured,
@@ -275,6 +277,10 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
                 )
             )
 
+    def warn(finding: Finding) -> None:
+        said = {"why": finding.why, "seen": finding.seen, "examples": finding.examples}
+        context.emit(VerifierSilent(arm=context.name, round=address.round, **said))
+
     gathered = gather(
         candidates,
         selection,
@@ -284,7 +290,17 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         keep_rejected=plan.keep_rejected,
         executor=context.executor,
         report=report,
+        warn=warn,
+        hopeless_after=arm.hopeless_after,
     )
+    for finding in gathered.findings:
+        warn(finding)
+    if gathered.hopeless is not None:
+        raise _cannot_go_on(
+            gathered,
+            f"arm {context.name!r}, round {address.round}: {gathered.hopeless.why}",
+            f"mend the check, or set hopeless_after, which is {arm.hopeless_after}",
+        )
     if gathered.counts.kept < wanted:
         _on_exhausted(gathered, context, address.round, limit)
     return gathered
@@ -309,11 +325,17 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int)
     # The rounds in a folder belong to its configuration, which cannot be changed there.
     fix = f"in a new --out, {change}, or set on_exhausted to {other}"
     if counts.kept == 0:
-        nothing = NothingKept(what, got=got, expected=gathered.wanted, fix=fix)
-        nothing.gathered = gathered
-        raise nothing
+        raise _cannot_go_on(gathered, what, fix, got=got, expected=gathered.wanted)
     if action == "raise":
         raise ExhaustedError(what, got=got, expected=gathered.wanted, fix=fix)
+
+
+def _cannot_go_on(
+    gathered: Gathered, what: str, fix: str, got: str | None = None, expected: object = None
+) -> CannotGoOn:
+    ended = CannotGoOn(what, got=got, expected=expected, fix=f"{fix}{examples_of(gathered.findings)}")
+    ended.gathered = gathered
+    return ended
 
 
 class _Clock:

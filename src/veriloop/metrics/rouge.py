@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from ..quantity import Quantity
 from ..records import Estimate
-from ..rouge import Measure, f1, token_pairs
+from ..rouge import Measure, Tokenizer, check_tokens, f1, token_pairs
+from ..samples import Samples
 from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import bootstrapped_mean
@@ -28,6 +29,8 @@ class Rouge(Metric, frozen=True):
         column: The column that was written; the data's completion when None.
         reference: The column to compare it to; the data's reference when None.
         stem: Whether words are cut down to their stems first.
+        tokenizer: How words are found: ``published`` as rouge-score does, in the letters a to z only;
+            ``unicode`` in any script; ``auto`` the published way where the reference allows it.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -57,6 +60,7 @@ class Rouge(Metric, frozen=True):
     column: str | None = None
     reference: str | None = None
     stem: bool = True
+    tokenizer: Tokenizer = "auto"
 
     @override
     def suited_to(self, schema: Schema) -> Self:
@@ -64,6 +68,16 @@ class Rouge(Metric, frozen=True):
         column = column_of(schema, self.column, "completion", "metric 'rouge'")
         reference = column_of(schema, self.reference, "reference", "metric 'rouge'")
         return self.model_copy(update={"column": column, "reference": reference})
+
+    @override
+    def check_data(self, real: Samples) -> None:
+        """Look whether the references have words.
+
+        Raises:
+            DataError: Most have none.
+        """
+        if (reference := self.reference or "reference") in real:
+            check_tokens(real, reference, self.tokenizer)
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -74,7 +88,7 @@ class Rouge(Metric, frozen=True):
             MissingExtraError: ``stem``, and nltk is not installed.
         """
         column, reference = self.column or "completion", self.reference or "reference"
-        pairs = token_pairs(written(evaluation, column), column, reference, self.stem)
+        pairs = token_pairs(written(evaluation, column), column, reference, self.stem, self.tokenizer)
         return {
             measure: bootstrapped_mean(np.array([f1(measure, *pair) for pair in pairs], float), rng)
             for measure in get_args(Measure)

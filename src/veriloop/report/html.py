@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from plotly.utils import PlotlyJSONEncoder
 
 from ..cards import RunCard
+from ..events import in_words
 from ..quantity import Quantity
 from ..records import RoundRecord
 from ..store.atomic import write_file
@@ -26,6 +27,7 @@ from .names import MISSING, duration, short, why_abstained, with_error
 from .palette import STAGES, ArmStyle, arm_styles
 from .passages import passages
 from .pictures import gallery
+from .silences import silences
 from .summary import ArmSummary, by_arm, summarise
 
 REPORT = "report.html"
@@ -71,6 +73,7 @@ def templates(*packages: str) -> Environment:
         "with_error": with_error,
         "duration": duration,
         "why_abstained": why_abstained,
+        "in_words": in_words,
     }
     return environment
 
@@ -113,6 +116,7 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "audits": audited,
         "calibrations": calibrated,
         "forecasts": coming,
+        "silences": silences(folder),
         "stages": {stage: STAGES[stage] for stage in STAGES if any(stage in r.seconds for r in records)},
         "config": yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True),
         "missing": MISSING,

@@ -65,6 +65,11 @@ class AsConfigured(Judge):
     def __init__(self, verifier: "Verifier") -> None:
         self.verifier = verifier
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return self.verifier.in_pieces
+
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         return self.verifier.verify(samples, rng)
@@ -130,6 +135,11 @@ class Verifier(Part, frozen=True):
     @property
     def only_scores(self) -> bool:
         """Whether it is known to leave all decisions to the acceptance rule."""
+        return False
+
+    @property
+    def in_pieces(self) -> bool:
+        """As `Judge.in_pieces`, for a verifier that learns nothing."""
         return False
 
     def verdict_stores(self) -> tuple[str, ...]:

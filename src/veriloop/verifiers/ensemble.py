@@ -37,6 +37,11 @@ class CutoffJudge(Judge):
     def __init__(self, cutoff: "Cutoff", judge: Judge) -> None:
         self.cutoff, self.judge = cutoff, judge
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return self.judge.in_pieces
+
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         verdicts = self.judge.verify(samples, rng)
@@ -77,6 +82,10 @@ class Cutoff(Verifier, frozen=True):
         self.verifier.check_ahead(schema)
 
     @override
+    def check_data(self, real: Samples) -> None:
+        self.verifier.check_data(real)
+
+    @override
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
     ) -> Judge:
@@ -102,6 +111,11 @@ class EnsembleJudge(Judge):
 
     def __init__(self, ensemble: "Ensemble", judges: Sequence[Judge]) -> None:
         self.ensemble, self.judges = ensemble, tuple(judges)
+
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return all(judge.in_pieces for judge in self.judges)
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -147,6 +161,11 @@ class Ensemble(Verifier, frozen=True):
     def check_ahead(self, schema: Schema) -> None:
         for member in self.members:
             member.check_ahead(schema)
+
+    @override
+    def check_data(self, real: Samples) -> None:
+        for member in self.members:
+            member.check_data(real)
 
     @override
     def fit(

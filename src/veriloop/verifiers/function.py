@@ -22,6 +22,11 @@ class FunctionCheck(Verifier, Call, frozen=True):
     A worker starts in about 50 ms, beside the import of the function's module, for each chunk of candidates.
     """
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return True
+
     @override
     def check_ahead(self, schema: Schema) -> None:
         self.check_call(schema)

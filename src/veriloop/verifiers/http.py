@@ -41,6 +41,11 @@ class HTTP(Verifier, Service, frozen=True):
     batch: Annotated[int, Field(ge=1)] = 32
     columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return True
+
     @override
     def check_ahead(self, schema: Schema) -> None:
         check_columns(self.columns or (), schema)

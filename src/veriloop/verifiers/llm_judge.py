@@ -109,6 +109,11 @@ class LLMJudge(Verifier, LLM, frozen=True):
     def only_scores(self) -> bool:
         return self.asks == "score"
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return True
+
     @override
     def suited_to(self, schema: Schema) -> Self:
         me = f"verifier {self.kind!r}"

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from typing_extensions import override
 
-from ..rouge import Measure, f1, token_pairs
+from ..rouge import Measure, Tokenizer, check_tokens, f1, token_pairs
 from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
 from ..verdicts import Verdicts
@@ -24,16 +24,24 @@ class ReferenceOverlap(Verifier, frozen=True):
         column: The text that was written; None for the data's completion.
         reference: The text to compare it to; None for the data's reference.
         stem: Whether words are cut down to their stems first.
+        tokenizer: How words are found: ``published`` as rouge-score does, in the letters a to z only;
+            ``unicode`` in any script; ``auto`` the published way where the reference allows it.
     """
 
     measure: Measure = "rouge1"
     column: str | None = None
     reference: str | None = None
     stem: bool = True
+    tokenizer: Tokenizer = "auto"
 
     @property
     @override
     def only_scores(self) -> bool:
+        return True
+
+    @property
+    @override
+    def in_pieces(self) -> bool:
         return True
 
     @override
@@ -46,6 +54,16 @@ class ReferenceOverlap(Verifier, frozen=True):
         return super().suited_to(schema).model_copy(update=filled)
 
     @override
+    def check_data(self, real: Samples) -> None:
+        """Look whether the references have words.
+
+        Raises:
+            DataError: Most have none.
+        """
+        if (reference := self.reference or "reference") in real:
+            check_tokens(real, reference, self.tokenizer)
+
+    @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         """Score each text; the decision is left open.
 
@@ -54,5 +72,5 @@ class ReferenceOverlap(Verifier, frozen=True):
             MissingExtraError: ``stem``, and nltk is not installed.
         """
         written, reference = self.column or "completion", self.reference or "reference"
-        pairs = token_pairs(samples, written, reference, self.stem)
+        pairs = token_pairs(samples, written, reference, self.stem, self.tokenizer)
         return Verdicts([f1(self.measure, *pair) for pair in pairs])

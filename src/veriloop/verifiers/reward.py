@@ -52,6 +52,11 @@ class RewardModel(Verifier, frozen=True):
     def only_scores(self) -> bool:
         return True
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return True
+
     @override
     def suited_to(self, schema: Schema) -> Self:
         me, prompt = f"verifier {self.kind!r}", self.prompt

@@ -3,6 +3,7 @@
 import copy
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import CorruptFileError, DataError
-from ...generator import Generator
+from ...generator import Generator, Notes
+from ...remote.completions import Completion
 from ...rng import global_torch
 from ...samples import Samples
 from . import models
@@ -71,6 +73,12 @@ class CausalLMGenerator(Generator):
         Raises:
             DataError: There is no condition, or of another length, or without the template's columns.
         """
+        return self.sample_with_notes(n, rng, condition)[0]
+
+    def sample_with_notes(
+        self, n: int, rng: np.random.Generator, condition: Samples | None = None
+    ) -> tuple[Samples, Notes]:
+        """As :meth:`sample`; with which completions were cut, and why some were not written."""
         return self._write(n, rng, condition, self._decoding)
 
     @property
@@ -81,7 +89,7 @@ class CausalLMGenerator(Generator):
     def greedy(self, condition: Samples) -> Samples:
         """The likeliest completion, token by token, of each row of ``condition``."""
         greedy = self._decoding.model_copy(update={"temperature": 0.0})
-        return self._write(len(condition), np.random.default_rng(0), condition, greedy)
+        return self._write(len(condition), np.random.default_rng(0), condition, greedy)[0]
 
     def loss(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Each completion's negative log-likelihood in nats, summed over its tokens, and their number.
@@ -100,7 +108,7 @@ class CausalLMGenerator(Generator):
 
     def _write(
         self, n: int, rng: np.random.Generator, condition: Samples | None, decoding: Decoding
-    ) -> Samples:
+    ) -> tuple[Samples, Notes]:
         prompt = self._formatter.prompt
         if condition is None or len(condition) != n:
             raise DataError(
@@ -109,23 +117,27 @@ class CausalLMGenerator(Generator):
                 expected=f"{n} conditions with the columns {', '.join(prompt.columns)}",
             )
         prompts = self._formatter.prompts(condition)
-        written = self._by_backend(prompts, decoding, rng)
-        return condition.with_columns(**{self._formatter.completion: written})
+        written, notes = self._by_backend(prompts, decoding, rng)
+        return condition.with_columns(**{self._formatter.completion: written}), notes
 
-    def _by_backend(self, prompts: list[str], decoding: Decoding, rng: np.random.Generator) -> list[str]:
+    def _by_backend(
+        self, prompts: list[str], decoding: Decoding, rng: np.random.Generator
+    ) -> tuple[list[str], Notes]:
         formatter, backend = self._formatter, decoding.backend
         chat = formatter.prompt.chat
         if isinstance(backend, Remote):
-            return [c.text for c in ask(backend, prompts, chat, decoding, rng)]
+            return _replies(ask(backend, prompts, chat, decoding, rng))
         if isinstance(backend, Started):
             with tempfile.TemporaryDirectory() as folder:
                 models.save(self.language, Path(folder))
                 with started(backend, Path(folder)) as server:
-                    return [c.text for c in ask(server, prompts, chat, decoding, rng)]
+                    return _replies(ask(server, prompts, chat, decoding, rng))
         ids = formatter.prompt_ids(prompts)
         stop = models.stop_tokens(self.language)
         written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)
-        return [formatter.text(i) for i in written]
+        # The token that ends a text is not among those written, and counts among ``max_new_tokens``.
+        cut = np.array([len(i) == decoding.max_new_tokens for i in written], bool)
+        return [formatter.text(i) for i in written], Notes(cut)
 
     def save(self, directory: Path) -> None:
         """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""
@@ -149,6 +161,11 @@ class CausalLMGenerator(Generator):
         except (OSError, ValueError, TypeError, KeyError) as e:
             raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
         return cls(models.load(directory), prompt, decoding)
+
+
+def _replies(completions: Sequence[Completion]) -> tuple[list[str], Notes]:
+    cut = np.array([c.cut for c in completions], bool)
+    return [c.text for c in completions], Notes(cut, [c.reason for c in completions])
 
 
 def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) -> list[Row]:
