@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,10 +147,19 @@ class Samples(Mapping[str, Column]):
             CorruptFileError: The file is cut short or was changed.
         """
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                return cls(**_read_columns(stored))
+            with Path(path).open("rb") as file:
+                return cls.read(file, path)
         except FileNotFoundError:
             raise CorruptFileError(f"samples file {path} is missing") from None
+        except OSError as e:
+            raise CorruptFileError(f"samples file {path} cannot be read ({e})") from e
+
+    @classmethod
+    def read(cls, file: BinaryIO, path: Path) -> "Samples":
+        """As `load`, from an open file that stands at ``path``, or is a part of it."""
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                return cls(**_read_columns(stored))
         except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError) as e:
             raise CorruptFileError(
                 f"samples file {path} cannot be read ({e})",

@@ -234,7 +234,14 @@ def _for_show(data: RealData) -> Samples:
 def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | CannotGoOn | AwaitingVerdicts":
     """Compute one round from the store, and leave it there for the committing process."""
     plan, store = shared.plan, shared.store
-    context = Context(plan, item.arm, load_data(plan.dataset, plan.seed), shared.chunk_executor, store.emit)
+    context = Context(
+        plan,
+        item.arm,
+        load_data(plan.dataset, plan.seed),
+        shared.chunk_executor,
+        store.emit,
+        store.chunks(plan, item.arm, item.round),
+    )
     with limit_threads(plan.threads):
         try:
             state, record = step(store.state(plan, item.arm, item.round - 1), context)

@@ -31,13 +31,16 @@ from .atomic import (
     storage_errors,
     write_file,
 )
+from .chunks import UNDER_WAY
 from .digests import (
+    DIGESTS,
     RESTORE,
     LineCheck,
     check_files,
     differs,
     has_seal,
     line_checks,
+    names_below,
     read_digests,
     sealed,
     sha256,
@@ -50,6 +53,9 @@ from .manifest import FORMAT, Format, Manifest, Status, config_difference
 PROVENANCE = ("_chunk", "_row", "_score")
 """Columns beside the data in a file of kept samples: where a sample was generated, and its score."""
 
+
+MODELS = ("generator", "verifier")
+"""The folders of a round that hold its model and what judged its candidates."""
 
 REAL = "real.npz"
 """The file of some real samples, for people to look at."""
@@ -323,6 +329,15 @@ class RunFolder:
             path.mkdir(parents=True)
         return path
 
+    def under_way(self, round_: int, arm: str) -> Path:
+        """Where the finished chunks of a round under way lie, see `veriloop.loop.chunks`."""
+        return self.path / f"round_{round_}" / f"{arm}{UNDER_WAY}"
+
+    def remove_models(self, round_: int, arm: str) -> None:
+        """Remove the models of a round, where only the last are to be kept; never the start model."""
+        for name in MODELS if round_ > 0 else ():
+            shutil.rmtree(self.round_directory(round_, arm) / name, ignore_errors=True)
+
     def commit(self, record: RoundRecord, work: Path) -> None:
         """Make a round count: put its files in place, then append its line.
 
@@ -332,11 +347,14 @@ class RunFolder:
         directory, line = self.round_directory(record.round, record.arm), record.model_dump_json()
         with storage_errors(work):
             files = write_digests(work)
+            if record.round == 0:
+                self._share_start(work)
         publish_directory(work, directory)
         # First the digest: without its record it does not count, as a record without its digest would.
         check = LineCheck(sha256(line.encode()), files, f"round_{record.round}/{record.arm}")
         append_line(self._checks, check.line())
         append_line(self._records, line)
+        shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)
 
     # -- findings about finished rounds --------------------------------------------------------------------
 
@@ -413,9 +431,24 @@ class RunFolder:
         finally:
             os.close(handle)
 
+    def _share_start(self, work: Path) -> None:
+        """Let the files of the start model be one with those of another arm's, where the file system can."""
+        others = [p for p in (self.path / "round_0").glob("*") if (p / DIGESTS).is_file()]
+        if not others or (others[0] / DIGESTS).read_bytes() != (work / DIGESTS).read_bytes():
+            return
+        for name in names_below(work):
+            aside = work / f"{name}.link"
+            with contextlib.suppress(OSError):
+                os.link(others[0] / name, aside)
+                aside.replace(work / name)
+
     def clear_unfinished(self) -> None:
         """Remove what belongs to no finished round; the caller holds the lock."""
         shutil.rmtree(self.path / ".work", ignore_errors=True)
+        for path in self.path.glob(f"round_*/*{UNDER_WAY}"):
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
 
     def _clear_leftovers(self) -> None:
         """Forget what a killed process has left; the caller holds the lock.
@@ -432,6 +465,9 @@ class RunFolder:
                 if inner.is_dir() and not inner.name.startswith("round_"):
                     remove_asides(inner)
         self._drop_check_without_record()
+        if any(self.path.glob(f"round_*/*{UNDER_WAY}")):
+            for record in self.records():
+                shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)
 
     def _drop_check_without_record(self) -> None:
         checks = self.line_checks()

@@ -9,8 +9,9 @@ from pathlib import Path
 from ..advise import audited, calibrated
 from ..errors import CorruptFileError
 from .atomic import is_aside
+from .chunks import chunk_of
 from .digests import DIGESTS, LineCheck, differs, names_below, read_digests, sha256
-from .folder import RunFolder
+from .folder import MODELS, RunFolder
 from .manifest import Manifest
 
 EXEMPT = frozenset({"report.html", "events.jsonl", "lock"})
@@ -47,8 +48,11 @@ def verify(folder: RunFolder) -> Verified:
     manifest = _manifest(folder, found)
     checks = _records(folder, found, finished=manifest is not None and manifest.status == "finished")
     places = {check.place for check in checks}
+    last = {check.place.partition("/")[2]: check.place for check in checks}
     for check in checks:
-        _round(folder.path, check, found)
+        first = check.place.startswith("round_0/")
+        lean = manifest is not None and manifest.cards.keeps_models == "last"
+        _round(folder.path, check, found, lean and not first and check.place not in last.values())
     for name, digest in (manifest.files if manifest else {}).items():
         _file(folder.path, name, digest, found)
     findings = list(_findings(folder.path))
@@ -59,6 +63,11 @@ def verify(folder: RunFolder) -> Verified:
     for name in names_below(folder.path):
         place = "/".join(name.split("/")[:2])
         if name in known or place in places or folder.path / name in findings:
+            continue
+        if (chunk := chunk_of(folder.path / name)) is not None:
+            found.checked += 1
+            if not chunk.is_of((folder.path / name).read_bytes()):
+                found.differ[name] = "is not the file that the run wrote"
             continue
         left = is_aside(folder.path / name) or name.startswith(".work/") or _PLACE.fullmatch(place)
         (found.left if left else found.others).append(name)
@@ -92,7 +101,7 @@ def _records(folder: RunFolder, found: Verified, finished: bool) -> list[LineChe
     return checks if changed else checks[: len(lines)]
 
 
-def _round(path: Path, check: LineCheck, found: Verified) -> None:
+def _round(path: Path, check: LineCheck, found: Verified, without_models: bool) -> None:
     directory = path / check.place
     if not _PLACE.fullmatch(check.place):
         found.differ["records.sha256"] = f"names no round: {check.place}"
@@ -101,6 +110,8 @@ def _round(path: Path, check: LineCheck, found: Verified) -> None:
     with _Noted(path, directory / DIGESTS, found):
         digests = read_digests(directory, check.files)
     for name, digest in digests.items():
+        if without_models and name.partition("/")[0] in MODELS:
+            continue
         _file(path, f"{check.place}/{name}", digest, found)
     for name in names_below(directory) if digests else ():
         if name not in digests:
