@@ -354,7 +354,8 @@ class RunFolder:
         check = LineCheck(sha256(line.encode()), files, f"round_{record.round}/{record.arm}")
         append_line(self._checks, check.line())
         append_line(self._records, line)
-        shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)
+        if (under_way := self.under_way(record.round, record.arm)).is_dir():
+            shutil.rmtree(under_way, ignore_errors=True)
 
     # -- findings about finished rounds --------------------------------------------------------------------
 
