@@ -14,6 +14,7 @@ from veriloop.cli.main import main
 from veriloop.config import load_plan, plan_from
 from veriloop.loop import run
 from veriloop.store.folder import RunFolder
+from veriloop.testing.broken import cut
 
 TINY = "veriloop.testing.tiny"
 CONFIG = {
@@ -337,17 +338,14 @@ DAMAGE = {
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_folders(case, veriloop, finished):
     name, fragment = DAMAGE[case]
-    records = finished.path / "records.jsonl"
-    lines = records.read_text().splitlines()
-    records.write_text("".join(f"{line}\n" for line in lines[:-2]))  # so that round 2 is to be done again
+    cut(finished.path, len(finished.records()) - 2)  # so that round 2 is to be done again
     path = finished.path / name
     path.write_bytes(path.read_bytes()[:20] + b"\n" if case == "records" else path.read_bytes()[:20])
-    manifest = finished.path / "manifest.json"
     if case == "kept samples":
-        content = json.loads(manifest.read_text())
-        for arm in content["config"]["arms"].values():
+        manifest = finished.manifest()
+        for arm in manifest.config["arms"].values():
             arm["policy"] = {"kind": "accumulate"}
-        manifest.write_text(json.dumps(content))
+        finished.write_manifest(manifest)
     before = _files(finished.path)
     _assert_refused(veriloop("resume", finished.path), fragment)
     assert _files(finished.path) == before

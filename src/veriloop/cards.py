@@ -51,6 +51,7 @@ class RunCard(BaseModel):
         arms: By name, in the order of the plan.
         quantities: What is measured, by name, in the order of the plan's metrics.
         columns: What each column of the data is, see `schema`.
+        keeps_models: Whether the models of all rounds are kept, or those of the start and of the last ones.
         prompt: How a language model's prompts are made: the template, and whether it is a chat message;
             None where the learner writes no text.
     """
@@ -61,6 +62,7 @@ class RunCard(BaseModel):
     quantities: dict[str, Quantity] = {}
     columns: dict[str, ColumnType] = {}
     prompt: PromptCard | None = None
+    keeps_models: Literal["all", "last"] = "all"
 
     @property
     def data(self) -> Schema:

@@ -87,6 +87,10 @@ class StorageError(VeriloopError, OSError):
     """Writing failed: the disk is full, a size limit was hit, or the folder is not writable."""
 
 
+class ReadOnlyError(StorageError):
+    """Nothing may be written there, which does not hinder anybody from looking."""
+
+
 class ExhaustedError(VeriloopError):
     """A round saw ``max_candidates`` candidates and still kept fewer samples than it wanted."""
 

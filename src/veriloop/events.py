@@ -68,6 +68,16 @@ class VerifierSilent(_Event):
     examples: list[dict[str, str]]
 
 
+class ChunkStored(_Event):
+    """A chunk of ``candidates`` with its verdicts is on disk, so a kill does not cost it."""
+
+    event: Literal["chunk_stored"] = "chunk_stored"
+    arm: str
+    round: int
+    chunk: int
+    candidates: int
+
+
 class Exhausted(_Event):
     """A round reached ``max_candidates`` and kept fewer than it wanted."""
 
@@ -134,6 +144,7 @@ Event = Annotated[
     | PromptsCut
     | StageStarted
     | Progress
+    | ChunkStored
     | VerifierSilent
     | Exhausted
     | RoundFinished

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     PlainSerializer,
     SerializerFunctionWrapHandler,
@@ -20,7 +21,11 @@ def _number_or_null(x: float) -> float | None:
     return x if math.isfinite(x) else None
 
 
-Number = Annotated[float, PlainSerializer(_number_or_null, when_used="json")]
+def _null_as_nan(x: Any) -> Any:
+    return math.nan if x is None else x
+
+
+Number = Annotated[float, BeforeValidator(_null_as_nan), PlainSerializer(_number_or_null, when_used="json")]
 
 
 class Estimate(BaseModel):
@@ -39,10 +44,7 @@ class Estimate(BaseModel):
     interval: tuple[Number, Number] | None = None
 
     def __init__(self, value: float | None, se: float | None, **extra: Any) -> None:
-        # Reading a record back: null stands for NaN, see _number_or_null.
-        super().__init__(
-            value=math.nan if value is None else value, se=math.nan if se is None else se, **extra
-        )
+        super().__init__(value=value, se=se, **extra)
 
     @property
     def band(self) -> tuple[float, float]:

@@ -1,11 +1,11 @@
 """Samples: columns of equal length, the one kind of data that flows through the loop."""
 
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,16 +162,27 @@ class Samples(Mapping[str, Column]):
             CorruptFileError: The file is cut short or was changed.
         """
         try:
-            with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
-                # Honest samples are never packed so well; a file that is made to fill memory may be.
-                unpacked = sum(entry.file_size for entry in archive.infolist())
-                if unpacked > MOST_PACKED * os.fstat(file.fileno()).st_size:
-                    check_zip(path, archive)
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as stored:
-                    return cls(**_read_columns(stored))
+            with Path(path).open("rb") as file:
+                return cls.read(file, path)
         except FileNotFoundError:
             raise CorruptFileError(f"samples file {path} is missing") from None
+        except OSError as e:
+            raise CorruptFileError(f"samples file {path} cannot be read ({e})") from e
+
+    @classmethod
+    def read(cls, file: BinaryIO, path: Path) -> "Samples":
+        """As `load`, from an open file that stands at ``path``, or is a part of it."""
+        try:
+            begin = file.tell()
+            with zipfile.ZipFile(file) as archive:
+                # Honest samples are never packed so well; a file that is made to fill memory may be.
+                entries = archive.infolist()
+                packed = sum(entry.compress_size for entry in entries)
+                if sum(entry.file_size for entry in entries) > MOST_PACKED * packed:
+                    check_zip(path, archive)
+            file.seek(begin)
+            with np.load(file, allow_pickle=False) as stored:
+                return cls(**_read_columns(stored))
         except MemoryError as e:
             raise CorruptFileError(
                 f"samples file {path} cannot be read ({e})", fix="free memory, or restore the file if it lies"

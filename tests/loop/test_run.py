@@ -12,6 +12,7 @@ from veriloop.loop import preview, run, stores
 from veriloop.rules.policy import DataPolicy
 from veriloop.samples import Samples, concat
 from veriloop.store.folder import RunFolder
+from veriloop.testing.broken import cut as broken_off
 from veriloop.testing.tiny import TinyGenerator, TinyLearner
 
 TINY = "veriloop.testing.tiny"
@@ -148,8 +149,10 @@ def test_resume_continues_as_if_never_broken(tiny_plan, tmp_path, policy, cut):
     plan = tiny_plan(policy=policy, warm_start=True)
     whole = run(plan, tmp_path / "a")
     broken = run(plan, tmp_path / "b")
-    path = broken.path / "records.jsonl"
-    path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines()[:cut]) + '{"torn')
+    broken_off(broken.path, cut)
+    for name in ("records.jsonl", "records.sha256"):
+        with (broken.path / name).open("a") as file:
+            file.write('{"torn')
     run(plan, broken.path, resume="always")
     assert _content(whole) == _content(broken)
 
@@ -170,8 +173,7 @@ def test_no_round_is_read_again_but_after_a_resume(tiny_plan, tmp_path, monkeypa
     whole = run(plan, tmp_path / "a")
     assert read == [], "this process has made them all"
     broken = run(plan, tmp_path / "b")
-    path = broken.path / "records.jsonl"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[: 2 * 6]))
+    broken_off(broken.path, 2 * 6)
     run(plan, broken.path, resume="always")
     kept = [p for p in read if p.name == "kept.npz"]
     looked_back = {"replace": 0, f"{__name__}:LastTwo": 1}.get(policy, 5)

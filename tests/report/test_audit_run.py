@@ -41,8 +41,9 @@ def test_a_runs_verifier_is_audited_and_the_finding_kept(folder: RunFolder) -> N
     found, path = audit_run(plan(), folder, "verified", None)
     assert found.subject == f"verified, round 1: {TINY}:TinyVerifier"
     assert (found.audit.n_generated, found.audit.n_accepted) == (2_001, 600)
+    assert path is not None
     assert path == folder.path / FOLDER / "verified-round_1.json"
-    assert Audited.from_bytes(path.read_bytes()).to_bytes() == found.to_bytes()
+    assert Audited.from_bytes(folder.finding(path)).to_bytes() == found.to_bytes()
     # Principal components of points in the plane turn them, and distances in spreads stay.
     made = candidates_again(plan(), folder, "verified", 1)
     x, data = made.samples.array("x"), made.data.test.array("x").mean(axis=0)

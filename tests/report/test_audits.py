@@ -25,8 +25,7 @@ def audited() -> Audited:
 
 @pytest.fixture
 def folder(empty_run: RunFolder, audited: Audited) -> RunFolder:
-    (empty_run.path / FOLDER).mkdir(parents=True)
-    (empty_run.path / FOLDER / "verified-round_1.json").write_bytes(audited.to_bytes())
+    empty_run.write_finding(empty_run.path / FOLDER / "verified-round_1.json", audited.to_bytes())
     return empty_run
 
 

@@ -55,18 +55,19 @@ def audit(
     json: JsonOption = False,
 ) -> None:
     """Will this verifier help? Read it from one round of its verdicts, before any training."""
-    from .output import print_json
+    from .output import NOT_WRITTEN, print_json
 
     if path.is_dir():
         given = {"--real": real, "--accepted": accepted, "--features": features, "--array": array}
         given |= {"--text": text, "--image": image, "--embedding": embedding, "--score": score}
         given["--rule"] = rule
         _refuse(given, f"{path} is a run folder", "only --arm, --round, --trust and --json")
-        found = _of_run(path, arm or "verified", round_, trust)
+        found, written = _of_run(path, arm or "verified", round_, trust)
     else:
         from ..errors import ConfigError
         from ..report.audit_table import audit_table
 
+        written = True
         _refuse({"--arm": arm, "--round": round_}, f"{path} is no run folder", "options of tables")
         if real is None or accepted is None:
             raise ConfigError(f"{path} is no run folder", expected="for a table: --real and --accepted")
@@ -86,6 +87,8 @@ def audit(
         print_json(found.audit.to_json())
     else:
         _print(found)
+        if not written:
+            typer.echo(NOT_WRITTEN)
 
 
 def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:
@@ -95,16 +98,15 @@ def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:
         raise ConfigError(where, got=", ".join(given), expected=expected)
 
 
-def _of_run(path: Path, arm: str, round_: int | None, trust: bool) -> "Audited":
+def _of_run(path: Path, arm: str, round_: int | None, trust: bool) -> "tuple[Audited, bool]":
     from ..config import plan_of
     from ..report.audit_run import audit_run
-    from ..report.html import write_report
     from ..store.folder import RunFolder
+    from .output import report_of
 
     folder = RunFolder.open(path)
     found, _ = audit_run(plan_of(folder, trust=trust), folder, arm, round_)
-    write_report(folder)
-    return found
+    return found, report_of(folder) is not None
 
 
 def _print(found: "Audited") -> None:

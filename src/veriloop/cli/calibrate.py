@@ -48,7 +48,7 @@ def calibrate(
 ) -> None:
     """Compare a verifier with what is known: how often is it wrong, and what does it prefer?"""
     from ..errors import ConfigError
-    from .output import print_json
+    from .output import NOT_WRITTEN, print_json
 
     if (folder is None) == (table is None):
         raise ConfigError("what to calibrate", expected="a run folder, or --table FILE, and not both")
@@ -74,6 +74,8 @@ def calibrate(
         print_json({"report": report and str(report), **found.model_dump(mode="json")})
     else:
         _print(found, report)
+        if folder is not None and report is None:
+            typer.echo(NOT_WRITTEN)
 
 
 def _of_run(
@@ -84,15 +86,15 @@ def _of_run(
     most: int,
     at: float | None,
     trust: bool,
-) -> "tuple[Calibrated, Path]":
+) -> "tuple[Calibrated, Path | None]":
     from ..config import plan_of
     from ..loop.gold import calibrate_arm
-    from ..report.html import write_report
     from ..store.folder import RunFolder
+    from .output import report_of
 
     folder = RunFolder.open(path)
     found = calibrate_arm(plan_of(folder, trust=trust), folder, arm, round_, bad, most, at)
-    return found, write_report(folder)
+    return found, report_of(folder)
 
 
 def _print(found: "Calibrated", report: Path | None) -> None:

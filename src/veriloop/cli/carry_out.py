@@ -22,12 +22,11 @@ def carry_out(
     from ..errors import ExhaustedError
     from ..events import PromptsCut
     from ..loop import run
-    from ..report.html import write_report
     from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
-    from .output import cut_line, outcome_json, outcome_table, print_json, print_table
+    from .output import NOT_WRITTEN, cut_line, outcome_json, outcome_table, print_json, print_table, report_of
 
     try:
         with progress(RunFolder(out), plan, json=json, plain=plain):
@@ -43,9 +42,9 @@ def carry_out(
         raise typer.Exit(130) from None
     except ExhaustedError:
         if RunFolder(out).exists():
-            write_report(RunFolder(out))
+            report_of(RunFolder(out))
         raise
-    report, summaries = write_report(folder), summarise(folder)
+    report, summaries = report_of(folder), summarise(folder)
     if json:
         print_json(outcome_json(folder, report, summaries))
         return
@@ -60,7 +59,7 @@ def carry_out(
             typer.echo(f"{summary.arm}, round {summary.last.round}: {why}")
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
-    typer.echo(f"report: {report}")
+    typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
     if manifest.status == "waiting":
         typer.echo(
             f"{manifest.reason}; judge them with: veriloop serve {out.parent},"

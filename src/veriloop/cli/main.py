@@ -23,6 +23,7 @@ from .simulate import simulate
 from .theory import app as theory
 from .validate import validate
 from .verdicts import app as verdicts
+from .verify import verify
 
 app = typer.Typer(
     name="veriloop",
@@ -42,6 +43,7 @@ app.add_typer(verdicts, name="verdicts")
 app.command()(calibrate)
 app.command()(audit)
 app.command()(forecast)
+app.command()(verify)
 
 
 def _version(asked: bool) -> None:

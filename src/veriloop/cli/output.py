@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from ..events import PromptsCut, VerifierSilent
@@ -25,6 +27,21 @@ def print_table(table: "Table") -> None:
     from rich.console import Console
 
     Console(highlight=False, markup=False).print(table)
+
+
+NOT_WRITTEN = "the folder is read-only: nothing was written"
+"""Instead of the name of a file, for people."""
+
+
+def report_of(folder: "RunFolder") -> "Path | None":
+    """Write the report of a run anew, and say where it is; None where the folder is read-only."""
+    from ..errors import ReadOnlyError
+    from ..report.html import write_report
+
+    try:
+        return write_report(folder)
+    except ReadOnlyError:
+        return None
 
 
 def new_table() -> "Table":
@@ -52,12 +69,12 @@ def example_line(example: Mapping[str, str]) -> str:
     return f"  such as {in_words(example)}"
 
 
-def outcome_json(folder: "RunFolder", report: object, summaries: "list[ArmSummary]") -> dict[str, Any]:
+def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
     manifest = folder.manifest()
     return {
         "run": str(folder.path),
-        "report": str(report),
+        "report": report and str(report),
         "status": manifest.status,
         "reason": manifest.reason,
         "stopped_arms": manifest.stopped_arms,

@@ -7,12 +7,16 @@ from .options import FolderArgument, JsonOption
 
 def report(folder: FolderArgument, json: JsonOption = False) -> None:
     """Write the report of a run anew, of the rounds that have finished so far."""
-    from ..report.html import write_report
+    from ..report.summary import summarise
     from ..store.folder import RunFolder
-    from .output import print_json
+    from .output import NOT_WRITTEN, outcome_table, print_json, print_table, report_of
 
-    path = write_report(RunFolder.open(folder))
+    run = RunFolder.open(folder)
+    path = report_of(run)
     if json:
-        print_json({"run": str(folder), "report": str(path)})
+        print_json({"run": str(folder), "report": path and str(path)})
+    elif path is None:
+        print_table(outcome_table(summarise(run)))
+        typer.echo(NOT_WRITTEN)
     else:
         typer.echo(f"report: {path}")

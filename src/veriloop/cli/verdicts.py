@@ -21,10 +21,11 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write the samples that a run has put before people, and their verdicts so far."""
-    from ..store.atomic import write_file
+    from ..store.atomic import check_replaceable, write_file
     from ..verifiers.human.label_studio import to_label_studio
     from .output import print_json
 
+    check_replaceable(to)
     store, _ = _store(folder)
     content = to_label_studio(store)
     write_file(to, content.encode())

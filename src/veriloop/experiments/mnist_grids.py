@@ -28,13 +28,16 @@ def grids_figure(run: Recorded) -> Figure:
     Models are shown by their means (pixel probabilities), which are easier on the eye than their samples.
     Training, verifying and all metrics go by samples, in which each pixel is drawn.
     """
-    real = Samples.load(run.folder.path / "real.npz").select(slice(ACROSS * DOWN))
+    shown = run.folder.real()
+    assert shown is not None  # Every run with a finished round leaves some.
+    real = shown.select(slice(ACROSS * DOWN))
     pixels, labels = real.array("pixels"), real.only(["label"])
     last = {r.arm: r.round for r in sorted(run.records, key=lambda r: r.round)}
     bounds = [arm for arm in last if run.job.plan.arms[arm].train_on == "real"]
 
     def grid(title: str, arm: str, number: int) -> Grid:
         address = run.job.plan.address(arm, number)
+        run.folder.check_files(number, arm, "generator")
         return Grid(title, _means(run.folder.round_directory(number, arm), address, labels))
 
     above = [Grid("real, held out", pixels / pixels.max()), grid("start model", next(iter(last)), 0)]

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..datasets.xsum import XSum
 from ..errors import MissingExtraError
-from ..samples import Samples
 from .base import Finding, Setting
 from .comparison import MAIN, Comparison, compare
 from .runs import Recorded, jobs_of, recorded
@@ -69,10 +68,9 @@ def _pretrained(
 def _texts(run: Recorded, recipe: Recipe) -> str:
     """What the models of a run wrote about a few held-out articles, over the rounds, in Markdown."""
     written = {
-        f"{arm}, round {number}" if number else "start": Samples.load(
-            run.folder.round_directory(number, arm) / "preview.npz"
-        )
+        f"{arm}, round {number}" if number else "start": samples
         for arm, number in _stages(run)
+        if (samples := run.folder.preview(number, arm)) is not None
     }
     some = next(iter(written.values())).select(slice(SHOWN))
     lines = [f"{run.job.name}: the first held-out articles, not chosen. {recipe.about}."]

@@ -25,6 +25,7 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
         arms={name: _arm_card(arm, plan.last_round(name)) for name, arm in plan.arms.items()},
         quantities=quantities,
         columns=dict(schema),
+        keeps_models=plan.keep_models,
         prompt=plan.learner.suited_to(schema).prompt_card(),
     )
 

@@ -24,6 +24,7 @@ from ..store.folder import PROVENANCE
 from ..verdicts import Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
+from .chunks import ChunkFiles, Stored
 from .guard import Finding, Guard, in_pieces, reasons_of
 
 REASONS = 5
@@ -109,6 +110,7 @@ def gather(
     keep_rejected: bool,
     executor: Executor,
     report: Callable[[Counts], None],
+    chunks: ChunkFiles | None = None,
     warn: Callable[[Finding], None] | None = None,
     hopeless_after: int | None = None,
 ) -> Gathered:
@@ -123,6 +125,7 @@ def gather(
         keep_rejected: Whether to hold on to the others as well; memory then grows with all candidates.
         executor: Makes the chunks.
         report: Told the counts after each chunk.
+        chunks: Where finished chunks are, and new ones go; None to store none.
         warn: Told of a sign that the candidates are not told apart, while more of them are made.
         hopeless_after: See `Arm`.
 
@@ -138,24 +141,35 @@ def gather(
         # only, never on who computes, so neither do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)
         waiting: list[AwaitingVerdicts] = []
-        for chunk, (samples, verdicts, notes, spent) in _made(wave, candidates, executor, guard):
-            if isinstance(verdicts, AwaitingVerdicts):
-                waiting.append(verdicts)
+        for chunk, made_now in _made(wave, candidates, executor, guard, chunks):
+            if isinstance(made_now.verdicts, AwaitingVerdicts):
+                waiting.append(made_now.verdicts)
                 continue
-            groups = groups_of(samples, balance)
+            done = made_now if isinstance(made_now, Stored) else _all_of(made_now, balance)
             rng = candidates.address.at(Stage.ACCEPT, chunk.number).rng()
-            seam.call(selection, "offer", selection.offer, verdicts, samples, groups, rng)
-            held.add(chunk, samples, verdicts)
-            guard.see(samples, verdicts, notes)
+            seam.call(selection, "offer", selection.offer, done.verdicts, done.offered, done.groups, rng)
+            may_keep = selection.may_keep(chunk.first) - chunk.first
+            held.add(chunk, done if keep_rejected else done.only(may_keep))
+            guard.see(done.offered, done.verdicts, done.notes)
             if held.has_grown() and selection.shortfall():
                 held.keep_only(selection.retained())
-            for stage in seconds:
-                seconds[stage] += spent[stage]
+            if isinstance(made_now, Judged):
+                for stage in seconds:
+                    seconds[stage] += made_now.seconds[stage]
+                alone = len(wave) == 1 and min(selection.shortfall(), limit - chunk.size) <= 0
+                whole = len(done.verdicts) == chunk.size
+                if chunks and whole and (chunks.always or chunk.number or not alone):
+                    # Of the first chunk all, since what the guard finds is shown by examples from it.
+                    everything = chunks.whole or chunk.number == 0
+                    chunks.store(chunk.number, done if everything else done.only(may_keep))
             report(selection.counts())
             if guard.left == 0 and selection.shortfall() > 0:
                 hopeless = guard.hopeless()
                 break
         if waiting:
+            if chunks:
+                # People may think again of what they have judged, while the others are before them.
+                chunks.discard()
             raise AwaitingVerdicts.together(waiting)
         made += shortfall
         chunks_made += len(wave)
@@ -211,16 +225,32 @@ def condition_rows(conditions: Samples | None, first: int, size: int) -> Samples
 
 
 def _made(
-    wave: list[Chunk], candidates: Candidates, executor: Executor, guard: Guard
-) -> Iterator[tuple[Chunk, Judged]]:
-    """The chunks of a wave, made and judged, in order."""
+    wave: list[Chunk],
+    candidates: Candidates,
+    executor: Executor,
+    guard: Guard,
+    chunks: ChunkFiles | None,
+) -> Iterator[tuple[Chunk, Judged | Stored]]:
+    """The chunks of a wave, made and judged or read from their files, in order."""
     alone = 0
     if candidates.judge is not None and candidates.judge.in_pieces and guard.silent_so_far:
         # A few first, and the others only if something is said of these.
         wave, alone = [wave[0]._replace(most=guard.left), *wave[1:]], 1
     for part in (wave[:alone], wave[alone:]):
-        if part:
-            yield from zip(part, executor.map(_make_and_judge, part, candidates), strict=True)
+        missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
+        made = iter(executor.map(_make_and_judge, missing, candidates) if missing else ())
+        for chunk in part:
+            if chunk in missing:
+                yield chunk, next(made)
+            else:
+                assert chunks is not None
+                yield chunk, chunks.load(chunk.number, chunk.size) or _make_and_judge(candidates, chunk)
+
+
+def _all_of(made: Judged, balance: str | None) -> Stored:
+    assert isinstance(made.verdicts, Verdicts)
+    rows = np.arange(len(made.samples))
+    return Stored(made.verdicts, made.notes, groups_of(made.samples, balance), rows, made.samples)
 
 
 def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
@@ -270,18 +300,18 @@ class _Held:
         self._samples: list[Packed] = []
         self._size = self._after_filtering = 0
 
-    def add(self, chunk: Chunk, samples: Samples, verdicts: Verdicts) -> None:
-        rows = np.arange(len(samples), dtype=np.int32)
+    def add(self, chunk: Chunk, some: Stored) -> None:
+        n, rows = len(some.rows), some.rows.astype(np.int32)
         columns: dict[str, object] = {
-            "_chunk": np.full(len(samples), chunk.number, np.int32),
+            "_chunk": np.full(n, chunk.number, np.int32),
             "_row": rows,
-            "_score": verdicts.score,
+            "_score": some.verdicts.score[rows],
         }
         if self._keep_all:
-            columns[SAID] = reasons_of(verdicts, np.ones(len(samples), bool))
-        self._samples.append(pack(samples.with_columns(**columns)))
-        self._numbers.append(chunk.first + rows.astype(np.int64))
-        self._size += len(samples)
+            columns[SAID] = reasons_of(some.verdicts, np.ones(n, bool))
+        self._samples.append(pack(some.samples.with_columns(**columns)))
+        self._numbers.append(chunk.first + some.rows)
+        self._size += n
 
     def has_grown(self) -> bool:
         """Whether to filter: it costs a copy of everything held, so not until half as much again came in."""

@@ -1,7 +1,7 @@
 """A run's own verifier against samples of which it is known whether they are good."""
 
+import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,13 +11,12 @@ from ..advise.calibrated import FOLDER, Calibrated
 from ..advise.calibration import calibrate
 from ..advise.preference import preference
 from ..datasets.base import RealData
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
 from ..generator import Generator
 from ..judge import Judge
 from ..rng import Address, Stage
 from ..samples import Column, Samples, concat
-from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
 from .data import load_data, load_schema
 from .plan import Plan
@@ -40,6 +39,8 @@ def calibrate_arm(
     plan: Plan, folder: RunFolder, arm: str, round_: int | None, bad: Bad, most: int, at: float | None = None
 ) -> Calibrated:
     """Calibrate the verifier of ``arm`` as it was in a round, and leave the finding in the run folder.
+
+    Into a folder that is read-only it is not written.
 
     Known good are held-out real samples, which neither the models nor the verifier were trained on.
 
@@ -80,7 +81,8 @@ def calibrate_arm(
         },
     )
     path = folder.path / FOLDER / f"{arm}-round_{number}-{bad}.json"
-    _write(path, found)
+    with contextlib.suppress(ReadOnlyError):
+        folder.write_finding(path, found.model_dump_json(indent=1).encode())
     return found
 
 
@@ -161,9 +163,3 @@ def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tup
 
 def _start_model(plan: Plan, folder: RunFolder, arm: str) -> Generator:
     return load_state(plan, folder, arm, 0).generator
-
-
-def _write(path: Path, found: Calibrated) -> None:
-    with storage_errors(path):
-        path.parent.mkdir(exist_ok=True)
-    write_file(path, found.model_dump_json(indent=1).encode() + b"\n")

@@ -130,6 +130,9 @@ class MemoryRun:
         """See `Store`."""
         return self._states[arm][round_]
 
+    def chunks(self, plan: Plan, arm: str, round_: int) -> None:
+        """See `Store`: what is in memory is lost with its process."""
+
     def leave(self, plan: Plan, arm: str, state: State) -> State:
         """See `Store`."""
         return state

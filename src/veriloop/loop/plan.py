@@ -132,6 +132,9 @@ class Plan(Checked, frozen=True):
             them at most.
         chunk_size: How many candidates are made and judged at a time; bounds memory.
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
+        keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
+        keep_models: Whether to keep the models and judges of all rounds, or those of the start and of each
+            arm's last round. Without them a round cannot be audited, nor its model be used.
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
         common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
@@ -149,6 +152,8 @@ class Plan(Checked, frozen=True):
     evaluation_samples: Positive = 2_000
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
+    keep_candidates: bool = False
+    keep_models: Literal["all", "last"] = "all"
     threads: Positive = 1
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()

@@ -6,14 +6,14 @@ process, so a resumed run does exactly what an unbroken one would have done.
 
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from ..datasets.base import RealData
-from ..errors import VeriloopError
+from ..errors import ReadOnlyError, VeriloopError
 from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors._retry import told_of_lost_workers
 from ..executors.base import Executor
@@ -84,6 +84,11 @@ def run(
     out = MemoryRun() if out is None else out
     store = out if isinstance(out, MemoryRun) else FolderStore(Path(out), accept_changes)
     store.check_free(plan, resume)
+    if isinstance(store, FolderStore) and store.is_over(plan):
+        # Under the lock goes what killed processes have left, if this user may write here.
+        with suppress(ReadOnlyError), store.folder.lock():
+            pass
+        return store.folder
     suited = checked(plan).plan
     check_data(suited, load_data(plan.dataset, plan.seed))
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
@@ -230,7 +235,14 @@ def _for_show(data: RealData) -> Samples:
 def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | CannotGoOn | AwaitingVerdicts":
     """Compute one round from the store, and leave it there for the committing process."""
     plan, store = shared.plan, shared.store
-    context = Context(plan, item.arm, load_data(plan.dataset, plan.seed), shared.chunk_executor, store.emit)
+    context = Context(
+        plan,
+        item.arm,
+        load_data(plan.dataset, plan.seed),
+        shared.chunk_executor,
+        store.emit,
+        store.chunks(plan, item.arm, item.round),
+    )
     with limit_threads(plan.threads):
         try:
             state, record = step(store.state(plan, item.arm, item.round - 1), context)

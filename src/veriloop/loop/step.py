@@ -22,6 +22,7 @@ from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.kept import KeptRounds
 from . import seam
+from .chunks import ChunkFiles
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .plan import Arm, Plan
@@ -66,6 +67,7 @@ class Context:
         data: The real data.
         executor: Makes chunks of candidates.
         emit: Is told what happens.
+        chunks: Gives the files of finished chunks for a round and its judge; None where none are stored.
     """
 
     plan: Plan
@@ -73,6 +75,7 @@ class Context:
     data: RealData
     executor: Executor
     emit: Callable[[Event], None]
+    chunks: Callable[[Judge | None], ChunkFiles] | None = None
 
     @property
     def arm(self) -> Arm:
@@ -290,6 +293,7 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         keep_rejected=plan.keep_rejected,
         executor=context.executor,
         report=report,
+        chunks=context.chunks and context.chunks(judge),
         warn=warn,
         hopeless_after=arm.hopeless_after,
     )

@@ -1,9 +1,9 @@
 """Where a run keeps its rounds. The folder is the truth; what a process has just written it need not read."""
 
+import json
 import os
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,19 @@ from typing import Any, Literal, NamedTuple, Protocol
 from pydantic import ValidationError
 
 from ..errors import CorruptFileError, RunFolderError, VeriloopError
-from ..events import Event
+from ..events import ChunkStored, Event
 from ..generator import Generator
 from ..judge import Judge
 from ..records import RoundRecord
 from ..samples import Samples
-from ..store.atomic import storage_errors, write_file
+from ..store.atomic import is_aside, storage_errors
+from ..store.digests import sha256
 from ..store.folder import RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from . import seam
 from .cards import run_card, verifiers_in
+from .chunks import CANDIDATES, ChunkFiles
 from .data import load_schema
 from .plan import Plan
 from .sources import changes_since, digests_of, note_changes
@@ -70,6 +72,10 @@ class Store(Protocol):
         """Put a new state aside, in any process; what it returns goes to `commit`."""
         ...
 
+    def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles] | None:
+        """Where the finished chunks of a round under way are, by its judge, in any process."""
+        ...
+
     def commit(self, record: RoundRecord, left: Any) -> None:
         """Make a round count."""
         ...
@@ -105,6 +111,7 @@ class FolderStore:
         self._changes: tuple[Change, ...] = ()
         self._token = uuid.uuid4().hex
         self._records: list[RoundRecord] | None = None
+        self._last_models_only = False
 
     def __getstate__(self) -> dict[str, Any]:
         # Equal for all rounds, so that a worker is sent it once.
@@ -132,6 +139,18 @@ class FolderStore:
             self._changes = changes_since(folder, plan, self._accept_changes)
             _check_verdicts(folder, plan)
 
+    def is_over(self, plan: Plan) -> bool:
+        """Whether ``plan`` has been carried out: then there is nothing to write.
+
+        Call `check_free` first.
+        """
+        if not self.folder.exists():
+            return False
+        manifest, done = self.folder.manifest(), {(r.arm, r.round) for r in self.folder.records()}
+        return manifest.status == "finished" and all(
+            arm in manifest.stopped_arms or (arm, plan.last_round(arm)) in done for arm in plan.arms
+        )
+
     @contextmanager
     def writing(self, plan: Plan) -> Iterator[None]:
         """See `Store`."""
@@ -142,6 +161,9 @@ class FolderStore:
                 note_changes(self.folder, self._changes)
             else:
                 self.folder.write_manifest(manifest_of(plan))
+            self._last_models_only = plan.keep_models == "last"
+            for record in self.records() if self._last_models_only else ():
+                self.folder.remove_models(record.round - 1, record.arm)
             try:
                 yield
             finally:
@@ -166,10 +188,33 @@ class FolderStore:
         generator, judge = held.models or _load_models(plan, self.folder, arm, round_)
         return State(round_, generator, judge, held.kept)
 
+    def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles]:
+        """See `Store`."""
+        rule = plan.arms[arm].acceptance
+        reads_samples = vars(type(rule)).get("reads_samples", True)  # a subclass may read more
+        return lambda judge: ChunkFiles(
+            self.folder.under_way(round_, arm),
+            partial(self._depends_on, arm, round_, judge),
+            whole=plan.keep_candidates or plan.keep_rejected or reads_samples,
+            always=plan.keep_candidates,
+            told=lambda chunk, n: self.emit(ChunkStored(arm=arm, round=round_, chunk=chunk, candidates=n)),
+        )
+
+    def _depends_on(self, arm: str, round_: int, judge: Judge | None) -> str:
+        """The digest of all that the candidates of a round under way depend on."""
+        manifest = self.folder.manifest()
+        config = {name: value for name, value in manifest.config.items() if name != "executor"}
+        models = self.folder.files_of(round_ - 1, arm)
+        judged = None if judge is None else seam.call(judge, "save", judge.digest)
+        content = json.dumps([config, manifest.digests, arm, round_, models, judged], sort_keys=True)
+        return sha256(content.encode())
+
     def leave(self, plan: Plan, arm: str, state: State) -> Path:
         """See `Store`."""
         work = self.folder.work_directory(state.round, arm)
         save_state(state, work)
+        if plan.keep_candidates and state.provenance is not None:
+            self.chunks(plan, arm, state.round)(state.judge).write_candidates(work / CANDIDATES)
         models = (work / "generator", work / "verifier")
         small = sum(map(_bytes_below, models)) <= HELD_BYTES
         kept = state.kept if state.round else _kept(self.folder, arm, 0)
@@ -183,12 +228,14 @@ class FolderStore:
     def commit(self, record: RoundRecord, left: Path) -> None:
         """See `Store`."""
         self.folder.commit(record, left)
+        if self._last_models_only:
+            self.folder.remove_models(record.round - 1, record.arm)
         if self._records is not None:
             self._records.append(record)
 
     def show(self, real: Samples) -> None:
         """See `Store`."""
-        write_file(self.folder.path / "real.npz", real.to_bytes())
+        self.folder.write_real(real)
 
     def stop_arm(self, arm: str, reason: str) -> None:
         """See `Store`."""
@@ -196,9 +243,9 @@ class FolderStore:
 
     def set_status(self, status: Status, reason: str | None = None) -> None:
         """See `Store`."""
-        self.folder.set_status(status, reason)
         if status == "finished":
-            shutil.rmtree(self.folder.path / ".work", ignore_errors=True)
+            self.folder.clear_unfinished()
+        self.folder.set_status(status, reason)
 
     def emit(self, event: Event) -> None:
         """See `Store`."""
@@ -243,6 +290,13 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
 def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
     directory = folder.round_directory(round_, arm)
     verifier, judge = plan.arms[arm].verifier, None
+    if not (directory / "generator").is_dir() and folder.manifest().cards.keeps_models == "last":
+        raise RunFolderError(
+            f"the models of round {round_} of arm {arm!r} are not kept",
+            got="keep_models 'last'",
+            expected="the last round, or a run with keep_models: all",
+        )
+    folder.check_files(round_, arm, "generator", "verifier")
     try:
         generator = plan.learner.generator_type.load(directory / "generator")
         if verifier is not None and round_ > 0:
@@ -301,4 +355,5 @@ def _as_read_today(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _holds_files(path: Path) -> bool:
-    return any(child.name not in {"lock", ".work"} for child in path.iterdir())
+    """Whether there are other files than a run leaves that was killed as it began."""
+    return any(child.name not in {"lock", ".work"} and not is_aside(child) for child in path.iterdir())

@@ -7,19 +7,18 @@ from numpy.typing import NDArray
 
 from ..advise.audit import audit
 from ..advise.audited import FOLDER, Audited
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
 from ..loop.again import Remade, candidates_again
 from ..loop.plan import Plan
 from ..rules.acceptance import TopFraction
 from ..samples import Samples
-from ..store.atomic import storage_errors, write_file
 from ..store.folder import RunFolder
 from .audit_table import audited_of
 from .embedding import Vectors, directions, embed_images, embed_texts, principal
 
 
-def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[Audited, Path]:
+def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[Audited, Path | None]:
     """Audit the verifier of ``arm`` in a round, and leave the finding in the run folder.
 
     The round's candidates are made again, the rejected ones too. They are compared with the held-out real
@@ -34,7 +33,7 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
         round_: A finished round; None for the last.
 
     Returns:
-        The finding, and the file that holds it.
+        The finding, and the file that holds it; None where the folder is read-only.
 
     Raises:
         ConfigError: There is no such arm or finished round, the arm has no verifier, or the samples come with
@@ -61,9 +60,10 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
     texts = content if isinstance(content, list) else []
     audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
     path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
-    with storage_errors(path):
-        path.parent.mkdir(exist_ok=True)
-    write_file(path, audited.to_bytes())
+    try:
+        folder.write_finding(path, audited.to_bytes())
+    except ReadOnlyError:
+        return audited, None
     return audited, path
 
 

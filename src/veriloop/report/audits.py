@@ -41,8 +41,8 @@ def audits(folder: RunFolder) -> list[Shown]:
     shown = []
     for number, path in enumerate(sorted((folder.path / FOLDER).glob("*.json"))):
         try:
-            found = Audited.from_bytes(path.read_bytes())
-        except (OSError, KeyError, TypeError, ValueError) as e:
+            found = Audited.from_bytes(folder.finding(path))
+        except (CorruptFileError, KeyError, TypeError, ValueError) as e:
             raise CorruptFileError(f"{path} cannot be read", fix="delete it, and audit anew") from e
         shown.append(Shown(f"audit-{number}", found, lines(found.audit), hardest_pulled(found)))
     return shown

@@ -50,8 +50,8 @@ def calibrations(folder: RunFolder) -> list[Shown]:
     shown = []
     for number, path in enumerate(sorted((folder.path / FOLDER).glob("*.json"))):
         try:
-            found = Calibrated.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as e:
+            found = Calibrated.model_validate_json(folder.finding(path))
+        except (CorruptFileError, ValidationError) as e:
             raise CorruptFileError(f"{path} cannot be read", fix="delete it, and calibrate anew") from e
         has_curve = found.calibration is not None and bool(found.calibration.curve)
         shown.append(Shown(f"calibration-{number}" if has_curve else "", found, lines(found), remark(found)))

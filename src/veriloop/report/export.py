@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from ..errors import ConfigError
 from ..samples import Column
-from ..store.atomic import write_file
+from ..store.atomic import check_replaceable, write_file
 from ..store.folder import PROVENANCE, RunFolder
 
 ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
@@ -98,12 +98,14 @@ def export_kept(folder: RunFolder, round_: int, arm: str, path: Path, form: Form
         The number of samples.
 
     Raises:
-        ConfigError: The suffix is another one, or see `kept_table` and `prompt_table`.
+        ConfigError: The suffix is another one, ``path`` is a link or something else that is no file, or see
+            `kept_table` and `prompt_table`.
         StorageError: The file could not be written.
     """
     suffix = path.suffix.lower()
     if suffix not in {".parquet", ".jsonl"}:
         raise ConfigError("file to export to", got=str(path), expected="a name ending in .parquet or .jsonl")
+    check_replaceable(path)
     table = (kept_table if form == "columns" else prompt_table)(folder, round_, arm)
     buffer = io.BytesIO()
     if suffix == ".parquet":

@@ -56,9 +56,9 @@ def passages(folder: RunFolder) -> list[Passage]:
         shown += [(arm, arm, round_) for round_ in first_middle_last([r.round for r in chain if r.round > 0])]
     made: list[tuple[str, int, Samples]] = []
     for name, arm, round_ in shown:
-        path = folder.round_directory(round_, arm) / "preview.npz"
-        if path.exists():
-            made.append((name, round_, Samples.load(path).select(slice(PROMPTS))))
+        samples = folder.preview(round_, arm)
+        if samples is not None:
+            made.append((name, round_, samples.select(slice(PROMPTS))))
     if not made:
         return []
     first = made[0][2]

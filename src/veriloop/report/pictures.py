@@ -3,7 +3,6 @@
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +61,7 @@ def gallery(folder: RunFolder) -> Gallery | None:
         CorruptFileError: A file of samples cannot be read.
     """
     cards = folder.manifest().cards
-    real = _pixels(folder.path / "real.npz", cards)
+    real = _pixels(folder.real(), cards)
     if real is None:
         return None
     largest = max(float(real.max()), 1e-12)
@@ -70,9 +69,7 @@ def gallery(folder: RunFolder) -> Gallery | None:
     bounds = [arm for arm in cards.bounds if arm in chains]
 
     def sheets(arm: str, rounds: list[int], title: str) -> list[Picture]:
-        shown = {
-            number: _pixels(folder.round_directory(number, arm) / "preview.npz", cards) for number in rounds
-        }
+        shown = {number: _pixels(folder.preview(number, arm), cards) for number in rounds}
         return [
             _picture(title.format(number), f"samples of {arm}, round {number}", pixels, largest)
             for number, pixels in shown.items()
@@ -99,10 +96,10 @@ def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
         CorruptFileError: A file of samples cannot be read.
     """
     cards = folder.manifest().cards
-    pixels = _pixels(folder.round_directory(round_, arm) / "preview.npz", cards)
+    pixels = _pixels(folder.preview(round_, arm), cards)
     if pixels is None:
         return None
-    real = _pixels(folder.path / "real.npz", cards)
+    real = _pixels(folder.real(), cards)
     largest = max(float((pixels if real is None else real).max()), 1e-12)
     return _picture(f"{arm}, round {round_}", f"samples of {arm}, round {round_}", pixels, largest)
 
@@ -140,11 +137,10 @@ def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Pictu
     return Picture(title, f"Grid of {len(pixels)} {subject}", source, sheet.width, sheet.height)
 
 
-def _pixels(path: Path, cards: RunCard) -> NDArray | None:
-    """The first column of grey images in a file of samples; None when there are none."""
-    if not path.exists():
+def _pixels(samples: Samples | None, cards: RunCard) -> NDArray | None:
+    """The first column of grey images in samples; None when there are none."""
+    if samples is None:
         return None
-    samples = Samples.load(path)
     # A run of an earlier version may not know its columns: then they are what they look like.
     schema = cards.data or schema_of(samples, None)
     images = [samples[name] for name in schema.named("image") if name in samples and len(samples)]

@@ -51,6 +51,14 @@ class Selection(ABC):
     def retained(self) -> NDArray[np.int64]:
         """The numbers of the candidates that may be kept in the end, in increasing order."""
 
+    def may_keep(self, first: int) -> NDArray[np.int64]:
+        """Those of `retained` that came in the last chunk, whose first number is ``first``; some more may be.
+
+        Asked for after each chunk, so it should not cost more than the chunk itself.
+        """
+        retained = self.retained()
+        return retained[np.searchsorted(retained, first) :]
+
     @abstractmethod
     def kept(self) -> NDArray[np.int64]:
         """The numbers of the candidates that are kept if no more come, in increasing order."""
@@ -67,6 +75,7 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._seen = 0
         self._tally = dict.fromkeys((Decision.ACCEPT, Decision.REJECT, Decision.ABSTAIN), 0)
@@ -77,10 +86,12 @@ class FirstAccepted(Selection):
         for decision in self._tally:
             self._tally[decision] += decided.count(decision)
         accepted = np.flatnonzero(decided.is_(Decision.ACCEPT))
+        before = len(self._kept)
         for group in np.unique(groups[accepted]).tolist():
             first = accepted[groups[accepted] == group][: self._missing.get(group, 0)]
             self._missing[group] = self._missing.get(group, 0) - len(first)
             self._kept.append(self._seen + first)
+        self._latest = np.sort(np.concatenate([np.empty(0, np.int64), *self._kept[before:]]))
         self._seen += len(verdicts)
 
     @override
@@ -94,6 +105,10 @@ class FirstAccepted(Selection):
     @override
     def retained(self) -> NDArray[np.int64]:
         return self.kept()
+
+    @override
+    def may_keep(self, first: int) -> NDArray[np.int64]:
+        return self._latest
 
     @override
     def kept(self) -> NDArray[np.int64]:
@@ -128,6 +143,7 @@ class BestOfRound(Selection):
         self._best_of_cell = {
             g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
         }
+        self._latest = np.empty(0, np.int64)
         self._judged = dict.fromkeys(self.quota, 0)
         self._seen = self._abstained = 0
 
@@ -136,18 +152,20 @@ class BestOfRound(Selection):
         rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._rank(verdicts, samples, rng))
         judged = ~verdicts.is_(Decision.ABSTAIN)
         eligible = judged & ~verdicts.is_(Decision.REJECT)
+        latest = [np.empty(0, np.int64)]
         for group in np.unique(groups).tolist():
             if group not in self._best:
                 continue
             mine = groups == group
             self._judged[group] += int(np.count_nonzero(mine & judged))
             rows = np.flatnonzero(mine & eligible)
-            self._best[group].add(rank[rows], self._seen + rows)
+            latest.append(self._best[group].add(rank[rows], self._seen + rows))
             if self._cells and len(rows):
                 cell = self._cells.of(group, samples.select(rows))
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
-                    best.add(rank[inside], self._seen + inside)
+                    latest.append(best.add(rank[inside], self._seen + inside))
+        self._latest = np.unique(np.concatenate(latest))
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
@@ -165,6 +183,10 @@ class BestOfRound(Selection):
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
         return np.unique(np.concatenate([b.numbers() for b in best]))
+
+    @override
+    def may_keep(self, first: int) -> NDArray[np.int64]:
+        return self._latest
 
     @override
     def kept(self) -> NDArray[np.int64]:
@@ -201,17 +223,24 @@ class _Best:
 
     def __init__(self, n: int) -> None:
         self._n = n
+        self._edge: float | None = None
         self._rank = np.empty(0)
         self._number = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return min(self._n, len(self._number))
 
-    def add(self, rank: NDArray, number: NDArray) -> None:
+    def add(self, rank: NDArray, number: NDArray) -> NDArray:
+        """Take in candidates whose numbers are higher than those before; returns those that may stay."""
+        if self._edge is not None:
+            # No better than the worst of n earlier ones: never among the best, and not worth sorting.
+            better = rank > self._edge
+            rank, number = rank[better], number[better]
         self._rank = np.concatenate([self._rank, rank])
         self._number = np.concatenate([self._number, number])
         if len(self._number) > 1.5 * self._n:
             self._prune()
+        return number
 
     def numbers(self) -> NDArray[np.int64]:
         """Of the best, at most ``n``, the best first."""
@@ -221,3 +250,5 @@ class _Best:
     def _prune(self) -> None:
         best = np.lexsort((self._number, -self._rank))[: self._n]
         self._rank, self._number = self._rank[best], self._number[best]
+        if len(best) == self._n:
+            self._edge = float(self._rank[-1]) if self._n else np.inf

@@ -46,9 +46,15 @@ def groups_of(samples: Samples, balance: str | None) -> NDArray:
 
 
 class Acceptance(Part, frozen=True):
-    """Decides which of the scored candidates are trained on."""
+    """Decides which of the scored candidates are trained on.
+
+    Class attributes:
+        reads_samples: Whether it looks at candidates themselves, and not only at what was said of them. A
+            rule that does not says False: a round under way then need not store all of them. Not inherited.
+    """
 
     family: ClassVar[str] = "veriloop.acceptance"
+    reads_samples: ClassVar[bool] = True
 
     @abstractmethod
     def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
@@ -145,6 +151,8 @@ class Ranked(Acceptance, frozen=True):
 class AcceptAll(Pointwise, frozen=True):
     """As the verifier has decided: for verifiers that leave nothing open, and for an unverified arm."""
 
+    reads_samples: ClassVar[bool] = False
+
     @override
     def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
         if n := verdicts.count(Decision.OPEN):
@@ -163,6 +171,8 @@ READS_SCORES = "set acceptance, such as {kind: top_fraction, fraction: 0.1} or {
 
 class Threshold(Pointwise, frozen=True):
     """Accept a score of at least ``at``."""
+
+    reads_samples: ClassVar[bool] = False
 
     at: float = 0.5
 
@@ -187,6 +197,8 @@ class DensityRatio(Pointwise, frozen=True):
         bound: The ratio from which on a candidate is accepted for sure.
         fraction: The share of candidates to accept; give this or ``bound``.
     """
+
+    reads_samples: ClassVar[bool] = False
 
     bound: Annotated[float, Field(gt=0)] | None = None
     fraction: Fraction | None = None
@@ -232,6 +244,8 @@ def _log_ratio_over_lot(
 
 class TopFraction(Ranked, frozen=True):
     """Accept the best ``fraction`` by score, see `Ranked`."""
+
+    reads_samples: ClassVar[bool] = False
 
     @override
     def rank(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> NDArray[np.float64]:

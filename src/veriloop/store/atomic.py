@@ -1,12 +1,17 @@
 """Writes that happen whole or not at all: write aside, fsync, rename."""
 
 import contextlib
+import errno
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import StorageError
+from ..errors import ConfigError, ReadOnlyError, StorageError
+
+_ASIDE = re.compile(r"\..+\.(\d+)")
 
 
 @contextlib.contextmanager
@@ -18,6 +23,10 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as e:
         reason = e.strerror or str(e)
+        if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ReadOnlyError(
+                f"cannot write {path}: {reason}", fix="choose a folder of your own, or change its permissions"
+            ) from e
         misplaced = isinstance(e, FileNotFoundError | IsADirectoryError | NotADirectoryError)
         fix = "choose a file in a folder that is there" if misplaced else "make room or choose another folder"
         raise StorageError(f"cannot write {path}: {reason}", fix=f"{fix}; finished rounds are safe") from e
@@ -43,6 +52,58 @@ def write_file(path: Path, content: bytes) -> None:
             raise
 
 
+def check_replaceable(path: Path) -> None:
+    """Refuse a file to write to, named by a user, that is there and not a regular one.
+
+    Raises:
+        ConfigError: It is a link, a directory, a pipe or a device, which a rename would replace.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe"}
+        raise ConfigError(
+            f"file to write to: {path}",
+            got=kinds.get(stat.S_IFMT(mode), "a device or socket"),
+            expected="a new file, or a regular one to replace",
+        )
+
+
+def remove_asides(directory: Path) -> None:
+    """Remove what `write_file` has left in ``directory`` when its process was killed."""
+    for path in directory.iterdir() if directory.is_dir() else ():
+        if (aside := is_aside(path)) and not _lives(int(aside[1])):
+            path.unlink(missing_ok=True)
+
+
+def is_aside(path: Path) -> re.Match[str] | None:
+    """Whether `write_file` may have made it to write aside; its process is the first group."""
+    return _ASIDE.fullmatch(path.name)
+
+
+def _lives(process: int) -> bool:
+    if process == os.getpid():
+        return False  # of an earlier process with this number: ours writes nothing now
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def make_directory(path: Path) -> None:
+    """Make ``path`` and the directories above it, each of them synced into the one that holds it."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    _sync(path.parent)
+
+
 def publish_directory(aside: Path, path: Path) -> None:
     """Rename the finished directory ``aside`` to ``path``, replacing a leftover that was there.
 
@@ -50,10 +111,13 @@ def publish_directory(aside: Path, path: Path) -> None:
         StorageError: It could not be renamed.
     """
     with storage_errors(path):
+        # Libraries may make files for their owner alone; the directory is as the umask has it.
+        mode = aside.stat().st_mode & 0o666
         for directory, _, names in os.walk(aside):
             for name in names:
-                _sync(f"{directory}/{name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
+                _sync(f"{directory}/{name}", mode)
+            _sync(directory)
+        make_directory(path.parent)
         if path.exists():
             shutil.rmtree(path)
         aside.rename(path)
@@ -69,7 +133,7 @@ def append_line(path: Path, line: str, *, durable: bool = True) -> None:
         StorageError: It could not be written.
     """
     with storage_errors(path):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             before = os.fstat(handle).st_size
             data = line.encode() + b"\n"
@@ -79,6 +143,8 @@ def append_line(path: Path, line: str, *, durable: bool = True) -> None:
                     data = data[os.write(handle, data) :]
                 if durable:
                     os.fsync(handle)
+                    if not before:
+                        _sync(path.parent)
             except OSError:
                 os.ftruncate(handle, before)
                 raise
@@ -96,9 +162,11 @@ def drop_torn_line(path: Path) -> None:
                 file.truncate(whole)
 
 
-def _sync(path: Path | str) -> None:
+def _sync(path: Path | str, mode: int | None = None) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
+        if mode is not None:
+            os.fchmod(handle, mode)
         os.fsync(handle)
     finally:
         os.close(handle)

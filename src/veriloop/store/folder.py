@@ -2,6 +2,7 @@
 
 A round counts when its line is in ``records.jsonl``. Everything it leaves is written aside under
 ``.work`` and renamed into place before that line is appended, so a kill loses at most the running round.
+What is read is compared with its digest, see `veriloop.store.digests`.
 """
 
 import codecs
@@ -22,12 +23,43 @@ from ..errors import CorruptFileError, RunFolderError, RunLockedError
 from ..events import EVENT, Event
 from ..records import RoundRecord
 from ..samples import Samples
-from .atomic import append_line, drop_torn_line, publish_directory, storage_errors, write_file
+from .atomic import (
+    append_line,
+    drop_torn_line,
+    make_directory,
+    publish_directory,
+    remove_asides,
+    storage_errors,
+    write_file,
+)
+from .chunks import UNDER_WAY
+from .digests import (
+    DIGESTS,
+    RESTORE,
+    LineCheck,
+    check_files,
+    differs,
+    has_seal,
+    line_checks,
+    names_below,
+    read_digests,
+    sealed,
+    sha256,
+    unsealed,
+    write_digests,
+)
 from .format_1 import migrated
 from .manifest import FORMAT, Format, Manifest, Status, config_difference
 
 PROVENANCE = ("_chunk", "_row", "_score")
 """Columns beside the data in a file of kept samples: where a sample was generated, and its score."""
+
+
+MODELS = ("generator", "verifier")
+"""The folders of a round that hold its model and what judged its candidates."""
+
+REAL = "real.npz"
+"""The file of some real samples, for people to look at."""
 
 
 class RunFolder:
@@ -40,6 +72,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._events, self._records = self.path / "events.jsonl", self.path / "records.jsonl"
+        self._checks = self.path / "records.sha256"
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -76,7 +109,10 @@ class RunFolder:
         """
         path = self.path / "manifest.json"
         try:
-            content = json.loads(path.read_bytes())
+            text = path.read_bytes()
+            if has_seal(text):
+                unsealed(path, text)
+            content = json.loads(text)
             written_in = content.get("format", 1) if isinstance(content, dict) else FORMAT
             if written_in == 1:
                 content = migrated(content, self._measured())
@@ -84,6 +120,8 @@ class RunFolder:
                 raise CorruptFileError(
                     f"{path} is of a later version", got=f"format {written_in}", fix="update veriloop"
                 )
+            else:
+                unsealed(path, text)
             return Manifest.model_validate(content)
         except (OSError, ValueError) as e:
             raise CorruptFileError(
@@ -93,8 +131,8 @@ class RunFolder:
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest in one step."""
         with storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        write_file(self.path / "manifest.json", manifest.model_dump_json(indent=2).encode() + b"\n")
+            make_directory(self.path)
+        write_file(self.path / "manifest.json", sealed(manifest.model_dump_json(indent=2).encode()))
 
     def set_status(self, status: Status, reason: str | None = None) -> None:
         """Record how the run stands."""
@@ -159,7 +197,7 @@ class RunFolder:
         """The finished rounds, in the order in which they finished.
 
         Raises:
-            CorruptFileError: A line cannot be read. (A last line without its end does not count.)
+            CorruptFileError: A line has changed. (A last line without its end does not count.)
         """
         path = self._records
         if not path.exists():
@@ -174,9 +212,82 @@ class RunFolder:
                 raise CorruptFileError(
                     f"{path}, line {number}, is not a record",
                     got=_first_line(e),
-                    fix="restore the file; deleting this line and those after it loses their rounds only",
+                    fix="restore the file; deleting this line and those after it, here and in"
+                    f" {self._checks.name}, loses their rounds only",
                 ) from e
+        self._check_lines(lines)
         return records
+
+    def _check_lines(self, lines: list[bytes]) -> None:
+        """Compare the lines of the records with their digests. More digests there may be, of a live run."""
+        if not lines or not self.has_digests():
+            return
+        checks = self.line_checks()
+        for number, (line, check) in enumerate(zip(lines, checks, strict=False), 1):
+            if sha256(line) != check.record:
+                raise CorruptFileError(
+                    f"{self._records}, line {number}, is not what the run wrote", fix=RESTORE
+                )
+        if len(checks) < len(lines):
+            raise CorruptFileError(
+                f"{self._checks} lacks lines",
+                got=len(checks),
+                expected=f"{len(lines)}, as {self._records.name}",
+            )
+
+    def has_digests(self) -> bool:
+        """Whether digests of its records are to be had: not of a run of format 1."""
+        if self._checks.exists():
+            return True
+        try:
+            return json.loads((self.path / "manifest.json").read_bytes()).get("format", 1) != 1
+        except (OSError, ValueError, AttributeError):
+            return True
+
+    def line_checks(self) -> list[LineCheck]:
+        """The digests of the records, and of each round's files.
+
+        Raises:
+            CorruptFileError: A line has changed.
+        """
+        content = self._checks.read_bytes() if self._checks.exists() else b""
+        return list(line_checks(self._checks, content))
+
+    def files_of(self, round_: int, arm: str) -> dict[str, str] | None:
+        """The digest of each file of a finished round, by its name in `round_directory`; None in format 1.
+
+        Raises:
+            CorruptFileError: The digests have changed themselves.
+        """
+        if not self.has_digests():
+            return None
+        place = f" round_{round_}/{arm} ".encode()
+        content = self._checks.read_bytes() if self._checks.exists() else b""
+        # Looked for, not parsed: a run may have thousands of rounds, and reads each once.
+        if (found := content.rfind(place)) < 0:
+            raise CorruptFileError(
+                f"{self._checks} has no line for round {round_} of arm {arm!r}", fix=RESTORE
+            )
+        line = content[content.rfind(b"\n", 0, found) + 1 :].partition(b"\n")[0]
+        (check,) = line_checks(self._checks, line + b"\n")
+        return read_digests(self.round_directory(round_, arm), check.files)
+
+    def check_files(self, round_: int, arm: str, *below: str) -> None:
+        """Refuse files of a finished round that have changed.
+
+        Args:
+            round_: Its number.
+            arm: The arm.
+            below: Names of files and folders in its directory; one that the round does not have is passed
+                over.
+
+        Raises:
+            CorruptFileError: One is missing or differs.
+        """
+        digests = self.files_of(round_, arm)
+        if digests is not None:
+            names = [name for name in digests if name in below or name.partition("/")[0] in below]
+            check_files(self.round_directory(round_, arm), digests, names)
 
     def round_directory(self, round_: int, arm: str) -> Path:
         """Where a finished round of an arm lies: its ``generator/``, ``verifier/`` and ``kept.npz``."""
@@ -189,7 +300,37 @@ class RunFolder:
 
     def kept_with_provenance(self, round_: int, arm: str) -> Samples:
         """The samples that a round kept, with the columns of :data:`PROVENANCE`."""
+        self.check_files(round_, arm, "kept.npz")
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
+
+    def preview(self, round_: int, arm: str) -> Samples | None:
+        """The first samples of a finished round's model, for people to look at; None where it left none.
+
+        Raises:
+            CorruptFileError: They cannot be read, or have changed.
+        """
+        path = self.round_directory(round_, arm) / "preview.npz"
+        self.check_files(round_, arm, path.name)
+        return Samples.load(path) if path.exists() else None
+
+    def real(self) -> Samples | None:
+        """Some real samples to look at beside the generated ones; None where the run left none.
+
+        Raises:
+            CorruptFileError: They cannot be read, or have changed.
+        """
+        path = self.path / REAL
+        expected = self.manifest().files.get(REAL)
+        if expected is not None and (why := differs(path, expected)) is not None:
+            raise CorruptFileError(f"{path} {why}", fix=RESTORE)
+        return Samples.load(path) if path.exists() else None
+
+    def write_real(self, real: Samples) -> None:
+        """Leave what `real` gives."""
+        content = real.to_bytes()
+        write_file(self.path / REAL, content)
+        manifest = self.manifest()
+        self.write_manifest(manifest.model_copy(update={"files": {**manifest.files, REAL: sha256(content)}}))
 
     def work_directory(self, round_: int, arm: str) -> Path:
         """An empty place to write a round's files aside, before :meth:`commit`."""
@@ -199,14 +340,57 @@ class RunFolder:
             path.mkdir(parents=True)
         return path
 
+    def under_way(self, round_: int, arm: str) -> Path:
+        """Where the finished chunks of a round under way lie, see `veriloop.loop.chunks`."""
+        return self.path / f"round_{round_}" / f"{arm}{UNDER_WAY}"
+
+    def remove_models(self, round_: int, arm: str) -> None:
+        """Remove the models of a round, where only the last are to be kept; never the start model."""
+        for name in MODELS if round_ > 0 else ():
+            shutil.rmtree(self.round_directory(round_, arm) / name, ignore_errors=True)
+
     def commit(self, record: RoundRecord, work: Path) -> None:
         """Make a round count: put its files in place, then append its line.
 
         Raises:
             StorageError: Something could not be written; the round does not count.
         """
-        publish_directory(work, self.round_directory(record.round, record.arm))
-        append_line(self._records, record.model_dump_json())
+        directory, line = self.round_directory(record.round, record.arm), record.model_dump_json()
+        with storage_errors(work):
+            files = write_digests(work)
+            if record.round == 0:
+                self._share_start(work)
+        publish_directory(work, directory)
+        # First the digest: without its record it does not count, as a record without its digest would.
+        check = LineCheck(sha256(line.encode()), files, f"round_{record.round}/{record.arm}")
+        append_line(self._checks, check.line())
+        append_line(self._records, line)
+        if (under_way := self.under_way(record.round, record.arm)).is_dir():
+            shutil.rmtree(under_way, ignore_errors=True)
+
+    # -- findings about finished rounds --------------------------------------------------------------------
+
+    def write_finding(self, path: Path, content: bytes) -> None:
+        """Write a JSON object to ``path`` in this folder, so that `finding` notices when it is changed.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        with storage_errors(path):
+            make_directory(path.parent)
+        write_file(path, sealed(content))
+
+    def finding(self, path: Path) -> bytes:
+        """What `write_finding` wrote to ``path``.
+
+        Raises:
+            CorruptFileError: It cannot be read, or has changed.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as e:
+            raise CorruptFileError(f"{path} cannot be read", got=e.strerror, fix=RESTORE) from e
+        return unsealed(path, content) if has_seal(content) or self.has_digests() else content
 
     # -- events ----------------------------------------------------------------------------------------
 
@@ -240,8 +424,8 @@ class RunFolder:
             RunLockedError: Another process holds it; the message says which.
         """
         with storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            make_directory(self.path)
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -259,10 +443,58 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def _clear_leftovers(self) -> None:
+    def _share_start(self, work: Path) -> None:
+        """Let the files of the start model be one with those of another arm's, where the file system can."""
+        others = [p for p in (self.path / "round_0").glob("*") if (p / DIGESTS).is_file()]
+        if not others or (others[0] / DIGESTS).read_bytes() != (work / DIGESTS).read_bytes():
+            return
+        for name in names_below(work):
+            aside = work / f"{name}.link"
+            with contextlib.suppress(OSError):
+                os.link(others[0] / name, aside)
+                aside.replace(work / name)
+
+    def clear_unfinished(self) -> None:
+        """Remove what belongs to no finished round; the caller holds the lock."""
         shutil.rmtree(self.path / ".work", ignore_errors=True)
-        for path in (self._records, self._events):
+        for path in self.path.glob(f"round_*/*{UNDER_WAY}"):
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+
+    def _clear_leftovers(self) -> None:
+        """Forget what a killed process has left; the caller holds the lock.
+
+        Raises:
+            CorruptFileError: Lines of the records are lost.
+        """
+        shutil.rmtree(self.path / ".work", ignore_errors=True)
+        for path in (self._records, self._checks, self._events):
             drop_torn_line(path)
+        with storage_errors(self.path):
+            remove_asides(self.path)
+            for inner in self.path.iterdir():
+                if inner.is_dir() and not inner.name.startswith("round_"):
+                    remove_asides(inner)
+        self._drop_check_without_record()
+        if any(self.path.glob(f"round_*/*{UNDER_WAY}")):
+            for record in self.records():
+                shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)
+
+    def _drop_check_without_record(self) -> None:
+        checks = self.line_checks()
+        records = self._records.read_bytes().count(b"\n") if self._records.exists() else 0
+        if len(checks) <= records:
+            return
+        # One is what a kill between the two appends leaves.
+        if len(checks) > records + 1 or (self.exists() and self.manifest().status == "finished"):
+            raise CorruptFileError(
+                f"{self._records} lacks lines",
+                got=records,
+                expected=f"{len(checks)}, as {self._checks.name}",
+                fix=f"restore it; to lose their rounds, delete the last lines of {self._checks.name} as well",
+            )
+        write_file(self._checks, b"".join(f"{c.line()}\n".encode() for c in checks[:records]))
 
 
 def _first_line(error: Exception) -> str:

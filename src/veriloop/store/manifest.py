@@ -49,6 +49,7 @@ class Manifest(BaseModel):
             a run reads its cards.
         cards: What the run is: its arms, its quantities, its columns.
         digests: SHA-256 of the files and folders outside the configuration that results depend on, by name.
+        files: SHA-256 of the files of the run folder itself that belong to no round, by name.
         seed: The run's seed, also in ``config``.
         versions: Of Python and of the packages that results depend on.
         git_revision: Of the working directory when the run began; ends in "+changes" when it was not
@@ -67,6 +68,7 @@ class Manifest(BaseModel):
     seed: int
     cards: RunCard = RunCard()
     digests: dict[str, str] = {}
+    files: dict[str, str] = {}
     versions: dict[str, str] = Field(default_factory=lambda: package_versions())
     git_revision: str | None = Field(default_factory=lambda: git_revision())
     status: Status = "running"

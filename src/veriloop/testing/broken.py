@@ -1,0 +1,15 @@
+"""Run folders as a kill leaves them, for tests of what goes on with them."""
+
+from pathlib import Path
+
+from ..store.folder import RunFolder
+
+
+def cut(path: Path, records: int) -> RunFolder:
+    """Let the run at ``path`` be as if killed after its first ``records`` records."""
+    folder = RunFolder(path)
+    folder.set_status("running")
+    for name in ("records.jsonl", "records.sha256"):
+        lines = (path / name).read_bytes().splitlines(keepends=True)
+        (path / name).write_bytes(b"".join(lines[:records]))
+    return folder
