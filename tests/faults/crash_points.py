@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +88,7 @@ class Crash:
 
     def _wrapped(self, call: Callable[..., Any], half: Callable[..., Any] | None) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            return self.through(lambda: call(*args, **kwargs), half and (lambda: half(call, *args)))
+            return self.through(lambda: call(*args, **kwargs), partial(half, call, *args) if half else None)
 
         return wrapper
 
@@ -185,7 +186,7 @@ def main(points: int | None, seed: int) -> bool:
         total = int(counted.read_text())
         expected = content(scratch / "whole")
         whens: tuple[When, ...] = ("before", "half", "after")
-        all_points = [(at, when) for at in range(total) for when in whens]
+        all_points: list[tuple[int, When]] = [(at, when) for at in range(total) for when in whens]
         chosen = all_points if points is None else sorted(random.Random(seed).sample(all_points, points))
         print(f"{total} file calls, {len(all_points)} points, of which {len(chosen)} are tried")
         survived = 0
