@@ -37,6 +37,16 @@ class PromptsCut(_Event):
     of: int
 
 
+class DuplicatesLeftOut(_Event):
+    """Rows that equal one of another split were left out, so that no model is measured on what it has seen.
+
+    ``left_out`` holds their numbers by the split in which they were.
+    """
+
+    event: Literal["duplicates_left_out"] = "duplicates_left_out"
+    left_out: dict[str, int]
+
+
 class StageStarted(_Event):
     """An arm entered a stage of a round."""
 
@@ -142,6 +152,7 @@ class RunEnded(_Event):
 Event = Annotated[
     RunStarted
     | PromptsCut
+    | DuplicatesLeftOut
     | StageStarted
     | Progress
     | ChunkStored

@@ -187,7 +187,9 @@ def main(points: int | None, seed: int) -> bool:
         expected = content(scratch / "whole")
         whens: tuple[When, ...] = ("before", "half", "after")
         all_points: list[tuple[int, When]] = [(at, when) for at in range(total) for when in whens]
-        chosen = all_points if points is None else sorted(random.Random(seed).sample(all_points, points))
+        chosen: list[tuple[int, When]] = (
+            all_points if points is None else sorted(random.Random(seed).sample(all_points, points))
+        )
         print(f"{total} file calls, {len(all_points)} points, of which {len(chosen)} are tried")
         survived = 0
         for at, when in chosen:

@@ -20,13 +20,22 @@ def carry_out(
         typer.Exit: With code 130, after an interrupt.
     """
     from ..errors import ExhaustedError
-    from ..events import PromptsCut
+    from ..events import DuplicatesLeftOut, PromptsCut
     from ..loop import run
     from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
-    from .output import NOT_WRITTEN, cut_line, outcome_json, outcome_table, print_json, print_table, report_of
+    from .output import (
+        NOT_WRITTEN,
+        cut_line,
+        duplicates_line,
+        outcome_json,
+        outcome_table,
+        print_json,
+        print_table,
+        report_of,
+    )
 
     try:
         with progress(RunFolder(out), plan, json=json, plain=plain):
@@ -52,6 +61,8 @@ def carry_out(
     print_table(outcome_table(summaries))
     if cut := [event for event in folder.events()[0] if isinstance(event, PromptsCut)]:
         typer.echo(cut_line(cut[-1]))
+    if twice := [event for event in folder.events()[0] if isinstance(event, DuplicatesLeftOut)]:
+        typer.echo(duplicates_line(twice[-1]))
     for summary in summaries:
         if why := why_abstained(summary.last):
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..events import (
     ArmStopped,
+    DuplicatesLeftOut,
     Event,
     Exhausted,
     PromptsCut,
@@ -23,7 +24,7 @@ from ..events import (
 from ..records import RoundRecord
 from ..report.names import duration, why_abstained, with_error
 from ..store.folder import RunFolder
-from .output import cut_line, example_line, new_table, silent_line
+from .output import cut_line, duplicates_line, example_line, new_table, silent_line
 from .watch import ArmWatch, Watch
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Lines:
                 return "\n".join([silent_line(event), *map(example_line, event.examples)])
             case PromptsCut():
                 return cut_line(event)
+            case DuplicatesLeftOut():
+                return duplicates_line(event)
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
             case WorkerLost():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ..events import PromptsCut, VerifierSilent
+    from ..events import DuplicatesLeftOut, PromptsCut, VerifierSilent
     from ..quantity import Quantity
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
@@ -55,6 +55,12 @@ def new_table() -> "Table":
 def cut_line(seen: "PromptsCut") -> str:
     """How many prompts are too long."""
     return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
+
+
+def duplicates_line(seen: "DuplicatesLeftOut") -> str:
+    """How many rows are on two sides of a split."""
+    rows = ", ".join(f"{n:,} of {split}" for split, n in seen.left_out.items())
+    return f"rows left out because an equal one is on another side: {rows}"
 
 
 def silent_line(seen: "VerifierSilent") -> str:

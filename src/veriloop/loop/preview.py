@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from ..events import Event, PromptsCut
+from ..events import DuplicatesLeftOut, Event, PromptsCut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
@@ -54,6 +54,7 @@ class Preview(BaseModel):
         start_samples: How many the start model is trained on.
         start_seconds: That it takes.
         prompts_cut: If any prompts are too long, how many.
+        duplicates_left_out: If any rows are on two sides of a split, how many.
         arms: By name.
         estimated_seconds: Of the whole run.
         estimated_disk_mb: Likewise.
@@ -64,6 +65,7 @@ class Preview(BaseModel):
     start_samples: int
     start_seconds: float
     prompts_cut: PromptsCut | None
+    duplicates_left_out: DuplicatesLeftOut | None = None
     arms: dict[str, ArmPreview]
     estimated_seconds: float
     estimated_disk_mb: float
@@ -99,6 +101,7 @@ def preview(plan: Plan) -> Preview:
         start_samples=len(data.start),
         start_seconds=start_seconds,
         prompts_cut=next((event for event in told if isinstance(event, PromptsCut)), None),
+        duplicates_left_out=next((event for event in told if isinstance(event, DuplicatesLeftOut)), None),
         arms=arms,
         estimated_seconds=start_seconds + sum(arm.estimated_seconds for arm in arms.values()),
         estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),

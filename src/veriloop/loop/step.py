@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
-from ..events import Event, Exhausted, Progress, PromptsCut, StageStarted, VerifierSilent
+from ..events import DuplicatesLeftOut, Event, Exhausted, Progress, PromptsCut, StageStarted, VerifierSilent
 from ..executors.base import Executor
 from ..generator import Generator
 from ..judge import Judge
@@ -112,6 +112,8 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     Returns:
         Its state, without a judge, and its record under the arm name "start".
     """
+    if context.data.duplicates:
+        context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit"):
