@@ -192,14 +192,14 @@ def main(points: int | None, seed: int) -> bool:
         )
         print(f"{total} file calls, {len(all_points)} points, of which {len(chosen)} are tried")
         survived = 0
-        for at, when in chosen:
-            folder = scratch / f"{at}-{when}"
-            code = in_child(lambda: crashing(folder, at, when), log)  # noqa: B023
+        for at, moment in chosen:
+            folder = scratch / f"{at}-{moment}"
+            code = in_child(lambda: crashing(folder, at, moment), log)  # noqa: B023
             # Progress is told twice a second, so the last calls of one run need not be there in another.
-            assert code == -signal.SIGKILL or (code == 0 and at > total - 40), (at, when, code)
+            assert code == -signal.SIGKILL or (code == 0 and at > total - 40), (at, moment, code)
             code = in_child(lambda: (finish(folder), write_report(RunFolder(folder))), log)  # noqa: B023
             if code:
-                print(f"call {at}, {when}: cannot go on: {log.read_text()}")
+                print(f"call {at}, {moment}: cannot go on: {log.read_text()}")
                 continue
             found = content(folder)
             wrong = sorted(k for k in {*found, *expected} if found.get(k, 0) != expected.get(k, 0))
