@@ -249,12 +249,14 @@ class RunFolder:
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
     def preview(self, round_: int, arm: str) -> Samples | None:
-        """The first samples of a finished round's model, for people to look at; None where it left none.
+        """The first samples of a round's model, for people to look at; None where it left none, or is not there.
 
         Raises:
             CorruptFileError: They cannot be read, or have changed.
         """
         path = self.round_directory(round_, arm) / "preview.npz"
+        if not path.parent.is_dir():
+            return None
         self.check_files(round_, arm, path.name)
         return Samples.load(path) if path.exists() else None
 
