@@ -249,7 +249,7 @@ class RunFolder:
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
     def preview(self, round_: int, arm: str) -> Samples | None:
-        """The first samples of a round's model, for people to look at; None where it left none, or is not there.
+        """The first samples of a round's model, to look at; None where it left none, or is not there.
 
         Raises:
             CorruptFileError: They cannot be read, or have changed.
