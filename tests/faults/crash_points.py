@@ -205,7 +205,7 @@ def main(points: int | None, seed: int) -> bool:
             wrong = sorted(k for k in {*found, *expected} if found.get(k, 0) != expected.get(k, 0))
             wrong += verify(RunFolder(folder)).differ
             if wrong:
-                print(f"call {at}, {when}: differs in {', '.join(wrong)}")
+                print(f"call {at}, {moment}: differs in {', '.join(wrong)}")
                 continue
             survived += 1
         print(f"{survived} of {len(chosen)} points were survived, with no file left over")

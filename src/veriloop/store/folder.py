@@ -5,7 +5,6 @@ A round counts when its line is in ``records.jsonl``. Everything it leaves is wr
 What is read is compared with its digest, see `veriloop.store.digests`.
 """
 
-import codecs
 import contextlib
 import fcntl
 import json
@@ -40,7 +39,6 @@ from .digests import (
     check_files,
     differs,
     has_seal,
-    line_checks,
     names_below,
     read_digests,
     sealed,
@@ -49,6 +47,7 @@ from .digests import (
     write_digests,
 )
 from .format_1 import migrated
+from .ledger import Ledger, first_line
 from .manifest import FORMAT, Format, Manifest, Status, config_difference
 
 PROVENANCE = ("_chunk", "_row", "_score")
@@ -71,8 +70,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._events, self._records = self.path / "events.jsonl", self.path / "records.jsonl"
-        self._checks = self.path / "records.sha256"
+        self._events, self._ledger = self.path / "events.jsonl", Ledger(self.path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -125,7 +123,7 @@ class RunFolder:
             return Manifest.model_validate(content)
         except (OSError, ValueError) as e:
             raise CorruptFileError(
-                f"{path} cannot be read", got=_first_line(e), fix="restore the file, or start in a new folder"
+                f"{path} cannot be read", got=first_line(e), fix="restore the file, or start in a new folder"
             ) from e
 
     def write_manifest(self, manifest: Manifest) -> None:
@@ -199,45 +197,11 @@ class RunFolder:
         Raises:
             CorruptFileError: A line has changed. (A last line without its end does not count.)
         """
-        path = self._records
-        if not path.exists():
-            return []
-        # An editor may have put a byte order mark before the first line.
-        *lines, _ = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
-        records = []
-        for number, line in enumerate(lines, 1):
-            try:
-                records.append(RoundRecord.model_validate_json(line))
-            except ValidationError as e:
-                raise CorruptFileError(
-                    f"{path}, line {number}, is not a record",
-                    got=_first_line(e),
-                    fix="restore the file; deleting this line and those after it, here and in"
-                    f" {self._checks.name}, loses their rounds only",
-                ) from e
-        self._check_lines(lines)
-        return records
-
-    def _check_lines(self, lines: list[bytes]) -> None:
-        """Compare the lines of the records with their digests. More digests there may be, of a live run."""
-        if not lines or not self.has_digests():
-            return
-        checks = self.line_checks()
-        for number, (line, check) in enumerate(zip(lines, checks, strict=False), 1):
-            if sha256(line) != check.record:
-                raise CorruptFileError(
-                    f"{self._records}, line {number}, is not what the run wrote", fix=RESTORE
-                )
-        if len(checks) < len(lines):
-            raise CorruptFileError(
-                f"{self._checks} lacks lines",
-                got=len(checks),
-                expected=f"{len(lines)}, as {self._records.name}",
-            )
+        return self._ledger.records(self.has_digests())
 
     def has_digests(self) -> bool:
         """Whether digests of its records are to be had: not of a run of format 1."""
-        if self._checks.exists():
+        if self._ledger.checks.exists():
             return True
         try:
             return json.loads((self.path / "manifest.json").read_bytes()).get("format", 1) != 1
@@ -250,8 +214,7 @@ class RunFolder:
         Raises:
             CorruptFileError: A line has changed.
         """
-        content = self._checks.read_bytes() if self._checks.exists() else b""
-        return list(line_checks(self._checks, content))
+        return self._ledger.line_checks()
 
     def files_of(self, round_: int, arm: str) -> dict[str, str] | None:
         """The digest of each file of a finished round, by its name in `round_directory`; None in format 1.
@@ -261,16 +224,7 @@ class RunFolder:
         """
         if not self.has_digests():
             return None
-        place = f" round_{round_}/{arm} ".encode()
-        content = self._checks.read_bytes() if self._checks.exists() else b""
-        # Looked for, not parsed: a run may have thousands of rounds, and reads each once.
-        if (found := content.rfind(place)) < 0:
-            raise CorruptFileError(
-                f"{self._checks} has no line for round {round_} of arm {arm!r}", fix=RESTORE
-            )
-        line = content[content.rfind(b"\n", 0, found) + 1 :].partition(b"\n")[0]
-        (check,) = line_checks(self._checks, line + b"\n")
-        return read_digests(self.round_directory(round_, arm), check.files)
+        return read_digests(self.round_directory(round_, arm), self._ledger.check_of(round_, arm).files)
 
     def check_files(self, round_: int, arm: str, *below: str) -> None:
         """Refuse files of a finished round that have changed.
@@ -304,12 +258,14 @@ class RunFolder:
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
     def preview(self, round_: int, arm: str) -> Samples | None:
-        """The first samples of a finished round's model, for people to look at; None where it left none.
+        """The first samples of a round's model, to look at; None where it left none, or is not there.
 
         Raises:
             CorruptFileError: They cannot be read, or have changed.
         """
         path = self.round_directory(round_, arm) / "preview.npz"
+        if not path.parent.is_dir():
+            return None
         self.check_files(round_, arm, path.name)
         return Samples.load(path) if path.exists() else None
 
@@ -355,16 +311,13 @@ class RunFolder:
         Raises:
             StorageError: Something could not be written; the round does not count.
         """
-        directory, line = self.round_directory(record.round, record.arm), record.model_dump_json()
+        directory = self.round_directory(record.round, record.arm)
         with storage_errors(work):
             files = write_digests(work)
             if record.round == 0:
                 self._share_start(work)
         publish_directory(work, directory)
-        # First the digest: without its record it does not count, as a record without its digest would.
-        check = LineCheck(sha256(line.encode()), files, f"round_{record.round}/{record.arm}")
-        append_line(self._checks, check.line())
-        append_line(self._records, line)
+        self._ledger.append(record, files)
         if (under_way := self.under_way(record.round, record.arm)).is_dir():
             shutil.rmtree(under_way, ignore_errors=True)
 
@@ -469,36 +422,14 @@ class RunFolder:
             CorruptFileError: Lines of the records are lost.
         """
         shutil.rmtree(self.path / ".work", ignore_errors=True)
-        for path in (self._records, self._checks, self._events):
-            drop_torn_line(path)
+        drop_torn_line(self._events)
         with storage_errors(self.path):
             remove_asides(self.path)
             for inner in self.path.iterdir():
                 if inner.is_dir() and not inner.name.startswith("round_"):
                     remove_asides(inner)
-        self._drop_check_without_record()
+        finished = self.exists() and self.manifest().status == "finished"
+        self._ledger.mend(finished)
         if any(self.path.glob(f"round_*/*{UNDER_WAY}")):
             for record in self.records():
                 shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)
-
-    def _drop_check_without_record(self) -> None:
-        checks = self.line_checks()
-        records = self._records.read_bytes().count(b"\n") if self._records.exists() else 0
-        if len(checks) <= records:
-            return
-        # One is what a kill between the two appends leaves.
-        if len(checks) > records + 1 or (self.exists() and self.manifest().status == "finished"):
-            raise CorruptFileError(
-                f"{self._records} lacks lines",
-                got=records,
-                expected=f"{len(checks)}, as {self._checks.name}",
-                fix=f"restore it; to lose their rounds, delete the last lines of {self._checks.name} as well",
-            )
-        write_file(self._checks, b"".join(f"{c.line()}\n".encode() for c in checks[:records]))
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}"
-    return str(error).splitlines()[0]

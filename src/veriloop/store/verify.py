@@ -1,5 +1,6 @@
 """Whether a run folder still holds what the run wrote: all files with digests, and the digests themselves."""
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ def _records(folder: RunFolder, found: Verified, finished: bool) -> list[LineChe
     with _Noted(folder.path, folder.path / "records.sha256", found):
         checks = folder.line_checks()
     path = folder.path / "records.jsonl"
-    *lines, torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    *lines, torn = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n") if path.exists() else [b""]
     found.checked += path.exists()
     pairs = enumerate(zip(lines, checks, strict=False), 1)
     changed = [number for number, (line, check) in pairs if sha256(line) != check.record]
