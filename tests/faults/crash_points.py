@@ -194,7 +194,7 @@ def main(points: int | None, seed: int) -> bool:
         survived = 0
         for at, moment in chosen:
             folder = scratch / f"{at}-{moment}"
-            code = in_child(lambda: crashing(folder, at, moment), log)  # noqa: B023
+            code = in_child(partial(crashing, folder, at, moment), log)
             # Progress is told twice a second, so the last calls of one run need not be there in another.
             assert code == -signal.SIGKILL or (code == 0 and at > total - 40), (at, moment, code)
             code = in_child(lambda: (finish(folder), write_report(RunFolder(folder))), log)  # noqa: B023
