@@ -4,7 +4,9 @@ The state of an arm is what its store holds. Each (arm, round) is computed from 
 process, so a resumed run does exactly what an unbroken one would have done.
 """
 
+import math
 import resource
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -290,5 +292,14 @@ class _Both:
             self._listen(event)
 
 
+_peak = (-math.inf, 0.0)
+"""When this process's peak memory was last looked up, and what it was: that can take a millisecond."""
+
+
 def _peak_memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Of this process, as it was at most a second ago."""
+    global _peak
+    now = time.monotonic()
+    if now - _peak[0] > 1:
+        _peak = (now, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return _peak[1]
