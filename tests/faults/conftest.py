@@ -18,6 +18,11 @@ PATIENCE = 120.0
 """Seconds for what takes two on a quiet machine."""
 
 
+def _hear_interrupts() -> None:
+    # A shell's background jobs ignore SIGINT, and so would what they start: these tests may be one.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Family:
     """Commands that run in a folder, and everybody who descends from them, in whatever session."""
 
@@ -39,6 +44,7 @@ class Family:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_interrupts,
         )
         self.started.append(process)
         return process

@@ -146,7 +146,7 @@ def test_nobody_outlives_a_run(family, how) -> None:
     assert len(family.members("_row_worker")) >= 2
     # Ctrl-C goes to the whole group of the terminal, a kill to one process.
     os.killpg(run.pid, how) if how == signal.SIGINT else run.send_signal(how)
-    run.wait()
+    run.wait(timeout=100)
     family.wait_for_the_end_of_all()
     said = run.communicate()
     assert "Traceback" not in said[1]
