@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from veriloop.store.folder import RunFolder
+
 EVIL = "from pathlib import Path\nPath('was_here').write_text('')\n"
 
 
@@ -25,14 +27,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _names(run: Path, here: Path, **settings: Any) -> Path:
     """A copy of ``run`` whose manifest has other settings of its parts."""
     copy = Path(shutil.copytree(run, here / "foreign"))
-    manifest = json.loads((copy / "manifest.json").read_text())
+    folder = RunFolder(copy)
+    manifest = folder.manifest()
+    config = json.loads(json.dumps(manifest.config))
     for path, value in settings.items():
-        inner = manifest["config"]
+        inner = config
         *keys, last = path.split("__")
         for key in keys:
             inner = inner[key]
         inner[last] = value
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    folder.write_manifest(manifest.model_copy(update={"config": config}))
     return copy
 
 

@@ -139,7 +139,7 @@ def test_other_studies_may_have_fewer_seeds(tiny: Recipe, tmp_path: Path) -> Non
 
 
 def test_all_failed_is_an_error(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = {**TINY.base, "max_candidates": 60}
+    base = {**TINY.base, "max_candidates": 200}
     monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(TINY, base=base))
     with pytest.raises(VeriloopError, match=r"1 of 1 runs failed \(main-seed0: arm 'verified', round 1"):
         mnist(Setting("smoke", 0, Serial(), only=("main",)), tmp_path)

@@ -64,7 +64,7 @@ def test_one_round_of_the_true_architecture(tmp_path: Path) -> None:
     start = learner.fit(real, None, rng)
     assert start.cut(real).tolist() == [True, False]
     candidates = start.sample(2, rng, real.only(["document", "reference"]))
-    verdicts = ReferenceOverlap().verify(candidates, rng)
+    verdicts = ReferenceOverlap(column="summary", reference="reference").verify(candidates, rng)
     kept = candidates.select(np.argsort(-verdicts.score, kind="stable")[:1])
     after = learner.fit(kept, start, rng)
     assert after.loss(kept)[0].sum() < start.loss(kept)[0].sum()

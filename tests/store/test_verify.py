@@ -253,9 +253,10 @@ def call(*arguments):
     sys.argv = ["veriloop", *arguments]
     print("::", arguments[0], flush=True)
     try:
-        main()
+        code = main()
     except SystemExit as e:
-        print("exit", e.code or 0, flush=True)
+        code = e.code
+    print("exit", code or 0, flush=True)
 
 verbs = [["report"], ["audit"], ["calibrate"], ["resume", "--plain"], ["verify"]]
 for verb, *options in verbs:  # so that everything is imported that another user may not read

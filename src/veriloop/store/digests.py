@@ -6,6 +6,7 @@ digest of the line, that of the round's ``digests.json``, and one of itself. A J
 sealed: its last key is the digest of all before it.
 """
 
+import codecs
 import hashlib
 import json
 import os
@@ -32,6 +33,11 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def as_written(content: bytes) -> bytes:
+    """A text file as it was before an editor saved it with a byte order mark, or with other line ends."""
+    return content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
+
+
 # -- sealed JSON files -----------------------------------------------------------------------------------
 
 
@@ -43,7 +49,7 @@ def sealed(content: bytes) -> bytes:
 
 def has_seal(content: bytes) -> bool:
     """Whether it ends like `sealed`."""
-    return _SEAL.search(content) is not None
+    return _SEAL.search(as_written(content)) is not None
 
 
 def unsealed(path: Path, content: bytes) -> bytes:
@@ -52,6 +58,7 @@ def unsealed(path: Path, content: bytes) -> bytes:
     Raises:
         CorruptFileError: ``content``, of the file ``path``, is not as `sealed` made it.
     """
+    content = as_written(content)
     seal = _SEAL.search(content)
     if seal is None or sha256(content[: seal.start()]) != seal[1].decode():
         raise CorruptFileError(

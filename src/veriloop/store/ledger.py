@@ -1,6 +1,5 @@
 """The records of a run, line by line, and beside each the digests that it is compared with."""
 
-import codecs
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,7 +7,7 @@ from pydantic import ValidationError
 from ..errors import CorruptFileError
 from ..records import RoundRecord
 from .atomic import append_line, drop_torn_line, write_file
-from .digests import RESTORE, LineCheck, line_checks, sha256
+from .digests import RESTORE, LineCheck, as_written, line_checks, sha256
 
 
 class Ledger:
@@ -30,8 +29,7 @@ class Ledger:
         """
         if not self.path.exists():
             return []
-        # An editor may have put a byte order mark before the first line.
-        *lines, _ = self.path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
+        *lines, _ = as_written(self.path.read_bytes()).split(b"\n")
         records = []
         for number, line in enumerate(lines, 1):
             try:

@@ -1,6 +1,5 @@
 """Whether a run folder still holds what the run wrote: all files with digests, and the digests themselves."""
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from ..advise import audited, calibrated
 from ..errors import CorruptFileError
 from .atomic import is_aside
 from .chunks import chunk_of
-from .digests import DIGESTS, LineCheck, differs, names_below, read_digests, sha256
+from .digests import DIGESTS, LineCheck, as_written, differs, names_below, read_digests, sha256
 from .folder import MODELS, RunFolder
 from .manifest import Manifest
 
@@ -87,7 +86,7 @@ def _records(folder: RunFolder, found: Verified, finished: bool) -> list[LineChe
     with _Noted(folder.path, folder.path / "records.sha256", found):
         checks = folder.line_checks()
     path = folder.path / "records.jsonl"
-    *lines, torn = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n") if path.exists() else [b""]
+    *lines, torn = as_written(path.read_bytes()).split(b"\n") if path.exists() else [b""]
     found.checked += path.exists()
     pairs = enumerate(zip(lines, checks, strict=False), 1)
     changed = [number for number, (line, check) in pairs if sha256(line) != check.record]
