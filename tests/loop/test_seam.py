@@ -132,6 +132,21 @@ FIRST_MISTAKES = {
 }
 
 NEIGHBOURS = {
+    "samples of other classes than were asked for": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return condition.with_columns(x=rng.random((n, 2)), label=(condition["label"] + 1) % 3)
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.sample: got 'other conditions', expected label row for row as they were given",
+    ),
     "a schema of other columns": (
         "dataset",
         """

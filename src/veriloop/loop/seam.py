@@ -230,6 +230,11 @@ def _drawn(
             expected=f"{', '.join(dict.fromkeys(missing))} as well",
             fix="samples have the columns of the training data and of the condition",
         )
+    if condition is not None and not samples.only(list(condition)).same_as(condition):
+        # Samples of another class or prompt than was asked for would be judged and balanced as that one.
+        raise ContractError(
+            where, got="other conditions", expected=f"{', '.join(condition)} row for row as they were given"
+        )
     return samples
 
 
