@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -62,11 +61,16 @@ class Texts(Numbers):
 class Says(Judge):
     """Says the same of every candidate: from number ``until`` on, ``then``. Counts what it is asked."""
 
-    in_pieces: ClassVar[bool] = True
-
-    def __init__(self, decision: Decision, then: Decision | None = None, until: int = 10**9) -> None:
+    def __init__(
+        self, decision: Decision, then: Decision | None = None, until: int = 10**9, whole: bool = False
+    ) -> None:
+        self.whole = whole
         self.decision, self.then, self.until = decision, then, until
         self.asked: list[int] = []
+
+    @property
+    def in_pieces(self) -> bool:
+        return not self.whole
 
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         start = sum(self.asked)
@@ -132,8 +136,7 @@ def test_null_asks_on_to_the_limit() -> None:
 
 
 def test_who_cannot_be_asked_in_pieces_is_asked_about_a_chunk() -> None:
-    judge = Says(Decision.ABSTAIN)
-    judge.in_pieces = False  # pyright: ignore[reportAttributeAccessIssue]
+    judge = Says(Decision.ABSTAIN, whole=True)
     assert gathered(judge, chunk_size=500, wanted=3_000).counts.generated == 500
 
 
@@ -150,14 +153,12 @@ def test_an_outage_after_good_verdicts_is_noticed_and_is_told_from_a_rare_word()
             rare = rng.random(len(samples)) < 1 / 40
             return Verdicts(np.ones(len(samples)), np.where(rare, Decision.ACCEPT, Decision.ABSTAIN))
 
-    rare = Rare(Decision.ACCEPT)
-    rare.in_pieces = False  # pyright: ignore[reportAttributeAccessIssue]
+    rare = Rare(Decision.ACCEPT, whole=True)
     assert gathered(rare, limit=10**6, wanted=200, chunk_size=150).hopeless is None
 
 
 def test_pieces_change_nothing_of_what_is_kept() -> None:
-    whole, split = Says(Decision.ABSTAIN, Decision.ACCEPT, 10), Says(Decision.ABSTAIN, Decision.ACCEPT, 10)
-    whole.in_pieces = False  # pyright: ignore[reportAttributeAccessIssue]
+    whole, split = (Says(Decision.ABSTAIN, Decision.ACCEPT, 10, whole) for whole in (True, False))
     a, b = gathered(whole), gathered(split)
     assert a.kept.same_as(b.kept)
     assert a.counts == b.counts
