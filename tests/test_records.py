@@ -8,7 +8,7 @@ def _record(**metrics):
     return RoundRecord(
         arm="verified",
         round=3,
-        counts=Counts(generated=40, accepted=4, rejected=35, abstained=1, kept=4),
+        counts=Counts(generated=40, accepted=4, rejected=35, abstained=1, kept=4, distinct=3),
         trained_on=4,
         metrics=metrics,
         seconds={"fit": 1.5},
@@ -19,15 +19,11 @@ def test_a_line_reads_as_the_contract_says():
     line = json.loads(_record(frechet=Estimate(12.5, 0.25)).model_dump_json())
     assert line["arm"] == "verified"
     assert line["round"] == 3
-    assert line["counts"] == {
-        "generated": 40,
-        "accepted": 4,
-        "rejected": 35,
-        "abstained": 1,
-        "kept": 4,
-        "distinct": 0,
+    assert line["counts"] == {"generated": 40, "accepted": 4, "rejected": 35, "abstained": 1, "kept": 4} | {
+        "distinct": 3,
         "truncated": 0,
     }
+    assert line["silent"] == []
     assert line["metrics"] == {"frechet": {"value": 12.5, "se": 0.25}}
     assert line["seconds"] == {"fit": 1.5}
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriloop.errors import MissingExtraError
+from veriloop import rouge
+from veriloop.errors import DataError, MissingExtraError
 from veriloop.rouge import Measure, f1, token_pairs, tokens
 from veriloop.samples import Samples
 
@@ -126,3 +127,23 @@ def test_a_pair_is_read_by_its_reference() -> None:
     pairs = Samples(written=["cats sleep", "猫睡觉"], reference=["猫睡觉", "猫睡觉"])
     (a, b), (c, d) = token_pairs(pairs, "written", "reference", True)
     assert (f1("rouge1", a, b), f1("rouge1", c, d)) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["今天天气很好", "η γάτα κοιμάται", "الولد يقرأ كتابا"])
+def test_references_without_a_token_are_refused(text: str) -> None:
+    references = Samples(reference=[text] * 3 + ["one in English"])
+    with pytest.raises(DataError, match=r"3 of 4 references .* have no tokens.*Set tokenizer to unicode"):
+        rouge.check_tokens(references, "reference", "published")
+    for tokenizer in ("auto", "unicode"):
+        rouge.check_tokens(references, "reference", tokenizer)
+    with pytest.raises(DataError, match="have no tokens"):
+        rouge.check_tokens(Samples(reference=["!", "?", ""]), "reference", "auto")
+    rouge.check_tokens(Samples(reference=[text, "in English"]), "reference", "published")
+
+
+def test_a_named_tokenizer_is_used_for_both_texts() -> None:
+    pair = Samples(completion=["今天 good"], reference=["今天 good day"])
+    (published,) = rouge.token_pairs(pair, "completion", "reference", False, "published")
+    (unicode,) = rouge.token_pairs(pair, "completion", "reference", False, "unicode")
+    assert published == (["good"], ["good", "day"])
+    assert unicode == (["今", "天", "good"], ["今", "天", "good", "day"])

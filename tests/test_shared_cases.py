@@ -481,7 +481,6 @@ def rouge_without_tokens(project: Project) -> None:
         refused(project.run("C/scripts-and-rouge/rouge.yaml", files, published), "no tokens", "unicode")
         assert not (project.root / "runs/case").exists()
     fine(project.run("C/scripts-and-rouge/rouge.yaml", files))
-    assert not any("scores are equal" in why for why in project.records("verified")[-1]["silent"])
 
 
 def equal_scores(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,6 @@ class Notes(NamedTuple):
     reason: Sequence[str] = ()
 
 
-@runtime_checkable
 class Annotates(Protocol):
     """A generator that can say more of its samples than they hold, such as which texts were cut."""
 

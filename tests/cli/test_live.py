@@ -7,7 +7,15 @@ from rich.live import Live
 
 from veriloop.cli.live import Board, Lines
 from veriloop.cli.watch import Watch
-from veriloop.events import ArmStopped, Event, Exhausted, Progress, RoundFinished, StageStarted
+from veriloop.events import (
+    ArmStopped,
+    Event,
+    Exhausted,
+    Progress,
+    RoundFinished,
+    StageStarted,
+    VerifierSilent,
+)
 from veriloop.records import Counts, RoundRecord
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
@@ -66,6 +74,29 @@ def test_what_goes_wrong_is_said(folder: RunFolder) -> None:
         "verified round 2: kept 120 of 400 wanted",
         "verified ended early: no more candidates",
     ]
+
+
+SILENT = VerifierSilent(
+    arm="verified",
+    round=2,
+    why="none of 100 candidates is accepted",
+    seen=100,
+    examples=[
+        {"prompt": "1 + 1", "completion": "3", "_reason": "wrong"},
+        {"prompt": "2 + 2", "completion": ""},
+    ],
+)
+
+
+def test_a_silent_verifier_is_said_with_examples(folder: RunFolder) -> None:
+    assert lines(folder, ARMS, SILENT) == [
+        "verified round 2: none of 100 candidates is accepted",
+        "  such as prompt '1 + 1', completion '3', said 'wrong'",
+        "  such as prompt '2 + 2', completion ''",
+    ]
+    table = drawn(folder, SILENT)
+    assert "verified round 2: none of 100 candidates is accepted" in table
+    assert "said 'wrong'" in table
 
 
 def drawn(folder: RunFolder, *events: Event) -> str:

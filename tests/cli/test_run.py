@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from veriloop.cli.main import main
 from veriloop.store.folder import RunFolder
 
 COMMAND = [sys.executable, "-c", "from veriloop.cli.main import main; main()"]
@@ -119,3 +120,27 @@ def test_demo(veriloop, config: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert {"run", "report", "first", "last"} <= set(outcome)
     again = veriloop("demo", "--seed", 4, "--rounds", 2, "--json")
     assert json.loads(again.out) == outcome
+
+
+def test_where_no_arm_is_left_there_is_a_line_and_a_report(tmp_path, monkeypatch, capfd) -> None:
+    kind = "veriloop.testing.tiny"
+    config = {
+        "rounds": 2,
+        "dataset": f"{kind}:TinyData",
+        "learner": f"{kind}:TinyLearner",
+        "verifier": {"kind": f"{kind}:TinyVerifier", "mode": "decide", "abstain": 1.0},
+        "schedule": {"kind": "constant", "n": 60},
+        "metrics": [f"{kind}:TinyMetric"],
+        "arms": ["verified"],
+    }
+    path = tmp_path / "silent.json"
+    path.write_text(json.dumps(config))
+    given = ["veriloop", "run", str(path), "--out", str(tmp_path / "run"), "--plain"]
+    monkeypatch.setattr(sys, "argv", given)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capfd.readouterr().err
+    assert "verified round 1: the verifier abstains on all" in said
+    assert said.splitlines()[-1].startswith("error: arm 'verified', round 1: the verifier abstains on all")
+    assert "Not told apart" in (tmp_path / "run/report.html").read_text()

@@ -359,8 +359,9 @@ def test_preview_of_a_plan_that_keeps_nothing_says_so_and_why(tiny_plan):
     silent = {**HALF, "verifier": {"kind": f"{TINY}:TinyVerifier", "mode": "decide", "abstain": 1.0}}
     seen = preview(tiny_plan(**silent, schedule={"kind": "constant", "n": 10})).arms["verified"]
     assert seen.counts.kept == 0
-    assert seen.counts.abstained == seen.counts.generated < 1_000, "it is not asked on and on"
-    assert seen.abstentions == {"no reason given": seen.counts.abstained}
+    # No more are asked about when nothing was said of the first.
+    assert 64 <= seen.counts.abstained == seen.counts.generated < 200
+    assert seen.abstentions == {"no reason given": seen.counts.generated}
     assert seen.estimated_seconds > 0
 
 

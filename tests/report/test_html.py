@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from veriloop.errors import StorageError
+from veriloop.events import VerifierSilent
 from veriloop.records import Counts, RoundRecord
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
@@ -79,6 +80,24 @@ def test_an_exhausted_round_and_an_arm_that_ended_early_are_said(empty_run: RunF
     text = Page(write_report(empty_run)).text
     assert "round 1 reached its limit of candidates" in text
     assert "strict ended early: no more candidates" in text
+
+
+def test_candidates_that_are_not_told_apart_are_said_with_examples(empty_run: RunFolder) -> None:
+    why = "all 200 scores are equal (0.5)"
+    counts = Counts(generated=200, accepted=100, rejected=100, kept=100, distinct=36, truncated=17)
+    record = RoundRecord(
+        arm="verified", round=1, counts=counts, silent=(why,), trained_on=100, metrics={}, seconds={}
+    )
+    empty_run.commit(record, empty_run.work_directory(1, "verified"))
+    for arm in ("verified", "without a record"):
+        said = VerifierSilent(arm=arm, round=1, why=why, seen=200, examples=[{"text": "<b>", "_reason": "r"}])
+        empty_run.emit(said)
+        empty_run.emit(said.model_copy(update={"at": said.at + 1}))
+    text = Page(write_report(empty_run)).text
+    assert text.count(why) == 4  # the result, each arm's examples, the round's counts
+    assert text.count("text '<b>', said 'r'") == 2
+    assert "36" in text
+    assert "17" in text
 
 
 def test_names_and_reasons_are_shown_not_run(empty_run: RunFolder) -> None:

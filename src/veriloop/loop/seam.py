@@ -17,7 +17,7 @@ import numpy as np
 from ..datasets.base import Dataset, RealData, read_off
 from ..errors import ContractError, DataError, VeriloopError
 from ..fitted import Fitted
-from ..generator import Annotates, Generator, Notes
+from ..generator import Generator, Notes
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
@@ -205,9 +205,12 @@ def sample_with_notes(
     generator: Generator, n: int, rng: np.random.Generator, condition: Samples | None
 ) -> tuple[Samples, Notes | None]:
     """`sample`, and what the generator notes beside, if it does."""
-    if not isinstance(generator, Annotates):
+    # Not by isinstance, which looks through the whole protocol each time: most generators note nothing.
+    own: Any = getattr(generator, "sample_with_notes", None)
+    if own is None:
         return sample(generator, n, rng, condition), None
-    samples, notes = call(generator, "sample_with_notes", generator.sample_with_notes, n, rng, condition)
+    samples, notes = call(generator, "sample_with_notes", own, n, rng, condition)
+    _expect(f"{_named(generator)}.sample_with_notes: notes", notes, Notes)
     return _drawn(generator, samples, n, condition), notes
 
 
