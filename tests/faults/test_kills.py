@@ -64,7 +64,7 @@ from veriloop.errors import VeriloopError
 from veriloop.learners._language.backends import Decoding, Started, ask, started
 
 try:
-    with started(Started(attempts=2), Path("model")) as server:
+    with started(Started(retries=1), Path("model")) as server:
         ask(server, ["A prompt"], False, Decoding(), np.random.default_rng(0))
 except VeriloopError as e:
     raise SystemExit(f"error: {e}")
@@ -166,7 +166,8 @@ def test_nobody_outlives_a_model_server(family, how) -> None:
     os.kill(victim, signal.SIGKILL)
     said = asking.communicate()[1]
     if how != "the run":
-        assert said.startswith("error: server http://127.0.0.1")
+        assert said.startswith("error: ")
+        assert "http://127.0.0.1" in said
         assert said.count("\n") == 1
     family.wait_for_the_end_of_all()
 
