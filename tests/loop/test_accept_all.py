@@ -48,7 +48,7 @@ def test_it_is_refused_where_scores_are_all_there_is(tiny_config, verifier, rule
 
 @pytest.mark.parametrize("verifier", DECIDE, ids=lambda v: v["kind"])
 def test_it_is_let_through_where_the_verifier_decides(tiny_plan, verifier):
-    tiny_plan(verifier=verifier, acceptance="accept_all")
+    assert tiny_plan(verifier=verifier, acceptance="accept_all").arms["verified"].verifier is not None
 
 
 def test_what_nobody_foresaw_is_refused_at_the_first_chunk(tiny_plan, tmp_path):

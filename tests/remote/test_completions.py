@@ -130,6 +130,6 @@ anything = st.recursive(
 def test_nothing_is_an_error_of_another_kind(content: Any) -> None:
     for reply in (content, {"choices": [content]}, {"choices": [{"message": content}]}):
         try:
-            completion_of(reply)
+            assert isinstance(completion_of(reply), Completion)
         except Unreadable as e:
             str(e).encode()
