@@ -3,10 +3,13 @@
 import math
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -55,6 +58,40 @@ class Estimate(BaseModel):
     def _without_nothing(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields = serialise(self)
         return {name: fields[name] for name in fields if name != "interval" or self.interval}
+
+
+class RowEstimate(Estimate):
+    """An estimate that knows what each row adds to it: one number for each, whose mean is the value.
+
+    Rows are held-out samples, or samples that a model has drawn. Two models that were measured on the same
+    rows are compared row by row: the mean difference has the variance of the differences over their number.
+    Records hold the estimate alone; the rows lie beside them, in single precision.
+
+    Attributes:
+        rows: Shape (n,).
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    rows: Annotated[NDArray[Any], Field(exclude=True, repr=False)]
+
+    def __init__(self, value: float, se: float, *, rows: NDArray[Any], **extra: Any) -> None:
+        super().__init__(value, se, rows=rows, **extra)
+
+    @property
+    def alone(self) -> Estimate:
+        """Without the rows."""
+        return Estimate(self.value, self.se, interval=self.interval)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, RowEstimate)
+            and self.alone == other.alone
+            and np.array_equal(self.rows, other.rows, equal_nan=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.alone)
 
 
 class Counts(BaseModel):
