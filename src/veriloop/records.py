@@ -1,7 +1,7 @@
 """What a finished round leaves behind: one frozen, typed record, one line of ``records.jsonl``."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from pydantic import (
 
 STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
+
+
+Split = Literal["test", "validation"]
+"""Of held-out data: that whose numbers are reported, and that which decisions read."""
 
 
 def _number_or_null(x: float) -> float | None:
@@ -152,3 +156,8 @@ class RoundRecord(BaseModel):
     def decisive(self) -> dict[str, Estimate]:
         """What decisions read: the validation split's numbers, the test split's where there are none."""
         return self.validation or self.metrics
+
+    @property
+    def decisive_split(self) -> Split:
+        """Where the `decisive` numbers come from."""
+        return "validation" if self.validation else "test"

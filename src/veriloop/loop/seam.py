@@ -23,7 +23,7 @@ from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
 from ..parts import Imported, Part
 from ..quantity import Quantity
-from ..records import Estimate
+from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
 from ..samples import Samples
@@ -289,7 +289,17 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
         _expect(f"{where}: {name}", estimate, Estimate)
         if estimate.se < 0:
             raise ContractError(f"{where}: {name}: standard error", got=estimate.se, expected="0 or more")
+        if isinstance(estimate, RowEstimate):
+            _check_rows(f"{where}: {name}: rows", estimate)
     return measured
+
+
+def _check_rows(where: str, estimate: RowEstimate) -> None:
+    rows, value = estimate.rows, estimate.value
+    if rows.ndim != 1 or not len(rows) or not np.isfinite(rows).all():
+        raise ContractError(where, got=f"shape {rows.shape}", expected="shape (n,), of finite numbers")
+    if abs(mean := float(rows.mean()) - value) > 1e-6 * max(1.0, abs(value), float(np.abs(rows).max())):
+        raise ContractError(where, got=f"mean {mean + value:g}", expected=f"its value, {value:g}")
 
 
 def training_set(

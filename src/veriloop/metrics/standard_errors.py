@@ -14,9 +14,10 @@ AT_A_TIME = 50
 
 def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
     """The mean of independent values, shape (n,), with its standard error and its rows; NaN for no values."""
-    if not len(values):
-        return Estimate(np.nan, np.nan)
-    return RowEstimate(float(values.mean()), of_mean(values), rows=values.astype(float))
+    value = float(values.mean()) if len(values) else np.nan
+    if not np.isfinite(value):
+        return Estimate(value, of_mean(values))
+    return RowEstimate(value, of_mean(values), rows=values.astype(float))
 
 
 def by_row(value: float, se: float, *influences: NDArray[np.floating]) -> Estimate:
