@@ -33,7 +33,7 @@ class Reading:
     rows: NDArray[np.floating] | None = None
 
     def losses(self, quantity: Quantity) -> Floats | None:
-        """The rows as numbers of which the lower is better; to first order where the best value is between."""
+        """The rows as numbers of which the lower is better; to first order for `Near`."""
         if self.rows is None:
             return None
         value = self.estimate.value

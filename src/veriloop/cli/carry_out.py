@@ -22,6 +22,7 @@ def carry_out(
     from ..errors import ExhaustedError
     from ..events import DuplicatesLeftOut, PromptsCut
     from ..loop import run
+    from ..report.answer import answer
     from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
@@ -32,6 +33,7 @@ def carry_out(
         duplicates_line,
         outcome_json,
         outcome_table,
+        print_answer,
         print_json,
         print_table,
         report_of,
@@ -70,6 +72,7 @@ def carry_out(
             typer.echo(f"{summary.arm}, round {summary.last.round}: {why}")
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
+    print_answer(answer(folder))
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
     if manifest.status == "waiting":
         typer.echo(

@@ -97,7 +97,7 @@ class MemoryRun:
         return kept.with_columns(**dict(self._held(arm, round_).provenance or {}))
 
     def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
-        """What each row added to the quantity ``name`` of a round's model, shape (n,); None if nobody said."""
+        """What each row added to ``name``, shape (n,); None if nobody said."""
         return self._rows.get((round_, arm), {}).get(split, {}).get(name)
 
     def _held(self, arm: str, round_: int | None) -> State:

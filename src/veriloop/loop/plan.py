@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
-from ..advise.stop import Stop
+from ..advise.stop import Stop, with_direction
+from ..cards import Gate
 from ..datasets.base import Dataset
 from ..errors import ConfigError
 from ..executors.base import Executor
@@ -135,6 +136,7 @@ class Plan(Checked, frozen=True):
         keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
         keep_models: Whether to keep the models and judges of all rounds, or those of the start and of each
             arm's last round. Without them a round cannot be audited, nor its model be used.
+        ship: What a round has to show before it is named as the one to ship.
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
         common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
@@ -154,6 +156,7 @@ class Plan(Checked, frozen=True):
     keep_rejected: bool = False
     keep_candidates: bool = False
     keep_models: Literal["all", "last"] = "all"
+    ship: Gate = Gate()
     threads: Positive = 1
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
@@ -167,21 +170,34 @@ class Plan(Checked, frozen=True):
         keys = {name_key(name) for name in self.arms}
         if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        self.check_stops(quantities_of(self.metrics))
+        chains = [name for name, arm in self.arms.items() if arm.train_on == "kept"]
+        if self.ship.than not in (START, *chains):
+            raise ConfigError(
+                "ship.than",
+                got=self.ship.than,
+                expected=f"one of {', '.join((START, *chains))}",
+                fix=did_you_mean(self.ship.than, (START, *chains)),
+            )
+        self.check_decisions(quantities_of(self.metrics))
         return self
 
-    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
-        """Let each arm's stop rule find its quantity.
+    def check_decisions(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let the gate and each arm's stop rule find their quantity.
 
         Raises:
             ConfigError: One does not, or neither way of it is better.
         """
-        for name, arm in self.arms.items():
-            if arm.stop and arm.stop.when != "budget":
+        wanted = {"ship": self.ship.quantity} | {
+            f"arms.{name}.stop": arm.stop.quantity
+            for name, arm in self.arms.items()
+            if arm.stop and arm.stop.when != "budget"
+        }
+        for path, quantity in wanted.items():
+            if quantity is not None:
                 try:
-                    arm.stop.checked_among(quantities)
+                    with_direction(quantity, quantities)
                 except ConfigError as e:
-                    what = f"arms.{name}.stop.{e.what}"
+                    what = f"{path}.{e.what}"
                     raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
 
     def suited_to(self, schema: Schema) -> Self:
