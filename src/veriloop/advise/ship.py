@@ -215,4 +215,8 @@ def _verdict(f: Ship) -> str:
         return f"{what}. The numbers have no error to test by, so this speaks of this run's models only."
     source = f"{f.rows:,} rows" if f.by == "rows" else "the standard errors"
     sure = f"error at most {100 * f.error:g} % over all looks, by {source} of {f.split} data"
-    return f"{what}: shown to be {better} by {f.quantity} ({sure})." if f.round else f"{what} ({sure})."
+    if f.round:
+        return f"{what}: shown to be {better} by {f.quantity} ({sure})."
+    top = max(f.evidence, key=lambda look: look.gain)
+    luck = f" Round {top.round} measured better, by no more than luck may bring." if top.gain > 0 else ""
+    return f"{what} ({sure}).{luck}"
