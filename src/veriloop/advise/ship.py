@@ -38,6 +38,9 @@ GROUPS = 256
 """More rows than this are added up in so many groups: nearly as sure, and cheap for a million rows."""
 
 
+TOGETHER = 8
+"""Rounds whose paths are summed together."""
+
 ROUNDING = 1e-5
 """Of the paths: with few rows what was measured may be one of them, which is then not above itself."""
 
@@ -162,39 +165,38 @@ def _spending(looks: int) -> Floats:
 
 
 def _by_rows(gains: Sequence[Floats], error: float) -> list[float]:
-    """The least gain of each round that chance does not explain, one for each of ``gains``, shape (n,)."""
-    if len({len(rows) for rows in gains}) > 1:
-        # The paths need one sign a row for all rounds: what is not shared by all is cut off.
-        gains = [rows[: min(map(len, gains))] for rows in gains]
-    summed = _grouped(np.stack(gains, axis=1).astype(float))
-    n = len(summed)
-    size = np.sqrt((summed**2).sum(axis=0))
+    """The least gain of each round that chance does not explain; ``gains`` has shape (n,) for each."""
+    # The paths need one sign a row for all rounds: what is not shared by all is cut off.
+    shared = min(map(len, gains))
+    summed = np.stack([_grouped(rows[:shared]) for rows in gains])
+    n = summed.shape[1]
+    size = np.sqrt((summed**2).sum(axis=1, keepdims=True))
     limits = _limits(np.divide(summed, size, out=np.zeros_like(summed), where=size > 0), error)
     # As a limit of Student's t, of which sum / size is a rising function.
     t = limits * np.sqrt((n - 1) / np.maximum(n - limits**2, np.finfo(float).tiny))
-    mean, se = summed.mean(axis=0), summed.std(axis=0, ddof=1) / math.sqrt(n)
-    return list((mean - np.maximum(t * se, 0.0)) * n / len(gains[0]))
+    mean, se = summed.mean(axis=1), summed.std(axis=1, ddof=1) / math.sqrt(n)
+    return list((mean - np.maximum(t * se, 0.0)) * n / shared)
 
 
-def _grouped(gains: Floats) -> Floats:
-    """At most `GROUPS` sums of rows, shape (groups, rounds), of gains of shape (n, rounds)."""
-    n = len(gains)
-    if n <= GROUPS:
-        return gains
-    group = np.arange(n) % GROUPS
-    summed = np.zeros((GROUPS, gains.shape[1]))
-    np.add.at(summed, group, gains)
-    return summed
+def _grouped(rows: Floats) -> Floats:
+    """At most `GROUPS` sums of rows, of shape (n,)."""
+    return rows if len(rows) <= GROUPS else np.bincount(np.arange(len(rows)) % GROUPS, rows)
 
 
 def _limits(weights: Floats, error: float) -> Floats:
-    """The limit of each round's normalised sum; ``weights`` has shape (n, rounds)."""
+    """The limit of each round's normalised sum, shape (rounds,); ``weights`` has shape (rounds, n)."""
+    rounds, n = weights.shape
     rng = Address(0).rng()
-    signs = rng.integers(0, 2, (DRAWS, len(weights)), np.int8) * 2.0 - 1.0
-    paths: NDArray[np.floating] = signs.astype(np.float32) @ weights.astype(np.float32)
-    limits = np.empty(weights.shape[1])
+    signs = (rng.integers(0, 2, (DRAWS, n), np.int8) * 2 - 1).astype(np.float32)
+    # A few rounds at a time, always as many: how a library sums may depend on the number of columns, and what
+    # was said of a round shall stay, to the last bit.
+    padded = np.zeros((rounds + -rounds % TOGETHER, n), np.float32)
+    padded[:rounds] = weights
+    blocks = [signs @ padded[first : first + TOGETHER].T for first in range(0, rounds, TOGETHER)]
+    paths: NDArray[np.float32] = np.concatenate(blocks, axis=1)
+    limits = np.empty(rounds)
     left = np.ones(DRAWS, bool)
-    for k, allowed in enumerate(np.floor(DRAWS * error * _spending(len(limits))).astype(int)):
+    for k, allowed in enumerate(np.floor(DRAWS * error * _spending(rounds)).astype(int)):
         over = int(allowed) - int(np.count_nonzero(~left))
         # Of the paths that have passed no limit yet, at most `over` lie above this one.
         limits[k] = np.sort(paths[left, k])[-1 - over]
