@@ -180,7 +180,9 @@ def _by_rows(gains: Sequence[Floats], error: float) -> list[float]:
 
 def _grouped(rows: Floats) -> Floats:
     """At most `GROUPS` sums of rows, of shape (n,)."""
-    return rows if len(rows) <= GROUPS else np.bincount(np.arange(len(rows)) % GROUPS, rows)
+    if len(rows) <= GROUPS:
+        return rows
+    return np.bincount(np.arange(len(rows)) % GROUPS, rows).astype(float)
 
 
 def _limits(weights: Floats, error: float) -> Floats:
