@@ -10,10 +10,10 @@ Three parts.
    alone. An error is a run in which any round ever passes the gate that is not truly better than the start.
 2. Power: ten rounds that approach a gain of 2, 5 or 10 % of the start's value.
 3. Regret: 500 chains of random linear systems, whose exact parameter error is the truth. It is measured with
-   an independent noise of 2 % of the start's (the Fréchet distance of the digits has that), and as squared errors
-   of prediction on held-out rows. The gate ships after as many rounds as patience 3 takes: that ends a run after
-   three rounds without a new best, and ships the best as measured. Regret is the excess of the shipped round's
-   true error over the least of these rounds, in units of the start's.
+   an independent noise of 2 % of the start's (the Fréchet distance of the digits has that), and as squared
+   errors of prediction on held-out rows. The gate ships after as many rounds as patience 3 takes: that ends a
+   run after three rounds without a new best, and ships the best as measured. Regret is the excess of the
+   shipped round's true error over the least of these rounds, in units of the start's.
 
 Exits with 1 unless errors are at most 5 % and two standard errors, and the mean regrets, with that noise and
 with 500 held-out rows, are not above those of patience 3 by more than two standard errors.
@@ -194,7 +194,7 @@ def regret(held_out: int | None) -> dict[str, Any]:
 
 
 def linear_chain(rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """A chain of a random linear system, exact but for its draws: each round's parameters, and the true ones."""
+    """A chain of a random linear system, exact but for its draws: its parameters by round, and the truth."""
     p, rounds, kept = int(rng.integers(2, 9)), int(rng.integers(8, 21)), int(rng.integers(50, 2_000))
     bias = rng.choice([0.0, 1.0], p=[0.2, 0.8]) * rng.uniform(0, 0.5)
     direction = rng.standard_normal(p)

@@ -14,9 +14,11 @@ from veriloop.records import Estimate
 HIGHER, LOWER = Quantity("Score", better="higher"), Quantity("Loss", better="lower")
 
 
-def by_rows(ours: np.ndarray, theirs: np.ndarray, quantity: Quantity = HIGHER, **more: float) -> Versus:
+def by_rows(
+    ours: np.ndarray, theirs: np.ndarray, quantity: Quantity = HIGHER, smallest: float | None = None
+) -> Versus:
     pair = tuple(Reading(Estimate(float(x.mean()), 0.1), x) for x in (ours, theirs))
-    return versus([(pair[0], pair[1])], "score", quantity, round_=3, **more)
+    return versus([(pair[0], pair[1])], "score", quantity, round_=3, smallest=smallest)
 
 
 def by_errors(ours: float, theirs: float, se: float, quantity: Quantity = HIGHER) -> Versus:

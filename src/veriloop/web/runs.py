@@ -34,7 +34,14 @@ def _row(name: str, folder: RunFolder) -> dict[str, Any]:
     try:
         manifest, summaries, line = folder.manifest(), summarise(folder), answer(folder).line
     except CorruptFileError as e:
-        return {"name": name, "status": "unreadable", "reason": str(e), "summaries": [], "styles": {}}
+        return {
+            "name": name,
+            "status": "unreadable",
+            "reason": str(e),
+            "answer": "",
+            "summaries": [],
+            "styles": {},
+        }
     return {
         "name": name,
         "status": manifest.status,
