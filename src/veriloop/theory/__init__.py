@@ -9,18 +9,26 @@ from ._grid import OneRoundGrid, TrajectoryGrid, estimators_grid, one_round_grid
 from ._long_run import acceptance_rate, contraction_rate, long_run_bound, transfer_map
 from ._one_round import Method, OneRound, one_round_mse
 from ._planning import BestRadius, best_radius, break_even_bias, samples_needed
+from ._refit import Acceptance, Ball, Gaussian, RefitCourse, Refitted, Slab, SoftQuadratic, refit_rounds
 from ._system import LinearSystem
 from ._trajectory import Regime, Trajectory, best_round, classify, trajectory
 from ._truncated import TruncatedMoments, truncated_cumulants, truncated_moments
 
 __all__ = [
+    "Acceptance",
+    "Ball",
     "BestRadius",
     "EstimatorErrors",
+    "Gaussian",
     "LinearSystem",
     "Method",
     "OneRound",
     "OneRoundGrid",
+    "RefitCourse",
+    "Refitted",
     "Regime",
+    "Slab",
+    "SoftQuadratic",
     "Trajectory",
     "TrajectoryGrid",
     "TruncatedMoments",
@@ -35,6 +43,7 @@ __all__ = [
     "long_run_bound",
     "one_round_grid",
     "one_round_mse",
+    "refit_rounds",
     "samples_needed",
     "trajectory",
     "trajectory_grid",
