@@ -1,7 +1,7 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-        self._latest = np.unique(np.concatenate(latest))
+        self._latest = _union(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
@@ -182,7 +182,7 @@ class BestOfRound(Selection):
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return np.unique(np.concatenate([b.numbers() for b in best]))
+        return _union([b.numbers() for b in best])
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -226,6 +226,7 @@ class _Best:
         self._edge: float | None = None
         self._rank = np.empty(0)
         self._number = np.empty(0, np.int64)
+        self._sorted = True
 
     def __len__(self) -> int:
         return min(self._n, len(self._number))
@@ -238,6 +239,7 @@ class _Best:
             rank, number = rank[better], number[better]
         self._rank = np.concatenate([self._rank, rank])
         self._number = np.concatenate([self._number, number])
+        self._sorted = False
         if len(self._number) > 1.5 * self._n:
             self._prune()
         return number
@@ -248,7 +250,16 @@ class _Best:
         return self._number
 
     def _prune(self) -> None:
+        if self._sorted:
+            return
+        self._sorted = True
         best = np.lexsort((self._number, -self._rank))[: self._n]
         self._rank, self._number = self._rank[best], self._number[best]
         if len(best) == self._n:
             self._edge = float(self._rank[-1]) if self._n else np.inf
+
+
+def _union(numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """In increasing order. For a chunk's numbers `np.unique` takes six times as long."""
+    joined = np.sort(np.concatenate(numbers))
+    return joined[np.diff(joined, prepend=-1) > 0]
