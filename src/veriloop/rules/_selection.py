@@ -1,7 +1,7 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +167,7 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-        self._latest = np.unique(np.concatenate(latest))
+        self._latest = _union(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
@@ -184,7 +184,7 @@ class BestOfRound(Selection):
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return np.unique(np.concatenate([b.numbers() for b in best]))
+        return _union([b.numbers() for b in best])
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -229,6 +229,7 @@ class _Best:
         self._rank: list[NDArray] = [np.empty(0)]
         self._number: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._size = 0
+        self._sorted = True
 
     def __len__(self) -> int:
         return min(self._n, self._size)
@@ -242,6 +243,7 @@ class _Best:
         self._rank.append(rank)
         self._number.append(number)
         self._size += len(number)
+        self._sorted = False
         if self._size > 1.5 * self._n:
             self._prune()
         return number
@@ -252,8 +254,17 @@ class _Best:
         return self._number[0]
 
     def _prune(self) -> None:
+        if self._sorted:
+            return
+        self._sorted = True
         rank, number = np.concatenate(self._rank), np.concatenate(self._number)
         best = np.lexsort((number, -rank))[: self._n]
         self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
             self._edge = float(rank[best[-1]]) if self._n else np.inf
+
+
+def _union(numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """In increasing order. For a chunk's numbers `np.unique` takes six times as long."""
+    joined = np.sort(np.concatenate(numbers))
+    return joined[np.diff(joined, prepend=-1) > 0]
