@@ -24,8 +24,8 @@ def until(
     """
     limit = time.monotonic() + HOUR
     while not what():
-        ended = process is not None and process.poll() is not None
-        if ended and not what():
-            raise AssertionError(f"the process ended with {process.returncode} and this did not happen")
+        if process is not None and process.poll() is not None:
+            assert what(), f"the process has ended with {process.returncode}"
+            return
         assert time.monotonic() < limit, "waited for an hour"
         pause()
