@@ -678,7 +678,8 @@ def main() -> None:
                 print(mutated(number, given.seed)[:1_500], flush=True)
 
     counts = judged(range(given.first, given.first + given.plans), given.seed, show)
-    print(", ".join(f"{n:,} {what}" for what, n in sorted(counts.items())))
+    shown = ", ".join(f"{counts[what]} {what}" for what in ("refused", "ran", "ended", "failed"))
+    print(f"{counts.total()} plans: {shown}")
     sys.exit(1 if counts["failed"] else 0)
 
 
