@@ -226,7 +226,6 @@ class _Best:
         self._edge: float | None = None
         self._rank = np.empty(0)
         self._number = np.empty(0, np.int64)
-        self._sorted = True
 
     def __len__(self) -> int:
         return min(self._n, len(self._number))
@@ -239,7 +238,6 @@ class _Best:
             rank, number = rank[better], number[better]
         self._rank = np.concatenate([self._rank, rank])
         self._number = np.concatenate([self._number, number])
-        self._sorted = False
         if len(self._number) > 1.5 * self._n:
             self._prune()
         return number
@@ -250,9 +248,6 @@ class _Best:
         return self._number
 
     def _prune(self) -> None:
-        if self._sorted:
-            return
-        self._sorted = True
         best = np.lexsort((self._number, -self._rank))[: self._n]
         self._rank, self._number = self._rank[best], self._number[best]
         if len(best) == self._n:
