@@ -52,7 +52,7 @@ def name_key(name: str) -> int:
 
 @cache
 def _run_words(seed: int) -> tuple[int, ...]:
-    """A seed in words of 32 bits, filled up to four, as `np.random.SeedSequence` reads it before a spawn key."""
+    """A seed in words of 32 bits, at least four, as `np.random.SeedSequence` has it before a spawn key."""
     words = [seed >> shift & 0xFFFFFFFF for shift in range(0, seed.bit_length(), 32)]
     return (*words, *[0] * (4 - len(words)))
 
