@@ -21,7 +21,7 @@ from veriloop.executors.slurm import Slurm
 from veriloop.loop import run
 from veriloop.testing import check_executor
 
-submitit = pytest.importorskip("submitit", reason="needs submitit: pip install 'veriloop[slurm]'")
+pytest.importorskip("submitit", reason="needs submitit: pip install 'veriloop[slurm]'")
 
 # Jobs do not see the tests: what is here goes to them whole.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -41,8 +41,7 @@ def lost() -> Iterator[list[WorkerLost]]:
 
 @pytest.fixture(autouse=True)
 def no_slow_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    # So long submitit waits for a result that may be under way on a shared file system.
-    monkeypatch.setattr(submitit.LocalJob, "_results_timeout_s", 1)
+    monkeypatch.setattr("veriloop.executors.slurm.GRACE", 0.5)
 
 
 def test_contract(slurm: Callable[..., Slurm], tmp_path: Path) -> None:

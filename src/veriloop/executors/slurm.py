@@ -1,12 +1,10 @@
 """Jobs of a Slurm cluster, by submitit, which is imported in this file only, and only when it is used."""
 
 import io
-import os
 import pickle
-import signal
+import subprocess
 import threading
 import time
-import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +20,7 @@ from ..errors import ConfigError, MissingExtraError, VeriloopError
 from ..events import WorkerLost
 from ..store.atomic import storage_errors
 from ._retry import TRIES, tell_lost
+from ._slurm_job import Order, Raised, compute
 from .base import Executor, Item, Result
 
 Positive = Annotated[int, Field(gt=0)]
@@ -29,8 +28,17 @@ Positive = Annotated[int, Field(gt=0)]
 BEAT = 20.0
 """Seconds between two signs of life of the run. Jobs end when they have missed fifteen."""
 
-_MISSED = 15
-"""So many, because nodes may see a shared file as it was a minute ago."""
+ASK = 15.0
+"""Seconds of waiting for a result after which Slurm is asked whether the job is still there."""
+
+GRACE = 15.0
+"""Seconds that a result may take to be seen here, after its job has ended on another node."""
+
+_ENDED = {
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED"),
+    *("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"),
+}
+"""The states of jobs that will not go on."""
 
 
 class Slurm(Executor, frozen=True):
@@ -80,13 +88,11 @@ class Slurm(Executor, frozen=True):
                         running.append(_Submitted(some, _submit(submitit, order, some)))
                     if not running:
                         return
-                    results = _results(running[0].job)
-                    if results is None:
-                        running[0] = self._again(running[0], submitit, order)
+                    if state := self._lost(running[0].job):
+                        running[0] = _again(running[0], state, submitit, order)
                         continue
-                    running.popleft()
-                    for result in map(pickle.loads, results):
-                        if isinstance(result, _Raised):
+                    for result in map(pickle.loads, _taken(running.popleft().job)):
+                        if isinstance(result, Raised):
                             raise result.error
                         yield result
             finally:
@@ -116,22 +122,20 @@ class Slurm(Executor, frozen=True):
         )
         return executor
 
-    def _again(self, lost: "_Submitted", submitit: Any, order: "_Order") -> "_Submitted":
-        """Submit a lost job's items again.
-
-        Raises:
-            VeriloopError: They have been tried often enough.
-        """
-        job = lost.job
-        what = f"Slurm job {job.job_id} ended without a result ({job.state})"
-        if lost.tries == TRIES:
-            raise VeriloopError(
-                f"{what}, and so did those that tried its work before, {TRIES} times",
-                fix=f"read what it has logged, {job.paths.stderr}; it may need more memory or time, or less "
-                "work: a smaller per_job or chunk_size",
-            )
-        tell_lost(WorkerLost(what=what, try_=lost.tries + 1))
-        return _Submitted(lost.items, _submit(submitit, order, lost.items), lost.tries + 1)
+    def _lost(self, job: Any) -> str | None:
+        """Wait for a job's result; the state in which the job has ended without one, or None."""
+        local = self.cluster == "local"
+        pause, asked, state = 0.02, time.monotonic(), None
+        while not _seen(job):
+            time.sleep(pause)
+            pause = min(1.0, 1.5 * pause)
+            if state is None and (local or time.monotonic() > asked + ASK):
+                asked, state = time.monotonic(), _ended_here(job) if local else _ended(job)
+            elif state is not None and time.monotonic() > asked + GRACE:
+                return state
+        while local and not job.done():
+            time.sleep(0.02)
+        return None
 
     def _cancel(self, jobs: list[Any]) -> None:
         for job in jobs:
@@ -147,26 +151,6 @@ class _Submitted(NamedTuple):
     items: list[Any]
     job: Any
     tries: int = 0
-
-
-class _Order(NamedTuple):
-    """What all jobs of a call are given.
-
-    Attributes:
-        sent: The file of what their items have in common.
-        alive: The file that the run touches as long as it lives.
-        beat: How often it does, in seconds.
-    """
-
-    sent: Path
-    alive: Path
-    beat: float
-
-
-class _Raised(NamedTuple):
-    """What the function raised on an item; the items after it are not computed."""
-
-    error: Exception
 
 
 @contextmanager
@@ -197,78 +181,76 @@ def _folder(parent: Path) -> Iterator[Path]:
                 empty.rmdir()
 
 
-def _sent(function: Callable[..., Any], shared: Any, folder: Path) -> _Order:
+def _sent(function: Callable[..., Any], shared: Any, folder: Path) -> Order:
     import cloudpickle
 
     with storage_errors(folder), (folder / "shared.pkl").open("wb") as file:
         cloudpickle.dump((function, shared), file)
-    return _Order(folder / "shared.pkl", folder / "alive", BEAT)
+    return Order(folder / "shared.pkl", folder / "alive", BEAT)
 
 
-def _submit(submitit: Any, order: _Order, items: list[Any]) -> Any:
+def _submit(submitit: Any, order: Order, items: list[Any]) -> Any:
     from submitit.core.utils import FailedJobError
 
     try:
         with redirect_stderr(io.StringIO()):  # where submitit prints what the error says
-            return submitit.submit(_compute, order, items)
+            return submitit.submit(compute, order, items)
     except FailedJobError as e:
-        raise ConfigError("sbatch refuses a job", got=str(e).strip().splitlines()[-1]) from e
+        raise ConfigError("sbatch refuses a job", got=str(e).strip().partition("\n")[0]) from e
 
 
-def _results(job: Any) -> list[bytes] | None:
-    """What a job leaves, when it has ended: each result pickled, an error last. None if it leaves nothing."""
-    from submitit.core.utils import FailedJobError, UncompletedJobError
+def _again(lost: _Submitted, state: str, submitit: Any, order: Order) -> _Submitted:
+    """Submit a lost job's items again.
 
-    pause = 0.02
-    while not job.done():
-        time.sleep(pause)
-        pause = min(1.0, 1.5 * pause)
+    Raises:
+        VeriloopError: They have been tried often enough.
+    """
+    what = f"Slurm job {lost.job.job_id} ended without a result ({state})"
+    if lost.tries == TRIES:
+        raise VeriloopError(
+            f"{what}, and so did those that tried its work before, {TRIES} times",
+            fix=f"read what it has logged, {lost.job.paths.stderr}; it may need more memory or time, or less "
+            "work: a smaller per_job or chunk_size",
+        )
+    tell_lost(WorkerLost(what=what, try_=lost.tries + 1))
+    return _Submitted(lost.items, _submit(submitit, order, lost.items), lost.tries + 1)
+
+
+def _seen(job: Any) -> bool:
+    """Whether a job's result is there."""
+    folder = job.paths.folder
+    with suppress(OSError):
+        # Otherwise a network's file system may answer from memory that it is not.
+        folder.chmod(folder.stat().st_mode)
+    return job.paths.result_pickle.exists()
+
+
+def _ended(job: Any) -> str | None:
+    """The state in which a job has ended; None where it has not, or Slurm does not answer.
+
+    Not by submitit, which asks the accounting: not every cluster has one.
+    """
+    command = ["squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job.job_id]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Invalid job id" in asked.stderr:
+        return "forgotten by Slurm"  # which it does five minutes after the end of a job
+    state = asked.stdout.strip()
+    return state if state in _ENDED else None
+
+
+def _ended_here(job: Any) -> str | None:
+    return job.state if job.done() else None
+
+
+def _taken(job: Any) -> list[bytes]:
+    """What a job has left: each result pickled, or an error last. Its files are removed."""
+    from submitit.core.utils import FailedJobError
+
     try:
         results = job.result()
     except FailedJobError as e:
         log = job.paths.stderr
         raise VeriloopError(f"Slurm job {job.job_id} could not begin", fix=f"read its log, {log}") from e
-    except UncompletedJobError:
-        return None
     for path in job.paths.folder.glob(f"{job.job_id}_*"):
         path.unlink(missing_ok=True)
     return results
-
-
-# -- in a job --------------------------------------------------------------------------------------------
-
-
-def _compute(order: _Order, items: list[Any]) -> list[bytes]:
-    import cloudpickle
-    from submitit import JobEnvironment
-
-    # Not submitit's handlers, which would raise in the middle of the function when the time is up: a job that
-    # is ended is lost, whatever ended it, and tried again from its beginning.
-    for name in ("SIGTERM", f"SIG{JobEnvironment.USR_SIG}"):
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-    threading.Thread(target=_end_without, args=(order.alive, order.beat), daemon=True).start()
-    results: list[bytes] = []
-    try:
-        function, shared = pickle.loads(order.sent.read_bytes())
-        for item in items:
-            results.append(cloudpickle.dumps(function(shared, item)))
-    except Exception as e:
-        e.add_note(traceback.format_exc())
-        results.append(cloudpickle.dumps(_Raised(e)))
-    return results
-
-
-def _end_without(alive: Path, beat: float) -> None:
-    """End this job when the run is over, or has given no sign of life for long."""
-    seen, since = None, time.monotonic()
-    while time.monotonic() - since < _MISSED * beat:
-        time.sleep(beat)
-        try:
-            now = alive.stat().st_mtime_ns
-        except FileNotFoundError:
-            break
-        except OSError:
-            continue
-        if now != seen:
-            seen, since = now, time.monotonic()
-    os._exit(1)
