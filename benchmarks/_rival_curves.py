@@ -91,7 +91,9 @@ def _theory(rng: np.random.Generator) -> Curve:
     """The expected squared error of a linear system that keeps 50 k samples in round k."""
     p, bias = int(rng.integers(1, 9)), rng.choice([0.0, rng.uniform(0, 0.3)])
     star = bias * np.eye(p)[0]
-    system = LinearSystem(star, np.zeros(p), bias + rng.uniform(0, 0.8), singular_values=np.sqrt(rng.integers(5, 100)))
+    system = LinearSystem(
+        star, np.zeros(p), bias + rng.uniform(0, 0.8), singular_values=np.sqrt(rng.integers(5, 100))
+    )
     kept = 50 * _K[1:]
     return Curve("theory, n_k = 50 k", trajectory(system, kept, ROUNDS - 1).mse_star, bias**2, kept)
 

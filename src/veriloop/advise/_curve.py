@@ -12,6 +12,7 @@ evidence. No fit can fail to converge, and three rounds give wide intervals inst
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -22,15 +23,19 @@ from ._families import Family, families
 
 Floats = NDArray[np.float64]
 
-DRAWS = 4_000
+DRAWS = 2_000
 """Enough for 95 % intervals whose ends move by a few per cent of their width from one stream to another."""
 
 # In units of the range of the values so far; those of the walk are of its way over all rounds so far.
 _NOISES = (0.002, 0.01, 0.04, 0.1, 0.25, 0.6)
 _PASSED_ON = (0.0, 0.7)
+# Rounds are measured on the same held-out rows, so most of a metric's error may be common to all of them.
+_NOT_COMMON = (0.1, 1.0)
+# The variance of a step falls with the round to this power: many quantities settle.
+_SETTLING = (0.0, 2.0)
 _WALKS = (0.1, 0.3, 0.6, 1.2)
 
-_RECENT, _BLOCKS = 24, 12
+_RECENT, _BLOCKS = 16, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +89,12 @@ def draw_curves(
         rounds=rounds,
         seen=seen,
         values=seen @ ((values - values[-1]) / unit),
-        metric=seen**2 @ (errors / unit) ** 2,
-        next_metric=float(np.median(errors) / unit),
+        metric=look**2 @ np.concatenate([errors, np.full(horizon - last, np.median(errors))]) ** 2 / unit**2,
     )
-    steady, walking = (_noises(at, look, len(rounds), walks) for walks in (False, True))
-    fits = [_fit(f, walking if f.name == "drift" else steady, data) for f in families(last, horizon, sizes)]
+    steady, walking = (_noises(at, look, len(rounds), data.metric, walks) for walks in (False, True))
+    fits = [
+        _fit(f, walking if np.isnan(f.ends).any() else steady, data) for f in families(last, horizon, sizes)
+    ]
     best = max(fit.evidence.max() for fit in fits)
     weights = np.array([np.exp(fit.evidence - best).sum() for fit in fits])
     weights /= weights.sum()
@@ -117,26 +123,25 @@ class _Data(NamedTuple):
         rounds: In which rounds was measured, shape (m,).
         seen: What makes the b averages of m measurements, shape (b, m).
         values: Less the last value, shape (b,).
-        metric: Variances by the metric's standard errors, shape (b,).
-        next_metric: Standard error of a measurement to come.
+        metric: Variances by the metric's standard errors, shape (b + h,): of the blocks, and of the rounds to
+            come.
     """
 
     rounds: NDArray[np.int64]
     seen: Floats
     values: Floats
     metric: Floats
-    next_metric: float
 
 
 class _Noises(NamedTuple):
-    """Covariances of the two unknown noises over b blocks and h rounds to come, for j sizes of them.
+    """Covariances of the noises over b blocks and h rounds to come, for j sizes of them.
 
     Attributes:
-        training: Of each model around the curve, shape (j, b + h, b + h).
+        around: Of training each model and of measuring it, around the curve; shape (j, b + h, b + h).
         walk: Of the drift of the curve, the same shape.
     """
 
-    training: Floats
+    around: Floats
     walk: Floats
 
 
@@ -175,22 +180,34 @@ def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
     return look / look.sum(axis=1, keepdims=True), blocks
 
 
-def _noises(at: NDArray[np.int64], look: Floats, count: int, walks: bool) -> _Noises:
+def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, walks: bool) -> _Noises:
     """Every size of the noises; ``at``: the rounds measured, ``count`` of them, and those to come."""
     steps = np.abs(at[:, None] - at).astype(float)
-    if not walks:
-        alike = np.array([look @ (steps == 0 if p == 0 else p**steps) @ look.T for p in _PASSED_ON])
-        training = np.square(_NOISES)[:, None, None, None] * alike
-        return _Noises(training := training.reshape(-1, *alike.shape[1:]), np.zeros_like(training))
-    way = look @ (np.minimum(at[:, None], at) - at[0]) @ look.T / (at[count - 1] - at[0])
-    noise, walk = (part.reshape(-1, 1, 1) for part in np.meshgrid(_NOISES, _WALKS))
-    return _Noises(noise**2 * (look @ look.T), walk**2 * way)
+    ways = {e: look @ _way(at, count, e) @ look.T for e in _SETTLING}
+    # 0^0 is 1: a round passes all on to itself.
+    alike = {p: look @ p**steps @ look.T for p in _PASSED_ON}
+    shares = _NOT_COMMON if metric.any() else (1.0,)
+    each = (
+        product(_NOISES, (0.0,), shares, _WALKS, _SETTLING)
+        if walks
+        else product(_NOISES, _PASSED_ON, shares, (0.0,), (0.0,))
+    )
+    found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, p, share, walk, e in each]
+    return _Noises(*(np.array(part) for part in zip(*found, strict=True)))
+
+
+def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
+    """Covariances of a random walk over the rounds ``at``, which by the last measured one has gone 1."""
+    k = np.arange(1, at[-1] + 1.0)
+    gone = np.concatenate([[0.0], np.cumsum(k**-settling)])[at]
+    gone = (gone - gone[0]) / (gone[count - 1] - gone[0])
+    return np.minimum(gone[:, None], gone)
 
 
 def _fit(family: Family, noises: _Noises, data: _Data) -> _Fit:
     b = len(data.values)
     terms = data.seen @ family.terms[:, data.rounds]
-    covariance = (noises.training + noises.walk)[:, :b, :b] + np.diag(data.metric)
+    covariance = (noises.around + noises.walk)[:, :b, :b]
     inverse = np.linalg.inv(covariance)
     weighted = np.moveaxis(np.tensordot(inverse, terms, axes=(2, 1)), 2, 0)  # (c, j, b, 4)
     prior = 1 / family.scales**2
@@ -223,13 +240,12 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
     places = fit.noises.walk.shape[1]
     walk, noise = np.zeros((n, places)), np.empty((n, places - b))
     for size in np.unique(j):
-        training, of_walk = fit.noises.training[size], fit.noises.walk[size]
+        around, of_walk = fit.noises.around[size], fit.noises.walk[size]
         mine = np.flatnonzero(j == size)
-        to_come = _given(training[b:, :b], training[b:, b:], fit.inverse[size])
+        to_come = _given(around[b:, :b], around[b:, b:], fit.inverse[size])
         noise[mine] = to_come(residual[mine], rng)
         if of_walk.any():
             walk[mine] = _given(of_walk[:, :b], of_walk, fit.inverse[size])(residual[mine], rng)
-    noise += data.next_metric * rng.standard_normal(noise.shape)
     limit = (family.ends[c] * coefficients).sum(axis=1)
     return curve, walk, noise, limit
 
@@ -239,4 +255,6 @@ def _given(shared: Floats, own: Floats, inverse: Floats) -> Callable[[Floats, np
     weights = shared @ inverse
     values, vectors = np.linalg.eigh(own - weights @ shared.T)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return lambda residual, rng: residual @ weights.T + rng.standard_normal((len(residual), len(own))) @ root.T
+    return lambda residual, rng: (
+        residual @ weights.T + rng.standard_normal((len(residual), len(own))) @ root.T
+    )

@@ -35,6 +35,7 @@ PRIOR = {
     "line": 0.1,
     "sigmoid": 0.1,
     "drift": 0.2,
+    "walk": 0.4,
     "noise_floor": 0.3,
 }
 """How probable each family is before any round, up to their sum; the noise floor where the schedule grows."""
@@ -81,13 +82,18 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
         _family("logarithm", *_since_start(np.log(k + np.array([[1.0], [3.0]])), np.inf, last)),
         _family("line", *line),
         _family("sigmoid", *_since_start(rising, 1.0, last)),
-        _family("drift", line[0], np.full(1, np.nan)),
+        _family("drift", *_without_end(np.concatenate([line[0], exponential[0][:8:2]]))),
+        _family("walk", *_without_end(0 * line[0])),
     ]
     floor = _floor(sizes, horizon)
     if floor is not None:
         falling, end = _since_start(floor[None], 0.0 if floor[-1] < floor[-2] else floor[-1], last)
         found.append(_family("noise_floor", *exponential, np.broadcast_to(falling, hump.shape), end, (1.0,)))
     return found
+
+
+def _without_end(terms: Floats) -> tuple[Floats, Floats]:
+    return terms, np.full(len(terms), np.nan)
 
 
 def _floor(sizes: Sequence[float], horizon: int) -> Floats | None:
@@ -119,7 +125,9 @@ def _family(
     terms = np.stack([np.ones_like(change), change, np.broadcast_to(second, change.shape), start], axis=2)
     ends = np.stack([np.ones_like(end), end, np.broadcast_to(second_end, end.shape), 0 * start[:, 0]], axis=1)
     ends[:, 3] = 0.0
-    points = [(scale, p / len(_JUMPS), jump) for scale, p in zip(second_scales, second_prior) for jump in _JUMPS]
+    points = [
+        (scale, p / len(_JUMPS), jump) for scale, p in zip(second_scales, second_prior) for jump in _JUMPS
+    ]
     scales = np.array([[_LEVEL, _CHANGE, scale, jump] for scale, _, jump in points])
     count = len(change)
     return Family(
