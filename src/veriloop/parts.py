@@ -145,7 +145,7 @@ class Part(Checked, frozen=True):
             return own.model_validate(fields)  # pyright: ignore[reportReturnType]
         except (ValueError, AssertionError, VeriloopError):
             raise  # a mistake in a field, which pydantic tells with its path
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             raise ConfigError(f"{data['kind']!r} cannot be made of its settings", got=_told(e)) from e
 
     @model_serializer(mode="wrap")
@@ -321,7 +321,7 @@ def at(path: str) -> Iterator[None]:
         first = e.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         raise ContractError(f"{path} failed", got=_told(e)) from e
 
 

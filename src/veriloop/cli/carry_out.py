@@ -1,5 +1,6 @@
 """Carry out a plan in front of a person: live progress, then a table and the report."""
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,11 @@ def carry_out(
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")
         for why in summary.last.silent:
             typer.echo(f"{summary.arm}, round {summary.last.round}: {why}")
+        numbers = summary.last.metrics
+        if missing := [n for n in manifest.cards.wholes(list(numbers)) if isnan(numbers[n].value)]:
+            typer.echo(
+                f"{summary.arm}, round {summary.last.round}: could not be measured: {', '.join(missing)}"
+            )
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")

@@ -60,6 +60,7 @@ class Candidates:
     Attributes:
         arm: The name of the arm, for verifiers that show it to somebody.
         conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
+        like: Real samples, maybe none, whose columns and types the candidates must have.
     """
 
     arm: str
@@ -68,6 +69,7 @@ class Candidates:
     conditions: Samples | None
     address: Address
     threads: int
+    like: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,9 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
-        samples, notes = seam.sample_with_notes(candidates.generator, chunk.size, rng, condition)
+        samples, notes = seam.sample_with_notes(
+            candidates.generator, chunk.size, rng, condition, candidates.like
+        )
         generated = time.perf_counter()
         try:
             verdicts = _judge(candidates, samples, chunk)

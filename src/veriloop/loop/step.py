@@ -233,7 +233,7 @@ def _measure(
         # One sample for each prompt at most: a second of the same prompt would tell little more.
         pool, n = conditions, min(n, len(conditions))
     asked = condition_rows(pool, 0, n)
-    generated = seam.sample(generator, n, address.rng(), asked, list(context.data.start))
+    generated = seam.sample(generator, n, address.rng(), asked, context.data.start)
     evaluation = Evaluation(generator, generated, real)
     measured: dict[str, Estimate] = {}
     for metric in plan.metrics:
@@ -257,8 +257,9 @@ def opened(
         # Nothing is kept of a group without a place: no candidates are made for it.
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
+    like = context.data.start.select(slice(0))  # workers need its types only
     return (
-        Candidates(context.name, generator, judge, pool, address, context.plan.threads),
+        Candidates(context.name, generator, judge, pool, address, context.plan.threads, like),
         seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )

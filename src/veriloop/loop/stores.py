@@ -303,7 +303,7 @@ def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[
             judge = verifier.load(directory / "verifier")
     except VeriloopError:
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         # A plug-in may let its library's own error through; whatever it is, the file is not what was saved.
         raise CorruptFileError(f"{directory} cannot be read", got=f"{type(e).__name__}: {e}") from e
     return generator, judge
