@@ -47,6 +47,16 @@ class DuplicatesLeftOut(_Event):
     left_out: dict[str, int]
 
 
+class HeldOutSeen(_Event):
+    """Rows that are held out are training rows as well: numbers from them flatter the model.
+
+    ``seen`` holds how many, by split.
+    """
+
+    event: Literal["held_out_seen"] = "held_out_seen"
+    seen: dict[str, int]
+
+
 class StageStarted(_Event):
     """An arm entered a stage of a round."""
 
@@ -153,6 +163,7 @@ Event = Annotated[
     RunStarted
     | PromptsCut
     | DuplicatesLeftOut
+    | HeldOutSeen
     | StageStarted
     | Progress
     | ChunkStored

@@ -643,6 +643,27 @@ NEIGHBOURS = {
         """,
         "Mine.load: test: column 'x': got 'float32 of shape (2,)', expected float64 ... as in train",
     ),
+    "a test split that is the training split": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                return RealData(data.start, data.train, data.train, data.conditions)
+        """,
+        "Mine: test holds nothing but training rows (by x, label): got '150 of 150'",
+    ),
+    "a validation split that was trained on": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                backwards = data.train.select(np.arange(len(data.train))[::-1])
+                return RealData(data.start, data.train, data.test, data.conditions, validation=backwards)
+        """,
+        "Mine: validation holds nothing but training rows (by x, label): got '300 of 300'",
+    ),
     "a number above its bound": (
         "metrics",
         """
@@ -775,6 +796,8 @@ EARLY = [
     "generator_type is no class",
     "quantities are words",
     "a module that cannot be imported",
+    "a test split that is the training split",
+    "a validation split that was trained on",
 ]
 
 

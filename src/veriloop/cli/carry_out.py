@@ -21,7 +21,7 @@ def carry_out(
         typer.Exit: With code 130, after an interrupt.
     """
     from ..errors import ExhaustedError
-    from ..events import DuplicatesLeftOut, PromptsCut
+    from ..events import DuplicatesLeftOut, HeldOutSeen, PromptsCut
     from ..loop import run
     from ..report.names import why_abstained
     from ..report.summary import summarise
@@ -36,6 +36,7 @@ def carry_out(
         print_json,
         print_table,
         report_of,
+        seen_line,
     )
 
     try:
@@ -64,6 +65,8 @@ def carry_out(
         typer.echo(cut_line(cut[-1]))
     if twice := [event for event in folder.events()[0] if isinstance(event, DuplicatesLeftOut)]:
         typer.echo(duplicates_line(twice[-1]))
+    if leaks := [event for event in folder.events()[0] if isinstance(event, HeldOutSeen)]:
+        typer.echo(seen_line(leaks[-1]))
     for summary in summaries:
         if why := why_abstained(summary.last):
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")

@@ -16,6 +16,7 @@ from ..events import (
     DuplicatesLeftOut,
     Event,
     Exhausted,
+    HeldOutSeen,
     PromptsCut,
     RoundFinished,
     VerifierSilent,
@@ -24,7 +25,7 @@ from ..events import (
 from ..records import RoundRecord
 from ..report.names import duration, why_abstained, with_error
 from ..store.folder import RunFolder
-from .output import cut_line, duplicates_line, example_line, new_table, silent_line
+from .output import cut_line, duplicates_line, example_line, new_table, seen_line, silent_line
 from .watch import ArmWatch, Watch
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class Lines:
                 return cut_line(event)
             case DuplicatesLeftOut():
                 return duplicates_line(event)
+            case HeldOutSeen():
+                return seen_line(event)
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
             case WorkerLost():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ..events import DuplicatesLeftOut, PromptsCut, VerifierSilent
+    from ..events import DuplicatesLeftOut, HeldOutSeen, PromptsCut, VerifierSilent
     from ..quantity import Quantity
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
@@ -61,6 +61,12 @@ def duplicates_line(seen: "DuplicatesLeftOut") -> str:
     """How many rows are on two sides of a split."""
     rows = ", ".join(f"{n:,} of {split}" for split, n in seen.left_out.items())
     return f"rows left out because an equal one is on another side: {rows}"
+
+
+def seen_line(seen: "HeldOutSeen") -> str:
+    """How many held-out rows are training rows as well."""
+    rows = ", ".join(f"{n:,} of {split}" for split, n in seen.seen.items())
+    return f"held-out rows that are training rows as well, and flatter the model: {rows}"
 
 
 def silent_line(seen: "VerifierSilent") -> str:

@@ -17,7 +17,7 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
     from ..config import load_plan
     from ..loop import preview as preview_plan
     from ..report.names import duration, why_abstained
-    from .output import cut_line, duplicates_line, print_json, print_table
+    from .output import cut_line, duplicates_line, print_json, print_table, seen_line
 
     plan = load_plan(config, set_ or [])
     seen = preview_plan(plan)
@@ -35,6 +35,8 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
         typer.echo(cut_line(seen.prompts_cut))
     if seen.duplicates_left_out:
         typer.echo(duplicates_line(seen.duplicates_left_out))
+    if seen.held_out_seen:
+        typer.echo(seen_line(seen.held_out_seen))
     typer.echo(
         f"the whole run, in one process: about {duration(seen.estimated_seconds)}"
         f" and {seen.estimated_disk_mb:,.0f} MB"

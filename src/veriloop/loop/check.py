@@ -9,7 +9,7 @@ from ..parts import Part, at
 from ..schema import Schema
 from . import seam
 from .cards import run_card
-from .data import load_data, load_schema
+from .data import held_out_seen, load_data, load_schema
 from .plan import Arm, Plan, seen_by_verifiers
 from .sources import sources_of
 
@@ -42,7 +42,7 @@ def checked(plan: Plan) -> CheckedPlan:
         schema = _schema(plan)
         seam.check_ahead(plan.dataset, schema)
         if _is_small(plan.dataset):
-            load_data(plan.dataset, plan.seed)
+            held_out_seen(load_data(plan.dataset, plan.seed), schema, type(plan.dataset).__name__)
     suited = plan.suited_to(schema)
     for name, path in sources_of(suited).items():
         if not path.exists():
@@ -64,6 +64,7 @@ def check_data(plan: Plan, data: RealData) -> None:
     Raises:
         VeriloopError: The first mistake; its message begins with the part's path.
     """
+    held_out_seen(data, load_schema(plan.dataset), type(plan.dataset).__name__)
     known: list[Part] = []
     for name, arm in plan.arms.items():
         if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in known:
@@ -83,7 +84,12 @@ def _schema(plan: Plan) -> Schema:
 
 
 def _is_small(dataset: Dataset) -> bool:
-    """Whether its files take no time to read: then a mistake in their last row is found, too."""
+    """Whether its files take no time to read: then a mistake in their last row is found, too.
+
+    One that is loaded to say its schema is loaded anyway.
+    """
+    if type(dataset).schema is Dataset.schema:
+        return True
     files = [path for path in dataset.sources().values() if path.is_file()]
     return bool(files) and sum(path.stat().st_size for path in files) <= SMALL
 

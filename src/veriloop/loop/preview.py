@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from ..events import DuplicatesLeftOut, Event, PromptsCut
+from ..events import DuplicatesLeftOut, Event, HeldOutSeen, PromptsCut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
@@ -55,6 +55,7 @@ class Preview(BaseModel):
         start_seconds: That it takes.
         prompts_cut: If any prompts are too long, how many.
         duplicates_left_out: If any rows are on two sides of a split, how many.
+        held_out_seen: If any held-out rows are training rows as well, how many.
         arms: By name.
         estimated_seconds: Of the whole run.
         estimated_disk_mb: Likewise.
@@ -66,6 +67,7 @@ class Preview(BaseModel):
     start_seconds: float
     prompts_cut: PromptsCut | None
     duplicates_left_out: DuplicatesLeftOut | None = None
+    held_out_seen: HeldOutSeen | None = None
     arms: dict[str, ArmPreview]
     estimated_seconds: float
     estimated_disk_mb: float
@@ -102,6 +104,7 @@ def preview(plan: Plan) -> Preview:
         start_seconds=start_seconds,
         prompts_cut=next((event for event in told if isinstance(event, PromptsCut)), None),
         duplicates_left_out=next((event for event in told if isinstance(event, DuplicatesLeftOut)), None),
+        held_out_seen=next((event for event in told if isinstance(event, HeldOutSeen)), None),
         arms=arms,
         estimated_seconds=start_seconds + sum(arm.estimated_seconds for arm in arms.values()),
         estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
-from ..events import DuplicatesLeftOut, Event, Exhausted, Progress, PromptsCut, StageStarted, VerifierSilent
+from ..events import (
+    DuplicatesLeftOut,
+    Event,
+    Exhausted,
+    HeldOutSeen,
+    Progress,
+    PromptsCut,
+    StageStarted,
+    VerifierSilent,
+)
 from ..executors.base import Executor
 from ..generator import Generator
 from ..judge import Judge
@@ -23,6 +32,7 @@ from ..samples import Samples
 from ..store.kept import KeptRounds
 from . import seam
 from .chunks import ChunkFiles
+from .data import held_out_seen, load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .plan import Arm, Plan
@@ -114,6 +124,9 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     """
     if context.data.duplicates:
         context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
+    dataset = context.plan.dataset
+    if seen := held_out_seen(context.data, load_schema(dataset), type(dataset).__name__):
+        context.emit(HeldOutSeen(seen=seen))
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit"):
