@@ -204,7 +204,7 @@ class Part(Checked, frozen=True):
 
         Args:
             real: For a verifier what candidates are made for, or the training samples where nothing is given;
-                for a metric the held-out samples.
+                for a metric the held-out samples; for a policy the start set.
 
         Raises:
             DataError: The part could not do its work on them.
@@ -217,6 +217,13 @@ class Part(Checked, frozen=True):
         parts are found by themselves.
         """
         return {}
+
+    def downloads(self) -> str | None:
+        """What a run of the plan would fetch from the network, in words; None for nothing.
+
+        `validate` prints it. Parts of parts are found by themselves.
+        """
+        return None
 
     @property
     def kind(self) -> str:

@@ -20,7 +20,7 @@ from ..rng import Address
 from ..samples import Samples
 from ..schema import Schema
 from ..tables import First, Table, first_rows, read_table
-from .base import Dataset, RealData
+from .base import Dataset, RealData, check_start
 from .splits import apart, counted, taken, text_keys
 from .text_columns import Columns, Roles, settle
 from .text_rows import samples_of
@@ -92,8 +92,10 @@ class TextPairs(Dataset, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Refuse a start model of prompts alone."""
+        """Refuse a start model of prompts alone, or of more pairs than there are."""
         super().check_ahead(schema)
+        if isinstance(self.start, int) and self.train is not None:
+            check_start(self.start, self.train)
         if self.start:
             self._has_completions(self.roles())
 
@@ -157,13 +159,7 @@ class TextPairs(Dataset, frozen=True):
 
     def _start(self, train: Samples, roles: Roles) -> int:
         n = count(self.start, len(train))
-        if n > len(train):
-            raise ConfigError(
-                "start set larger than the training set",
-                got=f"start={self.start}",
-                expected=f"at most {len(train)}",
-                fix="lower start, or raise train",
-            )
+        check_start(n, len(train))
         if n:
             self._has_completions(roles)
         return n

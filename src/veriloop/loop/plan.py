@@ -93,6 +93,8 @@ class Arm(Checked, frozen=True):
     def suited_to(self, schema: Schema, path: str) -> Self:
         """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
         if self.train_on == "real":
+            for name in schema.made:
+                schema.written_by_people(name, f"{path}: training on real data")
             return self
         with at(f"{path}.acceptance"):
             acceptance = seam.suited(self.acceptance, schema)

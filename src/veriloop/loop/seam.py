@@ -175,6 +175,15 @@ def sources(part: Part) -> Mapping[str, Path]:
     return found
 
 
+def downloads(part: Part) -> str | None:
+    """`Part.downloads`, checked.
+
+    Raises:
+        ContractError: It gave something else than a text or None.
+    """
+    return _expect(f"{_named(part)}.downloads", call(part, "downloads", part.downloads) or "", str)
+
+
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
     """`Learner.fit`, checked.
 

@@ -24,7 +24,7 @@ class Diversity(ClassifierMetric, frozen=True):
 
     Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
 
-    Its attribute is that of `ClassifierMetric`.
+    Its attributes are those of `ClassifierMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -38,9 +38,7 @@ class Diversity(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""
-        from .features import views  # which imports torch
-
-        generated, real = views(evaluation, self.classifier)
+        generated, real = self.views(evaluation)
         ratios = []
         for c in np.unique(real.label):
             spread, se = _spread(generated.features[generated.label == c])
