@@ -1,6 +1,6 @@
 import contextlib
 import gzip
-import importlib
+import importlib.util
 import os
 import struct
 from pathlib import Path

@@ -13,6 +13,7 @@ import pytest
 
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, DataError, MissingExtraError, VeriloopError
+from veriloop.executors._retry import told_of_lost_workers
 from veriloop.executors.ray import Ray
 from veriloop.executors.serial import Serial
 from veriloop.linear import simulate
@@ -148,9 +149,13 @@ def crash(shared, item):
 
 
 def test_a_task_that_always_kills_its_worker_is_given_up(on_cluster, monkeypatch):
-    monkeypatch.setattr("veriloop.executors.ray._RETRIES", 1)  # each costs the start of a worker
-    with pytest.raises(VeriloopError, match=r"lost a task.* got 'WorkerCrashedError'"):
+    told = []
+    monkeypatch.setattr("veriloop.executors.ray.TRIES", 1)  # each costs the start of a worker
+    lost = pytest.raises(VeriloopError, match=r"lost a task.* got 'WorkerCrashedError'")
+    with lost, told_of_lost_workers(told.append):
         list(on_cluster.map(crash, [1]))
+    assert [event.what for event in told] == ["the Ray cluster lost a task (WorkerCrashedError)"]
+    assert told[0].try_ == 1
 
 
 def wait_for_the_kill(folder, item):
@@ -170,7 +175,11 @@ def test_a_node_that_dies_half_way_changes_nothing(cluster, tmp_path):
         time.sleep(0.02)
     cluster.remove_node(doomed, allow_graceful=False)
     (tmp_path / "killed").touch()
-    got += results
+    told = []
+    with told_of_lost_workers(told.append):
+        got += results
+    assert told, "what a dead node loses is an event"
+    assert {lost.try_ for lost in told} <= {1, 2, 3}
     assert [array.tolist() for array in got] == [[item] * 50_000 for item in range(12)]
     started = [int(path.name.split()[0]) for path in tmp_path.glob("* *")]
     assert len(started) > len(set(started)) == 12, "something should have been computed twice"

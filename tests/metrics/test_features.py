@@ -162,5 +162,5 @@ def test_a_users_columns_keep_their_names(metric: Metric, like_real: Evaluation)
     usual = metric.suited_to(Schema({"pixels": image, "label": label}))
     rng = np.random.default_rng
     assert suited.measure(other, rng(0)) == usual.measure(like_real, rng(0))
-    with pytest.raises(ConfigError, match="needs one column of role image.*Name the column in image"):
+    with pytest.raises(ConfigError, match=r"needs one column of role image.*Name the column in image"):
         metric.suited_to(Schema({"one": image, "other": image, "digit": label}))

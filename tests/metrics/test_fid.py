@@ -81,7 +81,7 @@ def test_what_it_cannot_take_is_refused_ahead(monkeypatch: pytest.MonkeyPatch, t
     weights.parent.mkdir(parents=True)
     weights.touch()
     assert suited.downloads() is None
-    with pytest.raises(DataError, match="no Inception weights: got 'weights=gone.pth'"):
+    with pytest.raises(DataError, match=r"no Inception weights: got 'weights=gone\.pth'"):
         InceptionFID(weights=Path("gone.pth")).check_ahead(data)
     with pytest.raises(ConfigError, match="metric 'fid' takes grey images: got '3 channels'"):
         InceptionFID().check_ahead(

@@ -21,7 +21,7 @@ def carry_out(
         typer.Exit: With code 130, after an interrupt.
     """
     from ..errors import ExhaustedError
-    from ..events import DuplicatesLeftOut, HeldOutSeen, PromptsCut
+    from ..events import AboutData
     from ..loop import run
     from ..report.names import why_abstained
     from ..report.summary import summarise
@@ -29,14 +29,12 @@ def carry_out(
     from .live import progress
     from .output import (
         NOT_WRITTEN,
-        cut_line,
-        duplicates_line,
+        data_line,
         outcome_json,
         outcome_table,
         print_json,
         print_table,
         report_of,
-        seen_line,
     )
 
     try:
@@ -61,12 +59,9 @@ def carry_out(
         return
     manifest = folder.manifest()
     print_table(outcome_table(summaries))
-    if cut := [event for event in folder.events()[0] if isinstance(event, PromptsCut)]:
-        typer.echo(cut_line(cut[-1]))
-    if twice := [event for event in folder.events()[0] if isinstance(event, DuplicatesLeftOut)]:
-        typer.echo(duplicates_line(twice[-1]))
-    if leaks := [event for event in folder.events()[0] if isinstance(event, HeldOutSeen)]:
-        typer.echo(seen_line(leaks[-1]))
+    told = {type(event): event for event in folder.events()[0] if isinstance(event, AboutData)}
+    for event in told.values():
+        typer.echo(data_line(event))
     for summary in summaries:
         if why := why_abstained(summary.last):
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")

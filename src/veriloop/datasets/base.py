@@ -28,6 +28,7 @@ class RealData:
             the loop to take half of ``test``; empty for none, and then nothing can be decided by it.
         validation_conditions: As ``test_conditions``, of ``validation``.
         duplicates: How many rows were left out because an equal one is on another side, by where they were.
+        left_out: How many rows were left out for what they hold, by the reason.
 
     Raises:
         ContractError: There are no start, training or test samples.
@@ -41,6 +42,7 @@ class RealData:
     validation: Samples | None = None
     validation_conditions: Samples | None = None
     duplicates: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_start(start: int, available: int) -> None:

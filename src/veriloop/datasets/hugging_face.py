@@ -117,13 +117,14 @@ def first_of(loaded: Any, source: str) -> First:
 def pairs_of(train: Any, test: Any, validation: Any, roles: Roles, name: str, *, tidy: bool) -> Pairs:
     """All rows of the splits of the data set ``name``; ``validation`` may be None."""
     splits = {"train": train, "test": test, "validation": validation}
-    read, number = {}, 0
+    read, number, kept = {}, 0, 0
     for what, loaded in splits.items():
         if loaded is not None:
             table = _table(loaded, roles.read, f"{name}, {what} split")
             read[what] = samples_of([table], roles, number, tidy=tidy)
             number += len(table.lines)
-    return Pairs(**read)
+            kept += len(read[what])
+    return Pairs(**read, empty=number - kept)
 
 
 def _table(loaded: Any, names: Sequence[str], source: str) -> Table:

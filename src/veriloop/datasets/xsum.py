@@ -32,8 +32,8 @@ class XSum(TextPairs, frozen=True):
     pairs and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as
     ``EdinburghNLP/xsum``, which has the official split.
 
-    White space is collapsed, and the few pairs with an empty text are left out. Nothing else is changed;
-    encoding errors of the source stay.
+    White space is collapsed, and the few pairs with an empty text are left out, and counted. Nothing else is
+    changed; encoding errors of the source stay.
     """
 
     tidy: ClassVar[bool] = True
@@ -61,7 +61,9 @@ class XSum(TextPairs, frozen=True):
             "test": [tables[TEST]],
             **({"validation": [tables[VALIDATION]]} if VALIDATION in tables else {}),
         }
-        return Pairs(**{part: samples_of(some, roles, tidy=self.tidy) for part, some in parts.items()})
+        read = {part: samples_of(some, roles, tidy=self.tidy) for part, some in parts.items()}
+        rows = sum(len(table.lines) for table in tables.values())
+        return Pairs(**read, empty=rows - sum(map(len, read.values())))
 
     @override
     def check_ahead(self, schema: Schema) -> None:

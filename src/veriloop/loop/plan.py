@@ -135,8 +135,9 @@ class Plan(Checked, frozen=True):
         chunk_size: How many candidates are made and judged at a time; bounds memory.
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
-        keep_models: Whether to keep the models and judges of all rounds, or those of the start and of each
-            arm's last round. Without them a round cannot be audited, nor its model be used.
+        keep_models: Whether to keep the models and judges of ``all`` rounds, or those of the start and of
+            each arm's ``last`` round, or of its ``best`` one as well, by the first metric with a direction. A
+            round can be audited with its models or its candidates.
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
         common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
@@ -155,7 +156,7 @@ class Plan(Checked, frozen=True):
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
     keep_candidates: bool = False
-    keep_models: Literal["all", "last"] = "all"
+    keep_models: Literal["all", "last", "best"] = "all"
     threads: Positive = 1
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
@@ -169,7 +170,13 @@ class Plan(Checked, frozen=True):
         keys = {name_key(name) for name in self.arms}
         if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        self.check_stops(quantities_of(self.metrics))
+        self.check_stops(quantities := quantities_of(self.metrics))
+        if self.keep_models == "best" and all(q.better is None for q in quantities.values()):
+            raise ConfigError(
+                "keep_models 'best' needs a metric that says which round is better",
+                got=", ".join(quantities) or "no metrics",
+                fix="add one, or set keep_models to last",
+            )
         return self
 
     def check_stops(self, quantities: Mapping[str, Quantity]) -> None:

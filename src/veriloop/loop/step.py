@@ -18,6 +18,7 @@ from ..events import (
     HeldOutSeen,
     Progress,
     PromptsCut,
+    RowsLeftOut,
     StageStarted,
     VerifierSilent,
 )
@@ -124,6 +125,8 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     """
     if context.data.duplicates:
         context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
+    if context.data.left_out:
+        context.emit(RowsLeftOut(left_out=dict(context.data.left_out)))
     dataset = context.plan.dataset
     if seen := held_out_seen(context.data, load_schema(dataset), type(dataset).__name__):
         context.emit(HeldOutSeen(seen=seen))
@@ -256,10 +259,8 @@ def _measure(
     return generated, measured
 
 
-def opened(
-    generator: Generator, judge: Judge | None, context: Context, address: Address
-) -> tuple[Candidates, Selection, int]:
-    """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
+def opened(context: Context, address: Address) -> tuple[Samples | None, Selection, int]:
+    """A round's pool of conditions in its order, its fresh selection, and the most candidates it makes."""
     arm, pool = context.arm, context.data.conditions
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
     wanted = seam.wanted(arm.schedule, address.round)
@@ -270,17 +271,24 @@ def opened(
         # Nothing is kept of a group without a place: no candidates are made for it.
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
-    like = context.data.start.select(slice(0))  # workers need its types only
     return (
-        Candidates(context.name, generator, judge, pool, address, context.plan.threads, like),
+        pool,
         seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 
 
+def candidates_of(
+    generator: Generator, judge: Judge | None, pool: Samples | None, context: Context, address: Address
+) -> Candidates:
+    """How a round makes its candidates."""
+    like = context.data.start.select(slice(0))  # workers need its types only
+    return Candidates(context.name, generator, judge, pool, address, context.plan.threads, like)
+
+
 def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:
     plan, arm = context.plan, context.arm
-    candidates, selection, limit = opened(generator, judge, context, address)
+    pool, selection, limit = opened(context, address)
     wanted = sum(selection.quota.values())
     throttle = _Throttle()
 
@@ -301,7 +309,7 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         context.emit(VerifierSilent(arm=context.name, round=address.round, **said))
 
     gathered = gather(
-        candidates,
+        candidates_of(generator, judge, pool, context, address),
         selection,
         balance=arm.balance,
         chunk_size=plan.chunk_size,

@@ -57,6 +57,9 @@ PROVENANCE = ("_chunk", "_row", "_score")
 MODELS = ("generator", "verifier")
 """The folders of a round that hold its model and what judged its candidates."""
 
+CANDIDATES = "candidates"
+"""The folder of a finished round that holds all its candidates, where the plan keeps them."""
+
 REAL = "real.npz"
 """The file of some real samples, for people to look at."""
 
@@ -257,6 +260,16 @@ class RunFolder:
         self.check_files(round_, arm, "kept.npz")
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
+    def candidates(self, round_: int, arm: str) -> list[Samples]:
+        """All candidates of a round with what was said of them, chunk by chunk; none where they are not kept.
+
+        Raises:
+            CorruptFileError: They cannot be read, or have changed.
+        """
+        self.check_files(round_, arm, CANDIDATES)
+        directory = self.round_directory(round_, arm) / CANDIDATES
+        return [Samples.load(path) for path in sorted(directory.glob("*.npz"))]
+
     def preview(self, round_: int, arm: str) -> Samples | None:
         """The first samples of a round's model, to look at; None where it left none, or is not there.
 
@@ -301,7 +314,7 @@ class RunFolder:
         return self.path / f"round_{round_}" / f"{arm}{UNDER_WAY}"
 
     def remove_models(self, round_: int, arm: str) -> None:
-        """Remove the models of a round, where only the last are to be kept; never the start model."""
+        """Remove the models of a round that are not to be kept; never the start model."""
         for name in MODELS if round_ > 0 else ():
             shutil.rmtree(self.round_directory(round_, arm) / name, ignore_errors=True)
 
