@@ -664,6 +664,51 @@ NEIGHBOURS = {
         """,
         "Mine: validation holds nothing but training rows (by x, label): got '300 of 300'",
     ),
+    "map exits": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                raise SystemExit(1)
+                yield
+        """,
+        "Mine.map raised SystemExit: 1 (PLUGIN, line 22)",
+    ),
+    "map raises": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                return [function(item) for item in items]
+        """,
+        "Mine.map raised TypeError: ... missing 1 required positional argument",
+    ),
+    "too few results": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                return [function(shared, item) for item in items][:-1]
+        """,
+        "Mine.map: got '0 results', expected 1",
+    ),
+    "too many results": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                return [function(shared, item) for item in items] * 2
+        """,
+        "Mine.map: got 'more results', expected 1",
+    ),
     "a number above its bound": (
         "metrics",
         """

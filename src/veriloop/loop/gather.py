@@ -240,7 +240,7 @@ def _made(
         wave, alone = [wave[0]._replace(most=guard.left), *wave[1:]], 1
     for part in (wave[:alone], wave[alone:]):
         missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
-        made = iter(executor.map(_make_and_judge, missing, candidates) if missing else ())
+        made = seam.mapped(executor, _make_and_judge, missing, candidates) if missing else iter(())
         for chunk in part:
             if chunk in missing:
                 yield chunk, next(made)

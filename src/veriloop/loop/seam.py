@@ -9,7 +9,7 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..datasets.base import Dataset, RealData, read_off
 from ..errors import ContractError, DataError, VeriloopError
+from ..executors.base import Executor, Item
 from ..fitted import Fitted
 from ..generator import Generator, Notes
 from ..judge import Judge
@@ -369,6 +370,29 @@ def wanted(schedule: Schedule, round_: int) -> int:
             f"{_named(schedule)}.wanted({round_})", got=repr(n), expected="a whole number of at least 1"
         )
     return n
+
+
+def mapped(
+    executor: Executor, function: Callable[[Any, Item], T], items: Sequence[Item], shared: Any
+) -> Iterator[T]:
+    """`Executor.map`, checked; of ours only counted, so that what fails in it keeps its traceback.
+
+    Raises:
+        ContractError: It raised an error of its own, or gave fewer or more results than there are items.
+    """
+    theirs = not type(executor).__module__.startswith("veriloop.executors.")
+    results = iter(call(executor, "map", executor.map, function, items, shared))
+    over, given = object(), 0
+    while (
+        result := call(executor, "map", next, results, over) if theirs else next(results, over)
+    ) is not over:
+        given += 1
+        if given > len(items):
+            break
+        yield result  # pyright: ignore[reportReturnType]
+    if given != len(items):
+        got = f"{given} results" if given < len(items) else "more results"
+        raise ContractError(f"{_named(executor)}.map", got=got, expected=len(items))
 
 
 def save(fitted: Fitted, directory: Path) -> None:
