@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from ..errors import ConfigError, MissingExtraError, VeriloopError
 from ..events import WorkerLost
-from ._retry import TRIES, tell
+from ._retry import TRIES, tell_lost
 from .base import Executor, Item, Result
 
 
@@ -176,6 +176,6 @@ def _result(ray: Any, item: bytes, running: Any, submit: Callable[[bytes], Any])
                     got=why,
                     fix="look into Ray's logs; a task that needs too much memory kills its worker each time",
                 ) from e
-            tell(WorkerLost(what=f"the Ray cluster lost a task ({why})", try_=lost))
+            tell_lost(WorkerLost(what=f"the Ray cluster lost a task ({why})", try_=lost))
         running = submit(item)
     raise AssertionError("never reached: the loop has no end")

@@ -162,8 +162,9 @@ class FolderStore:
                 note_changes(self.folder, self._changes)
             else:
                 self.folder.write_manifest(manifest_of(plan))
+            kept = self._cards().with_models(self.records())
             for record in self.records():
-                if record.round not in self._with_models(record.arm):
+                if (record.arm, record.round) not in kept:
                     self.folder.remove_models(record.round, record.arm)
             try:
                 yield
