@@ -273,7 +273,7 @@ class _Intake:
         self._held = _Held(keep_all=keep_rejected)
         self._seconds = {"generate": 0.0, "verify": 0.0}
         self.guard = Guard(candidates.judge is not None, hopeless_after)
-        self.counts = selection.counts()
+        self.counts = Counts()
         self.hopeless: Finding | None = None
 
     def take(self, chunk: Chunk, made: Judged | Stored, others: bool) -> None:

@@ -1,5 +1,6 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
@@ -138,7 +139,7 @@ class BestOfRound(Selection):
         super().__init__(quota)
         self._fraction, self._rank, self._cells = fraction, rank, cells
         # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
-        self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
+        self._needed = {g: math.ceil(n / fraction - 1e-9) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
         self._best_of_cell = {
             g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
