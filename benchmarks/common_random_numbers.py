@@ -92,11 +92,13 @@ def measure(
 ) -> dict[str, Any]:
     """Print and return what common numbers gain, by quantity and round, and the differences by seed."""
     found: dict[bool, list[Differences]] = {True: [], False: []}
+    seconds = 0.0
     for seed in range(seeds):
         for common, differences in found.items():
             made = plan(seed, common)
             done = run(made, folder(seed, common), resume="if-possible")
             differences.append(_differences(done.records(), made.rounds, quantities))
+            seconds += sum(sum(record.seconds.values()) for record in done.records())
         if folder(seed, True):
             print(f"  {name}: {seed + 1} of {seeds} seeds", flush=True)
     least, most = stats.f.ppf([0.025, 0.975], seeds - 1, seeds - 1)
@@ -110,7 +112,9 @@ def measure(
         shown = ", ".join(f"{r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})" for r in ratios[quantity])
         print(f"{name}, {quantity}: variance of the difference, common over own numbers, by round: {shown}")
     by_seed = {str(common).lower(): np.round(found[common], 6).tolist() for common in found}
-    return {"seeds": seeds, "ratios": ratios} | ({"differences": by_seed} if folder(0, True) else {})
+    return {"seeds": seeds, "ratios": ratios} | (
+        {"seconds": round(seconds), "differences": by_seed} if folder(0, True) else {}
+    )
 
 
 def _differences(records: Sequence[RoundRecord], rounds: int, quantities: Sequence[str]) -> Differences:
@@ -132,7 +136,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers to this JSON file")
     arguments = parser.parse_args()
     out, began = arguments.out, time.perf_counter()
-    found = json.loads(out.read_text())["variance"] if out and out.exists() else {}
+    before = json.loads(out.read_text()) if out and out.exists() else {"variance": {}, "seconds": 0}
+    found = before["variance"]
     with limit_threads(1), tempfile.TemporaryDirectory() as scratch:
         for name, plan in LINEAR.items() if arguments.linear else ():
             found[name] = measure(name, plan, ["parameter_error"], arguments.linear)
@@ -146,8 +151,10 @@ def main() -> None:
             found["digits"] = measure("digits", digits, ["frechet", "nelbo"], arguments.digits, folder)
     if out:
         command = "python benchmarks/common_random_numbers.py"
-        command += f" --linear {arguments.linear} --digits {arguments.digits} --out {out}"
-        write_results(out, command, time.perf_counter() - began, [], variance=found)
+        linear, shown = (found.get(name, {"seeds": 0})["seeds"] for name in (next(iter(LINEAR)), "digits"))
+        command += f" --linear {linear} --digits {shown} --out {out}"
+        seconds = before["seconds"] + time.perf_counter() - began
+        write_results(out, command, seconds, [], variance=found)
 
 
 if __name__ == "__main__":

@@ -202,8 +202,9 @@ def _made(
     for part in (wave[:alone], wave[alone:]):
         missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
         made = iter(executor.map(_make_and_judge, missing, candidates) if missing else ())
+        waits_for = {chunk.number for chunk in missing}
         for chunk in part:
-            if chunk in missing:
+            if chunk.number in waits_for:
                 yield chunk, next(made)
             else:
                 assert chunks is not None

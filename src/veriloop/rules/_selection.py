@@ -76,6 +76,7 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._count = 0
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._seen = 0
@@ -93,6 +94,7 @@ class FirstAccepted(Selection):
             self._missing[group] = self._missing.get(group, 0) - len(first)
             self._kept.append(self._seen + first)
         self._latest = np.sort(np.concatenate([np.empty(0, np.int64), *self._kept[before:]]))
+        self._count += len(self._latest)
         self._seen += len(verdicts)
 
     @override
@@ -122,7 +124,7 @@ class FirstAccepted(Selection):
             accepted=self._tally[Decision.ACCEPT],
             rejected=self._tally[Decision.REJECT],
             abstained=self._tally[Decision.ABSTAIN],
-            kept=sum(map(len, self._kept)),
+            kept=self._count,
         )
 
 
@@ -225,16 +227,17 @@ class BestOfRound(Selection):
 
 
 class _Best:
-    """The ``n`` best of a stream, sorted anew only when half as many again have come in."""
+    """The ``n`` best of a stream, put together and sorted only when half as many again have come in."""
 
     def __init__(self, n: int) -> None:
         self._n = n
         self._edge: float | None = None
-        self._rank = np.empty(0)
-        self._number = np.empty(0, np.int64)
+        self._rank: list[NDArray] = [np.empty(0)]
+        self._number: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._size = 0
 
     def __len__(self) -> int:
-        return min(self._n, len(self._number))
+        return min(self._n, self._size)
 
     def add(self, rank: NDArray, number: NDArray) -> NDArray:
         """Take in candidates whose numbers are higher than those before; returns those that may stay."""
@@ -242,19 +245,21 @@ class _Best:
             # No better than the worst of n earlier ones: never among the best, and not worth sorting.
             better = rank > self._edge
             rank, number = rank[better], number[better]
-        self._rank = np.concatenate([self._rank, rank])
-        self._number = np.concatenate([self._number, number])
-        if len(self._number) > 1.5 * self._n:
+        self._rank.append(rank)
+        self._number.append(number)
+        self._size += len(number)
+        if self._size > 1.5 * self._n:
             self._prune()
         return number
 
     def numbers(self) -> NDArray[np.int64]:
         """Of the best, at most ``n``, the best first."""
         self._prune()
-        return self._number
+        return self._number[0]
 
     def _prune(self) -> None:
-        best = np.lexsort((self._number, -self._rank))[: self._n]
-        self._rank, self._number = self._rank[best], self._number[best]
+        rank, number = np.concatenate(self._rank), np.concatenate(self._number)
+        best = np.lexsort((number, -rank))[: self._n]
+        self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
-            self._edge = float(self._rank[-1]) if self._n else np.inf
+            self._edge = float(rank[best[-1]]) if self._n else np.inf
