@@ -20,7 +20,7 @@ from ..records import RoundRecord
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
-from ..store.folder import CANDIDATES, RunFolder
+from ..store.folder import CANDIDATES, MODELS, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from . import seam
@@ -217,8 +217,7 @@ class FolderStore:
         save_state(state, work)
         if plan.keep_candidates and state.provenance is not None:
             self.chunks(plan, arm, state.round)(state.judge).write_candidates(work / CANDIDATES)
-        models = (work / "generator", work / "verifier")
-        small = sum(map(_bytes_below, models)) <= HELD_BYTES
+        small = sum(_bytes_below(f"{work}/{name}") for name in MODELS) <= HELD_BYTES
         kept = state.kept if state.round else _kept(self.folder, arm, 0)
         _held(self._token)[arm] = _Held(
             state.round,
@@ -353,8 +352,9 @@ def _check_verdicts(folder: RunFolder, plan: Plan) -> None:
             seam.call(verifier, "check_verdicts", verifier.check_verdicts, asked)
 
 
-def _bytes_below(directory: Path) -> int:
-    return sum((Path(path) / name).stat().st_size for path, _, files in os.walk(directory) for name in files)
+def _bytes_below(directory: str) -> int:
+    below = (f"{path}/{name}" for path, _, files in os.walk(directory) for name in files)
+    return sum(os.stat(path).st_size for path in below)  # noqa: PTH116 - paths as objects take a third of it
 
 
 def _as_read_today(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
@@ -140,7 +141,7 @@ class BestOfRound(Selection):
         super().__init__(quota)
         self._fraction, self._rank, self._cells = fraction, rank, cells
         # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
-        self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
+        self._needed = {g: math.ceil(n / fraction - 1e-9) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
         self._best_of_cell = {
             g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
@@ -167,7 +168,7 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-        self._latest = _union(latest)
+        self._latest = self._in_order(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
@@ -184,7 +185,12 @@ class BestOfRound(Selection):
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return _union([b.numbers() for b in best])
+        return self._in_order([b.numbers() for b in best])
+
+    def _in_order(self, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        joined = np.concatenate(numbers)
+        # Only with cells may a number be there twice, and to look for such costs more than to sort.
+        return np.unique(joined) if self._cells else np.sort(joined)
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -257,9 +263,3 @@ class _Best:
         self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
             self._edge = float(rank[best[-1]]) if self._n else np.inf
-
-
-def _union(numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """In increasing order. For a chunk's numbers `np.unique` takes six times as long."""
-    joined = np.sort(np.concatenate(numbers))
-    return joined[np.diff(joined, prepend=-1) > 0]

@@ -1,7 +1,8 @@
 """The run folder: what a run leaves on disk, never half-written.
 
 A round counts when its line is in ``records.jsonl``. Everything it leaves is written aside under
-``.work`` and renamed into place before that line is appended, so a kill loses at most the running round.
+``.work``, renamed into place and made durable before that line is appended, so a kill loses at most the
+running round.
 What is read is compared with its digest, see `veriloop.store.digests`.
 """
 
@@ -26,7 +27,7 @@ from .atomic import (
     append_line,
     drop_torn_line,
     make_directory,
-    publish_directory,
+    place_directory,
     remove_asides,
     storage_errors,
     sync,
@@ -323,11 +324,11 @@ class RunFolder:
             StorageError: Something could not be written; the round does not count.
         """
         directory = self.round_directory(record.round, record.arm)
-        with storage_errors(work):
-            files = settle(work)
+        place_directory(work, directory)
+        with storage_errors(directory):
+            files = settle(directory)
             if record.round == 0:
-                self._share_start(work, files)
-        publish_directory(work, directory)
+                self._share_start(directory, files)
         self._ledger.append(record, files)
         if (under_way := self.under_way(record.round, record.arm)).is_dir():
             shutil.rmtree(under_way, ignore_errors=True)
@@ -407,15 +408,15 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def _share_start(self, work: Path, files: dict[str, str]) -> None:
+    def _share_start(self, directory: Path, files: dict[str, str]) -> None:
         """Let the files of the start model be one with those of another arm's, where the file system can."""
         checks = self.line_checks()
         other = next((c.place for c in checks if c.place.startswith("round_0/") and c.files == files), None)
         for name in files if other else ():
-            aside = work / f"{name}.link"
+            aside = directory / f"{name}.link"
             with contextlib.suppress(OSError):
                 os.link(f"{self.path}/{other}/{name}", aside)
-                aside.replace(work / name)
+                aside.replace(directory / name)
                 sync(aside.parent)
 
     def clear_unfinished(self) -> None:
