@@ -18,6 +18,8 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from ..errors import ConfigError, MissingExtraError, VeriloopError
+from ..parts import require
+from ..schema import Schema
 from .base import Executor, Item, Result
 
 _RETRIES = 3
@@ -54,6 +56,10 @@ class Ray(Executor, frozen=True):
         if address not in {"local", "auto"} and not re.fullmatch(r"[^\s/]+:\d+", address):
             raise ConfigError("a Ray cluster's address", got=address, expected="local, auto or host:port")
         return address
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        require("ray", "ray")
 
     @override
     def map(
