@@ -1,7 +1,7 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,7 +173,7 @@ class BestOfRound(Selection):
                     latest.append(best.add(rank[inside], self._seen + inside))
             self._missing += self._missing_of(group)
             self._kept += self._count_of(group)
-        self._latest = np.unique(np.concatenate(latest))
+        self._latest = _union(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
@@ -189,7 +189,7 @@ class BestOfRound(Selection):
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return np.unique(np.concatenate([b.numbers() for b in best]))
+        return _union([b.numbers() for b in best])
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -264,3 +264,9 @@ class _Best:
         self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
             self._edge = float(rank[best[-1]]) if self._n else np.inf
+
+
+def _union(numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """In increasing order. For a chunk's numbers `np.unique` takes six times as long."""
+    joined = np.sort(np.concatenate(numbers))
+    return joined[np.diff(joined, prepend=-1) > 0]
