@@ -138,8 +138,7 @@ class Slurm(Executor, frozen=True):
             time.sleep(pause)
             pause = min(1.0, 1.5 * pause)
             if state is None and (local or time.monotonic() > asked + ASK):
-                state = _ended(job) if not local else job.state if job.done() else None
-                asked = time.monotonic()
+                asked, state = time.monotonic(), _ended(job, local)
             elif state is not None and time.monotonic() > asked + GRACE:
                 return state
         while local and not job.done():
@@ -165,7 +164,7 @@ class _Submitted(NamedTuple):
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
     """A folder of one call, and a sign of life in it."""
-    folder, ended = parent / uuid.uuid4().hex, threading.Event()
+    folder, ours, ended = parent / uuid.uuid4().hex, not parent.exists(), threading.Event()
     with storage_errors(folder):
         folder.mkdir(parents=True)
         (folder / "alive").touch()
@@ -185,7 +184,7 @@ def _folder(parent: Path) -> Iterator[Path]:
         for path in folder.iterdir():
             if path.suffix not in {".err", ".out"}:
                 path.unlink(missing_ok=True)
-        for empty in (folder, parent):
+        for empty in (folder, parent) if ours else (folder,):
             with suppress(OSError):
                 empty.rmdir()
 
@@ -234,11 +233,13 @@ def _seen(job: Any) -> bool:
     return job.paths.result_pickle.exists()
 
 
-def _ended(job: Any) -> str | None:
+def _ended(job: Any, local: bool) -> str | None:
     """The state in which a job has ended; None where it has not, or Slurm does not answer.
 
     Not by submitit, which asks the accounting: not every cluster has one.
     """
+    if local:
+        return job.state if job.done() else None
     command = ["squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job.job_id]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if "Invalid job id" in asked.stderr:
