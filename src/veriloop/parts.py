@@ -250,6 +250,7 @@ _EXTRAS = {
     "inception": ("torch_fidelity", "torchvision"),
     "embeddings": ("sentence_transformers",),
     "ray": ("ray",),
+    "slurm": ("submitit",),
 }
 """The modules that each of our extras brings."""
 

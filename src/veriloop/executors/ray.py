@@ -19,6 +19,8 @@ from typing_extensions import override
 
 from ..errors import ConfigError, MissingExtraError, VeriloopError
 from ..events import WorkerLost
+from ..parts import require
+from ..schema import Schema
 from ._retry import TRIES, tell_lost
 from .base import Executor, Item, Result
 
@@ -53,6 +55,10 @@ class Ray(Executor, frozen=True):
         if address not in {"local", "auto"} and not re.fullmatch(r"[^\s/]+:\d+", address):
             raise ConfigError("a Ray cluster's address", got=address, expected="local, auto or host:port")
         return address
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        require("ray", "ray")
 
     @override
     def map(

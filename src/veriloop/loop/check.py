@@ -1,4 +1,4 @@
-"""The check of a whole plan before anything is computed: data, learner, verifiers, rules and metrics."""
+"""The check of a whole plan before anything is computed, from its data to its executor."""
 
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ def checked(plan: Plan) -> CheckedPlan:
     for name, path in sources_of(suited).items():
         if not path.exists():
             raise ConfigError(f"no such file or folder: {name}", fix="check the path")
+    with at("executor"):
+        seam.check_ahead(suited.executor, schema)
     with at("learner"):
         seam.check_ahead(suited.learner, schema)
     known: list[Part] = []

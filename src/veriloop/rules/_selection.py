@@ -76,7 +76,7 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-        self._count = 0
+        self._count, self._wanted = 0, sum(self.quota.values())
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._seen = 0
@@ -99,7 +99,7 @@ class FirstAccepted(Selection):
 
     @override
     def shortfall(self) -> int:
-        missing = sum(self._missing.values())
+        missing = self._wanted - self._count
         if missing == 0 or self._seen == 0:
             return missing
         # The fullest estimate that the data support: as many per accepted sample as so far.
@@ -148,6 +148,8 @@ class BestOfRound(Selection):
         }
         self._latest = np.empty(0, np.int64)
         self._judged = dict.fromkeys(self.quota, 0)
+        # Sums over groups, kept up to date: there may be as many groups as prompts, and many chunks.
+        self._missing, self._kept = sum(map(self._missing_of, self.quota)), 0
         self._seen = self._abstained = 0
 
     @override
@@ -159,6 +161,8 @@ class BestOfRound(Selection):
         for group in np.unique(groups).tolist():
             if group not in self._best:
                 continue
+            self._missing -= self._missing_of(group)
+            self._kept -= self._count_of(group)
             mine = groups == group
             self._judged[group] += int(np.count_nonzero(mine & judged))
             rows = np.flatnonzero(mine & eligible)
@@ -168,19 +172,20 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
+            self._missing += self._missing_of(group)
+            self._kept += self._count_of(group)
         self._latest = self._in_order(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
     @override
     def shortfall(self) -> int:
-        missing = sum(
-            max(self._needed[g] - self._judged[g], self.quota[g] - len(best), 0)
-            for g, best in self._best.items()
-        )
         judged = self._seen - self._abstained
         # Some abstain: make up for as many as so far.
-        return int(np.ceil(missing * self._seen / judged)) if judged else missing
+        return int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
+
+    def _missing_of(self, group: Group) -> int:
+        return max(self._needed[group] - self._judged[group], self.quota[group] - len(self._best[group]), 0)
 
     @override
     def retained(self) -> NDArray[np.int64]:
@@ -216,14 +221,16 @@ class BestOfRound(Selection):
 
     @override
     def counts(self) -> Counts:
-        kept = sum(min(self._earned(g), len(best)) for g, best in self._best.items())
         return Counts(
             generated=self._seen,
-            accepted=kept,
-            rejected=self._seen - self._abstained - kept,
+            accepted=self._kept,
+            rejected=self._seen - self._abstained - self._kept,
             abstained=self._abstained,
-            kept=kept,
+            kept=self._kept,
         )
+
+    def _count_of(self, group: Group) -> int:
+        return min(self._earned(group), len(self._best[group]))
 
 
 class _Best:
