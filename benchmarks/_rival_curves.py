@@ -4,7 +4,7 @@ The laws are not the families of the forecast: a sum of 1/i^2 is only nearly a p
 is a sum over directions. Of each curve the values without noise are known for all rounds, and where it ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -113,3 +113,18 @@ LAWS: dict[str, Callable[[np.random.Generator], Curve]] = {
     "random walk": _walk("random walk", 0.0),
     "flat": _affine("flat", lambda k: 0.0 * k, 0.0),
 }
+
+
+def rival(law: str, noise: float, seen: int, seed: Sequence[int]) -> tuple[Curve, list[RoundRecord]]:
+    """A curve of ``law`` and its records; the noise is the metric's in every second one.
+
+    Args:
+        law: A key of `LAWS`.
+        noise: One of `NOISES`.
+        seen: One of `SEEN`, which enters the seed.
+        seed: Of the half, and the number in it.
+    """
+    place = [list(LAWS).index(law), round(1_000 * noise), seen]
+    rng = np.random.default_rng([7, *map(int, seed), *place])
+    curve = LAWS[law](rng)
+    return curve, curve.measured(noise, bool(seed[-1] % 2), rng)

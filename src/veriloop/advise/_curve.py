@@ -187,12 +187,9 @@ def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, wal
     # 0^0 is 1: a round passes all on to itself.
     alike = {p: look @ p**steps @ look.T for p in _PASSED_ON}
     shares = _NOT_COMMON if metric.any() else (1.0,)
-    each = (
-        product(_NOISES, (0.0,), shares, _WALKS, _SETTLING)
-        if walks
-        else product(_NOISES, _PASSED_ON, shares, (0.0,), (0.0,))
-    )
-    found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, p, share, walk, e in each]
+    steady = product(_NOISES, shares, _PASSED_ON, (0.0,), (0.0,))
+    each = product(_NOISES, shares, (0.0,), _WALKS, _SETTLING) if walks else steady
+    found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, share, p, walk, e in each]
     return _Noises(*(np.array(part) for part in zip(*found, strict=True)))
 
 
@@ -226,7 +223,7 @@ def _fit(family: Family, noises: _Noises, data: _Data) -> _Fit:
 
 
 def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of n draws: the curve over all rounds, its walk at blocks and rounds to come, noise to come, the limit."""
+    """Of n draws: the curve of all rounds, the walk at blocks and rounds to come, noise to come, limit."""
     family, b = fit.family, len(data.values)
     # Systematic resampling: each point of the grid as often as it is probable, up to one.
     total = np.cumsum(np.exp(fit.evidence - fit.evidence.max()))
@@ -251,7 +248,7 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
 
 
 def _given(shared: Floats, own: Floats, inverse: Floats) -> Callable[[Floats, np.random.Generator], Floats]:
-    """Draws of a noise given the data's residuals: ``shared`` is its covariance with them, ``own`` its own."""
+    """Draws of a noise given the residuals: ``shared`` is its covariance with them, ``own`` its own."""
     weights = shared @ inverse
     values, vectors = np.linalg.eigh(own - weights @ shared.T)
     root = vectors * np.sqrt(np.maximum(values, 0.0))

@@ -28,6 +28,8 @@ _JUMPS, _HUMPS = (0.003, 1.0), (0.003, 0.5)
 _HUMP_PROBABILITIES = (0.7, 0.3)
 _EXPONENTS, _OFFSETS = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 3.0)
 _MIDDLES, _WIDTHS = (0.5, 1.0, 1.5), (0.1, 0.25)
+# Nobody forecasts from the foot of a sigmoid that it will rise to more than a few times the range seen.
+_FIFTH = 0.2
 PRIOR = {
     "exponential": 0.3,
     "power": 0.2,
@@ -81,7 +83,7 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
         _family("power", *_since_start((k + c) ** -a, 0.0, last)),
         _family("logarithm", *_since_start(np.log(k + np.array([[1.0], [3.0]])), np.inf, last)),
         _family("line", *line),
-        _family("sigmoid", *_since_start(rising, 1.0, last)),
+        _family("sigmoid", *_since_start(rising, 1.0, last, _FIFTH)),
         _family("drift", *_without_end(np.concatenate([line[0], exponential[0][:8:2]]))),
         _family("walk", *_without_end(0 * line[0])),
     ]
@@ -104,9 +106,14 @@ def _floor(sizes: Sequence[float], horizon: int) -> Floats | None:
     return 1 / np.concatenate([n[:1], n])
 
 
-def _since_start(shape: Floats, end: float, last: int) -> tuple[Floats, Floats]:
-    """A shape, of value ``end`` in the long run, moved and stretched: 1 in round 0, and 0 in the last one."""
-    now, come = shape[:, last : last + 1], shape[:, :1] - shape[:, last : last + 1]
+def _since_start(shape: Floats, end: float, last: int, least: float = 0.0) -> tuple[Floats, Floats]:
+    """A shape, of value ``end`` in the long run, moved and stretched: 1 in round 0, and 0 in the last one.
+
+    Where it has come less far than ``least`` so far, it is stretched as if it had come that far.
+    """
+    now = shape[:, last : last + 1]
+    come = shape[:, :1] - now
+    come = np.copysign(np.maximum(np.abs(come), least), come)
     return (shape - now) / come, ((end - now) / come)[:, 0]
 
 
@@ -126,7 +133,9 @@ def _family(
     ends = np.stack([np.ones_like(end), end, np.broadcast_to(second_end, end.shape), 0 * start[:, 0]], axis=1)
     ends[:, 3] = 0.0
     points = [
-        (scale, p / len(_JUMPS), jump) for scale, p in zip(second_scales, second_prior) for jump in _JUMPS
+        (scale, p / len(_JUMPS), jump)
+        for scale, p in zip(second_scales, second_prior, strict=True)
+        for jump in _JUMPS
     ]
     scales = np.array([[_LEVEL, _CHANGE, scale, jump] for scale, _, jump in points])
     count = len(change)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import DomainError
 from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
-from ._curve import draw_curves, spread_of
+from ._curve import Curves, draw_curves, spread_of
 from .intervals import LEVEL, Interval
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,8 @@ class Forecast(BaseModel):
         best_round: The expected best one of those so far and ``next``, by the curve without its noise.
         plateau: Where the curve ends; None where a family of curves that never end is still possible, or
             where those that end leave it less known than the range of the values so far.
-        families: How probable each family of curves is by now, see `_families`; empty like ``next``.
+        families: How probable each family of curves is by now, the likeliest first, see `_families`; empty
+            like ``next``.
         regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough.
         probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
         gain: How much better the next round will be than the last one, in units of the quantity and without
@@ -76,14 +77,7 @@ class Forecast(BaseModel):
     verdict: str
 
 
-def forecast(
-    chain: Sequence[RoundRecord],
-    name: str,
-    quantity: Quantity,
-    *,
-    ahead: int = AHEAD,
-    planned: Sequence[int] = (),
-) -> Forecast:
+def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int = AHEAD) -> Forecast:
     """Forecast a quantity over the rounds after ``chain``.
 
     The numbers are those that decisions read: of the validation split where there is one. The curve and its
@@ -94,16 +88,14 @@ def forecast(
         name: Of the quantity, measured on held-out real data; never the verifier's own score.
         quantity: What it means: its direction and its bounds.
         ahead: How many rounds to forecast, at least 1.
-        planned: How many samples the rounds 1, 2, ... are to keep, as far as that is known.
 
     Raises:
         DomainError: ``ahead`` is not positive.
     """
     if ahead < 1:
         raise DomainError("rounds to forecast", got=ahead, expected="at least 1")
-    measured = [r for r in chain if name in r.decisive and math.isfinite(r.decisive[name].value)]
-    rounds = np.array([r.round for r in measured], np.int64)
-    values = np.array([r.decisive[name].value for r in measured])
+    seen = _seen(chain, name)
+    measured, rounds, values, errors = seen
     told = f"Cannot tell yet: {name} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
     has_direction = quantity.better is not None
     about = Forecast(
@@ -116,10 +108,8 @@ def forecast(
     )
     if len(measured) < FEWEST:
         return about
-    errors = np.nan_to_num(np.array([r.decisive[name].se for r in measured]))
     last = int(rounds[-1])
-    sizes = _sizes(chain, planned, last + ahead)
-    curves = draw_curves(rounds, values, errors, last + ahead, sizes).clipped(*quantity.bounds)
+    curves = _curves(seen, chain, quantity, last + ahead)
     coming = about.model_copy(
         update={
             "next": tuple(
@@ -127,23 +117,26 @@ def forecast(
                 for k, of_round in enumerate(curves.measured.T, last + 1)
             ),
             "plateau": _plateau(curves.limit, float(np.ptp(values))),
-            "families": curves.families,
+            "families": dict(sorted(curves.families.items(), key=lambda item: -item[1])),
             "verdict": f"Neither way is {name} better by itself, so no round to ship follows from it.",
         }
     )
     if not has_direction:
         return coming
-    losses, final = quantity.loss(curves.values), quantity.loss(curves.limit)
+    losses, final = quantity.loss(curves.values), quantity.loss(np.clip(curves.limit, *quantity.bounds))
     regimes = regime_of(losses, final, last, NOTICEABLE * spread_of(quantity.loss(values), errors))
     probabilities: dict[ForecastRegime, float] = {
         regime: float(np.mean(regimes == regime)) for regime in get_args(ForecastRegime)
     }
     likely = max(probabilities, key=lambda regime: probabilities[regime])
     gain = losses[:, last] - losses[:, last + 1]
+    certain = probabilities[likely] >= CERTAIN
+    if likely == "gain_then_plateau":
+        certain &= coming.plateau is not None  # Or else a gain without end would be called over.
     found = coming.model_copy(
         update={
             "best_round": int(np.argmin(losses.mean(axis=0))),
-            "regime": likely if probabilities[likely] >= CERTAIN else "unclear",
+            "regime": likely if certain else "unclear",
             "probabilities": probabilities,
             "gain": _interval(gain),
             "gain_per_second": _per(gain, [sum(r.seconds.values()) for r in measured if r.round]),
@@ -186,13 +179,67 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
     )
 
 
-def _sizes(chain: Sequence[RoundRecord], planned: Sequence[int], horizon: int) -> list[int]:
-    """What rounds 1 to ``horizon`` keep: as recorded, then as planned, then growing as they did last."""
-    kept = {r.round: r.counts.kept for r in chain if r.round}
+def chance_of_gain(
+    chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int, min_gain: float = 0.0
+) -> float | None:
+    """How probable it is that a round to come is better than the best so far, by the curve without its noise.
+
+    Args:
+        chain: As for `forecast`.
+        name: As for `forecast`.
+        quantity: As for `forecast`; it has a direction.
+        ahead: How many rounds to look at, at least 1.
+        min_gain: Gains up to this are none, in units of the quantity; nor are those that are not
+            ``NOTICEABLE``.
+
+    Returns:
+        None where too few rounds were measured.
+
+    Raises:
+        ConfigError: The quantity has no direction.
+    """
+    seen = _seen(chain, name)
+    if len(seen.values) < FEWEST:
+        return None
+    last = int(seen.rounds[-1])
+    losses = quantity.loss(_curves(seen, chain, quantity, last + ahead).values)
+    best = seen.rounds[np.argmin(losses[:, seen.rounds].mean(axis=0))]
+    gain = losses[:, best] - losses[:, last + 1 :].min(axis=1)
+    least = max(min_gain, NOTICEABLE * spread_of(quantity.loss(seen.values), seen.errors))
+    return float(np.mean(gain > least))
+
+
+class _Seen(NamedTuple):
+    """The rounds in which a quantity was measured, its values, and their standard errors, 0 if unknown."""
+
+    records: list[RoundRecord]
+    rounds: NDArray[np.int64]
+    values: Floats
+    errors: Floats
+
+
+def _seen(chain: Sequence[RoundRecord], name: str) -> _Seen:
+    measured = [r for r in chain if name in r.decisive and math.isfinite(r.decisive[name].value)]
+    return _Seen(
+        measured,
+        np.array([r.round for r in measured], np.int64),
+        np.array([r.decisive[name].value for r in measured]),
+        np.nan_to_num(np.array([r.decisive[name].se for r in measured])),
+    )
+
+
+def _curves(seen: _Seen, chain: Sequence[RoundRecord], quantity: Quantity, horizon: int) -> Curves:
+    sizes = _sizes(chain, horizon)
+    return draw_curves(seen.rounds, seen.values, seen.errors, horizon, sizes).clipped(*quantity.bounds)
+
+
+def _sizes(chain: Sequence[RoundRecord], horizon: int) -> list[int]:
+    """How many samples rounds 1 to ``horizon`` keep: as recorded, and then growing as they did last."""
+    kept = {r.round: r.counts.kept for r in chain}
     sizes: list[int] = []
     for k in range(1, horizon + 1):
         grown = 2 * sizes[-1] - sizes[-2] if k > 2 else 0
-        sizes.append(kept.get(k) or (planned[k - 1] if k <= len(planned) else grown))
+        sizes.append(kept.get(k, grown))
     return sizes
 
 
