@@ -11,18 +11,16 @@ from veriloop.records import Counts, Estimate, RoundRecord
 from veriloop.theory import LinearSystem
 
 CHAINS, ROUNDS = 200, 12
-RULES = {
-    **{f"patience {k}": Stop(when="plateau", quantity="error", patience=k) for k in (1, 2, 3, 4, 5)},
-    **{f"forecast {c:g}": Stop(when="forecast", quantity="error", certainty=c) for c in (0.8, 0.9, 0.95)},
-}
+NAIVE = {f"patience {k}": Stop(when="plateau", quantity="error", patience=k) for k in (1, 2, 3, 4, 5)}
+RULES = {**NAIVE, "forecast": Stop(when="forecast", quantity="error")}
 
 
 def stop_regret(reporting: bool) -> dict[str, dict[str, Any]]:
     """Of each rule: the rounds after which it stops, and the regret of shipping the best until then.
 
     Regret is the error of the round shipped less that of the chain's best of all `ROUNDS`, as a share of the
-    start model's error. Beside it, for each rule by forecast: that of patience at equally many rounds,
-    interpolated, and the paired difference with its standard error.
+    start model's error. Beside that of the forecast: that of patience at equally many rounds, interpolated,
+    and the paired difference with its standard error.
     """
     chains = [linear_chain([4, reporting, number]) for number in range(CHAINS)]
     rounds = {name: np.array([_end(rule, chain) for chain in chains]) for name, rule in RULES.items()}
@@ -40,20 +38,16 @@ def stop_regret(reporting: bool) -> dict[str, dict[str, Any]]:
         }
         for name, ends in rounds.items()
     }
-    naive = [name for name in RULES if name.startswith("patience")]
-    for name in RULES:
-        if name in naive:
-            continue
-        means = np.array([rounds[n].mean() for n in naive])
-        at = float(np.clip(np.interp(rounds[name].mean(), means, np.arange(len(naive))), 0, len(naive) - 1))
-        low, high = naive[int(at)], naive[min(int(at) + 1, len(naive) - 1)]
-        mixed = (1 - at % 1) * regret[low] + (at % 1) * regret[high]
-        difference = regret[name] - mixed
-        found[name] |= {
-            "patience_at_equal_rounds": round(float(mixed.mean()), 5),
-            "difference": round(float(difference.mean()), 5),
-            "difference_se": round(float(difference.std() / np.sqrt(CHAINS)), 5),
-        }
+    means = np.array([rounds[name].mean() for name in NAIVE])
+    at = float(np.interp(rounds["forecast"].mean(), means, np.arange(len(means))))
+    low, high = (list(NAIVE)[int(n)] for n in (np.floor(at), np.ceil(at)))
+    mixed = (1 - at % 1) * regret[low] + (at % 1) * regret[high]
+    difference = regret["forecast"] - mixed
+    found["forecast"] |= {
+        "patience_at_equal_rounds": round(float(mixed.mean()), 5),
+        "difference": round(float(difference.mean()), 5),
+        "difference_se": round(float(difference.std() / np.sqrt(CHAINS)), 5),
+    }
     return found
 
 

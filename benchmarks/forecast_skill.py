@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from _rival_curves import LAWS, NOISES, SEEN, rival
 from _stop_regret import stop_regret
 from veriloop.advise.forecast import NOTICEABLE, forecast, regime_of
+from veriloop.advise.intervals import bootstrap
 from veriloop.cards import RunCard
 from veriloop.experiments.figures import round_axis, save_figure
 from veriloop.experiments.results import write_results
@@ -63,7 +64,7 @@ CARDS = RunCard(
         **TextForm.quantities,
     }
 )
-REPEATS = 20
+REPEATS = 15
 COVERED, GIVEN, HELD, COVERED_RECORDED = 0.9, 0.85, 0.9, 0.9
 """The targets: coverage, numbers given, plateaus that hold the limit, and coverage on recorded runs."""
 
@@ -244,7 +245,9 @@ def score_recorded(name: tuple[str, str], chain: list[RoundRecord]) -> list[Reco
 
 def summary_of_recorded(records: Iterable[Recorded]) -> dict[str, Any]:
     rows = list(records)
-    by_chain = {chain: [r.inside for r in rows if r.chain == chain] for chain in {r.chain for r in rows}}
+    by_chain: dict[str, list[bool]] = {}
+    for r in rows:
+        by_chain.setdefault(r.chain, []).append(r.inside)
     # Chains are independent, and the rounds of one are not.
     residuals = [
         sum(inside) - len(inside) * np.mean([r.inside for r in rows]) for inside in by_chain.values()
@@ -258,7 +261,23 @@ def summary_of_recorded(records: Iterable[Recorded]) -> dict[str, Any]:
         "width": _median(r.width for r in rows),
         "error": _median(r.error for r in rows),
         "error_of_last": _median(r.error_of_last for r in rows),
+        "error_less_that_of_last": _difference(rows),
     }
+
+
+def _difference(rows: Sequence[Recorded]) -> list[float]:
+    """Median error less that of the last value, and its 95 % interval over resampled chains."""
+    errors: dict[str, list[tuple[float, float]]] = {}
+    for r in rows:
+        errors.setdefault(r.chain, []).append((r.error, r.error_of_last))
+    chains = [np.array(of_chain) for of_chain in errors.values()]
+
+    def difference(units: NDArray[np.int64]) -> float:
+        error, of_last = np.median(np.concatenate([chains[unit] for unit in units]), axis=0)
+        return float(error - of_last)
+
+    found = bootstrap(difference, len(chains), np.random.default_rng(1), 500)
+    return [round(float(x), 4) for x in (found.value, found.low, found.high)]
 
 
 def misses(found: dict[str, dict[str, dict[str, Any]]], families: Sequence[str]) -> list[str]:

@@ -79,8 +79,8 @@ def test_a_long_chain_is_read_in_blocks_and_says_the_same() -> None:
     slope, level = np.polyfit(k, values, 1)
     low, middle, high = np.quantile(found.measured[:, 9], [0.025, 0.5, 0.975])
     assert middle == pytest.approx(level + slope * 310, abs=0.5)
-    # Two standard deviations of the noise either side, known from 18 recent rounds to within a third.
-    assert 2.7 < high - low < 5.4
+    # Two standard deviations of the noise either side, to within the half that a coarse grid costs.
+    assert 2 < high - low < 6
 
 
 def test_the_noise_floor_needs_a_schedule_that_changes() -> None:

@@ -204,7 +204,7 @@ def test_intervals_cover_curves_of_their_own_prior() -> None:
         noise = 0.1 * rng.standard_normal(7)
         values = rng.normal() + rng.choice([-1, 1]) * rho**k + noise
         curves = draw_curves(k[:5], values[:5], np.zeros(5), 6)
-        low, high = np.quantile(curves.measured[:, 6], [0.025, 0.975])
+        low, high = np.quantile(curves.measured[:, 1], [0.025, 0.975])
         inside += low <= values[6] <= high
     # 95 % at least, up to three standard errors of 300 trials: the prior is wider than what was drawn here.
     assert inside / trials > 0.95 - 3 * math.sqrt(0.95 * 0.05 / trials)

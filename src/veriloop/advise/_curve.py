@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rng import Address
-from ._families import Family, families
+from ._families import WANDERING, Family, families
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ _PASSED_ON = (0.0, 0.7)
 _NOT_COMMON = (0.1, 1.0)
 # The variance of a step falls with the round to this power: many quantities settle.
 _SETTLING = (0.0, 2.0)
-_WALKS = (0.1, 0.3, 0.6, 1.2)
+_WALKS = (0.1, 0.3, 0.8, 2.0)
 
 _RECENT, _BLOCKS = 16, 10
 
@@ -44,7 +44,7 @@ class Curves:
 
     Attributes:
         values: Without noise, for rounds 0 to the horizon, shape (n, horizon + 1).
-        limit: Where each ends, shape (n,); infinite, or NaN of a drift, where it never does.
+        limit: Where each ends, shape (n,); infinite where it never does, and NaN where that is not known.
         measured: Values as they would be measured, with both noises, after the last round so far: shape
             (n, horizon - last).
         families: How probable each family is by now; they sum to 1.
@@ -92,9 +92,7 @@ def draw_curves(
         metric=look**2 @ np.concatenate([errors, np.full(horizon - last, np.median(errors))]) ** 2 / unit**2,
     )
     steady, walking = (_noises(at, look, len(rounds), data.metric, walks) for walks in (False, True))
-    fits = [
-        _fit(f, walking if np.isnan(f.ends).any() else steady, data) for f in families(last, horizon, sizes)
-    ]
+    fits = [_fit(f, walking if f.name in WANDERING else steady, data) for f in families(last, horizon, sizes)]
     best = max(fit.evidence.max() for fit in fits)
     weights = np.array([np.exp(fit.evidence - best).sum() for fit in fits])
     weights /= weights.sum()

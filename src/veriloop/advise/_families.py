@@ -4,7 +4,7 @@ In the linear theory a mean contracts towards the knowledge center (section 4 of
 squared distance to the truth is a + b rho^k + c rho^(2k) as long as all rounds keep equally many samples: an
 exponential with at most one turn. Where the schedule grows, the noise floor c/n_k falls with it, without end.
 Other quantities follow other laws, so rivals stand beside: power laws, the logarithm, the straight line, the
-sigmoid, and a drift: a line plus a random walk, for which the last value is the better forecast.
+sigmoid, a drift plus a random walk, and the random walk alone, for which the last value is the best forecast.
 
 Every curve is, with K the last round so far and g the shape of its family,
 
@@ -24,12 +24,14 @@ Floats = NDArray[np.float64]
 
 # The priors, in rounds and in units of the range of the values so far. Wide on purpose.
 _LEVEL, _CHANGE = 2.0, 1.0
-_JUMPS, _HUMPS = (0.003, 1.0), (0.003, 0.5)
-_HUMP_PROBABILITIES = (0.7, 0.3)
+_JUMPS, _JUMP_PROBABILITIES = (0.003, 1.0), (0.25, 0.75)
+_HUMPS, _HUMP_PROBABILITIES = (0.003, 0.5), (0.7, 0.3)
 _EXPONENTS, _OFFSETS = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 3.0)
-_MIDDLES, _WIDTHS = (0.5, 1.0, 1.5), (0.1, 0.25)
+_MIDDLES, _WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.4), (0.05, 0.1, 0.2)
 # Nobody forecasts from the foot of a sigmoid that it will rise to more than a few times the range seen.
 _FIFTH = 0.2
+WANDERING = ("drift", "walk")
+"""The families of a line, or of a curve that settles, plus a random walk; and of a random walk alone."""
 PRIOR = {
     "exponential": 0.3,
     "power": 0.2,
@@ -49,7 +51,8 @@ class Family(NamedTuple):
     Attributes:
         name: A key of `PRIOR`.
         terms: What level, change, second and jump are multiplied by, shape (c, r, 4).
-        ends: The same where the rounds never end, shape (c, 4); infinite where there is no limit.
+        ends: The same where the rounds never end, shape (c, 4); infinite where there is no limit, and NaN
+            where it is not known: of a walk, and of a sigmoid, whose end shows when it has come.
         scales: Prior standard deviations of the four, shape (c, 4).
         prior: Of each point of the grid, shape (c,); sums to the family's.
     """
@@ -83,9 +86,9 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
         _family("power", *_since_start((k + c) ** -a, 0.0, last)),
         _family("logarithm", *_since_start(np.log(k + np.array([[1.0], [3.0]])), np.inf, last)),
         _family("line", *line),
-        _family("sigmoid", *_since_start(rising, 1.0, last, _FIFTH)),
-        _family("drift", *_without_end(np.concatenate([line[0], exponential[0][:8:2]]))),
-        _family("walk", *_without_end(0 * line[0])),
+        _family("sigmoid", *_since_start(rising, np.nan, last, _FIFTH)),
+        _family("drift", settling := np.concatenate([line[0], exponential[0][:8:2]]), _unknown(settling)),
+        _family("walk", 0 * line[0], _unknown(line[0])),
     ]
     floor = _floor(sizes, horizon)
     if floor is not None:
@@ -94,8 +97,8 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
     return found
 
 
-def _without_end(terms: Floats) -> tuple[Floats, Floats]:
-    return terms, np.full(len(terms), np.nan)
+def _unknown(terms: Floats) -> Floats:
+    return np.full(len(terms), np.nan)
 
 
 def _floor(sizes: Sequence[float], horizon: int) -> Floats | None:
@@ -133,16 +136,16 @@ def _family(
     ends = np.stack([np.ones_like(end), end, np.broadcast_to(second_end, end.shape), 0 * start[:, 0]], axis=1)
     ends[:, 3] = 0.0
     points = [
-        (scale, p / len(_JUMPS), jump)
+        (scale, jump, p * q)
         for scale, p in zip(second_scales, second_prior, strict=True)
-        for jump in _JUMPS
+        for jump, q in zip(_JUMPS, _JUMP_PROBABILITIES, strict=True)
     ]
-    scales = np.array([[_LEVEL, _CHANGE, scale, jump] for scale, _, jump in points])
+    scales = np.array([[_LEVEL, _CHANGE, scale, jump] for scale, jump, _ in points])
     count = len(change)
     return Family(
         name=name,
         terms=np.tile(terms, (len(points), 1, 1)),
         ends=np.tile(ends, (len(points), 1)),
         scales=np.repeat(scales, count, axis=0),
-        prior=PRIOR[name] * np.repeat([p for _, p, _ in points], count) / count,
+        prior=PRIOR[name] * np.repeat([p for *_, p in points], count) / count,
     )

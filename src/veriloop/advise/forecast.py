@@ -25,7 +25,7 @@ NOTICEABLE = 0.03
 """A change by less than this share of the range of the values so far counts as none."""
 ALIVE = 0.05
 """A family of curves is still possible while it is at least this probable."""
-CERTAIN = 0.7
+CERTAIN = 0.8
 """A regime less probable than this is called unclear."""
 
 
@@ -45,8 +45,8 @@ class Forecast(BaseModel):
         next: The rounds to come; empty when there are too few rounds so far.
         best_round_so_far: As measured, the first one if several are equal; None of no rounds.
         best_round: The expected best one of those so far and ``next``, by the curve without its noise.
-        plateau: Where the curve ends; None where a family of curves that never end is still possible, or
-            where those that end leave it less known than the range of the values so far.
+        plateau: Where the curve ends; None where curves that never end, or whose end is not known, are still
+            possible, or where the others leave it less known than the range of the values so far.
         families: How probable each family of curves is by now, the likeliest first, see `_families`; empty
             like ``next``.
         regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough.
@@ -161,7 +161,7 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
         last: The last round so far.
         noticeable: Changes below this are none.
     """
-    # A drift has no end; the rounds looked at are all that is known of it.
+    # Of a curve whose end is not known, the rounds looked at are all that counts.
     final = np.where(np.isnan(final), losses[:, -1], final)
     later = np.column_stack([losses[:, 1:], final])
     best = later.min(axis=1)
