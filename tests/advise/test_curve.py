@@ -84,17 +84,18 @@ def test_a_long_chain_is_read_in_blocks_and_says_the_same() -> None:
 
 
 def test_the_noise_floor_needs_a_schedule_that_changes() -> None:
-    assert {f.name for f in families(4, 6, [100] * 6)} == set(PRIOR) - {"noise_floor"}
-    assert {f.name for f in families(4, 6, [])} == set(PRIOR) - {"noise_floor"}
+    for sizes in ([100] * 6, [], [100, 103, 99, 101, 101, 101]):
+        assert {f.name for f in families(4, 6, sizes)} == set(PRIOR) - {"noise_floor"}
     growing, ended = (
         next(f for f in families(4, 6, sizes) if f.name == "noise_floor")
-        for sizes in ([50, 100, 150, 200, 250, 300], [50, 100, 150, 150, 150, 150])
+        for sizes in ([50, 100, 150, 200, 250, 300], [50, 100, 200, 200, 200, 200])
     )
-    # The floor of round k is c/n_k, here 1 in round 1 and 0 in the last; a growing one falls to 0 in the end.
+    # The floor of round k is c/n_k, here from 1 in round 1 to 1/4 in the last; a growing one falls to 0.
     floor = np.array([1, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6])
     assert growing.terms[0, :, 2] == pytest.approx((floor - 1 / 4) / (3 / 4))
     assert growing.ends[0, 2] == pytest.approx((0 - 1 / 4) / (3 / 4))
-    assert ended.ends[0, 2] == pytest.approx(0)
+    assert ended.ends[0, 2] == 0
+    assert "exponential" not in {f.name for f in families(4, 6, [50, 100, 150, 200, 250, 300])}
 
 
 def test_priors_sum_to_those_of_the_families() -> None:

@@ -27,7 +27,7 @@ DRAWS = 2_000
 """Enough for 95 % intervals whose ends move by a few per cent of their width from one stream to another."""
 
 # In units of the range of the values so far; those of the walk are of its way over all rounds so far.
-_NOISES = (0.002, 0.01, 0.04, 0.1, 0.25, 0.6)
+_NOISES = (0.004, 0.015, 0.04, 0.1, 0.25, 0.6)
 _PASSED_ON = (0.0, 0.7)
 # Rounds are measured on the same held-out rows, so most of a metric's error may be common to all of them.
 _NOT_COMMON = (0.1, 1.0)
@@ -35,7 +35,7 @@ _NOT_COMMON = (0.1, 1.0)
 _SETTLING = (0.0, 2.0)
 _WALKS = (0.1, 0.3, 0.8, 2.0)
 
-_RECENT, _BLOCKS = 16, 10
+_RECENT, _BLOCKS = 14, 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,9 @@ _EXPONENTS, _OFFSETS = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 3.0)
 _MIDDLES, _WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.4), (0.05, 0.1, 0.2)
 # Nobody forecasts from the foot of a sigmoid that it will rise to more than a few times the range seen.
 _FIFTH = 0.2
+_FLOORS = (0.05, 1.0)
+# Rounds that keep a few samples more or fewer, such as those of a threshold, are no schedule.
+_GROWS = 1.2
 WANDERING = ("drift", "walk")
 """The families of a line, or of a curve that settles, plus a random walk; and of a random walk alone."""
 PRIOR = {
@@ -42,7 +45,8 @@ PRIOR = {
     "walk": 0.4,
     "noise_floor": 0.3,
 }
-"""How probable each family is before any round, up to their sum; the noise floor where the schedule grows."""
+"""How probable each family is before any round, up to their sum. Where the schedule grows, the noise floor
+takes the place of the exponential."""
 
 
 class Family(NamedTuple):
@@ -74,7 +78,7 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
             not change, or is not known.
     """
     k = np.arange(horizon + 1.0)
-    rho = 0.5 ** (1 / np.geomspace(0.3, max(15.0, last), 11))[:, None]
+    rho = 0.5 ** (1 / np.geomspace(0.3, max(15.0, last), 16))[:, None]
     exponential = _since_start(rho**k, 0.0, last)
     hump = 4 * (rho**k - rho ** (2 * k))
     a, c = (part.reshape(-1, 1) for part in np.meshgrid(_EXPONENTS, _OFFSETS))
@@ -87,13 +91,14 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
         _family("logarithm", *_since_start(np.log(k + np.array([[1.0], [3.0]])), np.inf, last)),
         _family("line", *line),
         _family("sigmoid", *_since_start(rising, np.nan, last, _FIFTH)),
-        _family("drift", settling := np.concatenate([line[0], exponential[0][:8:2]]), _unknown(settling)),
+        _family("drift", settling := np.concatenate([line[0], exponential[0][:10:3]]), _unknown(settling)),
         _family("walk", 0 * line[0], _unknown(line[0])),
     ]
-    floor = _floor(sizes, horizon)
+    floor = _floor(sizes, last, horizon)
     if floor is not None:
-        falling, end = _since_start(floor[None], 0.0 if floor[-1] < floor[-2] else floor[-1], last)
-        found.append(_family("noise_floor", *exponential, np.broadcast_to(falling, hump.shape), end, (1.0,)))
+        # Of a schedule that grows it is known that the exponential's noise floor falls.
+        falling = np.tile(floor[0], (len(rho), 1)), floor[1]
+        found[0] = _family("noise_floor", *exponential, *falling, _FLOORS, (0.5, 0.5))
     return found
 
 
@@ -101,12 +106,19 @@ def _unknown(terms: Floats) -> Floats:
     return np.full(len(terms), np.nan)
 
 
-def _floor(sizes: Sequence[float], horizon: int) -> Floats | None:
-    """1/n_k of each round; that of round 1 for the start model, whose data were others."""
+def _floor(sizes: Sequence[float], last: int, horizon: int) -> tuple[Floats, float] | None:
+    """1/n_k of each round and in the long run, less that of the last one, in units of its range so far.
+
+    The start model counts as round 1, because its data were others. A schedule that still grows at the
+    horizon grows for ever.
+    """
     n = np.asarray(sizes, float)
-    if len(n) < max(horizon, 2) or n.min() <= 0 or np.ptp(n) == 0:
+    if len(n) < horizon or n.min() <= 0 or n[:last].max() < _GROWS * n[:last].min():
         return None
-    return 1 / np.concatenate([n[:1], n])
+    floor = 1 / np.concatenate([n[:1], n])
+    end = 0.0 if floor[-1] < floor[-2] else floor[-1]
+    spread = np.ptp(floor[: last + 1])
+    return (floor - floor[last]) / spread, float((end - floor[last]) / spread)
 
 
 def _since_start(shape: Floats, end: float, last: int, least: float = 0.0) -> tuple[Floats, Floats]:
@@ -125,7 +137,7 @@ def _family(
     change: Floats,
     end: Floats,
     second: Floats | float = 0.0,
-    second_end: Floats | float = 0.0,
+    second_end: float = 0.0,
     second_scales: Sequence[float] = (1.0,),
     second_prior: Sequence[float] = (1.0,),
 ) -> Family:
@@ -133,8 +145,7 @@ def _family(
     start = np.zeros_like(change)
     start[:, 0] = 1.0
     terms = np.stack([np.ones_like(change), change, np.broadcast_to(second, change.shape), start], axis=2)
-    ends = np.stack([np.ones_like(end), end, np.broadcast_to(second_end, end.shape), 0 * start[:, 0]], axis=1)
-    ends[:, 3] = 0.0
+    ends = np.stack([np.ones_like(end), end, np.full_like(end, second_end), np.zeros_like(end)], axis=1)
     points = [
         (scale, jump, p * q)
         for scale, p in zip(second_scales, second_prior, strict=True)

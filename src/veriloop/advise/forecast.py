@@ -21,6 +21,8 @@ FEWEST = 3
 """Rounds, with the start model, below which nothing is forecast: two points lie on any curve."""
 AHEAD = 3
 """How many rounds are forecast when nobody says."""
+FARTHEST = 100
+"""How many rounds are forecast at most; long before, the intervals say that nothing is known."""
 NOTICEABLE = 0.03
 """A change by less than this share of the range of the values so far counts as none."""
 ALIVE = 0.05
@@ -49,7 +51,8 @@ class Forecast(BaseModel):
             possible, or where the others leave it less known than the range of the values so far.
         families: How probable each family of curves is by now, the likeliest first, see `_families`; empty
             like ``next``.
-        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough.
+        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough,
+            or when a curve flattens and families are possible that never end.
         probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
         gain: How much better the next round will be than the last one, in units of the quantity and without
             the noise of either; None when ``next`` is empty.
@@ -87,13 +90,13 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         chain: The records of one arm, by round. Those without the quantity are passed over.
         name: Of the quantity, measured on held-out real data; never the verifier's own score.
         quantity: What it means: its direction and its bounds.
-        ahead: How many rounds to forecast, at least 1.
+        ahead: How many rounds to forecast, from 1 to `FARTHEST`.
 
     Raises:
-        DomainError: ``ahead`` is not positive.
+        DomainError: ``ahead`` is not positive, or more than `FARTHEST`.
     """
-    if ahead < 1:
-        raise DomainError("rounds to forecast", got=ahead, expected="at least 1")
+    if not 1 <= ahead <= FARTHEST:
+        raise DomainError("rounds to forecast", got=ahead, expected=f"at least 1 and at most {FARTHEST}")
     seen = _seen(chain, name)
     measured, rounds, values, errors = seen
     told = f"Cannot tell yet: {name} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
@@ -132,7 +135,8 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
     gain = losses[:, last] - losses[:, last + 1]
     certain = probabilities[likely] >= CERTAIN
     if likely == "gain_then_plateau":
-        certain &= coming.plateau is not None  # Or else a gain without end would be called over.
+        # All other families go on, however slowly.
+        certain &= curves.families.get("exponential", 0.0) > 1 - ALIVE
     found = coming.model_copy(
         update={
             "best_round": int(np.argmin(losses.mean(axis=0))),
@@ -282,6 +286,11 @@ def _verdict(f: Forecast) -> str:
             return f"{turn} Ship {ship}, which measured best; {mend}."
         case "harmful":
             return f"No round is better than the start model. Ship {ship}; {mend}."
+    if f.probabilities["gain_then_plateau"] >= CERTAIN:
+        flat = (
+            "The curve flattens, but curves without an end fit, too: whether the gain is over is not known."
+        )
+        return f"{flat} To stop now, ship {ship}."
     likely = sorted(f.probabilities.items(), key=lambda item: -item[1])[:2]
     words = {"unclear": "no change"}
     shown = ", ".join(f"{words.get(name, name.replace('_', ' '))} {p:.0%}" for name, p in likely)

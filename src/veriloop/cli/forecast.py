@@ -20,7 +20,7 @@ def forecast(
     arm: Annotated[
         str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to forecast.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How many rounds to forecast.")] = 3,
     better: Annotated[
         str | None,
         typer.Option(
