@@ -64,7 +64,7 @@ def _affine(law: str, shape: Callable[[Floats], Floats], limit: float) -> Callab
 
     def draw(rng: np.random.Generator) -> Curve:
         size, offset = rng.choice([-1, 1]) * 10 ** rng.uniform(-1, 2), 10 * rng.standard_normal()
-        return Curve(law, offset + size * shape(_K), offset + size * limit, np.full(ROUNDS - 1, 1_000))
+        return Curve(law, offset + size * shape(1.0 * _K), offset + size * limit, np.full(ROUNDS - 1, 1_000))
 
     return draw
 
@@ -94,7 +94,7 @@ def _theory(rng: np.random.Generator) -> Curve:
     system = LinearSystem(
         star, np.zeros(p), bias + rng.uniform(0, 0.8), singular_values=np.sqrt(rng.integers(5, 100))
     )
-    kept = 50 * _K[1:]
+    kept = 50 * np.arange(1, ROUNDS)
     return Curve("theory, n_k = 50 k", trajectory(system, kept, ROUNDS - 1).mse_star, bias**2, kept)
 
 

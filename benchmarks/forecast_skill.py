@@ -331,7 +331,7 @@ def draw(chains: dict[tuple[str, str], list[RoundRecord]], path: Path) -> None:
         panel.plot(values[:seen], "o", ms=4, color="#222222", label="seen")
         panel.set_title(title, fontsize=10)
         round_axis(panel)
-    handles, labels = panel.get_legend_handles_labels()
+    handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)
 

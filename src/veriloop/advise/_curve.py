@@ -137,10 +137,14 @@ class _Noises(NamedTuple):
     Attributes:
         around: Of training each model and of measuring it, around the curve; shape (j, b + h, b + h).
         walk: Of the drift of the curve, the same shape.
+        inverse: Of both together over the blocks, shape (j, b, b).
+        volume: The log of its determinant's inverse, shape (j,).
     """
 
     around: Floats
     walk: Floats
+    inverse: Floats
+    volume: Floats
 
 
 class _Fit(NamedTuple):
@@ -151,7 +155,6 @@ class _Fit(NamedTuple):
         evidence: Log of prior times probability of the data, shape (c, j), up to a constant.
         mean: Of the coefficients, shape (c, j, 4).
         information: Inverse of their covariance, shape (c, j, 4, 4).
-        inverse: Of the data's covariance around the curve, shape (j, b, b).
     """
 
     family: Family
@@ -160,7 +163,6 @@ class _Fit(NamedTuple):
     evidence: Floats
     mean: Floats
     information: Floats
-    inverse: Floats
 
 
 def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -180,15 +182,18 @@ def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
 
 def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, walks: bool) -> _Noises:
     """Every size of the noises; ``at``: the rounds measured, ``count`` of them, and those to come."""
-    steps = np.abs(at[:, None] - at).astype(float)
+    b = int(np.argmax(look[:, count - 1])) + 1
     ways = {e: look @ _way(at, count, e) @ look.T for e in _SETTLING}
+    passed_on = (0.0,) if walks else _PASSED_ON
+    steps = np.abs(at[:, None] - at)
     # 0^0 is 1: a round passes all on to itself.
-    alike = {p: look @ p**steps @ look.T for p in _PASSED_ON}
+    alike = {p: look @ (p ** np.arange(steps.max() + 1.0))[steps] @ look.T for p in passed_on}
     shares = _NOT_COMMON if metric.any() else (1.0,)
-    steady = product(_NOISES, shares, _PASSED_ON, (0.0,), (0.0,))
-    each = product(_NOISES, shares, (0.0,), _WALKS, _SETTLING) if walks else steady
+    each = product(_NOISES, shares, passed_on, *((_WALKS, _SETTLING) if walks else ((0.0,), (0.0,))))
     found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, share, p, walk, e in each]
-    return _Noises(*(np.array(part) for part in zip(*found, strict=True)))
+    around, walk = (np.array(part) for part in zip(*found, strict=True))
+    covariance = (around + walk)[:, :b, :b]
+    return _Noises(around, walk, np.linalg.inv(covariance), np.linalg.slogdet(covariance)[1])
 
 
 def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
@@ -200,24 +205,21 @@ def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
 
 
 def _fit(family: Family, noises: _Noises, data: _Data) -> _Fit:
-    b = len(data.values)
     terms = data.seen @ family.terms[:, data.rounds]
-    covariance = (noises.around + noises.walk)[:, :b, :b]
-    inverse = np.linalg.inv(covariance)
-    weighted = np.moveaxis(np.tensordot(inverse, terms, axes=(2, 1)), 2, 0)  # (c, j, b, 4)
+    weighted = np.moveaxis(np.tensordot(noises.inverse, terms, axes=(2, 1)), 2, 0)  # (c, j, b, 4)
     prior = 1 / family.scales**2
     information = np.einsum("cbs,cjbt->cjst", terms, weighted) + (np.eye(4) * prior[:, None])[:, None]
     score = np.einsum("cjbt,b->cjt", weighted, data.values)
     mean = np.linalg.solve(information, score[..., None])[..., 0]
     evidence = 0.5 * (
         (score * mean).sum(axis=2)
-        - np.einsum("b,jbd,d->j", data.values, inverse, data.values)
-        - np.linalg.slogdet(covariance)[1]
+        - np.einsum("b,jbd,d->j", data.values, noises.inverse, data.values)
+        - noises.volume
         - np.linalg.slogdet(information)[1]
         + np.log(prior).sum(axis=1)[:, None]
     )
-    evidence += np.log(family.prior / len(covariance))[:, None]
-    return _Fit(family, noises, terms, evidence, mean, information, inverse)
+    evidence += np.log(family.prior / len(noises.volume))[:, None]
+    return _Fit(family, noises, terms, evidence, mean, information)
 
 
 def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
@@ -229,7 +231,8 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
     c, j = np.divmod(np.minimum(point, len(total) - 1), fit.evidence.shape[1])
     root = np.linalg.inv(np.linalg.cholesky(fit.information[c, j]))
     coefficients = fit.mean[c, j] + np.einsum("nts,nt->ns", root, rng.standard_normal((n, 4)))
-    curve = np.einsum("nkt,nt->nk", family.terms[c], coefficients)
+    # The points are in order, so those of one curve are together.
+    curve = np.concatenate([coefficients[c == one] @ family.terms[one].T for one in np.unique(c)])
     residual = data.values - np.einsum("nbt,nt->nb", fit.terms[c], coefficients)
 
     places = fit.noises.walk.shape[1]
@@ -237,10 +240,10 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
     for size in np.unique(j):
         around, of_walk = fit.noises.around[size], fit.noises.walk[size]
         mine = np.flatnonzero(j == size)
-        to_come = _given(around[b:, :b], around[b:, b:], fit.inverse[size])
+        to_come = _given(around[b:, :b], around[b:, b:], fit.noises.inverse[size])
         noise[mine] = to_come(residual[mine], rng)
         if of_walk.any():
-            walk[mine] = _given(of_walk[:, :b], of_walk, fit.inverse[size])(residual[mine], rng)
+            walk[mine] = _given(of_walk[:, :b], of_walk, fit.noises.inverse[size])(residual[mine], rng)
     limit = (family.ends[c] * coefficients).sum(axis=1)
     return curve, walk, noise, limit
 
