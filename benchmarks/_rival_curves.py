@@ -64,7 +64,12 @@ def _affine(law: str, shape: Callable[[Floats], Floats], limit: float) -> Callab
 
     def draw(rng: np.random.Generator) -> Curve:
         size, offset = rng.choice([-1, 1]) * 10 ** rng.uniform(-1, 2), 10 * rng.standard_normal()
-        return Curve(law, offset + size * shape(1.0 * _K), offset + size * limit, np.full(ROUNDS - 1, 1_000))
+        return Curve(
+            law,
+            offset + size * shape(_K.astype(np.float64)),
+            offset + size * limit,
+            np.full(ROUNDS - 1, 1_000),
+        )
 
     return draw
 
