@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from .parts import Checked
 from .quantity import Quantity
 from .records import RoundRecord
+from .rng import START
 from .schema import ColumnType, Schema
 
 
@@ -47,6 +49,24 @@ class PromptCard(BaseModel):
     chat: bool = False
 
 
+ERROR = 0.05
+"""The probability of naming a round that is not better, where nobody says."""
+
+
+class Gate(Checked, frozen=True):
+    """What a round has to show before it is named as the one to ship.
+
+    Attributes:
+        quantity: One that has a direction; the run's headline when None.
+        error: The probability of naming a round that is not better, over all looks together.
+        than: ``start``, or the name of another arm, whose round of the same number is to be beaten.
+    """
+
+    quantity: str | None = None
+    error: Annotated[float, Field(gt=0, lt=0.5)] = ERROR
+    than: str = START
+
+
 class RunCard(BaseModel):
     """What a run is.
 
@@ -58,6 +78,7 @@ class RunCard(BaseModel):
             the best ones by the headline.
         prompt: How a language model's prompts are made: the template, and whether it is a chat message;
             None where the learner writes no text.
+        ship: What the round to ship has to show.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +88,7 @@ class RunCard(BaseModel):
     columns: dict[str, ColumnType] = {}
     prompt: PromptCard | None = None
     keeps_models: Literal["all", "last", "best"] = "all"
+    ship: Gate = Gate()
 
     @property
     def data(self) -> Schema:

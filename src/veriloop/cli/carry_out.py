@@ -23,6 +23,7 @@ def carry_out(
     from ..errors import ExhaustedError
     from ..events import AboutData
     from ..loop import run
+    from ..report.answer import answer
     from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
@@ -32,6 +33,7 @@ def carry_out(
         data_line,
         outcome_json,
         outcome_table,
+        print_answer,
         print_json,
         print_table,
         report_of,
@@ -74,6 +76,7 @@ def carry_out(
             )
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
+    print_answer(answer(folder))
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
     if manifest.status == "waiting":
         typer.echo(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..events import AboutData, VerifierSilent
     from ..quantity import Quantity
+    from ..report.answer import Answer
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
 
@@ -83,15 +84,37 @@ def example_line(example: Mapping[str, str]) -> str:
     return f"  such as {in_words(example)}"
 
 
+def answer_json(found: "Answer") -> dict[str, Any]:
+    """The answer on top of a run: a line and its numbers, and the round to ship."""
+    coins = {"coin": found.coin, "coin_at_ship": found.at_ship}
+    return {
+        "verdict": found.line,
+        **{name: coin and coin.model_dump(mode="json") for name, coin in coins.items()},
+        "ship": found.ship and found.ship.round,
+    }
+
+
+def print_answer(found: "Answer") -> None:
+    """The lines for people."""
+    if found.ship is not None:
+        typer.echo(found.ship.verdict)
+    if found.at_ship is not None:
+        typer.echo(found.at_ship.line)
+    typer.echo(found.line)
+
+
 def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
-    manifest = folder.manifest()
+    from ..report.answer import answer
+
+    manifest, found = folder.manifest(), answer(folder)
     return {
         "run": str(folder.path),
         "report": report and str(report),
         "status": manifest.status,
         "reason": manifest.reason,
         "stopped_arms": manifest.stopped_arms,
+        **answer_json(found),
         "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},
         "last": {s.arm: s.last.model_dump(mode="json") for s in summaries},
     }

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
-from ..advise.stop import Stop
+from ..advise.stop import Stop, with_direction
+from ..cards import Gate
 from ..datasets.base import Dataset
 from ..errors import ConfigError
 from ..executors.base import Executor
@@ -138,6 +139,7 @@ class Plan(Checked, frozen=True):
         keep_models: Whether to keep the models and judges of ``all`` rounds, or those of the start and of
             each arm's ``last`` round, or of its ``best`` one as well, by the first metric with a direction. A
             round can be audited with its models or its candidates.
+        ship: What a round has to show before it is named as the one to ship.
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
         common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
@@ -157,6 +159,7 @@ class Plan(Checked, frozen=True):
     keep_rejected: bool = False
     keep_candidates: bool = False
     keep_models: Literal["all", "last", "best"] = "all"
+    ship: Gate = Gate()
     threads: Positive = 1
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
@@ -170,7 +173,15 @@ class Plan(Checked, frozen=True):
         keys = {name_key(name) for name in self.arms}
         if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        self.check_stops(quantities := quantities_of(self.metrics))
+        chains = [name for name, arm in self.arms.items() if arm.train_on == "kept"]
+        if self.ship.than not in (START, *chains):
+            raise ConfigError(
+                "ship.than",
+                got=self.ship.than,
+                expected=f"one of {', '.join((START, *chains))}",
+                fix=did_you_mean(self.ship.than, (START, *chains)),
+            )
+        self.check_decisions(quantities := quantities_of(self.metrics))
         if self.keep_models == "best" and all(q.better is None for q in quantities.values()):
             raise ConfigError(
                 "keep_models 'best' needs a metric that says which round is better",
@@ -179,18 +190,23 @@ class Plan(Checked, frozen=True):
             )
         return self
 
-    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
-        """Let each arm's stop rule find its quantity.
+    def check_decisions(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let the gate and each arm's stop rule find their quantity.
 
         Raises:
             ConfigError: One does not, or neither way of it is better.
         """
-        for name, arm in self.arms.items():
-            if arm.stop and arm.stop.when != "budget":
+        wanted = {"ship": self.ship.quantity} | {
+            f"arms.{name}.stop": arm.stop.quantity
+            for name, arm in self.arms.items()
+            if arm.stop and arm.stop.when != "budget"
+        }
+        for path, quantity in wanted.items():
+            if quantity is not None:
                 try:
-                    arm.stop.checked_among(quantities)
+                    with_direction(quantity, quantities)
                 except ConfigError as e:
-                    what = f"arms.{name}.stop.{e.what}"
+                    what = f"{path}.{e.what}"
                     raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
 
     def suited_to(self, schema: Schema) -> Self:

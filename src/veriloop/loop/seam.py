@@ -24,7 +24,7 @@ from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
 from ..parts import Imported, Part
 from ..quantity import Quantity
-from ..records import Estimate
+from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
 from ..samples import Samples, type_of
@@ -324,6 +324,8 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
                 expected=f"a finite number from {low:g} to {high:g}, as the quantity declares; or "
                 "Estimate(nan, nan) where it cannot be measured",
             )
+        if isinstance(estimate, RowEstimate):
+            _check_rows(f"{where}: {name}: rows", estimate)
     return measured
 
 
@@ -335,6 +337,14 @@ def _is_possible(estimate: Estimate, quantity: Quantity) -> bool:
     # A sum of shares may miss its bound by rounding.
     slack = ROUNDING * max(1.0, abs(value))
     return math.isfinite(value) and low - slack <= value <= high + slack
+
+
+def _check_rows(where: str, estimate: RowEstimate) -> None:
+    rows, value = estimate.rows, estimate.value
+    if rows.ndim != 1 or not len(rows) or not np.isfinite(rows).all():
+        raise ContractError(where, got=f"shape {rows.shape}", expected="shape (n,), of finite numbers")
+    if abs(mean := float(rows.mean()) - value) > 1e-6 * max(1.0, abs(value), float(np.abs(rows).max())):
+        raise ContractError(where, got=f"mean {mean + value:g}", expected=f"its value, {value:g}")
 
 
 def training_set(

@@ -23,6 +23,7 @@ from ..store.digests import sha256
 from ..store.folder import CANDIDATES, MODELS, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
+from ..store.rows import ROWS, rows_to_bytes
 from . import seam
 from .cards import run_card, verifiers_in
 from .chunks import ChunkFiles
@@ -338,6 +339,8 @@ def save_state(state: State, work: Path) -> None:
             state.rejected.save(work / "rejected.npz")
         if state.shown is not None:
             state.shown.save(work / "preview.npz")
+        if state.rows:
+            (work / ROWS).write_bytes(rows_to_bytes(state.rows))
 
 
 def _check_verdicts(folder: RunFolder, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation
 from .classifiers import ClassifierMetric
-from .standard_errors import of_mean, of_stratified_mean
+from .standard_errors import by_row, of_mean, of_stratified_mean, within
 
 USUAL_CLASSES = 10
 """Of the shipped classifiers, and so of a metric that has not been told of the data yet."""
@@ -24,7 +24,8 @@ class Accuracy(ClassifierMetric, frozen=True):
     """Share of generated samples that the classifier assigns to the label they were generated for.
 
     ``accuracy`` is over all samples, ``accuracy_3`` over those of label 3. It says nothing of diversity:
-    one perfect image per class scores 1. Standard errors are binomial, with the labels fixed.
+    one perfect image per class scores 1. Standard errors are binomial, with the labels fixed. Rows are the
+    generated samples.
 
     Cost: the classification, shared with the other metrics of one classifier.
 
@@ -76,8 +77,10 @@ class Accuracy(ClassifierMetric, frozen=True):
         """The shares; NaN for a class without samples."""
         generated, _ = self.views(evaluation)
         right = generated.predicted == generated.label
-        overall = Estimate(
-            float(right.mean()) if len(right) else np.nan, of_stratified_mean(right, generated.label)
+        overall = by_row(
+            float(right.mean()) if len(right) else np.nan,
+            of_stratified_mean(right, generated.label),
+            within(right, generated.label),
         )
         by_class = [right[generated.label == c] for c in range(self._classes)]
         return {

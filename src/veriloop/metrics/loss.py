@@ -13,6 +13,7 @@ from ..records import Estimate
 from ..samples import Samples
 from ..schema import Role, Schema
 from .base import Evaluation, Metric
+from .standard_errors import by_row
 
 
 @runtime_checkable
@@ -29,7 +30,7 @@ class Loss(Metric, frozen=True):
 
     The sum over all held-out pairs by the number of their tokens, so it depends on the tokenizer. The
     standard error is that of this ratio over the pairs, by the delta method. The pairs are the same in every
-    round and arm, so that differences are more exact than this error.
+    round and arm, so that differences are more exact than this error. Rows are the pairs.
 
     NaN where the generator does not tell likelihoods, such as a model behind a URL.
 
@@ -77,4 +78,4 @@ class Loss(Metric, frozen=True):
         loss = nats.sum() / total
         residual = nats - loss * tokens
         error = np.sqrt(n / (n - 1) * (residual**2).sum()) / total if n > 1 else np.nan
-        return {"loss": Estimate(float(loss), float(error))}
+        return {"loss": by_row(float(loss), float(error), residual * (n / total))}

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..errors import CorruptFileError, RunFolderError, RunLockedError
 from ..events import EVENT, Event
-from ..records import RoundRecord
+from ..records import RoundRecord, Split
 from ..samples import Samples
 from .atomic import (
     append_line,
@@ -48,6 +50,7 @@ from .digests import (
 from .format_1 import migrated
 from .ledger import Ledger, first_line
 from .manifest import FORMAT, Format, Manifest, Status, config_difference
+from .rows import ROWS, read_rows
 
 PROVENANCE = ("_chunk", "_row", "_score")
 """Columns beside the data in a file of kept samples: where a sample was generated, and its score."""
@@ -280,6 +283,18 @@ class RunFolder:
             return None
         self.check_files(round_, arm, path.name)
         return Samples.load(path) if path.exists() else None
+
+    def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
+        """What each row added to the quantity ``name`` of a round's model, shape (n,); None if nobody said.
+
+        Raises:
+            CorruptFileError: The rows cannot be read, or have changed.
+        """
+        path = self.round_directory(round_, arm) / ROWS
+        if not path.parent.is_dir():
+            return None
+        self.check_files(round_, arm, ROWS)
+        return read_rows(path, split, name) if path.exists() else None
 
     def real(self) -> Samples | None:
         """Some real samples to look at beside the generated ones; None where the run left none.
