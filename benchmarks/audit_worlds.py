@@ -57,7 +57,11 @@ def world(seed: int) -> World:
 
 
 def make(rng, d, n, judge, shape, share=None, name=""):
-    share = share if share is not None else float(rng.choice([0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.5, 0.7, 0.9, 0.99]))
+    share = (
+        share
+        if share is not None
+        else float(rng.choice([0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.5, 0.7, 0.9, 0.99]))
+    )
     share = max(share, 60 / n)
     unbiased = bool(rng.random() < 0.4)
     base = base_of(shape, d)

@@ -7,6 +7,7 @@
 All are in units of the model's spread now, and all judge new rows by the same surface.
 """
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -18,17 +19,19 @@ from ._surface import Surface
 Generator = Literal["location", "refit", "resample"]
 GENERATORS: tuple[Generator, ...] = get_args(Generator)
 
-_CLOUD, _LARGE = 800, 20_000
+_CLOUD, _LARGE = 400, 4_000
 """Points for each drawn surface, and for the one in the middle."""
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Start:
     """One round of verdicts, in units of the model's spread.
 
     Attributes:
         z: Rows, shape (n, r).
         accepted: 1 or 0, shape (n,).
         chance: Random weights of the rows with mean 1, shape (draws, n).
+        of: The rows' share of all that were judged.
         mean: Of the accepted rows, shape (r,).
         scatter: Their covariance, shape (r, r).
         count: How many are accepted in a round.
@@ -38,10 +41,28 @@ class Start(NamedTuple):
     z: Floats
     accepted: Floats
     chance: Floats
+    of: float
     mean: Floats
     scatter: Floats
     count: int
     share: float | None
+
+    def resampled(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Means and covariances of the weighted rows with errors drawn, around those of all: `of` shrinks them.
+
+        Args:
+            weights: Shape (n,).
+
+        Returns:
+            Shapes (draws, r) and (draws, r, r).
+        """
+        each = np.concatenate([weights[None], self.chance * weights])
+        each /= each.sum(axis=1, keepdims=True)
+        means = each @ self.z
+        scatters = np.stack([(self.z * w[:, None]).T @ self.z for w in each])
+        scatters -= means[:, :, None] * means[:, None]
+        shrink = np.sqrt(self.of)
+        return shrink * (means[1:] - means[0]), shrink * (scatters[1:] - scatters[0])
 
 
 class Course(NamedTuple):
@@ -60,19 +81,28 @@ class Course(NamedTuple):
     drawn_scatter: Floats
 
 
-def course(generator: Generator, surface: Surface, start: Start, rounds: int, rng: np.random.Generator) -> Course:
+def course(
+    generator: Generator, surface: Surface, start: Start, rounds: int, rng: np.random.Generator
+) -> Course:
     """Follow one rival."""
-    n, r = start.z.shape
-    draws = len(start.chance)
+    errors, scatter_errors = start.resampled(start.accepted)
+    means, scatters = start.mean + errors, start.scatter + scatter_errors
     yes = start.chance * start.accepted
-    yes = yes / yes.sum(axis=1, keepdims=True)
-    means = yes @ start.z
-    scatters = np.stack([(start.z * w[:, None]).T @ start.z for w in yes]) - means[:, :, None] * means[:, None]
+    yes /= yes.sum(axis=1, keepdims=True)
     own = np.where(start.accepted, 1 / start.accepted.sum(), 0.0)
     follow = _resampled if generator == "resample" else _moved
     middle, middle_scatter = follow(
-        generator, surface, surface.weights[None], start, start.mean[None], start.scatter[None], own[None],
-        _LARGE, rounds, 0.0, rng,
+        generator,
+        surface,
+        surface.weights[None],
+        start,
+        start.mean[None],
+        start.scatter[None],
+        own[None],
+        _LARGE,
+        rounds,
+        0.0,
+        rng,
     )
     drawn, drawn_scatter = follow(
         generator, surface, surface.drawn, start, means, scatters, yes, _CLOUD, rounds, 1.0, rng
@@ -120,19 +150,19 @@ def _resampled(generator, surface, weights, start, mean, scatter, own, size, rou
         points = pool + width * _matched(shaken[rng.permutation(size)]) @ root.transpose(0, 2, 1)
         chances = _chances(surface, weights, points, start.share)
         mean, scatter = _accepted(points, chances)
-        pool = np.stack([
-            x[_systematic(c / c.sum(), size, rng)] for x, c in zip(points, chances, strict=True)
-        ])
+        pool = np.stack(
+            [x[_systematic(c / c.sum(), size, rng)] for x, c in zip(points, chances, strict=True)]
+        )
         mean = mean + noise * _error(scatter, start.count, rng)
         pool += (mean - pool.mean(axis=1))[:, None]
     return np.stack(found, axis=1), np.stack(widths, axis=1)
 
 
 def _chances(surface: Surface, weights: Floats, points: Floats, share: float | None) -> Floats:
-    odds = np.einsum("bmp,bp->bm", surface.terms(points), weights)
+    odds = surface.terms.odds(points, weights)
     if share is None:
         return expit(odds)
-    low, high = np.full((2, len(odds), 1), -200.0) * [[[1]], [[-1]]]
+    low, high = np.full((len(odds), 1), -200.0), np.full((len(odds), 1), 200.0)
     for _ in range(30):
         shift = (low + high) / 2
         many = expit(odds + shift).mean(axis=1, keepdims=True) > share
@@ -142,7 +172,7 @@ def _chances(surface: Surface, weights: Floats, points: Floats, share: float | N
 
 def _accepted(points: Floats, chances: Floats) -> tuple[Floats, Floats]:
     share = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
-    mean = np.einsum("bm,bmr->br", share, points)
+    mean = (share[:, None] @ points)[:, 0]
     centred = points - mean[:, None]
     return mean, (centred * share[..., None]).transpose(0, 2, 1) @ centred
 
@@ -156,7 +186,7 @@ def _matched(cloud: Floats) -> Floats:
     """Moved to mean 0 and covariance 1."""
     cloud = cloud - cloud.mean(axis=0)
     root = np.linalg.cholesky(cloud.T @ cloud / len(cloud) + 1e-12 * np.eye(cloud.shape[1]))
-    return np.linalg.solve(root, cloud.T).T
+    return cloud @ np.linalg.inv(root).T
 
 
 def _systematic(share: Floats, size: int, rng: np.random.Generator) -> Floats:

@@ -23,7 +23,7 @@ _ACTIVE = 6
 _WAVY = 4
 """Waves are drawn in up to so many directions."""
 
-_WAVES = 64
+_WAVES = 32
 
 _LENGTHS = (1.0, 2.0)
 """The waves' lengths, in spreads."""
@@ -37,8 +37,17 @@ _WIDEST = 30.0
 _PRIOR_ROWS, _PRIOR_SQUARE = 1.0, 0.1**2
 """What the widths' own prior weighs, in terms, and the squared width that it is for."""
 
-_ONE_WAY = 1e-3
-"""Steps in log-odds that are none."""
+_NONE = 1e-2
+"""A step this small, in log-odds or in the logarithm of a width, is none."""
+
+_FAR = 8.0
+"""The longest step in log-odds."""
+
+_SOME = 60
+"""Rows for each term, that the fit begins with."""
+
+_FLAT = 1e-8
+"""The prior precision of the constant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +69,7 @@ class Terms:
     @staticmethod
     def of(active: Floats, rng: np.random.Generator) -> "Terms":
         r, k = active.shape
-        count = _WAVES if k <= _WAVY else 0
+        count = _WAVES if 0 < k <= _WAVY else 0
         waves = rng.standard_normal((k, count)) / np.resize(_LENGTHS, count)
         sizes = (1, r, 1, r, k * (k - 1) // 2 if k == r else k * (k + 1) // 2, count)
         return Terms(active, waves, rng.uniform(0, 2 * np.pi, count), np.repeat(np.arange(-1, 5), sizes))
@@ -81,6 +90,30 @@ class Terms:
         if len(self.phases):
             parts.append(np.sqrt(2) * np.cos(u @ self.waves + self.phases))
         return np.concatenate(parts, axis=-1)
+
+
+    def odds(self, points: Floats, weights: Floats) -> Floats:
+        """The terms' sum at points of shape (draws, m, r) under weights of shape (draws, p): shape (draws, m).
+
+        The same as ``self(points) @ weights`` without the terms in memory.
+        """
+        r, k = self.active.shape
+        ends = np.cumsum([len(np.flatnonzero(self.groups == g)) for g in range(-1, 5)])
+        constant, linear, ball, squares, products, waves = np.split(weights, ends[:-1], axis=-1)
+        squares = (squares + ball / np.sqrt(r)) / np.sqrt(2)
+        first, second = np.triu_indices(k, 1 if k == r else 0)
+        form = np.zeros((len(weights), k, k))
+        form[:, first, second] = products
+        u = points @ self.active if k < r else points
+        found = constant - squares.sum(axis=-1, keepdims=True)
+        found = found + ((points * points) @ squares[..., None] + points @ linear[..., None])[..., 0]
+        found += ((u @ form) * u).sum(axis=-1)
+        if len(self.phases):
+            # Single precision is enough for waves, and several times as fast.
+            angles = (u.reshape(-1, k) @ self.waves + self.phases).astype(np.float32)
+            waved = np.cos(angles, out=angles).reshape(*u.shape[:-1], -1)
+            found += np.sqrt(2) * (waved @ waves.astype(np.float32)[..., None])[..., 0]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,35 +146,49 @@ def learn(z: Floats, accepted: Floats, active: Floats, chance: Floats, rng: np.r
     """
     terms = Terms.of(active if z.shape[1] > _ALL_PRODUCTS else np.eye(z.shape[1]), rng)
     x = terms(z)
-    p = x.shape[1]
     rate = accepted.mean()
-    weights = np.zeros(p)
-    weights[0] = np.log(rate / (1 - rate))
-    members = [np.flatnonzero(terms.groups == g) for g in range(5)]
-    precision = np.full(p, 1.0)
-    precision[0] = 1e-8
-    for _ in range(_STEPS):
-        a = expit(x @ weights)
-        curved = x * np.maximum(a * (1 - a), 1e-10)[:, None]
-        hessian = x.T @ curved
-        factor = cho_factor(hessian + np.diag(precision))
-        step = cho_solve(factor, x.T @ (accepted - a) - precision * weights)
-        size = np.abs(x @ step).max()
-        weights = weights + step * min(1.0, 8.0 / max(size, 1e-12))
-        variance = cho_solve(factor, np.eye(p)).diagonal()
-        for group in members:
-            if len(group):
-                square = np.square(weights[group]).sum() + variance[group].sum() + _PRIOR_ROWS * _PRIOR_SQUARE
-                precision[group] = max((len(group) + _PRIOR_ROWS) / square, _WIDEST**-2)
-    a = expit(x @ weights)
-    curved = x * np.maximum(a * (1 - a), 1e-10)[:, None]
-    factor = cho_factor(x.T @ curved + np.diag(precision))
-    inverse = cho_solve(factor, np.eye(p))
+    weights, precision = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    weights[0], precision[0] = np.log(rate / (1 - rate)), _FLAT
+    # Most of the way is made on some of the rows.
+    some = slice(0, _SOME * x.shape[1])
+    for rows in (some, slice(None)):
+        weights, precision = _fitted(x[rows], accepted[rows], weights, precision, terms.groups)
+    a, inverse = _posterior(x, weights, precision)
     scores = (chance - 1) @ (x * (accepted - a)[:, None])
-    prior = rng.standard_normal((len(chance), p)) * np.sqrt(precision)
+    prior = rng.standard_normal((len(chance), len(weights))) * np.sqrt(precision)
     drawn = weights + (scores + prior) @ inverse
     leverage = np.einsum("np,np->n", x @ inverse, x)
     left_out = x @ weights - leverage * (accepted - a) / np.maximum(1 - leverage * a * (1 - a), 0.05)
     loss = np.logaddexp(0, np.where(accepted == 1, -left_out, left_out)).mean()
     constant = -(rate * np.log(rate) + (1 - rate) * np.log(1 - rate))
     return Surface(terms, weights, drawn, float(1 - loss / constant))
+
+
+def _fitted(
+    x: Floats, accepted: Floats, weights: Floats, precision: Floats, groups: Floats
+) -> tuple[Floats, Floats]:
+    """Newton's steps on the weights, each followed by one on the widths of their priors."""
+    precision = precision.copy()
+    for _ in range(_STEPS):
+        a, inverse = _posterior(x, weights, precision)
+        step = inverse @ (x.T @ (accepted - a) - precision * weights)
+        far = np.abs(x @ step).max()
+        weights = weights + step * min(1.0, _FAR / max(far, _NONE))
+        before = precision.copy()
+        for group in range(groups.max() + 1):
+            of = groups == group
+            if of.any():
+                squares = np.square(weights[of]).sum() + inverse.diagonal()[of].sum()
+                width = (squares + _PRIOR_ROWS * _PRIOR_SQUARE) / (of.sum() + _PRIOR_ROWS)
+                precision[of] = max(1 / width, _WIDEST**-2)
+        if far < _NONE and np.abs(np.log(precision / before)).max() < _NONE:
+            break
+    return weights, precision
+
+
+def _posterior(x: Floats, weights: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    """Chances of acceptance, shape (n,), and the weights' covariance, shape (p, p)."""
+    a = expit(x @ weights)
+    root = x * np.sqrt(np.maximum(a * (1 - a), _FLAT))[:, None]
+    factor = cho_factor(root.T @ root + np.diag(precision))
+    return a, cho_solve(factor, np.eye(len(weights)))
