@@ -9,7 +9,12 @@ from scipy.special import expit
 
 Floats = NDArray[np.floating]
 
+FIRST = 120_000
+"""Rows of the first round, whose interval is the narrowest."""
+
+GENERATORS = ("location", "refit", "resample")
 JUDGES = ("hard ball", "hard box", "soft ball", "soft logistic", "one sided", "flips", "band", "hidden")
+SHAPES = ("normal", "normal", "normal", "t5", "mixture", "discrete")
 
 
 class World(NamedTuple):
@@ -49,10 +54,8 @@ def base_of(shape: str, d: int):
 def world(seed: int) -> World:
     """A random world; the seed decides all."""
     rng = np.random.default_rng([seed, 17])
-    d = int(rng.choice([3, 3, 6, 16, 30, 60]))
-    n = int(rng.choice([1_000, 2_000, 5_000, 20_000]))
-    judge = str(rng.choice(JUDGES))
-    shape = str(rng.choice(["normal", "normal", "normal", "t5", "mixture", "discrete"]))
+    d, n = int(rng.choice([3, 3, 3, 6, 16, 30, 60])), int(rng.choice([1_000, 2_000, 5_000, 20_000]))
+    judge, shape = str(rng.choice(JUDGES)), str(rng.choice(SHAPES))
     return make(rng, d, n, judge, shape)
 
 
@@ -127,7 +130,7 @@ def sample(w: World, rng: np.random.Generator):
 def truth(w: World, generator: str, rounds: int, rng: np.random.Generator, size: int) -> Floats:
     """Means of rounds 1 to K, shape (K, d)."""
     base = w.base(rng, size)
-    points, means = base, []
+    points, means = w.base(rng, FIRST), []
     for k in range(rounds):
         a = w.chance(points)
         total = a.sum()
@@ -144,9 +147,9 @@ def truth(w: World, generator: str, rounds: int, rng: np.random.Generator, size:
             root = np.linalg.cholesky(scatter + 1e-10 * np.eye(r))
             points = mean + rng.standard_normal((size, r)) @ root.T
         else:
-            count = max(2.0, w.n * total / size)
+            count = max(2.0, w.n * a.mean())
             width = count ** (-1 / (r + 4))
             root = np.linalg.cholesky(scatter + 1e-10 * np.eye(r))
-            chosen = rng.choice(size, size, p=share)
+            chosen = rng.choice(len(points), size, p=share)
             points = points[chosen] + width * rng.standard_normal((size, r)) @ root.T
     return np.array(means)

@@ -16,6 +16,9 @@ COIN = 0.01
 FEW_REAL = 20
 """With fewer real rows the real mean has no place."""
 
+_SEEN = 3
+"""From so many rounds in reach on, the draws of later ones say how sure a regime is."""
+
 ENOUGH = 0.95
 """The plateau begins at the first round that brings this share of the whole gain."""
 
@@ -80,12 +83,12 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
             f"the features explain {max(b.explained, 0):.1%} of the verdicts: the verifier judges by something"
             " that is not given, or nearly at random; give the features that it judges by"
         )
-    if b.known < last:
+    if divergent:
+        return Regime("divergent", probability=fate.probability)
+    if b.known < min(_SEEN, last):
         return _open(
             f"the rows reach no further than round {b.known}: train {_rounds(b.known)} and audit again"
         )
-    if divergent:
-        return Regime("divergent", probability=fate.probability)
     if fate.kind is None:
         names = [*b.rivals, "with a feature that is not given"]
         by = ", ".join(f"{name}: {_FATES[k]}" for name, k in zip(names, fate.by_rival, strict=False))

@@ -22,6 +22,15 @@ GENERATORS: tuple[Generator, ...] = get_args(Generator)
 _CLOUD, _LARGE = 400, 4_000
 """Points for each drawn surface, and for the one in the middle."""
 
+_TRACE = 1e-6
+"""The least variance that is one."""
+
+_SHAPE = 10
+"""Rows for each direction, from which on their shape is kept where the spread is."""
+
+_END, _HALVINGS = 200.0, 30
+"""How far a threshold is looked for, in log-odds, and how often that is halved."""
+
 
 @dataclass(frozen=True, eq=False)
 class Start:
@@ -81,111 +90,141 @@ class Course(NamedTuple):
     drawn_scatter: Floats
 
 
+class _Models(NamedTuple):
+    """Models that are followed side by side, b of them.
+
+    Attributes:
+        weights: Of the surface that judges each, shape (b, p).
+        mean: After round 1, shape (b, r).
+        scatter: Of the rows accepted in round 1, shape (b, r, r).
+        own: How often each row is among them, shape (b, n), sums of 1.
+        size: Points for each.
+        noise: 1 when each round's accepted rows are drawn, 0 when they are endless.
+    """
+
+    weights: Floats
+    mean: Floats
+    scatter: Floats
+    own: Floats
+    size: int
+    noise: float
+
+
 def course(
     generator: Generator, surface: Surface, start: Start, rounds: int, rng: np.random.Generator
 ) -> Course:
-    """Follow one rival."""
+    """Follow one rival for ``rounds`` rounds, by the surface as it is, and by each drawn one."""
     errors, scatter_errors = start.resampled(start.accepted)
-    means, scatters = start.mean + errors, start.scatter + scatter_errors
-    yes = start.chance * start.accepted
-    yes /= yes.sum(axis=1, keepdims=True)
-    own = np.where(start.accepted, 1 / start.accepted.sum(), 0.0)
-    follow = _resampled if generator == "resample" else _moved
-    middle, middle_scatter = follow(
-        generator,
-        surface,
-        surface.weights[None],
-        start,
-        start.mean[None],
-        start.scatter[None],
-        own[None],
-        _LARGE,
-        rounds,
-        0.0,
-        rng,
+    accepted = start.accepted / start.accepted.sum()
+    own = start.chance * accepted
+    drawn = _Models(
+        weights=surface.drawn,
+        mean=start.mean + errors,
+        scatter=_positive(start.scatter + scatter_errors),
+        own=own / own.sum(axis=1, keepdims=True),
+        size=_CLOUD,
+        noise=1.0,
     )
-    drawn, drawn_scatter = follow(
-        generator, surface, surface.drawn, start, means, scatters, yes, _CLOUD, rounds, 1.0, rng
+    middle = _Models(
+        surface.weights[None], start.mean[None], start.scatter[None], accepted[None], size=_LARGE, noise=0.0
     )
-    return Course(middle[0], middle_scatter[0], drawn, drawn_scatter)
+    follow = {"location": _located, "refit": _refitted, "resample": _resampled}[generator]
+    (mean, scatter), (means, scatters) = (follow(surface, start, m, rounds, rng) for m in (middle, drawn))
+    return Course(mean[0], scatter[0], means, scatters)
 
 
-def _moved(generator, surface, weights, start, mean, scatter, own, size, rounds, noise, rng):
+_Followed = tuple[Floats, Floats]
+"""Means, shape (b, K, r), and covariances of the models, shape (b, K, r, r)."""
+
+
+def _located(
+    surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
+) -> _Followed:
     n, r = start.z.shape
-    if generator == "location":
-        cloud = start.z[rng.permutation(n)[:size]]
-    else:
-        half = rng.standard_normal((size // 2, r))
-        cloud = np.concatenate([half, -half])
-    cloud = _matched(cloud)
-    spread = np.broadcast_to(np.eye(r), scatter.shape)
-    found, widths = [], []
-    for k in range(rounds):
-        found.append(mean)
-        kept = scatter if generator == "refit" else spread
-        widths.append(kept)
-        if k == rounds - 1:
-            break
-        root = np.linalg.cholesky(kept + 1e-9 * np.eye(r))
-        points = mean[:, None] + cloud @ root.transpose(0, 2, 1)
-        mean, scatter = _accepted(points, _chances(surface, weights, points, start.share))
-        mean = mean + noise * _error(scatter, start.count, rng)
-    return np.stack(found, axis=1), np.stack(widths, axis=1)
+    # Too few rows have no shape of their own to keep.
+    cloud = start.z[rng.permutation(n)[: models.size]] if n >= _SHAPE * r else _normal(models.size, r, rng)
+    cloud, means = _matched(cloud), [models.mean]
+    while len(means) < rounds:
+        points = means[-1][:, None] + cloud
+        means.append(_accepted(surface, start, models, points, rng)[0])
+    spread = np.broadcast_to(np.eye(r), (len(models.mean), rounds, r, r))
+    return np.stack(means, axis=1), spread
 
 
-def _resampled(generator, surface, weights, start, mean, scatter, own, size, rounds, noise, rng):
-    n, r = start.z.shape
+def _refitted(
+    surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
+) -> _Followed:
+    cloud = _matched(_normal(models.size, start.z.shape[1], rng))
+    means, scatters = [models.mean], [models.scatter]
+    while len(means) < rounds:
+        points = means[-1][:, None] + cloud @ _root(scatters[-1]).transpose(0, 2, 1)
+        mean, scatter, _ = _accepted(surface, start, models, points, rng)
+        means.append(mean)
+        scatters.append(scatter)
+    return np.stack(means, axis=1), np.stack(scatters, axis=1)
+
+
+def _resampled(
+    surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
+) -> _Followed:
+    r, size = start.z.shape[1], models.size
     width = start.count ** (-1 / (r + 4))
-    pool = np.stack([start.z[_systematic(w, size, rng)] for w in own])
-    pool += (mean - pool.mean(axis=1))[:, None]
-    found, widths = [], []
-    for k in range(rounds):
-        found.append(mean)
-        widths.append(scatter * (1 + width**2))
-        if k == rounds - 1:
-            break
-        root = np.linalg.cholesky(scatter + 1e-9 * np.eye(r))
-        shaken = rng.standard_normal((size // 2, r))
-        shaken = np.concatenate([shaken, -shaken]) if size % 2 == 0 else rng.standard_normal((size, r))
-        points = pool + width * _matched(shaken[rng.permutation(size)]) @ root.transpose(0, 2, 1)
-        chances = _chances(surface, weights, points, start.share)
-        mean, scatter = _accepted(points, chances)
-        pool = np.stack(
-            [x[_systematic(c / c.sum(), size, rng)] for x, c in zip(points, chances, strict=True)]
-        )
-        mean = mean + noise * _error(scatter, start.count, rng)
-        pool += (mean - pool.mean(axis=1))[:, None]
-    return np.stack(found, axis=1), np.stack(widths, axis=1)
+    pool = np.stack([start.z[_systematic(share, size, rng)] for share in models.own])
+    means, scatters = [models.mean], [models.scatter]
+    while len(means) < rounds:
+        shaken = _matched(_normal(size, r, rng)) @ _root(scatters[-1]).transpose(0, 2, 1)
+        points = pool + (means[-1] - pool.mean(axis=1))[:, None] + width * shaken
+        mean, scatter, shares = _accepted(surface, start, models, points, rng)
+        means.append(mean)
+        scatters.append(scatter)
+        pool = np.stack([x[_systematic(share, size, rng)] for x, share in zip(points, shares, strict=True)])
+    return np.stack(means, axis=1), (1 + width**2) * np.stack(scatters, axis=1)
 
 
-def _chances(surface: Surface, weights: Floats, points: Floats, share: float | None) -> Floats:
-    odds = surface.terms.odds(points, weights)
+def _accepted(
+    surface: Surface, start: Start, models: _Models, points: Floats, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats]:
+    """Mean and covariance of the points that are accepted, and the points' shares in them, shape (b, m)."""
+    chances = _chances(surface.terms.odds(points, models.weights), start.share)
+    shares = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
+    mean = (shares[:, None] @ points)[:, 0]
+    centred = points - mean[:, None]
+    scatter = (centred * shares[..., None]).transpose(0, 2, 1) @ centred
+    luck = (_root(scatter) @ rng.standard_normal((*mean.shape, 1)))[..., 0]
+    return mean + models.noise * luck / np.sqrt(start.count), scatter, shares
+
+
+def _chances(odds: Floats, share: float | None) -> Floats:
+    """Of acceptance, shape (b, m); with the threshold moved until the share is accepted."""
     if share is None:
         return expit(odds)
-    low, high = np.full((len(odds), 1), -200.0), np.full((len(odds), 1), 200.0)
-    for _ in range(30):
+    low, high = np.full((len(odds), 1), -_END), np.full((len(odds), 1), _END)
+    for _ in range(_HALVINGS):
         shift = (low + high) / 2
         many = expit(odds + shift).mean(axis=1, keepdims=True) > share
         low, high = np.where(many, low, shift), np.where(many, shift, high)
     return expit(odds + (low + high) / 2)
 
 
-def _accepted(points: Floats, chances: Floats) -> tuple[Floats, Floats]:
-    share = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
-    mean = (share[:, None] @ points)[:, 0]
-    centred = points - mean[:, None]
-    return mean, (centred * share[..., None]).transpose(0, 2, 1) @ centred
+def _normal(size: int, r: int, rng: np.random.Generator) -> Floats:
+    half = rng.standard_normal((size // 2, r))
+    return np.concatenate([half, -half])[rng.permutation(size)]
 
 
-def _error(scatter: Floats, count: int, rng: np.random.Generator) -> Floats:
-    root = np.linalg.cholesky(scatter + 1e-9 * np.eye(scatter.shape[-1]))
-    return (root @ rng.standard_normal((*scatter.shape[:2], 1)))[..., 0] / np.sqrt(count)
+def _root(scatter: Floats) -> Floats:
+    return np.linalg.cholesky(scatter + _TRACE * np.eye(scatter.shape[-1]))
+
+
+def _positive(scatter: Floats) -> Floats:
+    """With all variances at least a trace: errors may take them below 0."""
+    sizes, vectors = np.linalg.eigh(scatter)
+    return (vectors * np.maximum(sizes, _TRACE)[:, None]) @ vectors.transpose(0, 2, 1)
 
 
 def _matched(cloud: Floats) -> Floats:
     """Moved to mean 0 and covariance 1."""
     cloud = cloud - cloud.mean(axis=0)
-    root = np.linalg.cholesky(cloud.T @ cloud / len(cloud) + 1e-12 * np.eye(cloud.shape[1]))
+    root = _root(cloud.T @ cloud / len(cloud))
     return cloud @ np.linalg.inv(root).T
 
 

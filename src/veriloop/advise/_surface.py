@@ -91,7 +91,6 @@ class Terms:
             parts.append(np.sqrt(2) * np.cos(u @ self.waves + self.phases))
         return np.concatenate(parts, axis=-1)
 
-
     def odds(self, points: Floats, weights: Floats) -> Floats:
         """The terms' sum at points of shape (draws, m, r) under weights of shape (draws, p): shape (draws, m).
 

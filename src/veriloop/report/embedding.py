@@ -1,6 +1,8 @@
 """Texts and images as vectors of a few directions, the same for generated and real ones."""
 
 import importlib.util
+from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ DIRECTIONS = 16
 _WORDS = 20_000
 _FITTED = 10_000
 """Texts of each kind that the directions are learned from; the others only use them."""
+
+_UNLIKE = 0.5
+"""Where more of the distinct texts look like another one, or like nothing, their words say too little."""
 
 _TRACE = 1e-10
 """A direction with less than this share of the largest one's variance is rounding."""
@@ -113,9 +118,32 @@ def _of_words(generated: list[str], real: list[str]) -> Vectors:
     if k < 1:
         raise DataError("texts of one single word", expected="texts that differ")
     n = len(generated)
+    _check_words(generated, rows[:n])
     some = np.concatenate([_spaced(0, n), _spaced(n, n + len(real))])
     vectors = TruncatedSVD(k, random_state=0).fit(rows[some]).transform(rows)
     return vectors[:n], vectors[n:]
+
+
+def _check_words(texts: list[str], rows: Any) -> None:
+    """Refuse texts that share no words, or only those that all have.
+
+    Raises:
+        DataError: Most distinct texts have the same words as another, or no word that is in a second text.
+    """
+    _, first = np.unique(np.array(texts, object), return_index=True)
+    rows = rows[first]
+    rows.sort_indices()
+    ends = zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
+    alike = Counter(
+        (rows.indices[a:b].tobytes(), rows.data[a:b].tobytes()) if b > a else None for a, b in ends
+    )
+    blind = sum(count for words, count in alike.items() if count > 1 or words is None) / len(first)
+    if blind > _UNLIKE:
+        raise DataError(
+            f"{blind:.0%} of the {len(first):,} distinct texts share no word with others, or only the same words",
+            expected="texts that words can compare",
+            fix="use --embedding sentence-transformers:NAME, or numbers of your own with --features",
+        )
 
 
 def _of_sentences(generated: list[str], real: list[str], name: str) -> Vectors:
