@@ -12,7 +12,7 @@ from ._judged import Judged
 from ._path import Path
 from ._rivals import Course, Generator, Start, course
 from ._rows import Floats, Rows
-from ._surface import Surface, learn
+from ._surface import learn
 from ._tilt import Tilt
 from .intervals import LEVEL, Z
 
@@ -171,7 +171,8 @@ def _start(judged: Judged, tilt: Tilt, path: Path, rng: np.random.Generator) -> 
 
 def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden: bool) -> Rounds:
     root, middle = tilt.root, c.mean @ tilt.root.T
-    half = student.ppf((1 + LEVEL) / 2, DRAWS - 1) * (c.drawn @ root.T).std(axis=0, ddof=1)
+    luck = np.einsum("ij,kjl,il->ki", root, c.luck, root)
+    half = student.ppf((1 + LEVEL) / 2, DRAWS - 1) * np.sqrt((c.drawn @ root.T).var(axis=0, ddof=1) + luck)
     # Round 1 is seen, not predicted.
     middle[0], half[0] = path.points[0].mean, Z * np.sqrt(np.square(path.points[0].error).sum(axis=0))
     low, high = tilt.rows.mean + middle - half, tilt.rows.mean + middle + half
@@ -186,7 +187,8 @@ def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden
         mean=tilt.rows.mean + middle,
         low=low,
         high=high,
-        spread=np.sqrt(np.einsum("ij,kjl,il->ki", root, c.scatter, root)),
+        # Far out, rounding takes a variance below 0.
+        spread=np.sqrt(np.maximum(np.einsum("ij,kjl,il->ki", root, c.scatter, root), 0)),
         ess=weights.sum(axis=1) ** 2 / np.square(weights).sum(axis=1),
         distances=near,
         distances_low=np.minimum(ends[0], near),

@@ -17,6 +17,9 @@ HELPS, TURNS, HARMS = 0, 1, 2
 SURE = 0.7
 """Below this probability no regime is given."""
 
+DENIED = 0.3
+"""A rival that gives the others' fate less than this contradicts them."""
+
 _SHRINK = 0.8
 """By this the log-odds of a regime are shrunk: fitted on the tuning half of ``benchmarks/audit.py``."""
 
@@ -25,7 +28,7 @@ class Fate(NamedTuple):
     """What the rivals' draws say together.
 
     Attributes:
-        kind: `HELPS` and stays, `TURNS` back, or `HARMS` from the start; None where the rivals differ.
+        kind: `HELPS` and stays, `TURNS` back, or `HARMS` from the start; None where a rival denies it.
         probability: That it is so, with equal weights for the rivals.
         by_rival: The likeliest kind by each rival's own draws.
     """
@@ -53,17 +56,19 @@ def fates(distances: Floats) -> Floats:
 
 
 def agreed(by_rival: list[Floats]) -> Fate:
-    """The fate that all rivals' draws make the likeliest one.
+    """The likeliest fate by all rivals' draws, unless one of them denies it.
 
     Args:
         by_rival: For each rival the fates of its draws, shape (draws,).
     """
-    shares = np.array([[(np.mean(drawn == kind)) for kind in (HELPS, TURNS, HARMS)] for drawn in by_rival])
+    shares = np.array([[np.mean(drawn == kind) for kind in (HELPS, TURNS, HARMS)] for drawn in by_rival])
     draws = len(by_rival[0])
     shares = (shares * draws + 0.5) / (draws + 1.5)
-    best = shares.argmax(axis=1).tolist()
     mean = shares.mean(axis=0)
-    kind = best[0] if len(set(best)) == 1 else None
-    p = float(mean.max() if kind is None else mean[kind])
-    odds = _SHRINK * np.log(p / (1 - p))
-    return Fate(kind, float(1 / (1 + np.exp(-odds))), best)
+    kind = int(mean.argmax())
+    odds = _SHRINK * np.log(mean[kind] / (1 - mean[kind]))
+    return Fate(
+        kind=kind if shares[:, kind].min() >= DENIED else None,
+        probability=float(1 / (1 + np.exp(-odds))),
+        by_rival=shares.argmax(axis=1).tolist(),
+    )

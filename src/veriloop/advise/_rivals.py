@@ -81,13 +81,13 @@ class Course(NamedTuple):
         mean: Shape (K, r).
         scatter: The model's covariance, shape (K, r, r).
         drawn: Means with errors drawn, shape (draws, K, r).
-        drawn_scatter: Covariances with errors drawn.
+        luck: Covariance of the mean because each round accepts only so many rows, shape (K, r, r).
     """
 
     mean: Floats
     scatter: Floats
     drawn: Floats
-    drawn_scatter: Floats
+    luck: Floats
 
 
 class _Models(NamedTuple):
@@ -99,7 +99,6 @@ class _Models(NamedTuple):
         scatter: Of the rows accepted in round 1, shape (b, r, r).
         own: How often each row is among them, shape (b, n), sums of 1.
         size: Points for each.
-        noise: 1 when each round's accepted rows are drawn, 0 when they are endless.
     """
 
     weights: Floats
@@ -107,7 +106,6 @@ class _Models(NamedTuple):
     scatter: Floats
     own: Floats
     size: int
-    noise: float
 
 
 def course(
@@ -123,18 +121,29 @@ def course(
         scatter=_positive(start.scatter + scatter_errors),
         own=own / own.sum(axis=1, keepdims=True),
         size=_CLOUD,
-        noise=1.0,
     )
     middle = _Models(
-        surface.weights[None], start.mean[None], start.scatter[None], accepted[None], size=_LARGE, noise=0.0
+        surface.weights[None], start.mean[None], start.scatter[None], accepted[None], size=_LARGE
     )
     follow = {"location": _located, "refit": _refitted, "resample": _resampled}[generator]
-    (mean, scatter), (means, scatters) = (follow(surface, start, m, rounds, rng) for m in (middle, drawn))
-    return Course(mean[0], scatter[0], means, scatters)
+    (mean, scatter, kept), (means, *_) = (follow(surface, start, m, rounds, rng) for m in (middle, drawn))
+    return Course(mean[0], scatter[0], means, _luck(scatter[0], kept[0], start.count))
 
 
-_Followed = tuple[Floats, Floats]
-"""Means, shape (b, K, r), and covariances of the models, shape (b, K, r, r)."""
+def _luck(scatter: Floats, kept: Floats, count: int) -> Floats:
+    """Each round adds the error of a mean of ``count`` rows, and moves what is there by the map's slope.
+
+    Of a Gaussian with covariance S, of which rows with covariance A are accepted, the slope is A S^-1.
+    """
+    found, r = [np.zeros_like(kept[0])], kept.shape[-1]
+    for before, after in zip(scatter[:-1], kept[1:], strict=True):
+        slope = np.linalg.solve(before + _TRACE * np.eye(r), after).T
+        found.append(slope @ found[-1] @ slope.T + after / count)
+    return np.array(found)
+
+
+_Followed = tuple[Floats, Floats, Floats]
+"""Means, shape (b, K, r), covariances of the models, and of the rows that made them, shape (b, K, r, r)."""
 
 
 def _located(
@@ -143,12 +152,13 @@ def _located(
     n, r = start.z.shape
     # Too few rows have no shape of their own to keep.
     cloud = start.z[rng.permutation(n)[: models.size]] if n >= _SHAPE * r else _normal(models.size, r, rng)
-    cloud, means = _matched(cloud), [models.mean]
+    cloud, means, kept = _matched(cloud), [models.mean], [models.scatter]
     while len(means) < rounds:
-        points = means[-1][:, None] + cloud
-        means.append(_accepted(surface, start, models, points, rng)[0])
+        mean, scatter, _ = _accepted(surface, start, models, means[-1][:, None] + cloud)
+        means.append(mean)
+        kept.append(scatter)
     spread = np.broadcast_to(np.eye(r), (len(models.mean), rounds, r, r))
-    return np.stack(means, axis=1), spread
+    return np.stack(means, axis=1), spread, np.stack(kept, axis=1)
 
 
 def _refitted(
@@ -158,10 +168,11 @@ def _refitted(
     means, scatters = [models.mean], [models.scatter]
     while len(means) < rounds:
         points = means[-1][:, None] + cloud @ _root(scatters[-1]).transpose(0, 2, 1)
-        mean, scatter, _ = _accepted(surface, start, models, points, rng)
+        mean, scatter, _ = _accepted(surface, start, models, points)
         means.append(mean)
         scatters.append(scatter)
-    return np.stack(means, axis=1), np.stack(scatters, axis=1)
+    kept = np.stack(scatters, axis=1)
+    return np.stack(means, axis=1), kept, kept
 
 
 def _resampled(
@@ -174,24 +185,23 @@ def _resampled(
     while len(means) < rounds:
         shaken = _matched(_normal(size, r, rng)) @ _root(scatters[-1]).transpose(0, 2, 1)
         points = pool + (means[-1] - pool.mean(axis=1))[:, None] + width * shaken
-        mean, scatter, shares = _accepted(surface, start, models, points, rng)
+        mean, scatter, shares = _accepted(surface, start, models, points)
         means.append(mean)
         scatters.append(scatter)
         pool = np.stack([x[_systematic(share, size, rng)] for x, share in zip(points, shares, strict=True)])
-    return np.stack(means, axis=1), (1 + width**2) * np.stack(scatters, axis=1)
+    kept = np.stack(scatters, axis=1)
+    return np.stack(means, axis=1), (1 + width**2) * kept, kept
 
 
 def _accepted(
-    surface: Surface, start: Start, models: _Models, points: Floats, rng: np.random.Generator
+    surface: Surface, start: Start, models: _Models, points: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Mean and covariance of the points that are accepted, and the points' shares in them, shape (b, m)."""
     chances = _chances(surface.terms.odds(points, models.weights), start.share)
     shares = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
     mean = (shares[:, None] @ points)[:, 0]
     centred = points - mean[:, None]
-    scatter = (centred * shares[..., None]).transpose(0, 2, 1) @ centred
-    luck = (_root(scatter) @ rng.standard_normal((*mean.shape, 1)))[..., 0]
-    return mean + models.noise * luck / np.sqrt(start.count), scatter, shares
+    return mean, (centred * shares[..., None]).transpose(0, 2, 1) @ centred, shares
 
 
 def _chances(odds: Floats, share: float | None) -> Floats:

@@ -28,20 +28,20 @@ _WAVES = 32
 _LENGTHS = (1.0, 2.0)
 """The waves' lengths, in spreads."""
 
-_STEPS = 12
+_STEPS = 20
 """Newton's steps, each followed by one of the priors' widths."""
 
 _WIDEST = 30.0
 """The widest prior, in log-odds for one spread: a hard edge."""
 
-_PRIOR_ROWS, _PRIOR_SQUARE = 1.0, 0.1**2
+_PRIOR_TERMS, _PRIOR_SQUARE = 1.0, 0.1**2
 """What the widths' own prior weighs, in terms, and the squared width that it is for."""
 
 _NONE = 1e-2
 """A step this small, in log-odds or in the logarithm of a width, is none."""
 
-_FAR = 8.0
-"""The longest step in log-odds."""
+_FAR, _MOST = 8.0, 0.99
+"""The longest step, in log-odds of this share of the rows: far out the squares are large."""
 
 _SOME = 60
 """Rows for each term, that the fit begins with."""
@@ -171,14 +171,15 @@ def _fitted(
     for _ in range(_STEPS):
         a, inverse = _posterior(x, weights, precision)
         step = inverse @ (x.T @ (accepted - a) - precision * weights)
-        far = np.abs(x @ step).max()
+        far = np.quantile(np.abs(x @ step), _MOST)
         weights = weights + step * min(1.0, _FAR / max(far, _NONE))
         before = precision.copy()
         for group in range(groups.max() + 1):
             of = groups == group
             if of.any():
-                squares = np.square(weights[of]).sum() + inverse.diagonal()[of].sum()
-                width = (squares + _PRIOR_ROWS * _PRIOR_SQUARE) / (of.sum() + _PRIOR_ROWS)
+                measured = of.sum() - (precision[of] * inverse.diagonal()[of]).sum()
+                squares = np.square(weights[of]).sum() + _PRIOR_TERMS * _PRIOR_SQUARE
+                width = squares / (max(measured, 0.0) + _PRIOR_TERMS)
                 precision[of] = max(1 / width, _WIDEST**-2)
         if far < _NONE and np.abs(np.log(precision / before)).max() < _NONE:
             break

@@ -10,12 +10,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import ConfigError, DataError
 from ..rng import Address
-from ._bracket import Bracket, Rounds, bracket
-from ._coin import coin_p
+from ._bracket import Rounds, bracket
 from ._judged import Judged, Rule, judged
 from ._path import Point, follow
 from ._prognosis import best_round, distance, enough, left, percentiles, regime, verdict

@@ -1,11 +1,10 @@
 """Texts and images as vectors of a few directions, the same for generated and real ones."""
 
 import importlib.util
-from collections import Counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ..errors import ConfigError, DataError, MissingExtraError
 from ..samples import Samples
@@ -17,8 +16,8 @@ _WORDS = 20_000
 _FITTED = 10_000
 """Texts of each kind that the directions are learned from; the others only use them."""
 
-_UNLIKE = 0.5
-"""Where more of the distinct texts look like another one, or like nothing, their words say too little."""
+_WORDLESS, _OWN = 0.5, 0.2
+"""Words say too little where more of the distinct texts share none with another, or fewer have their own set."""
 
 _TRACE = 1e-10
 """A direction with less than this share of the largest one's variance is rounding."""
@@ -124,24 +123,25 @@ def _of_words(generated: list[str], real: list[str]) -> Vectors:
     return vectors[:n], vectors[n:]
 
 
-def _check_words(texts: list[str], rows: Any) -> None:
-    """Refuse texts that share no words, or only those that all have.
+def _check_words(texts: list[str], rows: csr_matrix) -> None:
+    """Refuse texts that share no words, or hardly any but the same ones.
 
     Raises:
-        DataError: Most distinct texts have the same words as another, or no word that is in a second text.
+        DataError: Words do not show which text is which.
     """
-    _, first = np.unique(np.array(texts, object), return_index=True)
-    rows = rows[first]
-    rows.sort_indices()
-    ends = zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
-    alike = Counter(
-        (rows.indices[a:b].tobytes(), rows.data[a:b].tobytes()) if b > a else None for a, b in ends
+    distinct = np.unique(np.array(texts, object), return_index=True)[1]
+    found = rows[distinct]
+    found.sort_indices()
+    pieces = zip(
+        np.split(found.indices, found.indptr[1:-1]), np.split(found.data, found.indptr[1:-1]), strict=True
     )
-    blind = sum(count for words, count in alike.items() if count > 1 or words is None) / len(first)
-    if blind > _UNLIKE:
+    sets = [(words.tobytes(), weights.tobytes()) for words, weights in pieces if len(words)]
+    n = len(distinct)
+    if len(sets) < (1 - _WORDLESS) * n or len(set(sets)) < _OWN * n:
         raise DataError(
-            f"{blind:.0%} of the {len(first):,} distinct texts share no word with others, or only the same words",
-            expected="texts that words can compare",
+            "short texts that share hardly any words",
+            got=f"{n:,} distinct texts, {n - len(sets):,} without a word that another has,"
+            f" {len(set(sets)):,} that words keep apart",
             fix="use --embedding sentence-transformers:NAME, or numbers of your own with --features",
         )
 
