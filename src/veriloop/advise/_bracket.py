@@ -107,13 +107,14 @@ def bracket(
         stays = np.repeat(next(iter(courses.values())).drawn[:, :1], rounds, axis=1)
         curves.append(goal.curves(stays))
     hull = _hull(list(found.values()))
+    known = 1 if surface.explained < HARDLY else _known(hull, rows)
     return Bracket(
         rivals=found,
         hull=hull,
         fate=agreed([fates(c) for c in curves]),
-        best=np.concatenate([c.argmin(axis=0) for c in curves]).astype(float),
+        best=np.concatenate([c[: known + 1].argmin(axis=0) for c in curves]).astype(float),
         agree_until=_agree(list(found.values())),
-        known=1 if surface.explained < HARDLY else _known(hull, rows),
+        known=known,
         explained=surface.explained,
         coin=coin_p(start.z, start.accepted, rng),
         tails=float((start.z**4).mean(axis=0).max() - 3),
@@ -141,16 +142,17 @@ class _Goal:
         return cls(start.resampled(np.ones(len(start.z)))[0], target, target + tilt.whiten(errors))
 
     def curves(self, means: Floats) -> Floats:
-        """Distances of rounds 0 to K, shape (K + 1, draws * targets), of drawn means, shape (draws, K, r).
+        """Distances of rounds 0 to K, shape (K + 1, 2 * draws * targets), of drawn means, shape (draws, K, r).
 
-        Errors only ever add to squares, on average by their variance, which is taken off: twice, because the
-        draws err around an estimate that errs.
+        Errors only ever add to squares. Half of the curves are as drawn; of the others what errors add on
+        average is taken off: twice, because the draws err around an estimate that errs. Where the two halves
+        differ, the rows do not say.
         """
         means = np.concatenate([self.origin[:, None], means], axis=1)
-        apart = means - self.drawn[:, :, None]
+        squares = np.square(means - self.drawn[:, :, None]).sum(axis=-1)
         added = means.var(axis=0).sum(axis=-1) + self.drawn.var(axis=(0, 1)).sum()
-        squares = np.square(apart).sum(axis=-1) - 2 * added
-        return np.sqrt(np.maximum(squares, 0)).reshape(-1, means.shape[1]).T
+        both = np.concatenate([squares, np.maximum(squares - 2 * added, 0)])
+        return np.sqrt(both).reshape(-1, means.shape[1]).T
 
 
 def _start(judged: Judged, tilt: Tilt, path: Path, rng: np.random.Generator) -> Start:

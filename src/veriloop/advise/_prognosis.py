@@ -126,22 +126,19 @@ def best_round(b: Bracket, found: Regime) -> Interval:
 
 
 def left(b: Bracket) -> Interval | None:
-    """The distance after the last round; None where it is not predicted."""
-    if b.known < len(b.hull.mean):
+    """The distance after the last round that is predicted; None where that is round 1, which is seen."""
+    hull, k = b.hull, b.known
+    if k < 2:
         return None
-    hull = b.hull
-    return Interval(
-        value=float(hull.distances[-1]),
-        low=float(hull.distances_low[-1]),
-        high=float(hull.distances_high[-1]),
-    )
+    ends = hull.distances_low[k], hull.distances_high[k]
+    return Interval(value=float(hull.distances[k]), low=float(ends[0]), high=float(ends[1]))
 
 
 def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
     """The prognosis in plain language."""
     before, after = b.hull.distances[:2]
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
-    end, last = left(b), len(b.hull.mean)
+    end = left(b)
     away = "" if end is None else f"{end.low:.2f} to {end.high:.2f} spreads"
     sentences = {
         "cannot_tell": f"Cannot tell what more than one round does: {found.reason}. Round 1 goes {step}.",
@@ -152,9 +149,9 @@ def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
         "improving": f"Helps: round 1 goes {step}, most of the gain is made by round {enough(b.hull.distances)},"
         " and where it ends cannot be told from your data.",
         "gain_then_plateau": f"Helps for about {_rounds(enough(b.hull.distances))}, then stays: {away} away from"
-        f" your data after round {last} (round 1 goes {step}).",
+        f" your data after round {b.known} (round 1 goes {step}).",
         "gain_then_reversal": f"Helps for about {_rounds(round(best.value) if best.value == best.value else 0)},"
-        f" then pulls away from your data, to {away} after round {last} (round 1 goes {step}): improve the"
+        f" then pulls away from your data, to {away} after round {b.known} (round 1 goes {step}): improve the"
         " verifier or stop.",
     }
     parts = [sentences[found.value]]

@@ -88,7 +88,8 @@ class Audit:
         best_round: The round nearest to the real mean, of those predicted; 0 when none helps, NaN where the
             regime cannot be told.
         enough: The round by which 95 % of the gain is made.
-        plateau: The distance in spreads that is left after the last round; None when it is not predicted.
+        plateau: The distance in spreads that is left after the last round of the trajectory; None when that is the
+            first.
         regime: What becomes of the distance, how sure that is, or why it cannot be told.
         verdict: All that in plain language.
         warnings: What to bear in mind, in sentences.
