@@ -1,14 +1,13 @@
 """How right an audit is where the truth is known, and what it costs where there are many rows.
 
-    python benchmarks/audit.py [--parts rivals,digits,linear,judges,texts,rows] [--worlds 200] [--half reporting]
+    python benchmarks/audit.py [--parts rivals,digits,linear,judges,texts,rows] [--worlds 200]
 
 - rivals: random worlds (`audit_worlds.py`), each audited from one round and followed by brute force under
-  three generators. The half of even seeds was used to tune the audit (`--half tuning`); what is printed is the
-  half of odd ones.
+  three generators. The even seeds were used to tune the audit (`--half tuning`); results are of the odd ones.
 - digits: the same of a CVAE on digits, trained again on what was accepted (`audit_digits.py`).
-- linear: random linear systems, each audited from one round of 20,000 verdicts, for a generator that keeps its
-  spread. A row is a label along each of 1 to 3 directions, accepted when all of them are within the verifier's
-  half width of its center. Truth is the theory's transfer map, iterated from the start without noise.
+- linear: random linear systems, each audited from one round of 20,000 verdicts, for a generator that keeps
+  its spread. A row is a label along each of 1 to 3 directions, accepted when all of them are within the
+  verifier's half width of its center. Truth is the theory's transfer map, iterated without noise.
 - judges: soft and odd judges on a Gaussian model that keeps its spread; the predicted means of rounds 2 to 4
   against simulation.
 - texts: 50,000 generated texts with verdicts, a JSONL file, on the command line.
@@ -29,10 +28,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
-from audit_digits import trained
-from audit_worlds import World, truth, world
 from numpy.typing import NDArray
 
+from audit_digits import trained
+from audit_worlds import World, truths, world
 from veriloop.advise import Audit, audit
 from veriloop.advise._fate import HARMS, HELPS, TURNS, fates
 from veriloop.advise._rivals import GENERATORS
@@ -89,8 +88,7 @@ def tried(seed: int) -> Case | None:
     seconds, spread = time.process_time() - began, x.std(axis=0)
     inverse = np.linalg.inv(np.cov(w.rows(rng, 50_000)[:, : w.d].T))
     covered, right = {}, {}
-    for generator in GENERATORS:
-        means = truth(w, generator, LOOKED, rng)
+    for generator, means in truths(w, LOOKED, rng).items():
         covered[generator] = coverage(found, means)
         apart = np.vstack([np.zeros(w.d), means]) - w.real
         distances = np.sqrt(np.einsum("ki,ij,kj->k", apart, inverse, apart))
@@ -419,7 +417,7 @@ TARGETS = {
         for name, j in f.items()
         if name != "logistic, linear"
     ),
-    "texts": lambda f: f["seconds"] < 10,
+    "texts": lambda f: f["cpu_seconds"] < 10,
     "rows": lambda f: f["peak_mb"] < 2_048,
 }
 

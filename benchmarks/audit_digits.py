@@ -1,4 +1,4 @@
-"""A real refit as the truth of an audit: a small CVAE on the scikit-learn digits, trained on what it was accepted for."""
+"""A real refit as the truth of an audit: a small CVAE on the digits, trained again on what was accepted."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ LEARNER = CVAE(
 )
 START, ROWS, DIRECTIONS = 200, 2_000, 3
 MEASURED = 10_000
-"""Candidates that a round's accepted mean is measured on; the first `ROWS` of them are judged and trained on."""
+"""Candidates that a round's accepted mean is measured on; the first `ROWS` of them make the next round."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """Verifiers and generators whose future is known by brute force: what `veriloop audit` is tried on.
 
-A world is a start model, a verifier and a real mean, drawn from a seed. The model is at 0 with covariance near
-the identity; its rows are Gaussian, of long tails (Student's t with 5 degrees), a mixture, or partly counts.
-The verifier is a hard or a soft one, one that errs, or one that judges by a feature that is not given.
+A world is a start model, a verifier and a real mean, drawn from a seed. The model is at 0 with a covariance
+near the identity; its rows are Gaussian, of long tails (Student's t with 5 degrees), a mixture, or partly
+counts. The verifier is hard or soft, errs, or judges by a feature that is not given.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from veriloop.advise.audit import Generator
+from veriloop.advise._rivals import GENERATORS, Generator
 
 Floats = NDArray[np.floating]
 
@@ -20,7 +20,7 @@ JUDGES = ("hard ball", "hard box", "soft ball", "soft logistic", "one sided", "f
 SHAPES = ("normal", "normal", "normal", "t5", "mixture", "discrete")
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.5, 0.7, 0.9, 0.99)
 
-FIRST, LATER = 200_000, 20_000
+FIRST, LATER = 400_000, 20_000
 """Rows of the first round, whose interval is the narrowest, and of later ones."""
 
 FLIPPED = 0.15
@@ -70,7 +70,7 @@ def world(seed: int) -> World:
     boxed = int(min(d, rng.integers(1, 4)))
     rows = _rows(shape, d, direction if judge == "hidden" else None)
     score = _score(judge, center, direction, boxed)
-    tried = score(rows(np.random.default_rng(5), FIRST))
+    tried = score(rows(np.random.default_rng(5), LATER))
     level, width = float(np.quantile(tried, 1 - share)), float(tried.std())
 
     def chance(x: Floats) -> Floats:
@@ -85,9 +85,16 @@ def world(seed: int) -> World:
     return World(d, n, judge, shape, real, rows, chance)
 
 
-def truth(w: World, generator: Generator, rounds: int, rng: np.random.Generator) -> Floats:
-    """Means of the rows accepted in rounds 1 to K by brute force, shape (K, d)."""
-    base, points, means = w.rows(rng, LATER), w.rows(rng, FIRST), []
+def truths(w: World, rounds: int, rng: np.random.Generator) -> dict[Generator, Floats]:
+    """By generator, the means of the rows accepted in rounds 1 to K by brute force, shape (K, d)."""
+    base, first = w.rows(rng, LATER), w.rows(rng, FIRST)
+    return {generator: _followed(w, generator, base, first, rounds, rng) for generator in GENERATORS}
+
+
+def _followed(
+    w: World, generator: Generator, base: Floats, points: Floats, rounds: int, rng: np.random.Generator
+) -> Floats:
+    means = []
     while True:
         accepted = w.chance(points)
         share = accepted / accepted.sum()

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from veriloop.advise import audit
+from veriloop.advise._bracket import MISS
 from veriloop.advise._coin import coin_p
 from veriloop.advise._fate import HARMS, HELPS, TURNS, agreed, fates
 from veriloop.advise._rivals import GENERATORS, Generator
@@ -59,12 +60,13 @@ def test_each_rival_is_its_generator(found: Audit, generator: Generator) -> None
         assert (half < 0.12).all()
 
 
-def test_the_bracket_is_the_hull_of_the_rivals(found: Audit) -> None:
+def test_the_bracket_is_the_hull_of_the_rivals_and_what_training_misses(found: Audit) -> None:
     for k, predicted in enumerate(found.trajectory):
         assert predicted.round == k + 1
         each = [found.models[g][k] for g in GENERATORS]
-        np.testing.assert_array_equal(predicted.low, np.min([p.low for p in each], axis=0))
-        np.testing.assert_array_equal(predicted.high, np.max([p.high for p in each], axis=0))
+        miss = MISS * np.sqrt(k) * found.models["location"][0].spread
+        np.testing.assert_allclose(predicted.low, np.min([p.low for p in each], axis=0) - miss)
+        np.testing.assert_allclose(predicted.high, np.max([p.high for p in each], axis=0) + miss)
     assert found.agree_until < 5, "the generator that keeps its spread moves on, and the others stop"
     spreads = {g: [p.spread.mean() for p in found.models[g]] for g in GENERATORS}
     np.testing.assert_allclose(spreads["location"], 1, atol=0.05)
@@ -181,8 +183,8 @@ def test_copies_can_be_counted_by_who_knows_them() -> None:
     ("distances", "fate"),
     [
         ([1, 0.5, 0.3, 0.2], HELPS),
-        ([1, 0.5, 0.5, 0.59], HELPS),  # loses 18 % of the gain again
-        ([1, 0.5, 0.5, 0.61], TURNS),
+        ([1, 0.5, 0.5, 0.66], HELPS),  # loses 32 % of the gain again
+        ([1, 0.5, 0.5, 0.67], TURNS),
         ([1, 0.5, 1.2, 0.3], TURNS),
         ([1, 1.0, 1.1, 1.2], HARMS),
     ],

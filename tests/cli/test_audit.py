@@ -96,7 +96,8 @@ def test_the_best_share_by_score(veriloop: Call, folder: Path, rows: pd.DataFram
     for name, score in both:
         called = veriloop(
             "audit", tmp_path / f"{name}.csv", "--real", folder / "real.csv", "--accepted", "accepted",
-            "--features", "a,b", "--score", score, "--rule", "top_fraction", "--generator", "location", "--json",
+            "--features", "a,b", "--score", score, "--rule", "top_fraction", "--generator", "location",
+            "--json",
         )  # fmt: skip
         answers[name] = json.loads(called.out)
     np.testing.assert_allclose(answers["q"]["knowledge_center"]["value"], [0.5, 0], atol=0.2)

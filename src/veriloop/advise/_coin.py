@@ -1,4 +1,4 @@
-"""Can these verdicts be told from a coin that accepts as often?"""
+"""Are these verdicts different from those of a coin that accepts as often?"""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _CLIP = 4.0
 """Rows farther out, in spreads, count as if they were there, so that a few do not decide."""
 
 _PRODUCTS = 10
-"""Up to so many directions their products are looked at, too."""
+"""Up to this many directions their products are looked at, too."""
 
 
 def coin_p(z: Floats, accepted: Floats, rng: np.random.Generator) -> float:

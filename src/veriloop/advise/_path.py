@@ -154,7 +154,7 @@ def _widened(tilt: Tilt, first: Step) -> float:
 
 
 def _active(tilt: Tilt, first: Step) -> tuple[Floats, Floats]:
-    """The projector on directions that the verifier pulls along or narrows, and these, the strongest first."""
+    """The projector on directions that the verifier acts in, and these, the strongest first."""
     root, inverse = tilt.root, tilt.inverse
     unlike = np.eye(len(inverse)) - inverse @ first.slope @ root
     pull = inverse @ first.mean

@@ -11,13 +11,13 @@ from ._rows import Floats
 from .intervals import LEVEL, Interval
 
 COIN = 0.01
-"""Verdicts with a larger p-value cannot be told from a coin's."""
+"""Verdicts with a larger p-value may be a coin's."""
 
 FEW_REAL = 20
 """With fewer real rows the real mean has no place."""
 
 _SEEN = 3
-"""From so many rounds in reach on, the draws of later ones say how sure a regime is."""
+"""With this many rounds in reach, the draws of later ones show how sure a regime is."""
 
 ENOUGH = 0.95
 """The plateau begins at the first round that brings this share of the whole gain."""
@@ -35,8 +35,8 @@ class Regime:
 
     Attributes:
         value: One of `AuditRegime`.
-        probability: That it is right; None where it cannot be told.
-        reason: Why it cannot be told, and what would tell; None where it can.
+        probability: That it is right; None where it is open.
+        reason: Why it is open, and what would close it; None where it is not.
     """
 
     value: AuditRegime
@@ -76,29 +76,28 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
         return _open(f"{n_real} real rows are too few to place the real mean: give {FEW_REAL} or more")
     if b.coin > COIN:
         return _open(
-            f"the verdicts cannot be told from a coin that accepts as often (p = {b.coin:.2f}): judge more rows"
+            f"the verdicts could be those of a coin that accepts as often (p = {b.coin:.2f}): judge more rows"
         )
     if b.explained < HARDLY:
         return _open(
-            f"the features explain {max(b.explained, 0):.1%} of the verdicts: the verifier judges by something"
-            " that is not given, or nearly at random; give the features that it judges by"
+            f"the features explain {max(b.explained, 0):.1%} of the verdicts: the verifier judges by"
+            " something that is not given, or nearly at random; give the features that it judges by"
         )
     if divergent:
         return Regime("divergent", probability=fate.probability)
     if b.known < min(_SEEN, last):
-        return _open(
-            f"the rows reach no further than round {b.known}: train {_rounds(b.known)} and audit again"
-        )
+        return _open(f"the rows reach no further than round {b.known}: train so far and audit again")
     if fate.kind is None:
         names = [*b.rivals, "with a feature that is not given"]
         by = ", ".join(f"{name}: {_FATES[k]}" for name, k in zip(names, fate.by_rival, strict=False))
         return _open(
-            f"it depends on how the generator is refitted ({by}): train one round and audit again, or name your"
-            " generator"
+            f"it depends on how the generator is refitted ({by}): train one round and audit again, or name"
+            " your generator"
         )
     if fate.probability < SURE:
         return _open(
-            f"the rows leave it open ({_FATES[fate.kind]}: probability {fate.probability:.2f}): judge more rows"
+            f"the rows leave it open ({_FATES[fate.kind]}: probability {fate.probability:.2f}):"
+            " judge more rows"
         )
     if fate.kind == TURNS:
         return Regime("gain_then_reversal", probability=fate.probability)
@@ -119,7 +118,7 @@ def enough(distances: Floats) -> int:
 
 
 def best_round(b: Bracket, found: Regime) -> Interval:
-    """The nearest round; NaN where the regime cannot be told."""
+    """The nearest round; NaN where the regime is open."""
     low, high = np.quantile(b.best, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
     value = np.nan if found.value == "cannot_tell" else float(np.median(b.best))
     return Interval(value=value, low=float(low), high=float(high))
@@ -138,25 +137,37 @@ def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
     """The prognosis in plain language."""
     before, after = b.hull.distances[:2]
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
-    end = left(b)
+    first, end = f"(round 1 goes {step})", left(b)
     away = "" if end is None else f"{end.low:.2f} to {end.high:.2f} spreads"
-    sentences = {
-        "cannot_tell": f"Cannot tell what more than one round does: {found.reason}. Round 1 goes {step}.",
-        "divergent": f"This verifier has no center: it only ever wants more. Round 1 goes {step}; "
-        + (f"stop after round {best.value:.0f}." if best.value else "do not train on it."),
-        "harmful": f"Harmful from the first round, which goes {step}: improve the verifier before you train"
-        " on it.",
-        "improving": f"Helps: round 1 goes {step}, most of the gain is made by round {enough(b.hull.distances)},"
-        " and where it ends cannot be told from your data.",
-        "gain_then_plateau": f"Helps for about {_rounds(enough(b.hull.distances))}, then stays: {away} away from"
-        f" your data after round {b.known} (round 1 goes {step}).",
-        "gain_then_reversal": f"Helps for about {_rounds(round(best.value) if best.value == best.value else 0)},"
-        f" then pulls away from your data, to {away} after round {b.known} (round 1 goes {step}): improve the"
-        " verifier or stop.",
-    }
-    parts = [sentences[found.value]]
+    then, soon = f"after round {b.known}", enough(b.hull.distances[: b.known + 1])
+    parts = [
+        {
+            "cannot_tell": lambda: (
+                f"Cannot tell what more than one round does: {found.reason}. Round 1 goes {step}."
+            ),
+            "divergent": lambda: (
+                f"This verifier has no center: it only ever wants more. Round 1 goes {step}; "
+                + (f"stop after round {best.value:.0f}." if best.value else "do not train on it.")
+            ),
+            "harmful": lambda: (
+                f"Harmful from the first round, which goes {step}: improve the verifier before"
+                " you train on it."
+            ),
+            "improving": lambda: (
+                f"Helps: round 1 goes {step}, most of the gain is made by round {soon}, and"
+                " nothing shows that it ends apart from your data."
+            ),
+            "gain_then_plateau": lambda: (
+                f"Helps for about {_rounds(soon)}, then stays: {away} away from your data {then} {first}."
+            ),
+            "gain_then_reversal": lambda: (
+                f"Helps for about {_rounds(round(best.value))}, then pulls away from"
+                f" your data, to {away} {then} {first}: improve the verifier or stop."
+            ),
+        }[found.value]()
+    ]
     if gain.low <= 0 <= gain.high:
-        parts.append("The gain of one round cannot be told from nothing.")
+        parts.append("The gain of one round may be nothing.")
     return " ".join(parts)
 
 

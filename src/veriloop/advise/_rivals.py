@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from ._rows import Floats
@@ -57,7 +58,7 @@ class Start:
     share: float | None
 
     def resampled(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Means and covariances of the weighted rows with errors drawn, around those of all: `of` shrinks them.
+        """Errors of means and covariances of the weighted rows; of more rows than these they are smaller.
 
         Args:
             weights: Shape (n,).
@@ -81,7 +82,7 @@ class Course(NamedTuple):
         mean: Shape (K, r).
         scatter: The model's covariance, shape (K, r, r).
         drawn: Means with errors drawn, shape (draws, K, r).
-        luck: Covariance of the mean because each round accepts only so many rows, shape (K, r, r).
+        luck: Covariance of the mean because each round accepts few rows, shape (K, r, r).
     """
 
     mean: Floats
@@ -238,7 +239,7 @@ def _matched(cloud: Floats) -> Floats:
     return cloud @ np.linalg.inv(root).T
 
 
-def _systematic(share: Floats, size: int, rng: np.random.Generator) -> Floats:
+def _systematic(share: Floats, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Systematic resampling: each row as often as its share, rounded at random."""
     places = (np.arange(size) + rng.random()) / size
     found = np.searchsorted(np.cumsum(share), places)

@@ -9,19 +9,17 @@ cannot measure stays open: the drawn surfaces differ there, and so do the rounds
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 from ._rows import Floats
 
-_ALL_PRODUCTS = 10
-"""Up to so many directions all products are terms; of more, those of the directions that matter."""
-
-_ACTIVE = 6
-"""So many of them at most."""
+_PRODUCTS = 10
+"""Up to this many directions all products are terms; of more, those of as many that the verifier acts in."""
 
 _WAVY = 4
-"""Waves are drawn in up to so many directions."""
+"""Waves are drawn in up to this many directions."""
 
 _WAVES = 32
 
@@ -64,7 +62,7 @@ class Terms:
     active: Floats
     waves: Floats
     phases: Floats
-    groups: Floats
+    groups: NDArray[np.int64]
 
     @staticmethod
     def of(active: Floats, rng: np.random.Generator) -> "Terms":
@@ -92,7 +90,7 @@ class Terms:
         return np.concatenate(parts, axis=-1)
 
     def odds(self, points: Floats, weights: Floats) -> Floats:
-        """The terms' sum at points of shape (draws, m, r) under weights of shape (draws, p): shape (draws, m).
+        """Sums of the terms at points, shape (draws, m, r), under weights, shape (draws, p): (draws, m).
 
         The same as ``self(points) @ weights`` without the terms in memory.
         """
@@ -139,11 +137,12 @@ def learn(z: Floats, accepted: Floats, active: Floats, chance: Floats, rng: np.r
     Args:
         z: Rows in units of the model's spread, shape (n, r).
         accepted: 1 or 0, shape (n,).
-        active: Directions in which the verifier acts, shape (r, k).
+        active: Directions in which the verifier acts, the strongest first, shape (r, k).
         chance: Random weights of the rows with mean 1, shape (draws, n): each draw is a fit to them.
         rng: Draws waves and priors.
     """
-    terms = Terms.of(active if z.shape[1] > _ALL_PRODUCTS else np.eye(z.shape[1]), rng)
+    r = z.shape[1]
+    terms = Terms.of(active[:, :_PRODUCTS] if r > _PRODUCTS else np.eye(r), rng)
     x = terms(z)
     rate = accepted.mean()
     weights, precision = np.zeros(x.shape[1]), np.ones(x.shape[1])
@@ -164,7 +163,7 @@ def learn(z: Floats, accepted: Floats, active: Floats, chance: Floats, rng: np.r
 
 
 def _fitted(
-    x: Floats, accepted: Floats, weights: Floats, precision: Floats, groups: Floats
+    x: Floats, accepted: Floats, weights: Floats, precision: Floats, groups: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
     """Newton's steps on the weights, each followed by one on the widths of their priors."""
     precision = precision.copy()

@@ -34,8 +34,8 @@ def warnings(
         )
     if missing := rows.d - len(tilt.inverse):
         found.append(
-            f"{missing} of {rows.d} directions hardly vary, because features repeat or combine others: they"
-            " are left out, and distances are within the others."
+            f"{missing} of {rows.d} directions hardly vary, because features repeat or combine others:"
+            " they are left out, and distances are within the others."
         )
     away = (real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
     within = tilt.root @ tilt.whiten(real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
@@ -43,8 +43,8 @@ def warnings(
         found.append("The real rows differ from the generated ones where those do not vary.")
     if rivals.hull.distances[0] > _FOREIGN:
         found.append(
-            f"The real mean is {rivals.hull.distances[0]:.1f} spreads away from the generated one: are the real"
-            " rows of the same kind, in the same units?"
+            f"The real mean is {rivals.hull.distances[0]:.1f} spreads away from the generated one: are the"
+            " real rows of the same kind, in the same units?"
         )
     if path.widened > 1:
         # A log-concave acceptance narrows a Gaussian along all directions (H. Brascamp and E. Lieb, 1976).
@@ -60,14 +60,14 @@ def warnings(
         )
     if rivals.explained < LITTLE:
         found.append(
-            f"The features explain {max(rivals.explained, 0):.0%} of the verdicts. A feature that is not given"
-            " may decide, and the pull end with round 1: the intervals hold that, too."
+            f"The features explain {max(rivals.explained, 0):.0%} of the verdicts. A feature that is not"
+            " given may decide, and the pull end with round 1: the intervals hold that, too."
         )
     copies = _copies(rows) if copies is None else copies
     if copies > _COPIES * rows.n:
         found.append(
-            f"{copies / rows.n:.0%} of the generated rows repeat another one: if they are copies and not draws"
-            " of their own, the intervals are too narrow."
+            f"{copies / rows.n:.0%} of the generated rows repeat another one: if they are copies and not"
+            " independent draws, the intervals are too narrow."
         )
     return found
 

@@ -57,9 +57,10 @@ def audit(
         names: Of the features, for errors.
         rounds: How many rounds to predict, at least 2.
         seed: Of the blocks and draws.
-        generator: How the generator is refitted, when that is known: ``location`` moves its mean and keeps its
-            spread, ``refit`` is a Gaussian of the accepted rows' mean and covariance, ``resample`` smooths the
-            accepted rows. None predicts for all three and prints what holds for each.
+        generator: How the generator is refitted, when that is known: ``location`` moves its mean and keeps
+            its spread, ``refit`` is a Gaussian of the accepted rows' mean and covariance, ``resample`` draws
+            from the accepted rows, smoothed. None predicts for all three and
+            gives what holds for each, and for a trained model, which misses what it is trained on.
         copies: How many samples repeat another one, where ``generated`` is made from them and does not show
             it; counted in ``generated`` when None.
 

@@ -79,7 +79,8 @@ class Audit:
         bias_norm: Its length in spreads; the part that errors add on average is taken off.
         models: The rounds to come, for each way to refit the generator.
         agree_until: The last round up to which the models' intervals overlap in all features.
-        trajectory: The rounds to come, whichever of them is the truth: from the lowest low to the highest high.
+        trajectory: The rounds to come, whichever of them is the truth: from the lowest low to the highest
+            high, and some more for a model that is trained.
         trajectory_ended: Whether the rows reach no further.
         gain_one_round: By how many spreads round 1 brings the mean nearer to the real one.
         distances: Of rounds 0, 1, ... from the real mean, in spreads; in the middle of the models.
@@ -88,8 +89,8 @@ class Audit:
         best_round: The round nearest to the real mean, of those predicted; 0 when none helps, NaN where the
             regime cannot be told.
         enough: The round by which 95 % of the gain is made.
-        plateau: The distance in spreads that is left after the last round of the trajectory; None when that is the
-            first.
+        plateau: The distance in spreads that is left after the last round of the trajectory; None when that
+            is the first.
         regime: What becomes of the distance, how sure that is, or why it cannot be told.
         verdict: All that in plain language.
         warnings: What to bear in mind, in sentences.

@@ -14,7 +14,6 @@ from .figures import TEMPLATE, translucent, whole_ticks
 from .names import MISSING
 from .palette import USUAL_ARMS
 
-
 SHOWN_ROUNDS = (2, 3, 5, 10, 20)
 """Of the rounds to come; the JSON has all."""
 
@@ -53,7 +52,7 @@ def audits(folder: RunFolder) -> list[Shown]:
 
 
 def distance_figure(found: Audit) -> go.Figure:
-    """How far the model's mean is from the real one over the rounds to come; the band holds all generators."""
+    """How far the model is from the real mean over the rounds to come; the band holds all generators."""
     colour, rounds = USUAL_ARMS["verified"].colour, list(range(len(found.distances)))
     figure = go.Figure(layout={"template": TEMPLATE, "showlegend": False})
     figure.add_trace(

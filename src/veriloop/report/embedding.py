@@ -17,7 +17,7 @@ _FITTED = 10_000
 """Texts of each kind that the directions are learned from; the others only use them."""
 
 _WORDLESS, _OWN = 0.5, 0.2
-"""Words say too little where more of the distinct texts share none with another, or fewer have their own set."""
+"""Words say too little where more of the distinct texts share none, or fewer have a set of their own."""
 
 _TRACE = 1e-10
 """A direction with less than this share of the largest one's variance is rounding."""
