@@ -1,13 +1,16 @@
 """Cards: what a run says of itself, once, in its manifest. Readers read cards, never the configuration."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from .parts import Checked
 from .quantity import Quantity
+from .records import RoundRecord
 from .rng import START
 from .schema import ColumnType, Schema
 
@@ -71,7 +74,8 @@ class RunCard(BaseModel):
         arms: By name, in the order of the plan.
         quantities: What is measured, by name, in the order of the plan's metrics.
         columns: What each column of the data is, see `schema`.
-        keeps_models: Whether the models of all rounds are kept, or those of the start and of the last ones.
+        keeps_models: Which rounds' models are kept: all, those of the start and the last ones, or these and
+            the best ones by the headline.
         prompt: How a language model's prompts are made: the template, and whether it is a chat message;
             None where the learner writes no text.
         ship: What the round to ship has to show.
@@ -83,7 +87,7 @@ class RunCard(BaseModel):
     quantities: dict[str, Quantity] = {}
     columns: dict[str, ColumnType] = {}
     prompt: PromptCard | None = None
-    keeps_models: Literal["all", "last"] = "all"
+    keeps_models: Literal["all", "last", "best"] = "all"
     ship: Gate = Gate()
 
     @property
@@ -105,6 +109,30 @@ class RunCard(BaseModel):
     def verdict_stores(self) -> list[str]:
         """The data bases in which people judge, of all arms."""
         return list(dict.fromkeys(store for arm in self.arms.values() for store in arm.verdict_stores))
+
+    def with_models(self, records: Iterable[RoundRecord]) -> set[tuple[str, int]]:
+        """Of which of the finished rounds the models are kept, as arm and round.
+
+        The best round of an arm is the first of those from round 1 on whose headline is best, on the
+        validation split where there is one.
+        """
+        chains: dict[str, list[RoundRecord]] = {}
+        for record in sorted(records, key=lambda r: r.round):
+            chains.setdefault(record.arm, []).append(record)
+        kept: set[tuple[str, int]] = set()
+        for arm, chain in chains.items():
+            best = self._best(chain[1:]) if self.keeps_models == "best" else None
+            of_all = chain if self.keeps_models == "all" else [chain[0], chain[-1], *([best] if best else [])]
+            kept |= {(arm, record.round) for record in of_all}
+        return kept
+
+    def _best(self, chain: Sequence[RoundRecord]) -> RoundRecord | None:
+        name = self.headline
+        measured = [r for r in chain if name in r.decisive and not math.isnan(r.decisive[name].value)]
+        if name is None or not measured:
+            return None
+        values = np.array([r.decisive[name].value for r in measured])
+        return measured[int(np.argmin(self.quantity(name).loss(values)))]
 
     def quantity(self, name: str) -> Quantity:
         """What ``name`` means. One that the run does not know has its name for a title, and no direction."""

@@ -20,7 +20,7 @@ def forecast(
     arm: Annotated[
         str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to forecast.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How many rounds to forecast.")] = 3,
     better: Annotated[
         str | None,
         typer.Option(
@@ -30,7 +30,7 @@ def forecast(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say from the rounds so far how an arm goes on, whether the gain is over, and which round to ship."""
+    """Say from the rounds so far how an arm goes on, as far as that can be known, and which round to ship."""
     from ..advise.forecast import forecast as forecast_arm
     from ..report.answer import answer, gate
     from ..report.forecasts import chain_of
@@ -68,7 +68,7 @@ def _direction(text: str) -> "Better":
 
 
 def _print(found: "Forecast", arm: str, metric: str) -> None:
-    from ..report.forecasts import cell
+    from ..report.forecasts import cell, possible
     from .output import new_table, print_table
 
     table = new_table()
@@ -85,8 +85,11 @@ def _print(found: "Forecast", arm: str, metric: str) -> None:
     for name, interval in rows.items():
         if interval is not None:
             table.add_row(name, *cell(interval))
+        elif name == "plateau":
+            table.add_row(name, "not known", "")
     if found.next:
         print_table(table)
+        typer.echo(f"Curves that are possible: {possible(found)}.")
     typer.echo(found.verdict)
     if found.better is not None:
         typer.echo(found.ship.verdict)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ..events import DuplicatesLeftOut, PromptsCut, VerifierSilent
+    from ..events import AboutData, VerifierSilent
     from ..quantity import Quantity
     from ..report.answer import Answer
     from ..report.summary import ArmSummary, Change
@@ -53,15 +53,23 @@ def new_table() -> "Table":
     return Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
 
 
-def cut_line(seen: "PromptsCut") -> str:
-    """How many prompts are too long."""
-    return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
+def data_line(seen: "AboutData") -> str:
+    """What is to be said of the data: how many rows are too long, left out, or on two sides."""
+    from ..events import DuplicatesLeftOut, HeldOutSeen, PromptsCut
+
+    match seen:
+        case PromptsCut():
+            return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
+        case DuplicatesLeftOut():
+            return f"rows left out because an equal one is on another side: {_by_split(seen.left_out)}"
+        case HeldOutSeen():
+            rows = _by_split(seen.seen)
+            return f"held-out rows that are training rows as well, and flatter the model: {rows}"
+    return "rows left out: " + ", ".join(f"{n:,} because {why}" for why, n in seen.left_out.items())
 
 
-def duplicates_line(seen: "DuplicatesLeftOut") -> str:
-    """How many rows are on two sides of a split."""
-    rows = ", ".join(f"{n:,} of {split}" for split, n in seen.left_out.items())
-    return f"rows left out because an equal one is on another side: {rows}"
+def _by_split(rows: "Mapping[str, int]") -> str:
+    return ", ".join(f"{n:,} of {split}" for split, n in rows.items())
 
 
 def silent_line(seen: "VerifierSilent") -> str:

@@ -94,6 +94,8 @@ class Arm(Checked, frozen=True):
     def suited_to(self, schema: Schema, path: str) -> Self:
         """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
         if self.train_on == "real":
+            for name in schema.made:
+                schema.written_by_people(name, f"{path}: training on real data")
             return self
         with at(f"{path}.acceptance"):
             acceptance = seam.suited(self.acceptance, schema)
@@ -134,8 +136,9 @@ class Plan(Checked, frozen=True):
         chunk_size: How many candidates are made and judged at a time; bounds memory.
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
-        keep_models: Whether to keep the models and judges of all rounds, or those of the start and of each
-            arm's last round. Without them a round cannot be audited, nor its model be used.
+        keep_models: Whether to keep the models and judges of ``all`` rounds, or those of the start and of
+            each arm's ``last`` round, or of its ``best`` one as well, by the first metric with a direction. A
+            round can be audited with its models or its candidates.
         ship: What a round has to show before it is named as the one to ship.
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
@@ -155,7 +158,7 @@ class Plan(Checked, frozen=True):
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
     keep_candidates: bool = False
-    keep_models: Literal["all", "last"] = "all"
+    keep_models: Literal["all", "last", "best"] = "all"
     ship: Gate = Gate()
     threads: Positive = 1
     common_random_numbers: bool = True
@@ -178,7 +181,13 @@ class Plan(Checked, frozen=True):
                 expected=f"one of {', '.join((START, *chains))}",
                 fix=did_you_mean(self.ship.than, (START, *chains)),
             )
-        self.check_decisions(quantities_of(self.metrics))
+        self.check_decisions(quantities := quantities_of(self.metrics))
+        if self.keep_models == "best" and all(q.better is None for q in quantities.values()):
+            raise ConfigError(
+                "keep_models 'best' needs a metric that says which round is better",
+                got=", ".join(quantities) or "no metrics",
+                fix="add one, or set keep_models to last",
+            )
         return self
 
     def check_decisions(self, quantities: Mapping[str, Quantity]) -> None:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
-from ..events import DuplicatesLeftOut, Event, Exhausted, Progress, PromptsCut, StageStarted, VerifierSilent
+from ..events import (
+    DuplicatesLeftOut,
+    Event,
+    Exhausted,
+    HeldOutSeen,
+    Progress,
+    PromptsCut,
+    RowsLeftOut,
+    StageStarted,
+    VerifierSilent,
+)
 from ..executors.base import Executor
 from ..generator import Generator
 from ..judge import Judge
@@ -24,6 +34,7 @@ from ..store.kept import KeptRounds
 from ..store.rows import Rows
 from . import seam
 from .chunks import ChunkFiles
+from .data import held_out_seen, load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .plan import Arm, Plan
@@ -117,6 +128,11 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     """
     if context.data.duplicates:
         context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
+    if context.data.left_out:
+        context.emit(RowsLeftOut(left_out=dict(context.data.left_out)))
+    dataset = context.plan.dataset
+    if seen := held_out_seen(context.data, load_schema(dataset), type(dataset).__name__):
+        context.emit(HeldOutSeen(seen=seen))
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit"):
@@ -239,7 +255,7 @@ def _measure(
         # One sample for each prompt at most: a second of the same prompt would tell little more.
         pool, n = conditions, min(n, len(conditions))
     asked = condition_rows(pool, 0, n)
-    generated = seam.sample(generator, n, address.rng(), asked, list(context.data.start))
+    generated = seam.sample(generator, n, address.rng(), asked, context.data.start)
     evaluation = Evaluation(generator, generated, real)
     measured: dict[str, Estimate] = {}
     rows: dict[str, NDArray[np.float32]] = {}
@@ -254,10 +270,8 @@ def _measure(
     return generated, measured, rows
 
 
-def opened(
-    generator: Generator, judge: Judge | None, context: Context, address: Address
-) -> tuple[Candidates, Selection, int]:
-    """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
+def opened(context: Context, address: Address) -> tuple[Samples | None, Selection, int]:
+    """A round's pool of conditions in its order, its fresh selection, and the most candidates it makes."""
     arm, pool = context.arm, context.data.conditions
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
     wanted = seam.wanted(arm.schedule, address.round)
@@ -269,15 +283,23 @@ def opened(
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
-        Candidates(context.name, generator, judge, pool, address, context.plan.threads),
+        pool,
         seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 
 
+def candidates_of(
+    generator: Generator, judge: Judge | None, pool: Samples | None, context: Context, address: Address
+) -> Candidates:
+    """How a round makes its candidates."""
+    like = context.data.start.select(slice(0))  # workers need its types only
+    return Candidates(context.name, generator, judge, pool, address, context.plan.threads, like)
+
+
 def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:
     plan, arm = context.plan, context.arm
-    candidates, selection, limit = opened(generator, judge, context, address)
+    pool, selection, limit = opened(context, address)
     wanted = sum(selection.quota.values())
     throttle = _Throttle()
 
@@ -298,7 +320,7 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         context.emit(VerifierSilent(arm=context.name, round=address.round, **said))
 
     gathered = gather(
-        candidates,
+        candidates_of(generator, judge, pool, context, address),
         selection,
         balance=arm.balance,
         chunk_size=plan.chunk_size,

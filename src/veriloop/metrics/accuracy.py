@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from ..datasets.images import LABEL
 from ..errors import ConfigError
 from ..quantity import Quantity
 from ..records import Estimate
@@ -31,7 +32,7 @@ class Accuracy(ClassifierMetric, frozen=True):
     Attributes:
         classes: How many labels there are; the data's when None.
 
-    The other one is that of `ClassifierMetric`.
+    The others are those of `ClassifierMetric`.
     """
 
     classes: Annotated[int, Field(ge=1)] | None = None
@@ -60,8 +61,8 @@ class Accuracy(ClassifierMetric, frozen=True):
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        super().suited_to(schema)
-        label = schema.one("label", "metric 'accuracy'")
+        suited = super().suited_to(schema)
+        label = suited.label or LABEL
         classes = schema[label].classes
         if self.classes not in (None, classes):
             raise ConfigError(
@@ -70,13 +71,11 @@ class Accuracy(ClassifierMetric, frozen=True):
                 expected=f"{classes}, those of the column {label!r}",
                 fix="leave classes out",
             )
-        return self.model_copy(update={"classes": classes})
+        return suited.model_copy(update={"classes": classes})
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The shares; NaN for a class without samples."""
-        from .features import views  # which imports torch
-
-        generated, _ = views(evaluation, self.classifier)
+        generated, _ = self.views(evaluation)
         right = generated.predicted == generated.label
         overall = by_row(
             float(right.mean()) if len(right) else np.nan,

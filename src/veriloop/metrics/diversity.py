@@ -26,7 +26,7 @@ class Diversity(ClassifierMetric, frozen=True):
 
     Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
 
-    Its attribute is that of `ClassifierMetric`.
+    Its attributes are those of `ClassifierMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -40,9 +40,7 @@ class Diversity(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""
-        from .features import views  # which imports torch
-
-        generated, real = views(evaluation, self.classifier)
+        generated, real = self.views(evaluation)
         ratios: list[float] = []
         of_made, of_real = np.zeros(len(generated.label)), np.zeros(len(real.label))
         for c in np.unique(real.label):

@@ -27,7 +27,7 @@ class Frechet(ClassifierMetric, frozen=True):
     Cost: 0.3 s for 2,000 + 600 digits, 3 to 5 s for 10,000 + 10,000 MNIST images on one thread; nearly all of
     it classification, shared with the other metrics of one classifier.
 
-    Its attribute is that of `ClassifierMetric`.
+    Its attributes are those of `ClassifierMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -41,9 +41,7 @@ class Frechet(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``frechet``; NaN when there are fewer than two samples on either side."""
-        from .features import views  # which imports torch
-
-        generated, real = views(evaluation, self.classifier)
+        generated, real = self.views(evaluation)
         return {"frechet": frechet_distance(real.features, generated.features, generated.label)}
 
 

@@ -1,7 +1,7 @@
 """Held-out loss: how well a language model explains what people wrote."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
-from ..schema import Role
+from ..schema import Role, Schema
 from .base import Evaluation, Metric
 from .standard_errors import by_row
 
@@ -47,6 +47,13 @@ class Loss(Metric, frozen=True):
             meaning="How unlikely the model finds people's texts.",
         ),
     }
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        suited = super().suited_to(schema)
+        me = "metric 'loss'"
+        schema.written_by_people(schema.one("completion", me), me)
+        return suited
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -10,6 +10,7 @@ from ..errors import ConfigError
 from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
+from ..schema import Role
 from .base import Evaluation, Metric
 from .standard_errors import mean
 
@@ -34,6 +35,7 @@ class NELBO(Metric, frozen=True):
     Cost: 20 ms for 600 digits, 0.7 s for 10,000 MNIST images on one thread.
     """
 
+    needs: ClassVar[tuple[Role, ...]] = ("image",)
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "nelbo": Quantity(
             "Negative ELBO",

@@ -44,7 +44,7 @@ class PRDC(ClassifierMetric, frozen=True):
     Attributes:
         k: Which nearest neighbour a ball reaches to.
 
-    The other one is that of `ClassifierMetric`.
+    The others are those of `ClassifierMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -74,9 +74,7 @@ class PRDC(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The four numbers; NaN when one side has no more than k samples."""
-        from .features import views  # which imports torch
-
-        generated, real = views(evaluation, self.classifier)
+        generated, real = self.views(evaluation)
         return prdc(real.features, generated.features, generated.label, self.k, rng)
 
 

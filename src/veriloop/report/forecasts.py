@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..advise.forecast import Forecast, forecast
+from ..advise.forecast import ALIVE, Forecast, forecast
 from ..advise.intervals import Interval
 from ..advise.paired import RowsOf
 from ..cards import RunCard
@@ -13,6 +13,18 @@ from ..store.folder import RunFolder
 from .answer import first_arm, gate
 from .names import short
 from .summary import by_arm
+
+FAMILIES = {
+    "exponential": "exponential",
+    "power": "power law",
+    "logarithm": "logarithm",
+    "line": "straight line",
+    "sigmoid": "sigmoid",
+    "drift": "drift without end",
+    "walk": "random walk",
+    "noise_floor": "noise floor of a growing schedule",
+}
+"""What people call the families of curves."""
 
 
 class Cell(NamedTuple):
@@ -30,17 +42,25 @@ class Shown(NamedTuple):
         last: The number from which it goes on.
         next: The next round.
         plateau: Where it ends, if that is known.
+        possible: The families of curves that it may follow, in words.
     """
 
     found: Forecast
     last: float
     next: Cell
     plateau: Cell | None
+    possible: str
 
 
 def cell(interval: Interval) -> Cell:
     """A number with three digits, and its interval."""
     return Cell(short(interval.value), f"{short(interval.low)} to {short(interval.high)}")
+
+
+def possible(found: Forecast) -> str:
+    """The families of curves that are still possible, the likeliest first, with their probabilities."""
+    alive = {name: p for name, p in found.families.items() if p >= ALIVE}
+    return ", ".join(f"{FAMILIES[name]} {p:.0%}" for name, p in alive.items())
 
 
 def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list[RoundRecord], str]:
@@ -98,4 +118,4 @@ def forecasts(
 
 def _shown(found: Forecast, chain: Sequence[RoundRecord], name: str) -> Shown:
     last = next(r.decisive[name].value for r in chain if r.round == found.next[0].round - 1)
-    return Shown(found, last, cell(found.next[0]), found.plateau and cell(found.plateau))
+    return Shown(found, last, cell(found.next[0]), found.plateau and cell(found.plateau), possible(found))
