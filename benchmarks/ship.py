@@ -67,6 +67,7 @@ def main() -> int:
             f"regret, {r['measured']}": r["difference"] <= 2 * r["difference_se"] for r in found["regret"][:2]
         },
     }
+    met = {name: bool(holds) for name, holds in met.items()}
     for name, holds in met.items():
         print(name, "met" if holds else "MISSED")
     write_results(

@@ -11,7 +11,7 @@ import pytest
 
 from veriloop.metrics.base import Evaluation, Metric
 from veriloop.quantity import Quantity
-from veriloop.records import Estimate
+from veriloop.records import Estimate, RowEstimate
 from veriloop.rng import Address
 from veriloop.samples import Samples
 from veriloop.testing import check_metric
@@ -124,6 +124,13 @@ class Dice(Quality, frozen=True):
         return {"quality": Estimate(float(np.random.default_rng().random()), 0.1)}
 
 
+class Crooked(Quality, frozen=True):
+    """Its rows have another mean than its number."""
+
+    def measure(self, evaluation, rng):
+        return {"quality": RowEstimate(0.5, 0.1, rows=np.array([0.0, 0.5]))}
+
+
 @pytest.mark.parametrize(
     ("metric", "why"),
     [
@@ -137,6 +144,7 @@ class Dice(Quality, frozen=True):
         (Nameless(), "at least one quantity"),
         (PartOfNothing(), "part of 'whole', which is not declared"),
         (Remembering(), "whatever was measured before"),
+        (Crooked(), "the rows of quality have the mean 0.25"),
         (Dice(), "equal streams must give equal numbers"),
     ],
     ids=lambda m: type(m).__name__,

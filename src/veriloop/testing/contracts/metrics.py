@@ -6,7 +6,7 @@ import numpy as np
 
 from ...metrics.base import Evaluation, Metric
 from ...quantity import Quantity
-from ...records import Estimate
+from ...records import Estimate, RowEstimate
 from ._common import stream, suite, unchanged
 from .parts import check_part
 
@@ -63,6 +63,11 @@ def _sound(measured: Mapping[str, Estimate], quantities: Mapping[str, Quantity])
         assert isinstance(estimate, Estimate), f"{name} is {estimate!r}, expected an Estimate"
         assert np.isfinite(estimate.value), f"{name} is {estimate.value}"
         assert estimate.se >= 0, f"the standard error of {name} is {estimate.se}"
+        if isinstance(estimate, RowEstimate):
+            mean = float(np.mean(estimate.rows))
+            assert abs(mean - estimate.value) <= 1e-6 * max(1.0, float(np.abs(estimate.rows).max())), (
+                f"the rows of {name} have the mean {mean:g}, and its value is {estimate.value:g}"
+            )
         low, high = quantities[name].bounds
         # A sum of shares may miss its bound by rounding.
         slack = 1e-9 * max(1.0, abs(estimate.value))
