@@ -50,7 +50,7 @@ class PromptCard(BaseModel):
 
 
 ERROR = 0.05
-"""The probability of naming a round that is not better, where nobody says."""
+"""The probability of naming a round that is not better by default."""
 
 
 class Gate(Checked, frozen=True):

@@ -26,7 +26,7 @@ class Reading:
 
     Attributes:
         estimate: The number.
-        rows: What each row adds to it, shape (n,), of which it is the mean; None where nobody says.
+        rows: What each row adds to it, shape (n,), of which it is the mean; None where there are none.
     """
 
     estimate: Estimate

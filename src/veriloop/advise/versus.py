@@ -1,4 +1,4 @@
-"""Is the verified arm better than the unverified one? The difference, its interval, and what would tell.
+"""Is the verified arm better than the unverified one? The difference, its interval, and what would do.
 
 In one run the difference is that of two models, row by row where they share rows: its interval is for new
 held-out rows of the same kind. Over several runs it is the mean difference of pairs of equal seeds: its
@@ -177,7 +177,7 @@ def _line(
     if v.outcome != "cannot be distinguished":
         return f"{line}."
     if not v.pairs:
-        return f"{line}; stored rows, or more of them, would tell more."
+        return f"{line}; pairs of rows would give a narrower interval."
     size = "this difference" if smallest is None else f"a difference of {smallest:g}"
     unit = "seeds" if v.by == "seeds" else "rows"
     needed = f"about {v.enough:,}" if v.enough else f"more than {MOST:,}"
