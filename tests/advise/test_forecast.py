@@ -84,9 +84,9 @@ def test_the_regimes_of_the_theory(bias: float, rounds: int, regime: str) -> Non
 
 def test_who_has_no_verifier_is_not_told_to_improve_it() -> None:
     records = chain(20.0 + 5 * np.arange(7), se=0.2)
-    assert forecast(records, "fid").verdict.endswith("(round 0); improve the verifier, or stop.")
+    assert forecast(records, "fid").verdict.endswith("than it; improve the verifier, or stop.")
     unjudged = [r.model_copy(update={"counts": Counts(generated=100, accepted=100)}) for r in records]
-    assert forecast(unjudged, "fid").verdict.endswith("(round 0); stop.")
+    assert forecast(unjudged, "fid").verdict.endswith("than it; stop.")
 
 
 def test_a_steady_fall_goes_on() -> None:

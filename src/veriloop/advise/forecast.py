@@ -13,6 +13,7 @@ from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
 from ._curve import Curves, draw_curves, spread_of
 from .intervals import LEVEL, Interval
+from .ship import Ship, ship
 
 Floats = NDArray[np.float64]
 ForecastRegime = Literal["improving", "gain_then_plateau", "gain_then_reversal", "harmful", "unclear"]
@@ -60,6 +61,7 @@ class Forecast(BaseModel):
         gain_per_verdict: The same for each candidate judged; None for an arm that nobody judges.
         better: Which way the quantity is better; None if neither is.
         split: Whose numbers were read: those of ``validation``, or of ``test`` where there are no others.
+        ship: The gate's answer: the round that is shown to be better, or 0.
         verdict: All this in plain language.
     """
 
@@ -77,10 +79,18 @@ class Forecast(BaseModel):
     gain_per_verdict: Interval | None = None
     better: Better = None
     split: Literal["validation", "test"] = "test"
+    ship: Ship
     verdict: str
 
 
-def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int = AHEAD) -> Forecast:
+def forecast(
+    chain: Sequence[RoundRecord],
+    name: str,
+    quantity: Quantity,
+    *,
+    ahead: int = AHEAD,
+    shipped: Ship | None = None,
+) -> Forecast:
     """Forecast a quantity over the rounds after ``chain``.
 
     The numbers are those that decisions read: of the validation split where there is one. The curve and its
@@ -91,6 +101,7 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         name: Of the quantity, measured on held-out real data; never the verifier's own score.
         quantity: What it means: its direction and its bounds.
         ahead: How many rounds to forecast, from 1 to `FARTHEST`.
+        shipped: The gate's answer; by values and standard errors alone when None.
 
     Raises:
         DomainError: ``ahead`` is not positive, or more than `FARTHEST`.
@@ -107,6 +118,7 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         else None,
         better=quantity.better,
         split="validation" if measured and measured[-1].validation else "test",
+        ship=shipped or ship(chain, name, quantity),
         verdict=told,
     )
     if len(measured) < FEWEST:
@@ -272,26 +284,26 @@ def _verdicts(record: RoundRecord) -> int:
 
 
 def _verdict(f: Forecast) -> str:
-    ship = "the start model (round 0)" if f.best_round_so_far == 0 else f"round {f.best_round_so_far}"
+    ship = f.ship.advice
     mend = "improve the verifier, or stop" if f.gain_per_verdict else "stop"
     match f.regime:
         case "improving":
-            return f"Still improving. Go on; to stop now, ship {ship}."
+            return f"Still improving. Go on; to stop now, {ship}."
         case "gain_then_plateau":
-            return f"The gain is over, or nearly: the curve flattens. Ship {ship}."
+            return f"The gain is over, or nearly: the curve flattens. To stop now, {ship}."
         case "gain_then_reversal":
             turn = f"It helps up to about round {f.best_round}, and then gets worse."
             if f.best_round is not None and f.best_round >= f.next[0].round:
-                return f"{turn} Go on until then; to stop now, ship {ship}."
-            return f"{turn} Ship {ship}, which measured best; {mend}."
+                return f"{turn} Go on until then; to stop now, {ship}."
+            return f"{turn} To stop now, {ship}; {mend}."
         case "harmful":
-            return f"No round is better than the start model. Ship {ship}; {mend}."
+            return f"By its curve no round is better than the start model. To stop now, {ship}; {mend}."
     if f.probabilities["gain_then_plateau"] >= CERTAIN:
         flat = (
             "The curve flattens, but curves without an end fit, too: whether the gain is over is not known."
         )
-        return f"{flat} To stop now, ship {ship}."
+        return f"{flat} To stop now, {ship}."
     likely = sorted(f.probabilities.items(), key=lambda item: -item[1])[:2]
     words = {"unclear": "no change"}
     shown = ", ".join(f"{words.get(name, name.replace('_', ' '))} {p:.0%}" for name, p in likely)
-    return f"Cannot tell yet ({shown}). To stop now, ship {ship}."
+    return f"Cannot tell yet ({shown}). To stop now, {ship}."

@@ -99,23 +99,7 @@ class Stop(Checked, frozen=True):
         Raises:
             ConfigError: The rule has none, it is not among them, or it has no direction.
         """
-        found = quantities.get(self.quantity or "")
-        if found is None:
-            raise ConfigError(
-                "quantity",
-                got=self.quantity,
-                expected=f"one of {', '.join(quantities) or '(the run has no metrics)'}",
-                fix=did_you_mean(self.quantity or "", quantities),
-            )
-        if found.better is None:
-            ways = [name for name, quantity in quantities.items() if quantity.better is not None]
-            raise ConfigError(
-                "quantity",
-                got=f"{self.quantity}, of which neither way is better",
-                expected=f"a quantity with a direction{': ' if ways else ''}{', '.join(ways)}",
-                fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
-            )
-        return found
+        return with_direction(self.quantity or "", quantities)
 
     def _by_quantity(self, chain: Sequence[RoundRecord], quantity: Quantity) -> Decision | None:
         name = self.quantity or ""
@@ -176,3 +160,28 @@ class Stop(Checked, frozen=True):
                 )
                 return Decision(reason, {"spent": total, "last_round": last, "limit": float(limit)})
         return None
+
+
+def with_direction(name: str, quantities: Mapping[str, Quantity]) -> Quantity:
+    """The quantity ``name`` among those that a run measures, by which something is to be decided.
+
+    Raises:
+        ConfigError: It is not among them, or has no direction.
+    """
+    found = quantities.get(name)
+    if found is None:
+        raise ConfigError(
+            "quantity",
+            got=name or None,
+            expected=f"one of {', '.join(quantities) or '(the run has no metrics)'}",
+            fix=did_you_mean(name, quantities),
+        )
+    if found.better is None:
+        ways = [name for name, quantity in quantities.items() if quantity.better is not None]
+        raise ConfigError(
+            "quantity",
+            got=f"{name}, of which neither way is better",
+            expected=f"a quantity with a direction{': ' if ways else ''}{', '.join(ways)}",
+            fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
+        )
+    return found

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..advise.audit import audit
+from ..advise.audit import Generator, audit
 from ..advise.audited import FOLDER, Audited
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
@@ -14,11 +14,13 @@ from ..loop.plan import Plan
 from ..rules.acceptance import TopFraction
 from ..samples import Samples
 from ..store.folder import RunFolder
-from .audit_table import audited_of
+from .audit_table import audited_of, repeated
 from .embedding import Vectors, directions, embed_images, embed_texts, principal
 
 
-def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[Audited, Path | None]:
+def audit_run(
+    plan: Plan, folder: RunFolder, arm: str, round_: int | None, generator: Generator | None = None
+) -> tuple[Audited, Path | None]:
     """Audit the verifier of ``arm`` in a round, and leave the finding in the run folder.
 
     The round's candidates are made again, the rejected ones too. They are compared with the held-out real
@@ -31,6 +33,7 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
         folder: Of the run.
         arm: Its name.
         round_: A finished round; None for the last.
+        generator: How the learner refits, when that is known; see `veriloop.advise.audit.audit`.
 
     Returns:
         The finding, and the file that holds it; None where the folder is read-only.
@@ -47,7 +50,7 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
     with limit_threads(plan.threads):
         rows, real = _vectors(made, column)
     by_score = isinstance(plan.arms[arm].acceptance, TopFraction)
-    names = directions(rows)
+    names, content = directions(rows), made.samples[column]
     found = audit(
         rows,
         made.accepted,
@@ -55,8 +58,9 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
         scores=_places(made) if by_score else None,
         rule="top_fraction" if by_score else "fixed",
         names=names,
+        generator=generator,
+        copies=repeated(content if isinstance(content, list) else made.samples.array(column)),
     )
-    content = made.samples[column]
     texts = content if isinstance(content, list) else []
     audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
     path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
