@@ -18,6 +18,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,15 +113,20 @@ AHEAD = (1, 3, 10)
 def main() -> int:
     parser = argparse.ArgumentParser(description="What forecasts are worth")
     parser.add_argument("--half", choices=("tuning", "reporting"), default="reporting", help="which seeds")
-    half = parser.parse_args().half
-    began = time.perf_counter()
-    rivals = [
-        score_rival(law, noise, seen, [half == "reporting", number])
+    parser.add_argument("--workers", type=int, default=1, help="processes; the numbers do not depend on it")
+    options = parser.parse_args()
+    half, began = options.half, time.perf_counter()
+    cases = [
+        (law, noise, seen, [half == "reporting", number])
         for law in LAWS
         for noise in (NOISES if law != "flat" else (1.0,))
         for seen in SEEN
         for number in range(REPEATS if law != "flat" else len(NOISES) * REPEATS)
     ]
+    chains = recorded_chains()
+    with ProcessPoolExecutor(options.workers) as pool:
+        rivals = list(pool.map(score_rival, *zip(*cases, strict=True), chunksize=20))
+        records = [r for scores in pool.map(score_recorded, chains, chains.values()) for r in scores]
     found = {
         "rival curves": {
             "all": summary_of_rivals(rivals),
@@ -129,8 +135,6 @@ def main() -> int:
             **{f"noise {n:g}": summary_of_rivals(r for r in rivals if r.noise == n) for n in (*NOISES, 1.0)},
         }
     }
-    chains = recorded_chains()
-    records = [score for name, chain in chains.items() for score in score_recorded(name, chain)]
     families = list(dict.fromkeys(r.family for r in records))
     found["recorded runs"] = {
         "all": summary_of_recorded(records),
@@ -231,7 +235,8 @@ def score_recorded(name: tuple[str, str], chain: list[RoundRecord]) -> list[Reco
     """Forecast every quantity of a chain from every round after the third."""
     scores: list[Recorded] = []
     for key in CARDS.wholes(list(chain[-1].metrics)):
-        values = np.array([r.metrics[key].value if key in r.metrics else np.nan for r in chain])
+        # Those that a forecast reads: of the validation split, where there is one.
+        values = np.array([r.decisive[key].value if key in r.decisive else np.nan for r in chain])
         if not np.isfinite(values).all():
             continue
         for seen in range(min(SEEN), len(chain)):
@@ -308,7 +313,7 @@ def draw(chains: dict[tuple[str, str], list[RoundRecord]], path: Path) -> None:
     shown: list[tuple[str, NDArray[np.float64], list[RoundRecord], str, int]] = [
         (
             f"digits, {name.split(', ')[2]}",
-            np.array([r.metrics["frechet"].value for r in c]),
+            np.array([r.decisive["frechet"].value for r in c]),
             c,
             "frechet",
             4,
