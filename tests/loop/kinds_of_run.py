@@ -116,8 +116,9 @@ rounds: 2
 dataset: {kind: "veriloop.testing.tiny:TinyData"}
 learner: {kind: "veriloop.testing.tiny:TinyLearner"}
 verifier: {kind: human, store: "sqlite:///people.db", known: 2}
-schedule: {kind: constant, n: 30}
-max_candidates: 200
+schedule: {kind: constant, n: 40}
+max_candidates: 40
+on_exhausted: train_with_fewer
 metrics: [{kind: "veriloop.testing.tiny:TinyMetric"}]
 chunk_size: 30
 """
