@@ -5,7 +5,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -194,6 +197,53 @@ def test_a_whole_run_is_the_same_bit_for_bit(on_cluster, tmp_path, monkeypatch):
     for parallel in ("arms", "chunks"):
         spread = {**CONFIG, "executor": {"kind": "ray", "address": on_cluster.address}, "parallel": parallel}
         assert content(run(plan_from(spread), parallel)) == serial
+
+
+class Waiting(Ray, frozen=True):
+    """Chunks from the fifth on are not done before the node has been killed."""
+
+    folder: str
+
+    def map(self, function, items, shared=None):
+        waiting = partial(do_and_wait_for_the_kill, Path(self.folder), function)
+        return super().map(waiting, items, shared)
+
+
+def do_and_wait_for_the_kill(folder, function, shared, item):
+    result = function(shared, item)
+    (folder / f"{shared.address.round} {item.number} {ray.get_runtime_context().get_node_id()}").touch()
+    while item.number >= 4 and not (folder / "killed").exists():
+        time.sleep(0.02)
+    return result
+
+
+def test_a_node_that_dies_in_the_middle_of_a_round_changes_no_bit(cluster, tmp_path):
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    config = {**CONFIG, "rounds": 1, "arms": ["verified"], "chunk_size": 50}  # 12 chunks
+    serial = content(run(plan_from(config), tmp_path / "serial"))
+    doomed = cluster.add_node(**NODE)
+    killing = threading.Thread(target=kill_in_the_middle, args=(cluster, doomed, seen))
+    killing.start()
+    executor = Waiting(address=cluster.address, workers=12, folder=str(seen))
+    plan = plan_from({**config, "parallel": "chunks"}).model_copy(update={"executor": executor})
+    try:
+        folder = run(plan, tmp_path / "spread")
+    finally:
+        (seen / "killed").touch()
+        killing.join()
+    assert content(folder) == serial
+    made = [path.name.split()[1] for path in seen.glob("1 *")]
+    assert len(made) > len(set(made)) == 12, "some chunk should have been made twice"
+
+
+def kill_in_the_middle(cluster, doomed, seen):
+    while not (seen / "killed").exists():
+        at_work = [int(path.name.split()[1]) for path in seen.glob(f"1 * {doomed.node_id}")]
+        if any(number >= 4 for number in at_work):
+            cluster.remove_node(doomed, allow_graceful=False)
+            (seen / "killed").touch()
+        time.sleep(0.02)
 
 
 def test_the_linear_system_is_the_same_bit_for_bit(on_cluster):

@@ -59,16 +59,15 @@ function draw() {
 }
 
 function tell() {
-  const { best_round, gain, gain_in_round_one, regime, acceptance_rate, break_even_bias } = answers;
-  // Without a break-even every bias on the slider is to one side of it, the reader's too.
-  const limit = break_even_bias?.toFixed(2) ?? (gain_in_round_one > 0 ? "any" : "none");
+  const { best_round, gain, gain_in_round_one, regime, acceptance_rate, helpful_biases } = answers;
+  const helpful = helpful_biases.map(([low, high]) => `${low.toFixed(2)} to ${high.toFixed(2)}`).join(", ") || "none";
   const outside = answers.contains_truth ? "" : " The truth lies outside the verifier's ball.";
   document.getElementById("answer").textContent = REGIMES[regime].replace("BEST", best_round) + outside;
   const numbers = {
     gain_in_round_one: change(gain_in_round_one),
     gain: best_round > 0 ? change(gain) : "–",
     best: best_round > 0 ? `after round ${best_round}, the best` : "no round is better",
-    break_even_bias: limit,
+    helpful_biases: helpful,
     acceptance_rate: percent(acceptance_rate),
   };
   for (const [name, words] of Object.entries(numbers)) document.getElementById(name).textContent = words;
