@@ -161,14 +161,14 @@ def main(kills: int, kinds: list[str], seed: int) -> bool:
             if rows := KINDS[name].rows:
                 chunks = math.ceil((folder.asked() - expected.asked) / rows)
                 again[name] = max(again.get(name, 0), chunks)
-                line += f", {chunks} chunks made again"
+                line += f", chunks made again: {chunks}"
             print(f"{number + 1}: {line}: {'equal' if same else 'DIFFERENT'}", flush=True)
             shutil.rmtree(path)
     print(f"killed in: {', '.join(f'{stage} {n}' for stage, n in stages.most_common())}")
     print(
         f"{equal.total()} of {kills} killed runs ended bit for bit like unbroken ones"
         f" ({', '.join(f'{name} {equal[name]}' for name in kinds)})"
-        + "".join(f"; of {name} a kill cost at most {n} chunks" for name, n in again.items())
+        + (f"; chunks made again after a kill, at most: {again}" if again else "")
     )
     return equal.total() == kills
 

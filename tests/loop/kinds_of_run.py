@@ -33,7 +33,6 @@ policy: {kind: accumulate_subsample, size: 300}
 metrics: [nelbo]
 evaluation_samples: 200
 chunk_size: 200
-executor: {kind: process, workers: 2}
 """
 
 LINEAR = """
@@ -50,7 +49,7 @@ keep_rejected: true
 chunk_size: 40
 """
 
-# 20 chunks of 25 rows a round, and half of them must wait for others to be known.
+# 20 chunks of 25 rows a round.
 TEXT = """
 seed: 3
 rounds: 2
@@ -117,37 +116,38 @@ rounds: 2
 dataset: {kind: "veriloop.testing.tiny:TinyData"}
 learner: {kind: "veriloop.testing.tiny:TinyLearner"}
 verifier: {kind: human, store: "sqlite:///people.db", known: 2}
-schedule: {kind: constant, n: 30}
-max_candidates: 200
+schedule: {kind: constant, n: 40}
+max_candidates: 40
+on_exhausted: train_with_fewer
 metrics: [{kind: "veriloop.testing.tiny:TinyMetric"}]
 chunk_size: 30
 """
 
-# Two workers make chunks of one arm; a function has the last word.
+# Two workers make the 20 chunks of a round.
 PROCESS = """
 seed: 3
 rounds: 2
-dataset: {kind: digits, start: 30}
-learner: {kind: cvae, levels: 16, latent_dim: 4, channels: [4, 8], epochs: 1, patience: null}
-verifier: {kind: function, function: "ink:share", timeout: 3600}
+dataset: {kind: linear, theta_star: [1, 1], n0: 20}
+learner: ols
+verifier: {kind: function, function: "nearness:of", timeout: 3600}
 acceptance: {kind: top_fraction, fraction: 0.1}
-schedule: {kind: constant, n: 80}
-metrics: [nelbo]
+schedule: {kind: constant, n: 40}
+metrics: [{kind: parameter_error, truth: [1, 1]}]
 arms: [verified]
-evaluation_samples: 100
-chunk_size: 40
+chunk_size: 20
 parallel: chunks
 executor: {kind: process, workers: 2}
 """
 
-INK = """
-import os
+NEARNESS = """
+import os, time
 
-def share(row):
+def of(row):
     asked = os.open("FOLDER/asked", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(asked, b".")
     os.close(asked)
-    return -abs(sum(map(sum, row["pixels"])) / 64 - 5)
+    time.sleep(0.005)
+    return -abs(row["y"] - sum(row["x"]))
 """
 
 LANGUAGE = """
@@ -178,8 +178,8 @@ def _sums(folder: Path) -> None:
     (folder / "guessing.py").write_text(GUESSING)
 
 
-def _ink(folder: Path) -> None:
-    (folder / "ink.py").write_text(INK.replace("FOLDER", str(folder)))
+def _nearness(folder: Path) -> None:
+    (folder / "nearness.py").write_text(NEARNESS.replace("FOLDER", str(folder)))
 
 
 def _language(folder: Path) -> None:
@@ -200,6 +200,6 @@ KINDS = {
     "linear": Kind(LINEAR),
     "text": Kind(TEXT, _sums, rows=25),
     "people": Kind(PEOPLE),
-    "process": Kind(PROCESS, _ink, rows=40),
+    "process": Kind(PROCESS, _nearness, rows=20),
     "language": Kind(LANGUAGE, _language),
 }
