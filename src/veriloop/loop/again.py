@@ -16,7 +16,7 @@ from ..store.folder import RunFolder
 from ..verdicts import Decision, Verdicts
 from .data import load_data, load_schema
 from .gather import gather
-from .gold import judge_of
+from .known import judge_of
 from .plan import Plan
 from .step import Context, opened
 from .stores import load_state
