@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from veriloop.theory import LinearSystem, helpful_biases, one_round_mse, trajectory
 from veriloop.web.explore import Point, answers
 
+from ..patience import HOUR
+
 
 @settings(max_examples=5)
 @given(
@@ -54,12 +56,12 @@ def test_the_zero_gain_line_is_where_the_theory_has_it():
 
 
 def test_settings_travel_in_the_address(page):
-    data = httpx.get(f"{page}/explore/data", params={"bias": 0.9, "radius": 0.2, "rounds": 3}, timeout=60)
+    data = httpx.get(f"{page}/explore/data", params={"bias": 0.9, "radius": 0.2, "rounds": 3}, timeout=HOUR)
     assert data.status_code == 200
     assert len(data.json()["course"]["to_truth"]) == 4
     assert data.json()["contains_truth"] is False
     assert data.json()["regime"] == "harmful"
-    shown = httpx.get(f"{page}/explore", params={"bias": 0.9}, timeout=60).text
+    shown = httpx.get(f"{page}/explore", params={"bias": 0.9}, timeout=HOUR).text
     assert 'name="bias" min="0" max="1.5" step="0.01" value="0.9"' in shown
 
 
@@ -75,7 +77,7 @@ def test_settings_travel_in_the_address(page):
     ],
 )
 def test_settings_out_of_range_are_refused(page, query):
-    refused = httpx.get(f"{page}/explore/data", params=query, timeout=60)
+    refused = httpx.get(f"{page}/explore/data", params=query, timeout=HOUR)
     assert refused.status_code == 400
     assert refused.text.startswith(f"{list(query)[-1]}: ")
 

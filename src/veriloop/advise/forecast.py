@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import DomainError
 from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
-from ._curve import Curves, draw_curves, spread_of
+from ._curve import draw_curves, spread_of
 from .intervals import LEVEL, Interval
 
 Floats = NDArray[np.float64]
@@ -23,6 +23,8 @@ AHEAD = 3
 """How many rounds are forecast when nobody says."""
 NOTICEABLE = 0.03
 """A change by less than this share of the range of the values so far counts as none."""
+ALIVE = 0.05
+"""A family of curves is still possible while it is at least this probable."""
 CERTAIN = 0.7
 """A regime less probable than this is called unclear."""
 
@@ -43,7 +45,9 @@ class Forecast(BaseModel):
         next: The rounds to come; empty when there are too few rounds so far.
         best_round_so_far: As measured, the first one if several are equal; None of no rounds.
         best_round: The expected best one of those so far and ``next``, by the curve without its noise.
-        plateau: Where the curve ends; None when that is less known than the range of the values so far.
+        plateau: Where the curve ends; None where a family of curves that never end is still possible, or
+            where those that end leave it less known than the range of the values so far.
+        families: How probable each family of curves is by now, see `_families`; empty like ``next``.
         regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough.
         probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
         gain: How much better the next round will be than the last one, in units of the quantity and without
@@ -61,6 +65,7 @@ class Forecast(BaseModel):
     best_round_so_far: int | None = None
     best_round: int | None = None
     plateau: Interval | None = None
+    families: dict[str, Number] = {}
     regime: ForecastRegime = "unclear"
     probabilities: dict[ForecastRegime, Number] = {}
     gain: Interval | None = None
@@ -71,7 +76,14 @@ class Forecast(BaseModel):
     verdict: str
 
 
-def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int = AHEAD) -> Forecast:
+def forecast(
+    chain: Sequence[RoundRecord],
+    name: str,
+    quantity: Quantity,
+    *,
+    ahead: int = AHEAD,
+    planned: Sequence[int] = (),
+) -> Forecast:
     """Forecast a quantity over the rounds after ``chain``.
 
     The numbers are those that decisions read: of the validation split where there is one. The curve and its
@@ -82,6 +94,7 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         name: Of the quantity, measured on held-out real data; never the verifier's own score.
         quantity: What it means: its direction and its bounds.
         ahead: How many rounds to forecast, at least 1.
+        planned: How many samples the rounds 1, 2, ... are to keep, as far as that is known.
 
     Raises:
         DomainError: ``ahead`` is not positive.
@@ -105,12 +118,16 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         return about
     errors = np.nan_to_num(np.array([r.decisive[name].se for r in measured]))
     last = int(rounds[-1])
-    curves = draw_curves(rounds, values, errors, last + ahead).clipped(*quantity.bounds)
-    plateau = _interval(curves.limit)
+    sizes = _sizes(chain, planned, last + ahead)
+    curves = draw_curves(rounds, values, errors, last + ahead, sizes).clipped(*quantity.bounds)
     coming = about.model_copy(
         update={
-            "next": _next(curves, last, ahead),
-            "plateau": plateau if plateau.high - plateau.low <= np.ptp(values) else None,
+            "next": tuple(
+                NextRound(round=k, **_interval(of_round).model_dump())
+                for k, of_round in enumerate(curves.measured.T, last + 1)
+            ),
+            "plateau": _plateau(curves.limit, float(np.ptp(values))),
+            "families": curves.families,
             "verdict": f"Neither way is {name} better by itself, so no round to ship follows from it.",
         }
     )
@@ -151,6 +168,8 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
         last: The last round so far.
         noticeable: Changes below this are none.
     """
+    # A drift has no end; the rounds looked at are all that is known of it.
+    final = np.where(np.isnan(final), losses[:, -1], final)
     later = np.column_stack([losses[:, 1:], final])
     best = later.min(axis=1)
     worst_since = np.maximum.accumulate(later[:, ::-1], axis=1)[:, ::-1]
@@ -167,11 +186,22 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
     )
 
 
-def _next(curves: Curves, last: int, ahead: int) -> tuple[NextRound, ...]:
-    return tuple(
-        NextRound(round=k, **_interval(curves.measured[:, k]).model_dump())
-        for k in range(last + 1, last + ahead + 1)
-    )
+def _sizes(chain: Sequence[RoundRecord], planned: Sequence[int], horizon: int) -> list[int]:
+    """What rounds 1 to ``horizon`` keep: as recorded, then as planned, then growing as they did last."""
+    kept = {r.round: r.counts.kept for r in chain if r.round}
+    sizes: list[int] = []
+    for k in range(1, horizon + 1):
+        grown = 2 * sizes[-1] - sizes[-2] if k > 2 else 0
+        sizes.append(kept.get(k) or (planned[k - 1] if k <= len(planned) else grown))
+    return sizes
+
+
+def _plateau(limit: Floats, spread: float) -> Interval | None:
+    ends = limit[np.isfinite(limit)]
+    if len(ends) < (1 - ALIVE) * len(limit):
+        return None
+    found = _interval(ends)
+    return found if found.high - found.low <= spread else None
 
 
 def _interval(draws: Floats) -> Interval:

@@ -28,6 +28,7 @@ from ..executors.threads import limit_threads
 from ..learners._language.models import Language, save
 from ..rng import Address, Stage, global_torch
 from ..store.atomic import publish_directory, storage_errors
+from ..store.digests import settle
 from .gap_sentences import Ids, Layout, gap_rows, repeated_rows, sentences
 from .xsum_settings import Pretraining
 
@@ -87,6 +88,7 @@ def pretrain(
             "seconds": round(time.perf_counter() - began),
         }
         (aside / CARD).write_text(json.dumps(card, indent=1) + "\n")
+        settle(aside)
     publish_directory(aside, folder)
 
 

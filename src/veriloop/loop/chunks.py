@@ -151,7 +151,7 @@ def _content(chunk: Stored) -> bytes:
     columns: dict[str, object] = {
         "score": verdicts.score,
         "decision": verdicts.decision,
-        "group": chunk.groups if isinstance(chunk.groups, np.ndarray) else np.asarray(chunk.groups),
+        "group": _narrow(chunk.groups),
         "stored": np.isin(np.arange(len(verdicts)), chunk.rows),
     }
     if chunk.groups.dtype.kind == "U":
@@ -162,8 +162,19 @@ def _content(chunk: Stored) -> bytes:
         columns["cut"] = notes.cut
         if len(notes.reason):
             columns["unwritten"] = list(notes.reason)
-    first = Samples(**columns).to_bytes()
+    # Scores hardly get smaller when packed, and to pack them took longer than all else that is done for a
+    # candidate where it is kept.
+    first = Samples(**columns).to_bytes(packed=any(isinstance(column, list) for column in columns.values()))
     return len(first).to_bytes(8, "little") + first + chunk.samples.to_bytes()
+
+
+def _narrow(groups: NDArray) -> NDArray:
+    """Whole numbers in as few bytes as hold them."""
+    if groups.dtype.kind not in "iu":
+        return groups
+    return groups.astype(
+        np.result_type(*(np.min_scalar_type(f(groups, initial=0)) for f in (np.min, np.max)))
+    )
 
 
 def read(path: Path) -> Stored:

@@ -132,39 +132,20 @@ def gather(
     Raises:
         AwaitingVerdicts: People have to judge candidates of this wave first; all its chunks were tried.
     """
-    held = _Held(keep_all=keep_rejected)
-    seconds = {"generate": 0.0, "verify": 0.0}
+    intake = _Intake(candidates, selection, balance, limit, keep_rejected, hopeless_after, chunks)
     made = chunks_made = 0
-    guard, hopeless = Guard(candidates.judge is not None, hopeless_after), None
-    while hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
+    while intake.hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)
         waiting: list[AwaitingVerdicts] = []
-        for chunk, made_now in _made(wave, candidates, executor, guard, chunks):
+        for chunk, made_now in _made(wave, candidates, executor, intake.guard, chunks):
             if isinstance(made_now.verdicts, AwaitingVerdicts):
                 waiting.append(made_now.verdicts)
                 continue
-            done = made_now if isinstance(made_now, Stored) else _all_of(made_now, balance)
-            rng = candidates.address.at(Stage.ACCEPT, chunk.number).rng()
-            seam.call(selection, "offer", selection.offer, done.verdicts, done.offered, done.groups, rng)
-            may_keep = selection.may_keep(chunk.first) - chunk.first
-            held.add(chunk, done if keep_rejected else done.only(may_keep))
-            guard.see(done.offered, done.verdicts, done.notes)
-            if held.has_grown() and selection.shortfall():
-                held.keep_only(selection.retained())
-            if isinstance(made_now, Judged):
-                for stage in seconds:
-                    seconds[stage] += made_now.seconds[stage]
-                alone = len(wave) == 1 and min(selection.shortfall(), limit - chunk.size) <= 0
-                whole = len(done.verdicts) == chunk.size
-                if chunks and whole and (chunks.always or chunk.number or not alone):
-                    # Of the first chunk all, since what the guard finds is shown by examples from it.
-                    everything = chunks.whole or chunk.number == 0
-                    chunks.store(chunk.number, done if everything else done.only(may_keep))
-            report(selection.counts())
-            if guard.left == 0 and selection.shortfall() > 0:
-                hopeless = guard.hopeless()
+            intake.take(chunk, made_now, others=len(wave) > 1 or chunk.number > 0)
+            report(intake.counts)
+            if intake.hopeless:
                 break
         if waiting:
             if chunks:
@@ -173,27 +154,10 @@ def gather(
             raise AwaitingVerdicts.together(waiting)
         made += shortfall
         chunks_made += len(wave)
-        if warn and (early := guard.accepts_none(selection.counts())) and made < limit:
+        if warn and (early := intake.guard.accepts_none(intake.counts)) and made < limit:
             warn(early)
             warn = None
-    kept, rejected = held.split(selection.kept())
-    names = [name for name in kept if name not in (*PROVENANCE, SAID)]
-    provenance, kept = kept.only(PROVENANCE), kept.only(names)
-    counts = guard.counted(selection.counts(), kept)
-    findings = guard.findings(counts, kept, list(candidates.conditions or ()))
-    if hopeless and not guard.silent_so_far:
-        findings = [hopeless, *findings]
-    return Gathered(
-        kept=kept,
-        provenance=provenance,
-        rejected=rejected,
-        counts=counts,
-        abstentions=guard.abstentions,
-        findings=findings,
-        hopeless=hopeless,
-        wanted=sum(selection.quota.values()),
-        seconds=seconds,
-    )
+    return intake.gathered()
 
 
 def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[Group, int]:
@@ -239,8 +203,9 @@ def _made(
     for part in (wave[:alone], wave[alone:]):
         missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
         made = iter(executor.map(_make_and_judge, missing, candidates) if missing else ())
+        waits_for = {chunk.number for chunk in missing}
         for chunk in part:
-            if chunk in missing:
+            if chunk.number in waits_for:
                 yield chunk, next(made)
             else:
                 assert chunks is not None
@@ -289,6 +254,79 @@ def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
 def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
     starts = range(0, total, chunk_size)
     return [Chunk(number + i, first + s, min(chunk_size, total - s)) for i, s in enumerate(starts)]
+
+
+class _Intake:
+    """A round's judged candidates as they come in, chunk by chunk, in their order."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        selection: Selection,
+        balance: str | None,
+        limit: int,
+        keep_rejected: bool,
+        hopeless_after: int | None,
+        chunks: ChunkFiles | None,
+    ) -> None:
+        self._candidates, self._selection, self._balance = candidates, selection, balance
+        self._limit, self._keep_rejected, self._chunks = limit, keep_rejected, chunks
+        self._held = _Held(keep_all=keep_rejected)
+        self._seconds = {"generate": 0.0, "verify": 0.0}
+        self.guard = Guard(candidates.judge is not None, hopeless_after)
+        self.counts = selection.counts()
+        self.hopeless: Finding | None = None
+
+    def take(self, chunk: Chunk, made: Judged | Stored, others: bool) -> None:
+        """Offer a chunk to the selection, hold what it may keep, and store what was not stored.
+
+        Args:
+            chunk: The next one.
+            made: Its candidates with their verdicts.
+            others: Whether the round is known to have other chunks.
+        """
+        selection, held = self._selection, self._held
+        done = made if isinstance(made, Stored) else _all_of(made, self._balance)
+        rng = self._candidates.address.at(Stage.ACCEPT, chunk.number).rng()
+        seam.call(selection, "offer", selection.offer, done.verdicts, done.offered, done.groups, rng)
+        shortfall = selection.shortfall()
+        may_keep = done.only(selection.may_keep(chunk.first) - chunk.first)
+        held.add(chunk, done if self._keep_rejected else may_keep)
+        self.guard.see(done.offered, done.verdicts, done.notes)
+        if held.has_grown() and shortfall:
+            held.keep_only(selection.retained())
+        if isinstance(made, Judged):
+            for stage in self._seconds:
+                self._seconds[stage] += made.seconds[stage]
+            others = others or min(shortfall, self._limit - chunk.size) > 0
+            if (chunks := self._chunks) and len(done.verdicts) == chunk.size and (others or chunks.always):
+                # Of the first chunk all, since what the guard finds is shown by examples from it.
+                chunks.store(chunk.number, done if chunks.whole or chunk.number == 0 else may_keep)
+        self.counts = selection.counts()
+        if shortfall and self.guard.left == 0:
+            self.hopeless = self.guard.hopeless()
+
+    def gathered(self) -> Gathered:
+        """What the round has kept, when no more come."""
+        selection, guard = self._selection, self.guard
+        kept, rejected = self._held.split(selection.kept())
+        names = [name for name in kept if name not in (*PROVENANCE, SAID)]
+        provenance, kept = kept.only(PROVENANCE), kept.only(names)
+        counts = guard.counted(self.counts, kept)
+        findings = guard.findings(counts, kept, list(self._candidates.conditions or ()))
+        if self.hopeless and not guard.silent_so_far:
+            findings = [self.hopeless, *findings]
+        return Gathered(
+            kept=kept,
+            provenance=provenance,
+            rejected=rejected,
+            counts=counts,
+            abstentions=guard.abstentions,
+            findings=findings,
+            hopeless=self.hopeless,
+            wanted=sum(selection.quota.values()),
+            seconds=self._seconds,
+        )
 
 
 class _Held:

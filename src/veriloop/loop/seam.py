@@ -5,7 +5,6 @@ part raised or gave back; our own errors, an interrupt and a lack of memory go t
 looks at types, lengths and names only, so it costs microseconds.
 """
 
-import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -364,7 +363,8 @@ def quantities(metric: Metric) -> Mapping[str, Quantity]:
 
 
 def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
-    if isinstance(inspect.getattr_static(part, attribute, None), Imported):
+    owners = (vars(kind) for kind in type(part).__mro__ if attribute in vars(kind))
+    if isinstance(next(owners, {}).get(attribute), Imported):
         return  # one of ours, whose libraries only training needs
     made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):

@@ -1,7 +1,7 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,7 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._count = 0
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._seen = 0
@@ -92,6 +93,7 @@ class FirstAccepted(Selection):
             self._missing[group] = self._missing.get(group, 0) - len(first)
             self._kept.append(self._seen + first)
         self._latest = np.sort(np.concatenate([np.empty(0, np.int64), *self._kept[before:]]))
+        self._count += len(self._latest)
         self._seen += len(verdicts)
 
     @override
@@ -121,7 +123,7 @@ class FirstAccepted(Selection):
             accepted=self._tally[Decision.ACCEPT],
             rejected=self._tally[Decision.REJECT],
             abstained=self._tally[Decision.ABSTAIN],
-            kept=sum(map(len, self._kept)),
+            kept=self._count,
         )
 
 
@@ -165,7 +167,7 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-        self._latest = np.unique(np.concatenate(latest))
+        self._latest = _union(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
@@ -182,7 +184,7 @@ class BestOfRound(Selection):
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return np.unique(np.concatenate([b.numbers() for b in best]))
+        return _union([b.numbers() for b in best])
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -219,16 +221,17 @@ class BestOfRound(Selection):
 
 
 class _Best:
-    """The ``n`` best of a stream, sorted anew only when half as many again have come in."""
+    """The ``n`` best of a stream, put together and sorted only when half as many again have come in."""
 
     def __init__(self, n: int) -> None:
         self._n = n
         self._edge: float | None = None
-        self._rank = np.empty(0)
-        self._number = np.empty(0, np.int64)
+        self._rank: list[NDArray] = [np.empty(0)]
+        self._number: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._size = 0
 
     def __len__(self) -> int:
-        return min(self._n, len(self._number))
+        return min(self._n, self._size)
 
     def add(self, rank: NDArray, number: NDArray) -> NDArray:
         """Take in candidates whose numbers are higher than those before; returns those that may stay."""
@@ -236,19 +239,27 @@ class _Best:
             # No better than the worst of n earlier ones: never among the best, and not worth sorting.
             better = rank > self._edge
             rank, number = rank[better], number[better]
-        self._rank = np.concatenate([self._rank, rank])
-        self._number = np.concatenate([self._number, number])
-        if len(self._number) > 1.5 * self._n:
+        self._rank.append(rank)
+        self._number.append(number)
+        self._size += len(number)
+        if self._size > 1.5 * self._n:
             self._prune()
         return number
 
     def numbers(self) -> NDArray[np.int64]:
         """Of the best, at most ``n``, the best first."""
         self._prune()
-        return self._number
+        return self._number[0]
 
     def _prune(self) -> None:
-        best = np.lexsort((self._number, -self._rank))[: self._n]
-        self._rank, self._number = self._rank[best], self._number[best]
+        rank, number = np.concatenate(self._rank), np.concatenate(self._number)
+        best = np.lexsort((number, -rank))[: self._n]
+        self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
-            self._edge = float(self._rank[-1]) if self._n else np.inf
+            self._edge = float(rank[best[-1]]) if self._n else np.inf
+
+
+def _union(numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """In increasing order. For a chunk's numbers `np.unique` takes six times as long."""
+    joined = np.sort(np.concatenate(numbers))
+    return joined[np.diff(joined, prepend=-1) > 0]

@@ -29,22 +29,20 @@ from .atomic import (
     publish_directory,
     remove_asides,
     storage_errors,
+    sync,
     write_file,
 )
 from .chunks import UNDER_WAY
 from .digests import (
-    DIGESTS,
     RESTORE,
     LineCheck,
     check_files,
     differs,
     has_seal,
-    names_below,
-    read_digests,
     sealed,
+    settle,
     sha256,
     unsealed,
-    write_digests,
 )
 from .format_1 import migrated
 from .ledger import Ledger, first_line
@@ -224,7 +222,7 @@ class RunFolder:
         """
         if not self.has_digests():
             return None
-        return read_digests(self.round_directory(round_, arm), self._ledger.check_of(round_, arm).files)
+        return self._ledger.check_of(round_, arm).files
 
     def check_files(self, round_: int, arm: str, *below: str) -> None:
         """Refuse files of a finished round that have changed.
@@ -313,9 +311,9 @@ class RunFolder:
         """
         directory = self.round_directory(record.round, record.arm)
         with storage_errors(work):
-            files = write_digests(work)
+            files = settle(work)
             if record.round == 0:
-                self._share_start(work)
+                self._share_start(work, files)
         publish_directory(work, directory)
         self._ledger.append(record, files)
         if (under_way := self.under_way(record.round, record.arm)).is_dir():
@@ -396,16 +394,16 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def _share_start(self, work: Path) -> None:
+    def _share_start(self, work: Path, files: dict[str, str]) -> None:
         """Let the files of the start model be one with those of another arm's, where the file system can."""
-        others = [p for p in (self.path / "round_0").glob("*") if (p / DIGESTS).is_file()]
-        if not others or (others[0] / DIGESTS).read_bytes() != (work / DIGESTS).read_bytes():
-            return
-        for name in names_below(work):
+        checks = self.line_checks()
+        other = next((c.place for c in checks if c.place.startswith("round_0/") and c.files == files), None)
+        for name in files if other else ():
             aside = work / f"{name}.link"
             with contextlib.suppress(OSError):
-                os.link(others[0] / name, aside)
+                os.link(f"{self.path}/{other}/{name}", aside)
                 aside.replace(work / name)
+                sync(aside.parent)
 
     def clear_unfinished(self) -> None:
         """Remove what belongs to no finished round; the caller holds the lock."""

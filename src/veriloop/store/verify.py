@@ -10,7 +10,7 @@ from ..advise import audited, calibrated
 from ..errors import CorruptFileError
 from .atomic import is_aside
 from .chunks import chunk_of
-from .digests import DIGESTS, LineCheck, as_written, differs, names_below, read_digests, sha256
+from .digests import LineCheck, as_written, differs, names_below, sha256
 from .folder import MODELS, RunFolder
 from .manifest import Manifest
 
@@ -106,15 +106,12 @@ def _round(path: Path, check: LineCheck, found: Verified, without_models: bool) 
     if not _PLACE.fullmatch(check.place):
         found.differ["records.sha256"] = f"names no round: {check.place}"
         return
-    digests: dict[str, str] = {}
-    with _Noted(path, directory / DIGESTS, found):
-        digests = read_digests(directory, check.files)
-    for name, digest in digests.items():
+    for name, digest in check.files.items():
         if without_models and name.partition("/")[0] in MODELS:
             continue
         _file(path, f"{check.place}/{name}", digest, found)
-    for name in names_below(directory) if digests else ():
-        if name not in digests:
+    for name in names_below(directory):
+        if name not in check.files:
             found.differ[f"{check.place}/{name}"] = "is not a file of this round"
 
 

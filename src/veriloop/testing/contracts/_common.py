@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +91,24 @@ def no_pickles(directory: Path, saved: str) -> None:
         alone = content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05" and content[-1:] == b"."
         pickled = alone or (content[:2] == b"PK" and b"data.pkl" in content[:2048])
         assert not pickled, f"{saved} wrote the pickle {path.name}: use safetensors, NPZ or JSON"
+
+
+def saves_alike(directory: Path, save: Callable[[Path], object], saved: str) -> None:
+    """``save`` writes the files in ``directory`` byte for byte again, so that equal runs have equal files.
+
+    An order that a library makes up may come out equal by chance: it is tried some times.
+    """
+    for _ in range(6):
+        with tempfile.TemporaryDirectory() as scratch:
+            save(Path(scratch))
+            first, second = _files(directory), _files(Path(scratch))
+        differ = sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
+        assert not differ, f"{saved} must write equal bytes each time, and {', '.join(differ)} differs"
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    paths = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
 
 
 def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) -> tuple[R, bool]:

@@ -1,0 +1,139 @@
+"""The families of curves that a quantity may follow over rounds, none of which a few rounds rule out.
+
+In the linear theory a mean contracts towards the knowledge center (section 4 of arXiv 2510.16657), and its
+squared distance to the truth is a + b rho^k + c rho^(2k) as long as all rounds keep equally many samples: an
+exponential with at most one turn. Where the schedule grows, the noise floor c/n_k falls with it, without end.
+Other quantities follow other laws, so rivals stand beside: power laws, the logarithm, the straight line, the
+sigmoid, and a drift: a line plus a random walk, for which the last value is the better forecast.
+
+Every curve is, with K the last round so far and g the shape of its family,
+
+    level + change (g(k) - g(K))/(g(0) - g(K)) + second h(k) + jump [k = 0],
+
+so ``change`` is how far it has come since round 0. The second term is an overshoot of the exponential, or the
+noise floor. The start model may lie off the curve, by ``jump``, because it alone was trained on real data.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+# The priors, in rounds and in units of the range of the values so far. Wide on purpose.
+_LEVEL, _CHANGE = 2.0, 1.0
+_JUMPS, _HUMPS = (0.003, 1.0), (0.003, 0.5)
+_HUMP_PROBABILITIES = (0.7, 0.3)
+_EXPONENTS, _OFFSETS = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 3.0)
+_MIDDLES, _WIDTHS = (0.5, 1.0, 1.5), (0.1, 0.25)
+PRIOR = {
+    "exponential": 0.3,
+    "power": 0.2,
+    "logarithm": 0.1,
+    "line": 0.1,
+    "sigmoid": 0.1,
+    "drift": 0.2,
+    "walk": 0.4,
+    "noise_floor": 0.3,
+}
+"""How probable each family is before any round, up to their sum; the noise floor where the schedule grows."""
+
+
+class Family(NamedTuple):
+    """Curves of one family, for each point of the grid of its shape: c curves over r rounds.
+
+    Attributes:
+        name: A key of `PRIOR`.
+        terms: What level, change, second and jump are multiplied by, shape (c, r, 4).
+        ends: The same where the rounds never end, shape (c, 4); infinite where there is no limit.
+        scales: Prior standard deviations of the four, shape (c, 4).
+        prior: Of each point of the grid, shape (c,); sums to the family's.
+    """
+
+    name: str
+    terms: Floats
+    ends: Floats
+    scales: Floats
+    prior: Floats
+
+
+def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
+    """All families over the rounds 0 to ``horizon``.
+
+    Args:
+        last: The last round so far, at least 1.
+        horizon: The last round that is of interest, at least ``last``.
+        sizes: How many samples the rounds 1 to ``horizon`` keep; the noise floor is left out where that does
+            not change, or is not known.
+    """
+    k = np.arange(horizon + 1.0)
+    rho = 0.5 ** (1 / np.geomspace(0.3, max(15.0, last), 11))[:, None]
+    exponential = _since_start(rho**k, 0.0, last)
+    hump = 4 * (rho**k - rho ** (2 * k))
+    a, c = (part.reshape(-1, 1) for part in np.meshgrid(_EXPONENTS, _OFFSETS))
+    middle, width = (last * part.reshape(-1, 1) for part in np.meshgrid(_MIDDLES, _WIDTHS))
+    rising = 1 / (1 + np.exp(-(k - middle) / width))
+    line = _since_start(k[None], np.inf, last)
+    found = [
+        _family("exponential", *exponential, hump, 0.0, _HUMPS, _HUMP_PROBABILITIES),
+        _family("power", *_since_start((k + c) ** -a, 0.0, last)),
+        _family("logarithm", *_since_start(np.log(k + np.array([[1.0], [3.0]])), np.inf, last)),
+        _family("line", *line),
+        _family("sigmoid", *_since_start(rising, 1.0, last)),
+        _family("drift", *_without_end(np.concatenate([line[0], exponential[0][:8:2]]))),
+        _family("walk", *_without_end(0 * line[0])),
+    ]
+    floor = _floor(sizes, horizon)
+    if floor is not None:
+        falling, end = _since_start(floor[None], 0.0 if floor[-1] < floor[-2] else floor[-1], last)
+        found.append(_family("noise_floor", *exponential, np.broadcast_to(falling, hump.shape), end, (1.0,)))
+    return found
+
+
+def _without_end(terms: Floats) -> tuple[Floats, Floats]:
+    return terms, np.full(len(terms), np.nan)
+
+
+def _floor(sizes: Sequence[float], horizon: int) -> Floats | None:
+    """1/n_k of each round; that of round 1 for the start model, whose data were others."""
+    n = np.asarray(sizes, float)
+    if len(n) < max(horizon, 2) or n.min() <= 0 or np.ptp(n) == 0:
+        return None
+    return 1 / np.concatenate([n[:1], n])
+
+
+def _since_start(shape: Floats, end: float, last: int) -> tuple[Floats, Floats]:
+    """A shape, of value ``end`` in the long run, moved and stretched: 1 in round 0, and 0 in the last one."""
+    now, come = shape[:, last : last + 1], shape[:, :1] - shape[:, last : last + 1]
+    return (shape - now) / come, ((end - now) / come)[:, 0]
+
+
+def _family(
+    name: str,
+    change: Floats,
+    end: Floats,
+    second: Floats | float = 0.0,
+    second_end: Floats | float = 0.0,
+    second_scales: Sequence[float] = (1.0,),
+    second_prior: Sequence[float] = (1.0,),
+) -> Family:
+    """Every curve with every scale of its second term and of its jump."""
+    start = np.zeros_like(change)
+    start[:, 0] = 1.0
+    terms = np.stack([np.ones_like(change), change, np.broadcast_to(second, change.shape), start], axis=2)
+    ends = np.stack([np.ones_like(end), end, np.broadcast_to(second_end, end.shape), 0 * start[:, 0]], axis=1)
+    ends[:, 3] = 0.0
+    points = [
+        (scale, p / len(_JUMPS), jump) for scale, p in zip(second_scales, second_prior) for jump in _JUMPS
+    ]
+    scales = np.array([[_LEVEL, _CHANGE, scale, jump] for scale, _, jump in points])
+    count = len(change)
+    return Family(
+        name=name,
+        terms=np.tile(terms, (len(points), 1, 1)),
+        ends=np.tile(ends, (len(points), 1)),
+        scales=np.repeat(scales, count, axis=0),
+        prior=PRIOR[name] * np.repeat([p for _, p, _ in points], count) / count,
+    )
