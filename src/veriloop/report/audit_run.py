@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..advise.audit import audit
-from ..advise.audited import FOLDER, Audited
+from ..advise.audited import FOLDER, Audit, Audited
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
 from ..loop.again import Remade, candidates_again
@@ -43,20 +43,9 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
         StorageError: The finding could not be written.
     """
     made = candidates_again(plan, folder, arm, round_)
-    column = _contents(made)
     with limit_threads(plan.threads):
-        rows, real = _vectors(made, column)
-    by_score = isinstance(plan.arms[arm].acceptance, TopFraction)
-    names = directions(rows)
-    found = audit(
-        rows,
-        made.accepted,
-        real,
-        scores=_places(made) if by_score else None,
-        rule="top_fraction" if by_score else "fixed",
-        names=names,
-    )
-    content = made.samples[column]
+        found, names = audit_remade(made, isinstance(plan.arms[arm].acceptance, TopFraction))
+    content = made.samples[contents(made)]
     texts = content if isinstance(content, list) else []
     audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
     path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
@@ -67,7 +56,31 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
     return audited, path
 
 
-def _contents(made: Remade) -> str:
+def audit_remade(made: Remade, by_score: bool) -> tuple[Audit, list[str]]:
+    """Audit what was said of a round's candidates, and the names of the features.
+
+    Args:
+        made: The candidates.
+        by_score: Whether the best share was kept.
+
+    Raises:
+        ConfigError: The samples come with covariates of their own.
+        DataError: The round cannot carry an answer.
+    """
+    rows, real = _vectors(made, contents(made))
+    names = directions(rows)
+    found = audit(
+        rows,
+        made.accepted,
+        real,
+        scores=_places(made) if by_score else None,
+        rule="top_fraction" if by_score else "fixed",
+        names=names,
+    )
+    return found, names
+
+
+def contents(made: Remade) -> str:
     """The column that is generated, not given."""
     conditions = made.data.conditions or {}
     covariates = [name for name in conditions if np.asarray(conditions[name]).dtype.kind == "f"]

@@ -1,0 +1,303 @@
+"""Verifiers compared before any training: on the same candidates of a finished round of a run."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
+
+from ..advise.agreement import cohen_kappa
+from ..advise.choose import Pair, predict
+from ..advise.intervals import Interval, Share, Z, bootstrap, wilson
+from ..datasets.base import RealData
+from ..errors import ConfigError, VeriloopError
+from ..executors.threads import limit_threads
+from ..generator import Generator
+from ..loop import seam
+from ..loop.again import Again, Remade, round_again
+from ..loop.gather import condition_rows
+from ..loop.plan import Plan, Rival
+from ..loop.rejudge import Rejudged, rejudged
+from ..metrics.base import Evaluation, Metric
+from ..records import Estimate, Number, RoundRecord
+from ..rng import Address
+from ..rules.acceptance import TopFraction
+from ..samples import Samples, concat
+from ..store.folder import RunFolder
+from .audit_run import audit_remade
+from .forecasts import chain_of
+
+OWN = "as run"
+"""What the arm's own verifier is called among its rivals."""
+
+_REPLICATES = 200
+"""Resamplings behind an interval of kappa."""
+
+
+class Choice(BaseModel):
+    """What one verifier would do in the round.
+
+    Attributes:
+        name: As it was given.
+        verifier: Its kind.
+        accepted: Of the candidates.
+        kept: How many of them the arm would train on.
+        kept_quality: The quantity of these, as if a model had made them.
+        predicted: The quantity of the model after the round, on data for decisions.
+        gain: By how many spreads the mean comes nearer to the real one, by the audit; None where it cannot
+            tell.
+        notes: Why something is missing, in sentences.
+        seconds: Of fitting and judging.
+        requests: That it sent to services.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    verifier: str
+    accepted: Share
+    kept: int
+    kept_quality: Interval
+    predicted: Interval
+    gain: Interval | None
+    notes: list[str]
+    seconds: float
+    requests: int
+
+
+class Reverified(BaseModel):
+    """Verifiers on one round's candidates, the best first.
+
+    Attributes:
+        subject: Whose round.
+        quantity: What is predicted.
+        better: Which way it is better.
+        before: Of the model that made the candidates.
+        pairs: Of the finished rounds that the prediction rests on.
+        choices: By predicted quantity, the best first.
+        kappa: Cohen's, of each two verifiers, on what they accept, by ``a / b``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    quantity: str
+    better: str
+    before: Number
+    pairs: list[Pair]
+    choices: list[Choice]
+    kappa: dict[str, Interval]
+
+
+def reverify(
+    plan: Plan,
+    folder: RunFolder,
+    arm: str,
+    round_: int | None,
+    rivals: Mapping[str, Rival],
+    metric: str | None = None,
+) -> Reverified:
+    """Rank verifiers by what the model would be after the round, without training one.
+
+    Each is fitted and asked as the loop would do it. What it keeps is measured by the plan's own metric, as
+    if a model had made it, and the run's finished rounds show what a learner makes of such a set
+    (`veriloop.advise.choose`). Samples of given classes are weighed as the metric weighs them, so that a
+    rival that keeps one class only is judged class by class.
+
+    Args:
+        plan: Of the run.
+        folder: Of the run.
+        arm: Whose round.
+        round_: A finished round; None for the last.
+        rivals: By name.
+        metric: Which quantity; the run's headline when None.
+
+    Raises:
+        AwaitingVerdicts: People have to judge some of the candidates first.
+        ConfigError: There is no such arm, round or quantity; the quantity needs the model itself, or answers
+            to held-out prompts; or a rival does not suit the data.
+        CorruptFileError: A file cannot be read.
+        RunFolderError: The models of earlier rounds are not kept.
+    """
+    again = round_again(plan, folder, arm, round_)
+    _, name = chain_of(folder, arm, metric)
+    quantity = folder.manifest().cards.quantity(name)
+    scale = _Scale.of(again, name)
+    records = folder.records()
+    pairs = _pairs(folder, again.context.plan, records, scale)
+    own = next(r for r in records if (r.arm, r.round) == (arm, again.round))
+    found = {
+        OWN: _own(again, own),
+        **{name: rejudged(again, folder, rival) for name, rival in rivals.items()},
+    }
+    rules = {OWN: again.context.arm.acceptance, **{name: rival.acceptance for name, rival in rivals.items()}}
+    choices = []
+    for called, said in found.items():
+        quality, error = scale.of_kept(said.kept, again)
+        gain, notes = _gain(said.remade, isinstance(rules[called], TopFraction), plan.threads)
+        choices.append(
+            Choice(
+                name=called,
+                verifier=said.remade.verifier,
+                accepted=wilson(int(np.nansum(said.remade.accepted)), len(said.remade.accepted)),
+                kept=len(said.kept),
+                kept_quality=Interval(value=quality, low=quality - Z * error, high=quality + Z * error),
+                predicted=predict(quality, pairs, quantity),
+                gain=gain,
+                notes=notes,
+                seconds=said.seconds,
+                requests=said.requests,
+            )
+        )
+    before = next(r for r in records if (r.arm, r.round) == (arm, again.round - 1))
+    return Reverified(
+        subject=f"{arm}, round {again.round}",
+        quantity=name,
+        better=quantity.direction,
+        before=_decided_by(before)[name].value,
+        pairs=pairs,
+        choices=sorted(choices, key=lambda c: float(quantity.loss(np.array([c.predicted.value]))[0])),
+        kappa=_kappa({called: said.remade for called, said in found.items()}),
+    )
+
+
+class _Absent(Generator):
+    """Stands where a metric looks for the model, of which there is none yet."""
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        raise self.asked_for
+
+    @override
+    def save(self, directory: Path) -> None:
+        raise self.asked_for
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> "_Absent":
+        raise cls.asked_for
+
+    asked_for = ConfigError(
+        "this quantity needs the model itself, and there is none before training",
+        expected="one that looks at samples only, such as frechet",
+        fix="name another with --metric",
+    )
+
+
+class _Scale:
+    """A metric of the plan, to measure what a round keeps in place of a model's samples."""
+
+    def __init__(self, metric: Metric, name: str, plan: Plan, data: RealData) -> None:
+        self._metric, self.name, self._plan, self._data = metric, name, plan, data
+        self._real = data.validation if data.validation is not None and len(data.validation) else data.test
+
+    @classmethod
+    def of(cls, again: Again, name: str) -> "_Scale":
+        plan, data = again.context.plan, again.context.data
+        if data.test_conditions is not None:
+            raise ConfigError(
+                "what a round keeps answers other prompts than the held-out ones, which say nothing of it",
+                expected="data without prompts of their own, such as labelled images",
+                fix="audit each verifier instead",
+            )
+        metric = next((m for m in plan.metrics if name in seam.quantities(m)), None)
+        if metric is None:
+            raise ConfigError(
+                "no metric of the plan measures", got=name, expected="--metric with another name"
+            )
+        return cls(metric, name, plan, data)
+
+    def of_kept(self, kept: Samples, again: Again | None = None) -> tuple[float, float]:
+        """The quantity of kept samples and its standard error.
+
+        Args:
+            kept: What a round keeps.
+            again: Where classes are missing from ``kept``, its candidates of them stand in.
+        """
+        if not len(kept):
+            return math.nan, math.nan
+        rng = Address(self._plan.seed, "reverify").rng()
+        generated = self._weighed(kept, again, rng)
+        evaluation = Evaluation(_Absent(), generated, self._real)
+        with limit_threads(self._plan.threads):
+            found = seam.measure(self._metric, evaluation, rng)[self.name]
+        return found.value, found.se
+
+    def _weighed(self, kept: Samples, again: Again | None, rng: np.random.Generator) -> Samples:
+        """Samples for the conditions that a model is measured at, each class drawn from those kept of it."""
+        n, conditions = self._plan.evaluation_samples, self._data.conditions
+        if conditions is None or any(np.ndim(conditions[c]) != 1 for c in conditions):
+            return kept
+        asked = condition_rows(conditions, 0, n)
+        assert asked is not None
+        pool = kept if again is None else _with_missing(kept, again, list(conditions))
+        wanted, there = _classes(asked, list(conditions)), _classes(pool, list(conditions))
+        rows = np.empty(n, np.int64)
+        for value in np.unique(wanted):
+            have, places = np.flatnonzero(there == value), np.flatnonzero(wanted == value)
+            if not len(have):
+                return kept
+            rows[places] = np.resize(rng.permutation(have), len(places))
+        return pool.select(rows)
+
+
+def _classes(samples: Samples, names: list[str]) -> np.ndarray:
+    """Each row's conditions as one text."""
+    return np.array([" ".join(map(str, row)) for row in zip(*(list(samples[n]) for n in names), strict=True)])
+
+
+def _with_missing(kept: Samples, again: Again, names: list[str]) -> Samples:
+    """``kept``, and for classes of which nothing is kept all candidates: of them the model stays as it is."""
+    there, made = _classes(kept, names), again.remade.samples
+    missing = ~np.isin(_classes(made, names), there)
+    if not missing.any():
+        return kept
+    return concat([kept, made.only(list(kept)).select(missing)])
+
+
+def _decided_by(record: RoundRecord) -> Mapping[str, Estimate]:
+    return record.validation or record.metrics
+
+
+def _pairs(folder: RunFolder, plan: Plan, records: list[RoundRecord], scale: _Scale) -> list[Pair]:
+    """Of every finished round that trained on what it kept: that and the model's quality."""
+    pairs = []
+    for record in records:
+        if record.round == 0 or plan.arms[record.arm].train_on != "kept":
+            continue
+        kept, _ = scale.of_kept(folder.kept(record.round, record.arm))
+        model = _decided_by(record)[scale.name].value
+        if math.isfinite(kept) and math.isfinite(model):
+            pairs.append(Pair(kept, model))
+    return pairs
+
+
+def _own(again: Again, record: RoundRecord) -> Rejudged:
+    made = again.remade
+    seconds = record.seconds.get("update", 0.0) + record.seconds.get("verify", 0.0)
+    return Rejudged(made, made.samples.select(made.accepted == 1), seconds, 0)
+
+
+def _gain(made: Remade, by_score: bool, threads: int) -> tuple[Interval | None, list[str]]:
+    try:
+        with limit_threads(threads):
+            return audit_remade(made, by_score)[0].gain_one_round, []
+    except VeriloopError as e:
+        return None, [f"No audit: {e}."]
+
+
+def _kappa(made: Mapping[str, Remade]) -> dict[str, Interval]:
+    """Agreement on the candidates of which both say something."""
+    found, rng = {}, Address(0, "reverify").rng()
+    for (a, one), (b, other) in itertools.combinations(made.items(), 2):
+        _, left, right = np.intersect1d(one.number, other.number, return_indices=True)
+        first, second = one.accepted[left], other.accepted[right]
+
+        def kappa(rows: np.ndarray, first: np.ndarray = first, second: np.ndarray = second) -> float:
+            return cohen_kappa(first[rows], second[rows])
+
+        found[f"{a} / {b}"] = bootstrap(kappa, len(first), rng, _REPLICATES)
+    return found
