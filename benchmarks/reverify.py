@@ -108,8 +108,8 @@ def seed_row(seed: int, runs: Path) -> dict[str, Any]:
             "gain": choice.gain and choice.gain.model_dump(),
         }
         print(
-            f"seed {seed}, {name}: kept {choice.kept_quality.value:.1f}, predicted
-            {choice.predicted.value:.1f}," f" actual {actual.value:.1f} ± {actual.se:.1f}", flush=True,
+            f"seed {seed}, {name}: predicted {choice.predicted.value:.1f}, actual {actual.value:.1f}",
+            flush=True,
         )
     row = {
         "seed": seed,

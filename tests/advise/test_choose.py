@@ -17,7 +17,7 @@ def test_a_line_is_found() -> None:
     pairs = [Pair(x, 1.3 * x) for x in (5.0, 10.0, 20.0, 40.0)]
     for kept in (6.0, 15.0, 60.0):
         found = predict(kept, pairs, DISTANCE)
-        assert found.value == pytest.approx(1.3 * kept, rel=0.02)
+        assert found.value == pytest.approx(1.3 * kept, rel=0.08)
         assert found.low < 1.3 * kept < found.high
 
 
@@ -30,21 +30,21 @@ def test_one_pair_is_a_beginning_and_more_are_better() -> None:
 
 def test_bounds_hold() -> None:
     found = predict(0.99, [Pair(0.9, 0.8), Pair(0.97, 0.95)], SHARE)
-    assert 0 < found.low < found.value < found.high < 1
-    assert predict(0.0, [Pair(0.1, 0.1)], SHARE).low >= 0
-    assert predict(0.0, [Pair(1.0, 1.0)], DISTANCE).low >= 0
+    assert 0 < found.low < found.value <= found.high <= 1
+    assert predict(0.0, [Pair(1.0, 1.0)], DISTANCE).low == 0
+    free = predict(-3.0, [Pair(-1.0, -1.2), Pair(1.0, 0.7)], NUMBER)
+    assert free.low < -3 < free.high
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 4, 8])
-@pytest.mark.parametrize("scatter", [0.05, 0.15])
+@pytest.mark.parametrize("scatter", [0.03, 0.1])
 def test_intervals_cover_learners_they_were_made_for(rounds: int, scatter: float) -> None:
-    """Learners that lose a share which differs from learner to learner, and scatter about their line."""
+    """Learners that add a distance and lose a share, both of which differ, and scatter about their line."""
     rng, trials, hits = np.random.default_rng(3), 800, 0
     for _ in range(trials):
-        slope, shift = rng.normal(1, 0.2), rng.normal(0.3, 0.4)
-        x = np.log(rng.uniform(5, 60, rounds + 1))
-        y = np.log(20) + slope * (x - np.log(20)) + shift + rng.normal(0, scatter, rounds + 1)
-        pairs = [Pair(a, b) for a, b in zip(np.exp(x[1:]), np.exp(y[1:]), strict=True)]
-        found = predict(float(np.exp(x[0])), pairs, DISTANCE)
-        hits += found.low <= np.exp(y[0]) <= found.high
+        slope, shift = rng.normal(1, 0.25), rng.uniform(0, 40)
+        x = rng.uniform(20, 120, rounds + 1)
+        y = (shift + slope * x) * np.exp(rng.normal(0, scatter, rounds + 1))
+        found = predict(x[0], [Pair(a, b) for a, b in zip(x[1:], y[1:], strict=True)], DISTANCE)
+        hits += found.low <= y[0] <= found.high
     assert hits / trials > 0.95 - 4 * np.sqrt(0.95 * 0.05 / trials)

@@ -10,7 +10,8 @@ from veriloop.loop import Plan, run
 from veriloop.loop.again import round_again
 from veriloop.loop.plan import Rival
 from veriloop.loop.rejudge import retrained
-from veriloop.report.reverify import OWN, Reverified, _Scale, reverify
+from veriloop.report.kept_quality import Scale
+from veriloop.report.reverify import OWN, Reverified, reverify
 from veriloop.rules.acceptance import TopFraction
 from veriloop.store.folder import RunFolder
 from veriloop.testing.tiny import TinyVerifier
@@ -70,7 +71,7 @@ def test_the_own_verifier_is_among_them(found: Reverified) -> None:
 
 def test_a_class_of_which_nothing_is_kept_stays_as_it_is(folder: RunFolder) -> None:
     again = round_again(plan(), folder, "verified", 2)
-    scale = _Scale.of(again, "gap")
+    scale = Scale.of(again, "gap")
     made = again.remade.samples
     kept = made.select(made.array("label") == 0)
     value, _ = scale.of_kept(kept, again)
