@@ -12,7 +12,7 @@ from veriloop.loop.plan import Rival
 from veriloop.loop.rejudge import retrained
 from veriloop.report.kept_quality import Scale
 from veriloop.report.reverify import OWN, Reverified, reverify
-from veriloop.rules.acceptance import TopFraction
+from veriloop.rules.acceptance import Threshold, TopFraction
 from veriloop.store.folder import RunFolder
 from veriloop.testing.tiny import TinyVerifier
 
@@ -77,6 +77,14 @@ def test_a_class_of_which_nothing_is_kept_stays_as_it_is(folder: RunFolder) -> N
     value, _ = scale.of_kept(kept, again)
     everything, error = scale.of_kept(made)
     assert abs(value - everything) < 4 * error, "no other class was moved by leaving it out"
+
+
+def test_a_verifier_that_keeps_nothing_is_last(folder: RunFolder) -> None:
+    never = Rival(TinyVerifier(), Threshold(at=5.0))
+    found = reverify(plan(), folder, "verified", 1, {"never": never, "bias 0": RIVALS["bias 0.0"]})
+    assert found.choices[-1].name == "never"
+    assert found.choices[-1].kept == 0
+    assert found.choices[-1].notes[0].startswith("It keeps nothing")
 
 
 def test_what_cannot_be_predicted_is_refused(folder: RunFolder) -> None:

@@ -131,6 +131,8 @@ def reverify(
     for called, said in found.items():
         quality, error = scale.of_kept(said.kept, again)
         gain, notes = _gain(said.remade, isinstance(rules[called], TopFraction), plan.threads)
+        if not len(said.kept):
+            notes = ["It keeps nothing: the round could not be trained.", *notes]
         choices.append(
             Choice(
                 name=called,
@@ -145,6 +147,11 @@ def reverify(
                 requests=said.requests,
             )
         )
+
+    def rank(choice: Choice) -> float:
+        loss = float(quantity.loss(np.array([choice.predicted.value]))[0])
+        return math.inf if math.isnan(loss) else loss
+
     before = next(r for r in records if (r.arm, r.round) == (arm, again.round - 1))
     return Reverified(
         subject=f"{arm}, round {again.round}",
@@ -152,7 +159,7 @@ def reverify(
         better=quantity.direction,
         before=_decided_by(before)[name].value,
         pairs=pairs,
-        choices=sorted(choices, key=lambda c: float(quantity.loss(np.array([c.predicted.value]))[0])),
+        choices=sorted(choices, key=rank),
         kappa=_kappa({called: said.remade for called, said in found.items()}),
     )
 
