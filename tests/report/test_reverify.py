@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from veriloop.advise.agreement import cohen_kappa
+from veriloop.advise.intervals import bootstrap
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.loop import Plan, run
@@ -11,7 +14,7 @@ from veriloop.loop.again import round_again
 from veriloop.loop.plan import Rival
 from veriloop.loop.rejudge import retrained
 from veriloop.report.kept_quality import Scale
-from veriloop.report.reverify import OWN, Reverified, reverify
+from veriloop.report.reverify import OWN, Reverified, _kappa_of, reverify
 from veriloop.rules.acceptance import Threshold, TopFraction
 from veriloop.store.folder import RunFolder
 from veriloop.testing.tiny import TinyVerifier
@@ -67,6 +70,17 @@ def test_the_own_verifier_is_among_them(found: Reverified) -> None:
     assert found.kappa[f"{OWN} / bias 4.0"].value < 0.5
     assert len(found.pairs) == 4
     assert all(choice.gain is not None for choice in found.choices)
+
+
+def test_kappa_is_cohens() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (rng.random(500) < 0.3).astype(float), (rng.random(500) < 0.4).astype(float)
+    second[:200] = first[:200]
+    counts = np.bincount((2 * first + second).astype(int), minlength=4)
+    found = _kappa_of(counts, rng)
+    assert found.value == pytest.approx(cohen_kappa(first, second))
+    resampled = bootstrap(lambda rows: cohen_kappa(first[rows], second[rows]), 500, rng)
+    assert (found.low, found.high) == pytest.approx((resampled.low, resampled.high), abs=0.02)
 
 
 def test_a_class_of_which_nothing_is_kept_stays_as_it_is(folder: RunFolder) -> None:

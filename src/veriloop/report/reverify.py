@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ..advise.agreement import cohen_kappa
 from ..advise.choose import Pair, predict
-from ..advise.intervals import Interval, Share, Z, bootstrap, wilson
+from ..advise.intervals import LEVEL, Interval, Share, Z, wilson
 from ..errors import VeriloopError
 from ..executors.threads import limit_threads
 from ..loop.again import Again, Remade, round_again
@@ -26,7 +25,7 @@ from .kept_quality import Scale
 OWN = "as run"
 """What the arm's own verifier is called among its rivals."""
 
-_REPLICATES = 200
+_REPLICATES = 1_000
 """Resamplings behind an interval of kappa."""
 
 
@@ -196,14 +195,34 @@ def _gain(made: Remade, by_score: bool, threads: int) -> tuple[Interval | None, 
 
 
 def _kappa(made: Mapping[str, Remade]) -> dict[str, Interval]:
-    """Agreement on the candidates of which both say something."""
+    """Agreement on the candidates of which both say something; intervals by resampling these."""
     found, rng = {}, Address(0, "reverify").rng()
     for (a, one), (b, other) in itertools.combinations(made.items(), 2):
         _, left, right = np.intersect1d(one.number, other.number, return_indices=True)
         first, second = one.accepted[left], other.accepted[right]
-
-        def kappa(rows: np.ndarray, first: np.ndarray = first, second: np.ndarray = second) -> float:
-            return cohen_kappa(first[rows], second[rows])
-
-        found[f"{a} / {b}"] = bootstrap(kappa, len(first), rng, _REPLICATES)
+        both = np.isfinite(first) & np.isfinite(second)
+        counts = np.bincount((2 * first[both] + second[both]).astype(int), minlength=4)
+        found[f"{a} / {b}"] = _kappa_of(counts, rng)
     return found
+
+
+def _kappa_of(counts: np.ndarray, rng: np.random.Generator) -> Interval:
+    """Cohen's kappa of counts of (no, no), (no, yes), (yes, no), (yes, yes)."""
+
+    def kappa(counts: np.ndarray) -> np.ndarray:
+        shares = counts / counts.sum(axis=-1, keepdims=True)
+        first, second = shares[..., 2] + shares[..., 3], shares[..., 1] + shares[..., 3]
+        by_chance = first * second + (1 - first) * (1 - second)
+        agreed = shares[..., 0] + shares[..., 3]
+        return np.where(by_chance < 1, (agreed - by_chance) / np.maximum(1 - by_chance, 1e-300), np.nan)
+
+    if not counts.sum():
+        return Interval(value=math.nan, low=math.nan, high=math.nan)
+    # What is resampled are rows, of which only these counts matter.
+    drawn = kappa(rng.multinomial(counts.sum(), counts / counts.sum(), _REPLICATES))
+    low, high = (
+        np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        if np.isfinite(drawn).any()
+        else (math.nan,) * 2
+    )
+    return Interval(value=float(kappa(counts)), low=float(low), high=float(high))
