@@ -27,6 +27,7 @@ from scipy.stats import t
 
 from six_verifiers import Coin, LooksLike, Nearest
 from veriloop.advise.choose import Pair, predict
+from veriloop.advise.intervals import Interval
 from veriloop.config import plan_from
 from veriloop.experiments.results import write_results
 from veriloop.loop import run
@@ -41,7 +42,7 @@ from veriloop.verifiers.discriminator import Discriminator
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "reverify.json"
 ROUND, SEEDS, QUANTITY = 2, (1, 2, 3), "frechet"
-FRACTION = 0.05
+FRACTION, TRIAL = 0.05, 0.25
 VERIFIERS = {
     "strong": Discriminator(),
     "weak": Discriminator(real_images=30, epochs=3, hidden=(32,)),
@@ -85,81 +86,67 @@ def plan(seed: int) -> Plan:
     )
 
 
-def seed_row(seed: int, runs: Path) -> dict[str, Any]:
-    """Predictions and retrained rounds of one seed; read where they are there already."""
-    path = runs / f"seed-{seed}.json"
-    if path.exists():
-        return json.loads(path.read_text())
-    folder = run(plan(seed), runs / f"seed-{seed}", resume="if-possible")
-    began = time.process_time()
-    found = reverify(plan(seed), folder, "verified", ROUND, RIVALS)
-    predicting = time.process_time() - began
-    choices = {choice.name: choice for choice in found.choices}
-    began = time.process_time()
-    again = round_again(plan(seed), folder, "verified", ROUND)
-    rows = {}
-    for name, rival in RIVALS.items():
-        actual = retrained(again, folder, rival).validation[QUANTITY]
-        choice = choices[name]
-        rows[name] = {
-            "kept_quality": choice.kept_quality.value,
-            "actual": actual.value,
-            "actual_se": actual.se,
-            "gain": choice.gain and choice.gain.model_dump(),
+def foreseen(seed: int, runs: Path, trial: float | None) -> dict[str, Any]:
+    """What `reverify` says of one seed; read where it is there already."""
+    path = runs / f"{'kept' if trial is None else 'trial'}-{seed}.json"
+    if not path.exists():
+        folder = run(plan(seed), runs / f"seed-{seed}", resume="if-possible")
+        began = time.process_time()
+        found = reverify(plan(seed), folder, "verified", ROUND, RIVALS, trial=trial)
+        quality = {choice.name: choice.kept_quality.value for choice in found.choices}
+        answer = {"pairs": found.pairs, "quality": quality, "processor_seconds": time.process_time() - began}
+        path.write_text(json.dumps(answer))
+    return json.loads(path.read_text())
+
+
+def happened(seed: int, runs: Path) -> dict[str, Any]:
+    """The round really retrained with each verifier; read where it is there already."""
+    path = runs / f"actual-{seed}.json"
+    if not path.exists():
+        folder = run(plan(seed), runs / f"seed-{seed}", resume="if-possible")
+        began = time.process_time()
+        again = round_again(plan(seed), folder, "verified", ROUND)
+        models = {
+            name: retrained(again, folder, rival).validation[QUANTITY] for name, rival in RIVALS.items()
         }
-        print(
-            f"seed {seed}, {name}: predicted {choice.predicted.value:.1f}, actual {actual.value:.1f}",
-            flush=True,
-        )
-    row = {
-        "seed": seed,
-        "before": found.before,
-        "pairs": found.pairs,
-        "processor_seconds": {"reverify": predicting, "retraining": time.process_time() - began},
-        "verifiers": rows,
-        "kappa": {pair: kappa.value for pair, kappa in found.kappa.items()},
-    }
-    path.write_text(json.dumps(row))
-    return row
+        answer = {name: {"value": model.value, "se": model.se} for name, model in models.items()}
+        path.write_text(json.dumps({"models": answer, "processor_seconds": time.process_time() - began}))
+    return json.loads(path.read_text())
 
 
-def judged(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def judged(answers: list[dict[str, Any]], actual: list[dict[str, Any]]) -> dict[str, Any]:
     """Coverage of the intervals, and the order of the pairs that retraining tells apart."""
-    by_name: dict[str, list[dict[str, Any]]] = {name: [] for name in RIVALS}
-    for row in rows:
-        pairs = [Pair(*pair) for pair in row["pairs"]]
-        for name, seen in by_name.items():
-            answer = row["verifiers"][name]
-            predicted = predict(answer["kept_quality"], pairs, Frechet.quantities[QUANTITY])
-            seen.append({**answer, "predicted": predicted.model_dump()})
+    predicted: dict[str, list[Interval]] = {name: [] for name in RIVALS}
+    for answer in answers:
+        pairs = [Pair(*pair) for pair in answer["pairs"]]
+        for name, seen in predicted.items():
+            seen.append(predict(answer["quality"][name], pairs, Frechet.quantities[QUANTITY]))
+    truth = {name: np.array([row["models"][name]["value"] for row in actual]) for name in RIVALS}
+    means = {name: float(np.mean([p.value for p in seen])) for name, seen in predicted.items()}
     inside = {
-        name: sum(v["predicted"]["low"] <= v["actual"] <= v["predicted"]["high"] for v in seen)
-        for name, seen in by_name.items()
+        name: sum(p.low <= value <= p.high for p, value in zip(seen, truth[name], strict=True))
+        for name, seen in predicted.items()
     }
     told, wrong = [], []
-    limit = t.ppf(0.975, len(rows) - 1)
+    limit = t.ppf(0.975, len(actual) - 1) / np.sqrt(len(actual))
     for a, b in itertools.combinations(RIVALS, 2):
-        actual = np.array([x["actual"] - y["actual"] for x, y in zip(by_name[a], by_name[b], strict=True)])
-        if abs(actual.mean()) <= limit * actual.std(ddof=1) / np.sqrt(len(rows)):
-            continue
-        expected = np.mean([x["predicted"]["value"] for x in by_name[a]])
-        expected -= np.mean([x["predicted"]["value"] for x in by_name[b]])
-        pair = f"{a} / {b}"
-        told.append(pair)
-        if np.sign(expected) != np.sign(actual.mean()):
-            wrong.append(pair)
-    ratios = [v["predicted"]["high"] / v["predicted"]["low"] for seen in by_name.values() for v in seen]
+        apart = truth[a] - truth[b]
+        if abs(apart.mean()) > limit * apart.std(ddof=1):
+            told.append(f"{a} / {b}")
+            if np.sign(means[a] - means[b]) != np.sign(apart.mean()):
+                wrong.append(f"{a} / {b}")
     return {
         "inside": sum(inside.values()),
-        "of": len(rows) * len(RIVALS),
+        "of": len(actual) * len(RIVALS),
         "inside_by_verifier": inside,
-        "median_high_over_low": float(np.median(ratios)),
+        "median_high_over_low": float(
+            np.median([p.high / p.low for seen in predicted.values() for p in seen])
+        ),
         "told_apart": told,
         "wrong_order": wrong,
-        "mean_actual": {name: float(np.mean([v["actual"] for v in seen])) for name, seen in by_name.items()},
-        "mean_predicted": {
-            name: float(np.mean([v["predicted"]["value"] for v in seen])) for name, seen in by_name.items()
-        },
+        "mean_actual": {name: float(values.mean()) for name, values in truth.items()},
+        "mean_predicted": means,
+        "processor_seconds": float(sum(answer["processor_seconds"] for answer in answers)),
     }
 
 
@@ -174,23 +161,33 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "reverify")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    rows = [seed_row(seed, options.runs) for seed in options.seeds]
-    if len(rows) < 2:
+    actual = [happened(seed, options.runs) for seed in options.seeds]
+    ways = {"kept": None, "trial": TRIAL}
+    answers = {
+        way: [foreseen(seed, options.runs, trial) for seed in options.seeds] for way, trial in ways.items()
+    }
+    if len(actual) < 2:
         return 0
-    found = judged(rows)
-    print(f"{'':14}{'predicted':>10}{'actual':>8}")
-    for name in sorted(RIVALS, key=lambda name: found["mean_actual"][name]):
-        print(f"{name:14}{found['mean_predicted'][name]:10.1f}{found['mean_actual'][name]:8.1f}")
-    print(
-        f"{found['inside']} of {found['of']} models lie in their 95 % intervals (median high / low"
-        f" {found['median_high_over_low']:.2f}); of {len(found['told_apart'])} pairs that retraining tells"
-        f" apart, {len(found['wrong_order'])} are predicted in the wrong order"
-    )
+    found = {way: judged(answers[way], actual) for way in ways}
+    truth = found["kept"]["mean_actual"]
+    print(f"{'':14}{'retrained':>10}{'foreseen':>10}{'by trial':>10}")
+    for name in sorted(RIVALS, key=lambda name: truth[name]):
+        print(
+            f"{name:14}{truth[name]:10.1f}"
+            + "".join(f"{found[way]['mean_predicted'][name]:10.1f}" for way in ways)
+        )
+    for way, seen in found.items():
+        print(
+            f"{way}: {seen['inside']} of {seen['of']} models lie in their 95 % intervals (median high / low"
+            f" {seen['median_high_over_low']:.2f}); of {len(seen['told_apart'])} pairs told apart by retraining"
+            f" {len(seen['wrong_order'])} in the wrong order; {seen['processor_seconds']:.0f} s"
+        )
+    spent = sum(row["processor_seconds"] for row in actual)
+    print(f"retraining: {spent:.0f} s of a processor")
     if tuple(options.seeds) == SEEDS:
-        seconds = sum(sum(row["processor_seconds"].values()) for row in rows)
-        numbers = {"quantity": QUANTITY, "round": ROUND, **found, "seeds": rows}
-        write_results(RESULTS, "python benchmarks/reverify.py", seconds, [], **numbers)
-    return int(bool(found["wrong_order"]) or found["inside"] < COVERED)
+        numbers = {"quantity": QUANTITY, "round": ROUND, **found, "answers": answers, "actual": actual}
+        write_results(RESULTS, "python benchmarks/reverify.py", spent, [], **numbers)
+    return int(any(seen["wrong_order"] or seen["inside"] < COVERED for seen in found.values()))
 
 
 if __name__ == "__main__":

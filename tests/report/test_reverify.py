@@ -49,6 +49,13 @@ def found(folder: RunFolder) -> Reverified:
     return reverify(plan(), folder, "verified", 2, RIVALS)
 
 
+def test_a_trial_model_tells_the_same_order(folder: RunFolder) -> None:
+    tried = reverify(plan(), folder, "verified", 2, RIVALS, trial=0.5)
+    gaps = {choice.name: choice.kept_quality.value for choice in tried.choices}
+    assert gaps["bias 0.0"] < gaps["bias 2.0"] < gaps["bias 4.0"]
+    assert [choice.name for choice in tried.choices][-1] == "bias 4.0"
+
+
 def test_the_order_is_that_of_retraining(found: Reverified, folder: RunFolder) -> None:
     again = round_again(plan(), folder, "verified", 2)
     actual = {name: retrained(again, folder, rival).validation["gap"] for name, rival in RIVALS.items()}

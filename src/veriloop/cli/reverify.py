@@ -22,13 +22,22 @@ def reverify(
     metric: Annotated[
         str | None, typer.Option(help="Which quantity to predict; the run's headline.", show_default=False)
     ] = None,
+    trial: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            min=0.01,
+            max=1.0,
+            help="Train a trial model on this share of what each keeps: slower, and sharper.",
+        ),
+    ] = None,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
     """Choose the verifier before training: put a round's candidates before others, and rank them.
 
     FILE holds a verifier as a configuration would (kind: discriminator, ...), or the keys verifier and
-    acceptance. Nothing is trained but verifiers.
+    acceptance. Without --trial nothing is trained but verifiers.
     """
     from ..config import plan_of, rival_of
     from ..report.reverify import reverify as rank
@@ -38,14 +47,14 @@ def reverify(
     run = RunFolder.open(folder)
     plan = plan_of(run, trust=trust)
     rivals = {path.stem: rival_of(path, plan, arm) for path in verifier}
-    found = rank(plan, run, arm, round_, rivals, metric)
+    found = rank(plan, run, arm, round_, rivals, metric, trial)
     if json:
         print_json({"run": str(folder), **found.model_dump(mode="json")})
     else:
-        _print(found)
+        _print(found, trial is not None)
 
 
-def _print(found: "Reverified") -> None:
+def _print(found: "Reverified", trial: bool) -> None:
     from ..report.forecasts import cell
     from ..report.names import MISSING, short
     from .output import new_table, print_table
@@ -55,7 +64,7 @@ def _print(found: "Reverified") -> None:
     for heading in (
         "after the round",
         "95 % interval",
-        "of what is kept",
+        "of the trial" if trial else "of what is kept",
         "accepted",
         "gain",
         "seconds",

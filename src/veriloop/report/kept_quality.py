@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import override
 
-from ..datasets.base import RealData
 from ..errors import ConfigError
 from ..executors.threads import limit_threads
 from ..generator import Generator
 from ..loop import seam
 from ..loop.again import Again
 from ..loop.gather import condition_rows
-from ..loop.plan import Plan
 from ..metrics.base import Evaluation, Metric
 from ..rng import Address
 from ..samples import Samples, concat
@@ -38,37 +36,47 @@ class _Absent(Generator):
     asked_for = ConfigError(
         "this quantity needs the model itself, and there is none before training",
         expected="one that looks at samples only, such as frechet",
-        fix="name another with --metric",
+        fix="name another with --metric, or train a trial model: --trial 0.25",
     )
 
 
 class Scale:
-    """A metric of the plan, to measure what a round keeps in place of a model's samples."""
+    """A metric of the plan, to measure what a round keeps in place of a model's samples, or by a trial model.
 
-    def __init__(self, metric: Metric, name: str, plan: Plan, data: RealData) -> None:
-        self._metric, self.name, self._plan, self._data = metric, name, plan, data
-        self._real = data.validation if data.validation is not None and len(data.validation) else data.test
+    Args:
+        again: The round.
+        name: The quantity.
+        trial: The share of a kept set that a trial model is trained on; None to measure the set itself.
+    """
+
+    def __init__(self, again: Again, metric: Metric, name: str, trial: float | None) -> None:
+        data = again.context.data
+        self.name, self._again, self._metric, self._trial = name, again, metric, trial
+        self._plan, self._data = again.context.plan, data
+        self._real, self._asked = data.test, data.test_conditions
+        if data.validation is not None and len(data.validation):
+            self._real, self._asked = data.validation, data.validation_conditions
 
     @classmethod
-    def of(cls, again: Again, name: str) -> "Scale":
+    def of(cls, again: Again, name: str, trial: float | None = None) -> "Scale":
         """The metric of the round's plan that measures ``name``.
 
         Raises:
-            ConfigError: There is none, or the data have prompts of their own.
+            ConfigError: There is none; or, without a trial, the data have prompts of their own.
         """
         plan, data = again.context.plan, again.context.data
-        if data.test_conditions is not None:
+        if data.test_conditions is not None and trial is None:
             raise ConfigError(
                 "what a round keeps answers other prompts than the held-out ones, which say nothing of it",
                 expected="data without prompts of their own, such as labelled images",
-                fix="audit each verifier instead",
+                fix="train a trial model on a share of it: --trial 0.25",
             )
         metric = next((m for m in plan.metrics if name in seam.quantities(m)), None)
         if metric is None:
             raise ConfigError(
                 "no metric of the plan measures", got=name, expected="--metric with another name"
             )
-        return cls(metric, name, plan, data)
+        return cls(again, metric, name, trial)
 
     def of_kept(self, kept: Samples, again: Again | None = None) -> tuple[float, float]:
         """The quantity of kept samples and its standard error.
@@ -80,11 +88,24 @@ class Scale:
         if not len(kept):
             return math.nan, math.nan
         rng = Address(self._plan.seed, "reverify").rng()
-        generated = self._weighed(kept, again, rng)
-        evaluation = Evaluation(_Absent(), generated, self._real)
         with limit_threads(self._plan.threads):
+            if self._trial is None:
+                evaluation = Evaluation(_Absent(), self._weighed(kept, again, rng), self._real)
+            else:
+                evaluation = self._tried(kept, self._trial, rng)
             found = seam.measure(self._metric, evaluation, rng)[self.name]
         return found.value, found.se
+
+    def _tried(self, kept: Samples, share: float, rng: np.random.Generator) -> Evaluation:
+        """A model that the plan's learner makes of a share of ``kept``, and its samples."""
+        few = kept.select(rng.permutation(len(kept))[: max(1, round(share * len(kept)))])
+        init = self._again.generator if self._again.context.arm.warm_start else None
+        model = seam.fit(self._plan.learner, few, init, rng)
+        pool, n = self._data.conditions, self._plan.evaluation_samples
+        if self._asked is not None:
+            pool, n = self._asked, min(n, len(self._asked))
+        asked = condition_rows(pool, 0, n)
+        return Evaluation(model, seam.sample(model, n, rng, asked, list(self._data.start)), self._real)
 
     def _weighed(self, kept: Samples, again: Again | None, rng: np.random.Generator) -> Samples:
         """Samples for the conditions that a model is measured at, each class drawn from those kept of it."""

@@ -37,7 +37,7 @@ class Choice(BaseModel):
         verifier: Its kind.
         accepted: Of the candidates.
         kept: How many of them the arm would train on.
-        kept_quality: The quantity of these, as if a model had made them.
+        kept_quality: The quantity of these, as if a model had made them; or of the trial model.
         predicted: The quantity of the model after the round, on data for decisions.
         gain: By how many spreads the mean comes nearer to the real one, by the audit; None where it cannot
             tell.
@@ -91,6 +91,7 @@ def reverify(
     round_: int | None,
     rivals: Mapping[str, Rival],
     metric: str | None = None,
+    trial: float | None = None,
 ) -> Reverified:
     """Rank verifiers by what the model would be after the round, without training one.
 
@@ -99,6 +100,9 @@ def reverify(
     (`veriloop.advise.choose`). Samples of given classes are weighed as the metric weighs them, so that a
     rival that keeps one class only is judged class by class.
 
+    Kept sets of one quality may be of different use to a learner. With ``trial`` a model is trained on that
+    share of each, of rivals and of finished rounds, and is measured in place of the set.
+
     Args:
         plan: Of the run.
         folder: Of the run.
@@ -106,6 +110,7 @@ def reverify(
         round_: A finished round; None for the last.
         rivals: By name.
         metric: Which quantity; the run's headline when None.
+        trial: The share of a kept set that a trial model is trained on; None for no training.
 
     Raises:
         AwaitingVerdicts: People have to judge some of the candidates first.
@@ -117,7 +122,7 @@ def reverify(
     again = round_again(plan, folder, arm, round_)
     _, name = chain_of(folder, arm, metric)
     quantity = folder.manifest().cards.quantity(name)
-    scale = Scale.of(again, name)
+    scale = Scale.of(again, name, trial)
     records = folder.records()
     pairs = _pairs(folder, again.context.plan, records, scale)
     own = next(r for r in records if (r.arm, r.round) == (arm, again.round))
