@@ -4,7 +4,7 @@ The laws are not the families of the forecast: a sum of 1/i^2 is only nearly a p
 is a sum over directions. Of each curve the values without noise are known for all rounds, and where it ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +64,12 @@ def _affine(law: str, shape: Callable[[Floats], Floats], limit: float) -> Callab
 
     def draw(rng: np.random.Generator) -> Curve:
         size, offset = rng.choice([-1, 1]) * 10 ** rng.uniform(-1, 2), 10 * rng.standard_normal()
-        return Curve(law, offset + size * shape(_K), offset + size * limit, np.full(ROUNDS - 1, 1_000))
+        return Curve(
+            law,
+            offset + size * shape(_K.astype(np.float64)),
+            offset + size * limit,
+            np.full(ROUNDS - 1, 1_000),
+        )
 
     return draw
 
@@ -94,7 +99,7 @@ def _theory(rng: np.random.Generator) -> Curve:
     system = LinearSystem(
         star, np.zeros(p), bias + rng.uniform(0, 0.8), singular_values=np.sqrt(rng.integers(5, 100))
     )
-    kept = 50 * _K[1:]
+    kept = 50 * np.arange(1, ROUNDS)
     return Curve("theory, n_k = 50 k", trajectory(system, kept, ROUNDS - 1).mse_star, bias**2, kept)
 
 
@@ -113,3 +118,18 @@ LAWS: dict[str, Callable[[np.random.Generator], Curve]] = {
     "random walk": _walk("random walk", 0.0),
     "flat": _affine("flat", lambda k: 0.0 * k, 0.0),
 }
+
+
+def rival(law: str, noise: float, seen: int, seed: Sequence[int]) -> tuple[Curve, list[RoundRecord]]:
+    """A curve of ``law`` and its records; the noise is the metric's in every second one.
+
+    Args:
+        law: A key of `LAWS`.
+        noise: One of `NOISES`.
+        seen: One of `SEEN`, which enters the seed.
+        seed: Of the half, and the number in it.
+    """
+    place = [list(LAWS).index(law), round(1_000 * noise), seen]
+    rng = np.random.default_rng([7, *map(int, seed), *place])
+    curve = LAWS[law](rng)
+    return curve, curve.measured(noise, bool(seed[-1] % 2), rng)

@@ -1,16 +1,18 @@
 """By how much common random numbers lower the variance of the difference of two arms.
 
-    python benchmarks/common_random_numbers.py [--seeds 300] [--digits SEEDS --runs DIR] [--out FILE]
+    python benchmarks/common_random_numbers.py [--linear 300] [--digits 0] [--runs DIR] [--out FILE]
 
 Each seed is run twice, with the arms on common random numbers and on numbers of their own, and gives one
 difference a round each. Printed is the ratio of the variances of the two over seeds, with the 95 % interval
 of a ratio of two variances of normal numbers.
 
-The linear system takes half a minute. ``--digits`` adds the demonstration's digits, minutes a seed: its runs
-are folders in DIR, and those that are finished there are not made again.
+The linear system takes a minute for 300 seeds. ``--digits`` adds the demonstration's digits, a minute a seed:
+its runs are folders in DIR, and those that are finished there are not made again. FILE keeps what it has of
+the other system, when one of the two is left out with 0 seeds.
 """
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -90,11 +92,13 @@ def measure(
 ) -> dict[str, Any]:
     """Print and return what common numbers gain, by quantity and round, and the differences by seed."""
     found: dict[bool, list[Differences]] = {True: [], False: []}
+    seconds = 0.0
     for seed in range(seeds):
         for common, differences in found.items():
             made = plan(seed, common)
             done = run(made, folder(seed, common), resume="if-possible")
             differences.append(_differences(done.records(), made.rounds, quantities))
+            seconds += sum(sum(record.seconds.values()) for record in done.records())
         if folder(seed, True):
             print(f"  {name}: {seed + 1} of {seeds} seeds", flush=True)
     least, most = stats.f.ppf([0.025, 0.975], seeds - 1, seeds - 1)
@@ -108,7 +112,9 @@ def measure(
         shown = ", ".join(f"{r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})" for r in ratios[quantity])
         print(f"{name}, {quantity}: variance of the difference, common over own numbers, by round: {shown}")
     by_seed = {str(common).lower(): np.round(found[common], 6).tolist() for common in found}
-    return {"seeds": seeds, "ratios": ratios} | ({"differences": by_seed} if folder(0, True) else {})
+    return {"seeds": seeds, "ratios": ratios} | (
+        {"seconds": round(seconds), "differences": by_seed} if folder(0, True) else {}
+    )
 
 
 def _differences(records: Sequence[RoundRecord], rounds: int, quantities: Sequence[str]) -> Differences:
@@ -124,15 +130,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=300, help="of the linear system")
-    parser.add_argument("--digits", type=int, default=0, metavar="SEEDS")
+    parser.add_argument("--linear", type=int, default=300, metavar="SEEDS", help="of the linear system")
+    parser.add_argument("--digits", type=int, default=0, metavar="SEEDS", help="of the digits")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="keep the runs of the digits there")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers to this JSON file")
     arguments = parser.parse_args()
-    began, found = time.perf_counter(), {}
+    out, began = arguments.out, time.perf_counter()
+    before = json.loads(out.read_text()) if out and out.exists() else {"variance": {}, "seconds": 0}
+    found = before["variance"]
     with limit_threads(1), tempfile.TemporaryDirectory() as scratch:
-        for name, plan in LINEAR.items():
-            found[name] = measure(name, plan, ["parameter_error"], arguments.seeds)
+        for name, plan in LINEAR.items() if arguments.linear else ():
+            found[name] = measure(name, plan, ["parameter_error"], arguments.linear)
         if arguments.digits:
             runs = arguments.runs or Path(scratch)
             runs.mkdir(parents=True, exist_ok=True)
@@ -141,9 +149,12 @@ def main() -> None:
                 return runs / f"seed-{seed}-{'common' if common else 'own'}"
 
             found["digits"] = measure("digits", digits, ["frechet", "nelbo"], arguments.digits, folder)
-    if arguments.out:
-        command = f"python benchmarks/common_random_numbers.py --digits {arguments.digits}"
-        write_results(arguments.out, command, time.perf_counter() - began, [], variance=found)
+    if out:
+        command = "python benchmarks/common_random_numbers.py"
+        linear, shown = (found.get(name, {"seeds": 0})["seeds"] for name in (next(iter(LINEAR)), "digits"))
+        command += f" --linear {linear} --digits {shown} --out {out}"
+        seconds = before["seconds"] + time.perf_counter() - began
+        write_results(out, command, seconds, [], variance=found)
 
 
 if __name__ == "__main__":

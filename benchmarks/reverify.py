@@ -175,10 +175,10 @@ def main() -> int:
             + "".join(f"{found[way]['mean_predicted'][name]:10.1f}" for way in ways)
         )
     for way, seen in found.items():
+        wide, told, wrong = seen["median_high_over_low"], len(seen["told_apart"]), len(seen["wrong_order"])
         print(
-            f"{way}: {seen['inside']} of {seen['of']} models lie in their intervals (median high / low"
-            f" {seen['median_high_over_low']:.2f}); of {len(seen['told_apart'])} pairs that retraining tells apart"
-            f" {len(seen['wrong_order'])} in the wrong order"
+            f"{way}: {seen['inside']} of {seen['of']} models lie in their 95 % intervals (median high / low"
+            f" {wide:.2f}); of {told} pairs that retraining tells apart {wrong} in the wrong order"
         )
     if tuple(options.seeds) == SEEDS:
         numbers = {"quantity": QUANTITY, "round": ROUND, **found, "answers": answers, "actual": actual}

@@ -230,6 +230,13 @@ def concat(parts: Sequence[Samples]) -> Samples:
     return Samples(**joined)
 
 
+def type_of(column: Column) -> str:
+    """The type of a column's values, in words: ``text``, ``uint8 of shape (8, 8)``."""
+    if not isinstance(column, np.ndarray):
+        return "text"
+    return f"{column.dtype} of shape {column.shape[1:]}" if column.ndim > 1 else str(column.dtype)
+
+
 def check_columns(wanted: Iterable[str], columns: Collection[str]) -> None:
     """Refuse to go on where samples with ``columns`` will lack one of ``wanted``.
 

@@ -66,7 +66,9 @@ def test_every_kind_of_table_gives_the_same_answer(veriloop: Call, folder: Path,
     assert whole["acceptance_rate"] == len(accepted) / len(rows)
     assert (whole["n_generated"], whole["n_accepted"]) == (len(rows), len(accepted))
     np.testing.assert_allclose(whole["trajectory"][0]["mean"], accepted.mean(), rtol=1e-9)
-    assert whole["regime"] == "gain_then_plateau"
+    assert whole["regime"]["value"] == "gain_then_plateau"
+    assert whole["regime"]["probability"] > 0.7
+    assert whole["models"].keys() == {"location", "refit", "resample"}
     center, bias = whole["knowledge_center"], whole["bias"]
     np.testing.assert_allclose(center["value"], [0.5, 0], atol=0.15)
     assert all(
@@ -94,11 +96,13 @@ def test_the_best_share_by_score(veriloop: Call, folder: Path, rows: pd.DataFram
     for name, score in both:
         called = veriloop(
             "audit", tmp_path / f"{name}.csv", "--real", folder / "real.csv", "--accepted", "accepted",
-            "--features", "a,b", "--score", score, "--rule", "top_fraction", "--json",
+            "--features", "a,b", "--score", score, "--rule", "top_fraction", "--generator", "location",
+            "--json",
         )  # fmt: skip
         answers[name] = json.loads(called.out)
     np.testing.assert_allclose(answers["q"]["knowledge_center"]["value"], [0.5, 0], atol=0.2)
-    assert answers["linear"]["regime"] == "divergent"
+    assert answers["linear"]["regime"]["value"] == "divergent"
+    assert answers["linear"]["models"].keys() == {"location"}
     assert answers["linear"]["knowledge_center"] is None
     assert answers["linear"]["bias"] is None
 

@@ -16,6 +16,7 @@ import pytest
 
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, DataError, MissingExtraError, VeriloopError
+from veriloop.executors._retry import told_of_lost_workers
 from veriloop.executors.ray import Ray
 from veriloop.executors.serial import Serial
 from veriloop.linear import simulate
@@ -156,9 +157,13 @@ def crash(shared, item):
 
 
 def test_a_task_that_always_kills_its_worker_is_given_up(on_cluster, monkeypatch):
-    monkeypatch.setattr("veriloop.executors.ray._RETRIES", 1)  # each costs the start of a worker
-    with pytest.raises(VeriloopError, match=r"lost a task.* got 'WorkerCrashedError'"):
+    told = []
+    monkeypatch.setattr("veriloop.executors.ray.TRIES", 1)  # each costs the start of a worker
+    lost = pytest.raises(VeriloopError, match=r"lost a task.* got 'WorkerCrashedError'")
+    with lost, told_of_lost_workers(told.append):
         list(on_cluster.map(crash, [1]))
+    assert [event.what for event in told] == ["the Ray cluster lost a task (WorkerCrashedError)"]
+    assert told[0].try_ == 1
 
 
 def wait_for_the_kill(folder, item):
@@ -175,7 +180,11 @@ def test_a_node_that_dies_half_way_changes_nothing(cluster, tmp_path):
     until(lambda: any((tmp_path / f"{item} {doomed.node_id}").exists() for item in range(4, 12)))
     cluster.remove_node(doomed, allow_graceful=False)
     (tmp_path / "killed").touch()
-    got += results
+    told = []
+    with told_of_lost_workers(told.append):
+        got += results
+    assert told, "what a dead node loses is an event"
+    assert {lost.try_ for lost in told} <= {1, 2, 3}
     assert [array.tolist() for array in got] == [[item] * 50_000 for item in range(12)]
     started = [int(path.name.split()[0]) for path in tmp_path.glob("* *")]
     assert len(started) > len(set(started)) == 12, "something should have been computed twice"
@@ -200,7 +209,7 @@ def test_a_whole_run_is_the_same_bit_for_bit(on_cluster, tmp_path, monkeypatch):
 
 
 class Waiting(Ray, frozen=True):
-    """Chunks from the fifth on are not done before the node has been killed."""
+    """Chunks from the fifth on are not done before the node has been killed, and never on that node."""
 
     folder: str
 
@@ -210,9 +219,10 @@ class Waiting(Ray, frozen=True):
 
 
 def do_and_wait_for_the_kill(folder, function, shared, item):
-    result = function(shared, item)
-    (folder / f"{shared.address.round} {item.number} {ray.get_runtime_context().get_node_id()}").touch()
-    while item.number >= 4 and not (folder / "killed").exists():
+    result, node = function(shared, item), ray.get_runtime_context().get_node_id()
+    (folder / f"{item.number} {node}").touch()
+    # A worker may live for a moment longer than its node.
+    while item.number >= 4 and (not (folder / "killed").exists() or (folder / "doomed").read_text() == node):
         time.sleep(0.02)
     return result
 
@@ -223,6 +233,7 @@ def test_a_node_that_dies_in_the_middle_of_a_round_changes_no_bit(cluster, tmp_p
     config = {**CONFIG, "rounds": 1, "arms": ["verified"], "chunk_size": 50}  # 12 chunks
     serial = content(run(plan_from(config), tmp_path / "serial"))
     doomed = cluster.add_node(**NODE)
+    (seen / "doomed").write_text(doomed.node_id)
     killing = threading.Thread(target=kill_in_the_middle, args=(cluster, doomed, seen))
     killing.start()
     executor = Waiting(address=cluster.address, workers=12, folder=str(seen))
@@ -233,13 +244,13 @@ def test_a_node_that_dies_in_the_middle_of_a_round_changes_no_bit(cluster, tmp_p
         (seen / "killed").touch()
         killing.join()
     assert content(folder) == serial
-    made = [path.name.split()[1] for path in seen.glob("1 *")]
+    made = [path.name.split()[0] for path in seen.glob("* *")]
     assert len(made) > len(set(made)) == 12, "some chunk should have been made twice"
 
 
 def kill_in_the_middle(cluster, doomed, seen):
     while not (seen / "killed").exists():
-        at_work = [int(path.name.split()[1]) for path in seen.glob(f"1 * {doomed.node_id}")]
+        at_work = [int(path.name.split()[0]) for path in seen.glob(f"* {doomed.node_id}")]
         if any(number >= 4 for number in at_work):
             cluster.remove_node(doomed, allow_graceful=False)
             (seen / "killed").touch()

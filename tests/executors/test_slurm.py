@@ -1,5 +1,6 @@
 """The executor of Slurm jobs, on submitit's processes of this machine."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -204,12 +205,22 @@ def test_without_slurm_it_is_one_line(
     slurm: Callable[..., Slurm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"no Slurm here.* cluster: local"):
+    with pytest.raises(ConfigError, match=r"^there is no Slurm here.* cluster: local"):
         list(Slurm(folder=tmp_path / "jobs").map(pid_of, [1], 1))
     assert not (tmp_path / "jobs").exists()
 
 
+def test_a_plan_without_slurm_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"^executor: there is no Slurm here.* cluster: local"):
+        run(plan_from({**CONFIG, "executor": "slurm"}), tmp_path / "run")
+    assert not (tmp_path / "run" / "round_0").exists()
+
+
 def test_submitit_not_installed(slurm: Callable[..., Slurm], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "submitit", None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "submitit" else find(name))
     with pytest.raises(MissingExtraError, match=r"pip install 'veriloop\[slurm\]'"):
         list(slurm().map(pid_of, [1], 1))

@@ -52,10 +52,9 @@ def test_a_damaged_file_is_named(folder: RunFolder, content: bytes) -> None:
         audits(folder)
 
 
-def test_the_figure_goes_from_now_to_the_plateau(audited: Audited) -> None:
-    figure = distance_figure(audited.audit)
-    assert list(figure.data[0]["y"]) == audited.audit.distances.tolist()
-    assert audited.audit.plateau is not None
-    band, line = figure.layout["shapes"]
-    assert (band.y0, band.y1) == (audited.audit.plateau.low, audited.audit.plateau.high)
-    assert line.y0 == line.y1 == audited.audit.plateau.value
+def test_the_figure_shows_the_distances_and_their_band(audited: Audited) -> None:
+    found, (band, line) = audited.audit, distance_figure(audited.audit).data
+    assert list(line["y"]) == found.distances.tolist()
+    assert list(band["y"]) == [*found.distances_high, *found.distances_low[::-1]]
+    assert (found.distances_low <= found.distances).all()
+    assert (found.distances <= found.distances_high).all()

@@ -216,7 +216,7 @@ def test_every_page_draws_quietly_and_fits(page, queue, open_page, scheme, width
 def test_the_explorer_follows_its_sliders(page, open_page):
     view = open_page(f"{page}/explore?bias=0.2&radius=1.5&n=1000&rounds=40")
     _until(view, "document.querySelector('main').dataset.regime === 'gain_then_reversal'")
-    assert "ship round 6" in view.inner_text("#answer")
+    assert "round 6 is the best" in view.inner_text("#answer")
     assert "after round 6, the best" in view.inner_text("#best")
     view.focus("#bias")
     view.keyboard.press("End")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rng import Address
-from ._families import Family, families
+from ._families import WANDERING, Family, families
 
 Floats = NDArray[np.float64]
 
@@ -27,15 +27,15 @@ DRAWS = 2_000
 """Enough for 95 % intervals whose ends move by a few per cent of their width from one stream to another."""
 
 # In units of the range of the values so far; those of the walk are of its way over all rounds so far.
-_NOISES = (0.002, 0.01, 0.04, 0.1, 0.25, 0.6)
+_NOISES = (0.004, 0.015, 0.04, 0.1, 0.25, 0.6)
 _PASSED_ON = (0.0, 0.7)
 # Rounds are measured on the same held-out rows, so most of a metric's error may be common to all of them.
 _NOT_COMMON = (0.1, 1.0)
 # The variance of a step falls with the round to this power: many quantities settle.
 _SETTLING = (0.0, 2.0)
-_WALKS = (0.1, 0.3, 0.6, 1.2)
+_WALKS = (0.1, 0.3, 0.8, 2.0)
 
-_RECENT, _BLOCKS = 16, 10
+_RECENT, _BLOCKS = 14, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Curves:
 
     Attributes:
         values: Without noise, for rounds 0 to the horizon, shape (n, horizon + 1).
-        limit: Where each ends, shape (n,); infinite, or NaN of a drift, where it never does.
+        limit: Where each ends, shape (n,); infinite where it never does, and NaN where that is not known.
         measured: Values as they would be measured, with both noises, after the last round so far: shape
             (n, horizon - last).
         families: How probable each family is by now; they sum to 1.
@@ -92,9 +92,7 @@ def draw_curves(
         metric=look**2 @ np.concatenate([errors, np.full(horizon - last, np.median(errors))]) ** 2 / unit**2,
     )
     steady, walking = (_noises(at, look, len(rounds), data.metric, walks) for walks in (False, True))
-    fits = [
-        _fit(f, walking if np.isnan(f.ends).any() else steady, data) for f in families(last, horizon, sizes)
-    ]
+    fits = [_fit(f, walking if f.name in WANDERING else steady, data) for f in families(last, horizon, sizes)]
     best = max(fit.evidence.max() for fit in fits)
     weights = np.array([np.exp(fit.evidence - best).sum() for fit in fits])
     weights /= weights.sum()
@@ -139,10 +137,14 @@ class _Noises(NamedTuple):
     Attributes:
         around: Of training each model and of measuring it, around the curve; shape (j, b + h, b + h).
         walk: Of the drift of the curve, the same shape.
+        inverse: Of both together over the blocks, shape (j, b, b).
+        volume: The log of its determinant's inverse, shape (j,).
     """
 
     around: Floats
     walk: Floats
+    inverse: Floats
+    volume: Floats
 
 
 class _Fit(NamedTuple):
@@ -153,7 +155,6 @@ class _Fit(NamedTuple):
         evidence: Log of prior times probability of the data, shape (c, j), up to a constant.
         mean: Of the coefficients, shape (c, j, 4).
         information: Inverse of their covariance, shape (c, j, 4, 4).
-        inverse: Of the data's covariance around the curve, shape (j, b, b).
     """
 
     family: Family
@@ -162,7 +163,6 @@ class _Fit(NamedTuple):
     evidence: Floats
     mean: Floats
     information: Floats
-    inverse: Floats
 
 
 def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -182,18 +182,18 @@ def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
 
 def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, walks: bool) -> _Noises:
     """Every size of the noises; ``at``: the rounds measured, ``count`` of them, and those to come."""
-    steps = np.abs(at[:, None] - at).astype(float)
+    b = int(np.argmax(look[:, count - 1])) + 1
     ways = {e: look @ _way(at, count, e) @ look.T for e in _SETTLING}
+    passed_on = (0.0,) if walks else _PASSED_ON
+    steps = np.abs(at[:, None] - at)
     # 0^0 is 1: a round passes all on to itself.
-    alike = {p: look @ p**steps @ look.T for p in _PASSED_ON}
+    alike = {p: look @ (p ** np.arange(steps.max() + 1.0))[steps] @ look.T for p in passed_on}
     shares = _NOT_COMMON if metric.any() else (1.0,)
-    each = (
-        product(_NOISES, (0.0,), shares, _WALKS, _SETTLING)
-        if walks
-        else product(_NOISES, _PASSED_ON, shares, (0.0,), (0.0,))
-    )
-    found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, p, share, walk, e in each]
-    return _Noises(*(np.array(part) for part in zip(*found, strict=True)))
+    each = product(_NOISES, shares, passed_on, *((_WALKS, _SETTLING) if walks else ((0.0,), (0.0,))))
+    found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, share, p, walk, e in each]
+    around, walk = (np.array(part) for part in zip(*found, strict=True))
+    covariance = (around + walk)[:, :b, :b]
+    return _Noises(around, walk, np.linalg.inv(covariance), np.linalg.slogdet(covariance)[1])
 
 
 def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
@@ -205,28 +205,25 @@ def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
 
 
 def _fit(family: Family, noises: _Noises, data: _Data) -> _Fit:
-    b = len(data.values)
     terms = data.seen @ family.terms[:, data.rounds]
-    covariance = (noises.around + noises.walk)[:, :b, :b]
-    inverse = np.linalg.inv(covariance)
-    weighted = np.moveaxis(np.tensordot(inverse, terms, axes=(2, 1)), 2, 0)  # (c, j, b, 4)
+    weighted = np.moveaxis(np.tensordot(noises.inverse, terms, axes=(2, 1)), 2, 0)  # (c, j, b, 4)
     prior = 1 / family.scales**2
     information = np.einsum("cbs,cjbt->cjst", terms, weighted) + (np.eye(4) * prior[:, None])[:, None]
     score = np.einsum("cjbt,b->cjt", weighted, data.values)
     mean = np.linalg.solve(information, score[..., None])[..., 0]
     evidence = 0.5 * (
         (score * mean).sum(axis=2)
-        - np.einsum("b,jbd,d->j", data.values, inverse, data.values)
-        - np.linalg.slogdet(covariance)[1]
+        - np.einsum("b,jbd,d->j", data.values, noises.inverse, data.values)
+        - noises.volume
         - np.linalg.slogdet(information)[1]
         + np.log(prior).sum(axis=1)[:, None]
     )
-    evidence += np.log(family.prior / len(covariance))[:, None]
-    return _Fit(family, noises, terms, evidence, mean, information, inverse)
+    evidence += np.log(family.prior / len(noises.volume))[:, None]
+    return _Fit(family, noises, terms, evidence, mean, information)
 
 
 def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of n draws: the curve over all rounds, its walk at blocks and rounds to come, noise to come, the limit."""
+    """Of n draws: the curve of all rounds, the walk at blocks and rounds to come, noise to come, limit."""
     family, b = fit.family, len(data.values)
     # Systematic resampling: each point of the grid as often as it is probable, up to one.
     total = np.cumsum(np.exp(fit.evidence - fit.evidence.max()))
@@ -234,7 +231,8 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
     c, j = np.divmod(np.minimum(point, len(total) - 1), fit.evidence.shape[1])
     root = np.linalg.inv(np.linalg.cholesky(fit.information[c, j]))
     coefficients = fit.mean[c, j] + np.einsum("nts,nt->ns", root, rng.standard_normal((n, 4)))
-    curve = np.einsum("nkt,nt->nk", family.terms[c], coefficients)
+    # The points are in order, so those of one curve are together.
+    curve = np.concatenate([coefficients[c == one] @ family.terms[one].T for one in np.unique(c)])
     residual = data.values - np.einsum("nbt,nt->nb", fit.terms[c], coefficients)
 
     places = fit.noises.walk.shape[1]
@@ -242,16 +240,16 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
     for size in np.unique(j):
         around, of_walk = fit.noises.around[size], fit.noises.walk[size]
         mine = np.flatnonzero(j == size)
-        to_come = _given(around[b:, :b], around[b:, b:], fit.inverse[size])
+        to_come = _given(around[b:, :b], around[b:, b:], fit.noises.inverse[size])
         noise[mine] = to_come(residual[mine], rng)
         if of_walk.any():
-            walk[mine] = _given(of_walk[:, :b], of_walk, fit.inverse[size])(residual[mine], rng)
+            walk[mine] = _given(of_walk[:, :b], of_walk, fit.noises.inverse[size])(residual[mine], rng)
     limit = (family.ends[c] * coefficients).sum(axis=1)
     return curve, walk, noise, limit
 
 
 def _given(shared: Floats, own: Floats, inverse: Floats) -> Callable[[Floats, np.random.Generator], Floats]:
-    """Draws of a noise given the data's residuals: ``shared`` is its covariance with them, ``own`` its own."""
+    """Draws of a noise given the residuals: ``shared`` is its covariance with them, ``own`` its own."""
     weights = shared @ inverse
     values, vectors = np.linalg.eigh(own - weights @ shared.T)
     root = vectors * np.sqrt(np.maximum(values, 0.0))

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._judged import FEWEST
 from ._rows import Floats
 from ._tilt import Step, Tilt
 
-REACH = 20
+REACH = FEWEST
 """Below this effective number of accepted rows the map is not believed."""
 
 _NEWTON = 30
@@ -58,6 +59,7 @@ class Path:
     Attributes:
         first: The step from the model as it is.
         neutral: How many directions the verifier neither pulls along nor narrows.
+        acting: The others in units of spread, shape (r, k), the strongest first.
         points: The predicted means after rounds 1, 2, ..., as far as the rows reach.
         ended: Whether they stop because the rows reach no further.
         center: The knowledge center; None when there is none.
@@ -70,6 +72,7 @@ class Path:
 
     first: Step
     neutral: int
+    acting: Floats
     points: list[Point]
     ended: bool
     center: Point | None
@@ -95,7 +98,7 @@ def follow(tilt: Tilt, rounds: int) -> Path:
     """
     nothing = Point(np.zeros(tilt.rows.d), tilt.rows.deviations, math.inf)
     first, error = tilt.step(nothing.mean, nothing.error)
-    active, neutral = _active(tilt, first)
+    active, acting = _active(tilt, first)
     here = Point(first.mean, error, first.ess)
     points, seen, ended = [here], [_At(nothing, first, error, _ahead(active, first, nothing.mean))], False
     while len(points) < rounds:
@@ -111,7 +114,8 @@ def follow(tilt: Tilt, rounds: int) -> Path:
     center, extrapolated = _center(tilt, active, seen, points[0])
     return Path(
         first=first,
-        neutral=neutral,
+        neutral=len(tilt.inverse) - acting.shape[1],
+        acting=acting,
         points=points,
         ended=ended,
         center=center,
@@ -149,15 +153,14 @@ def _widened(tilt: Tilt, first: Step) -> float:
     return largest if largest > 1 + _noise(tilt, first) else 1.0
 
 
-def _active(tilt: Tilt, first: Step) -> tuple[Floats, int]:
-    """The projector on directions that the verifier pulls along or narrows, and the number of others."""
-    d = tilt.rows.d
-    root, inverse = tilt.root, tilt.whiten(np.eye(d)).T
-    unlike = np.eye(d) - inverse @ first.slope @ root
+def _active(tilt: Tilt, first: Step) -> tuple[Floats, Floats]:
+    """The projector on directions that the verifier acts in, and these, the strongest first."""
+    root, inverse = tilt.root, tilt.inverse
+    unlike = np.eye(len(inverse)) - inverse @ first.slope @ root
     pull = inverse @ first.mean
     sizes, directions = np.linalg.eigh(unlike @ unlike.T + np.outer(pull, pull))
-    chosen = directions[:, np.sqrt(np.maximum(sizes, 0)) > _noise(tilt, first)]
-    return root @ chosen @ chosen.T @ inverse, d - chosen.shape[1]
+    chosen = directions[:, np.sqrt(np.maximum(sizes, 0)) > _noise(tilt, first)][:, ::-1]
+    return root @ chosen @ chosen.T @ inverse, chosen
 
 
 def _center(tilt: Tilt, active: Floats, seen: list[_At], start: Point) -> tuple[Point | None, bool]:

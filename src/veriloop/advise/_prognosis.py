@@ -1,39 +1,47 @@
-"""From predicted means to advice: gain, best round, plateau, regime, and what they say to a person."""
+"""From the bracket to advice: gain, best round, what is left, regime, and what they say to a person."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from ..theory import best_round, classify
-from ..theory.validation import Floats
+from ._bracket import HARDLY, Bracket
+from ._fate import HARMS, HELPS, MATTERS, SURE, TURNS
+from ._rows import Floats
 from .intervals import LEVEL, Interval
+
+COIN = 0.01
+"""Verdicts with a larger p-value may be a coin's."""
+
+FEW_REAL = 20
+"""With fewer real rows the real mean has no place."""
+
+_SEEN = 3
+"""With this many rounds in reach, the draws of later ones show how sure a regime is."""
 
 ENOUGH = 0.95
 """The plateau begins at the first round that brings this share of the whole gain."""
 
-_NO_CENTER = "This verifier has no center: it only ever wants more, and pulls the model away for ever."
-_NO_CENTER_IN_SIGHT = "No center is in sight."
-"""What is said where the accepted rows spread wider than all, so that no more than round 1 can be trusted."""
+AuditRegime = Literal[
+    "improving", "gain_then_plateau", "gain_then_reversal", "harmful", "divergent", "cannot_tell"
+]
 
-AuditRegime = Literal["improving", "gain_then_plateau", "gain_then_reversal", "harmful", "divergent"]
+_FATES = {HELPS: "helps and stays", TURNS: "helps, then turns back", HARMS: "harms from the first round"}
 
 
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """Distances of the model's mean from the real mean, in units of the model's own spread, squared.
+@dataclass(frozen=True)
+class Regime:
+    """What repeated rounds do to the distance from the real mean.
 
     Attributes:
-        curve: After rounds 0, 1, ..., shape (K + 1,).
-        drawn: The same with errors drawn, shape (K + 1, draws).
-        floor: Of the knowledge center; NaN without one.
-        floor_drawn: Shape (draws,).
+        value: One of `AuditRegime`.
+        probability: That it is right; None where it is open.
+        reason: Why it is open, and what would close it; None where it is not.
     """
 
-    curve: Floats
-    drawn: Floats
-    floor: float
-    floor_drawn: Floats
+    value: AuditRegime
+    probability: float | None = None
+    reason: str | None = None
 
 
 def distance(squared: float, drawn: Floats) -> Interval:
@@ -55,100 +63,111 @@ def percentiles(value: float, drawn: Floats) -> Interval:
     return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
 
 
-@dataclass(frozen=True)
-class Prognosis:
-    """What to expect of the rounds to come.
+def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
+    """The regime that all rivals agree on, or why there is none.
 
-    Attributes:
-        gain: By how much round 1 brings the mean nearer to the real one, in spreads.
-        best: The round whose mean is nearest to the real one; 0 when none helps.
-        enough: The round by which 95 % of that gain is made.
-        plateau: The distance that is left in the end; None without a center.
-        regime: See `veriloop.theory.Regime`; and ``divergent`` without a center.
-        agreement: The share of draws from the errors with that regime; improving and gain_then_plateau count
-            as one, because they differ by how long one looks.
+    Args:
+        b: The rivals.
+        n_real: How many real rows.
+        divergent: Whether the generator is known to keep its spread, and the verifier has no center.
     """
-
-    gain: Interval
-    best: Interval
-    enough: int
-    plateau: Interval | None
-    regime: AuditRegime
-    agreement: float
-
-
-def prognosis(d: Distances) -> Prognosis:
-    """Read the regime off the curve, with `veriloop.theory`'s rules.
-
-    A center that cannot be told from the real mean, and is nearer to it than the model for sure, is taken for
-    it, unless the curve turns back before it for sure: then rounds improve for as long as one looks. All
-    rounds that were predicted are looked at.
-    """
-    best, drawn_best = int(best_round(d.curve)), best_round(d.drawn).astype(float)
-    divergent = not np.isfinite(d.floor)
-    plateau = None if divergent else distance(d.floor, d.floor_drawn)
-    # Without a center the mean ends up infinitely far away.
-    floor = np.asarray(np.inf if divergent else d.floor)
-    regime = str(classify(d.curve, floor))
-    drawn = classify(d.drawn, np.full(d.drawn.shape[1], np.inf) if divergent else d.floor_drawn)
+    fate, last = b.fate, len(b.hull.mean)
+    if n_real < FEW_REAL:
+        return _open(f"{n_real} real rows are too few to place the real mean: give {FEW_REAL} or more")
+    if b.coin > COIN:
+        return _open(
+            f"the verdicts could be those of a coin that accepts as often (p = {b.coin:.2f}): judge more rows"
+        )
+    if b.explained < HARDLY:
+        return _open(
+            f"the features explain {max(b.explained, 0):.1%} of the verdicts: the verifier judges by"
+            " something that is not given, or nearly at random; give the features that it judges by"
+        )
     if divergent:
-        called, agreement = "divergent", float(np.mean(drawn == regime))
-    elif (
-        plateau is not None
-        and plateau.low == 0
-        and plateau.high**2 < d.curve[0]
-        and np.mean(drawn == "gain_then_reversal") < LEVEL
-    ):
-        called, agreement, best = "improving", float(np.mean(drawn != "harmful")), len(d.curve) - 1
-    else:
-        called = regime
-        alike = (
-            {"improving", "gain_then_plateau"} if regime in {"improving", "gain_then_plateau"} else {regime}
+        return Regime("divergent", probability=fate.probability)
+    if b.known < min(_SEEN, last):
+        return _open(f"the rows reach no further than round {b.known}: train so far and audit again")
+    if fate.kind is None:
+        names = [*b.rivals, "with a feature that is not given"]
+        by = ", ".join(f"{name}: {_FATES[k]}" for name, k in zip(names, fate.by_rival, strict=False))
+        return _open(
+            f"it depends on how the generator is refitted ({by}): train one round and audit again, or name"
+            " your generator"
         )
-        agreement = float(np.mean(np.isin(drawn, list(alike))))
-    gain = np.sqrt(d.curve[0]) - np.sqrt(d.curve[1])
-    left = d.curve - d.curve.min()
-    return Prognosis(
-        gain=percentiles(float(gain), np.sqrt(d.drawn[0]) - np.sqrt(d.drawn[1])),
-        best=percentiles(best, drawn_best),
-        enough=int(np.argmax(left <= (1 - ENOUGH) * left[0])),
-        plateau=plateau,
-        regime=called,  # type: ignore[arg-type]
-        agreement=agreement,
-    )
+    if fate.probability < SURE:
+        return _open(
+            f"the rows leave it open ({_FATES[fate.kind]}: probability {fate.probability:.2f}):"
+            " judge more rows"
+        )
+    if fate.kind == TURNS:
+        return Regime("gain_then_reversal", probability=fate.probability)
+    if fate.kind == HARMS:
+        return Regime("harmful", probability=fate.probability)
+    arrives = all(r.distances_low[-1] <= MATTERS * r.distances[0] for r in b.rivals.values())
+    return Regime("improving" if arrives else "gain_then_plateau", probability=fate.probability)
 
 
-def verdict(p: Prognosis, d: Distances, ended: bool, extrapolated: bool, widened: bool) -> str:
+def _open(reason: str) -> Regime:
+    return Regime("cannot_tell", reason=reason)
+
+
+def enough(distances: Floats) -> int:
+    """The round that makes 95 % of the gain of all rounds."""
+    left = distances - distances.min()
+    return int(np.argmax(left <= (1 - ENOUGH) * left[0]))
+
+
+def best_round(b: Bracket, found: Regime) -> Interval:
+    """The nearest round; NaN where the regime is open."""
+    low, high = np.quantile(b.best, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    value = np.nan if found.value == "cannot_tell" else float(np.median(b.best))
+    return Interval(value=value, low=float(low), high=float(high))
+
+
+def left(b: Bracket) -> Interval | None:
+    """The distance after the last round that is predicted; None where that is round 1, which is seen."""
+    hull, k = b.hull, b.known
+    if k < 2:
+        return None
+    ends = hull.distances_low[k], hull.distances_high[k]
+    return Interval(value=float(hull.distances[k]), low=float(ends[0]), high=float(ends[1]))
+
+
+def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
     """The prognosis in plain language."""
-    before, after = np.sqrt(d.curve[:2])
-    left = p.plateau.value if p.plateau is not None else np.inf
+    before, after = b.hull.distances[:2]
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
-    sentences = {
-        "divergent": f"{_NO_CENTER_IN_SIGHT if widened else _NO_CENTER} Round 1 goes {step}; "
-        + (f"stop after round {p.best.value:.0f}" if p.best.value else "do not train on it")
-        + (", and audit again." if widened and p.best.value else "."),
-        "harmful": f"Harmful from the first round, which goes {step}: improve the verifier before you train"
-        " on it.",
-        "improving": f"Helps: round 1 goes {step}, most of the gain is made by round {p.enough}, and the"
-        " verifier's center cannot be told from your data.",
-        "gain_then_plateau": f"Helps for about {_rounds(p.enough)}, then stays {left:.2f} spreads away from"
-        f" your data (round 1 goes {step}): after that, improve the verifier or stop.",
-        "gain_then_reversal": f"Helps for about {_rounds(round(p.best.value))}, then pulls away from your"
-        f" data, to {left:.2f} spreads (round 1 goes {step}): improve the verifier or stop.",
-    }
-    parts = [sentences[p.regime]]
-    if p.plateau is not None and p.plateau.high - p.plateau.low > before:
-        parts.append(
-            "The rows leave much open: the center is"
-            f" {p.plateau.low:.2f} to {p.plateau.high:.2f} spreads away."
-        )
-    if p.gain.low <= 0 <= p.gain.high:
-        parts.append("The gain of one round cannot be told from nothing.")
-    if ended and p.regime != "divergent":
-        parts.append(
-            f"The prediction ends after round {len(d.curve) - 1}: the rows reach no further."
-            + (" The center is an extrapolation." if extrapolated else "")
-        )
+    first, end = f"(round 1 goes {step})", left(b)
+    away = "" if end is None else f"{end.low:.2f} to {end.high:.2f} spreads"
+    then, soon = f"after round {b.known}", enough(b.hull.distances[: b.known + 1])
+    parts = [
+        {
+            "cannot_tell": lambda: (
+                f"Cannot tell what more than one round does: {found.reason}. Round 1 goes {step}."
+            ),
+            "divergent": lambda: (
+                f"This verifier has no center: it only ever wants more. Round 1 goes {step}; "
+                + (f"stop after round {best.value:.0f}." if best.value else "do not train on it.")
+            ),
+            "harmful": lambda: (
+                f"Harmful from the first round, which goes {step}: improve the verifier before"
+                " you train on it."
+            ),
+            "improving": lambda: (
+                f"Helps: round 1 goes {step}, most of the gain is made by round {soon}, and"
+                " nothing shows that it ends apart from your data."
+            ),
+            "gain_then_plateau": lambda: (
+                f"Helps for about {_rounds(soon)}, then stays: {away} away from your data {then} {first}."
+            ),
+            "gain_then_reversal": lambda: (
+                f"Helps for about {_rounds(round(best.value))}, then pulls away from"
+                f" your data, to {away} {then} {first}: improve the verifier or stop."
+            ),
+        }[found.value]()
+    ]
+    if gain.low <= 0 <= gain.high:
+        parts.append("The gain of one round may be nothing.")
     return " ".join(parts)
 
 

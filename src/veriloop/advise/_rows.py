@@ -124,6 +124,12 @@ class Rows:
             found[rows] = x @ vector
         return found
 
+    def some(self, rows: NDArray[np.int64]) -> Floats:
+        """These centred rows, given in rising order."""
+        return np.concatenate(
+            [x[rows[(rows >= at.start) & (rows < at.stop)] - at.start] for at, x in self._chunks()]
+        )
+
     def moments(self, weights: Floats) -> Moments:
         """Sums under each column of ``weights``, shape (c, n)."""
         c, blocks = len(weights), len(self.deviations)

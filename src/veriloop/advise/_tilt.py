@@ -5,38 +5,22 @@ with weights w_i ~ exp((m* - m)^T S^-1 (x_i - m)), so one set of rows and verdic
 leads from any m* in reach (exponential families: O. Barndorff-Nielsen, 1978).
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular
 
-from ._rows import Floats, Moments, Rows
+from ._judged import Judged
+from ._rows import Floats, Moments
 
 FEW = 10
 """With fewer accepted rows than so many for each feature, covariances are shrunk towards their diagonals."""
 
+_FLAT = 1e-6
+"""A direction with less than this share of the features' mean variance is a combination of others."""
+
 _WINDOW = 0.5
 """The threshold's window: from the best q (1 - 0.5) to the best q (1 + 0.5), as shares of all rows."""
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """Generated rows with verdicts.
-
-    Attributes:
-        rows: The generated rows, n of d features.
-        accepted: Shape (n,).
-        judged: Shape (n,); False where the verifier abstained.
-        best_first: The judged rows by falling score when the best are kept, else None: each row was accepted
-            for itself.
-    """
-
-    rows: Rows
-    accepted: NDArray[np.bool_]
-    judged: NDArray[np.bool_]
-    best_first: NDArray[np.int64] | None
 
 
 class Step(NamedTuple):
@@ -64,25 +48,31 @@ class Tilt:
 
     Attributes:
         shrinkage: Share by which covariances are moved towards their diagonals.
-        covariance: S of the model, shape (d, d), positive definite.
-        root: Its Cholesky factor, lower triangular.
+        root: A root of the model's S, shape (d, r): S = root root^T but for directions that hardly vary.
+        inverse: Its inverse within the r directions that vary, shape (r, d).
     """
 
     def __init__(self, judged: Judged) -> None:
         rows, n_accepted = judged.rows, int(judged.accepted.sum())
         self._judged, self.rows = judged, rows
         self.shrinkage = rows.d / (rows.d + n_accepted) if n_accepted < FEW * rows.d else 0.0
-        # Features that depend on each other exactly leave S without an inverse: a trace of its diagonal does.
-        self.covariance = self._shrunk(rows.covariance) + 1e-9 * np.diag(rows.covariance.diagonal())
-        self.root = np.linalg.cholesky(self.covariance)
+        # Features that depend on each other leave S without an inverse: what hardly varies is left out. The
+        # root is the symmetric one, so that a direction in spreads is a feature where features are alone.
+        scale = np.sqrt(rows.covariance.diagonal())
+        sizes, vectors = np.linalg.eigh(self._shrunk(rows.covariance) / np.outer(scale, scale))
+        varying = sizes > _FLAT
+        sizes, vectors = np.sqrt(sizes[varying]), vectors[:, varying]
+        turn = vectors.T if varying.all() else np.eye(len(sizes))
+        self.root = scale[:, None] * ((vectors * sizes) @ turn)
+        self.inverse = turn.T @ ((vectors / sizes).T / scale)
 
     def precision_times(self, x: Floats) -> Floats:
         """S^-1 x for a vector or for the columns of a matrix."""
-        return cho_solve((self.root, True), x)
+        return self.inverse.T @ (self.inverse @ x)
 
     def whiten(self, x: Floats) -> Floats:
         """Rows of ``x`` in units of the model's spread: squared lengths are x^T S^-1 x."""
-        return solve_triangular(self.root, x.T, lower=True).T
+        return x @ self.inverse.T
 
     def length(self, x: Floats) -> float:
         """The length of one vector in units of the model's spread."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ._prognosis import AuditRegime
+from ._prognosis import Regime
+from ._rivals import Generator
 from ._rows import Floats
 from .intervals import Interval
 
@@ -17,20 +18,22 @@ FOLDER = "audits"
 
 
 class Predicted(NamedTuple):
-    """The model's mean after a round.
+    """The model after a round.
 
     Attributes:
         round: 1 is this round: the mean of its accepted rows.
         mean: Shape (d,), in the features' own units.
         low: Lower ends of the 95 % intervals, shape (d,).
         high: Upper ends.
-        ess: The effective number of accepted rows behind it.
+        spread: Standard deviations of the features, shape (d,).
+        ess: The effective number of accepted rows around that mean.
     """
 
     round: int
     mean: Floats
     low: Floats
     high: Floats
+    spread: Floats
     ess: float
 
 
@@ -60,6 +63,8 @@ class Audit:
         n_generated: Rows, judged or not.
         n_accepted: Accepted ones.
         acceptance_rate: Of all generated rows.
+        told_from_coin: The p-value of these verdicts as those of a coin that accepts as often.
+        explained: The share of the verdicts' log-loss that the features take off, on rows not seen.
         eigenvalues: Of the contraction R = dT/dm, the largest first: the share of the distance to the center
             that a round leaves.
         half_lives: Rounds that halve that distance, for each eigenvalue; infinite from 1 on.
@@ -72,15 +77,21 @@ class Audit:
         center: None when there is none.
         bias: Real mean less center, shape (d,); None without a center.
         bias_norm: Its length in spreads; the part that errors add on average is taken off.
-        trajectory: The rounds to come, as far as the rows reach.
+        models: The rounds to come, for each way to refit the generator.
+        agree_until: The last round up to which the models' intervals overlap in all features.
+        trajectory: The rounds to come, whichever of them is the truth: from the lowest low to the highest
+            high, and some more for a model that is trained.
         trajectory_ended: Whether the rows reach no further.
         gain_one_round: By how many spreads round 1 brings the mean nearer to the real one.
-        distances: Of rounds 0, 1, ... from the real mean, in spreads.
-        best_round: The round nearest to the real mean, of those predicted; 0 when none helps.
-        enough: The round by which 95 % of that gain is made.
-        plateau: The distance in spreads that is left in the end; None without a center.
-        regime: See `veriloop.theory.Regime`; ``divergent`` without a center.
-        regime_agreement: How sure: the share of draws from the errors with this regime.
+        distances: Of rounds 0, 1, ... from the real mean, in spreads; in the middle of the models.
+        distances_low: Lower ends of their 95 % intervals, whichever model is the truth.
+        distances_high: Upper ends.
+        best_round: The round nearest to the real mean, of those predicted; 0 when none helps, NaN where the
+            regime cannot be told.
+        enough: The round by which 95 % of the gain is made.
+        plateau: The distance in spreads that is left after the last round of the trajectory; None when that
+            is the first.
+        regime: What becomes of the distance, how sure that is, or why it cannot be told.
         verdict: All that in plain language.
         warnings: What to bear in mind, in sentences.
     """
@@ -88,6 +99,8 @@ class Audit:
     n_generated: int
     n_accepted: int
     acceptance_rate: float
+    told_from_coin: float
+    explained: float
     eigenvalues: Floats
     half_lives: Floats
     neutral: int
@@ -99,15 +112,18 @@ class Audit:
     center: Center | None
     bias: Floats | None
     bias_norm: Interval | None
+    models: dict[Generator, list[Predicted]]
+    agree_until: int
     trajectory: list[Predicted]
     trajectory_ended: bool
     gain_one_round: Interval
     distances: Floats
+    distances_low: Floats
+    distances_high: Floats
     best_round: Interval
     enough: int
     plateau: Interval | None
-    regime: AuditRegime
-    regime_agreement: float
+    regime: Regime
     verdict: str
     warnings: list[str]
 
@@ -119,6 +135,8 @@ class Audit:
                 "n_generated": self.n_generated,
                 "n_accepted": self.n_accepted,
                 "acceptance_rate": self.acceptance_rate,
+                "told_from_coin": {"p_value": self.told_from_coin},
+                "explained": self.explained,
                 "contraction": {
                     "eigenvalues": self.eigenvalues,
                     "half_lives": self.half_lives,
@@ -126,9 +144,16 @@ class Audit:
                 },
                 "knowledge_center": center and center._asdict(),
                 "bias": norm and {"norm": norm.model_dump(), "vector": self.bias},
+                "models": {
+                    name: {"trajectory": [p._asdict() for p in rounds]}
+                    for name, rounds in self.models.items()
+                },
+                "agree_until": self.agree_until,
                 "trajectory": [p._asdict() for p in self.trajectory],
                 "trajectory_ended": self.trajectory_ended,
                 "distances": self.distances,
+                "distances_low": self.distances_low,
+                "distances_high": self.distances_high,
                 "gain_one_round": self.gain_one_round.model_dump(),
                 "best_round": {**self.best_round.model_dump(), "enough": self.enough},
                 "plateau": plateau and plateau.model_dump(),
@@ -136,8 +161,7 @@ class Audit:
                 "pull": self.pull,
                 "wanted": self.wanted,
                 "unwanted": self.unwanted,
-                "regime": self.regime,
-                "regime_agreement": self.regime_agreement,
+                "regime": {k: v for k, v in vars(self.regime).items() if v is not None},
                 "verdict": self.verdict,
                 "warnings": self.warnings,
             }
@@ -158,6 +182,8 @@ class Audit:
             n_generated=int(found["n_generated"]),
             n_accepted=int(found["n_accepted"]),
             acceptance_rate=float(found["acceptance_rate"]),
+            told_from_coin=float(found["told_from_coin"]["p_value"]),
+            explained=float(found["explained"]),
             eigenvalues=_numbers(contraction["eigenvalues"]),
             half_lives=_numbers(contraction["half_lives"], math.inf),
             neutral=int(contraction["neutral"]),
@@ -171,18 +197,18 @@ class Audit:
             else Center(**{**_arrays(center), "extrapolated": center["extrapolated"]}),
             bias=None if bias is None else _numbers(bias["vector"]),
             bias_norm=None if bias is None else Interval(**bias["norm"]),
-            trajectory=[
-                Predicted(**{**_arrays(p), "round": p["round"], "ess": float(p["ess"])})
-                for p in found["trajectory"]
-            ],
+            models={name: _rounds(model["trajectory"]) for name, model in found["models"].items()},
+            agree_until=int(found["agree_until"]),
+            trajectory=_rounds(found["trajectory"]),
             trajectory_ended=found["trajectory_ended"],
             gain_one_round=Interval(**found["gain_one_round"]),
             distances=_numbers(found["distances"]),
+            distances_low=_numbers(found["distances_low"]),
+            distances_high=_numbers(found["distances_high"]),
             best_round=Interval(value=best["value"], low=best["low"], high=best["high"]),
             enough=int(best["enough"]),
             plateau=None if plateau is None else Interval(**plateau),
-            regime=found["regime"],
-            regime_agreement=float(found["regime_agreement"]),
+            regime=Regime(**found["regime"]),
             verdict=found["verdict"],
             warnings=list(found["warnings"]),
         )
@@ -236,6 +262,10 @@ def _plain(value: Any) -> Any:
 
 def _numbers(values: list[float | None], missing: float = math.nan) -> Floats:
     return np.array([missing if value is None else value for value in values], np.float64)
+
+
+def _rounds(found: list[Mapping[str, Any]]) -> list[Predicted]:
+    return [Predicted(**{**_arrays(p), "round": p["round"], "ess": float(p["ess"])}) for p in found]
 
 
 def _arrays(found: Mapping[str, Any]) -> dict[str, Any]:

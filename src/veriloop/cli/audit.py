@@ -9,6 +9,7 @@ import typer
 from .options import JsonOption, TrustOption
 
 if TYPE_CHECKING:
+    from ..advise.audit import Generator
     from ..advise.audited import Audited
 
 
@@ -47,6 +48,13 @@ def audit(
         Literal["fixed", "top_fraction"] | None,
         typer.Option(help="Each row was accepted for itself (fixed), or the best share of all by score."),
     ] = None,
+    generator: Annotated[
+        Literal["location", "refit", "resample"] | None,
+        typer.Option(
+            help="How the generator is refitted, when you know: its mean moves (location), mean and spread do"
+            " (refit), or it draws from the accepted rows, smoothed (resample); what holds for all."
+        ),
+    ] = None,
     arm: Annotated[str | None, typer.Option(help="Of a run: whose verifier; verified.")] = None,
     round_: Annotated[
         int | None, typer.Option("--round", min=1, help="Of a run: which round; the last one.")
@@ -61,8 +69,8 @@ def audit(
         given = {"--real": real, "--accepted": accepted, "--features": features, "--array": array}
         given |= {"--text": text, "--image": image, "--embedding": embedding, "--score": score}
         given["--rule"] = rule
-        _refuse(given, f"{path} is a run folder", "only --arm, --round, --trust and --json")
-        found, written = _of_run(path, arm or "verified", round_, trust)
+        _refuse(given, f"{path} is a run folder", "only --arm, --round, --generator, --trust and --json")
+        found, written = _of_run(path, arm or "verified", round_, generator, trust)
     else:
         from ..errors import ConfigError
         from ..report.audit_table import audit_table
@@ -82,6 +90,7 @@ def audit(
             embedding=embedding,
             score=score,
             rule=rule or "fixed",
+            generator=generator,
         )
     if json:
         print_json(found.audit.to_json())
@@ -98,14 +107,16 @@ def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:
         raise ConfigError(where, got=", ".join(given), expected=expected)
 
 
-def _of_run(path: Path, arm: str, round_: int | None, trust: bool) -> "tuple[Audited, bool]":
+def _of_run(
+    path: Path, arm: str, round_: int | None, generator: "Generator | None", trust: bool
+) -> "tuple[Audited, bool]":
     from ..config import plan_of
     from ..report.audit_run import audit_run
     from ..store.folder import RunFolder
     from .output import report_of
 
     folder = RunFolder.open(path)
-    found, _ = audit_run(plan_of(folder, trust=trust), folder, arm, round_)
+    found, _ = audit_run(plan_of(folder, trust=trust), folder, arm, round_, generator)
     return found, report_of(folder) is not None
 
 

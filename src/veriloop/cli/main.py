@@ -20,6 +20,7 @@ from .resume import resume
 from .reverify import reverify
 from .run import run
 from .serve import serve
+from .ship import ship
 from .simulate import simulate
 from .theory import app as theory
 from .validate import validate
@@ -45,6 +46,7 @@ app.command()(calibrate)
 app.command()(audit)
 app.command()(reverify)
 app.command()(forecast)
+app.command()(ship)
 app.command()(verify)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import shutil
 import subprocess
 import threading
 import time
@@ -16,8 +17,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import ByteSize, Field
 from typing_extensions import override
 
-from ..errors import ConfigError, MissingExtraError, VeriloopError
+from ..errors import ConfigError, VeriloopError
 from ..events import WorkerLost
+from ..parts import require
+from ..schema import Schema
 from ..store.atomic import storage_errors
 from ._retry import TRIES, tell_lost
 from ._slurm_job import Order, Raised, compute
@@ -75,9 +78,22 @@ class Slurm(Executor, frozen=True):
     options: Mapping[str, str | int] = {}
 
     @override
+    def check_ahead(self, schema: Schema) -> None:
+        self._check_here()
+
+    def _check_here(self) -> None:
+        require("slurm", "submitit")
+        if self.cluster == "slurm" and not all(map(shutil.which, ("sbatch", "srun", "squeue", "scancel"))):
+            raise ConfigError(
+                "there is no Slurm here: sbatch, srun, squeue and scancel are not all on the path",
+                fix="run this where jobs can be submitted, or try it out with cluster: local",
+            )
+
+    @override
     def map(
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
+        self._check_here()
         source, running = iter(items), deque[_Submitted]()
         with _folder(self.folder.absolute()) as folder:
             submitit = self._submitit(folder)
@@ -100,17 +116,9 @@ class Slurm(Executor, frozen=True):
                 self._cancel([submitted.job for submitted in running])
 
     def _submitit(self, folder: Path) -> Any:
-        try:
-            import submitit
-        except ImportError as e:
-            raise MissingExtraError.of("submitit", "slurm") from e
-        try:
-            executor = submitit.AutoExecutor(folder, cluster=self.cluster)
-        except RuntimeError as e:
-            raise ConfigError(
-                "there is no Slurm here: srun is not to be found",
-                fix="run this where jobs can be submitted, or try it out with cluster: local",
-            ) from e
+        import submitit
+
+        executor = submitit.AutoExecutor(folder, cluster=self.cluster)
         executor.update_parameters(
             name="veriloop",
             timeout_min=self.time,
@@ -130,7 +138,7 @@ class Slurm(Executor, frozen=True):
             time.sleep(pause)
             pause = min(1.0, 1.5 * pause)
             if state is None and (local or time.monotonic() > asked + ASK):
-                asked, state = time.monotonic(), _ended_here(job) if local else _ended(job)
+                asked, state = time.monotonic(), _ended(job, local)
             elif state is not None and time.monotonic() > asked + GRACE:
                 return state
         while local and not job.done():
@@ -156,7 +164,7 @@ class _Submitted(NamedTuple):
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
     """A folder of one call, and a sign of life in it."""
-    folder, ended = parent / uuid.uuid4().hex, threading.Event()
+    folder, ours, ended = parent / uuid.uuid4().hex, not parent.exists(), threading.Event()
     with storage_errors(folder):
         folder.mkdir(parents=True)
         (folder / "alive").touch()
@@ -176,7 +184,7 @@ def _folder(parent: Path) -> Iterator[Path]:
         for path in folder.iterdir():
             if path.suffix not in {".err", ".out"}:
                 path.unlink(missing_ok=True)
-        for empty in (folder, parent):
+        for empty in (folder, parent) if ours else (folder,):
             with suppress(OSError):
                 empty.rmdir()
 
@@ -225,21 +233,19 @@ def _seen(job: Any) -> bool:
     return job.paths.result_pickle.exists()
 
 
-def _ended(job: Any) -> str | None:
+def _ended(job: Any, local: bool) -> str | None:
     """The state in which a job has ended; None where it has not, or Slurm does not answer.
 
     Not by submitit, which asks the accounting: not every cluster has one.
     """
+    if local:
+        return job.state if job.done() else None
     command = ["squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job.job_id]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if "Invalid job id" in asked.stderr:
         return "forgotten by Slurm"  # which it does five minutes after the end of a job
     state = asked.stdout.strip()
     return state if state in _ENDED else None
-
-
-def _ended_here(job: Any) -> str | None:
-    return job.state if job.done() else None
 
 
 def _taken(job: Any) -> list[bytes]:

@@ -27,7 +27,7 @@ from ..errors import CorruptFileError, DataError
 from ..executors.threads import limit_threads
 from ..learners._language.models import Language, save
 from ..rng import Address, Stage, global_torch
-from ..store.atomic import publish_directory, storage_errors
+from ..store.atomic import place_directory, storage_errors, sync
 from ..store.digests import settle
 from .gap_sentences import Ids, Layout, gap_rows, repeated_rows, sentences
 from .xsum_settings import Pretraining
@@ -89,7 +89,8 @@ def pretrain(
         }
         (aside / CARD).write_text(json.dumps(card, indent=1) + "\n")
         settle(aside)
-    publish_directory(aside, folder)
+        place_directory(aside, folder)
+        sync(folder.parent)
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:

@@ -23,8 +23,8 @@ from ..store.atomic import storage_errors
 from ..store.chunks import chunk_name, chunk_of
 from ..verdicts import Verdicts
 
-CANDIDATES = "candidates"
-"""The folder of a finished round that holds all its candidates, where the plan keeps them."""
+STORED = ("_chunk", "_row", "_score", "_decision", "_reason")
+"""The columns beside the candidates in its files."""
 
 
 class Stored(NamedTuple):
@@ -137,13 +137,10 @@ class ChunkFiles:
             for number, path in sorted(self._found.items()):
                 stored = read(path)
                 verdicts, n = stored.verdicts, len(stored.verdicts)
-                stored.samples.with_columns(
-                    _chunk=np.full(n, number, np.int32),
-                    _row=np.arange(n, dtype=np.int32),
-                    _score=verdicts.score,
-                    _decision=verdicts.decision,
-                    _reason=verdicts.reason or [""] * n,
-                ).save(directory / f"{number:06d}.npz")
+                numbers = np.full(n, number, np.int32), np.arange(n, dtype=np.int32)
+                said = verdicts.score, verdicts.decision, verdicts.reason or [""] * n
+                columns = dict(zip(STORED, (*numbers, *said), strict=True))
+                stored.samples.with_columns(**columns).save(directory / f"{number:06d}.npz")
 
 
 def _content(chunk: Stored) -> bytes:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..events import SAID
@@ -15,7 +14,6 @@ from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import Generator, Notes
 from ..judge import Judge
-from ..packed import Packed, join, pack
 from ..records import Counts
 from ..rng import Address, Stage
 from ..rules.acceptance import Group, Selection, groups_of
@@ -25,7 +23,8 @@ from ..verdicts import Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
 from .chunks import ChunkFiles, Stored
-from .guard import Finding, Guard, in_pieces, reasons_of
+from .guard import Finding, Guard, in_pieces
+from .held import Held
 
 REASONS = 5
 """How many of the reasons for abstaining a record tells."""
@@ -60,6 +59,7 @@ class Candidates:
     Attributes:
         arm: The name of the arm, for verifiers that show it to somebody.
         conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
+        like: Real samples, maybe none, whose columns and types the candidates must have.
     """
 
     arm: str
@@ -68,6 +68,7 @@ class Candidates:
     conditions: Samples | None
     address: Address
     threads: int
+    like: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def _made(
         wave, alone = [wave[0]._replace(most=guard.left), *wave[1:]], 1
     for part in (wave[:alone], wave[alone:]):
         missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
-        made = iter(executor.map(_make_and_judge, missing, candidates) if missing else ())
+        made = seam.mapped(executor, _make_and_judge, missing, candidates) if missing else iter(())
         waits_for = {chunk.number for chunk in missing}
         for chunk in part:
             if chunk.number in waits_for:
@@ -223,7 +224,9 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
-        samples, notes = seam.sample_with_notes(candidates.generator, chunk.size, rng, condition)
+        samples, notes = seam.sample_with_notes(
+            candidates.generator, chunk.size, rng, condition, candidates.like
+        )
         generated = time.perf_counter()
         try:
             verdicts = judgement(candidates, samples, chunk.number, chunk.most)
@@ -276,10 +279,10 @@ class _Intake:
     ) -> None:
         self._candidates, self._selection, self._balance = candidates, selection, balance
         self._limit, self._keep_rejected, self._chunks = limit, keep_rejected, chunks
-        self._held = _Held(keep_all=keep_rejected)
+        self._held = Held(keep_all=keep_rejected)
         self._seconds = {"generate": 0.0, "verify": 0.0}
         self.guard = Guard(candidates.judge is not None, hopeless_after)
-        self.counts = selection.counts()
+        self.counts = Counts()
         self.hopeless: Finding | None = None
 
     def take(self, chunk: Chunk, made: Judged | Stored, others: bool) -> None:
@@ -296,7 +299,7 @@ class _Intake:
         seam.call(selection, "offer", selection.offer, done.verdicts, done.offered, done.groups, rng)
         shortfall = selection.shortfall()
         may_keep = done.only(selection.may_keep(chunk.first) - chunk.first)
-        held.add(chunk, done if self._keep_rejected else may_keep)
+        held.add(chunk.number, chunk.first, done if self._keep_rejected else may_keep)
         self.guard.see(done.offered, done.verdicts, done.notes)
         if held.has_grown() and shortfall:
             held.keep_only(selection.retained())
@@ -332,51 +335,3 @@ class _Intake:
             wanted=sum(selection.quota.values()),
             seconds=self._seconds,
         )
-
-
-class _Held:
-    """The candidates still in memory, packed, and known by their number in the round."""
-
-    def __init__(self, keep_all: bool) -> None:
-        self._keep_all = keep_all
-        self._numbers: list[NDArray[np.int64]] = []
-        self._samples: list[Packed] = []
-        self._size = self._after_filtering = 0
-
-    def add(self, chunk: Chunk, some: Stored) -> None:
-        n, rows = len(some.rows), some.rows.astype(np.int32)
-        columns: dict[str, object] = {
-            "_chunk": np.full(n, chunk.number, np.int32),
-            "_row": rows,
-            "_score": some.verdicts.score[rows],
-        }
-        if self._keep_all:
-            columns[SAID] = reasons_of(some.verdicts, np.ones(n, bool))
-        self._samples.append(pack(some.samples.with_columns(**columns)))
-        self._numbers.append(chunk.first + some.rows)
-        self._size += n
-
-    def has_grown(self) -> bool:
-        """Whether to filter: it costs a copy of everything held, so not until half as much again came in."""
-        return not self._keep_all and self._size > 1.5 * self._after_filtering
-
-    def keep_only(self, retained: NDArray[np.int64]) -> None:
-        stays = [_are_among(numbers, retained) for numbers in self._numbers]
-        kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
-        kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty one still has the columns
-        self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
-        self._size = self._after_filtering = len(retained)
-
-    def split(self, chosen: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
-        kept = [_are_among(numbers, chosen) for numbers in self._numbers]
-        return self._select(kept), self._select([~k for k in kept]) if self._keep_all else None
-
-    def _select(self, masks: list[NDArray[np.bool_]]) -> Samples:
-        return join([x.select(mask) for x, mask in zip(self._samples, masks, strict=True)])
-
-
-def _are_among(numbers: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each of ``numbers``, whether it is in ``chosen``, which is in increasing order and may be long."""
-    if len(chosen) == 0:
-        return np.zeros(len(numbers), bool)
-    return chosen[np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)] == numbers

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from ..executors.threads import limit_threads
+from ..generator import Generator
 from ..judge import Judge
 from ..records import RoundRecord
 from ..remote.client import requests_sent
@@ -17,7 +18,7 @@ from .again import Again, Remade, Witness
 from .data import load_schema
 from .gather import judgement
 from .plan import Arm, Plan, Rival, seen_by_verifiers
-from .step import State, opened, step
+from .step import State, candidates_of, opened, step
 from .stores import load_state
 
 
@@ -60,7 +61,8 @@ def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
     with limit_threads(plan.threads):
         judge = _fitted(again, folder, plan)
         address = plan.address(name, again.round)
-        candidates, selection, _ = opened(again.generator, judge, context, address)
+        pool, selection, _ = opened(context, address)
+        candidates = candidates_of(model_of(again, folder, again.round), judge, pool, context, address)
         seen = Witness(selection)
         for number, (samples, _, groups) in enumerate(again.chunks):
             verdicts = judgement(candidates, samples, number)
@@ -84,7 +86,8 @@ def with_rival(again: Again, rival: Rival) -> Plan:
     try:
         arm = Arm.model_validate({**dict(plan.arms[name]), **changed})
     except ValidationError as e:
-        raise e.errors()[0]["ctx"]["error"] from None  # what `Arm` itself says of the two
+        # What `Arm` itself says of the two.
+        raise e.errors()[0].get("ctx", {}).get("error", e) from None
     return plan.model_copy(update={"arms": {**plan.arms, name: arm}})
 
 
@@ -106,9 +109,12 @@ def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None
     verifier = plan.arms[name].verifier
     assert verifier is not None
     for number in range(1, 1 + (again.round if last is None else last)):
-        model = again.generator
-        if number < again.round:
-            model = load_state(again.context.plan, folder, name, number - 1).generator
+        model = model_of(again, folder, number)
         rng = plan.address(name, number).at(Stage.UPDATE).rng()
         judge = seam.judge(verifier, judge, model, data.train, rng)
     return judge
+
+
+def model_of(again: Again, folder: RunFolder, round_: int) -> Generator:
+    """What made the candidates of a round: the model of the round before."""
+    return load_state(again.context.plan, folder, again.context.name, round_ - 1).generator

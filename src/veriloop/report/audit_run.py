@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..advise.audit import audit
+from ..advise.audit import Generator, audit
 from ..advise.audited import FOLDER, Audit, Audited
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
@@ -14,11 +14,13 @@ from ..loop.plan import Plan
 from ..rules.acceptance import TopFraction
 from ..samples import Samples
 from ..store.folder import RunFolder
-from .audit_table import audited_of
+from .audit_table import audited_of, repeated
 from .embedding import Vectors, directions, embed_images, embed_texts, principal
 
 
-def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[Audited, Path | None]:
+def audit_run(
+    plan: Plan, folder: RunFolder, arm: str, round_: int | None, generator: Generator | None = None
+) -> tuple[Audited, Path | None]:
     """Audit the verifier of ``arm`` in a round, and leave the finding in the run folder.
 
     The round's candidates are made again, the rejected ones too. They are compared with the held-out real
@@ -31,6 +33,7 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
         folder: Of the run.
         arm: Its name.
         round_: A finished round; None for the last.
+        generator: How the learner refits, when that is known; see `veriloop.advise.audit.audit`.
 
     Returns:
         The finding, and the file that holds it; None where the folder is read-only.
@@ -44,8 +47,8 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
     """
     made = candidates_again(plan, folder, arm, round_)
     with limit_threads(plan.threads):
-        found, names = audit_remade(made, isinstance(plan.arms[arm].acceptance, TopFraction))
-    content = made.samples[contents(made)]
+        found, names = audit_remade(made, isinstance(plan.arms[arm].acceptance, TopFraction), generator)
+    content = made.samples[_contents(made)]
     texts = content if isinstance(content, list) else []
     audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
     path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
@@ -56,19 +59,21 @@ def audit_run(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tu
     return audited, path
 
 
-def audit_remade(made: Remade, by_score: bool) -> tuple[Audit, list[str]]:
+def audit_remade(made: Remade, by_score: bool, generator: Generator | None = None) -> tuple[Audit, list[str]]:
     """Audit what was said of a round's candidates, and the names of the features.
 
     Args:
         made: The candidates.
         by_score: Whether the best share was kept.
+        generator: How the learner refits, when that is known.
 
     Raises:
         ConfigError: The samples come with covariates of their own.
         DataError: The round cannot carry an answer.
     """
-    rows, real = _vectors(made, contents(made))
-    names = directions(rows)
+    column = _contents(made)
+    rows, real = _vectors(made, column)
+    names, content = directions(rows), made.samples[column]
     found = audit(
         rows,
         made.accepted,
@@ -76,11 +81,13 @@ def audit_remade(made: Remade, by_score: bool) -> tuple[Audit, list[str]]:
         scores=_places(made) if by_score else None,
         rule="top_fraction" if by_score else "fixed",
         names=names,
+        generator=generator,
+        copies=repeated(content if isinstance(content, list) else made.samples.array(column)),
     )
     return found, names
 
 
-def contents(made: Remade) -> str:
+def _contents(made: Remade) -> str:
     """The column that is generated, not given."""
     conditions = made.data.conditions or {}
     covariates = [name for name in conditions if np.asarray(conditions[name]).dtype.kind == "f"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..advise.audit import Rule, audit
+from ..advise.audit import Generator, Rule, audit
 from ..advise.audited import Audit, Audited
 from ..errors import ConfigError, DataError
 from ..verdicts import Decision
@@ -27,6 +27,7 @@ def audit_table(
     embedding: str | None = None,
     score: str | None = None,
     rule: Rule = "fixed",
+    generator: Generator | None = None,
 ) -> Audited:
     """Audit the verdicts of a table against a table of real rows.
 
@@ -43,6 +44,7 @@ def audit_table(
         embedding: Of texts or images; the usual one when None.
         score: The column, or array, of scores.
         rule: See `veriloop.advise.audit.audit`.
+        generator: Likewise.
 
     Raises:
         ConfigError: Not just one of ``features``, ``array``, ``text`` and ``image`` is given, there is
@@ -61,6 +63,8 @@ def audit_table(
         said = npz_array(table, accepted)[:]
         scores = None if score is None else npz_array(table, score)[:]
         texts: list[str] = []
+        # Of images, their vectors no longer show copies.
+        copies = repeated(npz_array(table, image)[:]) if image else None
     else:
         as_text = [text] if text else []
         frame = read_frame(
@@ -70,15 +74,19 @@ def audit_table(
         said = _said(frame[accepted])
         scores = None if score is None else numbers(frame, [score], table)[:, 0]
         texts = [] if text is None else _texts(frame[text], table)
+        copies = repeated(texts) if texts else None
         if text is not None:
             rows, others = embed_texts(texts, _texts(reference[text], real), embedding)
         elif image is not None:
             images = _images(frame[image], table), _images(reference[image], real)
             rows, others = embed_images(*images, embedding)
+            copies = repeated(images[0])
         else:
             rows, others = numbers(frame, features, table), numbers(reference, features, real)
         names = list(features) or directions(rows)
-    found = audit(rows, said, others, scores=scores, rule=rule, names=names)
+    found = audit(
+        rows, said, others, scores=scores, rule=rule, names=names, generator=generator, copies=copies
+    )
     return audited_of(f"{table.name}, column {accepted}", found, names, texts)
 
 
@@ -88,6 +96,13 @@ def audited_of(subject: str, found: Audit, names: list[str], texts: Sequence[str
         [texts[row] for row in rows] if texts else [] for rows in (found.wanted, found.unwanted)
     )
     return Audited(subject=subject, names=names, wanted=wanted, unwanted=unwanted, audit=found)
+
+
+def repeated(samples: list[str] | NDArray) -> int:
+    """How many of the samples, as they are, equal one before them."""
+    if isinstance(samples, list):
+        return len(samples) - len(set(samples))
+    return len(samples) - len({np.ascontiguousarray(sample).tobytes() for sample in samples})
 
 
 def _of_arrays(

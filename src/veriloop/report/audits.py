@@ -14,6 +14,9 @@ from .figures import TEMPLATE, translucent, whole_ticks
 from .names import MISSING
 from .palette import USUAL_ARMS
 
+SHOWN_ROUNDS = (2, 3, 5, 10, 20)
+"""Of the rounds to come; the JSON has all."""
+
 
 class AuditLine(NamedTuple):
     """A row of the table: what, how much, and its 95 % interval."""
@@ -49,14 +52,20 @@ def audits(folder: RunFolder) -> list[Shown]:
 
 
 def distance_figure(found: Audit) -> go.Figure:
-    """How far the model's mean is from the real one over the rounds to come, and where that ends."""
+    """How far the model is from the real mean over the rounds to come; the band holds all generators."""
     colour, rounds = USUAL_ARMS["verified"].colour, list(range(len(found.distances)))
-    figure = go.Figure(layout={"template": TEMPLATE})
-    if found.plateau is not None:
-        figure.add_hrect(
-            found.plateau.low, found.plateau.high, fillcolor=translucent(colour, 0.09), line_width=0
+    figure = go.Figure(layout={"template": TEMPLATE, "showlegend": False})
+    figure.add_trace(
+        go.Scatter(
+            x=rounds + rounds[::-1],
+            y=[*found.distances_high.tolist(), *found.distances_low[::-1].tolist()],
+            fill="toself",
+            fillcolor=translucent(colour, 0.14),
+            line={"width": 0},
+            hoverinfo="skip",
+            name="",
         )
-        figure.add_hline(found.plateau.value, line={"color": colour, "dash": "dot", "width": 1.5})
+    )
     figure.add_trace(
         go.Scatter(
             x=rounds,
@@ -78,6 +87,8 @@ def lines(found: Audit) -> list[AuditLine]:
         AuditLine(
             "accepted", f"{found.n_accepted:,} of {found.n_generated:,} ({found.acceptance_rate:.1%})", ""
         ),
+        AuditLine("as a coin would: p-value", _small(found.told_from_coin), ""),
+        AuditLine("verdicts that the features explain", f"{max(found.explained, 0):.0%}", ""),
         AuditLine("a round leaves of the distance to the center", f"{rho.min():.2f} to {rho.max():.2f}", ""),
         AuditLine("rounds that halve it", f"{_number(half.min())} to {_number(half.max())}", ""),
         AuditLine("variance of the accepted, over that of all", f"{found.variance_ratio:.2f}", ""),
@@ -88,7 +99,20 @@ def lines(found: Audit) -> list[AuditLine]:
     lines_ += [
         AuditLine("model from the real mean, now", f"{found.distances[0]:.2f}", ""),
         _line("nearer after one round by", found.gain_one_round, 2),
+    ]
+    lines_ += [
+        AuditLine(
+            f"model from the real mean after round {k}",
+            f"{found.distances[k]:.2f}",
+            f"{found.distances_low[k]:.2f} to {found.distances_high[k]:.2f}",
+        )
+        for k in SHOWN_ROUNDS
+        if k < len(found.distances)
+    ]
+    lines_ += [
+        AuditLine("generators agree until round", f"{found.agree_until}", ""),
         _line(f"best round of {len(found.trajectory)}", found.best_round, 0),
+        AuditLine("regime", _regime(found), ""),
     ]
     return lines_
 
@@ -100,8 +124,21 @@ def hardest_pulled(found: Audited, most: int = 5) -> str:
     return ", ".join(f"{found.names[j]} ({pull[j]:+.2f} sd)" for j in order)
 
 
+def _regime(found: Audit) -> str:
+    if found.regime.probability is None:
+        return "cannot tell"
+    return f"{found.regime.value} (probability {found.regime.probability:.2f})"
+
+
+def _small(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
+
+
 def _line(name: str, interval: Interval, digits: int) -> AuditLine:
-    value, low, high = (f"{x:.{digits}f}" for x in (interval.value, interval.low, interval.high))
+    value, low, high = (
+        f"{x:.{digits}f}" if math.isfinite(x) else MISSING
+        for x in (interval.value, interval.low, interval.high)
+    )
     return AuditLine(name, value, f"{low} to {high}")
 
 

@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ..errors import ConfigError, DataError, MissingExtraError
 from ..samples import Samples
@@ -14,6 +15,9 @@ DIRECTIONS = 16
 _WORDS = 20_000
 _FITTED = 10_000
 """Texts of each kind that the directions are learned from; the others only use them."""
+
+_WORDLESS, _OWN = 0.5, 0.2
+"""Words say too little where more of the distinct texts share none, or fewer have a set of their own."""
 
 _TRACE = 1e-10
 """A direction with less than this share of the largest one's variance is rounding."""
@@ -113,9 +117,33 @@ def _of_words(generated: list[str], real: list[str]) -> Vectors:
     if k < 1:
         raise DataError("texts of one single word", expected="texts that differ")
     n = len(generated)
+    _check_words(generated, rows[:n])
     some = np.concatenate([_spaced(0, n), _spaced(n, n + len(real))])
     vectors = TruncatedSVD(k, random_state=0).fit(rows[some]).transform(rows)
     return vectors[:n], vectors[n:]
+
+
+def _check_words(texts: list[str], rows: csr_matrix) -> None:
+    """Refuse texts that share no words, or hardly any but the same ones.
+
+    Raises:
+        DataError: Words do not show which text is which.
+    """
+    distinct = np.unique(np.array(texts, object), return_index=True)[1]
+    found = rows[distinct]
+    found.sort_indices()
+    pieces = zip(
+        np.split(found.indices, found.indptr[1:-1]), np.split(found.data, found.indptr[1:-1]), strict=True
+    )
+    sets = [(words.tobytes(), weights.tobytes()) for words, weights in pieces if len(words)]
+    n = len(distinct)
+    if len(sets) < (1 - _WORDLESS) * n or len(set(sets)) < _OWN * n:
+        raise DataError(
+            "short texts that share hardly any words",
+            got=f"{n:,} distinct texts, {n - len(sets):,} without a word that another has,"
+            f" {len(set(sets)):,} that words keep apart",
+            fix="use --embedding sentence-transformers:NAME, or numbers of your own with --features",
+        )
 
 
 def _of_sentences(generated: list[str], real: list[str], name: str) -> Vectors:

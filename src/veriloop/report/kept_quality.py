@@ -47,18 +47,23 @@ class Scale:
         again: The round.
         name: The quantity.
         trial: The share of a kept set that a trial model is trained on; None to measure the set itself.
+        init: What trial models start from.
     """
 
-    def __init__(self, again: Again, metric: Metric, name: str, trial: float | None) -> None:
+    def __init__(
+        self, again: Again, metric: Metric, name: str, trial: float | None, init: Generator | None
+    ) -> None:
         data = again.context.data
-        self.name, self._again, self._metric, self._trial = name, again, metric, trial
+        self.name, self._metric, self._trial, self._init = name, metric, trial, init
         self._plan, self._data = again.context.plan, data
         self._real, self._asked = data.test, data.test_conditions
         if data.validation is not None and len(data.validation):
             self._real, self._asked = data.validation, data.validation_conditions
 
     @classmethod
-    def of(cls, again: Again, name: str, trial: float | None = None) -> "Scale":
+    def of(
+        cls, again: Again, name: str, trial: float | None = None, init: Generator | None = None
+    ) -> "Scale":
         """The metric of the round's plan that measures ``name``.
 
         Raises:
@@ -76,7 +81,7 @@ class Scale:
             raise ConfigError(
                 "no metric of the plan measures", got=name, expected="--metric with another name"
             )
-        return cls(again, metric, name, trial)
+        return cls(again, metric, name, trial, init)
 
     def of_kept(self, kept: Samples, again: Again | None = None) -> tuple[float, float]:
         """The quantity of kept samples and its standard error.
@@ -99,13 +104,12 @@ class Scale:
     def _tried(self, kept: Samples, share: float, rng: np.random.Generator) -> Evaluation:
         """A model that the plan's learner makes of a share of ``kept``, and its samples."""
         few = kept.select(rng.permutation(len(kept))[: max(1, round(share * len(kept)))])
-        init = self._again.generator if self._again.context.arm.warm_start else None
-        model = seam.fit(self._plan.learner, few, init, rng)
+        model = seam.fit(self._plan.learner, few, self._init, rng)
         pool, n = self._data.conditions, self._plan.evaluation_samples
         if self._asked is not None:
             pool, n = self._asked, min(n, len(self._asked))
         asked = condition_rows(pool, 0, n)
-        return Evaluation(model, seam.sample(model, n, rng, asked, list(self._data.start)), self._real)
+        return Evaluation(model, seam.sample(model, n, rng, asked, self._data.start), self._real)
 
     def _weighed(self, kept: Samples, again: Again | None, rng: np.random.Generator) -> Samples:
         """Samples for the conditions that a model is measured at, each class drawn from those kept of it."""

@@ -13,7 +13,7 @@ from ..errors import VeriloopError
 from ..executors.threads import limit_threads
 from ..loop.again import Again, Remade, round_again
 from ..loop.plan import Plan, Rival
-from ..loop.rejudge import Rejudged, rejudged
+from ..loop.rejudge import Rejudged, model_of, rejudged
 from ..records import Estimate, Number, RoundRecord
 from ..rng import Address
 from ..rules.acceptance import TopFraction
@@ -122,7 +122,8 @@ def reverify(
     again = round_again(plan, folder, arm, round_)
     _, name = chain_of(folder, arm, metric)
     quantity = folder.manifest().cards.quantity(name)
-    scale = Scale.of(again, name, trial)
+    warm = trial is not None and again.context.arm.warm_start
+    scale = Scale.of(again, name, trial, model_of(again, folder, again.round) if warm else None)
     records = folder.records()
     pairs = _pairs(folder, again.context.plan, records, scale)
     own = next(r for r in records if (r.arm, r.round) == (arm, again.round))

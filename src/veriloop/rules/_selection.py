@@ -1,5 +1,6 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
@@ -75,7 +76,7 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-        self._count = 0
+        self._count, self._wanted = 0, sum(self.quota.values())
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._seen = 0
@@ -98,7 +99,7 @@ class FirstAccepted(Selection):
 
     @override
     def shortfall(self) -> int:
-        missing = sum(self._missing.values())
+        missing = self._wanted - self._count
         if missing == 0 or self._seen == 0:
             return missing
         # The fullest estimate that the data support: as many per accepted sample as so far.
@@ -140,13 +141,15 @@ class BestOfRound(Selection):
         super().__init__(quota)
         self._fraction, self._rank, self._cells = fraction, rank, cells
         # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
-        self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
+        self._needed = {g: math.ceil(n / fraction - 1e-9) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
         self._best_of_cell = {
             g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
         }
         self._latest = np.empty(0, np.int64)
         self._judged = dict.fromkeys(self.quota, 0)
+        # Sums over groups, kept up to date: there may be as many groups as prompts, and many chunks.
+        self._missing, self._kept = sum(map(self._missing_of, self.quota)), 0
         self._seen = self._abstained = 0
 
     @override
@@ -158,6 +161,8 @@ class BestOfRound(Selection):
         for group in np.unique(groups).tolist():
             if group not in self._best:
                 continue
+            self._missing -= self._missing_of(group)
+            self._kept -= self._count_of(group)
             mine = groups == group
             self._judged[group] += int(np.count_nonzero(mine & judged))
             rows = np.flatnonzero(mine & eligible)
@@ -167,24 +172,30 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-        self._latest = _union(latest)
+            self._missing += self._missing_of(group)
+            self._kept += self._count_of(group)
+        self._latest = self._in_order(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
     @override
     def shortfall(self) -> int:
-        missing = sum(
-            max(self._needed[g] - self._judged[g], self.quota[g] - len(best), 0)
-            for g, best in self._best.items()
-        )
         judged = self._seen - self._abstained
         # Some abstain: make up for as many as so far.
-        return int(np.ceil(missing * self._seen / judged)) if judged else missing
+        return int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
+
+    def _missing_of(self, group: Group) -> int:
+        return max(self._needed[group] - self._judged[group], self.quota[group] - len(self._best[group]), 0)
 
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return _union([b.numbers() for b in best])
+        return self._in_order([b.numbers() for b in best])
+
+    def _in_order(self, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        joined = np.concatenate(numbers)
+        # Only with cells may a number be there twice, and to look for such costs more than to sort.
+        return np.unique(joined) if self._cells else np.sort(joined)
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -210,14 +221,16 @@ class BestOfRound(Selection):
 
     @override
     def counts(self) -> Counts:
-        kept = sum(min(self._earned(g), len(best)) for g, best in self._best.items())
         return Counts(
             generated=self._seen,
-            accepted=kept,
-            rejected=self._seen - self._abstained - kept,
+            accepted=self._kept,
+            rejected=self._seen - self._abstained - self._kept,
             abstained=self._abstained,
-            kept=kept,
+            kept=self._kept,
         )
+
+    def _count_of(self, group: Group) -> int:
+        return min(self._earned(group), len(self._best[group]))
 
 
 class _Best:
@@ -257,9 +270,3 @@ class _Best:
         self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
             self._edge = float(rank[best[-1]]) if self._n else np.inf
-
-
-def _union(numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """In increasing order. For a chunk's numbers `np.unique` takes six times as long."""
-    joined = np.sort(np.concatenate(numbers))
-    return joined[np.diff(joined, prepend=-1) > 0]

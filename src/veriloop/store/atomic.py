@@ -104,18 +104,17 @@ def make_directory(path: Path) -> None:
     sync(path.parent)
 
 
-def publish_directory(aside: Path, path: Path) -> None:
-    """Rename the settled directory ``aside`` to ``path``, replacing a leftover that was there.
+def place_directory(aside: Path, path: Path) -> None:
+    """Rename the directory ``aside`` to ``path``, replacing a leftover that was there. Not durable yet.
 
     Raises:
         StorageError: It could not be renamed.
     """
     with storage_errors(path):
-        make_directory(path.parent)
+        path.parent.mkdir(exist_ok=True)
         if path.exists():
             shutil.rmtree(path)
         aside.rename(path)
-        sync(path.parent)
 
 
 def append_line(path: Path, line: str, *, durable: bool = True) -> None:

@@ -78,9 +78,14 @@ def _digest(file: FileIO) -> str:
 
 
 def settle(directory: Path) -> dict[str, str]:
-    """Make all below a new ``directory`` durable; returns the digest of each file by its name, sorted.
+    """Make a new ``directory`` durable in its place, with all below it and the two directories above it.
 
-    Libraries may make files for their owner alone; they get the permissions that the directory has.
+    A file system writes what the directories have gained with the first file, and has little left to do for
+    the others: that is why a round is settled where it stays, and not before it is put there. Libraries may
+    make files for their owner alone; they get the permissions that the directory has.
+
+    Returns:
+        The digest of each file by its name, sorted.
     """
     mode, prefix = directory.stat().st_mode & 0o666, len(str(directory)) + 1
     digests: dict[str, str] = {}
@@ -93,6 +98,8 @@ def settle(directory: Path) -> dict[str, str]:
                 digests[path[prefix:]] = _digest(file)
                 os.fsync(file.fileno())
         sync(at)
+    sync(directory.parent)
+    sync(directory.parent.parent)
     return dict(sorted(digests.items()))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...parts import Part
 from ...rng import Address
-from ...samples import Samples
+from ...samples import Samples, type_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,7 +66,7 @@ def unchanged(method: str, part: Part | None = None, **arguments: Samples | None
 def same_types(samples: Samples, like: Samples, what: str, names: Collection[str] | None = None) -> None:
     """Columns of ``samples`` are as in ``like``: text or not, the kind of number, the shape of a row."""
     for name in like if names is None else names:
-        got, expected = _type(samples, name), _type(like, name)
+        got, expected = type_of(samples[name]), type_of(like[name])
         assert got == expected, f"{what}: column {name!r} is {got}, expected {expected}"
 
 
@@ -135,11 +135,3 @@ def in_company(n: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int6
             rows = np.full(n, other)
             rows[stays] = stays
             yield f"beside the {half} {len(stays)} stand others", rows, stays
-
-
-def _type(samples: Samples, name: str) -> str:
-    column = samples[name]
-    if not isinstance(column, np.ndarray):
-        return "text"
-    shape = f" of shape {column.shape[1:]}" if column.ndim > 1 else ""
-    return f"{column.dtype}{shape}"

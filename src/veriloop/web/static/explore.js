@@ -6,9 +6,9 @@ const TRUTH = "#2f80c8";
 const CENTER = "#d55e00";
 const REGIMES = {
   improving: "It helps, and still does after round BEST: go on.",
-  gain_then_plateau: "It helps, and then stays where it is: ship round BEST.",
-  gain_then_reversal: "It helps, and then pulls away from the truth: ship round BEST, or improve the verifier.",
-  harmful: "No round beats the start: ship the start model, and improve the verifier.",
+  gain_then_plateau: "It helps, and then stays where it is: round BEST is the best.",
+  gain_then_reversal: "It helps, and then pulls away from the truth: round BEST is the best. Or improve the verifier.",
+  harmful: "No round beats the start: improve the verifier.",
 };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const percent = (share) => `${Math.abs(100 * share).toFixed(Math.abs(share) < 0.0995 ? 1 : 0)} %`;

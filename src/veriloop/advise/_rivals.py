@@ -1,0 +1,246 @@
+"""Three rival models of how a generator is refitted to accepted rows, each followed round after round.
+
+- ``location``: its mean becomes the accepted rows' mean; its shape and spread stay.
+- ``refit``: a Gaussian with the accepted rows' mean and covariance.
+- ``resample``: the accepted rows themselves, smoothed (a kernel density with Scott's bandwidth).
+
+All are in units of the model's spread now, and all judge new rows by the same surface.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ._rows import Floats
+from ._surface import Surface
+
+Generator = Literal["location", "refit", "resample"]
+GENERATORS: tuple[Generator, ...] = get_args(Generator)
+
+_CLOUD, _LARGE = 400, 4_000
+"""Points for each drawn surface, and for the one in the middle."""
+
+_TRACE = 1e-6
+"""The least variance that is one."""
+
+_SHAPE = 10
+"""Rows for each direction, from which on their shape is kept where the spread is."""
+
+_END, _HALVINGS = 200.0, 30
+"""How far a threshold is looked for, in log-odds, and how often that is halved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """One round of verdicts, in units of the model's spread.
+
+    Attributes:
+        z: Rows, shape (n, r).
+        accepted: 1 or 0, shape (n,).
+        chance: Random weights of the rows with mean 1, shape (draws, n).
+        of: The rows' share of all that were judged.
+        mean: Of the accepted rows, shape (r,).
+        scatter: Their covariance, shape (r, r).
+        count: How many are accepted in a round.
+        share: Of all rows, when the best are kept and the threshold moves; None when it stays.
+    """
+
+    z: Floats
+    accepted: Floats
+    chance: Floats
+    of: float
+    mean: Floats
+    scatter: Floats
+    count: int
+    share: float | None
+
+    def resampled(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Errors of means and covariances of the weighted rows; of more rows than these they are smaller.
+
+        Args:
+            weights: Shape (n,).
+
+        Returns:
+            Shapes (draws, r) and (draws, r, r).
+        """
+        each = np.concatenate([weights[None], self.chance * weights])
+        each /= each.sum(axis=1, keepdims=True)
+        means = each @ self.z
+        scatters = np.stack([(self.z * w[:, None]).T @ self.z for w in each])
+        scatters -= means[:, :, None] * means[:, None]
+        shrink = np.sqrt(self.of)
+        return shrink * (means[1:] - means[0]), shrink * (scatters[1:] - scatters[0])
+
+
+class Course(NamedTuple):
+    """A rival's rounds 1, 2, ..., K.
+
+    Attributes:
+        mean: Shape (K, r).
+        scatter: The model's covariance, shape (K, r, r).
+        drawn: Means with errors drawn, shape (draws, K, r).
+        luck: Covariance of the mean because each round accepts few rows, shape (K, r, r).
+    """
+
+    mean: Floats
+    scatter: Floats
+    drawn: Floats
+    luck: Floats
+
+
+class _Models(NamedTuple):
+    """Models that are followed side by side, b of them.
+
+    Attributes:
+        weights: Of the surface that judges each, shape (b, p).
+        mean: After round 1, shape (b, r).
+        scatter: Of the rows accepted in round 1, shape (b, r, r).
+        own: How often each row is among them, shape (b, n), sums of 1.
+        size: Points for each.
+    """
+
+    weights: Floats
+    mean: Floats
+    scatter: Floats
+    own: Floats
+    size: int
+
+
+def course(
+    generator: Generator, surface: Surface, start: Start, rounds: int, rng: np.random.Generator
+) -> Course:
+    """Follow one rival for ``rounds`` rounds, by the surface as it is, and by each drawn one."""
+    errors, scatter_errors = start.resampled(start.accepted)
+    accepted = start.accepted / start.accepted.sum()
+    own = start.chance * accepted
+    drawn = _Models(
+        weights=surface.drawn,
+        mean=start.mean + errors,
+        scatter=_positive(start.scatter + scatter_errors),
+        own=own / own.sum(axis=1, keepdims=True),
+        size=_CLOUD,
+    )
+    middle = _Models(
+        surface.weights[None], start.mean[None], start.scatter[None], accepted[None], size=_LARGE
+    )
+    follow = {"location": _located, "refit": _refitted, "resample": _resampled}[generator]
+    (mean, scatter, kept), (means, *_) = (follow(surface, start, m, rounds, rng) for m in (middle, drawn))
+    return Course(mean[0], scatter[0], means, _luck(scatter[0], kept[0], start.count))
+
+
+def _luck(scatter: Floats, kept: Floats, count: int) -> Floats:
+    """Each round adds the error of a mean of ``count`` rows, and moves what is there by the map's slope.
+
+    Of a Gaussian with covariance S, of which rows with covariance A are accepted, the slope is A S^-1.
+    """
+    found, r = [np.zeros_like(kept[0])], kept.shape[-1]
+    for before, after in zip(scatter[:-1], kept[1:], strict=True):
+        slope = np.linalg.solve(before + _TRACE * np.eye(r), after).T
+        found.append(slope @ found[-1] @ slope.T + after / count)
+    return np.array(found)
+
+
+_Followed = tuple[Floats, Floats, Floats]
+"""Means, shape (b, K, r), covariances of the models, and of the rows that made them, shape (b, K, r, r)."""
+
+
+def _located(
+    surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
+) -> _Followed:
+    n, r = start.z.shape
+    # Too few rows have no shape of their own to keep.
+    cloud = start.z[rng.permutation(n)[: models.size]] if n >= _SHAPE * r else _normal(models.size, r, rng)
+    cloud, means, kept = _matched(cloud), [models.mean], [models.scatter]
+    while len(means) < rounds:
+        mean, scatter, _ = _accepted(surface, start, models, means[-1][:, None] + cloud)
+        means.append(mean)
+        kept.append(scatter)
+    spread = np.broadcast_to(np.eye(r), (len(models.mean), rounds, r, r))
+    return np.stack(means, axis=1), spread, np.stack(kept, axis=1)
+
+
+def _refitted(
+    surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
+) -> _Followed:
+    cloud = _matched(_normal(models.size, start.z.shape[1], rng))
+    means, scatters = [models.mean], [models.scatter]
+    while len(means) < rounds:
+        points = means[-1][:, None] + cloud @ _root(scatters[-1]).transpose(0, 2, 1)
+        mean, scatter, _ = _accepted(surface, start, models, points)
+        means.append(mean)
+        scatters.append(scatter)
+    kept = np.stack(scatters, axis=1)
+    return np.stack(means, axis=1), kept, kept
+
+
+def _resampled(
+    surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
+) -> _Followed:
+    r, size = start.z.shape[1], models.size
+    width = start.count ** (-1 / (r + 4))
+    pool = np.stack([start.z[_systematic(share, size, rng)] for share in models.own])
+    means, scatters = [models.mean], [models.scatter]
+    while len(means) < rounds:
+        shaken = _matched(_normal(size, r, rng)) @ _root(scatters[-1]).transpose(0, 2, 1)
+        points = pool + (means[-1] - pool.mean(axis=1))[:, None] + width * shaken
+        mean, scatter, shares = _accepted(surface, start, models, points)
+        means.append(mean)
+        scatters.append(scatter)
+        pool = np.stack([x[_systematic(share, size, rng)] for x, share in zip(points, shares, strict=True)])
+    kept = np.stack(scatters, axis=1)
+    return np.stack(means, axis=1), (1 + width**2) * kept, kept
+
+
+def _accepted(
+    surface: Surface, start: Start, models: _Models, points: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Mean and covariance of the points that are accepted, and the points' shares in them, shape (b, m)."""
+    chances = _chances(surface.terms.odds(points, models.weights), start.share)
+    shares = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
+    mean = (shares[:, None] @ points)[:, 0]
+    centred = points - mean[:, None]
+    return mean, (centred * shares[..., None]).transpose(0, 2, 1) @ centred, shares
+
+
+def _chances(odds: Floats, share: float | None) -> Floats:
+    """Of acceptance, shape (b, m); with the threshold moved until the share is accepted."""
+    if share is None:
+        return expit(odds)
+    low, high = np.full((len(odds), 1), -_END), np.full((len(odds), 1), _END)
+    for _ in range(_HALVINGS):
+        shift = (low + high) / 2
+        many = expit(odds + shift).mean(axis=1, keepdims=True) > share
+        low, high = np.where(many, low, shift), np.where(many, shift, high)
+    return expit(odds + (low + high) / 2)
+
+
+def _normal(size: int, r: int, rng: np.random.Generator) -> Floats:
+    half = rng.standard_normal((size // 2, r))
+    return np.concatenate([half, -half])[rng.permutation(size)]
+
+
+def _root(scatter: Floats) -> Floats:
+    return np.linalg.cholesky(scatter + _TRACE * np.eye(scatter.shape[-1]))
+
+
+def _positive(scatter: Floats) -> Floats:
+    """With all variances at least a trace: errors may take them below 0."""
+    sizes, vectors = np.linalg.eigh(scatter)
+    return (vectors * np.maximum(sizes, _TRACE)[:, None]) @ vectors.transpose(0, 2, 1)
+
+
+def _matched(cloud: Floats) -> Floats:
+    """Moved to mean 0 and covariance 1."""
+    cloud = cloud - cloud.mean(axis=0)
+    root = _root(cloud.T @ cloud / len(cloud))
+    return cloud @ np.linalg.inv(root).T
+
+
+def _systematic(share: Floats, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Systematic resampling: each row as often as its share, rounded at random."""
+    places = (np.arange(size) + rng.random()) / size
+    found = np.searchsorted(np.cumsum(share), places)
+    return rng.permutation(np.minimum(found, len(share) - 1))

@@ -1,0 +1,78 @@
+"""What to bear in mind about an audit, in sentences."""
+
+import numpy as np
+
+from ._bracket import LITTLE, Bracket
+from ._judged import Judged
+from ._path import Path
+from ._rows import Rows
+from ._tilt import FEW, Tilt
+
+_COPIES = 0.01
+"""From this share of repeated rows on, it is said that they may be copies."""
+
+_FOREIGN = 5.0
+"""Real rows whose mean is this many spreads away are hardly of the same kind."""
+
+_OFF = 0.1
+"""So many standard deviations where the generated rows do not vary are a difference in kind."""
+
+_LONG = 3.0
+"""A fourth moment this much above a Gaussian's, along some direction, is a long tail."""
+
+
+def warnings(
+    tilt: Tilt, judged: Judged, path: Path, real: Rows, rivals: Bracket, copies: int | None
+) -> list[str]:
+    """All that apply."""
+    rows, n_accepted = tilt.rows, int(judged.accepted.sum())
+    found = []
+    if tilt.shrinkage:
+        found.append(
+            f"{n_accepted:,} accepted rows are few for {rows.d} features (fewer than {FEW} each): covariances"
+            f" are shrunk towards their diagonals by {tilt.shrinkage:.0%}, and R with them."
+        )
+    if missing := rows.d - len(tilt.inverse):
+        found.append(
+            f"{missing} of {rows.d} directions hardly vary, because features repeat or combine others:"
+            " they are left out, and distances are within the others."
+        )
+    away = (real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
+    within = tilt.root @ tilt.whiten(real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
+    if missing and np.abs(away - within).max() > _OFF:
+        found.append("The real rows differ from the generated ones where those do not vary.")
+    if rivals.hull.distances[0] > _FOREIGN:
+        found.append(
+            f"The real mean is {rivals.hull.distances[0]:.1f} spreads away from the generated one: are the"
+            " real rows of the same kind, in the same units?"
+        )
+    if path.widened > 1:
+        # A log-concave acceptance narrows a Gaussian along all directions (H. Brascamp and E. Lieb, 1976).
+        found.append(
+            f"Along some direction the variance of the accepted rows is {path.widened:.1f} times that of all:"
+            " either the generated rows are far from Gaussian, or the verifier wants more than one thing."
+            " The knowledge center is not to be trusted."
+        )
+    if rivals.tails > _LONG:
+        found.append(
+            "The generated rows have long tails, which a refitted model may lose or keep: spreads and later"
+            " rounds are rough."
+        )
+    if rivals.explained < LITTLE:
+        found.append(
+            f"The features explain {max(rivals.explained, 0):.0%} of the verdicts. A feature that is not"
+            " given may decide, and the pull end with round 1: the intervals hold that, too."
+        )
+    copies = _copies(rows) if copies is None else copies
+    if copies > _COPIES * rows.n:
+        found.append(
+            f"{copies / rows.n:.0%} of the generated rows repeat another one: if they are copies and not"
+            " independent draws, the intervals are too narrow."
+        )
+    return found
+
+
+def _copies(rows: Rows) -> int:
+    # Any direction without structure separates rows, and copies not.
+    code = rows.project(np.sqrt(np.arange(2, rows.d + 2)) / np.sqrt(rows.covariance.diagonal()))
+    return rows.n - len(np.unique(code))
