@@ -337,7 +337,7 @@ def calibrate_na(project: Project) -> None:
             "C/tables/na.csv",
             "--score",
             "score",
-            "--gold",
+            "--known",
             "good",
             "--text",
             "answer",
@@ -354,7 +354,14 @@ def bom(project: Project) -> None:
         return json.loads(
             fine(
                 project(
-                    "calibrate", "--table", f"C/tables/{name}", "--score", "score", "--gold", "good", "--json"
+                    "calibrate",
+                    "--table",
+                    f"C/tables/{name}",
+                    "--score",
+                    "score",
+                    "--known",
+                    "good",
+                    "--json",
                 )
             ).out
         )
@@ -366,7 +373,7 @@ def bom(project: Project) -> None:
 
 
 def infinite(project: Project) -> None:
-    called = project("calibrate", "--table", "C/tables/inf.jsonl", "--score", "score", "--gold", "good")
+    called = project("calibrate", "--table", "C/tables/inf.jsonl", "--score", "score", "--known", "good")
     if called.code:
         refused(called, "row")
     else:

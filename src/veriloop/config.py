@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .errors import ConfigError, RunFolderError, VeriloopError
-from .loop.plan import Arm, Plan
+from .loop.plan import Arm, Plan, Rival
 from .parts import did_you_mean
 from .store.folder import RunFolder
 from .yaml_1_2 import read_yaml
@@ -64,6 +64,48 @@ def plan_of(folder: RunFolder, *, trust: bool = True) -> Plan:
             fix="if you trust whoever made the folder, add --trust",
         )
     return _checked(config)
+
+
+def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
+    """A verifier in a file of its own, to stand in an arm's place.
+
+    Args:
+        path: A YAML file: a verifier with its settings, or the keys ``verifier`` and ``acceptance``.
+        plan: The plan.
+        arm: Whose acceptance rule holds where the file has none.
+
+    Raises:
+        ConfigError: The file is missing or no verifier, or there is no such arm, or its rule does not fit.
+        MissingExtraError: A part needs an optional package that is not installed.
+    """
+    if arm not in plan.arms:
+        raise ConfigError("no such arm", got=arm, expected=f"one of {', '.join(plan.arms)}")
+    settings = _read_yaml(path)
+    if "kind" in settings:
+        settings = {"verifier": settings}
+    known = ("verifier", "acceptance")
+    if "verifier" not in settings or any(key not in known for key in settings):
+        raise ConfigError(
+            f"verifier {path}",
+            got=f"keys {', '.join(map(str, settings))}",
+            expected="a verifier with its kind, or the keys verifier and acceptance",
+        )
+    setting = plan.arms[arm]
+    if setting.verifier is None:
+        raise ConfigError(
+            f"arm {arm!r} has no verifier", expected="an arm of which another can take the place"
+        )
+    try:
+        made = Arm.model_validate(
+            {"acceptance": setting.acceptance, "schedule": setting.schedule, **settings}
+        )
+    except ValidationError as e:
+        mistake = _as_config_error(e)
+        raise type(mistake)(
+            f"{path}: {mistake.what}", got=mistake.got, expected=mistake.expected, fix=mistake.fix
+        ) from None
+    assert made.verifier is not None
+    return Rival(made.verifier, made.acceptance)
 
 
 def _foreign(settings: object) -> Iterator[str]:

@@ -122,7 +122,7 @@ def test_the_error_of_a_chosen_threshold_is_not_flattered() -> None:
 
 
 @pytest.mark.parametrize("good", [np.ones(3, bool), np.zeros(3, bool), np.ones(2, bool)])
-def test_gold_that_shows_nothing(good: np.ndarray) -> None:
+def test_known_samples_that_show_nothing(good: np.ndarray) -> None:
     with pytest.raises(DataError):
         calibrate(Verdicts([1.0, 2.0, 3.0]), good)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-TABLE = "score,gold,a,b\n" + "".join(
+TABLE = "score,known,a,b\n" + "".join(
     f"{i % 7},{'yes' if i % 3 else 'no'},{i % 2},{i % 2}\n" for i in range(40)
 )
 
@@ -21,6 +21,8 @@ def test_a_runs_verifier(veriloop: Callable[..., Any], run_folder: Path) -> None
     assert called.code == 0, called.err
     assert "area under the ROC curve" in called.out
     assert "with the conditions of other ones" in called.out
+    assert "stops helping at label noise p*" in called.out
+    assert "J is above 0" in called.out
     report = (run_folder / "report.html").read_text()
     assert "ROC curve" in report
     assert 'id="calibration-0"' in report
@@ -32,13 +34,17 @@ def test_as_json(veriloop: Callable[..., Any], run_folder: Path) -> None:
     assert found["report"] == str(run_folder / "report.html")
     assert found["calibration"]["good"] == 600, "both held-out splits"
     assert found["calibration"]["decided_by"] == "chosen"
+    fate = found["calibration"]["fate"]
+    assert fate["j"]["value"] == pytest.approx(fate["kept_good"]["value"] - fate["kept_bad"]["value"])
+    assert fate["odds_factor"]["low"] > 1
+    assert fate["noise_limit"]["low"] > 0.5
 
 
 def test_a_table(veriloop: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "judged.csv"
     path.write_text(TABLE)
     called = veriloop(
-        "calibrate", "--table", path, "--score", "score", "--gold", "gold", "--annotators", "a,b"
+        "calibrate", "--table", path, "--score", "score", "--known", "known", "--annotators", "a,b"
     )
     assert called.code == 0, called.err
     assert "Krippendorff's alpha" in called.out
@@ -55,8 +61,9 @@ def test_a_table(veriloop: Callable[..., Any], tmp_path: Path) -> None:
         (("RUN", "--arm", "unverified"), "has no verifier"),
         (("RUN", "--round", "9"), "got 9"),
         (("nowhere",), "no such run folder"),
-        (("--table", "nothing.csv", "--score", "a", "--gold", "b"), "nothing.csv"),
-        (("--table", "x.csv"), "--score with --gold"),
+        (("--table", "nothing.csv", "--score", "a", "--known", "b"), "nothing.csv"),
+        (("--table", "x.csv"), "--score with --known"),
+        (("--table", "x.csv", "--score", "a", "--gold", "b"), "Write --known b"),
     ],
 )
 def test_mistakes_end_in_one_line(

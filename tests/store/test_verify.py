@@ -9,7 +9,7 @@ import pytest
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.loop import run
-from veriloop.loop.gold import calibrate_arm
+from veriloop.loop.known import calibrate_arm
 from veriloop.report.audit_run import audit_run
 from veriloop.report.export import export_kept
 from veriloop.report.html import write_report

@@ -6,12 +6,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 from scipy.stats import rankdata
 
 from ..errors import DataError
 from ..records import Number
 from ..verdicts import Decision, Verdicts
+from .fate import Fate, fate
 from .intervals import Interval, Share, Z, wilson
 
 FOLDS = 5
@@ -65,6 +66,16 @@ class Calibration(BaseModel):
     auc: Interval
     curve: list[CurvePoint]
 
+    @computed_field
+    @property
+    def fate(self) -> Fate:
+        """What repeated retraining on the kept samples does to the odds of good to bad."""
+        judged_good = self.good - self.abstained_good.count
+        return fate(
+            wilson(judged_good - self.false_reject.count, self.good),
+            wilson(self.false_accept.count, self.bad),
+        )
+
 
 class _Decided(NamedTuple):
     accepts: NDArray[np.bool_]
@@ -84,7 +95,7 @@ def calibrate(verdicts: Verdicts, good: NDArray[np.bool_], at: float | None = No
         DataError: Lengths differ, or there are no good or no bad samples.
     """
     if len(good) != len(verdicts):
-        raise DataError("gold labels", got=len(good), expected=f"{len(verdicts)}, one a verdict")
+        raise DataError("known labels", got=len(good), expected=f"{len(verdicts)}, one a verdict")
     if good.all() or not good.any():
         raise DataError(
             "a verifier needs good and bad samples to show what it can",

@@ -11,7 +11,7 @@ from .intervals import Interval, Share, Z, wilson
 
 
 class Preference(BaseModel):
-    """Rank correlation of scores with something that should not matter, among samples of equal gold label."""
+    """Rank correlation of scores with what should not matter, among samples of equal known label."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ def preference(
     Args:
         score: Shape (n,), higher is better; samples without a finite score are left out.
         trait: Shape (n,), such as the length of a text.
-        good: The gold label, shape (n,).
+        good: The known label, shape (n,).
     """
     seen = np.isfinite(score) & np.isfinite(trait)
     score, trait, good = score[seen], trait[seen], good[seen]

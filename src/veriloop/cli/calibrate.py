@@ -1,4 +1,4 @@
-"""``veriloop calibrate DIR --arm ARM``, or ``--table FILE --score COLUMN --gold COLUMN``."""
+"""``veriloop calibrate DIR --arm ARM``, or ``--table FILE --score COLUMN --known COLUMN``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -28,7 +28,8 @@ def calibrate(
         Path | None, typer.Option(metavar="FILE", help="A .jsonl, .parquet or .csv file, instead of a run.")
     ] = None,
     score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its scores or verdicts.")] = None,
-    gold: Annotated[str | None, typer.Option(metavar="COLUMN", help="What is known: yes or no.")] = None,
+    known: Annotated[str | None, typer.Option(metavar="COLUMN", help="What is known: yes or no.")] = None,
+    gold: Annotated[str | None, typer.Option(hidden=True)] = None,
     annotators: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Columns of people's labels, to compare.")
     ] = None,
@@ -50,19 +51,21 @@ def calibrate(
     from ..errors import ConfigError
     from .output import NOT_WRITTEN, print_json
 
+    if gold is not None:
+        raise ConfigError("--gold is of an earlier version", fix=f"write --known {gold}")
     if (folder is None) == (table is None):
         raise ConfigError("what to calibrate", expected="a run folder, or --table FILE, and not both")
     if folder is not None:
         found, report = _of_run(folder, arm, round_, bad, samples, at, trust)
     else:
-        from ..report.gold_table import calibrate_table
+        from ..report.known_table import calibrate_table
 
         assert table is not None
         columns = annotators.split(",") if annotators else []
         found = calibrate_table(
             table,
             score=score,
-            gold=gold,
+            known=known,
             annotators=columns,
             text=text,
             position=position,
@@ -88,7 +91,7 @@ def _of_run(
     trust: bool,
 ) -> "tuple[Calibrated, Path | None]":
     from ..config import plan_of
-    from ..loop.gold import calibrate_arm
+    from ..loop.known import calibrate_arm
     from ..store.folder import RunFolder
     from .output import report_of
 

@@ -17,6 +17,7 @@ from .preview import preview
 from .report import report
 from .reproduce import reproduce
 from .resume import resume
+from .reverify import reverify
 from .run import run
 from .serve import serve
 from .ship import ship
@@ -43,6 +44,7 @@ app.command()(serve)
 app.add_typer(verdicts, name="verdicts")
 app.command()(calibrate)
 app.command()(audit)
+app.command()(reverify)
 app.command()(forecast)
 app.command()(ship)
 app.command()(verify)
@@ -65,7 +67,7 @@ def veriloop(
     """Train generative models on their own verified output, and know whether it helps."""
 
 
-OWN = ("validate", "preview", "run", "resume", "reproduce", "simulate")
+OWN = ("validate", "preview", "run", "resume", "reproduce", "simulate", "reverify")
 """The verbs that carry out a configuration, and so the code that it names."""
 
 

@@ -19,7 +19,7 @@ from ..verdicts import Decision, Verdicts
 from .chunks import STORED
 from .data import load_data, load_schema
 from .gather import gather
-from .gold import judge_of, round_of
+from .known import judge_of, round_of
 from .plan import Plan
 from .step import Context, candidates_of, opened
 from .stores import load_state
@@ -33,6 +33,7 @@ class Remade:
         round: Its number.
         verifier: The kind of the verifier.
         samples: The candidates.
+        number: Which of all the round's candidates they are, shape (n,).
         score: What the verifier gave them, shape (n,).
         accepted: 1 or 0, NaN where the verifier abstained, shape (n,).
         groups: The value of the column that the arm balances over, shape (n,).
@@ -42,13 +43,36 @@ class Remade:
     round: int
     verifier: str
     samples: Samples
+    number: NDArray[np.int64]
     score: NDArray[np.float64]
     accepted: NDArray[np.float64]
     groups: NDArray
     data: RealData
 
 
+@dataclass(frozen=True, eq=False)
+class Again:
+    """A finished round's candidates, chunk by chunk, and what was said of them.
+
+    Attributes:
+        context: Of the arm.
+        round: Its number.
+        chunks: Samples, verdicts and groups of each chunk of candidates, in order.
+        remade: The round's candidates together, with what became of them.
+    """
+
+    context: Context
+    round: int
+    chunks: Sequence[tuple[Samples, Verdicts, NDArray]]
+    remade: Remade
+
+
 def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Remade:
+    """The candidates of a finished round and what became of them, see `round_again`."""
+    return round_again(plan, folder, arm, round_).remade
+
+
+def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Again:
     """The candidates of a finished round, as they were made, with what was said of them.
 
     Where the run has kept them (``keep_candidates``) they are read, and no model is needed. Else they are
@@ -56,7 +80,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
     folder only. A verifier that does not always say the same, such as a model behind a URL, may then judge
     them otherwise.
     What a full quota turned away was accepted and not kept, and says nothing of the verifier: such a group's
-    candidates after the last one kept are left out. All the others are in memory at once.
+    candidates after the last one kept are left out of `Again.remade`. All the others are in memory at once.
 
     Args:
         plan: Of the run.
@@ -74,7 +98,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
     data = load_data(plan.dataset, plan.seed)
     context = Context(plan, arm, data, Serial(), lambda event: None)
     pool, selection, limit = opened(context, plan.address(arm, number))
-    seen = _Witness(selection)
+    seen = Witness(selection)
     with limit_threads(plan.threads):
         if stored := folder.candidates(number, arm):
             _offer(stored, seen, plan.arms[arm].balance, plan.address(arm, number))
@@ -91,7 +115,7 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
                 executor=context.executor,
                 report=lambda counts: None,
             )
-    return seen.remade(number, kind, data)
+    return Again(context, number, seen.offered, seen.remade(number, kind, data))
 
 
 def _offer(stored: Sequence[Samples], selection: Selection, balance: str | None, address: Address) -> None:
@@ -104,18 +128,18 @@ def _offer(stored: Sequence[Samples], selection: Selection, balance: str | None,
         selection.offer(verdicts, samples, groups_of(samples, balance), rng)
 
 
-class _Witness(Selection):
+class Witness(Selection):
     """Leaves the choice to another selection, and remembers every candidate with what was said of it."""
 
     def __init__(self, other: Selection) -> None:
         super().__init__(other.quota)
         self._other = other
-        self._offered: list[tuple[Samples, Verdicts, NDArray]] = []
+        self.offered: list[tuple[Samples, Verdicts, NDArray]] = []
 
     @override
     def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
         self._other.offer(verdicts, samples, groups, rng)
-        self._offered.append((samples, verdicts, groups))
+        self.offered.append((samples, verdicts, groups))
 
     @override
     def shortfall(self) -> int:
@@ -134,7 +158,8 @@ class _Witness(Selection):
         return self._other.counts()
 
     def remade(self, round_: int, verifier: str, data: RealData) -> Remade:
-        samples, verdicts, groups = zip(*self._offered, strict=True)
+        """All candidates so far, with what has become of them."""
+        samples, verdicts, groups = zip(*self.offered, strict=True)
         group = np.concatenate(groups)
         accepted = np.zeros(len(group))
         accepted[np.concatenate([v.is_(Decision.ABSTAIN) for v in verdicts])] = np.nan
@@ -149,6 +174,7 @@ class _Witness(Selection):
             round=round_,
             verifier=verifier,
             samples=concat(samples).select(stands),
+            number=np.flatnonzero(stands),
             score=np.concatenate([v.score for v in verdicts])[stands],
             accepted=accepted[stands],
             groups=group[stands],

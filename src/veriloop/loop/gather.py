@@ -229,7 +229,7 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         )
         generated = time.perf_counter()
         try:
-            verdicts = _judge(candidates, samples, chunk)
+            verdicts = judgement(candidates, samples, chunk.number, chunk.most)
         except AwaitingVerdicts as waiting:
             # Given back, not raised: the other chunks of the wave are to be put before people as well.
             verdicts = waiting
@@ -241,17 +241,22 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         return Judged(samples, verdicts, notes, spent)
 
 
-def _judge(candidates: Candidates, samples: Samples, chunk: Chunk) -> Verdicts:
+def judgement(candidates: Candidates, samples: Samples, number: int, most: int | None = None) -> Verdicts:
+    """What the judge of ``candidates`` says of the samples of chunk ``number``; see `Chunk` for ``most``.
+
+    Raises:
+        AwaitingVerdicts: People have to judge some of them first.
+    """
     if candidates.judge is None:
         # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
         return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
     address, n = candidates.address, len(samples)
-    place = ([candidates.arm] * n, np.full(n, address.round), np.full(n, chunk.number), np.arange(n))
+    place = ([candidates.arm] * n, np.full(n, address.round), np.full(n, number), np.arange(n))
     placed = samples.with_columns(**dict(zip(PLACE, place, strict=True)))
-    judge, rng = candidates.judge, address.at(Stage.VERIFY, chunk.number).rng()
-    if chunk.most is None:
+    judge, rng = candidates.judge, address.at(Stage.VERIFY, number).rng()
+    if most is None:
         return seam.verify(judge, placed, rng)
-    return in_pieces(lambda some: seam.verify(judge, some, rng), placed, chunk.most)
+    return in_pieces(lambda some: seam.verify(judge, some, rng), placed, most)
 
 
 def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
@@ -29,6 +29,13 @@ ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$
 
 CANDIDATES_PER_KEPT = 1_000
 """How many candidates a round makes at most for each sample it wants, when the arm does not say."""
+
+
+class Rival(NamedTuple):
+    """A verifier to stand in an arm's place, with the rule that turns its scores into decisions."""
+
+    verifier: Verifier
+    acceptance: Acceptance
 
 
 class Arm(Checked, frozen=True):

@@ -67,6 +67,7 @@ class Known:
         form_proven: It has answered a question in this form.
         wordless: Completions without a text, before the first with one.
         spoke: It has written a text.
+        requests: Requests that were sent to it.
     """
 
     answered: bool = False
@@ -75,10 +76,16 @@ class Known:
     form_proven: bool = False
     wordless: int = 0
     spoke: bool = False
+    requests: int = 0
 
 
 KNOWN: dict[tuple[str, str], Known] = {}
 """By URL and model."""
+
+
+def requests_sent() -> int:
+    """How many requests this process has sent to all services."""
+    return sum(known.requests for known in KNOWN.values())
 
 
 class Conversation(ABC, Generic[K, T]):
@@ -231,6 +238,7 @@ class _Asking(Generic[K, T]):
         attempt = 0
         while True:
             conversation.before_request()
+            conversation.known.requests += 1
             sent = conversation.body(name)
             outcome, asked_to_wait = await self._once(client, sent), 0.0
             if isinstance(outcome, _Broken):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..advise.audit import Generator, audit
-from ..advise.audited import FOLDER, Audited
+from ..advise.audited import FOLDER, Audit, Audited
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
 from ..loop.again import Remade, candidates_again
@@ -46,10 +46,33 @@ def audit_run(
         StorageError: The finding could not be written.
     """
     made = candidates_again(plan, folder, arm, round_)
-    column = _contents(made)
     with limit_threads(plan.threads):
-        rows, real = _vectors(made, column)
-    by_score = isinstance(plan.arms[arm].acceptance, TopFraction)
+        found, names = audit_remade(made, isinstance(plan.arms[arm].acceptance, TopFraction), generator)
+    content = made.samples[_contents(made)]
+    texts = content if isinstance(content, list) else []
+    audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
+    path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
+    try:
+        folder.write_finding(path, audited.to_bytes())
+    except ReadOnlyError:
+        return audited, None
+    return audited, path
+
+
+def audit_remade(made: Remade, by_score: bool, generator: Generator | None = None) -> tuple[Audit, list[str]]:
+    """Audit what was said of a round's candidates, and the names of the features.
+
+    Args:
+        made: The candidates.
+        by_score: Whether the best share was kept.
+        generator: How the learner refits, when that is known.
+
+    Raises:
+        ConfigError: The samples come with covariates of their own.
+        DataError: The round cannot carry an answer.
+    """
+    column = _contents(made)
+    rows, real = _vectors(made, column)
     names, content = directions(rows), made.samples[column]
     found = audit(
         rows,
@@ -61,14 +84,7 @@ def audit_run(
         generator=generator,
         copies=repeated(content if isinstance(content, list) else made.samples.array(column)),
     )
-    texts = content if isinstance(content, list) else []
-    audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
-    path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
-    try:
-        folder.write_finding(path, audited.to_bytes())
-    except ReadOnlyError:
-        return audited, None
-    return audited, path
+    return found, names
 
 
 def _contents(made: Remade) -> str:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ..advise.calibrated import FOLDER, Calibrated
 from ..advise.calibration import Calibration
+from ..advise.fate import Fate
 from ..advise.intervals import Interval, Share
 from ..errors import CorruptFileError
 from ..store.folder import RunFolder
@@ -79,7 +80,7 @@ def lines(found: Calibrated) -> list[Line]:
 
 
 def remark(found: Calibrated) -> str:
-    """How it was decided, and why samples were not judged, in sentences."""
+    """How it was decided, why samples were not judged, and where it leads, in sentences."""
     calibration = found.calibration
     if calibration is None:
         return ""
@@ -89,7 +90,7 @@ def remark(found: Calibrated) -> str:
             f"{reason or 'no reason given'} ({n:,})" for reason, n in calibration.abstentions.items()
         )
         sentences.append(f"Abstained because: {worst}.")
-    return " ".join(sentences)
+    return " ".join([*sentences, _fate(calibration.fate)])
 
 
 def roc_figure(calibration: Calibration) -> go.Figure:
@@ -122,6 +123,7 @@ def roc_figure(calibration: Calibration) -> go.Figure:
 
 
 def _verdict_lines(c: Calibration) -> list[Line]:
+    limit = c.fate.noise_limit
     return [
         _share("right decisions", c.accuracy),
         _share("false accepts, of the bad", c.false_accept),
@@ -129,19 +131,44 @@ def _verdict_lines(c: Calibration) -> list[Line]:
         _line("area under the ROC curve", c.auc, ""),
         _share("abstained, of the good", c.abstained_good),
         _share("abstained, of the bad", c.abstained_bad),
+        _line("J: kept of the good less kept of the bad", c.fate.j, ""),
+        _line("odds of good to bad, times a round", c.fate.odds_factor, ""),
+        Line("stops helping at label noise p*", _percent(limit.value), _between(limit), ""),
     ]
 
 
+def _fate(found: Fate) -> str:
+    if found.j.low > 0:
+        limit = f"{_percent(found.noise_limit.value)} ({_between(found.noise_limit)})"
+        return (
+            "J is above 0: each round of retraining makes more samples like the known good. Most of the"
+            f" kept are good while fewer than {limit} of the candidates are bad."
+        )
+    if found.j.high < 0:
+        return "J is below 0: it keeps the bad rather than the good, more so with each round of retraining."
+    return "J may be 0: these known samples do not tell the verifier from a coin."
+
+
 def _share(name: str, share: Share) -> Line:
-    interval = f"{_percent(share.low)} to {_percent(share.high)}" if share.total else ""
+    interval = _between(share) if share.total else ""
     return Line(name, _percent(share.value), interval, f"{share.count:,} of {share.total:,}")
+
+
+def _between(share: Interval) -> str:
+    return f"{_percent(share.low)} to {_percent(share.high)}"
 
 
 def _line(name: str, interval: Interval, of: str) -> Line:
     if math.isnan(interval.value):
         return Line(name, MISSING, "", of)
-    around = "" if math.isnan(interval.low) else f"{interval.low:.3f} to {interval.high:.3f}"
-    return Line(name, f"{interval.value:.3f}", around, of)
+    around = "" if math.isnan(interval.low) else f"{_number(interval.low)} to {_number(interval.high)}"
+    return Line(name, _number(interval.value), around, of)
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "without bound"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

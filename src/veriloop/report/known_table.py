@@ -22,19 +22,19 @@ def calibrate_table(
     path: Path,
     *,
     score: str | None = None,
-    gold: str | None = None,
+    known: str | None = None,
     annotators: Sequence[str] = (),
     text: str | None = None,
     position: str | None = None,
     at: float | None = None,
     level: Level = "nominal",
 ) -> Calibrated:
-    """Calibrate a column of verdicts against a column of gold labels, or compare annotators, or both.
+    """Calibrate a column of verdicts against a column of known labels, or compare annotators, or both.
 
     Args:
         path: A .jsonl, .parquet or .csv file, one row a sample.
         score: The column of scores, or of words like accept and reject; empty where it abstained.
-        gold: The column of gold labels: 1 and 0, true and false, yes and no, accept and reject, good and
+        known: The column of known labels: 1 and 0, true and false, yes and no, accept and reject, good and
             bad. Rows without one are left out of all but the annotators' agreement.
         annotators: Columns of people's labels.
         text: The column whose length the verdicts should not prefer.
@@ -43,23 +43,23 @@ def calibrate_table(
         level: See `veriloop.advise.agreement.agreement`.
 
     Raises:
-        ConfigError: Only one of ``score`` and ``gold`` is given, or neither and no annotators.
+        ConfigError: Only one of ``score`` and ``known`` is given, or neither and no annotators.
         DataError: The file cannot be read, or a column is missing or cannot be understood.
     """
-    if (score is None) != (gold is None) or (score is None and not annotators):
-        raise ConfigError("what to compare", expected="--score with --gold, or --annotators, or all three")
+    if (score is None) != (known is None) or (score is None and not annotators):
+        raise ConfigError("what to compare", expected="--score with --known, or --annotators, or all three")
     if score is None and (text or position):
-        raise ConfigError("--text and --position", expected="with --score and --gold")
+        raise ConfigError("--text and --position", expected="with --score and --known")
     table = read_frame(
-        path, [name for name in (score, gold, *annotators, text, position) if name], [text] if text else []
+        path, [name for name in (score, known, *annotators, text, position) if name], [text] if text else []
     )
     found = Calibrated(
         subject=f"column {score} of {path.name}" if score else f"annotators of {path.name}",
-        good_are=f"rows with a yes in column {gold}" if gold else "not given",
-        bad_are=f"rows with a no in column {gold}" if gold else "not given",
+        good_are=f"rows with a yes in column {known}" if known else "not given",
+        bad_are=f"rows with a no in column {known}" if known else "not given",
     )
-    if score is not None and gold is not None:
-        found = _with_verdicts(found, table, score, gold, text, position, at)
+    if score is not None and known is not None:
+        found = _with_verdicts(found, table, score, known, text, position, at)
     if annotators:
         labels = _labels(table, annotators, level)
         rng = Address(seed=0, arm="agreement").rng()
@@ -71,14 +71,14 @@ def _with_verdicts(
     found: Calibrated,
     table: pd.DataFrame,
     score: str,
-    gold: str,
+    known: str,
     text: str | None,
     position: str | None,
     at: float | None,
 ) -> Calibrated:
-    left_out = {f"no label in column {gold!r}": int(table[gold].isna().sum())}
-    table = table[table[gold].notna()]
-    good = yes_or_no(table[gold])
+    left_out = {f"no label in column {known!r}": int(table[known].isna().sum())}
+    table = table[table[known].notna()]
+    good = yes_or_no(table[known])
     verdicts = verdicts_of(table[score])
     calibration = calibrate(verdicts, good, at)
     preferences: dict[str, Preference] = {}

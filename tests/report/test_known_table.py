@@ -8,13 +8,13 @@ import pytest
 
 from veriloop.advise.intervals import wilson
 from veriloop.errors import ConfigError, DataError
-from veriloop.report.gold_table import calibrate_table
+from veriloop.report.known_table import calibrate_table
 
 ROWS = pd.DataFrame(
     {
         "score": [0.9, 0.8, None, 0.4, 0.3, 0.7, 0.1, 0.2],
         "word": ["accept", "yes", "abstain", "reject", "no", "accept", None, "reject"],
-        "gold": ["yes", "yes", "yes", "no", "no", "no", "no", None],
+        "known": ["yes", "yes", "yes", "no", "no", "no", "no", None],
         "ann": ["good", "good", "bad", "bad", "bad", "good", None, "bad"],
         "bob": ["good", "good", "good", "bad", "bad", "bad", "bad", None],
         "text": ["a" * n for n in (9, 8, 7, 4, 3, 7, 1, 2)],
@@ -38,11 +38,11 @@ def table(tmp_path: Path) -> Path:
 def test_scores_and_words(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"table.{suffix}"
     WRITERS[suffix](ROWS, path)
-    scored = calibrate_table(path, score="score", gold="gold", at=0.5).calibration
-    worded = calibrate_table(path, score="word", gold="gold").calibration
+    scored = calibrate_table(path, score="score", known="known", at=0.5).calibration
+    worded = calibrate_table(path, score="word", known="known").calibration
     assert scored is not None
     assert worded is not None
-    assert (scored.good, scored.bad) == (3, 4), "the row without gold is left out"
+    assert (scored.good, scored.bad) == (3, 4), "the row without known is left out"
     assert (scored.abstained_good, scored.abstained_bad) == (wilson(1, 3), wilson(0, 4))
     assert (scored.false_reject, scored.false_accept) == (wilson(0, 2), wilson(1, 4))
     assert worded.decided_by == "verifier"
@@ -51,7 +51,7 @@ def test_scores_and_words(suffix: str, tmp_path: Path) -> None:
 
 def test_preferences_positions_and_agreement(table: Path) -> None:
     found = calibrate_table(
-        table, score="score", gold="gold", at=0.5, annotators=["ann", "bob"], text="text", position="order"
+        table, score="score", known="known", at=0.5, annotators=["ann", "bob"], text="text", position="order"
     )
     assert list(found.preferences) == ["length of text", "row of the table"]
     assert found.preferences["length of text"].samples == 6
@@ -66,15 +66,15 @@ def test_preferences_positions_and_agreement(table: Path) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "nothing to compare": ({}, ConfigError, "--score with --gold"),
-    "no gold": ({"score": "score"}, ConfigError, "--score with --gold"),
+    "nothing to compare": ({}, ConfigError, "--score with --known"),
+    "no known": ({"score": "score"}, ConfigError, "--score with --known"),
     "text alone": ({"annotators": ["ann", "bob"], "text": "text"}, ConfigError, "with --score"),
     "no such column": (
-        {"score": "scor", "gold": "gold"},
+        {"score": "scor", "known": "known"},
         DataError,
         "no column 'scor': got 'columns score, word",
     ),
-    "gold of texts": ({"score": "score", "gold": "text"}, DataError, "yes and no"),
+    "known of texts": ({"score": "score", "known": "text"}, DataError, "yes and no"),
     "one annotator": ({"annotators": ["ann"]}, DataError, "at least two"),
     "words as numbers": (
         {"annotators": ["ann", "bob"], "level": "interval"},
@@ -98,12 +98,12 @@ def test_files_that_are_none(name: str, content: bytes | None, tmp_path: Path) -
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=name):
-        calibrate_table(tmp_path / name, score="a", gold="b")
+        calibrate_table(tmp_path / name, score="a", known="b")
 
 
 def test_another_kind_of_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.jsonl, \.csv, \.parquet"):
-        calibrate_table(tmp_path / "t.xlsx", score="a", gold="b")
+        calibrate_table(tmp_path / "t.xlsx", score="a", known="b")
 
 
 def test_labels_of_numbers_can_have_differences(tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ def test_labels_of_numbers_can_have_differences(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     rows = "".join(f"{i % 7},{'yes' if i % 3 else 'no'},{'a' * (i % 5)},{i % 2}\n" for i in range(40))
-    (tmp_path / "t.csv").write_text("score,gold,text,place\n" + rows + "1,,a,1\n2,,b,0\n1,yes,None,\n")
-    found = calibrate_table(tmp_path / "t.csv", score="score", gold="gold", text="text", position="place")
+    (tmp_path / "t.csv").write_text("score,known,text,place\n" + rows + "1,,a,1\n2,,b,0\n1,yes,None,\n")
+    found = calibrate_table(tmp_path / "t.csv", score="score", known="known", text="text", position="place")
     assert found.left_out == {
-        "no label in column 'gold'": 2,
+        "no label in column 'known'": 2,
         "no text in column 'text', for its length": 8,
         "nothing in column 'place', for its accuracy": 1,
     }

@@ -1,0 +1,81 @@
+"""From error rates to fate: what a verifier that errs this often does to repeated retraining.
+
+Selection multiplies the odds of good to bad samples by ``phi / psi``, where phi is the share of the good that
+is kept and psi that of the bad. A model that is trained on what is kept makes such samples, and so on: the
+odds grow by this factor a round, or fall. Among labels of which a share p is wrong, most of the kept ones are
+right up to ``p* = 1 / (1 + psi / phi)`` (Y. Feng, E. Dohmatob, P. Yang, F. Charton, J. Kempe, arXiv
+2406.07515).
+"""
+
+import math
+
+from pydantic import BaseModel, ConfigDict
+
+from .intervals import Interval, Share
+
+
+class Fate(BaseModel):
+    """What selection does, from the shares that are kept; 95 % intervals from Wilson's of the two shares.
+
+    Attributes:
+        kept_good: phi; what is abstained on is not kept.
+        kept_bad: psi.
+        j: ``phi - psi`` (W. J. Youden, 1950): above 0 samples get better, below 0 worse, at 0 it is a coin.
+        odds_factor: ``phi / psi``, by which the odds of good to bad grow each round.
+        noise_limit: ``p* = 1 / (1 + psi / phi)``, the share of bad samples from which on even the kept ones
+            are mostly bad.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kept_good: Share
+    kept_bad: Share
+    j: Interval
+    odds_factor: Interval
+    noise_limit: Interval
+
+
+def fate(kept_good: Share, kept_bad: Share) -> Fate:
+    """The fate of retraining on what is kept."""
+    factor = _ratio(kept_good, kept_bad)
+    limit = Interval(value=_limit(factor.value), low=_limit(factor.low), high=_limit(factor.high))
+    return Fate(
+        kept_good=kept_good,
+        kept_bad=kept_bad,
+        j=_difference(kept_good, kept_bad),
+        odds_factor=factor,
+        noise_limit=limit,
+    )
+
+
+def _difference(one: Share, other: Share) -> Interval:
+    """Newcombe's interval: the distances to Wilson's bounds add in squares.
+
+    R. G. Newcombe, Statistics in Medicine 17, 1998, method 10.
+    """
+    value = one.value - other.value
+    return Interval(
+        value=value,
+        low=value - math.hypot(one.value - one.low, other.high - other.value),
+        high=value + math.hypot(one.high - one.value, other.value - other.low),
+    )
+
+
+def _ratio(one: Share, other: Share) -> Interval:
+    """The same for a ratio (A. Donner, G. Y. Zou, Statistical Methods in Medical Research 21, 2012)."""
+    p, q = one.value, other.value
+
+    def bound(a: float, b: float, sign: float) -> float:
+        below = b * (2 * q - b)
+        if below == 0:
+            return math.inf
+        inside = max((p * q) ** 2 - a * (2 * p - a) * below, 0.0)
+        return (p * q + sign * math.sqrt(inside)) / below
+
+    if q == 0:  # nothing bad is kept: no upper bound, and the lower one is that of the two bounds
+        return Interval(value=math.inf if p else math.nan, low=one.low / other.high, high=math.inf)
+    return Interval(value=p / q, low=bound(one.low, other.high, -1.0), high=bound(one.high, other.low, 1.0))
+
+
+def _limit(factor: float) -> float:
+    return 1.0 if math.isinf(factor) else factor / (1 + factor)

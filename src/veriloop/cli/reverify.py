@@ -1,0 +1,90 @@
+"""``veriloop reverify RUN --arm ARM --round K --verifier FILE [--verifier FILE ...]``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import FolderArgument, JsonOption, TrustOption
+
+if TYPE_CHECKING:
+    from ..report.reverify import Reverified
+
+
+def reverify(
+    folder: FolderArgument,
+    verifier: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="A YAML file with a verifier, see below; repeatable."),
+    ],
+    arm: Annotated[str, typer.Option(help="Whose round.")] = "verified",
+    round_: Annotated[int | None, typer.Option("--round", min=1, help="Which round; the last one.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Which quantity to predict; the run's headline.", show_default=False)
+    ] = None,
+    trial: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            min=0.01,
+            max=1.0,
+            help="Train a trial model on this share of what each keeps: slower, and sharper.",
+        ),
+    ] = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Choose the verifier before training: put a round's candidates before others, and rank them.
+
+    FILE holds a verifier as a configuration would (kind: discriminator, ...), or the keys verifier and
+    acceptance. Without --trial nothing is trained but verifiers.
+    """
+    from ..config import plan_of, rival_of
+    from ..report.reverify import reverify as rank
+    from ..store.folder import RunFolder
+    from .output import print_json
+
+    run = RunFolder.open(folder)
+    plan = plan_of(run, trust=trust)
+    rivals = {path.stem: rival_of(path, plan, arm) for path in verifier}
+    found = rank(plan, run, arm, round_, rivals, metric, trial)
+    if json:
+        print_json({"run": str(folder), **found.model_dump(mode="json")})
+    else:
+        _print(found, trial is not None)
+
+
+def _print(found: "Reverified", trial: bool) -> None:
+    from ..report.forecasts import cell
+    from ..report.names import MISSING, short
+    from .output import new_table, print_table
+
+    table = new_table()
+    table.add_column(f"{found.subject}: {found.quantity}")
+    for heading in (
+        "after the round",
+        "95 % interval",
+        "of the trial" if trial else "of what is kept",
+        "accepted",
+        "gain",
+        "seconds",
+        "requests",
+    ):
+        table.add_column(heading, justify="right")
+    for choice in found.choices:
+        value, interval = cell(choice.predicted)
+        gain = MISSING if choice.gain is None else f"{choice.gain.value:+.2f}"
+        table.add_row(
+            choice.name, value, interval, short(choice.kept_quality.value), f"{choice.accepted.value:.1%}",
+            gain, f"{choice.seconds:.1f}", f"{choice.requests:,}",
+        )  # fmt: skip
+    print_table(table)
+    typer.echo(f"before the round: {short(found.before)}; {found.better} is better")
+    typer.echo(f"read off {len(found.pairs)} finished rounds, on the data for decisions")
+    kappas = "; ".join(f"{pair} {kappa.value:.2f}" for pair, kappa in found.kappa.items())
+    typer.echo(f"agreement (Cohen's kappa): {kappas}")
+    for choice in found.choices:
+        for note in choice.notes:
+            typer.echo(f"{choice.name}: {note}")
+    if len(found.choices) > 1:
+        typer.echo(f"best: {found.choices[0].name}")

@@ -1,0 +1,120 @@
+"""A finished round's candidates before another verifier, as the loop would fit it, ask it and keep."""
+
+import time
+from dataclasses import dataclass, replace
+
+from pydantic import ValidationError
+
+from ..executors.threads import limit_threads
+from ..generator import Generator
+from ..judge import Judge
+from ..records import RoundRecord
+from ..remote.client import requests_sent
+from ..rng import Stage
+from ..samples import Samples
+from ..store.folder import RunFolder
+from . import seam
+from .again import Again, Remade, Witness
+from .data import load_schema
+from .gather import judgement
+from .plan import Arm, Plan, Rival, seen_by_verifiers
+from .step import State, candidates_of, opened, step
+from .stores import load_state
+
+
+@dataclass(frozen=True, eq=False)
+class Rejudged:
+    """What a rival says of a round's candidates.
+
+    Attributes:
+        remade: The candidates, its scores and decisions.
+        kept: What the arm would train on.
+        seconds: Of fitting and judging.
+        requests: That it sent to services.
+    """
+
+    remade: Remade
+    kept: Samples
+    seconds: float
+    requests: int
+
+
+def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
+    """Put a round's candidates before a rival.
+
+    It is fitted in round 1 and on, as in a run of its own, but against this arm's models. No candidates are
+    made: where it accepts fewer than the round wants, fewer are kept.
+
+    Args:
+        again: The round.
+        folder: Of the run.
+        rival: The verifier and its rule.
+
+    Raises:
+        AwaitingVerdicts: People have to judge some of the candidates first.
+        ConfigError: The rule cannot be used with this verifier, or it does not suit the data.
+        RunFolderError: The models of earlier rounds are not kept.
+    """
+    plan = with_rival(again, rival)
+    context = replace(again.context, plan=plan)
+    name, sent, began = context.name, requests_sent(), time.perf_counter()
+    with limit_threads(plan.threads):
+        judge = _fitted(again, folder, plan)
+        address = plan.address(name, again.round)
+        pool, selection, _ = opened(context, address)
+        candidates = candidates_of(model_of(again, folder, again.round), judge, pool, context, address)
+        seen = Witness(selection)
+        for number, (samples, _, groups) in enumerate(again.chunks):
+            verdicts = judgement(candidates, samples, number)
+            rng = address.at(Stage.ACCEPT, number).rng()
+            seam.call(seen, "offer", seen.offer, verdicts, samples, groups, rng)
+    seconds = time.perf_counter() - began
+    remade = seen.remade(again.round, rival.verifier.kind, context.data)
+    kept = remade.samples.select(remade.accepted == 1)
+    return Rejudged(remade, kept, seconds, requests_sent() - sent)
+
+
+def with_rival(again: Again, rival: Rival) -> Plan:
+    """The plan of the round with the rival in its arm.
+
+    Raises:
+        ConfigError: The rule cannot be used with this verifier, or it does not suit the data.
+    """
+    plan, name = again.context.plan, again.context.name
+    schema = seen_by_verifiers(load_schema(plan.dataset))
+    changed = {"verifier": seam.suited(rival.verifier, schema), "acceptance": rival.acceptance}
+    try:
+        arm = Arm.model_validate({**dict(plan.arms[name]), **changed})
+    except ValidationError as e:
+        # What `Arm` itself says of the two.
+        raise e.errors()[0].get("ctx", {}).get("error", e) from None
+    return plan.model_copy(update={"arms": {**plan.arms, name: arm}})
+
+
+def retrained(again: Again, folder: RunFolder, rival: Rival) -> RoundRecord:
+    """The round as it is with the rival in its arm: candidates, model and measurements.
+
+    This is what `rejudged` is there to spare, and what it is judged by.
+    """
+    plan = with_rival(again, rival)
+    context, number = replace(again.context, plan=plan), again.round
+    before = load_state(again.context.plan, folder, context.name, number - 1)
+    judge = _fitted(again, folder, plan, number - 1)
+    return step(State(number - 1, before.generator, judge, before.kept), context)[1]
+
+
+def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None) -> Judge | None:
+    """The rival of round ``last``, this one when None, fitted in each round up to it; None for round 0."""
+    name, data, judge = again.context.name, again.context.data, None
+    verifier = plan.arms[name].verifier
+    assert verifier is not None
+    for number in range(1, 1 + (again.round if last is None else last)):
+        model = model_of(again, folder, number)
+        rng = plan.address(name, number).at(Stage.UPDATE).rng()
+        judge = seam.judge(verifier, judge, model, data.train, rng)
+    return judge
+
+
+def model_of(again: Again, folder: RunFolder, round_: int) -> Generator:
+    """What made the candidates of a round: the model of the round before."""
+    return load_state(again.context.plan, folder, again.context.name, round_ - 1).generator

@@ -1,0 +1,234 @@
+"""Verifiers compared before any training: on the same candidates of a finished round of a run."""
+
+import itertools
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ..advise.choose import Pair, predict
+from ..advise.intervals import LEVEL, Interval, Share, Z, wilson
+from ..errors import VeriloopError
+from ..executors.threads import limit_threads
+from ..loop.again import Again, Remade, round_again
+from ..loop.plan import Plan, Rival
+from ..loop.rejudge import Rejudged, model_of, rejudged
+from ..records import Estimate, Number, RoundRecord
+from ..rng import Address
+from ..rules.acceptance import TopFraction
+from ..store.folder import RunFolder
+from .audit_run import audit_remade
+from .forecasts import chain_of
+from .kept_quality import Scale
+
+OWN = "as run"
+"""What the arm's own verifier is called among its rivals."""
+
+_REPLICATES = 1_000
+"""Resamplings behind an interval of kappa."""
+
+
+class Choice(BaseModel):
+    """What one verifier would do in the round.
+
+    Attributes:
+        name: As it was given.
+        verifier: Its kind.
+        accepted: Of the candidates.
+        kept: How many of them the arm would train on.
+        kept_quality: The quantity of these, as if a model had made them; or of the trial model.
+        predicted: The quantity of the model after the round, on data for decisions.
+        gain: By how many spreads the mean comes nearer to the real one, by the audit; None where it cannot
+            tell.
+        notes: Why something is missing, in sentences.
+        seconds: Of fitting and judging.
+        requests: That it sent to services.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    verifier: str
+    accepted: Share
+    kept: int
+    kept_quality: Interval
+    predicted: Interval
+    gain: Interval | None
+    notes: list[str]
+    seconds: float
+    requests: int
+
+
+class Reverified(BaseModel):
+    """Verifiers on one round's candidates, the best first.
+
+    Attributes:
+        subject: Whose round.
+        quantity: What is predicted.
+        better: Which way it is better.
+        before: Of the model that made the candidates.
+        pairs: Of the finished rounds that the prediction rests on.
+        choices: By predicted quantity, the best first.
+        kappa: Cohen's, of each two verifiers, on what they accept, by ``a / b``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    quantity: str
+    better: str
+    before: Number
+    pairs: list[Pair]
+    choices: list[Choice]
+    kappa: dict[str, Interval]
+
+
+def reverify(
+    plan: Plan,
+    folder: RunFolder,
+    arm: str,
+    round_: int | None,
+    rivals: Mapping[str, Rival],
+    metric: str | None = None,
+    trial: float | None = None,
+) -> Reverified:
+    """Rank verifiers by what the model would be after the round, without training one.
+
+    Each is fitted and asked as the loop would do it. What it keeps is measured by the plan's own metric, as
+    if a model had made it, and the run's finished rounds show what a learner makes of such a set
+    (`veriloop.advise.choose`). Samples of given classes are weighed as the metric weighs them, so that a
+    rival that keeps one class only is judged class by class.
+
+    Kept sets of one quality may be of different use to a learner. With ``trial`` a model is trained on that
+    share of each, of rivals and of finished rounds, and is measured in place of the set.
+
+    Args:
+        plan: Of the run.
+        folder: Of the run.
+        arm: Whose round.
+        round_: A finished round; None for the last.
+        rivals: By name.
+        metric: Which quantity; the run's headline when None.
+        trial: The share of a kept set that a trial model is trained on; None for no training.
+
+    Raises:
+        AwaitingVerdicts: People have to judge some of the candidates first.
+        ConfigError: There is no such arm, round or quantity; the quantity needs the model itself, or answers
+            to held-out prompts; or a rival does not suit the data.
+        CorruptFileError: A file cannot be read.
+        RunFolderError: The models of earlier rounds are not kept.
+    """
+    again = round_again(plan, folder, arm, round_)
+    _, name = chain_of(folder, arm, metric)
+    quantity = folder.manifest().cards.quantity(name)
+    warm = trial is not None and again.context.arm.warm_start
+    scale = Scale.of(again, name, trial, model_of(again, folder, again.round) if warm else None)
+    records = folder.records()
+    pairs = _pairs(folder, again.context.plan, records, scale)
+    own = next(r for r in records if (r.arm, r.round) == (arm, again.round))
+    found = {
+        OWN: _own(again, own),
+        **{name: rejudged(again, folder, rival) for name, rival in rivals.items()},
+    }
+    rules = {OWN: again.context.arm.acceptance, **{name: rival.acceptance for name, rival in rivals.items()}}
+    choices = []
+    for called, said in found.items():
+        quality, error = scale.of_kept(said.kept, again)
+        gain, notes = _gain(said.remade, isinstance(rules[called], TopFraction), plan.threads)
+        if not len(said.kept):
+            notes = ["It keeps nothing: the round could not be trained.", *notes]
+        choices.append(
+            Choice(
+                name=called,
+                verifier=said.remade.verifier,
+                accepted=wilson(int(np.nansum(said.remade.accepted)), len(said.remade.accepted)),
+                kept=len(said.kept),
+                kept_quality=Interval(value=quality, low=quality - Z * error, high=quality + Z * error),
+                predicted=predict(quality, pairs, quantity),
+                gain=gain,
+                notes=notes,
+                seconds=said.seconds,
+                requests=said.requests,
+            )
+        )
+
+    def rank(choice: Choice) -> float:
+        loss = float(quantity.loss(np.array([choice.predicted.value]))[0])
+        return math.inf if math.isnan(loss) else loss
+
+    before = next(r for r in records if (r.arm, r.round) == (arm, again.round - 1))
+    return Reverified(
+        subject=f"{arm}, round {again.round}",
+        quantity=name,
+        better=quantity.direction,
+        before=_decided_by(before)[name].value,
+        pairs=pairs,
+        choices=sorted(choices, key=rank),
+        kappa=_kappa({called: said.remade for called, said in found.items()}),
+    )
+
+
+def _decided_by(record: RoundRecord) -> Mapping[str, Estimate]:
+    return record.validation or record.metrics
+
+
+def _pairs(folder: RunFolder, plan: Plan, records: list[RoundRecord], scale: Scale) -> list[Pair]:
+    """Of every finished round that trained on what it kept: that and the model's quality."""
+    pairs = []
+    for record in records:
+        if record.round == 0 or plan.arms[record.arm].train_on != "kept":
+            continue
+        kept, _ = scale.of_kept(folder.kept(record.round, record.arm))
+        model = _decided_by(record)[scale.name].value
+        if math.isfinite(kept) and math.isfinite(model):
+            pairs.append(Pair(kept, model))
+    return pairs
+
+
+def _own(again: Again, record: RoundRecord) -> Rejudged:
+    made = again.remade
+    seconds = record.seconds.get("update", 0.0) + record.seconds.get("verify", 0.0)
+    return Rejudged(made, made.samples.select(made.accepted == 1), seconds, 0)
+
+
+def _gain(made: Remade, by_score: bool, threads: int) -> tuple[Interval | None, list[str]]:
+    try:
+        with limit_threads(threads):
+            return audit_remade(made, by_score)[0].gain_one_round, []
+    except VeriloopError as e:
+        return None, [f"No audit: {e}."]
+
+
+def _kappa(made: Mapping[str, Remade]) -> dict[str, Interval]:
+    """Agreement on the candidates of which both say something; intervals by resampling these."""
+    found, rng = {}, Address(0, "reverify").rng()
+    for (a, one), (b, other) in itertools.combinations(made.items(), 2):
+        _, left, right = np.intersect1d(one.number, other.number, return_indices=True)
+        first, second = one.accepted[left], other.accepted[right]
+        both = np.isfinite(first) & np.isfinite(second)
+        counts = np.bincount((2 * first[both] + second[both]).astype(int), minlength=4)
+        found[f"{a} / {b}"] = _kappa_of(counts, rng)
+    return found
+
+
+def _kappa_of(counts: np.ndarray, rng: np.random.Generator) -> Interval:
+    """Cohen's kappa of counts of (no, no), (no, yes), (yes, no), (yes, yes)."""
+
+    def kappa(counts: np.ndarray) -> np.ndarray:
+        shares = counts / counts.sum(axis=-1, keepdims=True)
+        first, second = shares[..., 2] + shares[..., 3], shares[..., 1] + shares[..., 3]
+        by_chance = first * second + (1 - first) * (1 - second)
+        agreed = shares[..., 0] + shares[..., 3]
+        return np.where(by_chance < 1, (agreed - by_chance) / np.maximum(1 - by_chance, 1e-300), np.nan)
+
+    if not counts.sum():
+        return Interval(value=math.nan, low=math.nan, high=math.nan)
+    # What is resampled are rows, of which only these counts matter.
+    drawn = kappa(rng.multinomial(counts.sum(), counts / counts.sum(), _REPLICATES))
+    low, high = (
+        np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        if np.isfinite(drawn).any()
+        else (math.nan,) * 2
+    )
+    return Interval(value=float(kappa(counts)), low=float(low), high=float(high))
