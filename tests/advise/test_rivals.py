@@ -195,9 +195,9 @@ def test_fates(distances: list[float], fate: int) -> None:
 
 def test_rivals_that_differ_do_not_agree() -> None:
     helps, turns = np.full(20, HELPS), np.full(20, TURNS)
-    assert agreed([helps, helps, turns]).kind is None
-    assert agreed([helps, helps, turns]).by_rival == [HELPS, HELPS, TURNS]
-    sure, less = agreed([helps, helps, helps]), agreed([helps, helps, np.r_[helps[:10], turns[:10]]])
+    assert agreed([helps, helps, turns], 20).kind is None
+    assert agreed([helps, helps, turns], 20).by_rival == [HELPS, HELPS, TURNS]
+    sure, less = agreed([helps, helps, helps], 20), agreed([helps, helps, np.r_[helps[:10], turns[:10]]], 20)
     assert sure.kind == less.kind == HELPS
     assert 0.5 < less.probability < sure.probability < 1
 
