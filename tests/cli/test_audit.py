@@ -185,7 +185,7 @@ def test_the_guides_example(veriloop: Call, tmp_path: Path, monkeypatch: pytest.
 
 def test_texts_that_share_no_words_are_refused(veriloop: Call, tmp_path: Path) -> None:
     kinds = ["red", "green", "blue", "black", "white", "grey"]
-    texts = [f"{kind} number {1000 + i}{kind[0]}" for i in range(36) for kind in kinds]
+    texts = [f"{kinds[i % 6]} number {1000 + i}" for i in range(216)]
     assert len(set(texts)) == 216
     pd.DataFrame({"text": texts, "ok": [t.startswith("g") for t in texts]}).to_json(
         tmp_path / "g.jsonl", orient="records", lines=True
@@ -209,10 +209,13 @@ def test_copies_are_counted_in_the_texts_and_not_in_their_vectors(veriloop: Call
     assert "repeat another" not in called.out
 
 
-def test_one_generator_is_followed_when_it_is_named(veriloop: Call, folder: Path, tiny_run: Path) -> None:
+def test_one_generator_is_followed_when_it_is_named(
+    veriloop: Call, folder: Path, tiny_run: Path, tmp_path: Path
+) -> None:
     one = found(veriloop, folder, ".csv", "--features", "a,b", "--generator", "refit")
     assert one["models"].keys() == {"refit"}
-    called = veriloop("audit", tiny_run, "--generator", "resample", "--json")
+    shutil.copytree(tiny_run, tmp_path / "run")
+    called = veriloop("audit", tmp_path / "run", "--generator", "resample", "--json")
     assert called.code == 0, called.err
     assert json.loads(called.out)["models"].keys() == {"resample"}
     assert veriloop("audit", tiny_run, "--generator", "guess").code == 2
