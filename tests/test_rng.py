@@ -27,11 +27,16 @@ def test_each_part_of_an_address_counts(other):
     assert not np.array_equal(HERE.rng().random(9), other.rng().random(9))
 
 
-def test_streams_are_those_of_seed_sequence():
+@pytest.mark.parametrize("seed", [0, 5, 2**32 - 1, 2**32, 20251016 << 40, 2**128 - 1, 2**128, 2**200 + 7])
+def test_streams_are_those_of_seed_sequence(seed):
     # The documented rule, by which others can draw the same numbers.
-    key = (name_key("verified"), 3, 4, 2)
-    expected = np.random.default_rng(np.random.SeedSequence(5, spawn_key=key)).random(9)
-    assert np.array_equal(HERE.rng().random(9), expected)
+    key = (name_key("verified"), 3, 4, 2**32 - 1)
+    expected = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    here = Address(seed, "verified", 3, Stage.GENERATE, 2**32 - 1).rng()
+    assert np.array_equal(here.random(9), expected.random(9))
+    # A part may split the stream that it is given.
+    for ours, theirs in zip(here.spawn(2), expected.spawn(2), strict=True):
+        assert np.array_equal(ours.random(9), theirs.random(9))
 
 
 def test_equal_in_another_process():

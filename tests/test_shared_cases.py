@@ -125,7 +125,6 @@ class Project:
             env=env,
             capture_output=True,
             text=True,
-            timeout=240,
             preexec_fn=_hear_interrupts,
         )
 

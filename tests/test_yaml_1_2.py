@@ -1,5 +1,4 @@
 import math
-import time
 
 import pytest
 
@@ -107,10 +106,8 @@ def test_what_is_no_plain_yaml_is_told_in_one_line(text):
 def test_an_alias_bomb_does_not_go_off():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 20)]
-    began = time.perf_counter()
     with pytest.raises(ConfigError, match="more than 50,000 values"):
         read_yaml("\n".join(lines), "plan")
-    assert time.perf_counter() - began < 1
 
 
 def test_encodings():

@@ -1,12 +1,17 @@
 """Cards: what a run says of itself, once, in its manifest. Readers read cards, never the configuration."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
+from .parts import Checked
 from .quantity import Quantity
+from .records import RoundRecord
+from .rng import START
 from .schema import ColumnType, Schema
 
 
@@ -44,6 +49,24 @@ class PromptCard(BaseModel):
     chat: bool = False
 
 
+ERROR = 0.05
+"""The probability of naming a round that is not better, where nobody says."""
+
+
+class Gate(Checked, frozen=True):
+    """What a round has to show before it is named as the one to ship.
+
+    Attributes:
+        quantity: One that has a direction; the run's headline when None.
+        error: The probability of naming a round that is not better, over all looks together.
+        than: ``start``, or the name of another arm, whose round of the same number is to be beaten.
+    """
+
+    quantity: str | None = None
+    error: Annotated[float, Field(gt=0, lt=0.5)] = ERROR
+    than: str = START
+
+
 class RunCard(BaseModel):
     """What a run is.
 
@@ -51,9 +74,11 @@ class RunCard(BaseModel):
         arms: By name, in the order of the plan.
         quantities: What is measured, by name, in the order of the plan's metrics.
         columns: What each column of the data is, see `schema`.
-        keeps_models: Whether the models of all rounds are kept, or those of the start and of the last ones.
+        keeps_models: Which rounds' models are kept: all, those of the start and the last ones, or these and
+            the best ones by the headline.
         prompt: How a language model's prompts are made: the template, and whether it is a chat message;
             None where the learner writes no text.
+        ship: What the round to ship has to show.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +87,8 @@ class RunCard(BaseModel):
     quantities: dict[str, Quantity] = {}
     columns: dict[str, ColumnType] = {}
     prompt: PromptCard | None = None
-    keeps_models: Literal["all", "last"] = "all"
+    keeps_models: Literal["all", "last", "best"] = "all"
+    ship: Gate = Gate()
 
     @property
     def data(self) -> Schema:
@@ -83,6 +109,30 @@ class RunCard(BaseModel):
     def verdict_stores(self) -> list[str]:
         """The data bases in which people judge, of all arms."""
         return list(dict.fromkeys(store for arm in self.arms.values() for store in arm.verdict_stores))
+
+    def with_models(self, records: Iterable[RoundRecord]) -> set[tuple[str, int]]:
+        """Of which of the finished rounds the models are kept, as arm and round.
+
+        The best round of an arm is the first of those from round 1 on whose headline is best, on the
+        validation split where there is one.
+        """
+        chains: dict[str, list[RoundRecord]] = {}
+        for record in sorted(records, key=lambda r: r.round):
+            chains.setdefault(record.arm, []).append(record)
+        kept: set[tuple[str, int]] = set()
+        for arm, chain in chains.items():
+            best = self._best(chain[1:]) if self.keeps_models == "best" else None
+            of_all = chain if self.keeps_models == "all" else [chain[0], chain[-1], *([best] if best else [])]
+            kept |= {(arm, record.round) for record in of_all}
+        return kept
+
+    def _best(self, chain: Sequence[RoundRecord]) -> RoundRecord | None:
+        name = self.headline
+        measured = [r for r in chain if name in r.decisive and not math.isnan(r.decisive[name].value)]
+        if name is None or not measured:
+            return None
+        values = np.array([r.decisive[name].value for r in measured])
+        return measured[int(np.argmin(self.quantity(name).loss(values)))]
 
     def quantity(self, name: str) -> Quantity:
         """What ``name`` means. One that the run does not know has its name for a title, and no direction."""

@@ -47,6 +47,23 @@ class DuplicatesLeftOut(_Event):
     left_out: dict[str, int]
 
 
+class RowsLeftOut(_Event):
+    """Rows of the data were left out for what they hold; ``left_out`` holds how many, by the reason."""
+
+    event: Literal["rows_left_out"] = "rows_left_out"
+    left_out: dict[str, int]
+
+
+class HeldOutSeen(_Event):
+    """Rows that are held out are training rows as well: numbers from them flatter the model.
+
+    ``seen`` holds how many, by split.
+    """
+
+    event: Literal["held_out_seen"] = "held_out_seen"
+    seen: dict[str, int]
+
+
 class StageStarted(_Event):
     """An arm entered a stage of a round."""
 
@@ -153,6 +170,8 @@ Event = Annotated[
     RunStarted
     | PromptsCut
     | DuplicatesLeftOut
+    | RowsLeftOut
+    | HeldOutSeen
     | StageStarted
     | Progress
     | ChunkStored
@@ -165,6 +184,9 @@ Event = Annotated[
     | RunEnded,
     Field(discriminator="event"),
 ]
+AboutData = PromptsCut | DuplicatesLeftOut | RowsLeftOut | HeldOutSeen
+"""What a run says of its data, once."""
+
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event: ``EVENT.validate_json(line)``."""
 

@@ -145,7 +145,7 @@ class Part(Checked, frozen=True):
             return own.model_validate(fields)  # pyright: ignore[reportReturnType]
         except (ValueError, AssertionError, VeriloopError):
             raise  # a mistake in a field, which pydantic tells with its path
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             raise ConfigError(f"{data['kind']!r} cannot be made of its settings", got=_told(e)) from e
 
     @model_serializer(mode="wrap")
@@ -204,7 +204,7 @@ class Part(Checked, frozen=True):
 
         Args:
             real: For a verifier what candidates are made for, or the training samples where nothing is given;
-                for a metric the held-out samples.
+                for a metric the held-out samples; for a policy the start set.
 
         Raises:
             DataError: The part could not do its work on them.
@@ -217,6 +217,13 @@ class Part(Checked, frozen=True):
         parts are found by themselves.
         """
         return {}
+
+    def downloads(self) -> str | None:
+        """What a run of the plan would fetch from the network, in words; None for nothing.
+
+        `validate` prints it. Parts of parts are found by themselves.
+        """
+        return None
 
     @property
     def kind(self) -> str:
@@ -243,6 +250,7 @@ _EXTRAS = {
     "inception": ("torch_fidelity", "torchvision"),
     "embeddings": ("sentence_transformers",),
     "ray": ("ray",),
+    "slurm": ("submitit",),
 }
 """The modules that each of our extras brings."""
 
@@ -321,7 +329,7 @@ def at(path: str) -> Iterator[None]:
         first = e.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         raise ContractError(f"{path} failed", got=_told(e)) from e
 
 

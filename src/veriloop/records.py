@@ -1,12 +1,15 @@
 """What a finished round leaves behind: one frozen, typed record, one line of ``records.jsonl``."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -14,6 +17,10 @@ from pydantic import (
 
 STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
+
+
+Split = Literal["test", "validation"]
+"""Of held-out data: that whose numbers are reported, and that which decisions read."""
 
 
 def _number_or_null(x: float) -> float | None:
@@ -55,6 +62,40 @@ class Estimate(BaseModel):
     def _without_nothing(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields = serialise(self)
         return {name: fields[name] for name in fields if name != "interval" or self.interval}
+
+
+class RowEstimate(Estimate):
+    """An estimate that knows what each row adds to it: one number for each, whose mean is the value.
+
+    Rows are held-out samples, or samples that a model has drawn. Two models that were measured on the same
+    rows are compared row by row: the mean difference has the variance of the differences over their number.
+    Records hold the estimate alone; the rows lie beside them, in single precision.
+
+    Attributes:
+        rows: Shape (n,).
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    rows: Annotated[NDArray[Any], Field(exclude=True, repr=False)]
+
+    def __init__(self, value: float, se: float, *, rows: NDArray[Any], **extra: Any) -> None:
+        super().__init__(value, se, rows=rows, **extra)
+
+    @property
+    def alone(self) -> Estimate:
+        """Without the rows."""
+        return Estimate(self.value, self.se, interval=self.interval)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, RowEstimate)
+            and self.alone == other.alone
+            and np.array_equal(self.rows, other.rows, equal_nan=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.alone)
 
 
 class Counts(BaseModel):
@@ -115,3 +156,8 @@ class RoundRecord(BaseModel):
     def decisive(self) -> dict[str, Estimate]:
         """What decisions read: the validation split's numbers, the test split's where there are none."""
         return self.validation or self.metrics
+
+    @property
+    def decisive_split(self) -> Split:
+        """Where the `decisive` numbers come from."""
+        return "validation" if self.validation else "test"

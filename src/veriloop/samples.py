@@ -139,8 +139,12 @@ class Samples(Mapping[str, Column]):
         """Write to ``path`` as an NPZ without pickle (text as UTF-8 bytes and offsets), packed if large."""
         Path(path).write_bytes(self.to_bytes())
 
-    def to_bytes(self) -> bytes:
-        """The content of the file that :meth:`save` writes; equal samples give equal bytes."""
+    def to_bytes(self, packed: bool | None = None) -> bytes:
+        """The content of the file that :meth:`save` writes; equal samples give equal bytes.
+
+        Args:
+            packed: Whether to compress it; None: if it is large.
+        """
         arrays: dict[str, NDArray] = {}
         for name, column in self._columns.items():
             if isinstance(column, np.ndarray):
@@ -150,8 +154,9 @@ class Samples(Mapping[str, Column]):
                 arrays[f"{name}.text"] = np.frombuffer(b"".join(encoded), np.uint8)
                 arrays[f"{name}.ends"] = np.cumsum([len(e) for e in encoded], dtype=np.int64)
         buffer = io.BytesIO()
-        small = sum(array.nbytes for array in arrays.values()) <= UNCOMPRESSED
-        (np.savez if small else np.savez_compressed)(buffer, allow_pickle=False, **arrays)
+        if packed is None:
+            packed = sum(array.nbytes for array in arrays.values()) > UNCOMPRESSED
+        (np.savez_compressed if packed else np.savez)(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
     @classmethod
@@ -223,6 +228,13 @@ def concat(parts: Sequence[Samples]) -> Samples:
         else:
             joined[name] = [text for c in columns for text in c]
     return Samples(**joined)
+
+
+def type_of(column: Column) -> str:
+    """The type of a column's values, in words: ``text``, ``uint8 of shape (8, 8)``."""
+    if not isinstance(column, np.ndarray):
+        return "text"
+    return f"{column.dtype} of shape {column.shape[1:]}" if column.ndim > 1 else str(column.dtype)
 
 
 def check_columns(wanted: Iterable[str], columns: Collection[str]) -> None:

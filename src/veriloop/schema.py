@@ -52,10 +52,15 @@ class Prompt(_Typed):
 
 
 class Completion(_Typed):
-    """Text that generators write; real data have a person's."""
+    """Text that generators write; real data have a person's.
+
+    Attributes:
+        in_data: Whether they have. Not where there are prompts alone.
+    """
 
     role: Literal["completion"] = "completion"
     given: bool = False
+    in_data: bool = True
 
 
 class Reference(_Typed):
@@ -191,6 +196,19 @@ class Schema(Mapping[str, ColumnType]):
                 expected="data with such a column",
             )
         return found[0]
+
+    def written_by_people(self, name: str, asked_by: str) -> None:
+        """Refuse a column of completions that real data lack.
+
+        Raises:
+            ConfigError: There are prompts alone.
+        """
+        if not getattr(self[name], "in_data", True):
+            raise ConfigError(
+                f"{asked_by} needs texts by people",
+                got="prompts alone",
+                fix="take it out, or set the data's columns.completion to the column that holds them",
+            )
 
     def column(self, name: str, asked_by: str, *roles: Role) -> Any:
         """The column ``name``, which must be of one of ``roles``, or of any when there are none.

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from veriloop.advise._curve import DRAWS, draw_curves
-from veriloop.advise.forecast import FEWEST, Forecast, regime_of
+from veriloop.advise.forecast import ALIVE, FEWEST, Forecast, chance_of_gain, regime_of
 from veriloop.advise.forecast import forecast as forecast_of
 from veriloop.errors import DomainError
 from veriloop.quantity import Near, Quantity
@@ -83,9 +84,9 @@ def test_the_regimes_of_the_theory(bias: float, rounds: int, regime: str) -> Non
 
 def test_who_has_no_verifier_is_not_told_to_improve_it() -> None:
     records = chain(20.0 + 5 * np.arange(7), se=0.2)
-    assert forecast(records, "fid").verdict.endswith("(round 0); improve the verifier, or stop.")
+    assert forecast(records, "fid").verdict.endswith("than it; improve the verifier, or stop.")
     unjudged = [r.model_copy(update={"counts": Counts(generated=100, accepted=100)}) for r in records]
-    assert forecast(unjudged, "fid").verdict.endswith("(round 0); stop.")
+    assert forecast(unjudged, "fid").verdict.endswith("than it; stop.")
 
 
 def test_a_steady_fall_goes_on() -> None:
@@ -194,6 +195,8 @@ def test_equal_rounds_give_equal_forecasts() -> None:
     assert forecast(records, "fid") == forecast(records, "fid")
     with pytest.raises(DomainError, match="at least 1"):
         forecast(records, "fid", ahead=0)
+    with pytest.raises(DomainError, match="at most 100"):
+        forecast(records, "fid", ahead=101)
 
 
 def test_intervals_cover_curves_of_their_own_prior() -> None:
@@ -204,10 +207,76 @@ def test_intervals_cover_curves_of_their_own_prior() -> None:
         noise = 0.1 * rng.standard_normal(7)
         values = rng.normal() + rng.choice([-1, 1]) * rho**k + noise
         curves = draw_curves(k[:5], values[:5], np.zeros(5), 6)
-        low, high = np.quantile(curves.measured[:, 6], [0.025, 0.975])
+        low, high = np.quantile(curves.measured[:, 1], [0.025, 0.975])
         inside += low <= values[6] <= high
     # 95 % at least, up to three standard errors of 300 trials: the prior is wider than what was drawn here.
     assert inside / trials > 0.95 - 3 * math.sqrt(0.95 * 0.05 / trials)
+
+
+@pytest.mark.parametrize(
+    ("shape", "family"),
+    [
+        (lambda k: 0.6**k, "exponential"),
+        (lambda k: 1 / (k + 1), "power"),
+        (lambda k: np.log(k + 1), "logarithm"),
+        (lambda k: 1.0 * k, "line"),
+        (lambda k: np.cumsum(np.random.default_rng(4).standard_normal(len(k))), "walk"),
+    ],
+)
+def test_the_evidence_finds_the_family(shape: Callable[[NDArray], NDArray], family: str) -> None:
+    """From 20 rounds almost without noise, and the next ten are in the intervals."""
+    curve = 5 - 3 * shape(np.arange(30))
+    found = forecast(chain(curve[:20], "gap"), "gap", ahead=10)
+    # A walk is a drift, too.
+    assert found.families[family] + (found.families["drift"] if family == "walk" else 0) > 0.6
+    assert sum(found.families.values()) == pytest.approx(1)
+    assert np.mean([c.low <= curve[c.round] <= c.high for c in found.next]) >= 0.9
+    # A plateau is given where there is one, and holds it.
+    assert (found.plateau is not None) == (family in ("exponential", "power"))
+    if found.plateau is not None:
+        assert found.plateau.low <= 5 <= found.plateau.high
+
+
+@pytest.mark.parametrize("rounds", [6, 10, 20])
+def test_a_gain_without_end_is_not_called_over(rounds: int) -> None:
+    """The exact theory at n_k = 50 k, and a logarithm: the truth goes on improving."""
+    sizes = 50 * np.arange(1, rounds + 1)
+    system = LinearSystem([0.0, 0.0], [0.0, 0.0], 1.2, 1.0, 0.0, singular_values=1 / 0.3)
+    exact_mse = trajectory(system, sizes, rounds).mse_star
+    growing = [
+        r.model_copy(update={"counts": Counts(kept=int(sizes[r.round - 1]) if r.round else 0)})
+        for r in chain(exact_mse, "parameter_error")
+    ]
+    for records, name in (
+        (growing, "parameter_error"),
+        (chain(-np.log(1 + np.arange(rounds)), "gap"), "gap"),
+    ):
+        found = forecast(records, name)
+        assert found.regime in ("improving", "unclear"), found.verdict
+    assert "noise_floor" in forecast(growing, "parameter_error").families
+    assert "noise_floor" not in forecast(chain(exact_mse), "fid").families
+
+
+def test_few_rounds_give_no_plateau() -> None:
+    """Four rounds of an exponential are four rounds of many things."""
+    found = forecast(chain(20 + 80 * 0.6 ** np.arange(4), se=1.0), "fid")
+    assert found.plateau is None
+    assert len([p for p in found.families.values() if p > ALIVE]) > 3
+
+
+def test_the_chance_of_a_gain() -> None:
+    def chance(values: NDArray, min_gain: float = 0.0) -> float:
+        found = chance_of_gain(chain(values, "gap"), "gap", QUANTITIES["gap"], ahead=2, min_gain=min_gain)
+        assert found is not None
+        return found
+
+    k = np.arange(12)
+    over, on, turned = 5 + 4 * 0.4**k, 10 - 0.5 * k, 5 - np.sin(k / 3)
+    assert chance(over) < 0.1
+    assert chance(on) > 0.9
+    assert chance(on, min_gain=2.0) < 0.1, "two rounds bring 1"
+    assert chance(turned) < 0.1, "the best round is long over"
+    assert chance_of_gain(chain(over[:2], "gap"), "gap", QUANTITIES["gap"], ahead=2) is None
 
 
 @settings(max_examples=25, deadline=None)

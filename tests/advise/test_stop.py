@@ -110,6 +110,23 @@ def test_the_old_key_is_answered_with_the_new_word() -> None:
         Stop.model_validate({"when": "plateau", "metric": "fid"})
 
 
+def test_by_forecast_an_arm_ends_when_no_gain_is_likely() -> None:
+    stop = Stop(when="forecast", quantity="fid")
+    over, on = [5 + 4 * 0.4**k for k in range(12)], [10 - 0.5 * k for k in range(12)]
+    ended = ends_after(stop, chain(over))
+    assert ended is not None
+    assert 4 <= ended <= 8
+    assert ends_after(stop, chain(on)) is None
+    assert ends_after(Stop(when="forecast", quantity="fid", min_gain=2.0), chain(on)) is not None
+    later = ends_after(Stop(when="forecast", quantity="fid", certainty=0.99), chain(over))
+    assert later is None or later >= ended
+    decision = stop.decide(chain(over), QUANTITIES)
+    assert decision is not None
+    assert decision.reason.startswith("forecast: the next 2 rounds will bring no gain, ")
+    assert decision.evidence["chance_of_gain"] <= 0.1
+    assert stop.decide(chain(over[:2]), QUANTITIES) is None
+
+
 def test_missing_numbers_decide_nothing() -> None:
     stop = Stop(when="plateau", quantity="fid", patience=1)
     assert stop.decide(chain([5.0, math.nan]), QUANTITIES) is None
@@ -144,6 +161,7 @@ def test_a_budget_is_not_exceeded() -> None:
         ({"when": "budget"}, "no budget"),
         ({"when": "plateau"}, "no quantity"),
         ({"when": "plateau", "quantity": "fid", "seconds": 3}, "expected when: budget"),
+        ({"when": "plateau", "quantity": "fid", "certainty": 0.8}, "expected when: forecast"),
     ],
 )
 def test_an_incomplete_rule_is_refused(rule: dict[str, object], message: str) -> None:

@@ -180,7 +180,8 @@ def test_validate(veriloop, config: Path) -> None:
     assert checked["schema"]["label"] == {"role": "label", "classes": 3, "given": True}
     arms = {name: (card["role"], card["verified"]) for name, card in checked["cards"]["arms"].items()}
     assert arms == {"verified": ("chain", True), "unverified": ("chain", False), "all_real": ("bound", False)}
-    assert set(checked) == {"valid", "cards", "schema"}
+    assert set(checked) == {"valid", "cards", "schema", "downloads"}
+    assert checked["downloads"] == []
 
 
 def test_preview_estimates_and_leaves_nothing(

@@ -116,5 +116,5 @@ def test_a_run_that_fails_ends_in_one_line_after_the_results_of_the_others(
     assert called.code == 2
     assert called.out.splitlines()[-1].endswith("report.html")
     assert called.err.splitlines()[-1].startswith(
-        "error: 1 of 2 runs failed (start-5000-seed0: start set larger"
+        "error: 1 of 2 runs failed (start-5000-seed0: dataset: start set larger"
     )

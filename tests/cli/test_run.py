@@ -4,13 +4,14 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from veriloop.cli.main import main
 from veriloop.store.folder import RunFolder
+
+from ..patience import until
 
 COMMAND = [sys.executable, "-c", "from veriloop.cli.main import main; main()"]
 
@@ -68,11 +69,9 @@ def test_an_interrupted_run_says_how_to_go_on(config: Path, tmp_path: Path) -> N
     command = [*COMMAND, "run", config, "--out", out, "--set", "rounds=2000"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, preexec_fn=_hear_interrupts, **pipes) as process:
-        deadline = time.monotonic() + 60
-        while not RunFolder(out).records() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: RunFolder(out).records(), process)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate()
     assert process.returncode == 130
     assert stdout == ""
     expected = f"interrupted; finished rounds are safe, continue with: veriloop resume {out}"

@@ -20,7 +20,7 @@ def test_one_round(veriloop) -> None:
         "gain in round one: yes, mean squared error 0.08 -> 0.05846 (-27 %)",
         "of this, 0.03139 is noise of 100 samples per direction, 0.02707 stays however many are kept",
         "accepts 76.6 % of fresh samples: generate 1.31 for each one kept",
-        "break-even bias: 0.314, this verifier's 0.2 is within it",
+        "biases that help in one round: 0 to 0.314; this verifier's 0.2 is one of them",
     ]
 
 
@@ -39,6 +39,20 @@ def test_one_round_for_machines(veriloop, method: Method) -> None:
 def test_methods_of_the_option_are_the_theorys() -> None:
     option = one_round.__annotations__["method"]
     assert get_args(get_args(option)[0]) == get_args(Method)
+
+
+def test_the_biases_that_help_are_a_set(veriloop) -> None:
+    setting = ("--bias", 1.5, "--radius", 3, "--p", 1, "--n0", 4, "--n", 100)
+    found = json.loads(veriloop("theory", "one-round", *setting, "--json").out)
+    assert found["gain"] is True
+    assert found["helpful_biases"] == [pytest.approx([0.70547461, 2.98759923], abs=1e-7)]
+
+
+def test_a_verifier_that_accepts_everything_adds_noise_and_nothing_else(veriloop) -> None:
+    setting = ("--bias", 0.2, "--radius", 10_000, "--p", 2, "--n0", 18, "--n", 100, "--rounds", 4)
+    found = json.loads(veriloop("theory", "trajectory", *setting, "--json").out)
+    assert found["mse_star"] == pytest.approx([1 / 9 + 0.02 * k for k in range(5)], abs=1e-7)
+    assert found["regime"] == "harmful"
 
 
 def test_the_limit_of_many_samples(veriloop) -> None:
@@ -61,13 +75,13 @@ def test_trajectory_for_machines_takes_a_schedule(veriloop) -> None:
     )
     assert found["n"] == [50, 100, 200]
     assert len(found["mse_star"]) == len(found["mse_center"]) == 4
-    assert {"best_round", "regime", "floor", "break_even_bias", "generated_per_kept"} <= found.keys()
+    assert {"best_round", "regime", "floor", "helpful_biases", "generated_per_kept"} <= found.keys()
 
 
 def test_phase(veriloop) -> None:
     called = veriloop("theory", "phase", "--cells", 9)
     assert called.out.startswith("one round helps in 4")
-    assert "radius 0.01: helps up to a bias of 0.308" in called.out
+    assert "radius 0.01: biases that help, 0 to 0.308" in called.out
     found = json.loads(veriloop("theory", "phase", "--cells", 9, "--json").out)
     assert len(found["log_gain"]) == len(found["log_gain"][0]) == len(found["biases"]) == 9
     assert "bias" not in found["system"]
@@ -96,6 +110,10 @@ MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
     "never accepts": (("one-round", "--bias", 0, "--radius", 0, "--sigma-c", 0), "would never accept"),
     "ball misses": (("one-round", "--bias", 0.5, "--radius", 0.4), "0.1 more than the radius"),
     "few real samples": (("one-round", *VERIFIER, "--n0", 7), "at least p = 8"),
+    "too wide and too long": (
+        ("trajectory", "--bias", 0, "--radius", 1000, "--n", 1, "--rounds", 200),
+        "too wide and chain too long",
+    ),
     "no noise": (("one-round", *VERIFIER, "--sigma", 0), "sigma is out of range"),
     "empty range": (("phase", "--bias", 0.5, 0.1), "LOW < HIGH"),
     "negative range": (("phase", "--radius", -1, 1), "radii is out of range"),

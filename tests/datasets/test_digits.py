@@ -78,3 +78,18 @@ def test_a_start_set_larger_than_the_training_set_is_refused() -> None:
 def test_impossible_sizes_are_refused(field: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Digits(**field)
+
+
+def test_a_start_set_that_cannot_be_filled_is_refused_ahead() -> None:
+    for dataset in (
+        Digits(start=1197),
+        Digits(start=600, train=600),
+        Digits(start=1786, validation=0, test=10),
+    ):
+        dataset.check_ahead(dataset.schema())
+    for dataset, most in ((Digits(start=1198), 1197), (Digits(start=601, train=600), 600)):
+        with pytest.raises(
+            ConfigError, match=rf"larger than the training set: got .*expected at most {most}"
+        ):
+            dataset.check_ahead(dataset.schema())
+    assert len(Digits(start=1197).load(0).start) == 1197

@@ -1,6 +1,6 @@
 import contextlib
 import gzip
-import importlib
+import importlib.util
 import os
 import struct
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from veriloop.datasets.idx import MNIST, FashionMNIST, GreyImages, IdxFolder
 from veriloop.datasets.idx_files import FILES, read_idx
 from veriloop.errors import ConfigError, DataError, MissingExtraError
+from veriloop.schema import Schema
 from veriloop.testing import check_dataset
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 8, 12), np.uint8)
@@ -253,11 +254,8 @@ def test_another_file_than_the_published_one_is_refused(
 def test_without_files_and_library_the_error_says_where_it_looked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
     monkeypatch.setenv("VERILOOP_DATA", str(tmp_path))
-    monkeypatch.setattr(importlib, "import_module", absent)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=rf"looked in {tmp_path}/mnist.*ylecun/mnist"):
         MNIST().load(0)
     monkeypatch.delenv("VERILOOP_DATA")
@@ -295,3 +293,15 @@ def test_the_real_files(dataset: GreyImages) -> None:
 def test_more_start_images_than_the_cap_are_refused() -> None:
     with pytest.raises(ConfigError, match="start set larger"):
         MNIST(start=500, train=100).load(0)
+
+
+def test_a_start_set_that_cannot_be_filled_is_refused_ahead(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    IdxFolder(path=folder, start=40).check_ahead(Schema({}))
+    for dataset in (
+        IdxFolder(path=folder, start=41),
+        IdxFolder(path=folder, start=40, train=39),
+        MNIST(start=60_001),
+    ):
+        with pytest.raises(ConfigError, match="start set larger than the training set"):
+            dataset.check_ahead(Schema({}))

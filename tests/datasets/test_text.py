@@ -441,3 +441,10 @@ def test_files_named_twice_are_read_once_and_held_out_rows_stay_out(files, held_
     assert not any(a & b for a, b in itertools.combinations(sides, 2))
     assert len(real.train) == len(sides[0]) == 30
     assert (real.duplicates or {}) == ({"train": 10} if held_out == "b.jsonl" else {})
+
+
+def test_a_start_set_larger_than_the_training_set_is_refused_ahead(tmp_path: Path) -> None:
+    """Known from the settings alone, however large the files are."""
+    dataset = TextFiles(files=str(write(tmp_path / "a.jsonl", ROWS)), columns=COLUMNS, start=21, train=20)
+    with pytest.raises(ConfigError, match=r"start set larger .*: got 'start=21', expected at most 20"):
+        dataset.check_ahead(dataset.schema())

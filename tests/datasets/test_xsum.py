@@ -37,6 +37,7 @@ def test_local_pairs_have_their_white_space_collapsed_and_empty_ones_left_out(
     pairs = dict(zip(data.train.texts("id"), data.train.texts("document"), strict=True))
     assert pairs == {str(i): f"Article {i}" for i in range(5)}
     assert sorted(data.test.texts("summary")) == ["Summary 5", "Summary 6", "Summary 7"]
+    assert data.left_out == {"a text is empty": 1}
 
 
 def test_validation_pairs_are_the_official_ones_or_half_of_the_test_pairs(

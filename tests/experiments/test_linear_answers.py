@@ -9,7 +9,7 @@ from veriloop.experiments.linear_answers import (
 )
 from veriloop.experiments.linear_system import orthogonal_system
 from veriloop.linear import simulate
-from veriloop.theory import break_even_bias, one_round_grid, one_round_mse
+from veriloop.theory import helpful_biases, one_round_grid, one_round_mse
 
 
 def said(words: list[str]) -> str:
@@ -22,7 +22,9 @@ def test_one_round_numbers_are_the_theorys() -> None:
     assert numbers["gain"]
     assert numbers["mse"] == one_round_mse(system, 100, "exact").mse
     assert numbers["generated_per_kept"] == pytest.approx(1 / numbers["acceptance_rate"])
-    at_limit = system.moved(bias=numbers["break_even_bias"])
+    ((low, high),) = numbers["helpful_biases"]
+    assert low == 0
+    at_limit = system.moved(bias=high)
     assert one_round_mse(at_limit, 100, "exact").mse == pytest.approx(system.baseline)
     assert one_round_mse(system, numbers["samples_needed_to_gain"], "exact").mse <= system.baseline
     assert one_round_mse(system, numbers["samples_needed_to_gain"] - 1, "exact").mse > system.baseline
@@ -34,9 +36,16 @@ def test_a_verifier_that_cannot_help_is_called_so() -> None:
     _, words = one_round_answer(orthogonal_system(1.0, 1.0), 100)
     assert "gain in round one: no" in said(words)
     assert "no number of samples makes this verifier help" in said(words)
-    assert "break-even bias: none" in said(words)
+    assert "biases that help in one round, at this radius: none" in words
     _, words = one_round_answer(orthogonal_system(0.4, 0.5), 100)
-    assert "break-even bias: 0.305, this verifier's 0.4 is beyond it" in words
+    assert "biases that help in one round: 0 to 0.305; this verifier's 0.4 is none of them" in words
+
+
+def test_a_bias_can_help_where_no_bias_harms() -> None:
+    numbers, words = one_round_answer(orthogonal_system(1.5, 3.0, p=1, n0=4), 100)
+    assert numbers["gain"]
+    assert "gain in round one: yes" in words[0]
+    assert "biases that help in one round: 0.705 to 2.99; this verifier's 1.5 is one of them" in words
 
 
 def test_a_verifier_that_accepts_nothing_costs_without_end() -> None:
@@ -63,16 +72,17 @@ def test_each_regime_has_its_words(
     assert f"it ends at {course.floor:.4g}" in said(answer.words)
 
 
-def test_phase_names_break_even_biases() -> None:
+def test_phase_names_the_biases_that_help() -> None:
     system = orthogonal_system(0.5, 0.5)
     grid = one_round_grid(system, np.linspace(0, 0.5, 9), np.linspace(0.1, 0.5, 5), 100)
     numbers, words = phase_answer(system, grid, 100)
     assert 0 < numbers["share_with_gain"] < 1
-    assert [row["radius"] for row in numbers["break_even_bias"]] == pytest.approx(grid.radii)
-    assert numbers["break_even_bias"][0]["bias"] == pytest.approx(break_even_bias(system, 100, radius=0.1))
+    assert [row["radius"] for row in numbers["helpful_biases"]] == pytest.approx(grid.radii)
+    expected = helpful_biases(system, 100, radius=0.1)
+    assert numbers["helpful_biases"][0]["biases"] == pytest.approx(expected)
     assert "bias 0 and radius 0.1" in words[-1]
     _, words = phase_answer(system, grid, 5)
-    assert "never helps" in said(words)
+    assert "biases that help, none" in said(words)
 
 
 @pytest.mark.parametrize("verified", [True, False])

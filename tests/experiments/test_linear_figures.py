@@ -55,9 +55,13 @@ def test_a_map_without_a_change_of_sign_has_no_contour() -> None:
     assert axes.get_legend() is None
 
 
-@pytest.mark.parametrize(("bias", "limit"), [(0.0, 0.3), (0.2, 0.3), (0.2, float("nan"))])
-def test_the_curve_of_one_round_passes_through_the_marked_point(bias: float, limit: float) -> None:
-    axes = one_round_figure(orthogonal_system(bias, 0.4), 100, "exact", limit).axes[0]
+@pytest.mark.parametrize(
+    ("bias", "helpful"), [(0.0, [[0.0, 0.3]]), (0.2, [[0.1, 0.3], [0.4, 0.5]]), (0.2, [])]
+)
+def test_the_curve_of_one_round_passes_through_the_marked_point(bias: float, helpful: list) -> None:
+    marked = np.array(helpful).reshape(-1, 2)
+    axes = one_round_figure(orthogonal_system(bias, 0.4), 100, "exact", marked).axes[0]
+    assert len(axes.patches) == len(helpful)
     curve, _, point, *_ = axes.get_lines()
     (x, y), (xs, ys) = (np.asarray(line.get_data()) for line in (point, curve))
     np.testing.assert_allclose(np.interp(x, xs, ys), y)

@@ -11,7 +11,7 @@ def test_numbers(smoke: Setting) -> None:
     assert numbers["compared"] == np.prod(SIZES["smoke"].simulated)
     shares = numbers["share_of_cells_with_gain"]
     assert abs(shares["theory"] - shares["monte_carlo"]) < 0.05
-    for row in numbers["break_even_bias"]:
+    for row in numbers["gain_ends_at_bias"]:
         assert abs(row["theory"] - row["monte_carlo"]) < 0.05
     assert "one round helps in 44.9 % of the plane" in words
 

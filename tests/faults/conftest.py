@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ..patience import until
+
 MARK = "VERILOOP_TEST_MARK"
-PATIENCE = 120.0
-"""Seconds for what takes two on a quiet machine."""
 
 
 def _hear_interrupts() -> None:
@@ -72,15 +71,12 @@ class Family:
         return found
 
     def wait(self, what: Callable[[], object]) -> None:
-        """Wait until ``what`` is so."""
-        until = time.monotonic() + PATIENCE
-        while not what():
-            assert time.monotonic() < until, "waited in vain"
-            time.sleep(0.02)
+        """Wait until ``what`` is so, while the last of the commands runs."""
+        until(what, self.started[-1])
 
     def wait_for_the_end_of_all(self) -> None:
         """Wait until nobody is left."""
-        self.wait(lambda: not self.members())
+        until(lambda: not self.members())
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -190,24 +191,27 @@ def main(points: int | None, seed: int) -> bool:
         chosen: list[tuple[int, When]] = (
             all_points if points is None else sorted(random.Random(seed).sample(all_points, points))
         )
-        print(f"{total} file calls, {len(all_points)} points, of which {len(chosen)} are tried")
+        print(f"{total} file calls, {len(all_points)} points, of which {len(chosen)} are tried", flush=True)
         survived = 0
-        for at, moment in chosen:
+        for tried, (at, moment) in enumerate(chosen):
+            if tried % 100 == 0:
+                print(f"{survived} of {tried} so far", flush=True)
             folder = scratch / f"{at}-{moment}"
             code = in_child(partial(crashing, folder, at, moment), log)
             # Progress is told twice a second, so the last calls of one run need not be there in another.
             assert code == -signal.SIGKILL or (code == 0 and at > total - 40), (at, moment, code)
             code = in_child(lambda: (finish(folder), write_report(RunFolder(folder))), log)  # noqa: B023
             if code:
-                print(f"call {at}, {moment}: cannot go on: {log.read_text()}")
+                print(f"call {at}, {moment}: cannot go on: {log.read_text()}", flush=True)
                 continue
             found = content(folder)
             wrong = sorted(k for k in {*found, *expected} if found.get(k, 0) != expected.get(k, 0))
             wrong += verify(RunFolder(folder)).differ
             if wrong:
-                print(f"call {at}, {moment}: differs in {', '.join(wrong)}")
+                print(f"call {at}, {moment}: differs in {', '.join(wrong)}", flush=True)
                 continue
             survived += 1
+            shutil.rmtree(folder)
         print(f"{survived} of {len(chosen)} points were survived, with no file left over")
     return survived == len(chosen)
 

@@ -1,6 +1,6 @@
 """Every verb that writes, under smaller and smaller limits on the size of a file: one line, or success.
 
-    python tests/faults/full_disk.py DIR
+    python tests/faults/full_disk.py
 
 The system refuses a write beyond the limit, as it does on a full disk, whoever makes it: Python, a library in
 Rust, or SQLite. A temporary folder's own limit would need to be mounted, which only root can do.
@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import sys
+import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def main(root: Path) -> None:
         (root / f"{name}.yaml").write_text(text.replace("NAME", "whole"))
         code, said = called(-1, "run", root / f"{name}.yaml", "--out", root / name, "--json")
         assert code == 0, said
-    refused = 0
+    refused = tried = 0
     for limit in LIMITS:
         for name, text in plans.items():
             (root / "now.yaml").write_text(text.replace("NAME", f"at{limit}"))
@@ -90,10 +91,11 @@ def main(root: Path) -> None:
                 code, said = called(limit, *verb)
                 fine = code == 0 or (code == 2 and said.startswith("error: ") and said.count("\n") == 1)
                 assert fine, f"{name}, {limit} bytes, {verb[0]}: exit code {code}\n{said}"
-                refused += code == 2
+                refused, tried = refused + (code == 2), tried + 1
             shutil.rmtree(root / "now", ignore_errors=True)
-    print(f"{refused} refused in one line")
+    print(f"{refused} of {tried} calls refused in one line, the others unharmed")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with tempfile.TemporaryDirectory() as scratch:
+        main(Path(scratch))

@@ -15,7 +15,7 @@ seed: 3
 rounds: 1
 dataset: {kind: digits, start: 30}
 learner: {kind: cvae, levels: 16, latent_dim: 4, channels: [4, 8], epochs: 1, patience: null}
-verifier: {kind: function, function: "slow_checks:bright", workers: 2, timeout: 100}
+verifier: {kind: function, function: "slow_checks:bright", workers: 2, timeout: 3600}
 schedule: {kind: constant, n: 40}
 arms: [verified]
 metrics: [nelbo]
@@ -33,7 +33,7 @@ def bright(row):
     if not os.fork():
         os.setsid()
         if not os.fork():
-            os.execlp("sleep", "sleep", "600")
+            os.execlp("sleep", "sleep", "infinity")
         os._exit(0)
     while pathlib.Path("hold").exists():
         time.sleep(0.02)
@@ -42,15 +42,15 @@ def bright(row):
 
 SERVER = """
 import http.server, json, os, subprocess, sys, time
-subprocess.Popen(["sleep", "600"])
-subprocess.Popen(["sleep", "601"], start_new_session=True)
+subprocess.Popen(["sleep", "infinity"])
+subprocess.Popen(["sleep", "infinity"], start_new_session=True)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"{}")
     def do_POST(self):
         open("asked", "w").close()
-        time.sleep(600)
+        time.sleep(10**6)
     def log_message(self, *args): pass
 
 port = int(sys.argv[sys.argv.index("--port") + 1])
@@ -146,7 +146,7 @@ def test_nobody_outlives_a_run(family, how) -> None:
     assert len(family.members("_row_worker")) >= 2
     # Ctrl-C goes to the whole group of the terminal, a kill to one process.
     os.killpg(run.pid, how) if how == signal.SIGINT else run.send_signal(how)
-    run.wait(timeout=100)
+    run.wait()
     family.wait_for_the_end_of_all()
     said = run.communicate()
     assert "Traceback" not in said[1]
@@ -183,7 +183,7 @@ def test_an_interrupted_server_is_ended(family) -> None:
 
 
 def test_a_server_that_does_not_end_when_asked_is_ended(family) -> None:
-    ignoring = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nopen('up', 'w')\ntime.sleep(600)"
+    ignoring = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nopen('up', 'w')\ntime.sleep(10**6)"
     family.install("stubborn", ignoring)
     (family.folder / "ending.py").write_text(ENDING)
     assert family.start(sys.executable, "ending.py").communicate()[0] == f"{-signal.SIGKILL}\n"

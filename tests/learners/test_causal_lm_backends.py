@@ -132,8 +132,8 @@ def test_a_server_that_cannot_start_says_why(
 
 
 def test_a_server_that_hangs_is_ended_with_its_workers(tiny_language: Path) -> None:
-    worker = [sys.executable, "-c", "import time; time.sleep(600)"]
-    code = f"import subprocess, time; subprocess.Popen({worker}); time.sleep(600)"
+    worker = [sys.executable, "-c", "import time; time.sleep(10**6)"]
+    code = f"import subprocess, time; subprocess.Popen({worker}); time.sleep(10**6)"
     hanging = Started(command=(sys.executable, "-c", code), start_timeout=2)
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(VeriloopError, match="did not start"), backends.started(hanging, tiny_language):

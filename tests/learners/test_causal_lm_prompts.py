@@ -156,6 +156,10 @@ def test_what_is_left_out_is_the_datas(said: dict[str, str], template: str, shor
         ({"template": "{questoin}"}, r"prompt.template: got '.questoin.'.*Did you mean 'question'"),
         ({"template": "{story}"}, r"got '.story.', expected columns of the data: id \(id\), question"),
         ({"template": "{question} {answer}"}, "gives away 'answer', which the model makes"),
+        (
+            {"template": "{question} {reference}"},
+            "gives away 'reference', which what the model .* compared to",
+        ),
         ({"template": "{picture}"}, "column 'picture': got 'image'"),
         ({"completion": "hint"}, "prompt.completion: got \"'hint', which the model is given"),
         ({"completion": "reply"}, "prompt.completion: got 'reply', expected a column of the data"),

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from veriloop.config import plan_from
-from veriloop.errors import ConfigError
+from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.loop import Plan, run
 from veriloop.loop.again import Remade, candidates_again
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
+from veriloop.testing.tiny import TinyGenerator, TinyJudge
 
 TINY = "veriloop.testing.tiny"
 SCHEDULE = {"kind": "constant", "n": 60}
@@ -87,3 +88,45 @@ def test_what_cannot_be_made_again(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             again(arm, round_)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_stored_candidates_are_read_and_no_model_is_loaded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = PLANS[name].model_copy(update={"keep_candidates": True, "keep_models": "last"})
+    made = candidates_again(PLANS[name], run(PLANS[name], tmp_path / "made"), "verified", 1)
+    folder = run(keeping, tmp_path / "stored")
+    assert not (folder.round_directory(1, "verified") / "generator").exists()
+    for model in (TinyGenerator, TinyJudge):
+        monkeypatch.setattr(model, "load", lambda directory: pytest.fail("a model was loaded"))
+    stored = candidates_again(keeping, folder, "verified", 1)
+    assert stored.samples.same_as(made.samples)
+    for field in ("score", "accepted", "groups"):
+        np.testing.assert_array_equal(getattr(stored, field), getattr(made, field))
+    assert (stored.round, stored.verifier) == (made.round, made.verifier)
+
+
+def test_reasons_for_abstaining_are_read_as_they_were_given(tmp_path: Path) -> None:
+    shy = plan(verifier={"kind": f"{TINY}:TinyVerifier", "abstain": 0.3}, keep_candidates=True)
+    folder = run(shy, tmp_path / "run")
+    stored = candidates_again(shy, folder, "verified", 2)
+    made = candidates_again(plan(verifier=shy.arms["verified"].verifier), _without(folder), "verified", 2)
+    np.testing.assert_array_equal(stored.accepted, made.accepted)
+    assert np.isnan(stored.accepted).any()
+
+
+def _without(folder: RunFolder) -> RunFolder:
+    folder.candidates = lambda round_, arm: []  # pyright: ignore[reportAttributeAccessIssue]
+    return folder
+
+
+def test_a_stored_candidate_that_has_changed_is_noticed(tmp_path: Path) -> None:
+    keeping = plan(keep_candidates=True)
+    folder = run(keeping, tmp_path / "run")
+    path = folder.round_directory(1, "verified") / "candidates" / "000000.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"000000\.npz"):
+        candidates_again(keeping, folder, "verified", 1)

@@ -9,11 +9,13 @@ from pydantic import Field
 
 from veriloop.config import plan_from
 from veriloop.datasets.base import Dataset, RealData
+from veriloop.errors import DataError
+from veriloop.events import HeldOutSeen
 from veriloop.loop import run
-from veriloop.loop.data import half_of, load_data
+from veriloop.loop.data import half_of, held_out_seen, load_data
 from veriloop.rng import Address, Stage
 from veriloop.samples import Samples, concat
-from veriloop.schema import Extra, Id, Image, Label, Prompt, Schema
+from veriloop.schema import Extra, Id, Image, Label, Number, Prompt, Schema
 from veriloop.testing.tiny import TinyData, TinyLearner, TinyMetric
 
 IMAGES = Schema({"pixels": Image(height=2, width=2, levels=255), "label": Label(classes=3)})
@@ -124,3 +126,58 @@ def test_without_a_split_nothing_is_decided_by_one(tiny_config, tmp_path):
     for record in run(plan, tmp_path / "run").records():
         assert record.validation == {}
         assert record.decisive == record.metrics
+
+
+def split(train: Samples, test: Samples, validation: Samples | None = None) -> RealData:
+    return RealData(start=train, train=train, test=test, validation=validation)
+
+
+def test_held_out_rows_that_are_training_rows_are_counted_by_what_tells_rows_apart():
+    some = images(100)
+    first, second = slice(60), slice(40, 100)
+    relabelled = some.select(second).with_columns(label=np.zeros(60, np.int64))
+    assert held_out_seen(split(some.select(first), relabelled), IMAGES, "Mine") == {"test": 20}
+    validated = split(some.select(first), some.select(slice(60, 70)), validation=relabelled)
+    assert held_out_seen(validated, IMAGES, "Mine") == {"validation": 20}
+    assert held_out_seen(split(some.select(first), some.select(slice(60, 100))), IMAGES, "Mine") == {}
+
+
+def test_a_split_of_training_prompts_is_refused_whatever_else_differs():
+    train = Samples(id=["a", "b"], question=["one", "two"], source=["here", "here"])
+    test = Samples(id=["c", "d"], question=["two", "one"], source=["there", "there"])
+    with pytest.raises(DataError, match=r"^Mine: test holds .* rows \(by question\): got .2 of 2"):
+        held_out_seen(split(train, test), PROMPTS, "Mine")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_a_few_whole_numbers_are_equal_by_right_and_fractions_are_not(kind):
+    schema = Schema({"label": Label(classes=3), "y": Number()})
+    some = Samples(label=np.arange(6) % 3, y=np.arange(6).astype(kind))
+    if kind is np.int64:
+        assert held_out_seen(split(some, some), schema, "Mine") == {}
+    else:
+        with pytest.raises(DataError):
+            held_out_seen(split(some, some), schema, "Mine")
+
+
+class Leaky(TinyData, frozen=True):
+    """Seven test rows are training rows as well."""
+
+    def load(self, seed: int) -> RealData:
+        data = super().load(seed)
+        return replace(data, test=concat([data.test, data.train.select(slice(7))]))
+
+
+def test_a_run_says_how_many_held_out_rows_it_trains_on(tmp_path):
+    plan = plan_from(
+        {
+            "dataset": Leaky(),
+            "learner": TinyLearner(),
+            "schedule": {"kind": "constant", "n": 12},
+            "rounds": 1,
+            "arms": ["unverified"],
+        }
+    )
+    folder = run(plan, tmp_path / "run")
+    told = [event.seen for event in folder.events()[0] if isinstance(event, HeldOutSeen)]
+    assert told == [{"test": 7}]

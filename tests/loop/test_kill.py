@@ -1,24 +1,24 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from .kinds_of_run import KINDS
+
 
 @pytest.mark.slow
-def test_five_killed_runs_end_bit_for_bit_like_an_unbroken_one():
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_runs_end_bit_for_bit_like_an_unbroken_one(kind):
+    if kind == "language":
+        pytest.importorskip("transformers")
     script = Path(__file__).with_name("kill_and_resume.py")
-    done = subprocess.run(
-        [sys.executable, script, "--kills", "5", "--seed", "1"], capture_output=True, text=True
-    )
+    command = [sys.executable, script, "--kills", "2", "--kinds", kind]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 of 5 killed runs" in done.stdout
-
-
-@pytest.mark.slow
-def test_a_language_model_killed_at_work_ends_bit_for_bit_like_an_unbroken_run():
-    pytest.importorskip("transformers")
-    script = Path(__file__).with_name("kill_and_resume_text.py")
-    done = subprocess.run([sys.executable, script, "--runs", "1"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 killed runs" in done.stdout
+    assert "2 of 2 killed runs" in done.stdout
+    if kind == "text":
+        cost = re.search(r"; of text a kill cost at most (\d+) chunks", done.stdout)
+        assert cost
+        assert int(cost[1]) <= 1

@@ -2,11 +2,14 @@
 
 # Broken parts break their types as well.
 # pyright: reportIncompatibleMethodOverride=false
+import math
 import sys
 import textwrap
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ import pytest
 from veriloop.errors import ContractError, DataError
 from veriloop.loop import seam
 from veriloop.metrics.base import Evaluation
+from veriloop.quantity import Quantity
+from veriloop.records import Estimate
 from veriloop.rng import Address
 from veriloop.samples import Samples
 from veriloop.testing.tiny import TinyData, TinyGenerator, TinyLearner, TinyMetric, TinyVerifier
@@ -513,6 +518,252 @@ NEIGHBOURS = {
         """,
         "Mine' cannot be made of its settings ... KeyError: 'x'",
     ),
+    "a validator that exits": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            def model_post_init(self, context):
+                raise SystemExit("no licence")
+        """,
+        "Mine' cannot be made of its settings ... SystemExit: no licence",
+    ),
+    "a look at the schema that exits": (
+        "verifier",
+        """
+        class Mine(TinyVerifier, frozen=True):
+            def suited_to(self, schema):
+                raise SystemExit(0)
+        """,
+        "Mine.suited_to raised SystemExit: 0",
+    ),
+    "load exits": (
+        "dataset",
+        """
+        class Mine(TinyData, frozen=True):
+            def load(self, seed):
+                raise SystemExit
+        """,
+        "Mine.load raised SystemExit",
+    ),
+    "fit exits": (
+        "learner",
+        """
+        class Mine(TinyLearner, frozen=True):
+            def fit(self, samples, init, rng):
+                raise SystemExit("out of patience")
+        """,
+        "Mine.fit raised SystemExit: out of patience (PLUGIN, line 20)",
+    ),
+    "verify exits": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                raise SystemExit(3)
+        """,
+        "Mine.verify raised SystemExit: 3 (PLUGIN, line 20)",
+    ),
+    "measure exits": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            def measure(self, evaluation, rng):
+                raise SystemExit(0)
+        """,
+        "Mine.measure raised SystemExit: 0",
+    ),
+    "samples of half the precision": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return condition.with_columns(x=rng.random((n, 2), np.float32))
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.sample: column 'x': got 'float32 of shape (2,)', expected float64 of shape (2,)",
+    ),
+    "samples of another kind of number": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return condition.with_columns(x=rng.integers(3, size=(n, 2)))
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.sample: column 'x': got 'int64 of shape (2,)', expected float64 of shape (2,)",
+    ),
+    "samples of another shape": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return condition.with_columns(x=rng.random((n, 3)))
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.sample: column 'x': got 'float64 of shape (3,)', expected float64 of shape (2,)",
+    ),
+    "text in place of numbers": (
+        "learner",
+        """
+        class Model(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return condition.with_columns(x=["0 0"] * n)
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Model
+
+            def fit(self, samples, init, rng):
+                return Model(np.zeros((3, 2)), np.ones((3, 2)))
+        """,
+        "Model.sample: column 'x': got 'text', expected float64 of shape (2,)",
+    ),
+    "splits of different types": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                test = data.test.with_columns(x=data.test.array("x").astype(np.float32))
+                return RealData(data.start, data.train, test, data.conditions)
+        """,
+        "Mine.load: test: column 'x': got 'float32 of shape (2,)', expected float64 ... as in train",
+    ),
+    "a test split that is the training split": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                return RealData(data.start, data.train, data.train, data.conditions)
+        """,
+        "Mine: test holds nothing but training rows (by x, label): got '150 of 150'",
+    ),
+    "a validation split that was trained on": (
+        "dataset",
+        """
+        class Mine(Dataset, frozen=True):
+            def load(self, seed):
+                data = TinyData().load(seed)
+                backwards = data.train.select(np.arange(len(data.train))[::-1])
+                return RealData(data.start, data.train, data.test, data.conditions, validation=backwards)
+        """,
+        "Mine: validation holds nothing but training rows (by x, label): got '300 of 300'",
+    ),
+    "map exits": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                raise SystemExit(1)
+                yield
+        """,
+        "Mine.map raised SystemExit: 1 (PLUGIN, line 22)",
+    ),
+    "map raises": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                return [function(item) for item in items]
+        """,
+        "Mine.map raised TypeError: ... missing 1 required positional argument",
+    ),
+    "too few results": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                return [function(shared, item) for item in items][:-1]
+        """,
+        "Mine.map: got '0 results', expected 1",
+    ),
+    "too many results": (
+        "executor",
+        """
+        from veriloop.executors.base import Executor
+
+        class Mine(Executor, frozen=True):
+            def map(self, function, items, shared=None):
+                return [function(shared, item) for item in items] * 2
+        """,
+        "Mine.map: got 'more results', expected 1",
+    ),
+    "a number above its bound": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"share": Quantity(low=0, high=1)}
+
+            def measure(self, evaluation, rng):
+                return {"share": Estimate(43.7, 0.1)}
+        """,
+        "Mine.measure: share: got 43.7, expected a finite number from 0 to 1",
+    ),
+    "a number below its bound": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"distance": Quantity(low=0)}
+
+            def measure(self, evaluation, rng):
+                return {"distance": Estimate(-0.01, 0.1)}
+        """,
+        "Mine.measure: distance: got -0.01, expected a finite number from 0 to inf",
+    ),
+    "an infinite number": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity()}
+
+            def measure(self, evaluation, rng):
+                return {"quality": Estimate(float("inf"), 0.1)}
+        """,
+        "Mine.measure: quality: got inf, expected a finite number from -inf to inf",
+    ),
+    "no number, with an error": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity()}
+
+            def measure(self, evaluation, rng):
+                return {"quality": Estimate(float("nan"), 0.1)}
+        """,
+        "Mine.measure: quality: got nan, expected a finite number ... Estimate(nan, nan) where it cannot",
+    ),
+    "an infinite error": (
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity()}
+
+            def measure(self, evaluation, rng):
+                return {"quality": Estimate(0.5, float("inf"))}
+        """,
+        "Mine.measure: quality: standard error: got inf, expected 0 or more and finite",
+    ),
 }
 
 
@@ -590,6 +841,8 @@ EARLY = [
     "generator_type is no class",
     "quantities are words",
     "a module that cannot be imported",
+    "a test split that is the training split",
+    "a validation split that was trained on",
 ]
 
 
@@ -635,12 +888,12 @@ class Raising(TinyGenerator):
         raise self.error
 
 
-@pytest.mark.parametrize("error", [DataError("of ours"), KeyboardInterrupt(), MemoryError(), SystemExit(3)])
+@pytest.mark.parametrize("error", [DataError("of ours"), KeyboardInterrupt(), MemoryError()])
 def test_some_errors_go_through_as_they_are(error):
     generator = Raising(np.zeros((3, 2)), np.ones((3, 2)))
     generator.error = error
     with pytest.raises(type(error)) as raised:
-        seam.sample(generator, 1, Address(0).rng(), None)
+        seam.sample(generator, 1, Address(0).rng(), None, None)
     assert raised.value is error
 
 
@@ -650,10 +903,50 @@ def test_the_error_itself_is_the_cause():
     with pytest.raises(
         ContractError, match=r"^Raising\.sample raised ZeroDivisionError: many lines "
     ) as raised:
-        seam.sample(generator, 1, Address(0).rng(), None)
+        seam.sample(generator, 1, Address(0).rng(), None, None)
     assert raised.value.__cause__ is generator.error
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 400
+
+
+class Says(TinyMetric, frozen=True):
+    value: float = 0.0
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {"share": Quantity(low=0, high=1)}
+
+    def measure(self, evaluation, rng):
+        value = math.nan if self.value < 0 else self.value
+        return {"share": Estimate(value, math.nan)}
+
+
+@pytest.mark.parametrize("value", [0.0, 1 + 1e-7, -1.0])
+def test_a_bound_may_be_missed_by_rounding_and_a_number_be_unmeasurable(value):
+    data = TinyData().load(0)
+    generator = TinyGenerator(np.zeros((3, 2)), np.ones((3, 2)))
+    measured = seam.measure(Says(value=value), Evaluation(generator, data.test, data.test), Address(0).rng())[
+        "share"
+    ].value
+    assert math.isnan(measured) if value < 0 else measured == value
+
+
+def test_what_cannot_be_measured_is_said(plug_in, monkeypatch, capfd, tmp_path):
+    from veriloop.cli.main import main
+
+    config = plug_in(
+        "metrics",
+        """
+        class Mine(Metric, frozen=True):
+            quantities: ClassVar = {"quality": Quantity(), "one": Quantity(part_of="quality")}
+
+            def measure(self, evaluation, rng):
+                return dict.fromkeys(self.quantities, Estimate(float("nan"), float("nan")))
+        """,
+    )
+    monkeypatch.setattr(
+        sys, "argv", ["veriloop", "run", str(config), "--out", str(tmp_path / "run"), "--plain"]
+    )
+    main()
+    assert "verified, round 1: could not be measured: quality\n" in capfd.readouterr().out
 
 
 def test_checks_cost_microseconds():
@@ -672,7 +965,7 @@ def test_checks_cost_microseconds():
 
     pairs = [
         (
-            lambda: seam.sample(generator, 30, rng, condition, ["x"]),
+            lambda: seam.sample(generator, 30, rng, condition, None),
             lambda: generator.sample(30, rng, condition),
         ),
         (

@@ -13,7 +13,7 @@ from veriloop.errors import ConfigError, DataError, ExhaustedError, StorageError
 from veriloop.events import PromptsCut
 from veriloop.generator import Generator
 from veriloop.learners.base import Learner
-from veriloop.loop import preview, run
+from veriloop.loop import checked, preview, run
 from veriloop.loop.data import load_data
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
@@ -225,6 +225,26 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
         ConfigError,
         r"metrics\.rouge: metric 'rouge' needs one column of role",
     ),
+    "loss of what nobody wrote": (
+        {"metrics": ["loss"]},
+        ConfigError,
+        r"metrics\.loss: metric 'loss' needs texts by people: got 'prompts alone'",
+    ),
+    "training on what nobody wrote": (
+        {"arms": {"verified": {}, "bound": {"train_on": "real"}}},
+        ConfigError,
+        r"arms\.bound: training on real data needs texts by people: got 'prompts alone'",
+    ),
+    "a mix with no real samples": (
+        {"policy": "mix"},
+        ConfigError,
+        r"arms\.verified\.policy: policy 'mix' needs real samples: got 'an empty start set'",
+    ),
+    "a bound of texts": (
+        {"metrics": ["nelbo"]},
+        ConfigError,
+        r"metrics\.nelbo: metrics 'nelbo' needs one column of role 'image'",
+    ),
 }
 
 
@@ -235,6 +255,8 @@ def test_what_can_be_known_beforehand_is_said_before_anything_is_trained(
     changes, error, message = MISTAKES[case]
     with monkeypatch.context() as during:
         during.setattr(Guessing, "fit", lambda *_: pytest.fail("something was trained"))
+        with pytest.raises(error, match=message):
+            checked(plan_from({**config, **changes}))
         with pytest.raises(error, match=message):
             preview(plan_from({**config, **changes}))
         with pytest.raises(error, match=message):

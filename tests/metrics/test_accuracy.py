@@ -72,5 +72,5 @@ def test_classes_are_those_of_the_data() -> None:
     assert {q.part_of for q in metric.quantities.values()} == {None, "accuracy"}
     with pytest.raises(ConfigError, match="got 10, expected 3, those of the column 'label'"):
         Accuracy(classes=10).suited_to(Schema(data))
-    with pytest.raises(ConfigError, match="'accuracy' needs one column of role 'label'"):
+    with pytest.raises(ConfigError, match="'accuracy' needs one column of role label"):
         Accuracy().suited_to(Schema({"pixels": data["pixels"]}))

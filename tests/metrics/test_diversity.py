@@ -33,7 +33,9 @@ def test_the_spread_of_a_known_gaussian_and_its_error() -> None:
     draws = [_spread(rng.standard_normal((300, 4)) * [1, 2, 3, 4] + 7) for _ in range(300)]
     values = np.array([v for v, _ in draws])
     assert values.mean() == pytest.approx(math.sqrt(30), rel=0.01)
-    assert np.mean([se for _, se in draws]) == pytest.approx(values.std(ddof=1), rel=0.15)
+    assert np.mean([np.sqrt(np.mean(part**2) / len(part)) for _, part in draws]) == pytest.approx(
+        values.std(ddof=1), rel=0.15
+    )
 
 
 def test_classes_that_cannot_be_measured_are_left_out(like_real: Evaluation, digits: RealData) -> None:

@@ -12,10 +12,13 @@ from veriloop.datasets.digits import Digits
 from veriloop.datasets.idx import MNIST, FashionMNIST
 from veriloop.errors import ConfigError, CorruptFileError, DataError
 from veriloop.metrics import features
-from veriloop.metrics.base import Evaluation
+from veriloop.metrics.accuracy import Accuracy
+from veriloop.metrics.base import Evaluation, Metric
 from veriloop.metrics.classifiers import SHIPPED, WEIGHTS, load_card
+from veriloop.metrics.diversity import Diversity
 from veriloop.metrics.features import familiar_classifier, load_classifier, see, views
 from veriloop.metrics.frechet import Frechet
+from veriloop.metrics.prdc import PRDC
 from veriloop.samples import Samples
 from veriloop.schema import Image, Label, Schema
 
@@ -143,3 +146,21 @@ def test_images_that_no_classifier_knows_are_refused_before_a_run(tmp_path: Path
         Frechet(classifier=str(tmp_path / "mine.safetensors")).check_ahead(
             Schema({"pixels": Image(height=8, width=8, levels=16), "label": label})
         )
+
+
+@pytest.mark.parametrize(
+    "metric", [Frechet(), Diversity(), Accuracy(), PRDC()], ids=lambda metric: metric.kind
+)
+def test_a_users_columns_keep_their_names(metric: Metric, like_real: Evaluation) -> None:
+    def renamed(samples: Samples) -> Samples:
+        return Samples(drawn=samples.array("pixels"), digit=samples.array("label"))
+
+    image, label = Image(height=8, width=8, levels=16), Label(classes=10)
+    other = Evaluation(like_real.generator, renamed(like_real.generated), renamed(like_real.real))
+    suited = metric.suited_to(Schema({"drawn": image, "digit": label}))
+    suited.check_ahead(Schema({"drawn": image, "digit": label}))
+    usual = metric.suited_to(Schema({"pixels": image, "label": label}))
+    rng = np.random.default_rng
+    assert suited.measure(other, rng(0)) == usual.measure(like_real, rng(0))
+    with pytest.raises(ConfigError, match=r"needs one column of role image.*Name the column in image"):
+        metric.suited_to(Schema({"one": image, "other": image, "digit": label}))

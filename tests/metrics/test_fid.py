@@ -1,4 +1,4 @@
-import importlib
+import importlib.util
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from veriloop.errors import DataError, MissingExtraError
+from veriloop.errors import ConfigError, DataError, MissingExtraError
 from veriloop.metrics import fid
 from veriloop.metrics.base import Evaluation
 from veriloop.metrics.fid import InceptionFID, load_inception
 from veriloop.metrics.frechet import frechet_distance
+from veriloop.schema import Image, Label, Schema
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +67,26 @@ def test_is_the_distance_in_the_features_of_the_network(
     assert found == frechet_distance(real.astype(float), made.astype(float), label)
     assert max(int(x.max()) for x in seen) == 255
     assert math.isfinite(found.se)
+
+
+def test_what_it_cannot_take_is_refused_ahead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    image, label = Image(height=8, width=8, levels=16), Label(classes=10)
+    data = Schema({"drawn": image, "digit": label})
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    suited = InceptionFID().suited_to(data)
+    suited.check_ahead(data)
+    assert "91 MB" in (suited.downloads() or "")
+    weights = tmp_path / "hub" / "checkpoints" / fid.WEIGHTS
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    assert suited.downloads() is None
+    with pytest.raises(DataError, match=r"no Inception weights: got 'weights=gone\.pth'"):
+        InceptionFID(weights=Path("gone.pth")).check_ahead(data)
+    with pytest.raises(ConfigError, match="metric 'fid' takes grey images: got '3 channels'"):
+        InceptionFID().check_ahead(
+            Schema({"drawn": image.model_copy(update={"channels": 3}), "digit": label})
+        )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"torchmetrics.*veriloop\[inception\]"):
+        suited.check_ahead(data)

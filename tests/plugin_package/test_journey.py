@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 import venv
 import zipfile
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from ..patience import until
 
 pytest.importorskip("hatchling", reason="builds the package's wheel; it is in the extra dev")
 
@@ -68,9 +69,7 @@ def command(python: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 @pytest.fixture
 def veriloop(command: list[str], tmp_path: Path) -> Command:
     def call(*arguments: object) -> str:
-        done = subprocess.run(
-            [*command, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
+        done = subprocess.run([*command, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -155,11 +154,7 @@ def kill_in_the_middle(call: list[str], where: Path) -> None:
     )
     written = where / "runs/killed/records.jsonl"
     try:
-        for _ in range(600):
-            if written.exists() and written.read_text().count("\n") >= 4:
-                break
-            assert process.poll() is None, "the run ended before it could be killed"
-            time.sleep(0.02)
+        until(lambda: written.exists() and written.read_text().count("\n") >= 4, process)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

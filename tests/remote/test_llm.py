@@ -9,8 +9,10 @@ from veriloop.remote.client import Failure
 from veriloop.remote.completions import Completion
 from veriloop.remote.llm import FORMS, LLM
 
+from ..patience import HOUR
+
 SCHEMA = {"type": "object", "properties": {"score": {"type": "number"}}, "required": ["score"]}
-QUICK: dict[str, Any] = {"model": "m", "timeout": 5, "backoff": 0.001, "retries": 1}
+QUICK: dict[str, Any] = {"model": "m", "timeout": HOUR, "backoff": 0.001, "retries": 1}
 
 
 def llm(server: Any, **fields: Any) -> LLM:

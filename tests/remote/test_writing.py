@@ -7,9 +7,11 @@ from veriloop.remote.completions import Completion
 from veriloop.remote.service import Service
 from veriloop.remote.writing import write
 
+from ..patience import HOUR
+
 
 def written(server: Any, n: int, *, chat: bool = False, **fields: Any) -> list[Completion]:
-    service = Service(url=server.url, **{"timeout": 5, "backoff": 0.001, "retries": 1, **fields})
+    service = Service(url=server.url, **{"timeout": HOUR, "backoff": 0.001, "retries": 1, **fields})
     prompts, seeds = [f"prompt {k}" for k in range(n)], list(range(n))
     return write(service, "m", {"model": "m", "max_tokens": 8}, prompts, seeds, chat)
 

@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, sync_playwright
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 
+from ..patience import HOUR
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -20,7 +22,6 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE = 180_000  # milliseconds: plotly is megabytes, and the machine may be busy
 DRAWN = """() => [...document.querySelectorAll('.canvas')].map(
     (canvas) => canvas.querySelectorAll('.js-line, .bars path, .points path').length)"""
 
@@ -39,7 +40,7 @@ def test_it_draws_quietly_and_fits(
 ) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}, offline=True)
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(1000 * HOUR)
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
@@ -60,7 +61,7 @@ def test_it_draws_quietly_and_fits(
 
 def test_figures_follow_the_reader_from_light_to_dark(browser: Browser, report: Path) -> None:
     page = browser.new_page(color_scheme="light")
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(1000 * HOUR)
     page.goto(report.as_uri())
     tick = "getComputedStyle(document.querySelector('.xtick text')).fill"
     light = page.evaluate(tick)
@@ -71,7 +72,7 @@ def test_figures_follow_the_reader_from_light_to_dark(browser: Browser, report: 
 
 def test_a_young_run_has_a_quiet_page(browser: Browser, empty_run: RunFolder) -> None:
     page = browser.new_page()
-    page.set_default_timeout(PATIENCE)
+    page.set_default_timeout(1000 * HOUR)
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))

@@ -39,7 +39,7 @@ def test_subsample_has_the_asked_size_and_no_repeats():
 def test_mix_without_real_samples_is_refused():
     nothing = START.select(slice(0))
     with pytest.raises(ConfigError, match="start above 0"):
-        Mix().training_set(nothing, KEPT, np.random.default_rng(0))
+        Mix().check_data(nothing)
 
 
 def test_mix_has_the_asked_share_and_repeats_evenly():

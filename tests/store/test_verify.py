@@ -59,7 +59,6 @@ KINDS = [
     "round_1/verified/kept.npz",
     "round_1/verified/rejected.npz",
     "round_1/verified/preview.npz",
-    "round_1/verified/digests.json",
     "audits/verified-round_2.json",
     "calibration/verified-round_2-start.json",
 ]
@@ -135,7 +134,6 @@ def test_the_loop_refuses_a_flipped_bit_in_weights(folder):
 
 READERS = {
     "round_1/verified/kept.npz": lambda f: export_kept(f, 1, "verified", f.path.parent / "x.jsonl"),
-    "round_1/verified/digests.json": lambda f: export_kept(f, 1, "verified", f.path.parent / "x.jsonl"),
     "round_1/verified/preview.npz": lambda f: f.preview(1, "verified"),
     "round_1/verified/verifier/means.npz": lambda f: audit_run(_plan(), f, "verified", 1),
     "real.npz": RunFolder.real,

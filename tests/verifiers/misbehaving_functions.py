@@ -44,7 +44,7 @@ def misbehave(row):
         while True:
             pass
     if what == "sleep":
-        time.sleep(60)
+        time.sleep(10**6)
     if what == "exit":
         sys.exit("enough")
     if what == "die":
@@ -55,12 +55,12 @@ def misbehave(row):
         raise KeyError("answer")
     if what == "signal":
         os.kill(os.getpid(), 40)
-        time.sleep(60)
+        time.sleep(10**6)
     if what == "write":
         for pipe in range(3, 9000):
             with contextlib.suppress(OSError):
                 os.write(pipe, b"[0, 1.0, 1, ")
-        time.sleep(60)
+        time.sleep(10**6)
     if what == "write lines":
         for pipe in range(3, 9000):
             with contextlib.suppress(OSError):
@@ -86,7 +86,7 @@ def misbehave(row):
         for number in range(1, 32):
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, signal.SIG_IGN)
-        time.sleep(60)
+        time.sleep(10**6)
     if what == "mute":
         raise Mute
     return True
@@ -149,8 +149,8 @@ def killed_once(row):
 def crowd(row):
     if row["n"] == 1:
         for _ in range(8):
-            subprocess.Popen(["sleep", "62.25"], start_new_session=True)
-        time.sleep(60)
+            subprocess.Popen(["sleep", "1000062.25"], start_new_session=True)
+        time.sleep(10**6)
     return subprocess.run(["true"]).returncode == 0
 
 
@@ -159,7 +159,7 @@ def leave_a_daemon(row):
         os.setsid()
         if not os.fork():
             os.closerange(0, 9000)
-            os.execlp("sleep", "sleep", "63.25")
+            os.execlp("sleep", "sleep", "1000063.25")
         os._exit(0)
     os.wait()
     return True
@@ -174,5 +174,5 @@ def own_text(row):
 
 
 def leave_a_child(row):
-    subprocess.Popen(["sleep", "61.25"])
-    time.sleep(60)
+    subprocess.Popen(["sleep", "1000061.25"])
+    time.sleep(10**6)

@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, kind: str, text: str, try_: int, samples: dict[str, Any] | None) -> None:
         if kind == "hang":
-            self._server().leaving.wait(30)
+            self._server().leaving.wait()
             self.close_connection = True
         elif kind == "cut":
             self._send(200, b'{"choices": [{"mess', length=4_000)

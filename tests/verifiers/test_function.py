@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ from veriloop.verdicts import Decision, Verdicts
 from veriloop.verifiers.base import Verifier
 from veriloop.verifiers.function import FunctionCheck
 
+from ..patience import HOUR
+
 CHECKS = Path(__file__).with_name("misbehaving_functions.py")
 
 
@@ -29,9 +30,8 @@ def checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verify(function: str, samples: Samples, **fields) -> Verdicts:
-    return FunctionCheck(function=f"own_checks:{function}", **fields).verify(
-        samples, np.random.default_rng(0)
-    )
+    check = FunctionCheck(function=f"own_checks:{function}", **{"timeout": HOUR, **fields})
+    return check.verify(samples, np.random.default_rng(0))
 
 
 def numbers(n: int) -> Samples:
@@ -89,46 +89,32 @@ def test_every_kind_of_answer() -> None:
     assert verdicts.reason[11] == "IndexError: list index out of range"
 
 
+def test_what_takes_too_long_is_an_abstention_and_the_others_are_judged() -> None:
+    what = ["loop", "fine", "sleep", "fine", "write", "fine", "ignore", "fine"]
+    verdicts = verify("misbehave", Samples(text=what), timeout=3, workers=2)
+    late = "took longer than 3 s"
+    assert verdicts.reason == ["" if text == "fine" else late for text in what]
+    assert verdicts.decision.tolist() == [Decision.ABSTAIN, Decision.ACCEPT] * 4
+    assert not children()
+
+
 def test_whatever_it_does_is_an_abstention_and_the_others_are_judged() -> None:
     what = [
-        "loop",
-        "fine",
-        "exit",
-        "die",
-        "fine",
-        "abort",
-        "raise",
-        "sleep",
-        "close",
-        "fine",
-        "signal",
-        "write",
-        "write lines",
-        "flood",
-        "close all",
-        "recurse",
-        "interrupt",
-        "own group",
-        "ignore",
-        "mute",
-        "fine",
+        *("fine", "exit", "die", "fine", "abort", "raise", "close", "fine", "signal", "write lines", "flood"),
+        *("close all", "recurse", "interrupt", "own group", "mute", "fine"),
     ]
-    began = time.monotonic()
-    verdicts = verify("misbehave", Samples(text=what), timeout=1, workers=2)
-    assert time.monotonic() - began < 60, "nobody waits for what sleeps for a minute"
+    verdicts = verify("misbehave", Samples(text=what), workers=2)
     # Its socket is out of the way of what closes just the first hundred descriptors.
     fine = np.isin(what, ["fine", "close"])
     assert np.array_equal(verdicts.is_(Decision.ACCEPT), fine)
     assert np.array_equal(verdicts.is_(Decision.ABSTAIN), ~fine)
     assert np.isnan(verdicts.score[~fine]).all()
     reasons = dict(zip(what, verdicts.reason or [], strict=True))
-    assert reasons["loop"] == reasons["sleep"] == "took longer than 1 s"
     assert reasons["exit"] == "SystemExit: enough"
     assert reasons["die"] == "the function ended its process with exit code 3"
     assert reasons["abort"] == "the function's process was ended by SIGABRT"
     assert reasons["raise"] == "KeyError: 'answer'"
     assert reasons["signal"] == "the function's process was ended by signal 40"
-    assert reasons["write"] == reasons["ignore"] == reasons["sleep"]
     disturbed = "the function disturbed its process's socket"
     assert reasons["write lines"] == reasons["flood"] == disturbed
     assert reasons["close all"] == "the function closed its process's socket"
@@ -148,17 +134,17 @@ def test_a_reason_of_a_class_of_their_own_is_read_as_text() -> None:
 
 def test_what_it_started_ends_with_it() -> None:
     assert verify("leave_a_child", numbers(1), timeout=0.5).reason == ["took longer than 0.5 s"]
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "61.25" in (p.info["cmdline"] or [])]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "1000061.25" in (p.info["cmdline"] or [])]
 
 
 def test_a_daemon_ends_with_it_too() -> None:
     assert verify("leave_a_daemon", numbers(1)).count(Decision.ACCEPT) == 1
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "63.25" in (p.info["cmdline"] or [])]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "1000063.25" in (p.info["cmdline"] or [])]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_copies_that_a_function_forks_have_no_say(workers: int) -> None:
-    verdicts = verify("forks", numbers(24), workers=workers, timeout=20)
+    verdicts = verify("forks", numbers(24), workers=workers)
     assert verdicts.reason == [str(n) for n in range(24)]
     assert verdicts.count(Decision.ACCEPT) == 24
     assert not children()
@@ -175,7 +161,7 @@ def test_numbers_that_are_none() -> None:
 
 
 def test_reasons_of_any_length_come_whole_or_not_at_all() -> None:
-    verdicts = verify("long_reason", Samples(n=np.array([0, 150_000, 200_000, 3])), timeout=30)
+    verdicts = verify("long_reason", Samples(n=np.array([0, 150_000, 200_000, 3])))
     assert verdicts.reason is not None
     assert [len(reason) for reason in verdicts.reason if reason[:1] in ("é", "")] == [0, 150_000, 3]
     assert verdicts.reason[2] == (
@@ -203,13 +189,13 @@ def test_reasons_of_any_length_come_whole_or_not_at_all() -> None:
 def test_rows_arrive_as_they_are(column: object) -> None:
     values = column.tolist() if isinstance(column, np.ndarray) else column
     assert isinstance(values, list)
-    told = verify("say", Samples(column=column, after=["."] * len(values)), timeout=60).reason
+    told = verify("say", Samples(column=column, after=["."] * len(values))).reason
     expected = [repr([value, "."]) for value in values]
     assert told == [e if len(e) < 10**6 else t for e, t in zip(expected, told or [], strict=True)]
 
 
 def test_more_memory_than_it_may_use_is_an_abstention_that_says_so() -> None:
-    verdicts = verify("greedy", numbers(4), memory="500MB", timeout=60)
+    verdicts = verify("greedy", numbers(4), memory="500MB")
     needs = "MemoryError: the function needs more than the 500 MB of memory that it may use"
     assert verdicts.reason == ["small", needs, needs, "small"]
     fields = {"function": "own_checks:greedy", "memory": "2GB"}
@@ -223,11 +209,11 @@ def test_a_limit_of_memory_too_small_to_begin_with_is_a_mistake_of_the_configura
 
 
 def test_more_processes_than_it_may_start_are_ended_with_it() -> None:
-    verdicts = verify("crowd", numbers(3), processes=4, timeout=30)
+    verdicts = verify("crowd", numbers(3), processes=4)
     assert verdicts.decision.tolist() == [Decision.ACCEPT, Decision.ABSTAIN, Decision.ACCEPT]
     assert verdicts.reason is not None
     assert verdicts.reason[1] == "the function had more than the 4 processes that it may start"
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "62.25" in (p.info["cmdline"] or [])]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "1000062.25" in (p.info["cmdline"] or [])]
 
 
 def test_a_row_whose_process_was_killed_is_asked_again_once() -> None:

@@ -11,9 +11,11 @@ from veriloop.verdicts import Decision, Verdicts
 from veriloop.verifiers.base import PLACE
 from veriloop.verifiers.http import HTTP
 
+from ..patience import HOUR
+
 
 def http(server: Any, **fields: Any) -> HTTP:
-    return HTTP(url=f"{server.url}/verdicts", **{"timeout": 5, "backoff": 0.01, **fields})
+    return HTTP(url=f"{server.url}/verdicts", **{"timeout": HOUR, "backoff": 0.01, **fields})
 
 
 def verify(verifier: HTTP, texts: list[str]) -> Verdicts:

@@ -21,8 +21,10 @@ from veriloop.testing.tiny import TinyData, TinyGenerator
 from veriloop.verdicts import Decision, Verdicts
 from veriloop.verifiers.llm_judge import LLMJudge
 
+from ..patience import HOUR
+
 NOBODY = TinyGenerator(np.zeros((3, 2)), np.ones((3, 2)))
-QUICK: dict[str, Any] = {"model": "m", "rubric": "{{ text }}", "timeout": 5, "backoff": 0.01}
+QUICK: dict[str, Any] = {"model": "m", "rubric": "{{ text }}", "timeout": HOUR, "backoff": 0.01}
 
 
 def judge(server: Any, **fields: Any) -> LLMJudge:
@@ -64,7 +66,7 @@ def test_a_thousand_samples_against_a_misbehaving_server(serve: Any, tmp_path: P
         "400",
     ]
     texts = [f"sample {i} [{kinds[i % 10]}]" for i in range(1_000)]
-    patient = judge(server, concurrency=32, timeout=60, cache=tmp_path / "cache.sqlite")
+    patient = judge(server, concurrency=32, cache=tmp_path / "cache.sqlite")
     verdicts = verify(patient, *texts)
     assert len(verdicts) == 1_000
     assert verdicts.reason is not None
@@ -85,8 +87,7 @@ def test_a_thousand_samples_against_a_misbehaving_server(serve: Any, tmp_path: P
         else:
             assert decision == Decision.OPEN
             assert score == fair(text)
-    # On a busy machine a try more may be needed, never one less.
-    assert all(server.asked[text] >= (2 if "once" in text else 1) for text in texts)
+    assert all(server.asked[text] == (2 if "once" in text else 1) for text in texts)
     assert server.most_at_once <= 32
 
     before = len(server.bodies)
@@ -99,7 +100,7 @@ def test_a_thousand_samples_against_a_misbehaving_server(serve: Any, tmp_path: P
 
 
 PERSISTENT = {
-    "hang": "no reply within 0.2 s, tried 3 times",
+    "hang": "no reply within 0.5 s, tried 3 times",
     "cut": "the connection broke",
     "429": 'status 429: {"error": {"message": "slow down"}}, tried 3 times',
     "500": "status 500",
@@ -110,7 +111,7 @@ PERSISTENT = {
 @pytest.mark.parametrize("kind", PERSISTENT)
 def test_what_fails_for_good_is_an_abstention_with_its_reason(kind: str, serve: Any, tmp_path: Path) -> None:
     server = serve()
-    asked = judge(server, retries=2, timeout=0.2 if kind == "hang" else 5, cache=tmp_path / "cache")
+    asked = judge(server, retries=2, timeout=0.5 if kind == "hang" else HOUR, cache=tmp_path / "cache")
     text = f"x [{kind}]"
     score, decision, reason = only(verify(asked, text))
     assert math.isnan(score)

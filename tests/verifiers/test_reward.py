@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from veriloop.errors import ConfigError, DataError
 from veriloop.samples import Samples
 from veriloop.schema import Schema
-from veriloop.testing.contracts import check_part
+from veriloop.testing import check_part
 from veriloop.verdicts import Decision
 from veriloop.verifiers.reward import RewardModel, _labels_in
 

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +15,8 @@ from veriloop.loop import run
 from veriloop.verifiers.human.database import open_database
 from veriloop.web.app import create_app
 from veriloop.web.server import listen
+
+from ..patience import HOUR, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -35,8 +36,7 @@ def _serving(folder: Path, token: str | None = None) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive())
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
@@ -66,7 +66,7 @@ def browser() -> Iterator[object]:
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
     """A client with cookies of its own."""
-    with httpx.Client(timeout=60) as client:
+    with httpx.Client(timeout=HOUR) as client:
         yield client
 
 
@@ -125,5 +125,5 @@ def page(serve: Serve, waiting: People) -> str:
 @pytest.fixture(scope="session")
 def queue(page: str) -> str:
     """The address of the queue of `waiting`."""
-    listed = httpx.get(f"{page}/judge", timeout=60).text
+    listed = httpx.get(f"{page}/judge", timeout=HOUR).text
     return page + listed.split('action="')[1].split('"')[0]

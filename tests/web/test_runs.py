@@ -9,6 +9,8 @@ import pytest
 from veriloop.events import Progress, RunEnded, StageStarted
 from veriloop.store.folder import RunFolder
 
+from ..patience import HOUR
+
 PART = {"HX-Request": "true"}
 
 
@@ -25,7 +27,7 @@ def test_runs_are_listed_with_how_they_stand(serve, copied):
     shutil.copytree(copied / "digits", copied / "<script>alert(1)<")
     (copied / "a link").symlink_to(copied / "digits")
     page = serve(copied)
-    text = httpx.get(f"{page}/runs", timeout=60).text
+    text = httpx.get(f"{page}/runs", timeout=HOUR).text
     assert '<a href="/runs/digits">digits</a>' in text
     assert '<a href="/runs/a%20link">a link</a>' in text
     assert "0 of 1 rounds" in text, "an arm still waits"
@@ -34,22 +36,22 @@ def test_runs_are_listed_with_how_they_stand(serve, copied):
     assert "manifest.json cannot be read" in text
     assert "<script>alert(1)" not in text
     assert "&lt;script&gt;alert(1)&lt;" in text
-    part = httpx.get(f"{page}/runs", headers=PART, timeout=60).text
+    part = httpx.get(f"{page}/runs", headers=PART, timeout=HOUR).text
     assert "<html" not in part
     assert '<a href="/runs/digits">digits</a>' in part
-    assert httpx.get(f"{page}/runs/torn", timeout=60).status_code == 400
-    assert httpx.get(f"{page}/runs/%3Cscript%3Ealert(1)%3C", timeout=60).status_code == 200
+    assert httpx.get(f"{page}/runs/torn", timeout=HOUR).status_code == 400
+    assert httpx.get(f"{page}/runs/%3Cscript%3Ealert(1)%3C", timeout=HOUR).status_code == 200
 
 
 def test_a_run_is_shown_again_only_when_it_has_changed(serve, copied):
     page, folder = serve(copied), RunFolder(copied / "digits")
-    text = httpx.get(f"{page}/runs/digits", timeout=60).text
+    text = httpx.get(f"{page}/runs/digits", timeout=HOUR).text
     assert "Negative ELBO" in text
     version = text.split("?version=")[1].split('"')[0]
     address = f"{page}/runs/digits?version={version}"
-    assert httpx.get(address, headers=PART, timeout=60).status_code == 204
+    assert httpx.get(address, headers=PART, timeout=HOUR).status_code == 204
     folder.set_status("stopped", "interrupted")
-    changed = httpx.get(address, headers=PART, timeout=60)
+    changed = httpx.get(address, headers=PART, timeout=HOUR)
     assert changed.status_code == 200
     assert "<html" not in changed.text
     assert "interrupted" in changed.text
@@ -60,7 +62,7 @@ def test_what_a_run_is_doing_now(serve, copied):
     page, folder = serve(copied), RunFolder(copied / "digits")
 
     def now():
-        return httpx.get(f"{page}/runs/digits/now", timeout=60).text
+        return httpx.get(f"{page}/runs/digits/now", timeout=HOUR).text
 
     assert now().strip() == ""
     folder.emit(StageStarted(arm="unverified", round=1, stage="fit"))
@@ -74,7 +76,7 @@ def test_what_a_run_is_doing_now(serve, copied):
 def test_sample_grids_by_round(page):
     def sheet(arm, round_):
         query = {"arm": arm, "round": round_}
-        return httpx.get(f"{page}/runs/digits/sheet", params=query, timeout=60)
+        return httpx.get(f"{page}/runs/digits/sheet", params=query, timeout=HOUR)
 
     assert 'src="data:image/png;base64,' in sheet("unverified", 1).text
     assert 'alt="Grid of 100 samples of unverified, round 1"' in sheet("unverified", 1).text

@@ -14,6 +14,8 @@ from veriloop.errors import ConfigError
 from veriloop.web.app import create_app
 from veriloop.web.security import check_exposure, is_loopback
 
+from ..patience import HOUR
+
 TOKEN = "open sesame"
 
 
@@ -80,7 +82,7 @@ def test_a_foreign_name_for_this_machine_is_refused(page, host):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:8765"])
 def test_its_own_names_are_not(page, host):
-    assert httpx.get(f"{page}/runs", headers={"Host": host}, timeout=60).status_code == 200
+    assert httpx.get(f"{page}/runs", headers={"Host": host}, timeout=HOUR).status_code == 200
 
 
 def test_a_post_needs_the_token_of_a_page(page, queue, client):
@@ -152,7 +154,7 @@ BODIES = st.one_of(
 @pytest.fixture(scope="session")
 def fuzzed(page, queue):
     """A client that has a page's CSRF token, so that its posts are read."""
-    with httpx.Client(timeout=60) as client:
+    with httpx.Client(timeout=HOUR) as client:
         text = client.get(f"{page}/judge").text
         client.headers["X-CSRF-Token"] = text.split('name="csrf" content="')[1].split('"')[0]
         yield client

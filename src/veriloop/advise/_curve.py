@@ -1,42 +1,41 @@
-"""The curve that a quantity follows over rounds, drawn from what the rounds so far leave possible.
+"""Curves over rounds, drawn from what the rounds so far leave possible.
 
-In the linear theory a mean contracts towards the knowledge center (section 4 of arXiv 2510.16657), and its
-squared distance to the truth is a + b rho^k + c rho^(2k): towards a plateau, with at most one turn. Other
-quantities are not squared distances, but a contraction moves them in the same way. So the value of round k is
-taken to be
+A curve is one of the `_families`, times unknown coefficients with normal priors. A measurement adds two
+noises: that of the metric, whose standard error is known, and that of training another model, which is
+unknown, mostly the larger one, and passes in part from a round to the next one, which is trained on its
+samples. A drift has a random walk besides.
 
-    level + change (rho^k - rho^K)/(1 - rho^K) + hump 4 (rho^k - rho^(2k)) + jump [k = 0] + noise,
-
-with K the last round so far. Then ``change`` is how far the curve has come since round 0, and ``hump`` the
-height of an overshoot that has its summit after one half-life and vanishes in the long run. The start model
-may lie off the curve, by ``jump``, because it alone was trained on real data. The noise of a round is that of
-the metric, and that of training another model, which is unknown and mostly the larger one.
-
-Given rho, the noise, and how large hump and jump may be, this is linear regression with normal priors, which
-has a closed form; over a grid of these four the posterior is exact. No fit can fail to converge, and three
-rounds give wide intervals instead of a wrong certainty.
+Given the family, the shape, and how large the noises are, this is linear regression with correlated noise,
+which has a closed form; over a grid of these the posterior is exact, and each family weighs as much as its
+evidence. No fit can fail to converge, and three rounds give wide intervals instead of a wrong certainty.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from itertools import product
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..rng import Address
+from ._families import WANDERING, Family, families
 
 Floats = NDArray[np.float64]
 
-DRAWS = 4_000
+DRAWS = 2_000
 """Enough for 95 % intervals whose ends move by a few per cent of their width from one stream to another."""
 
-# The priors, in rounds and in units of the range of the values so far. Wide on purpose.
-_HALF_LIVES = np.geomspace(0.3, 15, 11)
-_NOISES = np.array([0.002, 0.01, 0.04, 0.1, 0.25, 0.6])
-_JUMPS = np.array([0.003, 1.0])
-_HUMPS = np.array([0.003, 0.5])
-_HUMP_PROBABILITIES = np.array([0.7, 0.3])
-_LEVEL, _CHANGE = 2.0, 1.0
+# In units of the range of the values so far; those of the walk are of its way over all rounds so far.
+_NOISES = (0.004, 0.015, 0.04, 0.1, 0.25, 0.6)
+_PASSED_ON = (0.0, 0.7)
+# Rounds are measured on the same held-out rows, so most of a metric's error may be common to all of them.
+_NOT_COMMON = (0.1, 1.0)
+# The variance of a step falls with the round to this power: many quantities settle.
+_SETTLING = (0.0, 2.0)
+_WALKS = (0.1, 0.3, 0.8, 2.0)
+
+_RECENT, _BLOCKS = 14, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,20 +44,23 @@ class Curves:
 
     Attributes:
         values: Without noise, for rounds 0 to the horizon, shape (n, horizon + 1).
-        limit: Where each ends, shape (n,).
-        measured: Values as they would be measured: with both noises, shape (n, horizon + 1).
+        limit: Where each ends, shape (n,); infinite where it never does, and NaN where that is not known.
+        measured: Values as they would be measured, with both noises, after the last round so far: shape
+            (n, horizon - last).
+        families: How probable each family is by now; they sum to 1.
     """
 
     values: Floats
     limit: Floats
     measured: Floats
+    families: dict[str, float]
 
     def clipped(self, lowest: float, highest: float) -> Self:
         """The same for a quantity whose values lie between these two."""
-        inside = {
-            name: np.clip(getattr(self, name), lowest, highest) for name in ("values", "limit", "measured")
-        }
-        return replace(self, **inside)
+        inside = {name: np.clip(getattr(self, name), lowest, highest) for name in ("values", "measured")}
+        # What runs to a bound may stop anywhere before it, so an endless curve gets no limit from it.
+        limit = np.where(np.isfinite(self.limit), np.clip(self.limit, lowest, highest), self.limit)
+        return replace(self, limit=limit, **inside)
 
 
 def spread_of(values: Floats, errors: Floats) -> float:
@@ -67,69 +69,190 @@ def spread_of(values: Floats, errors: Floats) -> float:
     return max(float(np.ptp(values)), float(np.median(errors)), smallest)
 
 
-def draw_curves(rounds: NDArray[np.int64], values: Floats, errors: Floats, horizon: int) -> Curves:
+def draw_curves(
+    rounds: NDArray[np.int64], values: Floats, errors: Floats, horizon: int, sizes: Sequence[float] = ()
+) -> Curves:
     """Draw curves given measurements; equal arguments give equal draws.
 
     Args:
         rounds: In which rounds was measured, increasing, at least two; shape (m,).
         values: What was measured, shape (m,).
         errors: Standard errors of the measurements, 0 where unknown, shape (m,).
-        horizon: The last round that is of interest.
+        horizon: The last round that is of interest, at least the one after the last measured.
+        sizes: How many samples the rounds 1 to ``horizon`` keep; empty where that is not known.
     """
     unit, last = spread_of(values, errors), int(rounds[-1])
-    grid = np.meshgrid(_HALF_LIVES, _NOISES, _JUMPS, _HUMPS, indexing="ij")
-    half_life, noise, jump, hump = (part.ravel() for part in grid)
-    prior = np.broadcast_to(_HUMP_PROBABILITIES, grid[0].shape).ravel()
-    rho = 0.5 ** (1 / half_life)
-    terms = _terms(rho, rounds, last)
-    scales = np.stack([np.full_like(rho, _LEVEL), np.full_like(rho, _CHANGE), hump, jump], axis=1)
-    precision = 1 / ((errors / unit) ** 2 + noise[:, None] ** 2)
-    residual = (values - values[-1]) / unit
-
-    # Of each point of the grid: the normal posterior of the coefficients, and the probability of the data.
-    weighted = terms * precision[:, :, None]
-    information = np.swapaxes(terms, 1, 2) @ weighted + np.eye(4) / scales[:, None, :] ** 2
-    score = np.einsum("cmt,m->ct", weighted, residual)
-    mean = np.linalg.solve(information, score[:, :, None])[:, :, 0]
-    evidence = 0.5 * (
-        np.log(precision).sum(axis=1)
-        - 2 * np.log(scales).sum(axis=1)
-        - np.linalg.slogdet(information)[1]
-        - (precision * residual**2).sum(axis=1)
-        + (score * mean).sum(axis=1)
+    look, blocks = _places(len(rounds), horizon - last)
+    at = np.concatenate([rounds, np.arange(last + 1, horizon + 1)])
+    seen = look[: blocks[-1] + 1, : len(rounds)]
+    data = _Data(
+        rounds=rounds,
+        seen=seen,
+        values=seen @ ((values - values[-1]) / unit),
+        metric=look**2 @ np.concatenate([errors, np.full(horizon - last, np.median(errors))]) ** 2 / unit**2,
     )
-    probability = prior * np.exp(evidence - evidence.max())
-    probability /= probability.sum()
+    steady, walking = (_noises(at, look, len(rounds), data.metric, walks) for walks in (False, True))
+    fits = [_fit(f, walking if f.name in WANDERING else steady, data) for f in families(last, horizon, sizes)]
+    best = max(fit.evidence.max() for fit in fits)
+    weights = np.array([np.exp(fit.evidence - best).sum() for fit in fits])
+    weights /= weights.sum()
 
     rng = Address(0).rng()
-    # Systematic resampling: each point of the grid as often as it is probable, up to one.
-    steps = (np.arange(DRAWS) + rng.random()) / DRAWS
-    point = np.minimum(np.searchsorted(np.cumsum(probability), steps), len(probability) - 1)
-    root = np.linalg.inv(np.linalg.cholesky(information))[point]
-    normal = rng.standard_normal((DRAWS, 4))
-    coefficients = mean[point] + np.einsum("nts,nt->ns", root, normal)
-    curve = np.einsum("nkt,nt->nk", _terms(rho[point], np.arange(horizon + 1), last), coefficients)
-    gone = rho[point] ** last
-    limit = coefficients[:, 0] - coefficients[:, 1] * gone / (1 - gone)
-    of_metric = np.median(errors) / unit
-    around = np.hypot(noise[point], of_metric)[:, None] * rng.standard_normal(curve.shape)
+    ends = np.floor(np.cumsum(weights) * DRAWS + rng.random()).astype(int)
+    counts = np.diff(np.minimum(ends, DRAWS), prepend=0)
+    drawn = [_draw(fit, int(n), data, rng) for fit, n in zip(fits, counts, strict=True) if n]
+    curve, walk, noise, limit = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    # Between two measurements a walk is where the earlier one left it.
+    place = blocks[np.maximum(np.searchsorted(rounds, np.arange(last + 1), side="right") - 1, 0)]
+    curve[:, : last + 1] += walk[:, place]
+    curve[:, last + 1 :] += walk[:, blocks[-1] + 1 :]
     return Curves(
         values=values[-1] + unit * curve,
         limit=values[-1] + unit * limit,
-        measured=values[-1] + unit * (curve + around),
+        measured=values[-1] + unit * (curve[:, last + 1 :] + noise),
+        families={fit.family.name: float(w) for fit, w in zip(fits, weights, strict=True)},
     )
 
 
-def _terms(rho: Floats, rounds: NDArray[np.int64], last: int) -> Floats:
-    """What each coefficient is multiplied by, shape (len(rho), len(rounds), 4)."""
-    left = rho[:, None] ** rounds
-    gone = rho[:, None] ** last
-    return np.stack(
-        [
-            np.ones_like(left),
-            (left - gone) / (1 - gone),
-            4 * (left - left**2),
-            np.broadcast_to(rounds == 0, left.shape).astype(float),
-        ],
-        axis=2,
+class _Data(NamedTuple):
+    """The measurements as they are read: averages of blocks of rounds, in the unit of the priors.
+
+    Attributes:
+        rounds: In which rounds was measured, shape (m,).
+        seen: What makes the b averages of m measurements, shape (b, m).
+        values: Less the last value, shape (b,).
+        metric: Variances by the metric's standard errors, shape (b + h,): of the blocks, and of the rounds to
+            come.
+    """
+
+    rounds: NDArray[np.int64]
+    seen: Floats
+    values: Floats
+    metric: Floats
+
+
+class _Noises(NamedTuple):
+    """Covariances of the noises over b blocks and h rounds to come, for j sizes of them.
+
+    Attributes:
+        around: Of training each model and of measuring it, around the curve; shape (j, b + h, b + h).
+        walk: Of the drift of the curve, the same shape.
+        inverse: Of both together over the blocks, shape (j, b, b).
+        volume: The log of its determinant's inverse, shape (j,).
+    """
+
+    around: Floats
+    walk: Floats
+    inverse: Floats
+    volume: Floats
+
+
+class _Fit(NamedTuple):
+    """A family's posterior, for each of its c curves and each of the j noises.
+
+    Attributes:
+        terms: Of the family at the blocks, shape (c, b, 4).
+        evidence: Log of prior times probability of the data, shape (c, j), up to a constant.
+        mean: Of the coefficients, shape (c, j, 4).
+        information: Inverse of their covariance, shape (c, j, 4, 4).
+    """
+
+    family: Family
+    noises: _Noises
+    terms: Floats
+    evidence: Floats
+    mean: Floats
+    information: Floats
+
+
+def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
+    """What makes blocks and rounds to come out of measurements and rounds to come; the block of each.
+
+    The start model and the latest measurements are blocks by themselves, those between are averaged. That is
+    linear, so all else stays exact, and a chain of 300 rounds costs no more than one of 40.
+    """
+    old = max(0, measured - 1 - _RECENT)
+    between = 1 + np.arange(old) * min(old, _BLOCKS) // max(old, 1)
+    first_recent = between[-1] + 1 if old else 1
+    blocks = np.concatenate([[0], between, first_recent + np.arange(measured - 1 - old)]).astype(np.int64)
+    all_blocks = np.concatenate([blocks, blocks[-1] + 1 + np.arange(ahead)])
+    look = (all_blocks == np.arange(all_blocks[-1] + 1)[:, None]).astype(float)
+    return look / look.sum(axis=1, keepdims=True), blocks
+
+
+def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, walks: bool) -> _Noises:
+    """Every size of the noises; ``at``: the rounds measured, ``count`` of them, and those to come."""
+    b = int(np.argmax(look[:, count - 1])) + 1
+    ways = {e: look @ _way(at, count, e) @ look.T for e in _SETTLING}
+    passed_on = (0.0,) if walks else _PASSED_ON
+    steps = np.abs(at[:, None] - at)
+    # 0^0 is 1: a round passes all on to itself.
+    alike = {p: look @ (p ** np.arange(steps.max() + 1.0))[steps] @ look.T for p in passed_on}
+    shares = _NOT_COMMON if metric.any() else (1.0,)
+    each = product(_NOISES, shares, passed_on, *((_WALKS, _SETTLING) if walks else ((0.0,), (0.0,))))
+    found = [(s**2 * alike[p] + share * np.diag(metric), walk**2 * ways[e]) for s, share, p, walk, e in each]
+    around, walk = (np.array(part) for part in zip(*found, strict=True))
+    covariance = (around + walk)[:, :b, :b]
+    return _Noises(around, walk, np.linalg.inv(covariance), np.linalg.slogdet(covariance)[1])
+
+
+def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
+    """Covariances of a random walk over the rounds ``at``, which by the last measured one has gone 1."""
+    k = np.arange(1, at[-1] + 1.0)
+    gone = np.concatenate([[0.0], np.cumsum(k**-settling)])[at]
+    gone = (gone - gone[0]) / (gone[count - 1] - gone[0])
+    return np.minimum(gone[:, None], gone)
+
+
+def _fit(family: Family, noises: _Noises, data: _Data) -> _Fit:
+    terms = data.seen @ family.terms[:, data.rounds]
+    weighted = np.moveaxis(np.tensordot(noises.inverse, terms, axes=(2, 1)), 2, 0)  # (c, j, b, 4)
+    prior = 1 / family.scales**2
+    information = np.einsum("cbs,cjbt->cjst", terms, weighted) + (np.eye(4) * prior[:, None])[:, None]
+    score = np.einsum("cjbt,b->cjt", weighted, data.values)
+    mean = np.linalg.solve(information, score[..., None])[..., 0]
+    evidence = 0.5 * (
+        (score * mean).sum(axis=2)
+        - np.einsum("b,jbd,d->j", data.values, noises.inverse, data.values)
+        - noises.volume
+        - np.linalg.slogdet(information)[1]
+        + np.log(prior).sum(axis=1)[:, None]
+    )
+    evidence += np.log(family.prior / len(noises.volume))[:, None]
+    return _Fit(family, noises, terms, evidence, mean, information)
+
+
+def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of n draws: the curve of all rounds, the walk at blocks and rounds to come, noise to come, limit."""
+    family, b = fit.family, len(data.values)
+    # Systematic resampling: each point of the grid as often as it is probable, up to one.
+    total = np.cumsum(np.exp(fit.evidence - fit.evidence.max()))
+    point = np.searchsorted(total / total[-1], (np.arange(n) + rng.random()) / n)
+    c, j = np.divmod(np.minimum(point, len(total) - 1), fit.evidence.shape[1])
+    root = np.linalg.inv(np.linalg.cholesky(fit.information[c, j]))
+    coefficients = fit.mean[c, j] + np.einsum("nts,nt->ns", root, rng.standard_normal((n, 4)))
+    # The points are in order, so those of one curve are together.
+    curve = np.concatenate([coefficients[c == one] @ family.terms[one].T for one in np.unique(c)])
+    residual = data.values - np.einsum("nbt,nt->nb", fit.terms[c], coefficients)
+
+    places = fit.noises.walk.shape[1]
+    walk, noise = np.zeros((n, places)), np.empty((n, places - b))
+    for size in np.unique(j):
+        around, of_walk = fit.noises.around[size], fit.noises.walk[size]
+        mine = np.flatnonzero(j == size)
+        to_come = _given(around[b:, :b], around[b:, b:], fit.noises.inverse[size])
+        noise[mine] = to_come(residual[mine], rng)
+        if of_walk.any():
+            walk[mine] = _given(of_walk[:, :b], of_walk, fit.noises.inverse[size])(residual[mine], rng)
+    limit = (family.ends[c] * coefficients).sum(axis=1)
+    return curve, walk, noise, limit
+
+
+def _given(shared: Floats, own: Floats, inverse: Floats) -> Callable[[Floats, np.random.Generator], Floats]:
+    """Draws of a noise given the residuals: ``shared`` is its covariance with them, ``own`` its own."""
+    weights = shared @ inverse
+    values, vectors = np.linalg.eigh(own - weights @ shared.T)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return lambda residual, rng: (
+        residual @ weights.T + rng.standard_normal((len(residual), len(own))) @ root.T
     )

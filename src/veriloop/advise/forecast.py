@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
 from ._curve import Curves, draw_curves, spread_of
 from .intervals import LEVEL, Interval
+from .ship import Ship, ship
 
 Floats = NDArray[np.float64]
 ForecastRegime = Literal["improving", "gain_then_plateau", "gain_then_reversal", "harmful", "unclear"]
@@ -21,9 +22,13 @@ FEWEST = 3
 """Rounds, with the start model, below which nothing is forecast: two points lie on any curve."""
 AHEAD = 3
 """How many rounds are forecast when nobody says."""
+FARTHEST = 100
+"""How many rounds are forecast at most; long before, the intervals say that nothing is known."""
 NOTICEABLE = 0.03
 """A change by less than this share of the range of the values so far counts as none."""
-CERTAIN = 0.7
+ALIVE = 0.05
+"""A family of curves is still possible while it is at least this probable."""
+CERTAIN = 0.8
 """A regime less probable than this is called unclear."""
 
 
@@ -43,8 +48,12 @@ class Forecast(BaseModel):
         next: The rounds to come; empty when there are too few rounds so far.
         best_round_so_far: As measured, the first one if several are equal; None of no rounds.
         best_round: The expected best one of those so far and ``next``, by the curve without its noise.
-        plateau: Where the curve ends; None when that is less known than the range of the values so far.
-        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough.
+        plateau: Where the curve ends; None where curves that never end, or whose end is not known, are still
+            possible, or where the others leave it less known than the range of the values so far.
+        families: How probable each family of curves is by now, the likeliest first, see `_families`; empty
+            like ``next``.
+        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough,
+            or when a curve flattens and families are possible that never end.
         probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
         gain: How much better the next round will be than the last one, in units of the quantity and without
             the noise of either; None when ``next`` is empty.
@@ -52,6 +61,7 @@ class Forecast(BaseModel):
         gain_per_verdict: The same for each candidate judged; None for an arm that nobody judges.
         better: Which way the quantity is better; None if neither is.
         split: Whose numbers were read: those of ``validation``, or of ``test`` where there are no others.
+        ship: The gate's answer: the round that is shown to be better, or 0.
         verdict: All this in plain language.
     """
 
@@ -61,6 +71,7 @@ class Forecast(BaseModel):
     best_round_so_far: int | None = None
     best_round: int | None = None
     plateau: Interval | None = None
+    families: dict[str, Number] = {}
     regime: ForecastRegime = "unclear"
     probabilities: dict[ForecastRegime, Number] = {}
     gain: Interval | None = None
@@ -68,10 +79,18 @@ class Forecast(BaseModel):
     gain_per_verdict: Interval | None = None
     better: Better = None
     split: Literal["validation", "test"] = "test"
+    ship: Ship
     verdict: str
 
 
-def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int = AHEAD) -> Forecast:
+def forecast(
+    chain: Sequence[RoundRecord],
+    name: str,
+    quantity: Quantity,
+    *,
+    ahead: int = AHEAD,
+    shipped: Ship | None = None,
+) -> Forecast:
     """Forecast a quantity over the rounds after ``chain``.
 
     The numbers are those that decisions read: of the validation split where there is one. The curve and its
@@ -81,16 +100,16 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         chain: The records of one arm, by round. Those without the quantity are passed over.
         name: Of the quantity, measured on held-out real data; never the verifier's own score.
         quantity: What it means: its direction and its bounds.
-        ahead: How many rounds to forecast, at least 1.
+        ahead: How many rounds to forecast, from 1 to `FARTHEST`.
+        shipped: The gate's answer; by values and standard errors alone when None.
 
     Raises:
-        DomainError: ``ahead`` is not positive.
+        DomainError: ``ahead`` is not positive, or more than `FARTHEST`.
     """
-    if ahead < 1:
-        raise DomainError("rounds to forecast", got=ahead, expected="at least 1")
-    measured = [r for r in chain if name in r.decisive and math.isfinite(r.decisive[name].value)]
-    rounds = np.array([r.round for r in measured], np.int64)
-    values = np.array([r.decisive[name].value for r in measured])
+    if not 1 <= ahead <= FARTHEST:
+        raise DomainError("rounds to forecast", got=ahead, expected=f"at least 1 and at most {FARTHEST}")
+    seen = _seen(chain, name)
+    measured, rounds, values, errors = seen
     told = f"Cannot tell yet: {name} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
     has_direction = quantity.better is not None
     about = Forecast(
@@ -99,34 +118,41 @@ def forecast(chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahe
         else None,
         better=quantity.better,
         split="validation" if measured and measured[-1].validation else "test",
+        ship=shipped or ship(chain, name, quantity),
         verdict=told,
     )
     if len(measured) < FEWEST:
         return about
-    errors = np.nan_to_num(np.array([r.decisive[name].se for r in measured]))
     last = int(rounds[-1])
-    curves = draw_curves(rounds, values, errors, last + ahead).clipped(*quantity.bounds)
-    plateau = _interval(curves.limit)
+    curves = _curves(seen, chain, quantity, last + ahead)
     coming = about.model_copy(
         update={
-            "next": _next(curves, last, ahead),
-            "plateau": plateau if plateau.high - plateau.low <= np.ptp(values) else None,
+            "next": tuple(
+                NextRound(round=k, **_interval(of_round).model_dump())
+                for k, of_round in enumerate(curves.measured.T, last + 1)
+            ),
+            "plateau": _plateau(curves.limit, float(np.ptp(values))),
+            "families": dict(sorted(curves.families.items(), key=lambda item: -item[1])),
             "verdict": f"Neither way is {name} better by itself, so no round to ship follows from it.",
         }
     )
     if not has_direction:
         return coming
-    losses, final = quantity.loss(curves.values), quantity.loss(curves.limit)
+    losses, final = quantity.loss(curves.values), quantity.loss(np.clip(curves.limit, *quantity.bounds))
     regimes = regime_of(losses, final, last, NOTICEABLE * spread_of(quantity.loss(values), errors))
     probabilities: dict[ForecastRegime, float] = {
         regime: float(np.mean(regimes == regime)) for regime in get_args(ForecastRegime)
     }
     likely = max(probabilities, key=lambda regime: probabilities[regime])
     gain = losses[:, last] - losses[:, last + 1]
+    certain = probabilities[likely] >= CERTAIN
+    if likely == "gain_then_plateau":
+        # All other families go on, however slowly.
+        certain &= curves.families.get("exponential", 0.0) > 1 - ALIVE
     found = coming.model_copy(
         update={
             "best_round": int(np.argmin(losses.mean(axis=0))),
-            "regime": likely if probabilities[likely] >= CERTAIN else "unclear",
+            "regime": likely if certain else "unclear",
             "probabilities": probabilities,
             "gain": _interval(gain),
             "gain_per_second": _per(gain, [sum(r.seconds.values()) for r in measured if r.round]),
@@ -151,6 +177,8 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
         last: The last round so far.
         noticeable: Changes below this are none.
     """
+    # Of a curve whose end is not known, the rounds looked at are all that counts.
+    final = np.where(np.isnan(final), losses[:, -1], final)
     later = np.column_stack([losses[:, 1:], final])
     best = later.min(axis=1)
     worst_since = np.maximum.accumulate(later[:, ::-1], axis=1)[:, ::-1]
@@ -167,11 +195,76 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
     )
 
 
-def _next(curves: Curves, last: int, ahead: int) -> tuple[NextRound, ...]:
-    return tuple(
-        NextRound(round=k, **_interval(curves.measured[:, k]).model_dump())
-        for k in range(last + 1, last + ahead + 1)
+def chance_of_gain(
+    chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int, min_gain: float = 0.0
+) -> float | None:
+    """How probable it is that a round to come is better than the best so far, by the curve without its noise.
+
+    Args:
+        chain: As for `forecast`.
+        name: As for `forecast`.
+        quantity: As for `forecast`; it has a direction.
+        ahead: How many rounds to look at, at least 1.
+        min_gain: Gains up to this are none, in units of the quantity; nor are those that are not
+            ``NOTICEABLE``.
+
+    Returns:
+        None where too few rounds were measured.
+
+    Raises:
+        ConfigError: The quantity has no direction.
+    """
+    seen = _seen(chain, name)
+    if len(seen.values) < FEWEST:
+        return None
+    last = int(seen.rounds[-1])
+    losses = quantity.loss(_curves(seen, chain, quantity, last + ahead).values)
+    best = seen.rounds[np.argmin(losses[:, seen.rounds].mean(axis=0))]
+    gain = losses[:, best] - losses[:, last + 1 :].min(axis=1)
+    least = max(min_gain, NOTICEABLE * spread_of(quantity.loss(seen.values), seen.errors))
+    return float(np.mean(gain > least))
+
+
+class _Seen(NamedTuple):
+    """The rounds in which a quantity was measured, its values, and their standard errors, 0 if unknown."""
+
+    records: list[RoundRecord]
+    rounds: NDArray[np.int64]
+    values: Floats
+    errors: Floats
+
+
+def _seen(chain: Sequence[RoundRecord], name: str) -> _Seen:
+    measured = [r for r in chain if name in r.decisive and math.isfinite(r.decisive[name].value)]
+    return _Seen(
+        measured,
+        np.array([r.round for r in measured], np.int64),
+        np.array([r.decisive[name].value for r in measured]),
+        np.nan_to_num(np.array([r.decisive[name].se for r in measured])),
     )
+
+
+def _curves(seen: _Seen, chain: Sequence[RoundRecord], quantity: Quantity, horizon: int) -> Curves:
+    sizes = _sizes(chain, horizon)
+    return draw_curves(seen.rounds, seen.values, seen.errors, horizon, sizes).clipped(*quantity.bounds)
+
+
+def _sizes(chain: Sequence[RoundRecord], horizon: int) -> list[int]:
+    """How many samples rounds 1 to ``horizon`` keep: as recorded, and then growing as they did last."""
+    kept = {r.round: r.counts.kept for r in chain}
+    sizes: list[int] = []
+    for k in range(1, horizon + 1):
+        grown = 2 * sizes[-1] - sizes[-2] if k > 2 else 0
+        sizes.append(kept.get(k, grown))
+    return sizes
+
+
+def _plateau(limit: Floats, spread: float) -> Interval | None:
+    ends = limit[np.isfinite(limit)]
+    if len(ends) < (1 - ALIVE) * len(limit):
+        return None
+    found = _interval(ends)
+    return found if found.high - found.low <= spread else None
 
 
 def _interval(draws: Floats) -> Interval:
@@ -191,21 +284,26 @@ def _verdicts(record: RoundRecord) -> int:
 
 
 def _verdict(f: Forecast) -> str:
-    ship = "the start model (round 0)" if f.best_round_so_far == 0 else f"round {f.best_round_so_far}"
+    ship = f.ship.advice
     mend = "improve the verifier, or stop" if f.gain_per_verdict else "stop"
     match f.regime:
         case "improving":
-            return f"Still improving. Go on; to stop now, ship {ship}."
+            return f"Still improving. Go on; to stop now, {ship}."
         case "gain_then_plateau":
-            return f"The gain is over, or nearly: the curve flattens. Ship {ship}."
+            return f"The gain is over, or nearly: the curve flattens. To stop now, {ship}."
         case "gain_then_reversal":
             turn = f"It helps up to about round {f.best_round}, and then gets worse."
             if f.best_round is not None and f.best_round >= f.next[0].round:
-                return f"{turn} Go on until then; to stop now, ship {ship}."
-            return f"{turn} Ship {ship}, which measured best; {mend}."
+                return f"{turn} Go on until then; to stop now, {ship}."
+            return f"{turn} To stop now, {ship}; {mend}."
         case "harmful":
-            return f"No round is better than the start model. Ship {ship}; {mend}."
+            return f"By its curve no round is better than the start model. To stop now, {ship}; {mend}."
+    if f.probabilities["gain_then_plateau"] >= CERTAIN:
+        flat = (
+            "The curve flattens, but curves without an end fit, too: whether the gain is over is not known."
+        )
+        return f"{flat} To stop now, {ship}."
     likely = sorted(f.probabilities.items(), key=lambda item: -item[1])[:2]
     words = {"unclear": "no change"}
     shown = ", ".join(f"{words.get(name, name.replace('_', ' '))} {p:.0%}" for name, p in likely)
-    return f"Cannot tell yet ({shown}). To stop now, ship {ship}."
+    return f"Cannot tell yet ({shown}). To stop now, {ship}."

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..parts import Checked, did_you_mean
 from ..quantity import Quantity
 from ..records import Estimate, RoundRecord
+from .forecast import chance_of_gain
 
 
 class Decision(NamedTuple):
@@ -30,20 +31,23 @@ class Stop(Checked, frozen=True):
 
     Attributes:
         when: ``plateau``: the last ``patience`` rounds brought no gain over the best before them.
-            ``reversal``: each of them lost against it. ``budget``: another round as dear as the last one
-            would exceed ``seconds`` or ``candidates``.
+            ``reversal``: each of them lost against it. ``forecast``: with ``certainty`` none of the next
+            ``patience`` rounds brings one, see `chance_of_gain`. ``budget``: another round as expensive as
+            the last one would exceed ``seconds`` or ``candidates``.
         quantity: Which one of those that the run's metrics measure, one that has a direction; for ``plateau``
-            and ``reversal``.
-        patience: How many rounds it takes.
+            ``reversal`` and ``forecast``.
+        patience: How many rounds it takes, or are looked ahead at.
         min_gain: In units of the quantity.
+        certainty: How probable it must be that no such gain comes; for ``forecast``.
         seconds: Of all stages and workers together. The only rule whose outcome depends on the machine.
         candidates: Generated in all rounds.
     """
 
-    when: Literal["plateau", "reversal", "budget"]
+    when: Literal["plateau", "reversal", "forecast", "budget"]
     quantity: str | None = None
     patience: Annotated[int, Field(gt=0)] = 2
     min_gain: Annotated[float, Field(ge=0)] = 0.0
+    certainty: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     seconds: Annotated[float, Field(gt=0)] | None = None
     candidates: Annotated[int, Field(gt=0)] | None = None
 
@@ -66,6 +70,8 @@ class Stop(Checked, frozen=True):
             raise ConfigError("no budget", expected="seconds, or candidates, or both")
         if self.when != "budget" and limited:
             raise ConfigError("seconds or candidates", got=f"when: {self.when}", expected="when: budget")
+        if self.when != "forecast" and "certainty" in self.model_fields_set:
+            raise ConfigError("certainty", got=f"when: {self.when}", expected="when: forecast")
         if self.when != "budget" and self.quantity is None:
             raise ConfigError("no quantity", expected="the name of a quantity that the run measures")
         return self
@@ -82,7 +88,10 @@ class Stop(Checked, frozen=True):
         """
         if self.when == "budget":
             return self._by_budget(chain)
-        return self._by_quantity(chain, self.checked_among(quantities))
+        quantity = self.checked_among(quantities)
+        if self.when == "forecast":
+            return self._by_forecast(chain, quantity)
+        return self._by_quantity(chain, quantity)
 
     def checked_among(self, quantities: Mapping[str, Quantity]) -> Quantity:
         """The rule's quantity among those that the run measures.
@@ -90,23 +99,7 @@ class Stop(Checked, frozen=True):
         Raises:
             ConfigError: The rule has none, it is not among them, or it has no direction.
         """
-        found = quantities.get(self.quantity or "")
-        if found is None:
-            raise ConfigError(
-                "quantity",
-                got=self.quantity,
-                expected=f"one of {', '.join(quantities) or '(the run has no metrics)'}",
-                fix=did_you_mean(self.quantity or "", quantities),
-            )
-        if found.better is None:
-            ways = [name for name, quantity in quantities.items() if quantity.better is not None]
-            raise ConfigError(
-                "quantity",
-                got=f"{self.quantity}, of which neither way is better",
-                expected=f"a quantity with a direction{': ' if ways else ''}{', '.join(ways)}",
-                fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
-            )
-        return found
+        return with_direction(self.quantity or "", quantities)
 
     def _by_quantity(self, chain: Sequence[RoundRecord], quantity: Quantity) -> Decision | None:
         name = self.quantity or ""
@@ -140,6 +133,18 @@ class Stop(Checked, frozen=True):
             },
         )
 
+    def _by_forecast(self, chain: Sequence[RoundRecord], quantity: Quantity) -> Decision | None:
+        name = self.quantity or ""
+        chance = chance_of_gain(chain, name, quantity, ahead=self.patience, min_gain=self.min_gain)
+        if chance is None or chance > 1 - self.certainty:
+            return None
+        coming = "the next round" if self.patience == 1 else f"the next {self.patience} rounds"
+        split = "validation" if chain[-1].validation else "test"
+        return Decision(
+            f"forecast: {coming} will bring no gain, {1 - chance:.0%} probable by {name} of {split} data",
+            {"chance_of_gain": chance},
+        )
+
     def _by_budget(self, chain: Sequence[RoundRecord]) -> Decision | None:
         costs = {
             "seconds": (self.seconds, [sum(r.seconds.values()) for r in chain]),
@@ -155,3 +160,28 @@ class Stop(Checked, frozen=True):
                 )
                 return Decision(reason, {"spent": total, "last_round": last, "limit": float(limit)})
         return None
+
+
+def with_direction(name: str, quantities: Mapping[str, Quantity]) -> Quantity:
+    """The quantity ``name`` among those that a run measures, by which something is to be decided.
+
+    Raises:
+        ConfigError: It is not among them, or has no direction.
+    """
+    found = quantities.get(name)
+    if found is None:
+        raise ConfigError(
+            "quantity",
+            got=name or None,
+            expected=f"one of {', '.join(quantities) or '(the run has no metrics)'}",
+            fix=did_you_mean(name, quantities),
+        )
+    if found.better is None:
+        ways = [name for name, quantity in quantities.items() if quantity.better is not None]
+        raise ConfigError(
+            "quantity",
+            got=f"{name}, of which neither way is better",
+            expected=f"a quantity with a direction{': ' if ways else ''}{', '.join(ways)}",
+            fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
+        )
+    return found

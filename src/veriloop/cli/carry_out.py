@@ -1,5 +1,6 @@
 """Carry out a plan in front of a person: live progress, then a table and the report."""
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,19 @@ def carry_out(
         typer.Exit: With code 130, after an interrupt.
     """
     from ..errors import ExhaustedError
-    from ..events import DuplicatesLeftOut, PromptsCut
+    from ..events import AboutData
     from ..loop import run
+    from ..report.answer import answer
     from ..report.names import why_abstained
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
     from .output import (
         NOT_WRITTEN,
-        cut_line,
-        duplicates_line,
+        data_line,
         outcome_json,
         outcome_table,
+        print_answer,
         print_json,
         print_table,
         report_of,
@@ -59,17 +61,22 @@ def carry_out(
         return
     manifest = folder.manifest()
     print_table(outcome_table(summaries))
-    if cut := [event for event in folder.events()[0] if isinstance(event, PromptsCut)]:
-        typer.echo(cut_line(cut[-1]))
-    if twice := [event for event in folder.events()[0] if isinstance(event, DuplicatesLeftOut)]:
-        typer.echo(duplicates_line(twice[-1]))
+    told = {type(event): event for event in folder.events()[0] if isinstance(event, AboutData)}
+    for event in told.values():
+        typer.echo(data_line(event))
     for summary in summaries:
         if why := why_abstained(summary.last):
             typer.echo(f"{summary.arm}, round {summary.last.round}: the verifier {why}")
         for why in summary.last.silent:
             typer.echo(f"{summary.arm}, round {summary.last.round}: {why}")
+        numbers = summary.last.metrics
+        if missing := [n for n in manifest.cards.wholes(list(numbers)) if isnan(numbers[n].value)]:
+            typer.echo(
+                f"{summary.arm}, round {summary.last.round}: could not be measured: {', '.join(missing)}"
+            )
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
+    print_answer(answer(folder))
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
     if manifest.status == "waiting":
         typer.echo(

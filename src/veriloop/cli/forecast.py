@@ -20,7 +20,7 @@ def forecast(
     arm: Annotated[
         str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to forecast.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How many rounds to forecast.")] = 3,
     better: Annotated[
         str | None,
         typer.Option(
@@ -30,21 +30,27 @@ def forecast(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say from the rounds so far how an arm goes on, whether the gain is over, and which round to ship."""
+    """Say from the rounds so far how an arm goes on, as far as that can be known, and which round to ship."""
     from ..advise.forecast import forecast as forecast_arm
+    from ..report.answer import answer, gate
     from ..report.forecasts import chain_of
+    from ..report.summary import by_arm
     from ..store.folder import RunFolder
     from .output import print_json
 
     run = RunFolder.open(folder)
     chain, metric = chain_of(run, arm, metric)
-    quantity = run.manifest().cards.quantity(metric)
+    cards = run.manifest().cards
     if better is not None:
-        quantity = replace(quantity, better=_direction(better))
-    found = forecast_arm(chain, metric, quantity, ahead=rounds)
+        known = replace(cards.quantity(metric), better=_direction(better))
+        cards = cards.model_copy(update={"quantities": {**cards.quantities, metric: known}})
+    shipped = gate(run.rows, by_arm(run.records(), cards.arms), cards, chain[0].arm, metric)
+    found = forecast_arm(chain, metric, cards.quantity(metric), ahead=rounds, shipped=shipped)
     if json:
         about = {"run": str(folder), "arm": chain[0].arm, "metric": metric}
-        print_json({**about, **found.model_dump(mode="json")})
+        coin = answer(run).coin
+        coin_json = coin and coin.model_dump(mode="json")
+        print_json({**about, **found.model_dump(mode="json"), "coin": coin_json})
     else:
         _print(found, chain[0].arm, metric)
 
@@ -62,7 +68,7 @@ def _direction(text: str) -> "Better":
 
 
 def _print(found: "Forecast", arm: str, metric: str) -> None:
-    from ..report.forecasts import cell
+    from ..report.forecasts import cell, possible
     from .output import new_table, print_table
 
     table = new_table()
@@ -79,9 +85,14 @@ def _print(found: "Forecast", arm: str, metric: str) -> None:
     for name, interval in rows.items():
         if interval is not None:
             table.add_row(name, *cell(interval))
+        elif name == "plateau":
+            table.add_row(name, "not known", "")
     if found.next:
         print_table(table)
+        typer.echo(f"Curves that are possible: {possible(found)}.")
     typer.echo(found.verdict)
+    if found.better is not None:
+        typer.echo(found.ship.verdict)
     if found.better is None:
         typer.echo("To say which way is better: --better lower, higher, or a number to be near to.")
     if found.next:

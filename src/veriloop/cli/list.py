@@ -26,7 +26,7 @@ def list_runs(
         typer.echo(f"no runs in {folder}")
     else:
         table = new_table()
-        for heading in ("run", "status", "seed", "begun", "rounds"):
+        for heading in ("run", "status", "seed", "begun", "rounds", "ship", "verdict"):
             table.add_column(heading)
         for run in runs:
             table.add_row(*_row(run))
@@ -34,24 +34,36 @@ def list_runs(
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    from ..advise.versus import Versus
+
     name = Path(run["path"]).resolve().name
     if "error" in run:
-        return name, run["status"], "", "", run["error"]
+        return name, run["status"], "", "", "", "", run["error"]
     rounds = f"{max(run['rounds_done'].values(), default=0)}/{run['rounds']}"
-    return name, run["status"], str(run["seed"]), run["created"][:16].replace("T", " "), rounds
+    ship = "" if run["ship"] is None else f"round {run['ship']}" if run["ship"] else "none"
+    brief = Versus.model_validate(run["coin"]).brief if run["coin"] else ""
+    return name, run["status"], str(run["seed"]), run["created"][:16].replace("T", " "), rounds, ship, brief
 
 
 def _run(path: Path) -> dict[str, Any]:
     """One run as plain values. An unreadable one is listed as such: it must not hide the others."""
     from ..errors import CorruptFileError
+    from ..report.answer import answer
     from ..report.summary import summarise
     from ..store.folder import RunFolder
+    from .output import answer_json
 
     folder = RunFolder(path)
     try:
-        manifest, summaries = folder.manifest(), summarise(folder)
+        manifest, summaries, found = folder.manifest(), summarise(folder), answer(folder)
     except CorruptFileError as e:
-        return {"path": str(path), "status": "unreadable", "error": str(e)}
+        return {
+            "path": str(path),
+            "status": "unreadable",
+            "error": str(e),
+            "verdict": None,
+            "ship": None,
+        }
     return {
         "path": str(path),
         "status": manifest.status,
@@ -60,4 +72,5 @@ def _run(path: Path) -> dict[str, Any]:
         "rounds": manifest.cards.rounds,
         "rounds_done": {s.arm: s.last.round for s in summaries},
         "result": {s.arm: s.sentence() for s in summaries},
+        **answer_json(found),
     }

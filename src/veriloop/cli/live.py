@@ -16,15 +16,17 @@ from ..events import (
     DuplicatesLeftOut,
     Event,
     Exhausted,
+    HeldOutSeen,
     PromptsCut,
     RoundFinished,
+    RowsLeftOut,
     VerifierSilent,
     WorkerLost,
 )
 from ..records import RoundRecord
 from ..report.names import duration, why_abstained, with_error
 from ..store.folder import RunFolder
-from .output import cut_line, duplicates_line, example_line, new_table, silent_line
+from .output import data_line, example_line, new_table, silent_line
 from .watch import ArmWatch, Watch
 
 if TYPE_CHECKING:
@@ -92,10 +94,8 @@ class Lines:
                 return f"{event.arm} round {event.round}: kept {event.kept:,} of {event.wanted:,} wanted"
             case VerifierSilent():
                 return "\n".join([silent_line(event), *map(example_line, event.examples)])
-            case PromptsCut():
-                return cut_line(event)
-            case DuplicatesLeftOut():
-                return duplicates_line(event)
+            case PromptsCut() | DuplicatesLeftOut() | RowsLeftOut() | HeldOutSeen():
+                return data_line(event)
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
             case WorkerLost():

@@ -19,6 +19,7 @@ from .reproduce import reproduce
 from .resume import resume
 from .run import run
 from .serve import serve
+from .ship import ship
 from .simulate import simulate
 from .theory import app as theory
 from .validate import validate
@@ -43,6 +44,7 @@ app.add_typer(verdicts, name="verdicts")
 app.command()(calibrate)
 app.command()(audit)
 app.command()(forecast)
+app.command()(ship)
 app.command()(verify)
 
 

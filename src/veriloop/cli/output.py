@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ..events import DuplicatesLeftOut, PromptsCut, VerifierSilent
+    from ..events import AboutData, VerifierSilent
     from ..quantity import Quantity
+    from ..report.answer import Answer
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
 
@@ -52,15 +53,23 @@ def new_table() -> "Table":
     return Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
 
 
-def cut_line(seen: "PromptsCut") -> str:
-    """How many prompts are too long."""
-    return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
+def data_line(seen: "AboutData") -> str:
+    """What is to be said of the data: how many rows are too long, left out, or on two sides."""
+    from ..events import DuplicatesLeftOut, HeldOutSeen, PromptsCut
+
+    match seen:
+        case PromptsCut():
+            return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
+        case DuplicatesLeftOut():
+            return f"rows left out because an equal one is on another side: {_by_split(seen.left_out)}"
+        case HeldOutSeen():
+            rows = _by_split(seen.seen)
+            return f"held-out rows that are training rows as well, and flatter the model: {rows}"
+    return "rows left out: " + ", ".join(f"{n:,} because {why}" for why, n in seen.left_out.items())
 
 
-def duplicates_line(seen: "DuplicatesLeftOut") -> str:
-    """How many rows are on two sides of a split."""
-    rows = ", ".join(f"{n:,} of {split}" for split, n in seen.left_out.items())
-    return f"rows left out because an equal one is on another side: {rows}"
+def _by_split(rows: "Mapping[str, int]") -> str:
+    return ", ".join(f"{n:,} of {split}" for split, n in rows.items())
 
 
 def silent_line(seen: "VerifierSilent") -> str:
@@ -75,15 +84,37 @@ def example_line(example: Mapping[str, str]) -> str:
     return f"  such as {in_words(example)}"
 
 
+def answer_json(found: "Answer") -> dict[str, Any]:
+    """The answer on top of a run: a line and its numbers, and the round to ship."""
+    coins = {"coin": found.coin, "coin_at_ship": found.at_ship}
+    return {
+        "verdict": found.line,
+        **{name: coin and coin.model_dump(mode="json") for name, coin in coins.items()},
+        "ship": found.ship and found.ship.round,
+    }
+
+
+def print_answer(found: "Answer") -> None:
+    """The lines for people."""
+    if found.ship is not None:
+        typer.echo(found.ship.verdict)
+    if found.at_ship is not None:
+        typer.echo(found.at_ship.line)
+    typer.echo(found.line)
+
+
 def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
-    manifest = folder.manifest()
+    from ..report.answer import answer
+
+    manifest, found = folder.manifest(), answer(folder)
     return {
         "run": str(folder.path),
         "report": report and str(report),
         "status": manifest.status,
         "reason": manifest.reason,
         "stopped_arms": manifest.stopped_arms,
+        **answer_json(found),
         "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},
         "last": {s.arm: s.last.model_dump(mode="json") for s in summaries},
     }

@@ -17,7 +17,7 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
     from ..config import load_plan
     from ..loop import preview as preview_plan
     from ..report.names import duration, why_abstained
-    from .output import cut_line, duplicates_line, print_json, print_table
+    from .output import data_line, print_json, print_table
 
     plan = load_plan(config, set_ or [])
     seen = preview_plan(plan)
@@ -31,10 +31,9 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
         if arm.counts.generated and not arm.counts.kept:
             typer.echo(f"{name}, tiny round: nothing was kept; estimated is a run up to its limits")
     typer.echo(f"start model: {seen.start_samples:,} samples, {duration(seen.start_seconds)}")
-    if seen.prompts_cut:
-        typer.echo(cut_line(seen.prompts_cut))
-    if seen.duplicates_left_out:
-        typer.echo(duplicates_line(seen.duplicates_left_out))
+    for about in (seen.prompts_cut, seen.duplicates_left_out, seen.rows_left_out, seen.held_out_seen):
+        if about:
+            typer.echo(data_line(about))
     typer.echo(
         f"the whole run, in one process: about {duration(seen.estimated_seconds)}"
         f" and {seen.estimated_disk_mb:,.0f} MB"

@@ -58,7 +58,7 @@ def one_round(
     )
     answer = one_round_answer(system, n, method)
     if plot:
-        save_figure(one_round_figure(system, n, method, answer.numbers["break_even_bias"]), plot)
+        save_figure(one_round_figure(system, n, method, answer.numbers["helpful_biases"]), plot)
     tell(answer, {"system": described(system, n0), "n": n, "method": method}, plot, json)
 
 

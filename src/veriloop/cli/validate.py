@@ -21,20 +21,25 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
     found = checked(load_plan(config, set_ or []))
     if json:
         cards = found.cards.model_dump(mode="json")
-        print_json({"valid": True, "cards": cards, "schema": found.schema.dump()})
+        known = {"cards": cards, "schema": found.schema.dump(), "downloads": list(found.downloads)}
+        print_json({"valid": True, **known})
         return
     plan = found.plan
     for table in (_columns(found), _arms(found), _quantities(found)):
         if table.row_count:
             print_table(table)
+    for what in found.downloads:
+        typer.echo(f"a run will download: {what}")
     typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; seed {plan.seed}")
 
 
 def _columns(found: "CheckedPlan") -> "Table":
     table = _table("column", "role", "", "")
     for name, column in found.schema.dump().items():
-        of = {key: value for key, value in column.items() if key not in ("role", "given")}
+        of = {key: value for key, value in column.items() if key not in ("role", "given", "in_data")}
         details = ", ".join(f"{key} {value}" for key, value in of.items())
+        if not column.get("in_data", True):
+            details = "not in the data"
         table.add_row(name, column["role"], "given" if column["given"] else "made", details)
     return table
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..errors import ConfigError
 from ..parts import Part
 from ..samples import Samples
-from ..schema import Schema, schema_of
+from ..schema import Completion, Schema, schema_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RealData:
             the loop to take half of ``test``; empty for none, and then nothing can be decided by it.
         validation_conditions: As ``test_conditions``, of ``validation``.
         duplicates: How many rows were left out because an equal one is on another side, by where they were.
+        left_out: How many rows were left out for what they hold, by the reason.
 
     Raises:
         ContractError: There are no start, training or test samples.
@@ -40,6 +42,26 @@ class RealData:
     validation: Samples | None = None
     validation_conditions: Samples | None = None
     duplicates: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def check_start(start: int, available: int) -> None:
+    """Refuse a start set that is larger than the training set.
+
+    Args:
+        start: How many rows it wants.
+        available: How many rows there are to train on, at most.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if start > available:
+        raise ConfigError(
+            "start set larger than the training set",
+            got=f"start={start}",
+            expected=f"at most {available}",
+            fix="lower start, or raise train",
+        )
 
 
 class Dataset(Part, frozen=True):
@@ -64,4 +86,8 @@ class Dataset(Part, frozen=True):
 def read_off(data: RealData) -> Schema:
     """What the columns of ``data`` look like, for a data set that does not say it itself."""
     # Generators may write a column that the training data lack: the start set then has it, without rows.
-    return Schema({**schema_of(data.start, data.conditions), **schema_of(data.train, data.conditions)})
+    lacking = {
+        name: column.model_copy(update={"in_data": False}) if isinstance(column, Completion) else column
+        for name, column in schema_of(data.start, data.conditions).items()
+    }
+    return Schema({**lacking, **schema_of(data.train, data.conditions)})

@@ -10,12 +10,13 @@ from ..errors import ConfigError
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Image, Label, Schema
-from .base import Dataset, RealData
+from .base import Dataset, RealData, check_start
 from .images import balanced_order, split
 from .splits import array_keys
 
 CLASSES = 10
 SIDE = 8
+IMAGES = 1_797
 UNSEEN = 600
 """The classifier that our metrics use was trained on all digits but the first 600 of the fixed order."""
 
@@ -63,6 +64,12 @@ class Digits(Dataset, frozen=True):
         return Schema(
             {"pixels": Image(height=SIDE, width=SIDE, levels=self.levels), "label": Label(classes=CLASSES)}
         )
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        super().check_ahead(schema)
+        rest = IMAGES - self.validation - self.test
+        check_start(self.start, rest if self.train is None else min(self.train, rest))
 
     @override
     def load(self, seed: int) -> RealData:

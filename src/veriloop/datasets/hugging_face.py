@@ -8,7 +8,9 @@ from typing import Any
 from typing_extensions import override
 
 from ..errors import DataError, MissingExtraError
+from ..schema import Schema
 from ..tables import FIRST, First, Table, check_has
+from .base import check_start
 from .text import Pairs, TextPairs
 from .text_columns import Columns, Roles
 from .text_rows import samples_of
@@ -48,6 +50,12 @@ class HuggingFace(TextPairs, frozen=True):
         if validation is not None:
             loaded[validation] = self._loaded(validation)
         return [first_of(rows, self._called(split)) for split, rows in loaded.items()]
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        super().check_ahead(schema)
+        if isinstance(self.start, int):
+            check_start(self.start, len(self._loaded(self.train_split)))
 
     @override
     def pairs(self, roles: Roles) -> Pairs:
@@ -109,13 +117,14 @@ def first_of(loaded: Any, source: str) -> First:
 def pairs_of(train: Any, test: Any, validation: Any, roles: Roles, name: str, *, tidy: bool) -> Pairs:
     """All rows of the splits of the data set ``name``; ``validation`` may be None."""
     splits = {"train": train, "test": test, "validation": validation}
-    read, number = {}, 0
+    read, number, kept = {}, 0, 0
     for what, loaded in splits.items():
         if loaded is not None:
             table = _table(loaded, roles.read, f"{name}, {what} split")
             read[what] = samples_of([table], roles, number, tidy=tidy)
             number += len(table.lines)
-    return Pairs(**read)
+            kept += len(read[what])
+    return Pairs(**read, empty=number - kept)
 
 
 def _table(loaded: Any, names: Sequence[str], source: str) -> Table:

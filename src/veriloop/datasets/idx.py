@@ -4,7 +4,7 @@ Files are looked for in ``$VERILOOP_DATA/<name>/``, as ``.gz`` or unpacked; the 
 otherwise loaded by their public Hugging Face names.
 """
 
-import importlib
+import importlib.util
 import os
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -17,25 +17,22 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import DataError, MissingExtraError
+from ..hub import to_fetch
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Image, Label, Schema
-from .base import Dataset, RealData
+from .base import Dataset, RealData, check_start
 from .idx_files import FILES, Grey, find_file, read_header, read_idx, read_split
 from .images import halves, split
 from .splits import array_keys
 
+FIX = "put the four idx files into $VERILOOP_DATA/NAME/"
+
 
 def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
     """Both splits of a public image data set, by the library ``datasets`` (extra ``llm``)."""
-    fix = (
-        "put the idx files into $VERILOOP_DATA/NAME/, "
-        f"or install 'veriloop[llm]' to load {name} from Hugging Face"
-    )
-    try:
-        library = importlib.import_module("datasets")
-    except ImportError as e:
-        raise MissingExtraError(f"no data: looked in {looked_in}", fix=fix) from e
+    _check_library(name, looked_in)
+    library = importlib.import_module("datasets")
     try:
         loaded: Any = library.load_dataset(name)
         train, test = (
@@ -45,9 +42,15 @@ def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
     except Exception as e:  # the library raises whatever its network and file layers do
         raise DataError(
             f"no data: looked in {looked_in}, then for {name} on Hugging Face ({type(e).__name__}: {e})",
-            fix=fix,
+            fix=FIX,
         ) from e
     return train, test
+
+
+def _check_library(name: str, looked_in: str) -> None:
+    if importlib.util.find_spec("datasets") is None:
+        fix = f"{FIX}, or install 'veriloop[llm]' to load {name} from Hugging Face"
+        raise MissingExtraError(f"no data: looked in {looked_in}", fix=fix)
 
 
 class GreyImages(Dataset, frozen=True):
@@ -108,6 +111,16 @@ class GreyImages(Dataset, frozen=True):
             seed=seed,
         )
 
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        super().check_ahead(schema)
+        n = self.size()
+        check_start(self.start, n if self.train is None else min(self.train, n))
+
+    @abstractmethod
+    def size(self) -> int:
+        """How many images there are to train on; reads no images."""
+
     @abstractmethod
     def grey(self) -> tuple[Grey, Grey]:
         """The training and the test images as published, before binarisation."""
@@ -141,18 +154,39 @@ class _Known(GreyImages, frozen=True):
     def grey(self) -> tuple[Grey, Grey]:
         if folder := self._folder():
             return read_split(folder, FILES["train"], self.md5), read_split(folder, FILES["test"], self.md5)
-        root = os.environ.get("VERILOOP_DATA")
-        unset = f"$VERILOOP_DATA/{self.name} (VERILOOP_DATA is not set)"
-        return _hugging_face(self.public_name, str(Path(root) / self.name) if root else unset)
+        return _hugging_face(self.public_name, self._looked_in())
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        super().check_ahead(schema)
+        if not self._folder():
+            _check_library(self.public_name, self._looked_in())
+        self.downloads()
+
+    @override
+    def downloads(self) -> str | None:
+        if self._folder():
+            return None
+        fix = FIX.replace("NAME", self.name)
+        return to_fetch("dataset", self.public_name, f"looked in {self._looked_in()} first; {fix}")
 
     @override
     def shape(self) -> tuple[int, int, int]:
         return 28, 28, 10
 
     @override
+    def size(self) -> int:
+        return 60_000
+
+    @override
     def sources(self) -> Mapping[str, Path]:
         folder = self._folder()
         return _sources(folder, Path(self.name)) if folder else {}
+
+    def _looked_in(self) -> str:
+        root = os.environ.get("VERILOOP_DATA")
+        unset = f"$VERILOOP_DATA/{self.name} (VERILOOP_DATA is not set)"
+        return str(Path(root) / self.name) if root else unset
 
     def _folder(self) -> Path | None:
         root = os.environ.get("VERILOOP_DATA")
@@ -221,6 +255,10 @@ class IdxFolder(GreyImages, frozen=True):
             raise DataError(f"training and test images in {folder}", got=got, expected="images of one size")
         height, width = sizes[0]
         return height, width, classes
+
+    @override
+    def size(self) -> int:
+        return read_header(find_file(self._folder(), FILES["train"][0]), 3)[0]
 
     @override
     def sources(self) -> Mapping[str, Path]:

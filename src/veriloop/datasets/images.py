@@ -7,10 +7,10 @@ Our image samples have the columns ``pixels``, uint8 counts 0..levels of shape (
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..rng import Address
 from ..samples import Samples
-from .base import RealData
+from .base import RealData, check_start
 from .splits import Keys, apart, counted
 
 PIXELS, LABEL = "pixels", "label"
@@ -141,13 +141,7 @@ def split(
     stay, stay_validation = apart(*keys)
     train, validation = train.select(stay), validation.select(stay_validation)
     train = train.select(balanced_order(train.array(LABEL), Address(seed).rng())[:cap])
-    if start > len(train):
-        raise ConfigError(
-            "start set larger than the training set",
-            got=f"start={start}",
-            expected=f"at most {len(train)}",
-            fix="lower start, or raise train",
-        )
+    check_start(start, len(train))
     return RealData(
         start=train.select(slice(start)),
         train=train,

@@ -20,7 +20,7 @@ from ..rng import Address
 from ..samples import Samples
 from ..schema import Schema
 from ..tables import First, Table, first_rows, read_table
-from .base import Dataset, RealData
+from .base import Dataset, RealData, check_start
 from .splits import apart, counted, taken, text_keys
 from .text_columns import Columns, Roles, settle
 from .text_rows import samples_of
@@ -30,6 +30,10 @@ Size = Annotated[int, Field(strict=True, ge=0)] | Share
 """A number of rows, or a share of them: 1 is one row, 1.0 is all."""
 
 
+EMPTY = "a text is empty"
+"""Why a row is left out."""
+
+
 class Pairs(NamedTuple):
     """Rows as they come, before anything is drawn.
 
@@ -37,11 +41,13 @@ class Pairs(NamedTuple):
         train: To train on.
         test: Held out.
         validation: Held out, too; None where a part of ``test`` has to do.
+        empty: How many rows were left out because a text in them is empty.
     """
 
     train: Samples
     test: Samples
     validation: Samples | None = None
+    empty: int = 0
 
 
 class TextPairs(Dataset, frozen=True):
@@ -92,8 +98,10 @@ class TextPairs(Dataset, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Refuse a start model of prompts alone."""
+        """Refuse a start model of prompts alone, or of more pairs than there are."""
         super().check_ahead(schema)
+        if isinstance(self.start, int) and self.train is not None:
+            check_start(self.start, self.train)
         if self.start:
             self._has_completions(self.roles())
 
@@ -118,6 +126,7 @@ class TextPairs(Dataset, frozen=True):
             validation=validation,
             validation_conditions=validation.only(given),
             duplicates=duplicates,
+            left_out={EMPTY: pairs.empty} if pairs.empty else {},
         )
 
     def roles(self) -> Roles:
@@ -157,13 +166,7 @@ class TextPairs(Dataset, frozen=True):
 
     def _start(self, train: Samples, roles: Roles) -> int:
         n = count(self.start, len(train))
-        if n > len(train):
-            raise ConfigError(
-                "start set larger than the training set",
-                got=f"start={self.start}",
-                expected=f"at most {len(train)}",
-                fix="lower start, or raise train",
-            )
+        check_start(n, len(train))
         if n:
             self._has_completions(roles)
         return n
@@ -249,7 +252,7 @@ def _apart(pairs: Pairs, roles: Roles) -> tuple[Pairs, dict[str, int]]:
     sides = (pairs.train, validation, pairs.test)
     stay, stay_validation = apart(*(text_keys(side.texts(roles.prompt)) for side in sides))
     own = None if pairs.validation is None else validation.select(stay_validation)
-    kept = Pairs(pairs.train.select(stay), pairs.test, own)
+    kept = pairs._replace(train=pairs.train.select(stay), validation=own)
     _check_ids(kept, roles.numbered)
     return kept, counted(train=stay, validation=stay_validation)
 

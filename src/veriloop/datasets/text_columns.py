@@ -118,7 +118,8 @@ class Roles(NamedTuple):
 
     def schema(self) -> Schema:
         """What each column of samples is."""
-        roles: dict[str, Any] = {self.numbered: Id(), self.prompt: Prompt(), self.written: Completion()}
+        written = Completion(in_data=self.completion is not None)
+        roles: dict[str, Any] = {self.numbered: Id(), self.prompt: Prompt(), self.written: written}
         if self.reference is not None and self.compared is not None:
             roles[self.compared] = Reference()
         return Schema(roles | {name: Extra() for name in self.keep})

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from ..errors import DataError
+from ..hub import to_fetch
+from ..parts import require
+from ..schema import Schema
 from ..tables import First, first_rows, read_table
 from .hugging_face import has_split, load_split, pairs_of
 from .text import Pairs, TextPairs
@@ -29,8 +32,8 @@ class XSum(TextPairs, frozen=True):
     pairs and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as
     ``EdinburghNLP/xsum``, which has the official split.
 
-    White space is collapsed, and the few pairs with an empty text are left out. Nothing else is changed;
-    encoding errors of the source stay.
+    White space is collapsed, and the few pairs with an empty text are left out, and counted. Nothing else is
+    changed; encoding errors of the source stay.
     """
 
     tidy: ClassVar[bool] = True
@@ -58,23 +61,40 @@ class XSum(TextPairs, frozen=True):
             "test": [tables[TEST]],
             **({"validation": [tables[VALIDATION]]} if VALIDATION in tables else {}),
         }
-        return Pairs(**{part: samples_of(some, roles, tidy=self.tidy) for part, some in parts.items()})
+        read = {part: samples_of(some, roles, tidy=self.tidy) for part, some in parts.items()}
+        rows = sum(len(table.lines) for table in tables.values())
+        return Pairs(**read, empty=rows - sum(map(len, read.values())))
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        super().check_ahead(schema)
+        if not _files():
+            require("llm", "datasets")
+        self.downloads()
+
+    @override
+    def downloads(self) -> str | None:
+        return None if _files() else to_fetch("dataset", NAME, _fix())
 
     @override
     def sources(self) -> Mapping[str, Path]:
         return {f"xsum/{path.name}": path for path in _files().values()}
 
     def _public(self) -> dict[str, Any]:
-        root = os.environ.get("VERILOOP_DATA")
-        looked_in = Path(root) / "xsum" if root else "$VERILOOP_DATA/xsum (VERILOOP_DATA is not set)"
-        fix = (
-            f"looked in {looked_in} first; where there is a network, download {NAME}, and put train.jsonl, "
-            "validation.jsonl and test.jsonl with the keys id, document and summary there"
-        )
+        fix = _fix()
         splits = {split: load_split(NAME, None, split, fix) for split in (TRAIN, TEST)}
         if has_split(splits[TRAIN], VALIDATION):
             splits[VALIDATION] = load_split(NAME, None, VALIDATION, fix)
         return splits
+
+
+def _fix() -> str:
+    root = os.environ.get("VERILOOP_DATA")
+    looked_in = Path(root) / "xsum" if root else "$VERILOOP_DATA/xsum (VERILOOP_DATA is not set)"
+    return (
+        f"looked in {looked_in} first; where there is a network, download {NAME}, and put train.jsonl, "
+        "validation.jsonl and test.jsonl with the keys id, document and summary there"
+    )
 
 
 def _files() -> dict[str, Path]:

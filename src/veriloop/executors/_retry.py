@@ -84,14 +84,15 @@ def recomputing(
                     fix="the system ends processes when memory is short: watch the memory (dmesg tells), and "
                     "take fewer workers or smaller chunks",
                 ) from e
-            _tell(WorkerLost(what="a worker process died in the middle of its work", try_=lost))
+            tell_lost(WorkerLost(what="a worker process died in the middle of its work", try_=lost))
         finally:
             # After an error, an interruption or an early end nobody wants what is still under way.
             if not all(future.done() for future in running):
                 workers.end()
 
 
-def _tell(lost: WorkerLost) -> None:
+def tell_lost(lost: WorkerLost) -> None:
+    """Tell whoever listens, or the log."""
     if listen := _listen.get():
         listen(lost)
     else:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +18,11 @@ from pydantic import Field, field_validator
 from typing_extensions import override
 
 from ..errors import ConfigError, MissingExtraError, VeriloopError
+from ..events import WorkerLost
+from ..parts import require
+from ..schema import Schema
+from ._retry import TRIES, tell_lost
 from .base import Executor, Item, Result
-
-_RETRIES = 3
-"""How many deaths of nodes or workers one task may see. Not without end: a task may itself be what kills."""
 
 
 class Ray(Executor, frozen=True):
@@ -56,29 +57,38 @@ class Ray(Executor, frozen=True):
         return address
 
     @override
+    def check_ahead(self, schema: Schema) -> None:
+        require("ray", "ray")
+
+    @override
     def map(
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
         ray = self._connected()
-        task = _task().options(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=_RETRIES)
+        task = _task().options(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)
         # Pickled here, because arrays that Ray itself passes on are read-only views which pin its store.
         content = ray.cloudpickle.dumps((Path.cwd(), function, shared))
         digest = hashlib.sha256(content).hexdigest()
         # In a list, so that Ray passes on where it is, and a worker that has it does not fetch it again.
         job = [ray.put(content)]
         del content
+
+        def submit(item: bytes) -> Any:
+            return task.remote(job, digest, item)
+
         waiting = iter(items)
-        running: deque[Any] = deque()
+        running: deque[tuple[bytes, Any]] = deque()
         while True:
             # Asked for each time, because nodes come and go.
             room = self.workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 0)))
             for item in islice(waiting, max(0, room - len(running))):
-                running.append(task.remote(job, digest, ray.cloudpickle.dumps(item)))
+                content = ray.cloudpickle.dumps(item)
+                running.append((content, submit(content)))
             if not running:
                 return
             # Whoever stops asking leaves the rest to finish. To cancel a task that is just ending aborts this
             # process (Ray 2.60: "Tried to complete task that was not pending").
-            yield _result(ray, running.popleft())
+            yield _result(ray, *running.popleft(), submit)
 
     def _connected(self) -> Any:
         """Ray, with this process connected to a cluster."""
@@ -157,14 +167,21 @@ def _call(job: list[Any], digest: str, item: bytes) -> bytes:
     return ray.cloudpickle.dumps(result)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def _result(ray: Any, running: Any) -> Any:
-    try:
-        return pickle.loads(ray.get(running))
-    except ray.exceptions.RayTaskError as e:
-        raise e.cause from e  # which shows the worker's traceback
-    except ray.exceptions.RayError as e:
-        raise VeriloopError(
-            f"the Ray cluster lost a task and did not get it done in {_RETRIES + 1} attempts",
-            got=type(e).__name__,
-            fix="look into Ray's logs; a task that needs too much memory kills its worker each time",
-        ) from e
+def _result(ray: Any, item: bytes, running: Any, submit: Callable[[bytes], Any]) -> Any:
+    """What a task gave. One that was lost is tried again here: Ray would do it without a word."""
+    for lost in count(1):
+        try:
+            return pickle.loads(ray.get(running))
+        except ray.exceptions.RayTaskError as e:
+            raise e.cause from e  # which shows the worker's traceback
+        except ray.exceptions.RayError as e:
+            why = type(e).__name__
+            if lost > TRIES:
+                raise VeriloopError(
+                    f"the Ray cluster lost a task and did not get it done in {TRIES + 1} attempts",
+                    got=why,
+                    fix="look into Ray's logs; a task that needs too much memory kills its worker each time",
+                ) from e
+            tell_lost(WorkerLost(what=f"the Ray cluster lost a task ({why})", try_=lost))
+        running = submit(item)
+    raise AssertionError("never reached: the loop has no end")

@@ -10,7 +10,7 @@ from ..report.names import short, signed
 from .base import Finding, Setting
 from .results import Measured
 from .runs import Recorded, failure, jobs_of, recorded, run_all
-from .studies import Study, apart, curves, difference, summary
+from .studies import Study, apart, coin, curves, difference, summary
 from .study_figures import study_figure
 from .study_page import Shown, experiment_page
 from .study_tables import cost_cells, cost_rows, markdown, outcome_cells, outcome_rows
@@ -136,6 +136,8 @@ def _claim(comparison: Comparison, runs: Sequence[Recorded]) -> dict[str, Number
             quantity = comparison.studies[MAIN].quantity(metric)
             claim[metric] = {c.line.arm: summary(c, quantity) for c in found}
             claim[metric] |= {"apart": apart(*found), "difference": difference(*found)}
+            if quantity.better is not None:
+                claim[metric]["coin"] = coin(found[0], found[1], metric, quantity).line
     return claim
 
 
@@ -143,7 +145,9 @@ def _claim_words(comparison: Comparison, claim: Mapping[str, Numbers]) -> list[s
     words: list[str] = []
     for metric, numbers in claim.items():
         title = comparison.title(metric)
-        arms = [arm for arm in numbers if arm not in {"apart", "difference"}]
+        arms = [arm for arm in numbers if arm not in {"apart", "difference", "coin"}]
+        if "coin" in numbers:
+            words.append(numbers["coin"])
         words += [f"{title}, {arm}: {course(numbers[arm])}" for arm in arms]
         if numbers["apart"] is not None:
             words.append(

@@ -7,13 +7,14 @@ import numpy as np
 
 from ..linear import Simulation
 from ..theory import (
+    ROUNDING,
     LinearSystem,
     Method,
     OneRoundGrid,
     Regime,
     Trajectory,
     best_radius,
-    break_even_bias,
+    helpful_biases,
     one_round_mse,
     samples_needed,
     trajectory,
@@ -41,17 +42,17 @@ def one_round_answer(system: LinearSystem, n: float, method: Method = "exact") -
         DomainError: ``n`` is invalid.
     """
     result = one_round_mse(system, n, method)
-    limit, best = _break_even(system, n), best_radius(system, n)
+    helpful, best = _helpful(system, n), best_radius(system, n)
     fewest = float(samples_needed(system, 0.0, method))
     numbers = {
-        "gain": bool(result.mse < result.baseline),
+        "gain": _lower(float(result.mse), float(result.baseline)),
         "mse": result.mse,
         "baseline": result.baseline,
         "log_gain": result.log_gain,
         "synthetic_variance": result.synthetic_variance,
         "verification_error": result.verification_error,
         **_cost(float(result.acceptance_rate)),
-        "break_even_bias": limit,
+        "helpful_biases": helpful,
         "samples_needed_to_gain": fewest,
         "best_radius": {
             "radius": best.radius,
@@ -65,7 +66,7 @@ def one_round_answer(system: LinearSystem, n: float, method: Method = "exact") -
         f"of this, {result.synthetic_variance:.4g} is noise of {n:g} samples per direction,"
         f" {result.verification_error:.4g} stays however many are kept",
         _cost_words(float(result.acceptance_rate)),
-        _break_even_words(limit, system.bias, "in one round"),
+        _helpful_words(helpful, system.bias),
         "no number of samples makes this verifier help"
         if np.isinf(fewest)
         else f"to gain at all it takes {fewest:,.0f} kept samples per direction",
@@ -84,15 +85,15 @@ def trajectory_answer(system: LinearSystem, n: SampleSizes, rounds: int) -> tupl
     course = trajectory(system, n, rounds)
     first = float(schedule(n, rounds)[0])
     rate = float(one_round_mse(system, first, "exact").acceptance_rate)
-    limit = _break_even(system, first)
+    helpful = _helpful(system, first)
     error = course.mse_star
     numbers = {
-        "gain_in_round_one": bool(error[1] < error[0]),
+        "gain_in_round_one": _lower(float(error[1]), float(error[0])),
         "best_round": course.best_round,
         "regime": str(course.regime),
         "floor": course.floor,
         **_cost(rate),
-        "break_even_bias": limit,
+        "helpful_biases": helpful,
         "mse_star": error,
         "mse_center": course.mse_center,
     }
@@ -100,7 +101,7 @@ def trajectory_answer(system: LinearSystem, n: SampleSizes, rounds: int) -> tupl
         _gain_words("round one", float(error[0]), float(error[1])),
         *_course_words(course),
         _cost_words(rate),
-        _break_even_words(limit, system.bias, "in one round"),
+        _helpful_words(helpful, system.bias),
     ]
     return Answer(numbers, words), course
 
@@ -115,11 +116,11 @@ def phase_answer(system: LinearSystem, grid: OneRoundGrid, n: float) -> Answer:
     """
     share = float(np.mean(grid.log_gain > 0))
     radii = np.unique(grid.radii[np.linspace(0, len(grid.radii) - 1, 6).round().astype(int)])
-    limits = break_even_bias(system, n, radius=radii)
+    helpful = [helpful_biases(system, n, radius=radius) for radius in radii]
     best = np.unravel_index(int(grid.log_gain.argmax()), grid.log_gain.shape)
     numbers = {
         "share_with_gain": share,
-        "break_even_bias": [{"radius": r, "bias": b} for r, b in zip(radii, limits, strict=True)],
+        "helpful_biases": [{"radius": r, "biases": biases} for r, biases in zip(radii, helpful, strict=True)],
         "baseline": grid.baseline,
         "biases": grid.biases,
         "radii": grid.radii,
@@ -129,8 +130,8 @@ def phase_answer(system: LinearSystem, grid: OneRoundGrid, n: float) -> Answer:
     words = [
         f"one round helps in {100 * share:.1f} % of this plane",
         *(
-            f"  radius {r:.3g}: helps up to a bias of {b:.3g}" if b == b else f"  radius {r:.3g}: never helps"
-            for r, b in zip(radii, limits, strict=True)
+            f"  radius {r:.3g}: biases that help, {_intervals(biases)}"
+            for r, biases in zip(radii, helpful, strict=True)
         ),
         f"largest log gain: {grid.log_gain[best]:.3g}, at bias {grid.biases[best[0]]:.3g}"
         f" and radius {grid.radii[best[1]]:.3g}",
@@ -187,9 +188,9 @@ def compare_with_theory(
     return Compared(Answer(numbers, words), star, note)
 
 
-def _break_even(system: LinearSystem, n: float) -> float:
+def _helpful(system: LinearSystem, n: float) -> Floats:
     toward = np.ones(system.dimension) if system.bias == 0 else None
-    return float(break_even_bias(system, n, direction=toward))
+    return helpful_biases(system, n, direction=toward)
 
 
 def _cost(rate: float) -> dict[str, float]:
@@ -201,8 +202,12 @@ def _cost_words(rate: float) -> str:
     return f"accepts {100 * rate:.3g} % of fresh samples: generate {made:.3g} for each one kept"
 
 
+def _lower(after: float, before: float) -> bool:
+    return after < (1 - ROUNDING) * before
+
+
 def _gain_words(when: str, before: float, after: float) -> str:
-    verdict = "yes" if after < before else "no"
+    verdict = "yes" if _lower(after, before) else "no"
     change = _change(before, after)
     return f"gain in {when}: {verdict}, mean squared error {before:.4g} -> {after:.4g} ({change})"
 
@@ -211,11 +216,15 @@ def _change(before: float, after: float) -> str:
     return f"{100 * (after / before - 1):+.0f} %" if after < 10 * before else f"{after / before:.3g} times"
 
 
-def _break_even_words(limit: float, bias: float, when: str) -> str:
-    if np.isnan(limit):
-        return f"break-even bias: none, at this radius not even an unbiased verifier helps {when}"
-    place = "within" if bias <= limit else "beyond"
-    return f"break-even bias: {limit:.3g}, this verifier's {bias:.3g} is {place} it"
+def _helpful_words(helpful: Floats, bias: float) -> str:
+    if not len(helpful):
+        return "biases that help in one round, at this radius: none"
+    among = "one of them" if any(low <= bias < high for low, high in helpful) else "none of them"
+    return f"biases that help in one round: {_intervals(helpful)}; this verifier's {bias:.3g} is {among}"
+
+
+def _intervals(helpful: Floats) -> str:
+    return " and ".join(f"{low:.3g} to {high:.3g}" for low, high in helpful) or "none"
 
 
 def _course_words(course: Trajectory) -> list[str]:

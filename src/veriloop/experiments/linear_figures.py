@@ -135,12 +135,11 @@ def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
     return figure
 
 
-def one_round_figure(system: LinearSystem, n: float, method: Method, break_even: float) -> Figure:
-    """The error after one round over the verifier's bias, with the system's own bias marked."""
+def one_round_figure(system: LinearSystem, n: float, method: Method, helpful: Floats) -> Figure:
+    """The error after one round over the bias; marked are the helpful biases and the system's own."""
     figure = Figure(figsize=(6.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    known = 0.0 if np.isnan(break_even) else break_even
-    widest = 1.6 * max(known, system.bias, system.radius, 0.1 * system.sigma)
+    widest = 1.6 * max(helpful.max(initial=0.0), system.bias, system.radius, 0.1 * system.sigma)
     biases = np.union1d(np.linspace(0, widest, 200), system.bias)
     even = np.ones(system.dimension) if system.bias == 0 else None
     curve = one_round_grid(system, biases, [system.radius], n, method, even).mse[:, 0]
@@ -155,8 +154,10 @@ def one_round_figure(system: LinearSystem, n: float, method: Method, break_even:
         system.bias / unit, here / unit**2, "o", color=verified.colour, markeredgecolor="black",
         label=f"this verifier, bias {system.bias / unit:.3g}",
     )  # fmt: skip
-    if known:
-        axes.axvline(known / unit, color="#b0b0b0", linestyle=":", label=f"break-even, {known / unit:.3g}")
+    for i, (low, high) in enumerate(helpful / unit):
+        axes.axvspan(
+            low, high, color=verified.colour, alpha=0.08, label="biases that help" if i == 0 else None
+        )
     axes.set(
         xlabel=BIAS_LABEL, ylabel=STAR_LABEL.replace("_k", "_1"), ylim=(0, None), xlim=(0, widest / unit)
     )

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from ..linear import GridSimulation, simulate_grid
-from ..theory import OneRoundGrid, break_even_bias, one_round_grid
+from ..theory import OneRoundGrid, helpful_biases, one_round_grid
 from ..theory.validation import Floats
 from .base import Finding, Scale, Setting, agreement, agreement_words
 from .linear_figures import GAIN_LABEL, GainMap, draw_break_even, draw_gain, smoothed, zero_crossing
@@ -60,7 +60,8 @@ def linear_phase(setting: Setting) -> Finding:
     exact = one_round_grid(system, *axes, N, direction=direction)
     found = agreement(exact.mse, run.mse, run.mse_se, size.replicates)
     radii = np.linspace(*RADII, 8)
-    limits = break_even_bias(system, N, radius=radii, direction=direction)
+    # At these radii one interval helps, from no bias on.
+    ends = [helpful_biases(system, N, radius=radius, direction=direction)[-1, 1] for radius in radii]
     numbers = {
         "setting": {"p": P, "n0": N0, "n": N, "sigma": 1.0, "biases": BIASES, "radii": RADII},
         "theory_grid": size.theory,
@@ -73,7 +74,7 @@ def linear_phase(setting: Setting) -> Finding:
             "theory": np.mean(exact.log_gain > 0),
             "monte_carlo": np.mean(run.log_gain > 0),
         },
-        "break_even_bias": _break_even(radii, limits, smoothed(_map(run))),
+        "gain_ends_at_bias": _gain_ends(radii, np.array(ends), smoothed(_map(run))),
     }
     words = [
         agreement_words(found, "cells"),
@@ -90,7 +91,7 @@ def _map(grid: OneRoundGrid | GridSimulation) -> GainMap:
     return GainMap(grid.biases, grid.radii, grid.log_gain)
 
 
-def _break_even(radii: Floats, theory: Floats, simulated: GainMap) -> list[dict[str, Any]]:
+def _gain_ends(radii: Floats, theory: Floats, simulated: GainMap) -> list[dict[str, Any]]:
     """Where the gain ends, for a few radii: by theory, and along the nearest column of the simulated map."""
     columns = np.abs(simulated.radii[:, None] - radii).argmin(axis=0)
     crossings = [zero_crossing(simulated.biases, simulated.log_gain[:, j]) for j in columns]

@@ -1,8 +1,8 @@
 """What do many rounds do? Three courses over rounds, theory over simulated points.
 
 Expected: (a) with a bias of 1 every radius goes to the knowledge center, at its own speed; (b) without bias
-the verified chain improves and stays, the unverified one gets worse for ever; (c) with a mild bias the error
-falls, turns at the predicted best round, and ends above it.
+the verified chain improves and stays, and goes on improving where rounds grow, while the unverified one gets
+worse for ever; (c) with a mild bias the error falls, turns at the predicted best round, and ends above it.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ..linear import Simulation, simulate
 from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
 from ..theory import LinearSystem, trajectory
-from ..theory.validation import Floats
+from ..theory.validation import Floats, SampleSizes
 from .base import Finding, Scale, Setting, agreement, agreement_words
 from .linear_figures import (
     CENTER_LABEL,
@@ -56,7 +56,7 @@ class Course(NamedTuple):
         label: In the legend.
         style: Of line and points.
         system: The linear system.
-        n: Kept samples per direction and round.
+        n: Kept samples per direction and round; k times as many in round k when ``growing``.
         verified: Whether the verifier filters.
     """
 
@@ -66,6 +66,11 @@ class Course(NamedTuple):
     system: LinearSystem
     n: int
     verified: bool = True
+    growing: bool = False
+
+    def sizes(self, rounds: int) -> SampleSizes:
+        """Kept samples per direction, of every round or of each."""
+        return self.n * np.arange(1, rounds + 1) if self.growing else self.n
 
 
 class Followed(NamedTuple):
@@ -90,7 +95,8 @@ def courses(seed: int) -> list[Course]:
             Course("a", f"$r$ = {radius:g}", style, system(1.0, radius), 1_000)
             for radius, style in zip(RADII, OTHER_ARMS, strict=True)
         ),
-        Course("b", "verified, $r$ = 0.5", verified, system(0.0, 0.5), 100),
+        Course("b", "verified, $n$ = 100", verified, system(0.0, 0.5), 100),
+        Course("b", "verified, $n_k$ = 100 $k$", OTHER_ARMS[0], system(0.0, 0.5), 100, growing=True),
         Course("b", "unverified", unverified, system(0.0, 0.5), 100, verified=False),
         Course("c", "verified, $r$ = 1.5", verified, system(0.2, 1.5), 1_000),
     ]
@@ -122,7 +128,7 @@ def linear_trajectories(setting: Setting) -> Finding:
         "curves": [_numbers(f) for f in followed],
     }
     words = [
-        agreement_words(found, "points of 7 curves"),
+        agreement_words(found, f"points of {len(followed)} curves"),
         f"mild bias: best round {mild.best_round} predicted, {followed[-1].mean.argmin()} simulated;"
         f" error {mild.mse_star[0]:.4f} at the start, {mild.mse_star.min():.4f} there, {mild.floor:.4f} in"
         " the end",
@@ -135,15 +141,14 @@ def _follow(course: Course, number: int, size: Size, setting: Setting) -> Follow
     rounds = size.mild_rounds if course.panel == "c" else size.rounds
     # Curves must not share their start, or they would all be off together.
     seed = 10 * setting.seed + number
+    sizes = course.sizes(rounds)
     run: Simulation = simulate(
-        course.system, course.n, rounds, size.replicates, seed,
+        course.system, sizes, rounds, size.replicates, seed,
         verified=course.verified, executor=setting.executor,
     )  # fmt: skip
     if not course.verified:
-        return Followed(
-            course, unverified_mse(course.system, course.n, rounds), run.mse_star, run.mse_star_se
-        )
-    exact = trajectory(course.system, course.n, rounds)
+        return Followed(course, unverified_mse(course.system, sizes, rounds), run.mse_star, run.mse_star_se)
+    exact = trajectory(course.system, sizes, rounds)
     if course.panel == "a":
         return Followed(course, exact.mse_center, run.mse_center, run.mse_center_se)
     return Followed(course, exact.mse_star, run.mse_star, run.mse_star_se)
@@ -156,7 +161,7 @@ def _numbers(followed: Followed) -> dict[str, Any]:
         "panel": course.panel,
         "bias": system.bias,
         "radius": system.radius if course.verified else None,
-        "n": course.n,
+        "n": f"{course.n} k" if course.growing else course.n,
         "distance_to": "center" if course.panel == "a" else "truth",
         "rounds": rounds,
         "theory": followed.theory[rounds],
@@ -177,6 +182,7 @@ def _figure(followed: list[Followed], best_round: int, floor: float, replicates:
     panels["c"].axhline(floor, color=grey, linestyle=":", label="where it ends")
     panels["c"].axhline(followed[-1].theory[0], color=grey, linestyle="--", label="no retraining")
     panels["a"].set_ylim(bottom=5e-3)
+    panels["b"].set_ylim(bottom=6e-5)
     finish_rounds(
         panels["a"],
         CENTER_LABEL,
@@ -184,7 +190,7 @@ def _figure(followed: list[Followed], best_round: int, floor: float, replicates:
         loc="lower center",
         ncols=4,
     )
-    finish_rounds(panels["b"], STAR_LABEL, "(b) bias 0, $n$ = 100: verified against unverified")
+    finish_rounds(panels["b"], STAR_LABEL, "(b) bias 0, $r$ = 0.5: verified against unverified")
     finish_rounds(panels["c"], STAR_LABEL, "(c) bias 0.2, $n$ = 1,000: gain, then reversal", "linear")
     figure.suptitle(
         f"lines: exact theory; points: {replicates:,} simulated chains, ± 2 standard errors", fontsize=10

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import t as student_t
 
+from ..advise.paired import Reading
+from ..advise.versus import Versus, versus
 from ..loop.plan import Plan, quantities_of
 from ..quantity import Quantity
 from ..records import Estimate
@@ -175,6 +177,14 @@ def apart(a: Curve, b: Curve) -> bool | None:
 def difference(a: Curve, b: Curve) -> dict[str, Any]:
     """The last values of ``a`` less those of ``b``, seed by seed."""
     return _over_seeds(a.values[:, -1] - b.values[:, -1])
+
+
+def coin(a: Curve, b: Curve, metric: str, quantity: Quantity) -> Versus:
+    """Whether ``a`` ends better than ``b``: by seeds, or for one seed by the standard errors alone."""
+    last = a.values.shape[1] - 1
+    ends = zip(*(zip(c.values[:, -1], c.errors[:, -1], strict=True) for c in (a, b)), strict=True)
+    pairs = [(Reading(Estimate(*ours)), Reading(Estimate(*theirs))) for ours, theirs in ends]
+    return versus(pairs, metric, quantity, arms=(a.line.arm, b.line.arm), round_=last)
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

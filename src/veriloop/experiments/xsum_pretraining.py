@@ -27,7 +27,8 @@ from ..errors import CorruptFileError, DataError
 from ..executors.threads import limit_threads
 from ..learners._language.models import Language, save
 from ..rng import Address, Stage, global_torch
-from ..store.atomic import publish_directory, storage_errors
+from ..store.atomic import place_directory, storage_errors, sync
+from ..store.digests import settle
 from .gap_sentences import Ids, Layout, gap_rows, repeated_rows, sentences
 from .xsum_settings import Pretraining
 
@@ -87,7 +88,9 @@ def pretrain(
             "seconds": round(time.perf_counter() - began),
         }
         (aside / CARD).write_text(json.dumps(card, indent=1) + "\n")
-    publish_directory(aside, folder)
+        settle(aside)
+        place_directory(aside, folder)
+        sync(folder.parent)
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:

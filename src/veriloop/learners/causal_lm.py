@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from ..cards import PromptCard
 from ..generator import Generator
+from ..hub import to_fetch
 from ..parts import imported, require
 from ..samples import Samples
 from ..schema import Schema
@@ -58,9 +59,15 @@ class CausalLM(Learner, Training, frozen=True):
     @override
     def check_ahead(self, schema: Schema) -> None:
         """Whether there is a model, and a server's key; a name on the hub is tried when it is needed."""
-        find_folder(self.model)
+        self.downloads()
         if isinstance(self.decoding.backend, Remote):
             self.decoding.backend.key()
+
+    @override
+    def downloads(self) -> str | None:
+        if find_folder(self.model) is not None:
+            return None
+        return to_fetch("model", self.model)
 
     @override
     def sources(self) -> Mapping[str, Path]:

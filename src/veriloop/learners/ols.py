@@ -1,5 +1,6 @@
 """Ordinary least squares as a generative model of labels: the learner of the paper's linear system."""
 
+import json
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -45,18 +46,20 @@ class LinearGenerator(Generator):
     @override
     def save(self, directory: Path) -> None:
         weights = {"theta": self.theta, "sigma": np.array([self.sigma])}
+        # One entry: of several, the library writes any first, and equal models have equal bytes.
+        columns = {"columns": json.dumps([self.x, self.y])}
         # Written by us: the library has an error of its own for a full disk.
-        (directory / WEIGHTS).write_bytes(to_safetensors(weights, {"x": self.x, "y": self.y}))
+        (directory / WEIGHTS).write_bytes(to_safetensors(weights, columns))
 
     @classmethod
     @override
     def load(cls, directory: Path) -> Self:
         try:
             with safe_open(directory / WEIGHTS, "np") as file:
-                columns = file.metadata()
+                x, y = json.loads(file.metadata()["columns"])
                 theta, sigma = file.get_tensor("theta"), file.get_tensor("sigma")
-                return cls(theta, float(sigma[0]), columns["x"], columns["y"])
-        except (OSError, SafetensorError, KeyError, TypeError, IndexError) as e:
+                return cls(theta, float(sigma[0]), x, y)
+        except (OSError, SafetensorError, KeyError, TypeError, IndexError, ValueError) as e:
             raise CorruptFileError(f"weights {directory / WEIGHTS} cannot be read ({e})") from e
 
 

@@ -1,5 +1,6 @@
-"""A finished round's candidates, made again: a run folder keeps the accepted ones, seeds make the others."""
+"""A finished round's candidates, read where the run has kept them all, or else made again from its seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +11,17 @@ from ..datasets.base import RealData
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts
-from ..rules.acceptance import Selection
+from ..rng import Address, Stage
+from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples, concat
 from ..store.folder import RunFolder
 from ..verdicts import Decision, Verdicts
+from .chunks import STORED
 from .data import load_data, load_schema
 from .gather import gather
-from .gold import judge_of
+from .gold import judge_of, round_of
 from .plan import Plan
-from .step import Context, opened
+from .step import Context, candidates_of, opened
 from .stores import load_state
 
 
@@ -46,10 +49,12 @@ class Remade:
 
 
 def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Remade:
-    """Make the candidates of a finished round again, bit for bit, and judge them as they were.
+    """The candidates of a finished round, as they were made, with what was said of them.
 
-    Every chunk of candidates has its own address of randomness, so this needs the models in the folder only.
-    A verifier that does not always say the same, such as a model behind a URL, may judge them otherwise now.
+    Where the run has kept them (``keep_candidates``) they are read, and no model is needed. Else they are
+    made again, bit for bit: every chunk has its own address of randomness, so this needs the models in the
+    folder only. A verifier that does not always say the same, such as a model behind a URL, may then judge
+    them otherwise.
     What a full quota turned away was accepted and not kept, and says nothing of the verifier: such a group's
     candidates after the last one kept are left out. All the others are in memory at once.
 
@@ -62,26 +67,41 @@ def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
+        RunFolderError: Neither the candidates nor the models of the round are kept.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
-    number, kind, judge = judge_of(plan, folder, arm, round_)
-    generator = load_state(plan, folder, arm, number - 1).generator
-    data, setting = load_data(plan.dataset, plan.seed), plan.arms[arm]
+    number, kind = round_of(plan, folder, arm, round_)
+    data = load_data(plan.dataset, plan.seed)
     context = Context(plan, arm, data, Serial(), lambda event: None)
+    pool, selection, limit = opened(context, plan.address(arm, number))
+    seen = _Witness(selection)
     with limit_threads(plan.threads):
-        candidates, selection, limit = opened(generator, judge, context, plan.address(arm, number))
-        seen = _Witness(selection)
-        gather(
-            candidates,
-            seen,
-            balance=setting.balance,
-            chunk_size=plan.chunk_size,
-            limit=limit,
-            keep_rejected=False,
-            executor=context.executor,
-            report=lambda counts: None,
-        )
+        if stored := folder.candidates(number, arm):
+            _offer(stored, seen, plan.arms[arm].balance, plan.address(arm, number))
+        else:
+            generator = load_state(plan, folder, arm, number - 1).generator
+            judge = judge_of(plan, folder, arm, number)
+            gather(
+                candidates_of(generator, judge, pool, context, plan.address(arm, number)),
+                seen,
+                balance=plan.arms[arm].balance,
+                chunk_size=plan.chunk_size,
+                limit=limit,
+                keep_rejected=False,
+                executor=context.executor,
+                report=lambda counts: None,
+            )
     return seen.remade(number, kind, data)
+
+
+def _offer(stored: Sequence[Samples], selection: Selection, balance: str | None, address: Address) -> None:
+    """Offer stored chunks to a selection, as `gather` offered them."""
+    for chunk, whole in enumerate(stored):
+        samples = whole.only([name for name in whole if name not in STORED])
+        said = whole.array("_score"), whole.array("_decision"), whole.texts("_reason")
+        verdicts = Verdicts(*said) if any(said[2]) else Verdicts(*said[:2])
+        rng = address.at(Stage.ACCEPT, chunk).rng()
+        selection.offer(verdicts, samples, groups_of(samples, balance), rng)
 
 
 class _Witness(Selection):

@@ -20,12 +20,13 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
             measured of them.
     """
     quantities = quantities_of(metric.suited_to(schema) for metric in plan.metrics)
-    plan.check_stops(quantities)
+    plan.check_decisions(quantities)
     return RunCard(
         arms={name: _arm_card(arm, plan.last_round(name)) for name, arm in plan.arms.items()},
         quantities=quantities,
         columns=dict(schema),
         keeps_models=plan.keep_models,
+        ship=plan.ship,
         prompt=plan.learner.suited_to(schema).prompt_card(),
     )
 

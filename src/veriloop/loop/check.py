@@ -1,4 +1,4 @@
-"""The check of a whole plan before anything is computed: data, learner, verifiers, rules and metrics."""
+"""The check of a whole plan before anything is computed, from its data to its executor."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,13 @@ from ..cards import RunCard
 from ..datasets.base import Dataset, RealData
 from ..errors import ConfigError
 from ..parts import Part, at
+from ..samples import Samples
 from ..schema import Schema
 from . import seam
 from .cards import run_card
-from .data import load_data, load_schema
+from .data import held_out_seen, load_data, load_schema
 from .plan import Arm, Plan, seen_by_verifiers
-from .sources import sources_of
+from .sources import downloads_of, sources_of
 
 SMALL = 2**22
 """Data files of up to this many bytes are read whole by the check."""
@@ -24,11 +25,13 @@ class CheckedPlan(NamedTuple):
         plan: Each of its parts suited to the data: what computes takes this one.
         schema: What the columns of the data are.
         cards: What a run of the plan is.
+        downloads: What it would fetch from the network, in words.
     """
 
     plan: Plan
     schema: Schema
     cards: RunCard
+    downloads: tuple[str, ...]
 
 
 def checked(plan: Plan) -> CheckedPlan:
@@ -41,12 +44,13 @@ def checked(plan: Plan) -> CheckedPlan:
     with at("dataset"):
         schema = _schema(plan)
         seam.check_ahead(plan.dataset, schema)
-        if _is_small(plan.dataset):
-            load_data(plan.dataset, plan.seed)
+        data = load_data(plan.dataset, plan.seed) if _is_small(plan.dataset) else None
     suited = plan.suited_to(schema)
     for name, path in sources_of(suited).items():
         if not path.exists():
             raise ConfigError(f"no such file or folder: {name}", fix="check the path")
+    with at("executor"):
+        seam.check_ahead(suited.executor, schema)
     with at("learner"):
         seam.check_ahead(suited.learner, schema)
     known: list[Part] = []
@@ -55,21 +59,34 @@ def checked(plan: Plan) -> CheckedPlan:
     for metric in suited.metrics:
         with at(f"metrics.{metric.kind}"):
             seam.check_ahead(metric, schema)
-    return CheckedPlan(suited, schema, run_card(suited, schema))
+    if data is not None:
+        check_data(suited, data)
+    return CheckedPlan(suited, schema, run_card(suited, schema), downloads_of(suited))
 
 
 def check_data(plan: Plan, data: RealData) -> None:
-    """Let the verifiers and metrics of ``plan``, suited to ``data``, look at the data themselves.
+    """Look at the data themselves: whether rows are held out, and what verifiers, policies and metrics say.
+
+    Args:
+        plan: Suited to ``data``.
+        data: The real data.
 
     Raises:
         VeriloopError: The first mistake; its message begins with the part's path.
     """
+    with at("dataset"):
+        held_out_seen(data, load_schema(plan.dataset), type(plan.dataset).__name__)
     known: list[Part] = []
     for name, arm in plan.arms.items():
-        if arm.train_on == "kept" and arm.verifier is not None and arm.verifier not in known:
-            known.append(arm.verifier)
-            with at(f"arms.{name}.verifier"):
-                seam.check_data(arm.verifier, data.train if data.conditions is None else data.conditions)
+        asked: dict[str, tuple[Part | None, Samples]] = {
+            "verifier": (arm.verifier, data.train if data.conditions is None else data.conditions),
+            "policy": (arm.policy, data.start),
+        }
+        for field, (part, real) in asked.items() if arm.train_on == "kept" else ():
+            if part is not None and part not in known:
+                known.append(part)
+                with at(f"arms.{name}.{field}"):
+                    seam.check_data(part, real)
     for metric in plan.metrics:
         with at(f"metrics.{metric.kind}"):
             seam.check_data(metric, data.test)
@@ -83,7 +100,12 @@ def _schema(plan: Plan) -> Schema:
 
 
 def _is_small(dataset: Dataset) -> bool:
-    """Whether its files take no time to read: then a mistake in their last row is found, too."""
+    """Whether its files take no time to read: then a mistake in their last row is found, too.
+
+    One that is loaded to say its schema is loaded anyway.
+    """
+    if type(dataset).schema is Dataset.schema:
+        return True
     files = [path for path in dataset.sources().values() if path.is_file()]
     return bool(files) and sum(path.stat().st_size for path in files) <= SMALL
 

@@ -23,8 +23,8 @@ from ..store.atomic import storage_errors
 from ..store.chunks import chunk_name, chunk_of
 from ..verdicts import Verdicts
 
-CANDIDATES = "candidates"
-"""The folder of a finished round that holds all its candidates, where the plan keeps them."""
+STORED = ("_chunk", "_row", "_score", "_decision", "_reason")
+"""The columns beside the candidates in its files."""
 
 
 class Stored(NamedTuple):
@@ -137,13 +137,10 @@ class ChunkFiles:
             for number, path in sorted(self._found.items()):
                 stored = read(path)
                 verdicts, n = stored.verdicts, len(stored.verdicts)
-                stored.samples.with_columns(
-                    _chunk=np.full(n, number, np.int32),
-                    _row=np.arange(n, dtype=np.int32),
-                    _score=verdicts.score,
-                    _decision=verdicts.decision,
-                    _reason=verdicts.reason or [""] * n,
-                ).save(directory / f"{number:06d}.npz")
+                numbers = np.full(n, number, np.int32), np.arange(n, dtype=np.int32)
+                said = verdicts.score, verdicts.decision, verdicts.reason or [""] * n
+                columns = dict(zip(STORED, (*numbers, *said), strict=True))
+                stored.samples.with_columns(**columns).save(directory / f"{number:06d}.npz")
 
 
 def _content(chunk: Stored) -> bytes:
@@ -151,7 +148,7 @@ def _content(chunk: Stored) -> bytes:
     columns: dict[str, object] = {
         "score": verdicts.score,
         "decision": verdicts.decision,
-        "group": chunk.groups if isinstance(chunk.groups, np.ndarray) else np.asarray(chunk.groups),
+        "group": _narrow(chunk.groups),
         "stored": np.isin(np.arange(len(verdicts)), chunk.rows),
     }
     if chunk.groups.dtype.kind == "U":
@@ -162,8 +159,19 @@ def _content(chunk: Stored) -> bytes:
         columns["cut"] = notes.cut
         if len(notes.reason):
             columns["unwritten"] = list(notes.reason)
-    first = Samples(**columns).to_bytes()
+    # Scores hardly get smaller when packed, and to pack them took longer than all else that is done for a
+    # candidate where it is kept.
+    first = Samples(**columns).to_bytes(packed=any(isinstance(column, list) for column in columns.values()))
     return len(first).to_bytes(8, "little") + first + chunk.samples.to_bytes()
+
+
+def _narrow(groups: NDArray) -> NDArray:
+    """Whole numbers in as few bytes as hold them."""
+    if groups.dtype.kind not in "iu":
+        return groups
+    return groups.astype(
+        np.result_type(*(np.min_scalar_type(f(groups, initial=0)) for f in (np.min, np.max)))
+    )
 
 
 def read(path: Path) -> Stored:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..events import SAID
@@ -15,7 +14,6 @@ from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import Generator, Notes
 from ..judge import Judge
-from ..packed import Packed, join, pack
 from ..records import Counts
 from ..rng import Address, Stage
 from ..rules.acceptance import Group, Selection, groups_of
@@ -25,7 +23,8 @@ from ..verdicts import Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
 from .chunks import ChunkFiles, Stored
-from .guard import Finding, Guard, in_pieces, reasons_of
+from .guard import Finding, Guard, in_pieces
+from .held import Held
 
 REASONS = 5
 """How many of the reasons for abstaining a record tells."""
@@ -60,6 +59,7 @@ class Candidates:
     Attributes:
         arm: The name of the arm, for verifiers that show it to somebody.
         conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
+        like: Real samples, maybe none, whose columns and types the candidates must have.
     """
 
     arm: str
@@ -68,6 +68,7 @@ class Candidates:
     conditions: Samples | None
     address: Address
     threads: int
+    like: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -132,39 +133,20 @@ def gather(
     Raises:
         AwaitingVerdicts: People have to judge candidates of this wave first; all its chunks were tried.
     """
-    held = _Held(keep_all=keep_rejected)
-    seconds = {"generate": 0.0, "verify": 0.0}
+    intake = _Intake(candidates, selection, balance, limit, keep_rejected, hopeless_after, chunks)
     made = chunks_made = 0
-    guard, hopeless = Guard(candidates.judge is not None, hopeless_after), None
-    while hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
+    while intake.hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)
         waiting: list[AwaitingVerdicts] = []
-        for chunk, made_now in _made(wave, candidates, executor, guard, chunks):
+        for chunk, made_now in _made(wave, candidates, executor, intake.guard, chunks):
             if isinstance(made_now.verdicts, AwaitingVerdicts):
                 waiting.append(made_now.verdicts)
                 continue
-            done = made_now if isinstance(made_now, Stored) else _all_of(made_now, balance)
-            rng = candidates.address.at(Stage.ACCEPT, chunk.number).rng()
-            seam.call(selection, "offer", selection.offer, done.verdicts, done.offered, done.groups, rng)
-            may_keep = selection.may_keep(chunk.first) - chunk.first
-            held.add(chunk, done if keep_rejected else done.only(may_keep))
-            guard.see(done.offered, done.verdicts, done.notes)
-            if held.has_grown() and selection.shortfall():
-                held.keep_only(selection.retained())
-            if isinstance(made_now, Judged):
-                for stage in seconds:
-                    seconds[stage] += made_now.seconds[stage]
-                alone = len(wave) == 1 and min(selection.shortfall(), limit - chunk.size) <= 0
-                whole = len(done.verdicts) == chunk.size
-                if chunks and whole and (chunks.always or chunk.number or not alone):
-                    # Of the first chunk all, since what the guard finds is shown by examples from it.
-                    everything = chunks.whole or chunk.number == 0
-                    chunks.store(chunk.number, done if everything else done.only(may_keep))
-            report(selection.counts())
-            if guard.left == 0 and selection.shortfall() > 0:
-                hopeless = guard.hopeless()
+            intake.take(chunk, made_now, others=len(wave) > 1 or chunk.number > 0)
+            report(intake.counts)
+            if intake.hopeless:
                 break
         if waiting:
             if chunks:
@@ -173,27 +155,10 @@ def gather(
             raise AwaitingVerdicts.together(waiting)
         made += shortfall
         chunks_made += len(wave)
-        if warn and (early := guard.accepts_none(selection.counts())) and made < limit:
+        if warn and (early := intake.guard.accepts_none(intake.counts)) and made < limit:
             warn(early)
             warn = None
-    kept, rejected = held.split(selection.kept())
-    names = [name for name in kept if name not in (*PROVENANCE, SAID)]
-    provenance, kept = kept.only(PROVENANCE), kept.only(names)
-    counts = guard.counted(selection.counts(), kept)
-    findings = guard.findings(counts, kept, list(candidates.conditions or ()))
-    if hopeless and not guard.silent_so_far:
-        findings = [hopeless, *findings]
-    return Gathered(
-        kept=kept,
-        provenance=provenance,
-        rejected=rejected,
-        counts=counts,
-        abstentions=guard.abstentions,
-        findings=findings,
-        hopeless=hopeless,
-        wanted=sum(selection.quota.values()),
-        seconds=seconds,
-    )
+    return intake.gathered()
 
 
 def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[Group, int]:
@@ -238,9 +203,10 @@ def _made(
         wave, alone = [wave[0]._replace(most=guard.left), *wave[1:]], 1
     for part in (wave[:alone], wave[alone:]):
         missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
-        made = iter(executor.map(_make_and_judge, missing, candidates) if missing else ())
+        made = seam.mapped(executor, _make_and_judge, missing, candidates) if missing else iter(())
+        waits_for = {chunk.number for chunk in missing}
         for chunk in part:
-            if chunk in missing:
+            if chunk.number in waits_for:
                 yield chunk, next(made)
             else:
                 assert chunks is not None
@@ -258,7 +224,9 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
-        samples, notes = seam.sample_with_notes(candidates.generator, chunk.size, rng, condition)
+        samples, notes = seam.sample_with_notes(
+            candidates.generator, chunk.size, rng, condition, candidates.like
+        )
         generated = time.perf_counter()
         try:
             verdicts = _judge(candidates, samples, chunk)
@@ -291,49 +259,74 @@ def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
     return [Chunk(number + i, first + s, min(chunk_size, total - s)) for i, s in enumerate(starts)]
 
 
-class _Held:
-    """The candidates still in memory, packed, and known by their number in the round."""
+class _Intake:
+    """A round's judged candidates as they come in, chunk by chunk, in their order."""
 
-    def __init__(self, keep_all: bool) -> None:
-        self._keep_all = keep_all
-        self._numbers: list[NDArray[np.int64]] = []
-        self._samples: list[Packed] = []
-        self._size = self._after_filtering = 0
+    def __init__(
+        self,
+        candidates: Candidates,
+        selection: Selection,
+        balance: str | None,
+        limit: int,
+        keep_rejected: bool,
+        hopeless_after: int | None,
+        chunks: ChunkFiles | None,
+    ) -> None:
+        self._candidates, self._selection, self._balance = candidates, selection, balance
+        self._limit, self._keep_rejected, self._chunks = limit, keep_rejected, chunks
+        self._held = Held(keep_all=keep_rejected)
+        self._seconds = {"generate": 0.0, "verify": 0.0}
+        self.guard = Guard(candidates.judge is not None, hopeless_after)
+        self.counts = Counts()
+        self.hopeless: Finding | None = None
 
-    def add(self, chunk: Chunk, some: Stored) -> None:
-        n, rows = len(some.rows), some.rows.astype(np.int32)
-        columns: dict[str, object] = {
-            "_chunk": np.full(n, chunk.number, np.int32),
-            "_row": rows,
-            "_score": some.verdicts.score[rows],
-        }
-        if self._keep_all:
-            columns[SAID] = reasons_of(some.verdicts, np.ones(n, bool))
-        self._samples.append(pack(some.samples.with_columns(**columns)))
-        self._numbers.append(chunk.first + some.rows)
-        self._size += n
+    def take(self, chunk: Chunk, made: Judged | Stored, others: bool) -> None:
+        """Offer a chunk to the selection, hold what it may keep, and store what was not stored.
 
-    def has_grown(self) -> bool:
-        """Whether to filter: it costs a copy of everything held, so not until half as much again came in."""
-        return not self._keep_all and self._size > 1.5 * self._after_filtering
+        Args:
+            chunk: The next one.
+            made: Its candidates with their verdicts.
+            others: Whether the round is known to have other chunks.
+        """
+        selection, held = self._selection, self._held
+        done = made if isinstance(made, Stored) else _all_of(made, self._balance)
+        rng = self._candidates.address.at(Stage.ACCEPT, chunk.number).rng()
+        seam.call(selection, "offer", selection.offer, done.verdicts, done.offered, done.groups, rng)
+        shortfall = selection.shortfall()
+        may_keep = done.only(selection.may_keep(chunk.first) - chunk.first)
+        held.add(chunk.number, chunk.first, done if self._keep_rejected else may_keep)
+        self.guard.see(done.offered, done.verdicts, done.notes)
+        if held.has_grown() and shortfall:
+            held.keep_only(selection.retained())
+        if isinstance(made, Judged):
+            for stage in self._seconds:
+                self._seconds[stage] += made.seconds[stage]
+            others = others or min(shortfall, self._limit - chunk.size) > 0
+            if (chunks := self._chunks) and len(done.verdicts) == chunk.size and (others or chunks.always):
+                # Of the first chunk all, since what the guard finds is shown by examples from it.
+                chunks.store(chunk.number, done if chunks.whole or chunk.number == 0 else may_keep)
+        self.counts = selection.counts()
+        if shortfall and self.guard.left == 0:
+            self.hopeless = self.guard.hopeless()
 
-    def keep_only(self, retained: NDArray[np.int64]) -> None:
-        stays = [_are_among(numbers, retained) for numbers in self._numbers]
-        kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
-        kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty one still has the columns
-        self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
-        self._size = self._after_filtering = len(retained)
-
-    def split(self, chosen: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
-        kept = [_are_among(numbers, chosen) for numbers in self._numbers]
-        return self._select(kept), self._select([~k for k in kept]) if self._keep_all else None
-
-    def _select(self, masks: list[NDArray[np.bool_]]) -> Samples:
-        return join([x.select(mask) for x, mask in zip(self._samples, masks, strict=True)])
-
-
-def _are_among(numbers: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each of ``numbers``, whether it is in ``chosen``, which is in increasing order and may be long."""
-    if len(chosen) == 0:
-        return np.zeros(len(numbers), bool)
-    return chosen[np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)] == numbers
+    def gathered(self) -> Gathered:
+        """What the round has kept, when no more come."""
+        selection, guard = self._selection, self.guard
+        kept, rejected = self._held.split(selection.kept())
+        names = [name for name in kept if name not in (*PROVENANCE, SAID)]
+        provenance, kept = kept.only(PROVENANCE), kept.only(names)
+        counts = guard.counted(self.counts, kept)
+        findings = guard.findings(counts, kept, list(self._candidates.conditions or ()))
+        if self.hopeless and not guard.silent_so_far:
+            findings = [self.hopeless, *findings]
+        return Gathered(
+            kept=kept,
+            provenance=provenance,
+            rejected=rejected,
+            counts=counts,
+            abstentions=guard.abstentions,
+            findings=findings,
+            hopeless=self.hopeless,
+            wanted=sum(selection.quota.values()),
+            seconds=self._seconds,
+        )

@@ -60,7 +60,8 @@ def calibrate_arm(
         StorageError: The finding could not be written.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
-    number, kind, judge = judge_of(plan, folder, arm, round_)
+    number, kind = round_of(plan, folder, arm, round_)
+    judge = judge_of(plan, folder, arm, number)
     data = load_data(plan.dataset, plan.seed)
     good = concat([data.test, *([data.validation] if data.validation else [])]).select(slice(most))
     address = Address(plan.seed, KNOWN, number)
@@ -135,12 +136,11 @@ def _other_rows(values: Column) -> NDArray[np.int64]:
     return other
 
 
-def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, str, Judge]:
-    """The number of a finished round of ``arm``, the last one when None, its verifier's kind and its judge.
+def round_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, str]:
+    """The number of a finished round of ``arm``, the last one when None, and its verifier's kind.
 
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
-        CorruptFileError: A file cannot be read.
     """
     if arm not in plan.arms:
         raise ConfigError("no such arm", got=arm, expected=f"one of {', '.join(plan.arms)}")
@@ -155,10 +155,19 @@ def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tup
             got=round_,
             expected=f"one of {', '.join(map(str, finished))}" if finished else "a run with a finished round",
         )
-    number = finished[-1] if round_ is None else round_
-    judge = load_state(plan, folder, arm, number).judge
+    return finished[-1] if round_ is None else round_, verifier.kind
+
+
+def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Judge:
+    """What judged the candidates of a finished round.
+
+    Raises:
+        CorruptFileError: A file cannot be read.
+        RunFolderError: The round's models are not kept.
+    """
+    judge = load_state(plan, folder, arm, round_).judge
     assert judge is not None
-    return number, verifier.kind, judge
+    return judge
 
 
 def _start_model(plan: Plan, folder: RunFolder, arm: str) -> Generator:

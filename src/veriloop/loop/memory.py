@@ -4,14 +4,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import ConfigError, RunFolderError
 from ..events import Event
 from ..generator import Generator
 from ..judge import Judge
-from ..records import RoundRecord
+from ..records import RoundRecord, Split
 from ..samples import Samples
 from ..store.kept import KeptRounds
 from ..store.manifest import Manifest, Status
+from ..store.rows import Rows
 from .plan import Plan
 from .step import State
 from .stores import Resume, manifest_of
@@ -30,6 +34,7 @@ class MemoryRun:
         self._plan: Plan | None = None
         self._records: list[RoundRecord] = []
         self._states: dict[str, dict[int, State]] = {}
+        self._rows: dict[tuple[int, str], Rows] = {}
         self._stopped: dict[str, str] = {}
         self._status: tuple[Status, str | None] = ("running", None)
 
@@ -91,6 +96,10 @@ class MemoryRun:
         kept = self.kept(round_, arm)
         return kept.with_columns(**dict(self._held(arm, round_).provenance or {}))
 
+    def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
+        """What each row added to ``name``, shape (n,); None if nobody said."""
+        return self._rows.get((round_, arm), {}).get(split, {}).get(name)
+
     def _held(self, arm: str, round_: int | None) -> State:
         held = self._states.get(arm, {})
         number = max(held, default=0) if round_ is None else round_
@@ -147,6 +156,9 @@ class MemoryRun:
             held.update({k: replace(state, kept=KeptRounds(k)) for k, state in held.items() if state.kept})
         if left.kept and not self._looks_back(record.arm):
             left = replace(left, kept=KeptRounds(len(left.kept) - 1) + (left.kept[-1],))
+        if left.rows:
+            self._rows[record.round, record.arm] = left.rows
+            left = replace(left, rows={})
         held[record.round] = left
         self._records.append(record)
 

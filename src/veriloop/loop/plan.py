@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
 
-from ..advise.stop import Stop
+from ..advise.stop import Stop, with_direction
+from ..cards import Gate
 from ..datasets.base import Dataset
 from ..errors import ConfigError
 from ..executors.base import Executor
@@ -93,6 +94,8 @@ class Arm(Checked, frozen=True):
     def suited_to(self, schema: Schema, path: str) -> Self:
         """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
         if self.train_on == "real":
+            for name in schema.made:
+                schema.written_by_people(name, f"{path}: training on real data")
             return self
         with at(f"{path}.acceptance"):
             acceptance = seam.suited(self.acceptance, schema)
@@ -133,8 +136,10 @@ class Plan(Checked, frozen=True):
         chunk_size: How many candidates are made and judged at a time; bounds memory.
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
-        keep_models: Whether to keep the models and judges of all rounds, or those of the start and of each
-            arm's last round. Without them a round cannot be audited, nor its model be used.
+        keep_models: Whether to keep the models and judges of ``all`` rounds, or those of the start and of
+            each arm's ``last`` round, or of its ``best`` one as well, by the first metric with a direction. A
+            round can be audited with its models or its candidates.
+        ship: What a round has to show before it is named as the one to ship.
         threads: Of numerical libraries, in each process. Results may differ in the last bits between
             numbers of threads, so this is part of the plan; parallel work is the executor's.
         common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
@@ -153,7 +158,8 @@ class Plan(Checked, frozen=True):
     chunk_size: Positive = 2_000
     keep_rejected: bool = False
     keep_candidates: bool = False
-    keep_models: Literal["all", "last"] = "all"
+    keep_models: Literal["all", "last", "best"] = "all"
+    ship: Gate = Gate()
     threads: Positive = 1
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
@@ -167,21 +173,40 @@ class Plan(Checked, frozen=True):
         keys = {name_key(name) for name in self.arms}
         if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
-        self.check_stops(quantities_of(self.metrics))
+        chains = [name for name, arm in self.arms.items() if arm.train_on == "kept"]
+        if self.ship.than not in (START, *chains):
+            raise ConfigError(
+                "ship.than",
+                got=self.ship.than,
+                expected=f"one of {', '.join((START, *chains))}",
+                fix=did_you_mean(self.ship.than, (START, *chains)),
+            )
+        self.check_decisions(quantities := quantities_of(self.metrics))
+        if self.keep_models == "best" and all(q.better is None for q in quantities.values()):
+            raise ConfigError(
+                "keep_models 'best' needs a metric that says which round is better",
+                got=", ".join(quantities) or "no metrics",
+                fix="add one, or set keep_models to last",
+            )
         return self
 
-    def check_stops(self, quantities: Mapping[str, Quantity]) -> None:
-        """Let each arm's stop rule find its quantity.
+    def check_decisions(self, quantities: Mapping[str, Quantity]) -> None:
+        """Let the gate and each arm's stop rule find their quantity.
 
         Raises:
             ConfigError: One does not, or neither way of it is better.
         """
-        for name, arm in self.arms.items():
-            if arm.stop and arm.stop.when != "budget":
+        wanted = {"ship": self.ship.quantity} | {
+            f"arms.{name}.stop": arm.stop.quantity
+            for name, arm in self.arms.items()
+            if arm.stop and arm.stop.when != "budget"
+        }
+        for path, quantity in wanted.items():
+            if quantity is not None:
                 try:
-                    arm.stop.checked_among(quantities)
+                    with_direction(quantity, quantities)
                 except ConfigError as e:
-                    what = f"arms.{name}.stop.{e.what}"
+                    what = f"{path}.{e.what}"
                     raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
 
     def suited_to(self, schema: Schema) -> Self:

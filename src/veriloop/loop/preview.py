@@ -1,11 +1,13 @@
 """A tiny round, measured, and what the whole run will therefore cost."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from ..events import DuplicatesLeftOut, Event, PromptsCut
+from ..events import DuplicatesLeftOut, Event, HeldOutSeen, PromptsCut, RowsLeftOut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..records import Counts, RoundRecord
@@ -15,6 +17,8 @@ from .data import load_data
 from .plan import Arm, Plan
 from .step import CannotGoOn, Context, State, begin, opened, step
 from .stores import save_state
+
+E = TypeVar("E")
 
 TINY = 200
 """How many samples the tiny round keeps at most: enough to time, few enough to be over in seconds."""
@@ -55,6 +59,8 @@ class Preview(BaseModel):
         start_seconds: That it takes.
         prompts_cut: If any prompts are too long, how many.
         duplicates_left_out: If any rows are on two sides of a split, how many.
+        rows_left_out: If any rows are left out for what they hold, how many and why.
+        held_out_seen: If any held-out rows are training rows as well, how many.
         arms: By name.
         estimated_seconds: Of the whole run.
         estimated_disk_mb: Likewise.
@@ -66,6 +72,8 @@ class Preview(BaseModel):
     start_seconds: float
     prompts_cut: PromptsCut | None
     duplicates_left_out: DuplicatesLeftOut | None = None
+    rows_left_out: RowsLeftOut | None = None
+    held_out_seen: HeldOutSeen | None = None
     arms: dict[str, ArmPreview]
     estimated_seconds: float
     estimated_disk_mb: float
@@ -100,12 +108,18 @@ def preview(plan: Plan) -> Preview:
     return Preview(
         start_samples=len(data.start),
         start_seconds=start_seconds,
-        prompts_cut=next((event for event in told if isinstance(event, PromptsCut)), None),
-        duplicates_left_out=next((event for event in told if isinstance(event, DuplicatesLeftOut)), None),
+        prompts_cut=_first(told, PromptsCut),
+        duplicates_left_out=_first(told, DuplicatesLeftOut),
+        rows_left_out=_first(told, RowsLeftOut),
+        held_out_seen=_first(told, HeldOutSeen),
         arms=arms,
         estimated_seconds=start_seconds + sum(arm.estimated_seconds for arm in arms.values()),
         estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),
     )
+
+
+def _first(told: Sequence[Event], kind: type[E]) -> E | None:
+    return next((event for event in told if isinstance(event, kind)), None)
 
 
 def _kept_arm(plan: Plan, name: str, context: Context, state: State) -> ArmPreview:
@@ -147,8 +161,6 @@ def _tiny(plan: Plan, name: str, context: Context, state: State) -> Plan:
     few = arm.model_copy(update={"schedule": Constant(n=n), "on_exhausted": "train_with_fewer"})
     small = plan.model_copy(update={"arms": {name: few}})
     _, selection, limit = opened(
-        state.generator,
-        None,
         Context(small, name, context.data, Serial(), context.emit),
         plan.address(name, state.round + 1),
     )

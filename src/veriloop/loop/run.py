@@ -26,6 +26,7 @@ from ..rng import START
 from ..samples import Samples
 from ..store.folder import RunFolder
 from ..verifiers.base import AwaitingVerdicts
+from . import seam
 from .check import check_data, checked
 from .data import load_data
 from .gather import condition_rows
@@ -135,7 +136,7 @@ def _run_rounds(plan: Plan, store: Store, listen: Listen | None) -> None:
         ]
         waiting: list[AwaitingVerdicts] = []
         ended: dict[str, CannotGoOn] = {}
-        for item, result in zip(todo, arm_executor.map(_advance, todo, shared), strict=True):
+        for item, result in zip(todo, seam.mapped(arm_executor, _advance, todo, shared), strict=True):
             if isinstance(result, AwaitingVerdicts):
                 waiting.append(result)
             elif isinstance(result, ArmStop):

@@ -5,10 +5,10 @@ part raised or gave back; our own errors, an interrupt and a lack of memory go t
 looks at types, lengths and names only, so it costs microseconds.
 """
 
-import inspect
+import math
 import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..datasets.base import Dataset, RealData, read_off
 from ..errors import ContractError, DataError, VeriloopError
+from ..executors.base import Executor, Item
 from ..fitted import Fitted
 from ..generator import Generator, Notes
 from ..judge import Judge
@@ -23,16 +24,19 @@ from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
 from ..parts import Imported, Part
 from ..quantity import Quantity
-from ..records import Estimate
+from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
-from ..samples import Samples
+from ..samples import Samples, type_of
 from ..schema import Schema
 from ..verdicts import Verdicts
 from ..verifiers.base import AsConfigured, Verifier
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Part)
+
+ROUNDING = 1e-6
+"""By so much, relative to values above 1, a measured number may miss its bounds: sums in float32 do."""
 
 MESSAGE_LENGTH = 300
 """The longest message of a part's own error that is told, in characters."""
@@ -60,7 +64,8 @@ def call(part: object, method: str, function: Callable[..., T], *arguments: Any)
         raise type(e)(what, got=e.got, expected=e.expected, fix=e.fix) from e
     except (VeriloopError, MemoryError):
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
+        # An exit is for the whole program to decide on, and a part is not: it would end a run without a word.
         message = " ".join(str(e).split())
         if len(message) > MESSAGE_LENGTH:
             message = f"{message[: MESSAGE_LENGTH - 3]}..."
@@ -110,6 +115,9 @@ def load(dataset: Dataset, seed: int) -> RealData:
                 got=", ".join(split),
                 expected=f"{', '.join(data.train)}, as train",
             )
+        if split is not None and len(split):
+            made = [name for name in data.train if name not in (data.conditions or ())]
+            _alike(split, data.train, made, f"{where}: {role}", "train")
     for role in ("test", "validation"):
         split, conditions = getattr(data, role), getattr(data, f"{role}_conditions")
         if split is not None and conditions is not None and len(conditions) != len(split):
@@ -167,6 +175,15 @@ def sources(part: Part) -> Mapping[str, Path]:
     return found
 
 
+def downloads(part: Part) -> str | None:
+    """`Part.downloads`, checked.
+
+    Raises:
+        ContractError: It gave something else than a text or None.
+    """
+    return _expect(f"{_named(part)}.downloads", call(part, "downloads", part.downloads) or "", str)
+
+
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
     """`Learner.fit`, checked.
 
@@ -183,7 +200,7 @@ def sample(
     n: int,
     rng: np.random.Generator,
     condition: Samples | None,
-    columns: Collection[str] = (),
+    like: Samples | None,
 ) -> Samples:
     """`Generator.sample`, checked.
 
@@ -192,26 +209,30 @@ def sample(
         n: Likewise.
         rng: Likewise.
         condition: Likewise.
-        columns: Further columns that the samples must have, beside those of the condition.
+        like: Real samples, whose columns and types the samples must have; None to look at neither.
 
     Raises:
-        ContractError: It gave something else than ``n`` samples with these columns.
+        ContractError: It gave something else than ``n`` samples of this kind.
     """
     samples = call(generator, "sample", generator.sample, n, rng, condition)
-    return _drawn(generator, samples, n, condition, columns)
+    return _drawn(generator, samples, n, condition, like)
 
 
 def sample_with_notes(
-    generator: Generator, n: int, rng: np.random.Generator, condition: Samples | None
+    generator: Generator,
+    n: int,
+    rng: np.random.Generator,
+    condition: Samples | None,
+    like: Samples | None,
 ) -> tuple[Samples, Notes | None]:
     """`sample`, and what the generator notes beside, if it does."""
     # Not by isinstance, which looks through the whole protocol each time: most generators note nothing.
     own: Any = getattr(generator, "sample_with_notes", None)
     if own is None:
-        return sample(generator, n, rng, condition), None
+        return sample(generator, n, rng, condition, like), None
     samples, notes = call(generator, "sample_with_notes", own, n, rng, condition)
     _expect(f"{_named(generator)}.sample_with_notes: notes", notes, Notes)
-    return _drawn(generator, samples, n, condition), notes
+    return _drawn(generator, samples, n, condition, like), notes
 
 
 def _drawn(
@@ -219,13 +240,13 @@ def _drawn(
     samples: Samples,
     n: int,
     condition: Samples | None,
-    columns: Collection[str] = (),
+    like: Samples | None,
 ) -> Samples:
     where = f"{_named(generator)}.sample"
     _expect(where, samples, Samples)
     if len(samples) != n:
         raise ContractError(where, got=f"{len(samples)} samples", expected=n)
-    missing = [name for name in (*(condition or ()), *columns) if name not in samples]
+    missing = [name for name in (*(condition or ()), *(like or ())) if name not in samples]
     if missing:
         raise ContractError(
             where,
@@ -237,6 +258,11 @@ def _drawn(
         # Samples of another class or prompt than was asked for would be judged and balanced as that one.
         raise ContractError(
             where, got="other conditions", expected=f"{', '.join(condition)} row for row as they were given"
+        )
+    if like is not None:
+        # Joined with the real ones, samples of another type would change theirs, and with it the bits.
+        _alike(
+            samples, like, [name for name in like if name not in (condition or ())], where, "the real data"
         )
     return samples
 
@@ -287,9 +313,38 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
         )
     for name, estimate in measured.items():
         _expect(f"{where}: {name}", estimate, Estimate)
-        if estimate.se < 0:
-            raise ContractError(f"{where}: {name}: standard error", got=estimate.se, expected="0 or more")
+        if estimate.se < 0 or math.isinf(estimate.se):
+            expected = "0 or more and finite, or NaN for none"
+            raise ContractError(f"{where}: {name}: standard error", got=estimate.se, expected=expected)
+        if not _is_possible(estimate, promised[name]):
+            low, high = promised[name].bounds
+            raise ContractError(
+                f"{where}: {name}",
+                got=estimate.value,
+                expected=f"a finite number from {low:g} to {high:g}, as the quantity declares; or "
+                "Estimate(nan, nan) where it cannot be measured",
+            )
+        if isinstance(estimate, RowEstimate):
+            _check_rows(f"{where}: {name}: rows", estimate)
     return measured
+
+
+def _is_possible(estimate: Estimate, quantity: Quantity) -> bool:
+    """Whether a quantity may have this value; NaN with NaN beside it is what cannot be measured."""
+    value, (low, high) = estimate.value, quantity.bounds
+    if math.isnan(value):
+        return math.isnan(estimate.se)
+    # A sum of shares may miss its bound by rounding.
+    slack = ROUNDING * max(1.0, abs(value))
+    return math.isfinite(value) and low - slack <= value <= high + slack
+
+
+def _check_rows(where: str, estimate: RowEstimate) -> None:
+    rows, value = estimate.rows, estimate.value
+    if rows.ndim != 1 or not len(rows) or not np.isfinite(rows).all():
+        raise ContractError(where, got=f"shape {rows.shape}", expected="shape (n,), of finite numbers")
+    if abs(mean := float(rows.mean()) - value) > 1e-6 * max(1.0, abs(value), float(np.abs(rows).max())):
+        raise ContractError(where, got=f"mean {mean + value:g}", expected=f"its value, {value:g}")
 
 
 def training_set(
@@ -324,6 +379,29 @@ def wanted(schedule: Schedule, round_: int) -> int:
             f"{_named(schedule)}.wanted({round_})", got=repr(n), expected="a whole number of at least 1"
         )
     return n
+
+
+def mapped(
+    executor: Executor, function: Callable[[Any, Item], T], items: Sequence[Item], shared: Any
+) -> Iterator[T]:
+    """`Executor.map`, checked; of ours only counted, so that what fails in it keeps its traceback.
+
+    Raises:
+        ContractError: It raised an error of its own, or gave fewer or more results than there are items.
+    """
+    theirs = not type(executor).__module__.startswith("veriloop.executors.")
+    results = iter(call(executor, "map", executor.map, function, items, shared))
+    over, given = object(), 0
+    while (
+        result := call(executor, "map", next, results, over) if theirs else next(results, over)
+    ) is not over:
+        given += 1
+        if given > len(items):
+            break
+        yield result  # pyright: ignore[reportReturnType]
+    if given != len(items):
+        got = f"{given} results" if given < len(items) else "more results"
+        raise ContractError(f"{_named(executor)}.map", got=got, expected=len(items))
 
 
 def save(fitted: Fitted, directory: Path) -> None:
@@ -364,7 +442,8 @@ def quantities(metric: Metric) -> Mapping[str, Quantity]:
 
 
 def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
-    if isinstance(inspect.getattr_static(part, attribute, None), Imported):
+    owners = (vars(kind) for kind in type(part).__mro__ if attribute in vars(kind))
+    if isinstance(next(owners, {}).get(attribute), Imported):
         return  # one of ours, whose libraries only training needs
     made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):
@@ -381,6 +460,13 @@ def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
         )
 
 
+def _alike(samples: Samples, like: Samples, names: Sequence[str], where: str, whose: str) -> None:
+    """Refuse columns of other types than ``whose`` have."""
+    for name in names:
+        if (got := type_of(samples[name])) != (wanted := type_of(like[name])):
+            raise ContractError(f"{where}: column {name!r}", got=got, expected=f"{wanted}, as in {whose}")
+
+
 def _expect(where: str, got: Any, wanted: type[Any], hint: str = "") -> Any:
     if not isinstance(got, wanted):
         expected = f"{wanted.__name__}, {hint}" if hint else wanted.__name__
@@ -392,7 +478,7 @@ def _named(part: object) -> str:
     return type(part).__name__
 
 
-def _raised_by(part: object, error: Exception) -> bool:
+def _raised_by(part: object, error: BaseException) -> bool:
     """Whether ``part``'s package itself raised ``error``, and so chose its words."""
     frames = error.__traceback__
     while frames is not None and frames.tb_next is not None:
@@ -401,7 +487,7 @@ def _raised_by(part: object, error: Exception) -> bool:
     return frames is not None and str(frames.tb_frame.f_globals.get("__name__")).partition(".")[0] == package
 
 
-def _place(part: object, error: Exception) -> str:
+def _place(part: object, error: BaseException) -> str:
     """Where in ``part``'s package ``error`` came from, for who has no traceback to look at; none in ours."""
     package, place = type(part).__module__.partition(".")[0], ""
     frames = error.__traceback__ if package != "veriloop" else None

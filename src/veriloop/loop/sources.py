@@ -33,6 +33,12 @@ def sources_of(plan: Plan) -> dict[str, Path]:
     return found
 
 
+def downloads_of(plan: Plan) -> tuple[str, ...]:
+    """What a run of ``plan`` would fetch from the network, in words."""
+    found = (seam.downloads(part) for part in _parts(plan))
+    return tuple(dict.fromkeys(what for what in found if what))
+
+
 def _modules(part: type[Part]) -> Iterator[tuple[str, Path]]:
     """The modules of the user's own that define ``part`` and what it is made of, and their files."""
     for base in part.__mro__:

@@ -1,7 +1,7 @@
 """One round, as a pure step: ``step(state, context) -> (state, record)``."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict, runtime_checkable
@@ -11,18 +11,30 @@ from numpy.typing import NDArray
 
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
-from ..events import DuplicatesLeftOut, Event, Exhausted, Progress, PromptsCut, StageStarted, VerifierSilent
+from ..events import (
+    DuplicatesLeftOut,
+    Event,
+    Exhausted,
+    HeldOutSeen,
+    Progress,
+    PromptsCut,
+    RowsLeftOut,
+    StageStarted,
+    VerifierSilent,
+)
 from ..executors.base import Executor
 from ..generator import Generator
 from ..judge import Judge
 from ..metrics.base import Evaluation
-from ..records import STAGES, Counts, Estimate, RoundRecord
+from ..records import STAGES, Counts, Estimate, RoundRecord, RowEstimate
 from ..rng import START, Address, Stage, name_key
 from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.kept import KeptRounds
+from ..store.rows import Rows
 from . import seam
 from .chunks import ChunkFiles
+from .data import held_out_seen, load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .plan import Arm, Plan
@@ -46,6 +58,7 @@ class State:
         provenance: Of ``kept[-1]``, see `Gathered`; None in round 0.
         rejected: This round's other candidates, if the plan asks for them.
         shown: The first of the samples that the metrics saw, for people to look at.
+        rows: What each row added to what was measured; empty where the metrics do not say.
     """
 
     round: int
@@ -55,6 +68,7 @@ class State:
     provenance: Samples | None = None
     rejected: Samples | None = None
     shown: Samples | None = None
+    rows: Rows = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,14 +128,19 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     """
     if context.data.duplicates:
         context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
+    if context.data.left_out:
+        context.emit(RowsLeftOut(left_out=dict(context.data.left_out)))
+    dataset = context.plan.dataset
+    if seen := held_out_seen(context.data, load_schema(dataset), type(dataset).__name__):
+        context.emit(HeldOutSeen(seen=seen))
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit"):
         generator = seam.fit(context.plan.learner, context.data.start, None, address.at(Stage.FIT).rng())
     _count_cut(generator, context)
     with clock.stage("evaluate"):
-        shown, measured = evaluate(generator, context, address)
-    return State(0, generator, None, shown=shown), RoundRecord(
+        shown, measured, rows = evaluate(generator, context, address)
+    return State(0, generator, None, shown=shown, rows=rows), RoundRecord(
         arm=START,
         round=0,
         counts=Counts(),
@@ -173,7 +192,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         init = state.generator if arm.warm_start else None
         generator = seam.fit(context.plan.learner, training, init, address.at(Stage.FIT).rng())
     with clock.stage("evaluate"):
-        shown, measured = evaluate(generator, context, address)
+        shown, measured, rows = evaluate(generator, context, address)
     record = RoundRecord(
         arm=context.name,
         round=number,
@@ -193,6 +212,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         provenance=gathered.provenance if gathered else None,
         rejected=gathered.rejected if gathered else None,
         shown=shown,
+        rows=rows,
     ), record
 
 
@@ -203,50 +223,55 @@ class Measured(TypedDict):
     validation: dict[str, Estimate]
 
 
-def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, Measured]:
+def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, Measured, Rows]:
     """Measure ``generator`` against the test split, and against the validation split if there is one.
 
     Each split has samples of its own, so that a decision by one is not by the luck of the other.
 
     Returns:
-        The first `SHOWN` of the samples for the test split, and all metrics of the plan.
+        The first `SHOWN` of the samples for the test split, all metrics of the plan, and their rows.
     """
     data = context.data
-    generated, metrics = _measure(
+    generated, metrics, rows = _measure(
         generator, context, data.test, data.test_conditions, address.at(Stage.EVALUATE)
     )
     validation: dict[str, Estimate] = {}
+    decisive: Mapping[str, NDArray] = {}
     if context.plan.metrics and data.validation is not None and len(data.validation):
-        _, validation = _measure(
+        _, validation, decisive = _measure(
             generator, context, data.validation, data.validation_conditions, address.at(Stage.VALIDATE)
         )
-    return generated.select(slice(SHOWN)), Measured(metrics=metrics, validation=validation)
+    shown, measured = generated.select(slice(SHOWN)), Measured(metrics=metrics, validation=validation)
+    return shown, measured, {"test": rows, "validation": decisive} if rows or decisive else {}
 
 
 def _measure(
     generator: Generator, context: Context, real: Samples, conditions: Samples | None, address: Address
-) -> tuple[Samples, dict[str, Estimate]]:
-    """Draw samples at ``address``, and measure them against ``real``."""
+) -> tuple[Samples, dict[str, Estimate], dict[str, NDArray[np.float32]]]:
+    """Draw samples at ``address``, and measure them against ``real``: the numbers, and the rows of some."""
     plan = context.plan
     pool, n = context.data.conditions, plan.evaluation_samples
     if conditions is not None:
         # One sample for each prompt at most: a second of the same prompt would tell little more.
         pool, n = conditions, min(n, len(conditions))
     asked = condition_rows(pool, 0, n)
-    generated = seam.sample(generator, n, address.rng(), asked, list(context.data.start))
+    generated = seam.sample(generator, n, address.rng(), asked, context.data.start)
     evaluation = Evaluation(generator, generated, real)
     measured: dict[str, Estimate] = {}
+    rows: dict[str, NDArray[np.float32]] = {}
     for metric in plan.metrics:
         # A metric's stream depends on its kind, so that adding another does not change it.
         rng = address.at(address.stage, name_key(metric.kind)).rng()
-        measured |= seam.measure(metric, evaluation, rng)
-    return generated, measured
+        for name, found in seam.measure(metric, evaluation, rng).items():
+            if isinstance(found, RowEstimate):
+                rows[name] = found.rows.astype(np.float32)
+                found = found.alone
+            measured[name] = found
+    return generated, measured, rows
 
 
-def opened(
-    generator: Generator, judge: Judge | None, context: Context, address: Address
-) -> tuple[Candidates, Selection, int]:
-    """How a round makes its candidates, its fresh selection among them, and the most that it makes."""
+def opened(context: Context, address: Address) -> tuple[Samples | None, Selection, int]:
+    """A round's pool of conditions in its order, its fresh selection, and the most candidates it makes."""
     arm, pool = context.arm, context.data.conditions
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
     wanted = seam.wanted(arm.schedule, address.round)
@@ -258,15 +283,23 @@ def opened(
         having = [group for group, n in places.items() if n]
         pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
     return (
-        Candidates(context.name, generator, judge, pool, address, context.plan.threads),
+        pool,
         seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
         arm.limit(address.round),
     )
 
 
+def candidates_of(
+    generator: Generator, judge: Judge | None, pool: Samples | None, context: Context, address: Address
+) -> Candidates:
+    """How a round makes its candidates."""
+    like = context.data.start.select(slice(0))  # workers need its types only
+    return Candidates(context.name, generator, judge, pool, address, context.plan.threads, like)
+
+
 def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:
     plan, arm = context.plan, context.arm
-    candidates, selection, limit = opened(generator, judge, context, address)
+    pool, selection, limit = opened(context, address)
     wanted = sum(selection.quota.values())
     throttle = _Throttle()
 
@@ -287,7 +320,7 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         context.emit(VerifierSilent(arm=context.name, round=address.round, **said))
 
     gathered = gather(
-        candidates,
+        candidates_of(generator, judge, pool, context, address),
         selection,
         balance=arm.balance,
         chunk_size=plan.chunk_size,

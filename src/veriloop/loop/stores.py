@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
+from ..cards import RunCard
 from ..errors import CorruptFileError, RunFolderError, VeriloopError
 from ..events import ChunkStored, Event
 from ..generator import Generator
@@ -19,12 +20,13 @@ from ..records import RoundRecord
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
-from ..store.folder import RunFolder
+from ..store.folder import CANDIDATES, MODELS, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
+from ..store.rows import ROWS, rows_to_bytes
 from . import seam
 from .cards import run_card, verifiers_in
-from .chunks import CANDIDATES, ChunkFiles
+from .chunks import ChunkFiles
 from .data import load_schema
 from .plan import Plan
 from .sources import changes_since, digests_of, note_changes
@@ -111,11 +113,11 @@ class FolderStore:
         self._changes: tuple[Change, ...] = ()
         self._token = uuid.uuid4().hex
         self._records: list[RoundRecord] | None = None
-        self._last_models_only = False
+        self._card: RunCard | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Equal for all rounds, so that a worker is sent it once.
-        return {**self.__dict__, "_records": None}
+        return {**self.__dict__, "_records": None, "_card": None}
 
     def check_free(self, plan: Plan, resume: Resume) -> None:
         """See `Store`; nor may there be files that are not a run's."""
@@ -161,14 +163,15 @@ class FolderStore:
                 note_changes(self.folder, self._changes)
             else:
                 self.folder.write_manifest(manifest_of(plan))
-            self._last_models_only = plan.keep_models == "last"
-            for record in self.records() if self._last_models_only else ():
-                self.folder.remove_models(record.round - 1, record.arm)
+            kept = self._cards().with_models(self.records())
+            for record in self.records():
+                if (record.arm, record.round) not in kept:
+                    self.folder.remove_models(record.round, record.arm)
             try:
                 yield
             finally:
                 _held_here.clear()
-                self._records = None
+                self._records = self._card = None
 
     def records(self) -> Sequence[RoundRecord]:
         """See `Store`. Read once: while a run has the lock, nobody else adds to them."""
@@ -215,8 +218,7 @@ class FolderStore:
         save_state(state, work)
         if plan.keep_candidates and state.provenance is not None:
             self.chunks(plan, arm, state.round)(state.judge).write_candidates(work / CANDIDATES)
-        models = (work / "generator", work / "verifier")
-        small = sum(map(_bytes_below, models)) <= HELD_BYTES
+        small = sum(_bytes_below(f"{work}/{name}") for name in MODELS) <= HELD_BYTES
         kept = state.kept if state.round else _kept(self.folder, arm, 0)
         _held(self._token)[arm] = _Held(
             state.round,
@@ -227,11 +229,22 @@ class FolderStore:
 
     def commit(self, record: RoundRecord, left: Path) -> None:
         """See `Store`."""
+        before = set() if self._cards().keeps_models == "all" else self._with_models(record.arm)
         self.folder.commit(record, left)
-        if self._last_models_only:
-            self.folder.remove_models(record.round - 1, record.arm)
         if self._records is not None:
             self._records.append(record)
+        for round_ in before - self._with_models(record.arm) if before else ():
+            self.folder.remove_models(round_, record.arm)
+
+    def _with_models(self, arm: str) -> set[int]:
+        """The rounds of ``arm`` whose models are to be kept: that follows from the records alone."""
+        records = [record for record in self.records() if record.arm == arm]
+        return {round_ for _, round_ in self._cards().with_models(records)}
+
+    def _cards(self) -> RunCard:
+        if self._card is None:
+            self._card = self.folder.manifest().cards
+        return self._card
 
     def show(self, real: Samples) -> None:
         """See `Store`."""
@@ -290,11 +303,12 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
 def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
     directory = folder.round_directory(round_, arm)
     verifier, judge = plan.arms[arm].verifier, None
-    if not (directory / "generator").is_dir() and folder.manifest().cards.keeps_models == "last":
+    if not (directory / "generator").is_dir() and (keeps := folder.manifest().cards.keeps_models) != "all":
+        others = sorted(k for name, k in folder.manifest().cards.with_models(folder.records()) if name == arm)
         raise RunFolderError(
             f"the models of round {round_} of arm {arm!r} are not kept",
-            got="keep_models 'last'",
-            expected="the last round, or a run with keep_models: all",
+            got=f"keep_models {keeps!r}",
+            expected=f"round {' or '.join(map(str, others))}, or a run with keep_models: all",
         )
     folder.check_files(round_, arm, "generator", "verifier")
     try:
@@ -303,7 +317,7 @@ def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[
             judge = verifier.load(directory / "verifier")
     except VeriloopError:
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         # A plug-in may let its library's own error through; whatever it is, the file is not what was saved.
         raise CorruptFileError(f"{directory} cannot be read", got=f"{type(e).__name__}: {e}") from e
     return generator, judge
@@ -325,6 +339,8 @@ def save_state(state: State, work: Path) -> None:
             state.rejected.save(work / "rejected.npz")
         if state.shown is not None:
             state.shown.save(work / "preview.npz")
+        if state.rows:
+            (work / ROWS).write_bytes(rows_to_bytes(state.rows))
 
 
 def _check_verdicts(folder: RunFolder, plan: Plan) -> None:
@@ -339,8 +355,9 @@ def _check_verdicts(folder: RunFolder, plan: Plan) -> None:
             seam.call(verifier, "check_verdicts", verifier.check_verdicts, asked)
 
 
-def _bytes_below(directory: Path) -> int:
-    return sum((Path(path) / name).stat().st_size for path, _, files in os.walk(directory) for name in files)
+def _bytes_below(directory: str) -> int:
+    below = (f"{path}/{name}" for path, _, files in os.walk(directory) for name in files)
+    return sum(os.stat(path).st_size for path in below)  # noqa: PTH116 - paths as objects take a third of it
 
 
 def _as_read_today(config: dict[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from ..datasets.images import LABEL
 from ..errors import ConfigError
 from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation
 from .classifiers import ClassifierMetric
-from .standard_errors import of_mean, of_stratified_mean
+from .standard_errors import by_row, of_mean, of_stratified_mean, within
 
 USUAL_CLASSES = 10
 """Of the shipped classifiers, and so of a metric that has not been told of the data yet."""
@@ -23,14 +24,15 @@ class Accuracy(ClassifierMetric, frozen=True):
     """Share of generated samples that the classifier assigns to the label they were generated for.
 
     ``accuracy`` is over all samples, ``accuracy_3`` over those of label 3. It says nothing of diversity:
-    one perfect image per class scores 1. Standard errors are binomial, with the labels fixed.
+    one perfect image per class scores 1. Standard errors are binomial, with the labels fixed. Rows are the
+    generated samples.
 
     Cost: the classification, shared with the other metrics of one classifier.
 
     Attributes:
         classes: How many labels there are; the data's when None.
 
-    The other one is that of `ClassifierMetric`.
+    The others are those of `ClassifierMetric`.
     """
 
     classes: Annotated[int, Field(ge=1)] | None = None
@@ -59,8 +61,8 @@ class Accuracy(ClassifierMetric, frozen=True):
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        super().suited_to(schema)
-        label = schema.one("label", "metric 'accuracy'")
+        suited = super().suited_to(schema)
+        label = suited.label or LABEL
         classes = schema[label].classes
         if self.classes not in (None, classes):
             raise ConfigError(
@@ -69,16 +71,16 @@ class Accuracy(ClassifierMetric, frozen=True):
                 expected=f"{classes}, those of the column {label!r}",
                 fix="leave classes out",
             )
-        return self.model_copy(update={"classes": classes})
+        return suited.model_copy(update={"classes": classes})
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The shares; NaN for a class without samples."""
-        from .features import views  # which imports torch
-
-        generated, _ = views(evaluation, self.classifier)
+        generated, _ = self.views(evaluation)
         right = generated.predicted == generated.label
-        overall = Estimate(
-            float(right.mean()) if len(right) else np.nan, of_stratified_mean(right, generated.label)
+        overall = by_row(
+            float(right.mean()) if len(right) else np.nan,
+            of_stratified_mean(right, generated.label),
+            within(right, generated.label),
         )
         by_class = [right[generated.label == c] for c in range(self._classes)]
         return {

@@ -51,4 +51,7 @@ class Metric(Part, frozen=True):
 
     @abstractmethod
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The numbers :attr:`quantities`, each with its Monte Carlo standard error."""
+        """The numbers :attr:`quantities`, each with its Monte Carlo standard error, within their bounds.
+
+        One that cannot be measured here is ``Estimate(nan, nan)``.
+        """

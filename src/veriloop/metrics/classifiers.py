@@ -5,15 +5,19 @@ Nothing here loads a network: see `features`.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from typing_extensions import override
 
+from ..datasets.images import LABEL, PIXELS
 from ..errors import ConfigError, CorruptFileError
 from ..parts import did_you_mean, require
-from ..schema import Role, Schema
-from .base import Metric
+from ..schema import Schema
+from .base import Evaluation, Metric
+
+if TYPE_CHECKING:
+    from .features import Views
 
 require("torch", "torch")
 
@@ -101,22 +105,49 @@ def load_card(name: str) -> Card:
         raise CorruptFileError(f"card {path} of a classifier cannot be read ({e})", fix=MAKE) from e
 
 
+def image_columns(metric: Metric, schema: Schema, image: str | None, label: str | None) -> dict[str, str]:
+    """The columns of images and of labels that a metric looks at, by its setting.
+
+    Raises:
+        ConfigError: There is no such column, or several.
+    """
+    me = f"metric {metric.kind!r}"
+    return {
+        "image": schema.pick(me, "image", image, "image"),
+        "label": schema.pick(me, "label", label, "label"),
+    }
+
+
 class ClassifierMetric(Metric, frozen=True):
     """A metric in the features of a classifier.
 
     Attributes:
         classifier: Which one, see :data:`ClassifierName`.
+        image: The column of the images; None: the data's only one.
+        label: The column of their labels; None: the data's only one.
     """
 
-    needs: ClassVar[tuple[Role, ...]] = ("image", "label")
-
     classifier: ClassifierName = AUTO
+    image: str | None = None
+    label: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        return (
+            super().suited_to(schema).model_copy(update=image_columns(self, schema, self.image, self.label))
+        )
+
+    def views(self, evaluation: Evaluation) -> "Views":
+        """What the classifier makes of generated and real samples."""
+        from .features import views  # which imports torch
+
+        return views(evaluation, self.classifier, self.image or PIXELS, self.label or LABEL)
 
     @override
     def check_ahead(self, schema: Schema) -> None:
         asked_by = f"metric {self.kind!r}"
-        image = schema[schema.one("image", asked_by)]
-        classes = schema[schema.one("label", asked_by)].classes
+        columns = image_columns(self, schema, self.image, self.label)
+        image, classes = schema[columns["image"]], schema[columns["label"]].classes
         names = SHIPPED if self.classifier == AUTO else (self.classifier,)
         cards = [load_card(name) for name in names]
         if not any(

@@ -10,6 +10,7 @@ from ..quantity import Near, Quantity
 from ..records import Estimate
 from .base import Evaluation
 from .classifiers import ClassifierMetric
+from .standard_errors import by_row
 
 
 class Diversity(ClassifierMetric, frozen=True):
@@ -20,11 +21,12 @@ class Diversity(ClassifierMetric, frozen=True):
     scatter more than real ones, such as noisy ones.
 
     A class with fewer than two generated samples, or without spread among its real ones, is left out. The
-    standard error is that of drawing the generated samples, by the delta method.
+    standard error is that of drawing the generated samples, by the delta method. Rows are the generated and
+    the held-out samples.
 
     Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
 
-    Its attribute is that of `ClassifierMetric`.
+    Its attributes are those of `ClassifierMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -38,31 +40,35 @@ class Diversity(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""
-        from .features import views  # which imports torch
-
-        generated, real = views(evaluation, self.classifier)
-        ratios = []
+        generated, real = self.views(evaluation)
+        ratios: list[float] = []
+        of_made, of_real = np.zeros(len(generated.label)), np.zeros(len(real.label))
         for c in np.unique(real.label):
-            spread, se = _spread(generated.features[generated.label == c])
-            real_spread, _ = _spread(real.features[real.label == c])
+            made, true = generated.label == c, real.label == c
+            spread, influence = _spread(generated.features[made])
+            real_spread, real_influence = _spread(real.features[true])
             if np.isfinite(spread) and real_spread > 0:
-                ratios.append((spread / real_spread, se / real_spread))
+                ratios.append(spread / real_spread)
+                of_made[made] = influence / real_spread / np.count_nonzero(made)
+                of_real[true] = -real_influence * spread / real_spread**2 / np.count_nonzero(true)
         if not ratios:
             return {"diversity": Estimate(np.nan, np.nan)}
-        values, errors = np.array(ratios).T
-        return {"diversity": Estimate(float(values.mean()), float(np.sqrt((errors**2).sum()) / len(values)))}
+        shares = [part / len(ratios) * len(part) for part in (of_made, of_real)]
+        error = float(np.sqrt(np.mean(shares[0] ** 2) / len(of_made)))
+        return {"diversity": by_row(float(np.mean(ratios)), error, *shares)}
 
 
-def _spread(features: NDArray[np.float64]) -> tuple[float, float]:
-    """Root of the trace of the covariance of (n, d) points and its standard error; NaN for n < 2.
+def _spread(features: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Root of the trace of the covariance of (n, d) points, and what each adds to it; NaN for n < 2.
 
-    The trace t is, up to 1/n, a mean of squared distances to the mean; its root has SE(t) / (2 sqrt(t)).
+    The trace t is, up to 1/n, a mean of squared distances to the mean; its root moves by 1 / (2 sqrt(t)) as
+    much. The influences' mean square by n is the squared standard error.
     """
     n = len(features)
     if n < 2:
-        return np.nan, np.nan
+        return np.nan, np.zeros(n)
     squared = ((features - features.mean(0)) ** 2).sum(1)
     spread = float(np.sqrt(squared.sum() / (n - 1)))
     if spread == 0:
-        return 0.0, 0.0
-    return spread, float(np.std(squared, ddof=1) / np.sqrt(n) / (2 * spread))
+        return 0.0, np.zeros(n)
+    return spread, (squared - squared.mean()) * np.sqrt(n / (n - 1)) / (2 * spread)

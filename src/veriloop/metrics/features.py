@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..datasets.images import images
+from ..datasets.images import LABEL, PIXELS, images
 from ..errors import CorruptFileError, DataError
 from ..networks import blank, in_batches, load_weights
 from ..samples import Samples
@@ -121,18 +121,33 @@ class Views(NamedTuple):
     real: Seen
 
 
-def views(evaluation: Evaluation, name: str) -> Views:
+def views(evaluation: Evaluation, name: str, image: str = PIXELS, label: str = LABEL) -> Views:
     """What classifier ``name`` makes of generated and real samples, computed once for all metrics.
+
+    Args:
+        evaluation: A round's model.
+        name: Of the classifier.
+        image: The column of the images.
+        label: The column of their labels.
 
     Raises:
         DataError: They are no images of the size and levels that the classifier knows, or none of the
             shipped ones knows them.
     """
     if name == AUTO:
-        name = evaluation.once("classifier", lambda: familiar_classifier(evaluation.real))
+        key = ("classifier", image, label)
+        name = evaluation.once(key, lambda: familiar_classifier(_of(evaluation.real, image, label)))
     return evaluation.once(
-        ("views", name), lambda: Views(see(evaluation.generated, name), see(evaluation.real, name))
+        ("views", name, image, label),
+        lambda: Views(
+            *(see(_of(side, image, label), name) for side in (evaluation.generated, evaluation.real))
+        ),
     )
+
+
+def _of(samples: Samples, image: str, label: str) -> Samples:
+    """The images and labels of ``samples``, under the names that our own have."""
+    return Samples(**{PIXELS: samples.array(image), LABEL: samples.array(label)})
 
 
 def see(samples: Samples, name: str) -> Seen:

@@ -1,22 +1,28 @@
 """The Fréchet inception distance proper, through torchmetrics and torch-fidelity."""
 
 import importlib
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from ..errors import DataError, MissingExtraError
+from ..datasets.images import LABEL, PIXELS
+from ..errors import ConfigError, DataError, MissingExtraError
+from ..parts import require
 from ..quantity import Quantity
 from ..records import Estimate
-from ..schema import Role
+from ..schema import Schema
 from .base import Evaluation, Metric
+from .classifiers import image_columns
 from .frechet import frechet_distance
 
 FEATURES = 2048
+WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 BATCH = 50
 """Images per forward pass: Inception takes them at 299x299, and 256 of those would need gigabytes."""
 
@@ -36,14 +42,46 @@ class InceptionFID(Metric, frozen=True):
 
     Attributes:
         weights: ``weights-inception-2015-12-05-6726825d.pth``, where it cannot be downloaded.
+        image: The column of the images; None: the data's only one.
+        label: The column of their labels; None: the data's only one.
     """
 
-    needs: ClassVar[tuple[Role, ...]] = ("image", "label")
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "fid": Quantity("FID", better="lower", low=0, meaning="The Fréchet distance in Inception features."),
     }
 
     weights: Path | None = None
+    image: str | None = None
+    label: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        return (
+            super().suited_to(schema).model_copy(update=image_columns(self, schema, self.image, self.label))
+        )
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        """Look at the images' channels, the packages and the weights."""
+        image = image_columns(self, schema, self.image, self.label)["image"]
+        if (channels := schema[image].channels) != 1:
+            raise ConfigError(
+                f"metric {self.kind!r} takes grey images",
+                got=f"{channels} channels",
+                expected=1,
+                fix="leave fid out of the metrics",
+            )
+        require("inception", "torchmetrics", "torch_fidelity")
+        if self.weights is not None and not self.weights.is_file():
+            raise DataError(
+                "no Inception weights", got=f"weights={self.weights}", expected=f"the path of {WEIGHTS}"
+            )
+
+    @override
+    def downloads(self) -> str | None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        fetched = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints" / WEIGHTS
+        return None if self.weights or fetched.is_file() else f"{WEIGHTS} (91 MB), as torchmetrics does"
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``fid``.
@@ -53,10 +91,11 @@ class InceptionFID(Metric, frozen=True):
             DataError: The Inception weights are not there and cannot be downloaded.
         """
         inception = load_inception(self.weights)
-        generated, real = evaluation.generated.array("pixels"), evaluation.real.array("pixels")
+        image = self.image or PIXELS
+        generated, real = evaluation.generated.array(image), evaluation.real.array(image)
         brightest = max(generated.max(initial=0), real.max(initial=0), 1)
         made, true = (_features(x * (255.0 / brightest), inception) for x in (generated, real))
-        return {"fid": frechet_distance(true, made, evaluation.generated.array("label"))}
+        return {"fid": frechet_distance(true, made, evaluation.generated.array(self.label or LABEL))}
 
 
 @cache
@@ -74,7 +113,7 @@ def load_inception(weights: Path | None) -> Any:
         raise DataError(
             f"no Inception weights ({type(e).__name__}: {e})",
             got=f"weights={weights}",
-            fix="set weights to the path of weights-inception-2015-12-05-6726825d.pth",
+            fix=f"set weights to the path of {WEIGHTS}",
         ) from e
     from ..networks import device  # which imports torch
 

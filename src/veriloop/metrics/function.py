@@ -13,7 +13,7 @@ from ..quantity import Better, Quantity
 from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation, Metric
-from .standard_errors import mean
+from .standard_errors import by_row, mean
 from .texts import column_of, written
 
 
@@ -85,4 +85,10 @@ class FunctionMean(Metric, Call, frozen=True):
         said = self.answers(written(evaluation, self.column or "completion"))
         score = np.array([score for score, _, _ in said], float)
         abstained = np.isnan(score)
-        return {self.name: mean(score[~abstained]), f"{self.name}_abstained": mean(abstained)}
+        of_answers, share = mean(score[~abstained]), mean(abstained)
+        # A mean over those that were answered is a ratio: a row without an answer adds nothing.
+        off = np.where(abstained, 0.0, score - of_answers.value) / max(1 - share.value, np.finfo(float).tiny)
+        return {
+            self.name: by_row(of_answers.value, of_answers.se, off),
+            f"{self.name}_abstained": share,
+        }

@@ -1,7 +1,7 @@
 """Held-out loss: how well a language model explains what people wrote."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,9 @@ from ..errors import DataError
 from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
-from ..schema import Role
+from ..schema import Role, Schema
 from .base import Evaluation, Metric
+from .standard_errors import by_row
 
 
 @runtime_checkable
@@ -29,7 +30,7 @@ class Loss(Metric, frozen=True):
 
     The sum over all held-out pairs by the number of their tokens, so it depends on the tokenizer. The
     standard error is that of this ratio over the pairs, by the delta method. The pairs are the same in every
-    round and arm, so that differences are more exact than this error.
+    round and arm, so that differences are more exact than this error. Rows are the pairs.
 
     NaN where the generator does not tell likelihoods, such as a model behind a URL.
 
@@ -46,6 +47,13 @@ class Loss(Metric, frozen=True):
             meaning="How unlikely the model finds people's texts.",
         ),
     }
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        suited = super().suited_to(schema)
+        me = "metric 'loss'"
+        schema.written_by_people(schema.one("completion", me), me)
+        return suited
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -70,4 +78,4 @@ class Loss(Metric, frozen=True):
         loss = nats.sum() / total
         residual = nats - loss * tokens
         error = np.sqrt(n / (n - 1) * (residual**2).sum()) / total if n > 1 else np.nan
-        return {"loss": Estimate(float(loss), float(error))}
+        return {"loss": by_row(float(loss), float(error), residual * (n / total))}

@@ -10,8 +10,9 @@ from ..errors import ConfigError
 from ..quantity import Quantity
 from ..records import Estimate
 from ..samples import Samples
+from ..schema import Role
 from .base import Evaluation, Metric
-from .standard_errors import of_mean
+from .standard_errors import mean
 
 
 @runtime_checkable
@@ -29,10 +30,12 @@ class NELBO(Metric, frozen=True):
     ``nelbo = reconstruction + kl`` bounds -log p(pixels | label) from above. The standard errors are
     those of the mean over the held-out images; they hold the noise of the one latent draw per image.
     The images are the same in every round and arm, so that differences are more exact than these errors.
+    Rows are the held-out images.
 
     Cost: 20 ms for 600 digits, 0.7 s for 10,000 MNIST images on one thread.
     """
 
+    needs: ClassVar[tuple[Role, ...]] = ("image",)
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "nelbo": Quantity(
             "Negative ELBO",
@@ -67,11 +70,7 @@ class NELBO(Metric, frozen=True):
             )
         reconstruction, kl = generator.elbo(evaluation.real, rng)
         return {
-            "nelbo": _mean(reconstruction + kl),
-            "reconstruction": _mean(reconstruction),
-            "kl": _mean(kl),
+            "nelbo": mean(reconstruction + kl),
+            "reconstruction": mean(reconstruction),
+            "kl": mean(kl),
         }
-
-
-def _mean(values: NDArray) -> Estimate:
-    return Estimate(float(values.mean()) if len(values) else np.nan, of_mean(values))

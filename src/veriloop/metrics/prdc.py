@@ -11,7 +11,7 @@ from ..quantity import Quantity
 from ..records import Estimate
 from .base import Evaluation
 from .classifiers import ClassifierMetric
-from .standard_errors import jackknife_blocks, of_jackknife, of_stratified_mean
+from .standard_errors import by_row, jackknife_blocks, of_blocks, of_jackknife, of_stratified_mean, within
 
 BLOCKS = 20
 """Of the jackknife: a standard error from 20 is itself known to about 16 %."""
@@ -35,13 +35,16 @@ class PRDC(ClassifierMetric, frozen=True):
     coverage's is right; recall's is too large, by up to a third below 0.9 and up to twice near 1. (Recall
     itself can be noisy: a few outlying samples have balls that hold most of the real images.)
 
+    Rows of precision and density are the generated samples, with the real images fixed; of recall and
+    coverage the real images, each with its ball, and the jackknife's blocks of generated samples.
+
     Cost: 0.2 s for 2,000 + 600 samples, 5 s for 10,000 + 10,000 on one thread, and memory for 256 rows of
     the distance matrix at a time; besides, the classification, shared with the other metrics.
 
     Attributes:
         k: Which nearest neighbour a ball reaches to.
 
-    The other one is that of `ClassifierMetric`.
+    The others are those of `ClassifierMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -71,9 +74,7 @@ class PRDC(ClassifierMetric, frozen=True):
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """The four numbers; NaN when one side has no more than k samples."""
-        from .features import views  # which imports torch
-
-        generated, real = views(evaluation, self.classifier)
+        generated, real = self.views(evaluation)
         return prdc(real.features, generated.features, generated.label, self.k, rng)
 
 
@@ -101,9 +102,13 @@ def prdc(
     inside, density = hits.balls > 0, hits.balls / k
     shares = np.stack([hits.recalled.mean(1), hits.covered.mean(1)], 1)
     errors = of_jackknife(shares[1:])
+    means = {"precision": inside, "density": density}
+    by_hits = {"recall": hits.recalled[0], "coverage": hits.covered[0]}
+    blocks = of_blocks(shares[1:])
     return {
-        "precision": Estimate(float(inside.mean()), of_stratified_mean(inside, stratum)),
-        "recall": Estimate(float(shares[0, 0]), float(errors[0])),
-        "density": Estimate(float(density.mean()), of_stratified_mean(density, stratum)),
-        "coverage": Estimate(float(shares[0, 1]), float(errors[1])),
+        name: by_row(float(x.mean()), of_stratified_mean(x, stratum), within(x, stratum))
+        for name, x in means.items()
+    } | {
+        name: by_row(float(x.mean()), float(errors[i]), x - x.mean(), blocks[:, i])
+        for i, (name, x) in enumerate(by_hits.items())
     }

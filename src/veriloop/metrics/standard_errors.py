@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Estimate
+from ..records import Estimate, RowEstimate
 
 RESAMPLES = 2000
 """Of a bootstrap: by chance the ends of its interval then move by some 6 % of a standard error."""
@@ -13,8 +13,31 @@ AT_A_TIME = 50
 
 
 def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
-    """The mean of independent values, shape (n,), with its standard error; NaN for no values."""
-    return Estimate(float(values.mean()) if len(values) else np.nan, of_mean(values))
+    """The mean of independent values, shape (n,), with its standard error and its rows; NaN for no values."""
+    value = float(values.mean()) if len(values) else np.nan
+    if not np.isfinite(value):
+        return Estimate(value, of_mean(values))
+    return RowEstimate(value, of_mean(values), rows=values.astype(float))
+
+
+def by_row(value: float, se: float, *influences: NDArray[np.floating]) -> Estimate:
+    """A number that is no mean, with rows that have its variance all the same.
+
+    Args:
+        value: The number.
+        se: Its standard error.
+        influences: For each sample that the number depends on, what each of its rows adds (to first order:
+            influence values, or deviations of a jackknife's pseudo-values), shape (n_s,), of mean about 0.
+
+    Returns:
+        The samples' rows one after the other, each scaled by n / n_s, so that the variance over the n
+        rows, by n, is the sum of the samples' own. Without rows where there is no number.
+    """
+    n = sum(map(len, influences))
+    if not np.isfinite(value) or n == 0:
+        return Estimate(value, se)
+    centred = [(n / len(part)) * (part - part.mean()) for part in influences if len(part)]
+    return RowEstimate(value, se, rows=value + np.concatenate(centred))
 
 
 def of_mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> float:
@@ -36,7 +59,7 @@ def bootstrapped_mean(values: NDArray[np.floating], rng: np.random.Generator) ->
         [values[rng.integers(n, size=(AT_A_TIME, n))].mean(axis=1) for _ in range(RESAMPLES // AT_A_TIME)]
     )
     low, high = np.quantile(means, (0.025, 0.975))
-    return Estimate(found.value, found.se, interval=(float(low), float(high)))
+    return RowEstimate(found.value, found.se, interval=(float(low), float(high)), rows=values)
 
 
 def of_stratified_mean(
@@ -62,6 +85,25 @@ def of_stratified_mean(
         n * np.var(values[stratum == c], ddof=1) for c, n in zip(np.unique(stratum), sizes, strict=True)
     ]
     return float(np.sqrt(np.sum(variances)) / len(values))
+
+
+def within(
+    values: NDArray[np.floating] | NDArray[np.bool_], stratum: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """What is chance in ``values`` when the strata were fixed: deviations from each stratum's mean.
+
+    They are scaled by sqrt(n_c / (n_c - 1)), so that their mean square by n is the squared
+    `of_stratified_mean`; from the mean of all where a stratum has one value only.
+
+    Args:
+        values: Shape (n,).
+        stratum: Of each value, shape (n,).
+    """
+    _, number, sizes = np.unique(stratum, return_inverse=True, return_counts=True)
+    if not len(values) or sizes.min() < 2:
+        return values - values.mean() if len(values) else np.zeros(0)
+    means = np.bincount(number, values) / sizes
+    return (values - means[number]) * np.sqrt(sizes / (sizes - 1))[number]
 
 
 def jackknife_blocks(
@@ -96,3 +138,12 @@ def of_jackknife(left_out: NDArray[np.floating]) -> NDArray[np.floating]:
     """
     g = len(left_out)
     return np.sqrt((g - 1) * np.var(left_out, axis=0))
+
+
+def of_blocks(left_out: NDArray[np.floating]) -> NDArray[np.float64]:
+    """What each block adds, by the deviations of the jackknife's pseudo-values; shape (g, ...).
+
+    Their mean square by g is the squared `of_jackknife`.
+    """
+    g = len(left_out)
+    return np.sqrt(g * (g - 1)) * (left_out.mean(axis=0) - left_out)

@@ -1,22 +1,20 @@
 """Diversity of texts: do they differ from each other, or is it one sentence over and over?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 from typing_extensions import override
 
 from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation, Metric
-from .standard_errors import jackknife_blocks, of_jackknife
+from .standard_errors import by_row, of_blocks, of_jackknife
 from .texts import column_of, words, written
-
-BLOCKS = 20
-"""Of the jackknife, as many as there are texts at most."""
 
 
 class TextDiversity(Metric, frozen=True):
@@ -27,8 +25,8 @@ class TextDiversity(Metric, frozen=True):
     often each pair occurs. All three depend on how many texts are measured and how long they are, so compare
     like with like: the rounds of a run, at a ``length`` that stays.
 
-    Texts are decoded greedily where the generator can. Standard errors are by delete-a-block jackknife over
-    the texts.
+    Texts are decoded greedily where the generator can. Standard errors and rows are by the jackknife that
+    leaves out a text at a time.
 
     Cost: some milliseconds, beside the decoding, which all metrics of text share.
 
@@ -77,44 +75,70 @@ class TextDiversity(Metric, frozen=True):
         """
         column = self.column or "completion"
         texts = [words(text) for text in written(evaluation, column).texts(column)]
-        one = np.zeros(len(texts), np.int64)
-        block = jackknife_blocks(one, max(min(BLOCKS, len(texts)), 1), rng)
-        single = _by_block(texts, block)
-        double = _by_block([list(pairwise(text)) for text in texts], block)
+        single, double = _counts(texts), _counts([list(pairwise(text)) for text in texts])
         return {
-            "distinct1": _estimate(_distinct, single),
-            "distinct2": _estimate(_distinct, double),
-            "bigram_entropy": _estimate(_entropy, double),
+            "distinct1": _estimate(*_distinct(single)),
+            "distinct2": _estimate(*_distinct(double)),
+            "bigram_entropy": _estimate(*_entropy(double)),
         }
 
 
-def _by_block(texts: Iterable[list], block: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each kind of gram occurs in each block, shape (blocks, kinds)."""
+class _Counts(NamedTuple):
+    """How often grams occur: of each (text, kind of gram) that occurs together, one entry.
+
+    Attributes:
+        text: Shape (entries,).
+        gram: Shape (entries,).
+        here: How often the gram occurs in the text, shape (entries,).
+        everywhere: How often each kind of gram occurs in all texts, shape (kinds,).
+        texts: How many there are.
+    """
+
+    text: NDArray[np.int64]
+    gram: NDArray[np.int64]
+    here: NDArray[np.int64]
+    everywhere: NDArray[np.int64]
+    texts: int
+
+    def left(self, whole: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A sum over kinds of grams, of all texts and then without each; ``part`` is what an entry takes."""
+        taken = np.bincount(self.text, part, minlength=self.texts)
+        return whole.sum() - np.concatenate([[0.0], taken])
+
+
+def _counts(texts: Sequence[Sequence[object]]) -> _Counts:
     number: dict[object, int] = {}
-    where = [
-        (b, number.setdefault(gram, len(number)))
-        for b, text in zip(block, texts, strict=True)
-        for gram in text
-    ]
-    counts = np.zeros((int(block.max(initial=0)) + 1, len(number)), np.int64)
-    if where:
-        np.add.at(counts, tuple(np.array(where).T), 1)
-    return counts
+    where = [(i, number.setdefault(gram, len(number))) for i, text in enumerate(texts) for gram in text]
+    both = np.array(where, np.int64).reshape(-1, 2)
+    pairs, here = np.unique(both, axis=0, return_counts=True)
+    everywhere = np.bincount(both[:, 1], minlength=len(number))
+    return _Counts(pairs[:, 0], pairs[:, 1], here, everywhere, len(texts))
 
 
-def _estimate(statistic, by_block: NDArray[np.int64]) -> Estimate:
-    total = by_block.sum(axis=0, keepdims=True)
-    left_out = statistic(total - by_block)
-    error = of_jackknife(left_out) if len(left_out) > 1 else np.nan
-    return Estimate(float(statistic(total)[0]), float(error))
+def _estimate(value: float, left_out: NDArray[np.float64]) -> Estimate:
+    """The number, with what the texts add to it; ``left_out`` has it without each text."""
+    # A text that holds all the words there are cannot be left out.
+    if len(left_out) < 2 or not np.isfinite(left_out).all():
+        return Estimate(value, np.nan)
+    return by_row(value, float(of_jackknife(left_out)), of_blocks(left_out))
 
 
-def _distinct(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    total = counts.sum(axis=1)
-    return np.divide((counts > 0).sum(axis=1), total, out=np.full(len(counts), np.nan), where=total > 0)
+def _distinct(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
+    """The share of different grams, of all texts and without each; NaN where there are none."""
+    alone = counts.here == counts.everywhere[counts.gram]
+    kinds = counts.left(np.ones(len(counts.everywhere)), alone.astype(float))
+    total = counts.left(counts.everywhere.astype(float), counts.here.astype(float))
+    share = np.divide(kinds, total, out=np.full(len(total), np.nan), where=total > 0)
+    return float(share[0]), share[1:]
 
 
-def _entropy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    total = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, total, out=np.ones(counts.shape), where=counts > 0)
-    return np.where(total[:, 0] > 0, -(share * np.log2(share)).sum(axis=1), np.nan)
+def _entropy(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
+    """log2 T - sum_g c_g log2 c_g / T over the counts c of grams, of all texts and without each."""
+    rest = counts.everywhere[counts.gram] - counts.here
+    terms = xlogy(counts.everywhere, counts.everywhere)
+    taken = terms[counts.gram] - xlogy(rest, rest)
+    total = counts.left(counts.everywhere.astype(float), counts.here.astype(float))
+    there = np.where(total > 0, total, np.nan)
+    bits = (np.log(there) - counts.left(terms, taken) / there) / np.log(2)
+    entropy = np.maximum(bits, 0.0)  # rounding goes below
+    return float(entropy[0]), entropy[1:]

@@ -3,14 +3,28 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..advise.forecast import Forecast, forecast
+from ..advise.forecast import ALIVE, Forecast, forecast
 from ..advise.intervals import Interval
+from ..advise.paired import RowsOf
 from ..cards import RunCard
 from ..errors import ConfigError
 from ..records import RoundRecord
 from ..store.folder import RunFolder
+from .answer import first_arm, gate
 from .names import short
 from .summary import by_arm
+
+FAMILIES = {
+    "exponential": "exponential",
+    "power": "power law",
+    "logarithm": "logarithm",
+    "line": "straight line",
+    "sigmoid": "sigmoid",
+    "drift": "drift without end",
+    "walk": "random walk",
+    "noise_floor": "noise floor of a growing schedule",
+}
+"""What people call the families of curves."""
 
 
 class Cell(NamedTuple):
@@ -28,17 +42,25 @@ class Shown(NamedTuple):
         last: The number from which it goes on.
         next: The next round.
         plateau: Where it ends, if that is known.
+        possible: The families of curves that it may follow, in words.
     """
 
     found: Forecast
     last: float
     next: Cell
     plateau: Cell | None
+    possible: str
 
 
 def cell(interval: Interval) -> Cell:
     """A number with three digits, and its interval."""
     return Cell(short(interval.value), f"{short(interval.low)} to {short(interval.high)}")
+
+
+def possible(found: Forecast) -> str:
+    """The families of curves that are still possible, the likeliest first, with their probabilities."""
+    alive = {name: p for name, p in found.families.items() if p >= ALIVE}
+    return ", ".join(f"{FAMILIES[name]} {p:.0%}" for name, p in alive.items())
 
 
 def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list[RoundRecord], str]:
@@ -57,8 +79,7 @@ def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list
     chains = by_arm(folder.records(), cards.arms)
     if not chains:
         raise ConfigError(f"nothing to forecast in {folder.path}: no round has finished")
-    verified = (arm for arm, card in cards.arms.items() if card.verified and arm in chains)
-    shown = arm or next(verified, next(iter(chains)))
+    shown = arm or first_arm(cards, chains)
     if shown not in chains:
         raise ConfigError("--arm", got=shown, expected=f"one of {', '.join(chains)}")
     chain = chains[shown]
@@ -66,15 +87,15 @@ def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list
     chosen = name or cards.headline_of(known)
     if chosen is None or chosen not in known:
         raise ConfigError(
-            "--metric", got=chosen, expected=f"one of {', '.join(cards.wholes(known)) or '(none measured)'}"
+            "quantity", got=chosen, expected=f"one of {', '.join(cards.wholes(known)) or '(none measured)'}"
         )
     return chain, chosen
 
 
 def forecasts(
-    records: Sequence[RoundRecord], cards: RunCard, names: Sequence[str]
+    records: Sequence[RoundRecord], cards: RunCard, names: Sequence[str], rows: RowsOf | None = None
 ) -> dict[str, dict[str, Shown]]:
-    """The forecasts by quantity and arm, the headline first.
+    """The forecasts by quantity and arm, the headline first; ``rows`` is where rows are looked up.
 
     Left out are arms with too few rounds, bounds, which have no chain, and quantities of which neither way is
     better, but for the headline.
@@ -86,7 +107,10 @@ def forecasts(
         quantity = cards.quantity(name)
         if name != main and quantity.better is None:
             continue
-        coming = {arm: forecast(chain, name, quantity) for arm, chain in chains.items()}
+        coming = {
+            arm: forecast(chain, name, quantity, shipped=gate(rows, chains, cards, arm, name))
+            for arm, chain in chains.items()
+        }
         if shown := {arm: _shown(f, chains[arm], name) for arm, f in coming.items() if f.next}:
             found[name] = shown
     return found
@@ -94,4 +118,4 @@ def forecasts(
 
 def _shown(found: Forecast, chain: Sequence[RoundRecord], name: str) -> Shown:
     last = next(r.decisive[name].value for r in chain if r.round == found.next[0].round - 1)
-    return Shown(found, last, cell(found.next[0]), found.plateau and cell(found.plateau))
+    return Shown(found, last, cell(found.next[0]), found.plateau and cell(found.plateau), possible(found))

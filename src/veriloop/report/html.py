@@ -18,6 +18,7 @@ from ..quantity import Quantity
 from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
+from .answer import answer
 from .audits import audits, distance_figure
 from .calibrations import calibrations, roc_figure
 from .figures import acceptance_figure, metric_figure, seconds_figure
@@ -89,7 +90,7 @@ def content(folder: RunFolder) -> dict[str, Any]:
     styles = arm_styles(s.arm for s in summaries)
     names = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = cards.wholes(names)
-    coming = forecasts(records, cards, shown)
+    coming = forecasts(records, cards, shown, folder.rows)
     curves = _quantity_figures(records, summaries, cards, shown, styles, coming)
     costs = _cost_figures(records, cards, styles)
     audited, calibrated = audits(folder), calibrations(folder)
@@ -100,6 +101,7 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "name": folder.name,
         "manifest": manifest,
         "created": when(manifest.created),
+        "answer": answer(folder),
         "summaries": summaries,
         "chains": by_arm(records, [s.arm for s in summaries]),
         "styles": styles,

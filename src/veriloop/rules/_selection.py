@@ -1,7 +1,8 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,7 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._count, self._wanted = 0, sum(self.quota.values())
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._seen = 0
@@ -92,11 +94,12 @@ class FirstAccepted(Selection):
             self._missing[group] = self._missing.get(group, 0) - len(first)
             self._kept.append(self._seen + first)
         self._latest = np.sort(np.concatenate([np.empty(0, np.int64), *self._kept[before:]]))
+        self._count += len(self._latest)
         self._seen += len(verdicts)
 
     @override
     def shortfall(self) -> int:
-        missing = sum(self._missing.values())
+        missing = self._wanted - self._count
         if missing == 0 or self._seen == 0:
             return missing
         # The fullest estimate that the data support: as many per accepted sample as so far.
@@ -121,7 +124,7 @@ class FirstAccepted(Selection):
             accepted=self._tally[Decision.ACCEPT],
             rejected=self._tally[Decision.REJECT],
             abstained=self._tally[Decision.ABSTAIN],
-            kept=sum(map(len, self._kept)),
+            kept=self._count,
         )
 
 
@@ -138,13 +141,15 @@ class BestOfRound(Selection):
         super().__init__(quota)
         self._fraction, self._rank, self._cells = fraction, rank, cells
         # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
-        self._needed = {g: int(np.ceil(n / fraction - 1e-9)) for g, n in self.quota.items()}
+        self._needed = {g: math.ceil(n / fraction - 1e-9) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
         self._best_of_cell = {
             g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
         }
         self._latest = np.empty(0, np.int64)
         self._judged = dict.fromkeys(self.quota, 0)
+        # Sums over groups, kept up to date: there may be as many groups as prompts, and many chunks.
+        self._missing, self._kept = sum(map(self._missing_of, self.quota)), 0
         self._seen = self._abstained = 0
 
     @override
@@ -156,6 +161,8 @@ class BestOfRound(Selection):
         for group in np.unique(groups).tolist():
             if group not in self._best:
                 continue
+            self._missing -= self._missing_of(group)
+            self._kept -= self._count_of(group)
             mine = groups == group
             self._judged[group] += int(np.count_nonzero(mine & judged))
             rows = np.flatnonzero(mine & eligible)
@@ -165,24 +172,30 @@ class BestOfRound(Selection):
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-        self._latest = np.unique(np.concatenate(latest))
+            self._missing += self._missing_of(group)
+            self._kept += self._count_of(group)
+        self._latest = self._in_order(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
 
     @override
     def shortfall(self) -> int:
-        missing = sum(
-            max(self._needed[g] - self._judged[g], self.quota[g] - len(best), 0)
-            for g, best in self._best.items()
-        )
         judged = self._seen - self._abstained
         # Some abstain: make up for as many as so far.
-        return int(np.ceil(missing * self._seen / judged)) if judged else missing
+        return int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
+
+    def _missing_of(self, group: Group) -> int:
+        return max(self._needed[group] - self._judged[group], self.quota[group] - len(self._best[group]), 0)
 
     @override
     def retained(self) -> NDArray[np.int64]:
         best = [best for g in self.quota for best in (self._best[g], *self._best_of_cell[g])]
-        return np.unique(np.concatenate([b.numbers() for b in best]))
+        return self._in_order([b.numbers() for b in best])
+
+    def _in_order(self, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        joined = np.concatenate(numbers)
+        # Only with cells may a number be there twice, and to look for such costs more than to sort.
+        return np.unique(joined) if self._cells else np.sort(joined)
 
     @override
     def may_keep(self, first: int) -> NDArray[np.int64]:
@@ -208,27 +221,30 @@ class BestOfRound(Selection):
 
     @override
     def counts(self) -> Counts:
-        kept = sum(min(self._earned(g), len(best)) for g, best in self._best.items())
         return Counts(
             generated=self._seen,
-            accepted=kept,
-            rejected=self._seen - self._abstained - kept,
+            accepted=self._kept,
+            rejected=self._seen - self._abstained - self._kept,
             abstained=self._abstained,
-            kept=kept,
+            kept=self._kept,
         )
+
+    def _count_of(self, group: Group) -> int:
+        return min(self._earned(group), len(self._best[group]))
 
 
 class _Best:
-    """The ``n`` best of a stream, sorted anew only when half as many again have come in."""
+    """The ``n`` best of a stream, put together and sorted only when half as many again have come in."""
 
     def __init__(self, n: int) -> None:
         self._n = n
         self._edge: float | None = None
-        self._rank = np.empty(0)
-        self._number = np.empty(0, np.int64)
+        self._rank: list[NDArray] = [np.empty(0)]
+        self._number: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._size = 0
 
     def __len__(self) -> int:
-        return min(self._n, len(self._number))
+        return min(self._n, self._size)
 
     def add(self, rank: NDArray, number: NDArray) -> NDArray:
         """Take in candidates whose numbers are higher than those before; returns those that may stay."""
@@ -236,19 +252,21 @@ class _Best:
             # No better than the worst of n earlier ones: never among the best, and not worth sorting.
             better = rank > self._edge
             rank, number = rank[better], number[better]
-        self._rank = np.concatenate([self._rank, rank])
-        self._number = np.concatenate([self._number, number])
-        if len(self._number) > 1.5 * self._n:
+        self._rank.append(rank)
+        self._number.append(number)
+        self._size += len(number)
+        if self._size > 1.5 * self._n:
             self._prune()
         return number
 
     def numbers(self) -> NDArray[np.int64]:
         """Of the best, at most ``n``, the best first."""
         self._prune()
-        return self._number
+        return self._number[0]
 
     def _prune(self) -> None:
-        best = np.lexsort((self._number, -self._rank))[: self._n]
-        self._rank, self._number = self._rank[best], self._number[best]
+        rank, number = np.concatenate(self._rank), np.concatenate(self._number)
+        best = np.lexsort((number, -rank))[: self._n]
+        self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
         if len(best) == self._n:
-            self._edge = float(self._rank[-1]) if self._n else np.inf
+            self._edge = float(rank[best[-1]]) if self._n else np.inf

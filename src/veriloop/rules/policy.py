@@ -75,8 +75,7 @@ class Mix(DataPolicy, frozen=True):
 
     The real ones come from the start set, each about equally often; they repeat when it is too small.
 
-    Raises:
-        ConfigError: There are no real ones.
+    An empty start set is refused ahead.
     """
 
     looks_back: ClassVar[bool] = False
@@ -84,14 +83,17 @@ class Mix(DataPolicy, frozen=True):
     real_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
     @override
-    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
-        wanted = round(len(kept[-1]) * self.real_share / (1 - self.real_share))
-        if not len(start):
+    def check_data(self, real: Samples) -> None:
+        if not len(real):
             raise ConfigError(
                 "policy 'mix' needs real samples",
                 got="an empty start set",
                 fix="set the data's start above 0",
             )
+
+    @override
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        wanted = round(len(kept[-1]) * self.real_share / (1 - self.real_share))
         passes = [rng.permutation(len(start)) for _ in range(-(-wanted // len(start)))]
         rows = np.concatenate([np.empty(0, np.int64), *passes])[:wanted]
         return concat([kept[-1], start.select(rows)])

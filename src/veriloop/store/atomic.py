@@ -46,7 +46,7 @@ def write_file(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
@@ -101,27 +101,20 @@ def make_directory(path: Path) -> None:
         return
     make_directory(path.parent)
     path.mkdir(exist_ok=True)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def publish_directory(aside: Path, path: Path) -> None:
-    """Rename the finished directory ``aside`` to ``path``, replacing a leftover that was there.
+def place_directory(aside: Path, path: Path) -> None:
+    """Rename the directory ``aside`` to ``path``, replacing a leftover that was there. Not durable yet.
 
     Raises:
         StorageError: It could not be renamed.
     """
     with storage_errors(path):
-        # Libraries may make files for their owner alone; the directory is as the umask has it.
-        mode = aside.stat().st_mode & 0o666
-        for directory, _, names in os.walk(aside):
-            for name in names:
-                _sync(f"{directory}/{name}", mode)
-            _sync(directory)
-        make_directory(path.parent)
+        path.parent.mkdir(exist_ok=True)
         if path.exists():
             shutil.rmtree(path)
         aside.rename(path)
-        _sync(path.parent)
 
 
 def append_line(path: Path, line: str, *, durable: bool = True) -> None:
@@ -144,7 +137,7 @@ def append_line(path: Path, line: str, *, durable: bool = True) -> None:
                 if durable:
                     os.fsync(handle)
                     if not before:
-                        _sync(path.parent)
+                        sync(path.parent)
             except OSError:
                 os.ftruncate(handle, before)
                 raise
@@ -162,11 +155,10 @@ def drop_torn_line(path: Path) -> None:
                 file.truncate(whole)
 
 
-def _sync(path: Path | str, mode: int | None = None) -> None:
+def sync(path: Path | str) -> None:
+    """Make a directory's names durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        if mode is not None:
-            os.fchmod(handle, mode)
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -1,9 +1,8 @@
 """Digests of what a run folder holds, so that a changed bit is found where it is read.
 
-Three ways, by what a file is. The files of a round are named with their digests in the round's
-``digests.json``. Each line of ``records.jsonl`` has a line in ``records.sha256``, written before it, with the
-digest of the line, that of the round's ``digests.json``, and one of itself. A JSON file that stands alone is
-sealed: its last key is the digest of all before it.
+Two ways, by what a file is. Each line of ``records.jsonl`` has a line in ``records.sha256``, written before
+it, with the digest of the line, those of the round's files, and one of itself. A JSON file that stands alone
+is sealed: its last key is the digest of all before it.
 """
 
 import codecs
@@ -12,13 +11,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import CorruptFileError
-
-DIGESTS = "digests.json"
-"""The file of a round's directory that names all others, each with its SHA-256."""
+from .atomic import sync
 
 RESTORE = "restore the file; veriloop verify tells of all that differ"
 
@@ -69,46 +67,46 @@ def unsealed(path: Path, content: bytes) -> bytes:
     return content[: seal.start()] + b"\n}\n"
 
 
-def _digest(path: Path | str) -> str:
+def _digest(file: FileIO) -> str:
     """SHA-256 of a file. Small ones are read at once: the buffer for large ones costs more than they do."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a round has ten of them, and milliseconds
-        if os.fstat(file.fileno()).st_size <= SMALL:
-            return sha256(file.read())
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if os.fstat(file.fileno()).st_size <= SMALL:
+        return sha256(file.read())
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # -- the files of a round --------------------------------------------------------------------------------
 
 
-def write_digests(directory: Path) -> str:
-    """Write the `DIGESTS` of all files below ``directory``, and return the digest of that file."""
-    found = {name: _digest(f"{directory}/{name}") for name in names_below(directory)}
-    content = json.dumps(found, indent=1).encode() + b"\n"
-    (directory / DIGESTS).write_bytes(content)
-    return sha256(content)
+def settle(directory: Path) -> dict[str, str]:
+    """Make a new ``directory`` durable in its place, with all below it and the two directories above it.
+
+    A file system writes what the directories have gained with the first file, and has little left to do for
+    the others: that is why a round is settled where it stays, and not before it is put there. Libraries may
+    make files for their owner alone; they get the permissions that the directory has.
+
+    Returns:
+        The digest of each file by its name, sorted.
+    """
+    mode, prefix = directory.stat().st_mode & 0o666, len(str(directory)) + 1
+    digests: dict[str, str] = {}
+    for at, _, names in os.walk(directory):
+        for name in names:
+            path = f"{at}/{name}"
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a round has ten of them
+                if os.fstat(file.fileno()).st_mode & 0o777 != mode:
+                    os.fchmod(file.fileno(), mode)
+                digests[path[prefix:]] = _digest(file)
+                os.fsync(file.fileno())
+        sync(at)
+    sync(directory.parent)
+    sync(directory.parent.parent)
+    return dict(sorted(digests.items()))
 
 
 def names_below(directory: Path) -> list[str]:
-    """The files below ``directory``, sorted, without its `DIGESTS`."""
+    """The files below ``directory``, sorted."""
     prefix = len(str(directory)) + 1
-    found = [f"{at}/{name}"[prefix:] for at, _, names in os.walk(directory) for name in names]
-    return sorted(name for name in found if name != DIGESTS)
-
-
-def read_digests(directory: Path, expected: str) -> dict[str, str]:
-    """What `write_digests` wrote, by name.
-
-    Raises:
-        CorruptFileError: The file is missing, or not that of digest ``expected``.
-    """
-    path = directory / DIGESTS
-    try:
-        content = path.read_bytes()
-    except OSError as e:
-        raise CorruptFileError(f"{path} cannot be read", got=e.strerror, fix=RESTORE) from e
-    if sha256(content) != expected:
-        raise CorruptFileError(f"{path} is not the file that the run wrote", fix=RESTORE)
-    return json.loads(content)
+    return sorted(f"{at}/{name}"[prefix:] for at, _, names in os.walk(directory) for name in names)
 
 
 def check_files(directory: Path, digests: Mapping[str, str], names: Iterable[str]) -> None:
@@ -116,7 +114,7 @@ def check_files(directory: Path, digests: Mapping[str, str], names: Iterable[str
 
     Args:
         directory: Of the files.
-        digests: Of `read_digests`.
+        digests: Of `settle`.
         names: Those to check, all in ``digests``.
 
     Raises:
@@ -130,7 +128,9 @@ def check_files(directory: Path, digests: Mapping[str, str], names: Iterable[str
 def differs(path: Path, expected: str) -> str | None:
     """In what way a file is not the one of digest ``expected``; None if it is."""
     try:
-        return None if _digest(path) == expected else "is not the file that the run wrote"
+        with path.open("rb", buffering=0) as file:
+            digest = _digest(file)
+        return None if digest == expected else "is not the file that the run wrote"
     except FileNotFoundError:
         return "is missing"
     except OSError as e:
@@ -144,19 +144,19 @@ class LineCheck(NamedTuple):
     """A line of ``records.sha256``.
 
     Attributes:
-        record: The digest of the line of ``records.jsonl``, without its end.
-        files: The digest of the round's `DIGESTS`.
         place: ``round_K/ARM``.
+        record: The digest of the line of ``records.jsonl``, without its end.
+        files: The digest of each file of the round, by its name below its place.
     """
 
-    record: str
-    files: str
     place: str
+    record: str
+    files: dict[str, str]
 
     def line(self) -> str:
-        """The line itself, without its end; it ends with a digest of its own."""
-        own = " ".join(self)
-        return f"{own} {sha256(own.encode())}"
+        """The line itself, without its end; it begins with a digest of its own."""
+        own = json.dumps(self._asdict())
+        return f"{sha256(own.encode())} {own}"
 
 
 def line_checks(path: Path, content: bytes) -> Iterator[LineCheck]:
@@ -166,8 +166,7 @@ def line_checks(path: Path, content: bytes) -> Iterator[LineCheck]:
         CorruptFileError: A line has changed.
     """
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
-        own, _, digest = line.rpartition(b" ")
-        fields = own.decode(errors="replace").split(" ")
-        if len(fields) != len(LineCheck._fields) or sha256(own).encode() != digest:
+        digest, _, own = line.partition(b" ")
+        if sha256(own).encode() != digest:
             raise CorruptFileError(f"{path}, line {number}, is not what the run wrote", fix=RESTORE)
-        yield LineCheck(*fields)
+        yield LineCheck(**json.loads(own))

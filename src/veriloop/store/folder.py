@@ -1,7 +1,8 @@
 """The run folder: what a run leaves on disk, never half-written.
 
 A round counts when its line is in ``records.jsonl``. Everything it leaves is written aside under
-``.work`` and renamed into place before that line is appended, so a kill loses at most the running round.
+``.work``, renamed into place and made durable before that line is appended, so a kill loses at most the
+running round.
 What is read is compared with its digest, see `veriloop.store.digests`.
 """
 
@@ -16,39 +17,40 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..errors import CorruptFileError, RunFolderError, RunLockedError
 from ..events import EVENT, Event
-from ..records import RoundRecord
+from ..records import RoundRecord, Split
 from ..samples import Samples
 from .atomic import (
     append_line,
     drop_torn_line,
     make_directory,
-    publish_directory,
+    place_directory,
     remove_asides,
     storage_errors,
+    sync,
     write_file,
 )
 from .chunks import UNDER_WAY
 from .digests import (
-    DIGESTS,
     RESTORE,
     LineCheck,
     check_files,
     differs,
     has_seal,
-    names_below,
-    read_digests,
     sealed,
+    settle,
     sha256,
     unsealed,
-    write_digests,
 )
 from .format_1 import migrated
 from .ledger import Ledger, first_line
 from .manifest import FORMAT, Format, Manifest, Status, config_difference
+from .rows import ROWS, read_rows
 
 PROVENANCE = ("_chunk", "_row", "_score")
 """Columns beside the data in a file of kept samples: where a sample was generated, and its score."""
@@ -56,6 +58,9 @@ PROVENANCE = ("_chunk", "_row", "_score")
 
 MODELS = ("generator", "verifier")
 """The folders of a round that hold its model and what judged its candidates."""
+
+CANDIDATES = "candidates"
+"""The folder of a finished round that holds all its candidates, where the plan keeps them."""
 
 REAL = "real.npz"
 """The file of some real samples, for people to look at."""
@@ -224,7 +229,7 @@ class RunFolder:
         """
         if not self.has_digests():
             return None
-        return read_digests(self.round_directory(round_, arm), self._ledger.check_of(round_, arm).files)
+        return self._ledger.check_of(round_, arm).files
 
     def check_files(self, round_: int, arm: str, *below: str) -> None:
         """Refuse files of a finished round that have changed.
@@ -257,6 +262,16 @@ class RunFolder:
         self.check_files(round_, arm, "kept.npz")
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
+    def candidates(self, round_: int, arm: str) -> list[Samples]:
+        """All candidates of a round with what was said of them, chunk by chunk; none where they are not kept.
+
+        Raises:
+            CorruptFileError: They cannot be read, or have changed.
+        """
+        self.check_files(round_, arm, CANDIDATES)
+        directory = self.round_directory(round_, arm) / CANDIDATES
+        return [Samples.load(path) for path in sorted(directory.glob("*.npz"))]
+
     def preview(self, round_: int, arm: str) -> Samples | None:
         """The first samples of a round's model, to look at; None where it left none, or is not there.
 
@@ -268,6 +283,18 @@ class RunFolder:
             return None
         self.check_files(round_, arm, path.name)
         return Samples.load(path) if path.exists() else None
+
+    def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
+        """What each row added to the quantity ``name`` of a round's model, shape (n,); None if nobody said.
+
+        Raises:
+            CorruptFileError: The rows cannot be read, or have changed.
+        """
+        path = self.round_directory(round_, arm) / ROWS
+        if not path.parent.is_dir():
+            return None
+        self.check_files(round_, arm, ROWS)
+        return read_rows(path, split, name) if path.exists() else None
 
     def real(self) -> Samples | None:
         """Some real samples to look at beside the generated ones; None where the run left none.
@@ -301,7 +328,7 @@ class RunFolder:
         return self.path / f"round_{round_}" / f"{arm}{UNDER_WAY}"
 
     def remove_models(self, round_: int, arm: str) -> None:
-        """Remove the models of a round, where only the last are to be kept; never the start model."""
+        """Remove the models of a round that are not to be kept; never the start model."""
         for name in MODELS if round_ > 0 else ():
             shutil.rmtree(self.round_directory(round_, arm) / name, ignore_errors=True)
 
@@ -312,11 +339,11 @@ class RunFolder:
             StorageError: Something could not be written; the round does not count.
         """
         directory = self.round_directory(record.round, record.arm)
-        with storage_errors(work):
-            files = write_digests(work)
+        place_directory(work, directory)
+        with storage_errors(directory):
+            files = settle(directory)
             if record.round == 0:
-                self._share_start(work)
-        publish_directory(work, directory)
+                self._share_start(directory, files)
         self._ledger.append(record, files)
         if (under_way := self.under_way(record.round, record.arm)).is_dir():
             shutil.rmtree(under_way, ignore_errors=True)
@@ -396,16 +423,16 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def _share_start(self, work: Path) -> None:
+    def _share_start(self, directory: Path, files: dict[str, str]) -> None:
         """Let the files of the start model be one with those of another arm's, where the file system can."""
-        others = [p for p in (self.path / "round_0").glob("*") if (p / DIGESTS).is_file()]
-        if not others or (others[0] / DIGESTS).read_bytes() != (work / DIGESTS).read_bytes():
-            return
-        for name in names_below(work):
-            aside = work / f"{name}.link"
+        checks = self.line_checks()
+        other = next((c.place for c in checks if c.place.startswith("round_0/") and c.files == files), None)
+        for name in files if other else ():
+            aside = directory / f"{name}.link"
             with contextlib.suppress(OSError):
-                os.link(others[0] / name, aside)
-                aside.replace(work / name)
+                os.link(f"{self.path}/{other}/{name}", aside)
+                aside.replace(directory / name)
+                sync(aside.parent)
 
     def clear_unfinished(self) -> None:
         """Remove what belongs to no finished round; the caller holds the lock."""

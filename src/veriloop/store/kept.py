@@ -6,7 +6,7 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from ..errors import ContractError
-from ..samples import Column, Samples, concat
+from ..samples import Samples, concat, type_of
 
 
 class _Joined(NamedTuple):
@@ -111,8 +111,4 @@ def together(start: Samples, kept: Sequence[Samples]) -> Samples:
 
 def _alike(a: Samples, b: Samples) -> bool:
     """Whether joining the two changes neither's types."""
-    return set(a) == set(b) and all(_type(a[name]) == _type(b[name]) for name in a)
-
-
-def _type(column: Column) -> object:
-    return (column.dtype, column.shape[1:]) if isinstance(column, np.ndarray) else str
+    return set(a) == set(b) and all(type_of(a[name]) == type_of(b[name]) for name in a)

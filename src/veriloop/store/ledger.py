@@ -71,7 +71,7 @@ class Ledger:
         """
         content = self._digests()
         # Looked for, not parsed: a run may have thousands of rounds, and reads each once.
-        if (found := content.rfind(f" round_{round_}/{arm} ".encode())) < 0:
+        if (found := content.rfind(f'{{"place": "round_{round_}/{arm}"'.encode())) < 0:
             raise CorruptFileError(f"{self.checks} has no line for round_{round_}/{arm}", fix=RESTORE)
         line = content[content.rfind(b"\n", 0, found) + 1 :].partition(b"\n")[0]
         (check,) = line_checks(self.checks, line + b"\n")
@@ -80,15 +80,15 @@ class Ledger:
     def _digests(self) -> bytes:
         return self.checks.read_bytes() if self.checks.exists() else b""
 
-    def append(self, record: RoundRecord, files: str) -> None:
-        """Add the record of a round, whose file of digests has the digest ``files``.
+    def append(self, record: RoundRecord, files: dict[str, str]) -> None:
+        """Add the record of a round, which left ``files``, by name with their digests.
 
         Raises:
             StorageError: It could not be written; the round does not count.
         """
         line = record.model_dump_json()
         # First the digest: without its record it does not count, as a record without its digest would.
-        check = LineCheck(sha256(line.encode()), files, f"round_{record.round}/{record.arm}")
+        check = LineCheck(f"round_{record.round}/{record.arm}", sha256(line.encode()), files)
         append_line(self.checks, check.line())
         append_line(self.path, line)
 

@@ -10,7 +10,7 @@ from ..advise import audited, calibrated
 from ..errors import CorruptFileError
 from .atomic import is_aside
 from .chunks import chunk_of
-from .digests import DIGESTS, LineCheck, as_written, differs, names_below, read_digests, sha256
+from .digests import LineCheck, as_written, differs, names_below, sha256
 from .folder import MODELS, RunFolder
 from .manifest import Manifest
 
@@ -48,11 +48,9 @@ def verify(folder: RunFolder) -> Verified:
     manifest = _manifest(folder, found)
     checks = _records(folder, found, finished=manifest is not None and manifest.status == "finished")
     places = {check.place for check in checks}
-    last = {check.place.partition("/")[2]: check.place for check in checks}
+    whole = _with_models(folder, manifest, places)
     for check in checks:
-        first = check.place.startswith("round_0/")
-        lean = manifest is not None and manifest.cards.keeps_models == "last"
-        _round(folder.path, check, found, lean and not first and check.place not in last.values())
+        _round(folder.path, check, found, check.place not in whole)
     for name, digest in (manifest.files if manifest else {}).items():
         _file(folder.path, name, digest, found)
     findings = list(_findings(folder.path))
@@ -72,6 +70,17 @@ def verify(folder: RunFolder) -> Verified:
         left = is_aside(folder.path / name) or name.startswith(".work/") or _PLACE.fullmatch(place)
         (found.left if left else found.others).append(name)
     return found
+
+
+def _with_models(folder: RunFolder, manifest: Manifest | None, places: set[str]) -> set[str]:
+    """The places of the rounds whose models are kept; all where that cannot be found out."""
+    if manifest is None or manifest.cards.keeps_models == "all":
+        return places
+    try:
+        records = folder.records()
+    except CorruptFileError:
+        return places
+    return {f"round_{round_}/{arm}" for arm, round_ in manifest.cards.with_models(records)}
 
 
 def _manifest(folder: RunFolder, found: Verified) -> Manifest | None:
@@ -106,15 +115,12 @@ def _round(path: Path, check: LineCheck, found: Verified, without_models: bool) 
     if not _PLACE.fullmatch(check.place):
         found.differ["records.sha256"] = f"names no round: {check.place}"
         return
-    digests: dict[str, str] = {}
-    with _Noted(path, directory / DIGESTS, found):
-        digests = read_digests(directory, check.files)
-    for name, digest in digests.items():
+    for name, digest in check.files.items():
         if without_models and name.partition("/")[0] in MODELS:
             continue
         _file(path, f"{check.place}/{name}", digest, found)
-    for name in names_below(directory) if digests else ():
-        if name not in digests:
+    for name in names_below(directory):
+        if name not in check.files:
             found.differ[f"{check.place}/{name}"] = "is not a file of this round"
 
 

@@ -1,17 +1,12 @@
 """Contract suites that every part must pass, ours or a plug-in's, and tiny parts to test with."""
 
-from .contracts import (
-    check_acceptance,
-    check_dataset,
-    check_executor,
-    check_generator,
-    check_learner,
-    check_metric,
-    check_part,
-    check_policy,
-    check_schedule,
-    check_verifier,
-)
+from .contracts.datasets import check_dataset
+from .contracts.executors import check_executor
+from .contracts.learners import check_generator, check_learner
+from .contracts.metrics import check_metric
+from .contracts.parts import check_part
+from .contracts.rules import check_acceptance, check_policy, check_schedule
+from .contracts.verifiers import check_verifier
 
 __all__ = [
     "check_acceptance",

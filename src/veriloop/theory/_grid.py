@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DomainError
-from ._chain import chain_moments, stationary_second_moment
+from ._chain import chain_errors
 from ._estimators import EstimatorErrors, estimator_parts
 from ._one_round import Method, round_parts
 from ._quadrature import STRIP, chebyshev, chebyshev_count, lagrange
+from ._stationary import stationary_second_moment
 from ._system import LinearSystem
-from ._trajectory import best_round, classify, squared_errors
+from ._trajectory import best_round, classify
 from .validation import Floats, SampleSizes, grid_axis, sample_sizes, schedule
 
 
@@ -118,8 +119,8 @@ def trajectory_grid(
     """
     sizes = schedule(n, rounds)
     tensor = _Tensor.of(system, biases, radii, direction)
-    moments = chain_moments(tensor.offset, tensor.half_width, tensor.spread, sizes)
-    star, center = (system.sigma**2 * tensor.fill(part) for part in squared_errors(tensor.offset, *moments))
+    errors = chain_errors(tensor.offset, tensor.half_width, tensor.spread, sizes)
+    star, center = (system.sigma**2 * tensor.fill(part) for part in errors)
     stationary = tensor.radius_weights @ stationary_second_moment(tensor.half_width, np.asarray(sizes[-1]))
     floor = tensor.biases[:, None] ** 2 + system.sigma**2 * system.dimension * stationary
     return TrajectoryGrid(

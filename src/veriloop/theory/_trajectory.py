@@ -6,7 +6,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ._chain import chain_moments, stationary_second_moment
+from ._chain import chain_errors
+from ._stationary import stationary_second_moment
 from ._system import LinearSystem
 from .validation import Floats, SampleSizes, schedule
 
@@ -78,9 +79,7 @@ def trajectory(system: LinearSystem, n: SampleSizes, rounds: int) -> Trajectory:
     """
     sizes = schedule(n, rounds)
     half_width = np.asarray(system.half_width)
-    offsets = system.offsets
-    first, second = chain_moments(offsets, half_width, system.spreads, sizes)
-    star, center = squared_errors(offsets, first, second)
+    star, center = chain_errors(system.offsets, half_width, system.spreads, sizes)
     scale = system.sigma**2
     mse_star = scale * star.sum(axis=-1)
     stationary = float(stationary_second_moment(half_width, np.asarray(sizes[-1])))
@@ -92,11 +91,6 @@ def trajectory(system: LinearSystem, n: SampleSizes, rounds: int) -> Trajectory:
         regime=Regime(str(classify(mse_star, np.asarray(floor)))),
         floor=floor,
     )
-
-
-def squared_errors(offset: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Squared distances to theta* and to theta_c along directions, in units of sigma^2."""
-    return np.maximum(second + offset * (2 * first + offset), 0.0), np.maximum(second, 0.0)
 
 
 def best_round(mse_star: Floats) -> NDArray[np.intp]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
+from ..hub import to_fetch
 from ..model_folders import check_safetensors
 from ..parts import require
 from ..samples import Samples
@@ -82,10 +83,17 @@ class RewardModel(Verifier, frozen=True):
         elif self.model.startswith((".", "/", "~")) or self.model.count("/") > 1:
             raise DataError(f"no folder {self.model}", expected="a model's folder, or a name on the hub")
         else:
+            self.downloads()
             # The hub is asked by its own client, which takes seconds to import.
             from ._classifier import labels
 
             self._output(labels(self.model, self.revision))
+
+    @override
+    def downloads(self) -> str | None:
+        if Path(self.model).is_dir():
+            return None
+        return to_fetch("model", self.model)
 
     @override
     def sources(self) -> Mapping[str, Path]:

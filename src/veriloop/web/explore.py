@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..theory import LinearSystem, OneRoundGrid, one_round_grid, trajectory
+from ..theory import LinearSystem, OneRoundGrid, helpful_biases, one_round_grid, trajectory
 from .site import render
 
 BIASES, RADII = 41, 31
@@ -83,7 +83,7 @@ def answers(point: Point) -> dict[str, Any]:
         "acceptance_rate": _one_round(
             point, np.array([point.bias]), np.array([point.radius])
         ).acceptance_rate.item(),
-        "break_even_bias": _break_even(point),
+        "helpful_biases": _plain(math.sqrt(point.p) * helpful_biases(system, point.n, direction=[1.0])),
         "contains_truth": point.bias <= point.radius,
     }
 
@@ -92,20 +92,9 @@ def _one_round(point: Point, biases: NDArray, radii: NDArray) -> OneRoundGrid:
     return one_round_grid(point.direction(), biases / math.sqrt(point.p), radii, point.n, direction=[1.0])
 
 
-def _break_even(point: Point) -> float | None:
-    """The bias up to which one round helps, by interpolation; None when the slider does not reach it."""
-    biases = np.linspace(0.0, _LARGEST, 401)
-    gain = _one_round(point, biases, np.array([point.radius])).log_gain[:, 0]
-    last = int(np.argmax(gain <= 0)) - 1  # the gain falls with the bias
-    if last < 0:
-        return None
-    share = gain[last] / (gain[last] - gain[last + 1])
-    return float(biases[last] + share * (biases[last + 1] - biases[last]))
-
-
 def _plain(array: NDArray) -> Any:
     # Four digits are more than a screen shows, and a third of the bytes.
-    return np.vectorize(lambda x: float(f"{x:.4g}"))(array).tolist()
+    return np.vectorize(lambda x: float(f"{x:.4g}"), otypes=[float])(array).tolist()
 
 
 def _page(request: Request) -> Response:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from ..advise import audited, calibrated
 from ..errors import CorruptFileError
 from ..events import Progress, RunEnded, StageStarted
+from ..report.answer import answer
 from ..report.html import content, when
 from ..report.palette import arm_styles
 from ..report.pictures import sheet
@@ -31,9 +32,16 @@ def _list(request: Request) -> Response:
 def _row(name: str, folder: RunFolder) -> dict[str, Any]:
     """One run for the list. An unreadable one is listed as such: it must not hide the others."""
     try:
-        manifest, summaries = folder.manifest(), summarise(folder)
+        manifest, summaries, line = folder.manifest(), summarise(folder), answer(folder).line
     except CorruptFileError as e:
-        return {"name": name, "status": "unreadable", "reason": str(e), "summaries": [], "styles": {}}
+        return {
+            "name": name,
+            "status": "unreadable",
+            "reason": str(e),
+            "answer": "",
+            "summaries": [],
+            "styles": {},
+        }
     return {
         "name": name,
         "status": manifest.status,
@@ -42,6 +50,7 @@ def _row(name: str, folder: RunFolder) -> dict[str, Any]:
         "created": when(manifest.created),
         "rounds": manifest.cards.rounds,
         "done": _done(summaries, manifest.stopped_arms),
+        "answer": line,
         "summaries": summaries,
         "styles": arm_styles(s.arm for s in summaries),
     }

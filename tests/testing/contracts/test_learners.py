@@ -91,6 +91,15 @@ class Unsaved(TinyGenerator):
         pass
 
 
+class Dated(TinyGenerator):
+    saves = 0
+
+    def save(self, directory):
+        super().save(directory)
+        Dated.saves += 1
+        (directory / "number.json").write_text(str(self.saves))
+
+
 class HalfSaved(TinyGenerator):
     @classmethod
     def load(cls, directory):
@@ -113,6 +122,7 @@ class HalfSaved(TinyGenerator):
         (EmptyIsFloat32, "0 samples: column 'x' is float32"),
         (Pickling, "wrote the pickle model.safetensors"),
         (Unsaved, "save wrote nothing"),
+        (Dated, "save must write equal bytes each time, and number.json differs"),
         (HalfSaved, "a loaded generator must sample alike"),
     ],
 )

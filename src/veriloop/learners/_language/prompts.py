@@ -21,16 +21,16 @@ Ids = list[int]
 """Token ids of one text."""
 
 
-_WORDS: dict[str, Role] = {"prompt": "prompt", "reference": "reference"}
-"""Roles that a template may name in place of a column."""
+PROMPT: Role = "prompt"
+"""The role that a template may name in place of a column."""
 
 
 class Prompt(Checked, frozen=True):
     """How rows become prompts, and which column is written.
 
     Attributes:
-        template: Names columns in braces, as :meth:`str.format` does, or ``{prompt}`` and ``{reference}``
-            for the columns of these roles. None: the prompt alone.
+        template: Names columns in braces, as :meth:`str.format` does, or ``{prompt}`` for the column of this
+            role. Never what is written, nor what that is compared to. None: the prompt alone.
         shorten: The column that is cut at its end where a prompt is too long. All else stays whole. None:
             the prompt, or the first column of a template without it.
         completion: The column that the model writes. None: the data's.
@@ -137,10 +137,11 @@ def _names(template: str) -> list[str]:
 
 def _column(name: str, schema: Schema, asked_by: str) -> str:
     """The column that a template means by ``name``."""
-    word = None if name in schema else _WORDS.get(name)
-    column = name if word is None else schema.one(word, f"{asked_by}: prompt.template")
+    column = name
+    if name == PROMPT and name not in schema:
+        column = schema.one(PROMPT, f"{asked_by}: prompt.template")
     if column not in schema:
-        known = [*schema.given, *(word for word, role in _WORDS.items() if schema.named(role))]
+        known = [*schema.given, *([PROMPT] if schema.named(PROMPT) else [])]
         raise ConfigError(
             f"{asked_by}: prompt.template",
             got=f"{{{name}}}",
@@ -148,12 +149,23 @@ def _column(name: str, schema: Schema, asked_by: str) -> str:
             fix=did_you_mean(name, known) or "the data's columns.keep carries other columns along",
         )
     schema.column(column, f"{asked_by}: prompt.template", *TEXT_ROLES, "id", "extra")
+    if schema[column].role == "reference":
+        raise ConfigError(
+            f"{asked_by}: the template gives away {column!r}, which what the model writes is compared to",
+            expected=f"columns that do not hold the answer ({', '.join(_harmless(schema))})",
+            fix="judges may see a reference, models may not; name a text that is no answer in the data's "
+            "columns.keep",
+        )
     if not schema[column].given:
         raise ConfigError(
             f"{asked_by}: the template gives away {column!r}, which the model makes",
-            expected=f"columns that it is given ({', '.join(schema.given)})",
+            expected=f"columns that it is given ({', '.join(_harmless(schema))})",
         )
     return column
+
+
+def _harmless(schema: Schema) -> list[str]:
+    return [name for name in schema.given if schema[name].role != "reference"]
 
 
 def _renamed(template: str, names: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...parts import Part
 from ...rng import Address
-from ...samples import Samples
+from ...samples import Samples, type_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,7 +66,7 @@ def unchanged(method: str, part: Part | None = None, **arguments: Samples | None
 def same_types(samples: Samples, like: Samples, what: str, names: Collection[str] | None = None) -> None:
     """Columns of ``samples`` are as in ``like``: text or not, the kind of number, the shape of a row."""
     for name in like if names is None else names:
-        got, expected = _type(samples, name), _type(like, name)
+        got, expected = type_of(samples[name]), type_of(like[name])
         assert got == expected, f"{what}: column {name!r} is {got}, expected {expected}"
 
 
@@ -92,6 +93,24 @@ def no_pickles(directory: Path, saved: str) -> None:
         assert not pickled, f"{saved} wrote the pickle {path.name}: use safetensors, NPZ or JSON"
 
 
+def saves_alike(directory: Path, save: Callable[[Path], object], saved: str) -> None:
+    """``save`` writes the files in ``directory`` byte for byte again, so that equal runs have equal files.
+
+    An order that a library makes up may come out equal by chance: it is tried some times.
+    """
+    for _ in range(6):
+        with tempfile.TemporaryDirectory() as scratch:
+            save(Path(scratch))
+            first, second = _files(directory), _files(Path(scratch))
+        differ = sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
+        assert not differ, f"{saved} must write equal bytes each time, and {', '.join(differ)} differs"
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    paths = (path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
+
+
 def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) -> tuple[R, bool]:
     """What ``call`` makes with ``rng``, and whether it drew from it, or from streams made of it."""
 
@@ -116,11 +135,3 @@ def in_company(n: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int6
             rows = np.full(n, other)
             rows[stays] = stays
             yield f"beside the {half} {len(stays)} stand others", rows, stays
-
-
-def _type(samples: Samples, name: str) -> str:
-    column = samples[name]
-    if not isinstance(column, np.ndarray):
-        return "text"
-    shape = f" of shape {column.shape[1:]}" if column.ndim > 1 else ""
-    return f"{column.dtype}{shape}"

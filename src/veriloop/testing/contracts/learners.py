@@ -9,7 +9,7 @@ import numpy as np
 from ...generator import Generator
 from ...learners.base import Learner
 from ...samples import Samples
-from ._common import N, no_pickles, rows_of, same_types, stream, suite, unchanged
+from ._common import N, no_pickles, rows_of, same_types, saves_alike, stream, suite, unchanged
 from .parts import check_part
 
 
@@ -56,6 +56,7 @@ def check_generator(
     with tempfile.TemporaryDirectory() as scratch:
         generator.save(Path(scratch))
         no_pickles(Path(scratch), "save")
+        saves_alike(Path(scratch), generator.save, "save")
         loaded = type(generator).load(Path(scratch))
     assert isinstance(loaded, type(generator)), f"load gave {type(loaded).__name__}"
     assert first.same_as(loaded.sample(n, stream(), condition)), "a loaded generator must sample alike"

@@ -12,7 +12,7 @@ from ...judge import Judge
 from ...samples import Samples
 from ...verdicts import Verdicts
 from ...verifiers.base import PLACE, Verifier
-from ._common import N, drawn, in_company, no_pickles, rows_of, stream, suite, unchanged
+from ._common import N, drawn, in_company, no_pickles, rows_of, saves_alike, stream, suite, unchanged
 from .parts import check_part
 
 ROUNDING = 1e-5
@@ -57,6 +57,7 @@ def check_verifier(
     with tempfile.TemporaryDirectory() as scratch:
         judge.save(Path(scratch))
         no_pickles(Path(scratch), "save of the judge")
+        saves_alike(Path(scratch), judge.save, "save of the judge")
         # Another judge comes between: what a verifier keeps to itself or to its class would be overwritten.
         others = real.select(stream(2).integers(len(real), size=len(real)))
         with unchanged("fit", verifier, real=others):

@@ -6,9 +6,9 @@ const TRUTH = "#2f80c8";
 const CENTER = "#d55e00";
 const REGIMES = {
   improving: "It helps, and still does after round BEST: go on.",
-  gain_then_plateau: "It helps, and then stays where it is: ship round BEST.",
-  gain_then_reversal: "It helps, and then pulls away from the truth: ship round BEST, or improve the verifier.",
-  harmful: "No round beats the start: ship the start model, and improve the verifier.",
+  gain_then_plateau: "It helps, and then stays where it is: round BEST is the best.",
+  gain_then_reversal: "It helps, and then pulls away from the truth: round BEST is the best. Or improve the verifier.",
+  harmful: "No round beats the start: improve the verifier.",
 };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const percent = (share) => `${Math.abs(100 * share).toFixed(Math.abs(share) < 0.0995 ? 1 : 0)} %`;
@@ -59,16 +59,15 @@ function draw() {
 }
 
 function tell() {
-  const { best_round, gain, gain_in_round_one, regime, acceptance_rate, break_even_bias } = answers;
-  // Without a break-even every bias on the slider is to one side of it, the reader's too.
-  const limit = break_even_bias?.toFixed(2) ?? (gain_in_round_one > 0 ? "any" : "none");
+  const { best_round, gain, gain_in_round_one, regime, acceptance_rate, helpful_biases } = answers;
+  const helpful = helpful_biases.map(([low, high]) => `${low.toFixed(2)} to ${high.toFixed(2)}`).join(", ") || "none";
   const outside = answers.contains_truth ? "" : " The truth lies outside the verifier's ball.";
   document.getElementById("answer").textContent = REGIMES[regime].replace("BEST", best_round) + outside;
   const numbers = {
     gain_in_round_one: change(gain_in_round_one),
     gain: best_round > 0 ? change(gain) : "–",
     best: best_round > 0 ? `after round ${best_round}, the best` : "no round is better",
-    break_even_bias: limit,
+    helpful_biases: helpful,
     acceptance_rate: percent(acceptance_rate),
   };
   for (const [name, words] of Object.entries(numbers)) document.getElementById(name).textContent = words;

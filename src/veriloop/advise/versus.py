@@ -1,0 +1,188 @@
+"""Is the verified arm better than the unverified one? The difference, its interval, and what would tell.
+
+In one run the difference is that of two models, row by row where they share rows: its interval is for new
+held-out rows of the same kind. Over several runs it is the mean difference of pairs of equal seeds: its
+interval is for other seeds. Both are Student's, at 95 %. Where the interval holds 0, the number of rows, or
+of seeds, is given with which a difference as large as this one would be found in 80 % of the cases.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.special import stdtrit
+
+from ..quantity import Near, Quantity
+from ..records import Number
+from .intervals import LEVEL, Z
+from .paired import Gain, Reading, gain
+
+POWER = 0.8
+"""The probability of finding a difference, with as many rows or seeds as are said to be enough."""
+
+MOST = 1_000_000
+"""More rows than this are not worth a number."""
+
+Outcome = Literal["better", "worse", "cannot be distinguished"]
+
+
+class Versus(BaseModel):
+    """One arm against another one by one quantity.
+
+    Attributes:
+        quantity: Its name.
+        arm: The one.
+        than: The other one.
+        round: Of both.
+        by: What the interval comes from: differences of ``rows`` or of ``seeds``, the two standard
+            ``errors``, or nothing: the bare ``values``.
+        pairs: How many rows or seeds; 0 where there are none.
+        difference: ``arm`` less ``than``, in units of the quantity; of the distances to the best value where
+            that lies in between.
+        low: The lower end of its 95 % interval; NaN where there is none.
+        high: The upper end.
+        outcome: Whether ``arm`` is better.
+        enough: How many rows or seeds would do, where the two cannot be distinguished; None where that is
+            not known, or more than `MOST`.
+        line: All this in one line.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    quantity: str
+    arm: str
+    than: str
+    round: int
+    by: Literal["rows", "seeds", "errors", "values"]
+    pairs: int = 0
+    difference: Number
+    low: Number = math.nan
+    high: Number = math.nan
+    outcome: Outcome
+    enough: int | None = None
+    line: str
+
+    @property
+    def brief(self) -> str:
+        """Outcome, difference and interval, for the cell of a table."""
+        numbers = _signed(self.difference)
+        if math.isfinite(self.low + self.high):
+            numbers = f"{numbers} ({_signed(self.low)} to {_signed(self.high)})"
+        return f"{self.outcome}: {self.quantity} {numbers}"
+
+
+def versus(
+    pairs: Sequence[tuple[Reading, Reading]],
+    name: str,
+    quantity: Quantity,
+    *,
+    arms: tuple[str, str] = ("verified", "unverified"),
+    round_: int,
+    smallest: float | None = None,
+) -> Versus:
+    """Compare two arms after a round.
+
+    Args:
+        pairs: What was measured of the one and of the other; one pair for each seed.
+        name: Of the quantity.
+        quantity: What it means.
+        arms: The names of both.
+        round_: After which they were measured.
+        smallest: The smallest difference that matters, for `Versus.enough`; that measured when None.
+
+    Raises:
+        ConfigError: The quantity has no direction.
+        ValueError: There are no pairs.
+    """
+    if not pairs:
+        raise ValueError("no pairs to compare")
+    gains = [gain(new, old, quantity) for new, old in pairs]
+    if len(gains) > 1:
+        values = np.array([g.value for g in gains])
+        found, by, n = Gain(float(values.mean()), _error(values), values), "seeds", len(values)
+    else:
+        found, by = gains[0], gains[0].by
+        n = 0 if found.rows is None else len(found.rows)
+    half = math.nan
+    if by != "values":
+        half = (float(stdtrit(n - 1, (1 + LEVEL) / 2)) if n else Z) * found.se
+    outcome: Outcome = "cannot be distinguished"
+    if abs(found.value) > half or (by == "values" and found.value):
+        outcome = "better" if found.value > 0 else "worse"
+    enough = None
+    if outcome == "cannot be distinguished" and n:
+        enough = _enough(found.se * math.sqrt(n), abs(found.value) if smallest is None else smallest)
+    sign = 1.0 if quantity.better == "higher" else -1.0
+    ends = sorted((sign * (found.value - half), sign * (found.value + half)))
+    result = Versus(
+        quantity=name,
+        arm=arms[0],
+        than=arms[1],
+        round=round_,
+        by=by,
+        pairs=n,
+        difference=sign * found.value,
+        low=ends[0],
+        high=ends[1],
+        outcome=outcome,
+        enough=enough,
+        line="",
+    )
+    return result.model_copy(update={"line": _line(result, quantity, pairs, smallest)})
+
+
+def _error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def _enough(spread: float, difference: float) -> int | None:
+    """How many pairs find ``difference``, when one pair's has the standard deviation ``spread``."""
+    if not difference > 0:
+        return None
+
+    def needed(freedom: float) -> float:
+        quantiles = stdtrit(freedom, [(1 + LEVEL) / 2, POWER])
+        return float((quantiles.sum() * spread / difference) ** 2)
+
+    n = max(math.ceil(min(needed(math.inf), MOST + 1)), 2)
+    while n <= MOST and needed(n - 1) > n:
+        n += 1
+    return n if n <= MOST else None
+
+
+def _line(
+    v: Versus, quantity: Quantity, pairs: Sequence[tuple[Reading, Reading]], smallest: float | None
+) -> str:
+    title = quantity.title or v.quantity
+    if isinstance(quantity.better, Near):
+        title = f"distance of {title} from {quantity.better.near:g}"
+    if v.outcome == "cannot be distinguished":
+        head = f"{v.arm} and {v.than} cannot be distinguished"
+    else:
+        head = f"{v.arm} is {v.outcome} than {v.than}"
+    after = f"after round {v.round}"
+    if v.by == "values":
+        new, old = (reading.estimate.value for reading in pairs[0])
+        numbers = f"{title} {_signed(v.difference)} ({new:.4g} against {old:.4g}) {after}"
+        return f"{head}: {numbers}; without an error to test by, this speaks of this run only."
+    source = {
+        "rows": f"paired by {v.pairs:,} rows",
+        "seeds": f"over {v.pairs} seeds",
+        "errors": "by the standard errors alone, not paired",
+    }[v.by]
+    interval = f"95 % interval {_signed(v.low)} to {_signed(v.high)}"
+    line = f"{head}: {title} {_signed(v.difference)} ({interval}) {after}, {source}"
+    if v.outcome != "cannot be distinguished":
+        return f"{line}."
+    if not v.pairs:
+        return f"{line}; stored rows, or more of them, would tell more."
+    size = "this difference" if smallest is None else f"a difference of {smallest:g}"
+    unit = "seeds" if v.by == "seeds" else "rows"
+    needed = f"about {v.enough:,}" if v.enough else f"more than {MOST:,}"
+    return f"{line}; to find {size} takes {needed} {unit}."
+
+
+def _signed(x: float) -> str:
+    return f"{x:+.3g}"

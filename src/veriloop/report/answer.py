@@ -1,0 +1,133 @@
+"""The answer on top of a run: is the verified arm better than the unverified one, and which round to ship?"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..advise.paired import RowsOf, Track
+from ..advise.ship import Ship, ship
+from ..advise.versus import Versus, versus
+from ..cards import RunCard
+from ..records import RoundRecord, Split
+from ..rng import START
+from ..store.manifest import Manifest
+from .summary import by_arm
+
+START_MODEL = "the start model"
+
+
+class Run(Protocol):
+    """A run folder, or a run in memory."""
+
+    def manifest(self) -> Manifest:
+        """What the run is."""
+        ...
+
+    def records(self) -> list[RoundRecord]:
+        """Its finished rounds."""
+        ...
+
+    def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.floating] | None:
+        """The rows of a quantity."""
+        ...
+
+
+class Answer(NamedTuple):
+    """What a run says, first of all.
+
+    Attributes:
+        line: Whether the verified arm is better than the unverified one, in one line.
+        coin: The same in numbers, after the last common round; None where there is nothing to compare.
+        at_ship: The same after the round to ship, where that is another one.
+        ship: The gate's answer for the verified arm; None where no quantity is measured.
+    """
+
+    line: str
+    coin: Versus | None = None
+    at_ship: Versus | None = None
+    ship: Ship | None = None
+
+
+def answer(run: Run) -> Answer:
+    """The answer of a run, from the rounds that have finished so far.
+
+    Raises:
+        CorruptFileError: The manifest, a record or rows cannot be read.
+    """
+    records, cards = run.records(), run.manifest().cards
+    chains = {arm: chain for arm, chain in by_arm(records, cards.arms).items() if arm not in cards.bounds}
+    if not any(record.round for chain in chains.values() for record in chain):
+        return Answer("No round has finished after the start model yet.")
+    arm = first_arm(cards, chains)
+    name = cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
+    if name is None:
+        return Answer(f"Nothing is measured, so that nothing can be said of {arm}.")
+    shipped = gate(run.rows, chains, cards, arm, name)
+    if cards.quantity(name).better is None:
+        return Answer(f"Neither way is {name} better by itself, so the arms are not compared.", ship=shipped)
+    unverified = (a for a, card in cards.arms.items() if a in chains and not card.verified)
+    other = next((a for a in unverified if a != arm), None)
+    coin, at_ship = _compared(run.rows, chains, cards, (arm, other), name, shipped.round)
+    if coin is None:
+        return Answer(f"{name} has not been measured of {arm} after the start model.", ship=shipped)
+    alone = "" if other else " There is no unverified arm to compare with."
+    return Answer(coin.line + alone, coin, at_ship, shipped)
+
+
+def first_arm(cards: RunCard, chains: Mapping[str, Sequence[RoundRecord]]) -> str:
+    """The arm that people ask about: the first one with a verifier, or else the first one."""
+    verified = (arm for arm, card in cards.arms.items() if card.verified and arm in chains)
+    return next(verified, next(iter(chains)))
+
+
+def gate(
+    rows: RowsOf | None,
+    chains: Mapping[str, Sequence[RoundRecord]],
+    cards: RunCard,
+    arm: str,
+    name: str,
+    error: float | None = None,
+) -> Ship:
+    """The gate's answer for one arm and quantity, as the run's plan asks.
+
+    Args:
+        rows: Where rows are looked up, if anywhere.
+        chains: The records of each arm.
+        cards: What the run is.
+        arm: One of ``chains``.
+        name: Of a quantity.
+        error: Other than the plan's, if not None.
+    """
+    rule = cards.ship
+    than = chains.get(rule.than) if rule.than not in (START, arm) else None
+    quantity = cards.quantity(name)
+    return ship(chains[arm], name, quantity, rows=rows, than=than, error=error or rule.error)
+
+
+def _compared(
+    rows: RowsOf,
+    chains: Mapping[str, Sequence[RoundRecord]],
+    cards: RunCard,
+    arms: tuple[str, str | None],
+    name: str,
+    shipped: int,
+) -> tuple[Versus | None, Versus | None]:
+    """One arm against the other, or its start: after the last round of both, and after ``shipped``."""
+    # What is reported is of the test split, which no decision has looked at.
+    ours, theirs = (Track.of(chains.get(arm or "", ()), name, rows, "test") for arm in arms)
+
+    def after(number: int) -> Versus | None:
+        new = ours.readings.get(number)
+        old = theirs.readings.get(number) if arms[1] else ours.readings.get(0)
+        if new is None or old is None:
+            return None
+        names = arms[0], arms[1] or START_MODEL
+        return versus([(new, old)], name, cards.quantity(name), arms=names, round_=number)
+
+    common = set(ours.readings) & set(theirs.readings) if arms[1] else set(ours.readings)
+    last = max(common, default=0)
+    if last == 0:
+        return None, None
+    return after(last), after(shipped) if shipped not in (0, last) else None
