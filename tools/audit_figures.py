@@ -3,7 +3,8 @@
     python tools/audit_figures.py [--out docs/figures]
 
 - audit-plane.svg: one round of rows in the plane with their verdicts, and what the audit makes of them.
-- audit-regimes.svg: the distance from the real mean, predicted from one round, beside the theory's.
+- audit-regimes.svg: the distance from the real mean, predicted from one round for any generator, beside the
+  theory's, whose generator keeps its spread.
 """
 
 import argparse
@@ -82,14 +83,20 @@ def regimes() -> Figure:
         rounds = np.arange(ROUNDS + 1)
         truth = np.linalg.norm(true_means() - REAL[name], axis=1)
         axes.plot(rounds, truth, color=GREY, linewidth=4, label="theory")
-        axes.plot(
-            rounds[: len(found.distances)], found.distances, "o", color=ORANGE, markersize=4, label="audit"
+        seen = rounds[: len(found.distances)]
+        axes.plot(seen, found.distances, "o", color=ORANGE, markersize=4, label="audit")
+        axes.fill_between(
+            seen,
+            found.distances_low,
+            found.distances_high,
+            color=ORANGE,
+            alpha=0.18,
+            linewidth=0,
+            label="95 %",
         )
-        best = found.best_round
-        axes.axvspan(
-            best.low - 0.15, best.high + 0.15, color=BLUE, alpha=0.12, linewidth=0, label="best round"
-        )
-        axes.set_title(found.regime, fontsize=9)
+        said = found.regime
+        sure = "" if said.probability is None else f" ({said.probability:.2f})"
+        axes.set_title(said.value + sure, fontsize=9)
     panels[0].set_ylim(0, 2.1)
     panels[0].set_ylabel("spreads from the real mean")
     panels[0].legend(fontsize=8, loc="upper right")

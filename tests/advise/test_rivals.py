@@ -14,6 +14,7 @@ from veriloop.advise._fate import HARMS, HELPS, TURNS, agreed, fates
 from veriloop.advise._rivals import GENERATORS, Generator
 from veriloop.advise._surface import Terms
 from veriloop.advise.audit import Audit
+from veriloop.theory import Ball, SoftQuadratic, refit_rounds
 
 N, CENTER = 4_000, np.array([0.8, -0.3, 0.2])
 
@@ -58,6 +59,28 @@ def test_each_rival_is_its_generator(found: Audit, generator: Generator) -> None
         half = (predicted.high - predicted.low) / 2
         assert (np.abs(predicted.mean - true) < 2 * half + 0.004).all()
         assert (half < 0.12).all()
+
+
+OBLIQUE = np.array([[0.6, 0.2, 0.0], [0.2, 0.5, 0.1], [0.0, 0.1, 0.3]])
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_the_refitted_rival_is_the_theorys_refit_map(hard: bool) -> None:
+    rng = np.random.default_rng(9)
+    x = rng.standard_normal((N, 3))
+    acceptance = Ball(CENTER, np.sqrt(2)) if hard else SoftQuadratic(CENTER, OBLIQUE)
+    soft = np.exp(-np.einsum("ni,ij,nj->n", x - CENTER, OBLIQUE, x - CENTER) / 2)
+    accepted = ball(x) if hard else rng.random(N) < soft
+    found = audit(x, accepted, CENTER + x, rounds=5, generator="refit")
+    true = refit_rounds(np.zeros(3), np.eye(3), acceptance, 5)
+    for predicted in found.models["refit"]:
+        half = (predicted.high - predicted.low) / 2
+        assert (np.abs(predicted.mean - true.mean[predicted.round]) < 2 * half).all()
+        # A standard deviation from m rows has the error 1 / sqrt(2 m), and each round adds the surface's.
+        spread = np.sqrt(np.diagonal(true.covariance[predicted.round]))
+        np.testing.assert_allclose(
+            predicted.spread, spread, rtol=2 * predicted.round / np.sqrt(2 * found.n_accepted)
+        )
 
 
 def test_the_bracket_is_the_hull_of_the_rivals_and_what_training_misses(found: Audit) -> None:
@@ -195,9 +218,9 @@ def test_fates(distances: list[float], fate: int) -> None:
 
 def test_rivals_that_differ_do_not_agree() -> None:
     helps, turns = np.full(20, HELPS), np.full(20, TURNS)
-    assert agreed([helps, helps, turns]).kind is None
-    assert agreed([helps, helps, turns]).by_rival == [HELPS, HELPS, TURNS]
-    sure, less = agreed([helps, helps, helps]), agreed([helps, helps, np.r_[helps[:10], turns[:10]]])
+    assert agreed([helps, helps, turns], 20).kind is None
+    assert agreed([helps, helps, turns], 20).by_rival == [HELPS, HELPS, TURNS]
+    sure, less = agreed([helps, helps, helps], 20), agreed([helps, helps, np.r_[helps[:10], turns[:10]]], 20)
     assert sure.kind == less.kind == HELPS
     assert 0.5 < less.probability < sure.probability < 1
 

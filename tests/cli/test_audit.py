@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,60 @@ def test_images(veriloop: Call, tmp_path: Path) -> None:
             answers.append(json.loads(called.out))
         assert answers[0] == answers[1]
         assert answers[0]["gain_one_round"]["value"] < 0, "the real ones are as bright as the generated"
+
+
+def test_the_guides_example(veriloop: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line of the example in the guide is what the command prints."""
+    project = Path(__file__).parents[2]
+    guide = (project / "docs" / "guide" / "will-my-verifier-help.md").read_text()
+    block = guide.split("$ veriloop audit example/")[1].split("```")[0]
+    arguments, *lines = block.splitlines()
+    subprocess.run([sys.executable, project / "tools" / "audit_example.py", tmp_path / "example"], check=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    called = veriloop("audit", *f"example/{arguments}".split())
+    assert called.code == 0, called.err
+    printed = " ".join(called.out.split())
+    for line in lines:
+        assert line == "..." or " ".join(line.split()) in printed, line
+
+
+def test_texts_that_share_no_words_are_refused(veriloop: Call, tmp_path: Path) -> None:
+    kinds = ["red", "green", "blue", "black", "white", "grey"]
+    texts = [f"{kinds[i % 6]} number {1000 + i}" for i in range(216)]
+    assert len(set(texts)) == 216
+    pd.DataFrame({"text": texts, "ok": [t.startswith("g") for t in texts]}).to_json(
+        tmp_path / "g.jsonl", orient="records", lines=True
+    )
+    arguments = ("--real", tmp_path / "g.jsonl", "--accepted", "ok", "--text", "text")
+    _refused(veriloop("audit", tmp_path / "g.jsonl", *arguments), "short texts that share hardly any words")
+
+
+def test_copies_are_counted_in_the_texts_and_not_in_their_vectors(veriloop: Call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    words = ["sun", "sea", "sand", "beach", "wave", "code", "bug", "test"]
+    texts = sorted({" ".join(rng.permutation(words)[:4]) for _ in range(160)})
+    pd.DataFrame({"text": texts, "ok": ["sun" in t.split() for t in texts]}).to_json(
+        tmp_path / "g.jsonl", orient="records", lines=True
+    )
+    arguments = ("--real", tmp_path / "g.jsonl", "--accepted", "ok", "--text", "text", "--json")
+    called = veriloop("audit", tmp_path / "g.jsonl", *arguments)
+    # The same words in another order are the same vector, and no copy.
+    assert called.code == 0, called.err
+    assert len({frozenset(t.split()) for t in texts}) < 0.6 * len(texts)
+    assert "repeat another" not in called.out
+
+
+def test_one_generator_is_followed_when_it_is_named(
+    veriloop: Call, folder: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    one = found(veriloop, folder, ".csv", "--features", "a,b", "--generator", "refit")
+    assert one["models"].keys() == {"refit"}
+    shutil.copytree(tiny_run, tmp_path / "run")
+    called = veriloop("audit", tmp_path / "run", "--generator", "resample", "--json")
+    assert called.code == 0, called.err
+    assert json.loads(called.out)["models"].keys() == {"resample"}
+    assert veriloop("audit", tiny_run, "--generator", "guess").code == 2
 
 
 def test_a_run(veriloop: Call, tiny_run: Path, tmp_path: Path) -> None:

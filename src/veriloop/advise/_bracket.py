@@ -118,7 +118,7 @@ def bracket(
     return Bracket(
         rivals=found,
         hull=hull,
-        fate=agreed([fates(c) for c in curves]),
+        fate=agreed([fates(c) for c in curves], DRAWS),
         best=np.concatenate([c[: known + 1].argmin(axis=0) for c in curves]).astype(float),
         agree_until=_agree(list(found.values())),
         known=known,
@@ -183,7 +183,7 @@ def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden
     luck = np.einsum("ij,kjl,il->ki", root, c.luck, root)
     half = student.ppf((1 + LEVEL) / 2, DRAWS - 1) * np.sqrt((c.drawn @ root.T).var(axis=0, ddof=1) + luck)
     # Round 1 is seen, not predicted.
-    middle[0], half[0] = path.points[0].mean, Z * np.sqrt(np.square(path.points[0].error).sum(axis=0))
+    middle[0], half[0] = path.start.mean, Z * np.sqrt(np.square(path.start.error).sum(axis=0))
     low, high = tilt.rows.mean + middle - half, tilt.rows.mean + middle + half
     near = np.linalg.norm(np.vstack([np.zeros_like(goal.target), c.mean]) - goal.target, axis=1)
     ends = np.quantile(goal.curves(c.drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)

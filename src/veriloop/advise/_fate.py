@@ -53,15 +53,16 @@ def fates(distances: Floats) -> Floats:
     return np.where(harms, HARMS, np.where(turned, TURNS, HELPS))
 
 
-def agreed(by_rival: list[Floats]) -> Fate:
+def agreed(by_rival: list[Floats], independent: int) -> Fate:
     """The likeliest fate by all rivals' draws, unless one of them denies it.
 
     Args:
         by_rival: For each rival the fates of its draws, shape (draws,).
+        independent: How many of them are.
     """
     shares = np.array([[np.mean(drawn == kind) for kind in (HELPS, TURNS, HARMS)] for drawn in by_rival])
-    draws = len(by_rival[0])
-    shares = (shares * draws + 0.5) / (draws + 1.5)
+    # No share is sure: half a draw more for each fate.
+    shares = (shares * independent + 0.5) / (independent + 1.5)
     mean = shares.mean(axis=0)
     kind = int(mean.argmax())
     return Fate(

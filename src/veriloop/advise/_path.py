@@ -1,4 +1,4 @@
-"""Round after round of the map: the trajectory of the model's mean, and the knowledge center it ends in."""
+"""Round after round of the map of a generator that keeps its spread, and the knowledge center it ends in."""
 
 import math
 from dataclasses import dataclass
@@ -54,14 +54,13 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """What the map says of the rounds to come.
+    """What the map shows.
 
     Attributes:
         first: The step from the model as it is.
         neutral: How many directions the verifier neither pulls along nor narrows.
         acting: The others in units of spread, shape (r, k), the strongest first.
-        points: The predicted means after rounds 1, 2, ..., as far as the rows reach.
-        ended: Whether they stop because the rows reach no further.
+        start: The mean after round 1.
         center: The knowledge center; None when there is none.
         newton: The center by one Newton step from the model as it is.
         extrapolated: Whether the center is beyond the reach of the rows: Newton's step from the last point
@@ -73,8 +72,7 @@ class Path:
     first: Step
     neutral: int
     acting: Floats
-    points: list[Point]
-    ended: bool
+    start: Point
     center: Point | None
     newton: Floats
     extrapolated: bool
@@ -100,24 +98,18 @@ def follow(tilt: Tilt, rounds: int) -> Path:
     first, error = tilt.step(nothing.mean, nothing.error)
     active, acting = _active(tilt, first)
     here = Point(first.mean, error, first.ess)
-    points, seen, ended = [here], [_At(nothing, first, error, _ahead(active, first, nothing.mean))], False
-    while len(points) < rounds:
-        at = _look(tilt, active, here)
-        if at is None:
-            ended = True
-            break
+    start, seen = here, [_At(nothing, first, error, _ahead(active, first, nothing.mean))]
+    while len(seen) < rounds and (at := _look(tilt, active, here)) is not None:
         seen.append(at)
         here = Point(
             _within(active, at.step.mean, here.mean), _within(active, at.error, here.error), at.step.ess
         )
-        points.append(here)
-    center, extrapolated = _center(tilt, active, seen, points[0])
+    center, extrapolated = _center(tilt, active, seen, start)
     return Path(
         first=first,
         neutral=len(tilt.inverse) - acting.shape[1],
         acting=acting,
-        points=points,
-        ended=ended,
+        start=start,
         center=center,
         newton=_within(active, _ahead(active, first, nothing.mean), first.mean),
         extrapolated=extrapolated,

@@ -103,7 +103,7 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
         return Regime("gain_then_reversal", probability=fate.probability)
     if fate.kind == HARMS:
         return Regime("harmful", probability=fate.probability)
-    arrives = all(r.distances_low[-1] <= MATTERS * r.distances[0] for r in b.rivals.values())
+    arrives = any(r.distances_low[-1] <= MATTERS * r.distances[0] for r in b.rivals.values())
     return Regime("improving" if arrives else "gain_then_plateau", probability=fate.probability)
 
 

@@ -83,7 +83,7 @@ def audit(
     tilt = Tilt(said)
     path = follow(tilt, rounds)
     rivals = bracket(said, tilt, path, reference, (generator,) if generator else GENERATORS, rounds, rng)
-    gain, bias_norm = _distances(tilt, path.points[0], path.center, reference, rng)
+    gain, bias_norm = _distances(tilt, path.start, path.center, reference, rng)
     found = regime(rivals, reference.n, generator == "location" and path.center is None)
     best = best_round(rivals, found)
     center = bias = None

@@ -131,11 +131,12 @@ def _check_words(texts: list[str], rows: csr_matrix) -> None:
     """
     distinct = np.unique(np.array(texts, object), return_index=True)[1]
     found = rows[distinct]
+    found = found[:, np.flatnonzero(np.bincount(found.indices, minlength=found.shape[1]) > 1)]
     found.sort_indices()
     pieces = zip(
         np.split(found.indices, found.indptr[1:-1]), np.split(found.data, found.indptr[1:-1]), strict=True
     )
-    sets = [(words.tobytes(), weights.tobytes()) for words, weights in pieces if len(words)]
+    sets = [(words.tobytes(), weights.round(6).tobytes()) for words, weights in pieces if len(words)]
     n = len(distinct)
     if len(sets) < (1 - _WORDLESS) * n or len(set(sets)) < _OWN * n:
         raise DataError(
