@@ -11,6 +11,7 @@ from veriloop.advise import audit
 from veriloop.advise._bracket import MISS
 from veriloop.advise._coin import coin_p
 from veriloop.advise._fate import HARMS, HELPS, TURNS, agreed, fates
+from veriloop.advise._prognosis import CONFIDENT
 from veriloop.advise._rivals import GENERATORS, Generator
 from veriloop.advise._surface import Terms
 from veriloop.advise.audit import Audit
@@ -137,6 +138,7 @@ def test_of_a_coin_nothing_is_said(d: int) -> None:
     assert "coin" in found["regime"]["reason"]
     assert found["told_from_coin"]["p_value"] > 0.01
     assert found["best_round"]["value"] is None
+    assert found["agree_until"] <= len(found["trajectory"]) == 1, "of what is not predicted nobody agrees"
 
 
 def test_a_verdict_on_a_feature_that_is_not_given() -> None:
@@ -168,6 +170,17 @@ def test_weak_pulls_are_wide_and_not_over() -> None:
 
 
 GOOD = np.random.default_rng(7).standard_normal((N, 3))
+
+
+def test_a_verdict_is_as_sure_as_its_regime() -> None:
+    few = GOOD[:300]
+    sure = audit(GOOD, ball(GOOD), GOOD + CENTER + 3, rounds=3)
+    unsure = audit(few, ball(few), few + 0.6 * CENTER, rounds=3)
+    for found in (sure, unsure):
+        assert found.regime.probability is not None
+        assert found.verdict.startswith("Probably ") == (found.regime.probability < CONFIDENT)
+    assert sure.verdict.startswith("Helps")
+    assert unsure.verdict.startswith("Probably ")
 
 
 def test_few_real_rows() -> None:

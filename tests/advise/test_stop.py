@@ -127,6 +127,19 @@ def test_by_forecast_an_arm_ends_when_no_gain_is_likely() -> None:
     assert stop.decide(chain(over[:2]), QUANTITIES) is None
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Stop(when="plateau", quantity="fid"),
+        Stop(when="reversal", quantity="fid", patience=3),
+        Stop(when="forecast", quantity="fid", certainty=0.8),
+        Stop(when="budget", seconds=3),
+    ],
+)
+def test_a_rule_is_read_back_from_a_manifest_with_all_its_defaults(rule: Stop) -> None:
+    assert Stop.model_validate(rule.model_dump(mode="json")) == rule
+
+
 def test_missing_numbers_decide_nothing() -> None:
     stop = Stop(when="plateau", quantity="fid", patience=1)
     assert stop.decide(chain([5.0, math.nan]), QUANTITIES) is None

@@ -99,6 +99,7 @@ def test_standard_errors_alone_are_not_paired_and_that_is_said() -> None:
     found = by_errors(0.6, 0.5, 0.01)
     assert found.high - found.difference == pytest.approx(1.96 * 0.01 * math.sqrt(2), rel=1e-3)
     assert (found.by, found.pairs, found.outcome) == ("errors", 0, "better")
+    assert "Score +0.100 (95 % interval" in found.line, "three digits, zeros too"
     assert "not paired" in found.line
     assert by_errors(0.51, 0.5, 0.01).outcome == "cannot be distinguished"
 

@@ -21,7 +21,11 @@ def test_verifiers_are_ranked(veriloop, tiny_run: Path, files: tuple[Path, Path]
     called = veriloop("reverify", tiny_run, "--round", 2, *rivals)
     assert (called.code, called.err) == (0, "")
     assert "best: " in called.out
-    assert "biased" not in called.out.splitlines()[-1]
+    assert not called.out.splitlines()[-1].startswith("best: biased")
+    head = called.out.split("───")[0]
+    for heading in ("verified,", "interval", "kept", "accepted", "seconds"):
+        assert heading in head, "no heading is cut on a terminal of 80 columns"
+    assert "requests" not in head, "no service was asked"
     assert "agreement (Cohen's kappa): as run / biased" in called.out
     found = json.loads(veriloop("reverify", tiny_run, "--round", 2, *rivals, "--json").out)
     assert found["quantity"] == "gap"

@@ -55,6 +55,11 @@ def test_a_verifier_that_accepts_everything_adds_noise_and_nothing_else(veriloop
     assert found["regime"] == "harmful"
 
 
+def test_a_narrow_set_of_biases_has_two_ends(veriloop) -> None:
+    setting = ("--bias", 0.2, "--radius", 10_000, "--p", 2, "--n0", 18, "--n", 100, "--rounds", 4)
+    assert "help in one round: 14140 to 14141; this" in veriloop("theory", "trajectory", *setting).out
+
+
 def test_the_limit_of_many_samples(veriloop) -> None:
     found = json.loads(veriloop("theory", "one-round", *VERIFIER, "--n", "inf", "--json").out)
     assert found["synthetic_variance"] == 0

@@ -86,6 +86,14 @@ def test_the_line_names_both_arms_and_speaks_of_the_last_round() -> None:
     assert (found.at_ship.round, found.at_ship.outcome) == (2, "better")
 
 
+def test_another_quantity_can_be_asked_about() -> None:
+    found = answer(
+        known({arm: [-g for g in gains] for arm, gains in RISING.items()}, name="length"), "length"
+    )
+    assert found.line == "Neither way is length better by itself, so the arms are not compared."
+    assert answer(known(RISING), "score") == answer(known(RISING))
+
+
 def test_old_runs_have_no_rows_and_are_compared_unpaired() -> None:
     found = answer(known(RISING, stored=False))
     assert found.coin is not None

@@ -85,6 +85,8 @@ def test_embeddings_of_texts_that_there_are_not() -> None:
     for texts in (["...", "!"], ["word", "word"]):
         with pytest.raises(DataError, match="texts"):
             embed_texts(texts, texts)
+    with pytest.raises(DataError, match=r"no word that two of them share'\. Use --embedding"):
+        embed_texts(["own words"], ["others here"])
 
 
 @pytest.mark.skipif(

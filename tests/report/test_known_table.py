@@ -8,6 +8,7 @@ import pytest
 
 from veriloop.advise.intervals import wilson
 from veriloop.errors import ConfigError, DataError
+from veriloop.report.calibrations import remark
 from veriloop.report.known_table import calibrate_table
 
 ROWS = pd.DataFrame(
@@ -47,6 +48,20 @@ def test_scores_and_words(suffix: str, tmp_path: Path) -> None:
     assert (scored.false_reject, scored.false_accept) == (wilson(0, 2), wilson(1, 4))
     assert worded.decided_by == "verifier"
     assert (worded.false_reject, worded.false_accept) == (wilson(0, 2), wilson(1, 3))
+
+
+def test_ones_and_zeros_are_decisions_of_a_judge_that_is_worse_than_a_coin(tmp_path: Path) -> None:
+    known = [1, 0] * 20
+    judge = [1 - good for good in known[:-8]] + known[-8:-1] + [None]
+    path = tmp_path / "judged.csv"
+    pd.DataFrame({"judge": judge, "score": [10.0 - 5 * good for good in known], "known": known}).to_csv(path)
+    found = calibrate_table(path, score="judge", known="known").calibration
+    assert found is not None
+    assert found.decided_by == "verifier"
+    assert (found.false_reject, found.false_accept) == (wilson(16, 20), wilson(16, 19))
+    assert found.abstained_bad == wilson(1, 20)
+    assert found.fate.j.high < 0
+    assert "upside down" in remark(calibrate_table(path, score="score", known="known"))
 
 
 def test_preferences_positions_and_agreement(table: Path) -> None:

@@ -72,7 +72,7 @@ class Bracket:
         hull: From the lowest low to the highest high, and what training misses.
         fate: Of the distance, and how sure.
         best: The nearest round by each draw of all rivals, shape (draws,).
-        agree_until: The last round up to which the rivals' intervals overlap in all features.
+        agree_until: The last round up to which the rivals' intervals overlap in all features, up to `known`.
         known: The last round that is printed.
         explained: Share of the verdicts' log-loss that the features explain.
         coin: The p-value of the verdicts as a coin's.
@@ -120,7 +120,7 @@ def bracket(
         hull=hull,
         fate=agreed([fates(c) for c in curves], DRAWS),
         best=np.concatenate([c[: known + 1].argmin(axis=0) for c in curves]).astype(float),
-        agree_until=_agree(list(found.values())),
+        agree_until=min(_agree(list(found.values())), known),
         known=known,
         explained=surface.explained,
         coin=coin_p(start.z, start.accepted, rng),

@@ -19,6 +19,9 @@ FEW_REAL = 20
 _SEEN = 3
 """With this many rounds in reach, the draws of later ones show how sure a regime is."""
 
+CONFIDENT = 0.9
+"""With a smaller probability the verdict says "probably"."""
+
 ENOUGH = 0.95
 """The plateau begins at the first round that brings this share of the whole gain."""
 
@@ -138,7 +141,7 @@ def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
     before, after = b.hull.distances[:2]
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
     first, end = f"(round 1 goes {step})", left(b)
-    away = "" if end is None else f"{end.low:.2f} to {end.high:.2f} spreads"
+    low, high = ("", "") if end is None else (f"{end.low:.2f}", f"{end.high:.2f}")
     then, soon = f"after round {b.known}", enough(b.hull.distances[: b.known + 1])
     parts = [
         {
@@ -158,16 +161,20 @@ def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
                 " nothing shows that it ends apart from your data."
             ),
             "gain_then_plateau": lambda: (
-                f"Helps for about {_rounds(soon)}, then stays: {away} away from your data {then} {first}."
+                f"Helps for about {_rounds(soon)}, then stays: {low} to {high} spreads away from your data"
+                f" {then} {first}."
             ),
             "gain_then_reversal": lambda: (
                 f"Helps for about {_rounds(round(best.value))}, then pulls away from"
-                f" your data, to {away} {then} {first}: improve the verifier or stop."
+                f" your data, to between {low} and {high} spreads {then} {first}: improve the"
+                " verifier or stop."
             ),
         }[found.value]()
     ]
+    if found.probability is not None and found.probability < CONFIDENT:
+        parts[0] = f"Probably {parts[0][0].lower()}{parts[0][1:]}"
     if gain.low <= 0 <= gain.high:
-        parts.append("The gain of one round may be nothing.")
+        parts.append(f"The {'gain' if gain.value > 0 else 'loss'} of one round may be nothing.")
     return " ".join(parts)
 
 

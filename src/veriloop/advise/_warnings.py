@@ -34,8 +34,8 @@ def warnings(
         )
     if missing := rows.d - len(tilt.inverse):
         found.append(
-            f"{missing} of {rows.d} directions hardly vary, because features repeat or combine others:"
-            " they are left out, and distances are within the others."
+            f"Along {missing} of {rows.d} directions the rows hardly vary, because features repeat or combine"
+            " others: these directions are left out, and distances are within the others."
         )
     away = (real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
     within = tilt.root @ tilt.whiten(real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
@@ -61,7 +61,7 @@ def warnings(
     if rivals.explained < LITTLE:
         found.append(
             f"The features explain {max(rivals.explained, 0):.0%} of the verdicts. A feature that is not"
-            " given may decide, and the pull end with round 1: the intervals hold that, too."
+            " given may decide, and then the pull may end with round 1: the intervals hold that, too."
         )
     copies = _copies(rows) if copies is None else copies
     if copies > _COPIES * rows.n:

@@ -78,7 +78,7 @@ class Audit:
         bias: Real mean less center, shape (d,); None without a center.
         bias_norm: Its length in spreads; the part that errors add on average is taken off.
         models: The rounds to come, for each way to refit the generator.
-        agree_until: The last round up to which the models' intervals overlap in all features.
+        agree_until: The last predicted round up to which the models' intervals overlap in all features.
         trajectory: The rounds to come, whichever of them is the truth: from the lowest low to the highest
             high, and some more for a model that is trained.
         trajectory_ended: Whether the rows reach no further.

@@ -13,6 +13,9 @@ from ..quantity import Quantity
 from ..records import Estimate, RoundRecord
 from .forecast import chance_of_gain
 
+CERTAINTY = 0.9
+"""How probable it must be that no gain comes, where a rule does not say."""
+
 
 class Decision(NamedTuple):
     """Why an arm ends: in words, and the numbers that say so."""
@@ -47,7 +50,7 @@ class Stop(Checked, frozen=True):
     quantity: str | None = None
     patience: Annotated[int, Field(gt=0)] = 2
     min_gain: Annotated[float, Field(ge=0)] = 0.0
-    certainty: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
+    certainty: Annotated[float, Field(ge=0.5, lt=1)] = CERTAINTY
     seconds: Annotated[float, Field(gt=0)] | None = None
     candidates: Annotated[int, Field(gt=0)] | None = None
 
@@ -70,7 +73,8 @@ class Stop(Checked, frozen=True):
             raise ConfigError("no budget", expected="seconds, or candidates, or both")
         if self.when != "budget" and limited:
             raise ConfigError("seconds or candidates", got=f"when: {self.when}", expected="when: budget")
-        if self.when != "forecast" and "certainty" in self.model_fields_set:
+        # By its value, and not by whether it was given: a manifest holds the defaults, too.
+        if self.when != "forecast" and self.certainty != CERTAINTY:
             raise ConfigError("certainty", got=f"when: {self.when}", expected="when: forecast")
         if self.when != "budget" and self.quantity is None:
             raise ConfigError("no quantity", expected="the name of a quantity that the run measures")

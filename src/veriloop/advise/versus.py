@@ -185,4 +185,4 @@ def _line(
 
 
 def _signed(x: float) -> str:
-    return f"{x:+.3g}"
+    return f"{x:+#.3g}".rstrip(".")

@@ -48,7 +48,7 @@ def forecast(
     found = forecast_arm(chain, metric, cards.quantity(metric), ahead=rounds, shipped=shipped)
     if json:
         about = {"run": str(folder), "arm": chain[0].arm, "metric": metric}
-        coin = answer(run).coin
+        coin = answer(run, metric).coin
         coin_json = coin and coin.model_dump(mode="json")
         print_json({**about, **found.model_dump(mode="json"), "coin": coin_json})
     else:

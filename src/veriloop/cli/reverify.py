@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from ..report.reverify import Reverified
 
 
+_INTERVAL = "95 % interval"
+
+
 def reverify(
     folder: FolderArgument,
     verifier: Annotated[
@@ -60,23 +63,27 @@ def _print(found: "Reverified", trial: bool) -> None:
     from .output import new_table, print_table
 
     table = new_table()
-    table.add_column(f"{found.subject}: {found.quantity}")
-    for heading in (
+    title = f"{found.subject}: {found.quantity}"
+    table.add_column(title, min_width=max(map(len, title.split())))
+    asks = any(choice.requests for choice in found.choices)
+    headings = [
         "after the round",
-        "95 % interval",
+        _INTERVAL,
         "of the trial" if trial else "of what is kept",
         "accepted",
         "gain",
         "seconds",
-        "requests",
-    ):
-        table.add_column(heading, justify="right")
+    ]
+    for heading in [*headings, "requests"] if asks else headings:
+        # No word of a heading is cut where the terminal is narrow.
+        longest = max(map(len, heading.split()))
+        table.add_column(heading, justify="right", min_width=longest, no_wrap=heading == _INTERVAL)
     for choice in found.choices:
         value, interval = cell(choice.predicted)
         gain = MISSING if choice.gain is None else f"{choice.gain.value:+.2f}"
         table.add_row(
             choice.name, value, interval, short(choice.kept_quality.value), f"{choice.accepted.value:.1%}",
-            gain, f"{choice.seconds:.1f}", f"{choice.requests:,}",
+            gain, f"{choice.seconds:.1f}", *([f"{choice.requests:,}"] if asks else []),
         )  # fmt: skip
     print_table(table)
     typer.echo(f"before the round: {short(found.before)}; {found.better} is better")
@@ -87,4 +94,13 @@ def _print(found: "Reverified", trial: bool) -> None:
         for note in choice.notes:
             typer.echo(f"{choice.name}: {note}")
     if len(found.choices) > 1:
-        typer.echo(f"best: {found.choices[0].name}")
+        typer.echo(_best(found))
+
+
+def _best(found: "Reverified") -> str:
+    """The first of the choices, and which others may be better all the same."""
+    best, *others = found.choices
+    low, high = best.predicted.low, best.predicted.high
+    near = [c.name for c in others if c.predicted.low <= high and low <= c.predicted.high]
+    doubt = f"; its interval overlaps with that of {', '.join(near)}, so another order is possible"
+    return f"best: {best.name}{doubt if near else ''}"

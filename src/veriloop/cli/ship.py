@@ -40,7 +40,7 @@ def ship(
     cards = run.manifest().cards
     chain, name = chain_of(run, arm, quantity or cards.ship.quantity)
     found = gate(run.rows, by_arm(run.records(), cards.arms), cards, chain[0].arm, name, error)
-    whole = answer(run)
+    whole = answer(run, name)
     if json:
         about = {"run": str(folder), "arm": chain[0].arm}
         print_json(
@@ -63,8 +63,9 @@ def _print(found: "Ship", arm: str) -> None:
     table.add_column(f"{arm}, {found.quantity}")
     for heading in ("gain", "at least", f"better than {found.than}"):
         table.add_column(heading, justify="right")
+    better = "measured so" if found.by == "values" else "shown"
     for look in found.evidence:
         at_least = signed(look.at_least) if look.at_least == look.at_least else MISSING
-        table.add_row(f"round {look.round}", signed(look.gain), at_least, "shown" if look.shown else "")
+        table.add_row(f"round {look.round}", signed(look.gain), at_least, better if look.shown else "")
     if found.evidence:
         print_table(table)

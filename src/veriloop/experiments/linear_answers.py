@@ -224,7 +224,13 @@ def _helpful_words(helpful: Floats, bias: float) -> str:
 
 
 def _intervals(helpful: Floats) -> str:
-    return " and ".join(f"{low:.3g} to {high:.3g}" for low, high in helpful) or "none"
+    """In words, with as many digits as tell the ends of each apart."""
+
+    def words(low: float, high: float) -> str:
+        digits = next((k for k in range(3, 17) if f"{low:.{k}g}" != f"{high:.{k}g}"), 17)
+        return f"{low:.{digits}g} to {high:.{digits}g}"
+
+    return " and ".join(words(low, high) for low, high in helpful) or "none"
 
 
 def _course_words(course: Trajectory) -> list[str]:

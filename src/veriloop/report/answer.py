@@ -50,8 +50,12 @@ class Answer(NamedTuple):
     ship: Ship | None = None
 
 
-def answer(run: Run) -> Answer:
+def answer(run: Run, quantity: str | None = None) -> Answer:
     """The answer of a run, from the rounds that have finished so far.
+
+    Args:
+        run: The run.
+        quantity: By which one; the plan's, or the headline, when None.
 
     Raises:
         CorruptFileError: The manifest, a record or rows cannot be read.
@@ -61,7 +65,7 @@ def answer(run: Run) -> Answer:
     if not any(record.round for chain in chains.values() for record in chain):
         return Answer("No round has finished after the start model yet.")
     arm = first_arm(cards, chains)
-    name = cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
+    name = quantity or cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
     if name is None:
         return Answer(f"Nothing is measured, so that nothing can be said of {arm}.")
     shipped = gate(run.rows, chains, cards, arm, name)

@@ -85,6 +85,8 @@ def remark(found: Calibrated) -> str:
     if calibration is None:
         return ""
     sentences = [DECIDED_BY[calibration.decided_by].format(threshold=calibration.threshold)]
+    if calibration.decided_by != "verifier" and calibration.auc.high < 0.5:
+        sentences.append("The score is upside down: the known bad score higher than the known good.")
     if calibration.abstentions:
         worst = "; ".join(
             f"{reason or 'no reason given'} ({n:,})" for reason, n in calibration.abstentions.items()

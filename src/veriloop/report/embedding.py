@@ -19,6 +19,8 @@ _FITTED = 10_000
 _WORDLESS, _OWN = 0.5, 0.2
 """Words say too little where more of the distinct texts share none, or fewer have a set of their own."""
 
+_OTHER_FEATURES = "use --embedding sentence-transformers:NAME, or numbers of your own with --features"
+
 _TRACE = 1e-10
 """A direction with less than this share of the largest one's variance is rounding."""
 
@@ -111,8 +113,12 @@ def _of_words(generated: list[str], real: list[str]) -> Vectors:
     words = TfidfVectorizer(max_features=_WORDS, sublinear_tf=True, min_df=2)
     try:
         rows = words.fit_transform([*generated, *real]).tocsr()
-    except ValueError as e:  # what scikit-learn says of texts without words
-        raise DataError("texts without words to tell them apart", got=str(e)) from e
+    except ValueError as e:  # what scikit-learn says where no word is in two of them
+        raise DataError(
+            "texts without words to tell them apart",
+            got=f"{len(generated) + len(real):,} texts, and no word that two of them share",
+            fix=_OTHER_FEATURES,
+        ) from e
     k = min(DIRECTIONS, rows.shape[1] - 1)
     if k < 1:
         raise DataError("texts of one single word", expected="texts that differ")
@@ -143,7 +149,7 @@ def _check_words(texts: list[str], rows: csr_matrix) -> None:
             "short texts that share hardly any words",
             got=f"{n:,} distinct texts, {n - len(sets):,} without a word that another has,"
             f" {len(set(sets)):,} that words keep apart",
-            fix="use --embedding sentence-transformers:NAME, or numbers of your own with --features",
+            fix=_OTHER_FEATURES,
         )
 
 

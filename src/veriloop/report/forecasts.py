@@ -78,7 +78,7 @@ def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list
     cards = folder.manifest().cards
     chains = by_arm(folder.records(), cards.arms)
     if not chains:
-        raise ConfigError(f"nothing to forecast in {folder.path}: no round has finished")
+        raise ConfigError(f"nothing is measured yet in {folder.path}: no round has finished")
     shown = arm or first_arm(cards, chains)
     if shown not in chains:
         raise ConfigError("--arm", got=shown, expected=f"one of {', '.join(chains)}")

@@ -68,6 +68,9 @@ def yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
 def verdicts_of(column: pd.Series) -> Verdicts:
     """Numbers as scores, words as decisions; an abstention where there is nothing, or the word abstain.
 
+    A column of nothing but 1 and 0 holds decisions: a threshold would make a no of all of them where the
+    judge is worse than a coin.
+
     Raises:
         DataError: A word is none of these.
     """
@@ -79,7 +82,12 @@ def verdicts_of(column: pd.Series) -> Verdicts:
                 f"column {column.name!r}, row {int(np.argmax(np.isinf(score))) + 1}: an infinite score",
                 expected="a number, or nothing where the verifier abstained",
             )
-        return Verdicts(score, np.where(np.isfinite(score), Decision.OPEN, Decision.ABSTAIN))
+        silent = np.isnan(score)
+        if np.isin(score[~silent], (0, 1)).all():
+            said = np.where(score == 1, Decision.ACCEPT, Decision.REJECT)
+        else:
+            said = np.full(len(score), Decision.OPEN)
+        return Verdicts(score, np.where(silent, Decision.ABSTAIN, said))
     words = column.astype(str).str.strip().str.lower()
     silent = missing | (words == "abstain").to_numpy(bool)
     said = np.zeros(len(column), bool)
