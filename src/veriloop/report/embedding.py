@@ -131,7 +131,7 @@ def _check_words(texts: list[str], rows: csr_matrix) -> None:
     """
     distinct = np.unique(np.array(texts, object), return_index=True)[1]
     shared = np.flatnonzero(np.bincount(rows.indices, minlength=rows.shape[1]) > 1)
-    found = rows[distinct][:, shared]
+    found = csr_matrix(rows[distinct])[:, shared]
     found.sort_indices()
     pieces = zip(
         np.split(found.indices, found.indptr[1:-1]), np.split(found.data, found.indptr[1:-1]), strict=True
