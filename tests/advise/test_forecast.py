@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from veriloop.advise._curve import DRAWS, draw_curves
-from veriloop.advise.forecast import ALIVE, FEWEST, Forecast, chance_of_gain, regime_of
+from veriloop.advise.forecast import AHEAD, ALIVE, FEWEST, Forecast, chance_of_gain, regime_of
 from veriloop.advise.forecast import forecast as forecast_of
 from veriloop.errors import DomainError
 from veriloop.quantity import Near, Quantity
@@ -26,8 +26,8 @@ QUANTITIES = {
 }
 
 
-def forecast(records: list[RoundRecord], name: str, **options: int) -> Forecast:
-    return forecast_of(records, name, QUANTITIES[name], **options)
+def forecast(records: list[RoundRecord], name: str, ahead: int = AHEAD) -> Forecast:
+    return forecast_of(records, name, QUANTITIES[name], ahead=ahead)
 
 
 def chain(values: NDArray | list[float], metric: str = "fid", se: float = 0.0) -> list[RoundRecord]:

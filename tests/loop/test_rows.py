@@ -15,7 +15,7 @@ from veriloop.loop.plan import Plan
 from veriloop.metrics.base import Evaluation, Metric
 from veriloop.metrics.standard_errors import mean
 from veriloop.quantity import Quantity
-from veriloop.records import Estimate, RowEstimate
+from veriloop.records import Estimate, RowEstimate, Split
 from veriloop.store.rows import ROWS
 from veriloop.testing.tiny import TinyMetric
 
@@ -46,7 +46,11 @@ def plan(tiny_plan: Callable[..., Plan]) -> Plan:
 def test_rows_lie_beside_the_model_and_not_in_the_record(plan: Plan, tmp_path: Path) -> None:
     folder = run(plan, tmp_path / "run")
     for record in folder.records():
-        for split, measured in (("test", record.metrics), ("validation", record.validation)):
+        measured_on: dict[Split, Mapping[str, Estimate]] = {
+            "test": record.metrics,
+            "validation": record.validation,
+        }
+        for split, measured in measured_on.items():
             rows = folder.rows(record.round, record.arm, "first", split)
             assert rows is not None
             assert rows.shape == (300,)

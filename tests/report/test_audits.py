@@ -53,7 +53,7 @@ def test_a_damaged_file_is_named(folder: RunFolder, content: bytes) -> None:
 
 
 def test_the_figure_shows_the_distances_and_their_band(audited: Audited) -> None:
-    found, (band, line) = audited.audit, distance_figure(audited.audit).data
+    found, (band, line) = audited.audit, distance_figure(audited.audit).to_dict()["data"]
     assert list(line["y"]) == found.distances.tolist()
     assert list(band["y"]) == [*found.distances_high, *found.distances_low[::-1]]
     assert (found.distances_low <= found.distances).all()

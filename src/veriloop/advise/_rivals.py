@@ -120,18 +120,21 @@ def course(
     errors, scatter_errors = start.resampled(start.accepted)
     accepted = start.accepted / start.accepted.sum()
     own = start.chance * accepted
+    # The first of them errs in nothing but its few points, and so shows the error of those.
     drawn = _Models(
-        weights=surface.drawn,
-        mean=start.mean + errors,
-        scatter=_positive(start.scatter + scatter_errors),
-        own=own / own.sum(axis=1, keepdims=True),
+        weights=np.vstack([surface.weights, surface.drawn]),
+        mean=start.mean + np.vstack([np.zeros_like(start.mean), errors]),
+        scatter=_positive(
+            start.scatter + np.concatenate([np.zeros_like(start.scatter)[None], scatter_errors])
+        ),
+        own=np.vstack([accepted, own / own.sum(axis=1, keepdims=True)]),
         size=_CLOUD,
     )
     size = min(_LARGE, _NUMBERS // len(start.mean) // 2 * 2)
     middle = _Models(surface.weights[None], start.mean[None], start.scatter[None], accepted[None], size)
     follow = {"location": _located, "refit": _refitted, "resample": _resampled}[generator]
     (mean, scatter, kept), (means, *_) = (follow(surface, start, m, rounds, rng) for m in (middle, drawn))
-    return Course(mean[0], scatter[0], means, _luck(scatter[0], kept[0], start.count))
+    return Course(mean[0], scatter[0], mean + means[1:] - means[0], _luck(scatter[0], kept[0], start.count))
 
 
 def _luck(scatter: Floats, kept: Floats, count: int) -> Floats:

@@ -136,8 +136,8 @@ def _check_words(texts: list[str], rows: csr_matrix) -> None:
         DataError: Words do not show which text is which.
     """
     distinct = np.unique(np.array(texts, object), return_index=True)[1]
-    found = rows[distinct]
-    found = found[:, np.flatnonzero(np.bincount(found.indices, minlength=found.shape[1]) > 1)]
+    shared = np.flatnonzero(np.bincount(rows.indices) > 1)
+    found = rows[distinct][:, shared]
     found.sort_indices()
     pieces = zip(
         np.split(found.indices, found.indptr[1:-1]), np.split(found.data, found.indptr[1:-1]), strict=True
