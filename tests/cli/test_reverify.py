@@ -30,6 +30,10 @@ def test_verifiers_are_ranked(veriloop, tiny_run: Path, files: tuple[Path, Path]
     found = json.loads(veriloop("reverify", tiny_run, "--round", 2, *rivals, "--json").out)
     assert found["quantity"] == "gap"
     assert [choice["name"] for choice in found["choices"]][-1] == "biased"
+    best, *others = found["choices"]
+    near = [c["name"] for c in others if c["predicted"]["low"] <= best["predicted"]["high"]]
+    assert near, "lower is better, and with three rounds the intervals are wide"
+    assert f"overlaps with that of {', '.join(near)}, so" in called.out.splitlines()[-1]
     for choice in found["choices"]:
         assert choice["predicted"]["low"] < choice["predicted"]["value"] < choice["predicted"]["high"]
         assert choice["requests"] == 0

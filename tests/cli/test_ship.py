@@ -1,10 +1,13 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from veriloop.advise.ship import Look, Ship
+from veriloop.cli.ship import _print
 from veriloop.config import load_plan
 from veriloop.errors import ConfigError
 
@@ -32,6 +35,14 @@ def test_for_people(veriloop: Veriloop, tiny_run: Path) -> None:
     assert "unverified, gap" in called.out
     assert "error at most 10 % over all looks" in called.out
     assert called.out.splitlines()[-1].startswith("verified ")
+
+
+def test_numbers_without_an_error_are_measured_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    looks = (Look(round=1, gain=0.2, at_least=math.nan, shown=True),)
+    found = Ship(round=1, error=0.05, quantity="gap", by="values", evidence=looks, verdict="")
+    for answer, word in ((found, "measured so"), (found.model_copy(update={"by": "rows"}), "shown")):
+        _print(answer, "verified")
+        assert capsys.readouterr().out.strip().endswith(word)
 
 
 def test_the_forecast_has_the_same_answer(veriloop: Veriloop, tiny_run: Path) -> None:

@@ -308,7 +308,7 @@ def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[
         raise RunFolderError(
             f"the models of round {round_} of arm {arm!r} are not kept",
             got=f"keep_models {keeps!r}",
-            expected=f"round {' or '.join(map(str, others))}, or a run with keep_models: all",
+            expected=f"the models of round {' or '.join(map(str, others))}, or a run with keep_models: all",
         )
     folder.check_files(round_, arm, "generator", "verifier")
     try:
