@@ -89,7 +89,9 @@ def test_results_are_as_the_contract_says(done: Reproduced) -> None:
 
 def test_the_words_and_tables_say_what_was_measured(done: Reproduced) -> None:
     words = "\n".join(done.finding.words)
-    assert words.startswith(f"{TINY.about}\nFréchet distance, verified: ")
+    assert words.startswith(f"{TINY.about}\nverified ")
+    assert re.search(r"^verified .*unverified.*Fréchet distance [+-][\d.]+ \(", words.splitlines()[1])
+    assert "\nFréchet distance, verified: " in words
     assert re.search(r"unverified: [\d.,]+ → [\d.,]+ after 2 rounds \(x[\d.]+, 95 % interval", words)
     assert re.search(r"once, or anew each round \(Fréchet distance after 1 round\): each round: \d", words)
     table = (done.results.parent / "mnist-tables.md").read_text()
@@ -125,7 +127,7 @@ def test_a_failed_run_is_told_beside_the_results_of_the_others(
     monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(TINY, start_sizes=(20, 50, 5_000)))
     found = mnist(Setting("smoke", 0, Serial(), only=("start-set",)), tmp_path)
     assert str(found.failure).startswith(
-        "1 of 3 runs failed (start-5000-seed0: start set larger than the training set: got 'start=5000'"
+        "1 of 3 runs failed (start-5000-seed0: dataset: start set larger than the training set: got 'start=5000'"
     )
     assert [row["line"] for row in found.numbers["outcomes"]] == ["20", "50"]
     assert [failed["name"] for failed in found.numbers["failed"]] == ["start-5000-seed0"]

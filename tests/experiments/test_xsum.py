@@ -37,7 +37,7 @@ def test_the_results_hold_every_round_of_both_arms(out: Path):
         assert (record.pop("seed"), record.pop("setting")) == (0, "main")
         assert set(METRICS) <= set(RoundRecord.model_validate(record).metrics)
     assert vars(SMOKE.pretraining).items() <= results["pretraining"].items()
-    assert {"verified", "unverified", "apart", "difference"} == set(results["claim"]["rouge1"])
+    assert {"verified", "unverified", "apart", "difference", "coin"} == set(results["claim"]["rouge1"])
 
 
 def test_an_eighth_is_kept_by_score_and_as_many_without_one(out: Path):

@@ -146,9 +146,14 @@ class Slurm(Executor, frozen=True):
         return None
 
     def _cancel(self, jobs: list[Any]) -> None:
+        if self.cluster == "slurm":
+            for job in jobs:
+                job.cancel(check=False)
+            return
         for job in jobs:
-            job.cancel(check=False)
-        for job in jobs if self.cluster == "local" else ():
+            # Not by SIGINT, as submitit would: a job of a run in the background inherits that it is ignored.
+            job._process.terminate()
+        for job in jobs:
             while not job.done():
                 time.sleep(0.02)
 

@@ -162,4 +162,6 @@ def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
     # A token may be drawn if those before it have less than top_p; so the likeliest always may.
     mass = torch.where(total - probability < decoding.top_p, probability, 0).cumsum(1)
     place = torch.searchsorted(mass, (uniform * mass[:, -1])[:, None], right=True)
-    return token.gather(1, place.clamp(max=token.shape[1] - 1))[:, 0]
+    # Just below 1, a uniform number times the mass may round up to all of it: the last of them is meant.
+    last = (mass < mass[:, -1:]).sum(1, keepdim=True)
+    return token.gather(1, place.clamp(max=last))[:, 0]
