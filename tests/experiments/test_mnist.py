@@ -127,7 +127,8 @@ def test_a_failed_run_is_told_beside_the_results_of_the_others(
     monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(TINY, start_sizes=(20, 50, 5_000)))
     found = mnist(Setting("smoke", 0, Serial(), only=("start-set",)), tmp_path)
     assert str(found.failure).startswith(
-        "1 of 3 runs failed (start-5000-seed0: dataset: start set larger than the training set: got 'start=5000'"
+        "1 of 3 runs failed (start-5000-seed0: dataset: start set larger than the training set: "
+        "got 'start=5000'"
     )
     assert [row["line"] for row in found.numbers["outcomes"]] == ["20", "50"]
     assert [failed["name"] for failed in found.numbers["failed"]] == ["start-5000-seed0"]
