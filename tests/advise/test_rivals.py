@@ -138,6 +138,7 @@ def test_of_a_coin_nothing_is_said(d: int) -> None:
     assert "coin" in found["regime"]["reason"]
     assert found["told_from_coin"]["p_value"] > 0.01
     assert found["best_round"]["value"] is None
+    assert found["knowledge_center"] is None
     assert found["agree_until"] <= len(found["trajectory"]) == 1, "of what is not predicted nobody agrees"
 
 
@@ -174,7 +175,7 @@ GOOD = np.random.default_rng(7).standard_normal((N, 3))
 
 def test_a_verdict_is_as_sure_as_its_regime() -> None:
     few = GOOD[:300]
-    sure = audit(GOOD, ball(GOOD), GOOD + CENTER + 3, rounds=3)
+    sure = audit(GOOD, ball(GOOD), GOOD + CENTER + 2, rounds=3)
     unsure = audit(few, ball(few), few + 0.6 * CENTER, rounds=3)
     for found in (sure, unsure):
         assert found.regime.probability is not None
@@ -191,7 +192,10 @@ def test_few_real_rows() -> None:
 
 def test_a_foreign_reference() -> None:
     assert not any("real" in w for w in audit(GOOD, ball(GOOD), GOOD + 0.5).warnings)
-    assert any("real mean is" in w for w in audit(GOOD, ball(GOOD), GOOD + 10).warnings)
+    far = audit(GOOD, ball(GOOD), GOOD + 10)
+    assert any("real mean is" in w for w in far.warnings)
+    assert far.regime.value == "cannot_tell"
+    assert "same units" in str(far.regime.reason)
 
 
 def test_a_repeated_feature_changes_nothing() -> None:

@@ -16,6 +16,9 @@ COIN = 0.01
 FEW_REAL = 20
 """With fewer real rows the real mean has no place."""
 
+FOREIGN = 5.0
+"""Real rows whose mean is this many spreads away are hardly of the same kind."""
+
 _SEEN = 3
 """With this many rounds in reach, the draws of later ones show how sure a regime is."""
 
@@ -77,6 +80,11 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
     fate, last = b.fate, len(b.hull.mean)
     if n_real < FEW_REAL:
         return _open(f"{n_real} real rows are too few to place the real mean: give {FEW_REAL} or more")
+    if b.hull.distances[0] > FOREIGN:
+        return _open(
+            f"the real mean is {b.hull.distances[0]:.1f} spreads away: give real rows of the same kind, in"
+            " the same units, or train the model longer before you verify"
+        )
     if b.coin > COIN:
         return _open(
             f"the verdicts could be those of a coin that accepts as often (p = {b.coin:.2f}): judge more rows"

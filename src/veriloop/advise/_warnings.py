@@ -5,14 +5,12 @@ import numpy as np
 from ._bracket import LITTLE, Bracket
 from ._judged import Judged
 from ._path import Path
+from ._prognosis import FOREIGN
 from ._rows import Rows
 from ._tilt import FEW, Tilt
 
 _COPIES = 0.01
 """From this share of repeated rows on, it is said that they may be copies."""
-
-_FOREIGN = 5.0
-"""Real rows whose mean is this many spreads away are hardly of the same kind."""
 
 _OFF = 0.1
 """So many standard deviations where the generated rows do not vary are a difference in kind."""
@@ -41,7 +39,7 @@ def warnings(
     within = tilt.root @ tilt.whiten(real.mean - rows.mean) / np.sqrt(rows.covariance.diagonal())
     if missing and np.abs(away - within).max() > _OFF:
         found.append("The real rows differ from the generated ones where those do not vary.")
-    if rivals.hull.distances[0] > _FOREIGN:
+    if rivals.hull.distances[0] > FOREIGN:
         found.append(
             f"The real mean is {rivals.hull.distances[0]:.1f} spreads away from the generated one: are the"
             " real rows of the same kind, in the same units?"
@@ -60,7 +58,7 @@ def warnings(
         )
     if rivals.explained < LITTLE:
         found.append(
-            f"The features explain {max(rivals.explained, 0):.0%} of the verdicts. A feature that is not"
+            f"The features explain {max(rivals.explained, 0):.1%} of the verdicts. A feature that is not"
             " given may decide, and then the pull may end with round 1: the intervals hold that, too."
         )
     copies = _copies(rows) if copies is None else copies

@@ -17,7 +17,7 @@ from ..rng import Address
 from ._bracket import Rounds, bracket
 from ._judged import Judged, Rule, judged
 from ._path import Point, follow
-from ._prognosis import best_round, distance, enough, left, percentiles, regime, verdict
+from ._prognosis import COIN, best_round, distance, enough, left, percentiles, regime, verdict
 from ._rivals import GENERATORS, Generator
 from ._rows import Floats, Rows, Source
 from ._tilt import Tilt
@@ -83,13 +83,15 @@ def audit(
     tilt = Tilt(said)
     path = follow(tilt, rounds)
     rivals = bracket(said, tilt, path, reference, (generator,) if generator else GENERATORS, rounds, rng)
-    gain, bias_norm = _distances(tilt, path.start, path.center, reference, rng)
+    # Where a coin could have said the same, a center is one of noise.
+    end = path.center if rivals.coin <= COIN else None
+    gain, bias_norm = _distances(tilt, path.start, end, reference, rng)
     found = regime(rivals, reference.n, generator == "location" and path.center is None)
     best = best_round(rivals, found)
     center = bias = None
-    if path.center is not None:
-        half = Z * np.sqrt(np.square(path.center.error).sum(axis=0))
-        value = rows.mean + path.center.mean
+    if end is not None:
+        half = Z * np.sqrt(np.square(end.error).sum(axis=0))
+        value = rows.mean + end.mean
         center = Center(value, value - half, value + half, rows.mean + path.newton, path.extrapolated)
         bias = reference.mean - value
     eigenvalues = np.sort(np.linalg.eigvals(tilt.inverse @ path.first.slope @ tilt.root).real)[::-1]

@@ -88,7 +88,7 @@ def lines(found: Audit) -> list[AuditLine]:
             "accepted", f"{found.n_accepted:,} of {found.n_generated:,} ({found.acceptance_rate:.1%})", ""
         ),
         AuditLine("as a coin would: p-value", _small(found.told_from_coin), ""),
-        AuditLine("verdicts that the features explain", f"{max(found.explained, 0):.0%}", ""),
+        AuditLine("verdicts that the features explain", f"{max(found.explained, 0):.1%}", ""),
         AuditLine("a round leaves of the distance to the center", f"{rho.min():.2f} to {rho.max():.2f}", ""),
         AuditLine("rounds that halve it", f"{_number(half.min())} to {_number(half.max())}", ""),
         AuditLine("variance of the accepted, over that of all", f"{found.variance_ratio:.2f}", ""),
