@@ -67,7 +67,7 @@ def plan_of(folder: RunFolder, *, trust: bool = True) -> Plan:
 
 
 def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
-    """A verifier in a file of its own, to stand in an arm's place.
+    """A verifier in its own file, to stand in an arm's place.
 
     Args:
         path: A YAML file: a verifier with its settings, or the keys ``verifier`` and ``acceptance``.

@@ -122,7 +122,7 @@ def wait(folder: Path, item: int) -> int:
 
 
 def begun(folder: Path, count: int) -> list[psutil.Process]:
-    """The processes of so many jobs, as soon as there are so many."""
+    """The processes of this many jobs, as soon as all have begun."""
     until = time.monotonic() + 300
     while len(found := list(folder.iterdir())) < count:
         assert time.monotonic() < until, "the jobs should have begun"

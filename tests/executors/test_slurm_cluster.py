@@ -23,7 +23,7 @@ from veriloop.testing import check_executor
 pytest.importorskip("submitit", reason="needs submitit: pip install 'veriloop[slurm]'")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
 if missing := [name for name in PROGRAMS if not shutil.which(name)]:
-    pytest.skip(f"needs a Slurm of its own, and there is no {missing[0]}", allow_module_level=True)
+    pytest.skip(f"needs Slurm's programs, and there is no {missing[0]}", allow_module_level=True)
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

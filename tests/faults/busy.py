@@ -15,7 +15,7 @@ def spin(parent: int) -> None:
 
 
 def main(loops: int, command: list[str]) -> int:
-    """Run ``command`` beside so many loops; its exit code."""
+    """Run ``command`` beside this many loops; its exit code."""
     us, children = os.getpid(), []
     for _ in range(loops):
         if (child := os.fork()) == 0:

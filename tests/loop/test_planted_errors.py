@@ -19,7 +19,7 @@ ROUNDS, KEPT, START = 3, 2_000, 0.5
 
 
 class WorkerGenerator(Generator):
-    """Solves sums; ``skill`` is the share that it gets right. Each answer comes with a word of its own."""
+    """Solves sums; ``skill`` is the share that it gets right. Each answer comes with its own word."""
 
     def __init__(self, skill: float) -> None:
         self.skill = skill

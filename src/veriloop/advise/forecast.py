@@ -285,7 +285,7 @@ def _verdicts(record: RoundRecord) -> int:
 
 def _verdict(f: Forecast) -> str:
     ship = f.ship.advice
-    mend = "; improve the verifier, or stop" if f.gain_per_verdict else ""
+    remedy = "; improve the verifier, or stop" if f.gain_per_verdict else ""
     match f.regime:
         case "improving":
             return f"Still improving. Go on; to stop now, {ship}."
@@ -295,9 +295,9 @@ def _verdict(f: Forecast) -> str:
             turn = f"It helps up to about round {f.best_round}, and then gets worse."
             if f.best_round is not None and f.best_round >= f.next[0].round:
                 return f"{turn} Go on until then; to stop now, {ship}."
-            return f"{turn} To stop now, {ship}{mend}."
+            return f"{turn} To stop now, {ship}{remedy}."
         case "harmful":
-            return f"By its curve no round is better than the start model. To stop now, {ship}{mend}."
+            return f"By its curve no round is better than the start model. To stop now, {ship}{remedy}."
     if f.probabilities["gain_then_plateau"] >= CERTAIN:
         flat = (
             "The curve flattens, but curves without an end fit, too: whether the gain is over is not known."

@@ -35,7 +35,7 @@ DRAWS = 20_000
 """Paths of chance: at the usual error 1,000 of them may pass a limit, which is then known to some 3 %."""
 
 GROUPS = 256
-"""More rows than this are added up in so many groups: nearly as sure, and cheap for a million rows."""
+"""More rows than this are added up in this many groups: nearly as sharp, and cheap for a million rows."""
 
 
 TOGETHER = 8

@@ -92,7 +92,7 @@ def recomputing(
 
 
 def tell_lost(lost: WorkerLost) -> None:
-    """Tell whoever listens, or the log."""
+    """Report it to the listener, or to the log."""
     if listen := _listen.get():
         listen(lost)
     else:

@@ -42,7 +42,7 @@ class Rejudged:
 def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
     """Put a round's candidates before a rival.
 
-    It is fitted in round 1 and on, as in a run of its own, but against this arm's models. No candidates are
+    It is fitted in round 1 and on, as in another run, but against this arm's models. No candidates are
     made: where it accepts fewer than the round wants, fewer are kept.
 
     Args:

@@ -387,7 +387,7 @@ def mapped(
     """`Executor.map`, checked; of ours only counted, so that what fails in it keeps its traceback.
 
     Raises:
-        ContractError: It raised an error of its own, or gave fewer or more results than there are items.
+        ContractError: It raised an error, or gave fewer or more results than there are items.
     """
     theirs = not type(executor).__module__.startswith("veriloop.executors.")
     results = iter(call(executor, "map", executor.map, function, items, shared))

@@ -154,7 +154,7 @@ class LineCheck(NamedTuple):
     files: dict[str, str]
 
     def line(self) -> str:
-        """The line itself, without its end; it begins with a digest of its own."""
+        """The line itself, without its end; it begins with the line's own digest."""
         own = json.dumps(self._asdict())
         return f"{sha256(own.encode())} {own}"
 
