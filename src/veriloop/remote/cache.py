@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import CorruptFileError, StorageError
+from ..sqlite_wal import write_ahead
 from .completions import Completion
 
 T = TypeVar("T")
@@ -119,9 +120,8 @@ class Cache:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Without an isolation level every statement is its own transaction. The thread may be another one
         # than the caller's, but only one at a time.
-        connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        write_ahead(connection, synchronous="NORMAL")
         connection.executescript(_TABLES)
         return connection
 
