@@ -30,6 +30,8 @@ class Packed:
 
     def unpack(self) -> Samples:
         """What :func:`pack` was given."""
+        if not self.shapes:
+            return self.samples
         columns: dict[str, NDArray] = {}
         for name, shape in self.shapes.items():
             bits = np.unpackbits(self.samples.array(name), axis=1, count=int(np.prod(shape)))
@@ -47,7 +49,7 @@ def pack(samples: Samples) -> Packed:
         if column.max(initial=0) <= 1:
             columns[name] = np.packbits(column.reshape(len(column), int(np.prod(column.shape[1:]))), axis=1)
             shapes[name] = column.shape[1:]
-    return Packed(samples.with_columns(**columns), shapes)
+    return Packed(samples.with_columns(**columns) if columns else samples, shapes)
 
 
 def join(parts: Sequence[Packed]) -> Samples:

@@ -216,6 +216,8 @@ def concat(parts: Sequence[Samples]) -> Samples:
     if not parts:
         raise DataError("nothing to concatenate", expected="at least one Samples")
     names = list(parts[0])
+    if len(parts) == 1 and all(_in_usual_order(column) for column in parts[0].values()):
+        return parts[0]
     for part in parts[1:]:
         if set(part) != set(names):
             raise DataError("different columns", got=", ".join(part), expected=", ".join(names))
@@ -230,11 +232,22 @@ def concat(parts: Sequence[Samples]) -> Samples:
     return Samples(**joined)
 
 
+def _in_usual_order(column: Column) -> bool:
+    return not isinstance(column, np.ndarray) or column.flags.c_contiguous
+
+
 def type_of(column: Column) -> str:
     """The type of a column's values, in words: ``text``, ``uint8 of shape (8, 8)``."""
     if not isinstance(column, np.ndarray):
         return "text"
     return f"{column.dtype} of shape {column.shape[1:]}" if column.ndim > 1 else str(column.dtype)
+
+
+def same_type(column: Column, other: Column) -> bool:
+    """Whether both have the same `type_of`, without putting it into words."""
+    if isinstance(column, np.ndarray) and isinstance(other, np.ndarray):
+        return column.dtype == other.dtype and column.shape[1:] == other.shape[1:]
+    return not isinstance(column, np.ndarray) and not isinstance(other, np.ndarray)
 
 
 def check_columns(wanted: Iterable[str], columns: Collection[str]) -> None:

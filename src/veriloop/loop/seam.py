@@ -27,7 +27,7 @@ from ..quantity import Quantity
 from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
-from ..samples import Samples, type_of
+from ..samples import Samples, same_type, type_of
 from ..schema import Schema
 from ..verdicts import Verdicts
 from ..verifiers.base import AsConfigured, Verifier
@@ -463,7 +463,8 @@ def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
 def _alike(samples: Samples, like: Samples, names: Sequence[str], where: str, whose: str) -> None:
     """Refuse columns of other types than ``whose`` have."""
     for name in names:
-        if (got := type_of(samples[name])) != (wanted := type_of(like[name])):
+        if not same_type(samples[name], like[name]):
+            got, wanted = type_of(samples[name]), type_of(like[name])
             raise ContractError(f"{where}: column {name!r}", got=got, expected=f"{wanted}, as in {whose}")
 
 

@@ -239,6 +239,7 @@ class _Best:
     def __init__(self, n: int) -> None:
         self._n = n
         self._edge: float | None = None
+        self._sorted = True
         self._rank: list[NDArray] = [np.empty(0)]
         self._number: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._size = 0
@@ -255,6 +256,7 @@ class _Best:
         self._rank.append(rank)
         self._number.append(number)
         self._size += len(number)
+        self._sorted = False
         if self._size > 1.5 * self._n:
             self._prune()
         return number
@@ -265,6 +267,9 @@ class _Best:
         return self._number[0]
 
     def _prune(self) -> None:
+        if self._sorted:
+            return
+        self._sorted = True
         rank, number = np.concatenate(self._rank), np.concatenate(self._number)
         best = np.lexsort((number, -rank))[: self._n]
         self._rank, self._number, self._size = [rank[best]], [number[best]], len(best)
