@@ -36,9 +36,9 @@ from veriloop.advise import Audit, audit
 from veriloop.advise._fate import HARMS, HELPS, TURNS, fates
 from veriloop.advise._rivals import GENERATORS
 from veriloop.advise.audited import Predicted
+from veriloop.comparison.results import write_results
 from veriloop.errors import DataError
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.results import write_results
 from veriloop.theory import transfer_map
 
 RESULTS = Path(__file__).parents[1] / "results" / "audit.json"

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from _plain import BATCH, CHANNELS, LATENT, SIDE, Plain
+from veriloop.comparison.results import write_results
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.results import write_results
 from veriloop.learners._cvae_network import Architecture, Network
 from veriloop.networks import device, initialise
 

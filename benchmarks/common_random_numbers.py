@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
 from veriloop.experiments.demo import demo_plan
-from veriloop.experiments.results import write_results
 from veriloop.loop import Plan, run
 from veriloop.records import RoundRecord
 

@@ -31,8 +31,8 @@ from _stop_regret import stop_regret
 from veriloop.advise.forecast import NOTICEABLE, forecast, regime_of
 from veriloop.advise.intervals import bootstrap
 from veriloop.cards import RunCard
-from veriloop.experiments.figures import round_axis, save_figure
-from veriloop.experiments.results import write_results
+from veriloop.comparison.figures import round_axis, save_figure
+from veriloop.comparison.results import write_results
 from veriloop.metrics.accuracy import Accuracy
 from veriloop.metrics.diversity import Diversity
 from veriloop.metrics.fid import InceptionFID

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import numpy as np
 
-from veriloop.experiments.results import write_results
+from veriloop.comparison.results import write_results
 from veriloop.samples import Samples
 from veriloop.verdicts import Decision
 from veriloop.verifiers.llm_judge import LLMJudge

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
 from veriloop.events import Event, RoundFinished
 from veriloop.executors.process import Process
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.results import write_results
 from veriloop.loop import Plan, run
 from veriloop.loop.data import load_data
 from veriloop.samples import Samples

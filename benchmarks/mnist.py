@@ -37,12 +37,12 @@ from veriloop import allocator
 keep_freed_memory = allocator.keep_freed_memory
 allocator.keep_freed_memory = lambda: None
 
+from veriloop.comparison.results import write_results
 from veriloop.datasets.idx import MNIST
 from veriloop.errors import DataError
 from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.results import write_results
 from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_network import Architecture, Network
 from veriloop.learners.cvae import CVAE

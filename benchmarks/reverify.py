@@ -30,8 +30,8 @@ from scipy.stats import t
 from six_verifiers import Coin, LooksLike, Nearest
 from veriloop.advise.choose import Pair, predict
 from veriloop.advise.intervals import Interval
+from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
-from veriloop.experiments.results import write_results
 from veriloop.loop import run
 from veriloop.loop.again import round_again
 from veriloop.loop.plan import Plan, Rival

@@ -28,12 +28,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
+from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
 from veriloop.errors import RunFolderError
 from veriloop.events import ChunkStored, Progress, StageStarted
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.results import write_results
 from veriloop.loop import Plan, run
 from veriloop.store.chunks import UNDER_WAY, chunk_of
 from veriloop.store.folder import RunFolder

@@ -32,7 +32,7 @@ from scipy.stats import truncnorm
 
 from veriloop.advise.intervals import wilson
 from veriloop.advise.ship import Ship, ship
-from veriloop.experiments.results import write_results
+from veriloop.comparison.results import write_results
 from veriloop.metrics.standard_errors import mean
 from veriloop.quantity import Quantity
 from veriloop.records import Counts, Estimate, RoundRecord

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from veriloop.advise import Audit, audit
-from veriloop.experiments.figures import round_axis, save_figure
+from veriloop.comparison.figures import round_axis, save_figure
 from veriloop.theory import transfer_map
 
 ROWS, ROUNDS, HALF_WIDTH = 4_000, 8, 1.1

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from veriloop.experiments.results import Measured, write_results
+from veriloop.comparison.results import Measured, write_results
 from veriloop.records import RoundRecord
 from veriloop.report.palette import USUAL_ARMS
 from veriloop.store.folder import RunFolder

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from veriloop.comparison.results import Measured, write_results
 from veriloop.events import RunEnded, RunStarted
-from veriloop.experiments.results import Measured, write_results
 from veriloop.store.folder import RunFolder
 
 

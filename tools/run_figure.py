@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from veriloop.experiments.figures import round_axis, save_figure
+from veriloop.comparison.figures import round_axis, save_figure
 from veriloop.experiments.studies import Curve, Line
 from veriloop.experiments.study_figures import band_words, draw_curve
 from veriloop.report.palette import OTHER_ARMS, USUAL_ARMS

@@ -17,8 +17,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from veriloop.cards import RunCard
-from veriloop.experiments.figures import round_axis, save_figure
-from veriloop.experiments.results import Measured, write_results
+from veriloop.comparison.figures import round_axis, save_figure
+from veriloop.comparison.results import Measured, write_results
 from veriloop.experiments.studies import Curve, Line, interval
 from veriloop.experiments.study_figures import band_words, draw_curve
 from veriloop.records import RoundRecord

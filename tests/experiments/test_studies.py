@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
+from veriloop.comparison.runs import Job, Recorded
 from veriloop.config import plan_from
-from veriloop.experiments.runs import Job, Recorded
 from veriloop.experiments.studies import Curve, Line, Study, apart, curves, difference, interval, summary
 from veriloop.experiments.study_tables import cost_rows, markdown, outcome_cells, outcome_rows
 from veriloop.quantity import Quantity

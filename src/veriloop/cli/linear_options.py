@@ -92,7 +92,7 @@ def check_plot(plot: Path | None) -> None:
     Raises:
         ConfigError: Its suffix is unknown, or its folder does not exist.
     """
-    from ..experiments.figures import check_suffix
+    from ..comparison.figures import check_suffix
 
     if plot:
         check_suffix(plot)

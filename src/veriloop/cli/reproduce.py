@@ -45,9 +45,9 @@ def reproduce(
 
     An experiment made of runs goes on where it was when the same command is given again.
     """
+    from ..comparison.runs import RUNS
     from ..experiments.base import Setting, plain
     from ..experiments.catalogue import reproduce as carry_out
-    from ..experiments.runs import RUNS
     from ..report.names import duration
     from .live_runs import progress_of_runs
     from .output import print_json

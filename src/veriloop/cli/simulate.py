@@ -60,7 +60,7 @@ def simulate(
     json: JsonOption = False,
 ) -> None:
     """Simulate many chains of retraining on the linear system, and compare them with the theory."""
-    from ..experiments.figures import save_figure
+    from ..comparison.figures import save_figure
     from ..experiments.linear_answers import compare_with_theory
     from ..experiments.linear_figures import simulation_figure
     from ..experiments.linear_system import orthogonal_system

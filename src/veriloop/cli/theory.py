@@ -47,7 +47,7 @@ def one_round(
     json: JsonOption = False,
 ) -> None:
     """Does one round of verified retraining lower the error, and what does it cost?"""
-    from ..experiments.figures import save_figure
+    from ..comparison.figures import save_figure
     from ..experiments.linear_answers import one_round_answer
     from ..experiments.linear_figures import one_round_figure
     from ..experiments.linear_system import orthogonal_system
@@ -77,7 +77,7 @@ def many_rounds(
     json: JsonOption = False,
 ) -> None:
     """Over many rounds: which is the best, where does it end, does it turn back? Always exact."""
-    from ..experiments.figures import save_figure
+    from ..comparison.figures import save_figure
     from ..experiments.linear_answers import trajectory_answer
     from ..experiments.linear_figures import trajectory_figure
     from ..experiments.linear_system import orthogonal_system
@@ -119,7 +119,7 @@ def phase(
     """Which verifiers help in one round? A map over bias and radius; the ball may miss the truth."""
     import numpy as np
 
-    from ..experiments.figures import save_figure
+    from ..comparison.figures import save_figure
     from ..experiments.linear_answers import phase_answer
     from ..experiments.linear_figures import phase_figure
     from ..experiments.linear_system import orthogonal_system

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
+from ..comparison.results import Measured
 from ..errors import VeriloopError
 from ..executors.base import Executor
 from ..theory.validation import Floats
-from .results import Measured
 
 Scale: TypeAlias = Literal["smoke", "cpu", "paper"]
 """``smoke``: seconds, shows that it works. ``cpu``: a laptop, shows the claim. ``paper``: as published."""

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..comparison.figures import save_figure
+from ..comparison.results import write_results
 from ..errors import ConfigError, StorageError
 from ..parts import did_you_mean
 from ..store.atomic import write_file
 from .base import Finding, Setting, plain
 from .comparison import MAIN
-from .figures import save_figure
 from .linear_estimators import linear_estimators
 from .linear_phase import linear_phase
 from .linear_trajectories import linear_trajectories
 from .mnist import mnist
 from .mnist_settings import STUDIES as MNIST_STUDIES
-from .results import write_results
 from .xsum import xsum
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..comparison.page import Shown, experiment_page
+from ..comparison.results import Measured
+from ..comparison.runs import Recorded, failure, jobs_of, recorded, run_all
 from ..errors import VeriloopError
 from ..report.names import short, signed
 from .base import Finding, Setting
-from .results import Measured
-from .runs import Recorded, failure, jobs_of, recorded, run_all
 from .studies import Study, apart, coin, curves, difference, summary
 from .study_figures import study_figure
-from .study_page import Shown, experiment_page
 from .study_tables import cost_cells, cost_rows, markdown, outcome_cells, outcome_rows
 
 MAIN = "main"

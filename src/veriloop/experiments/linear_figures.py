@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..comparison.figures import DASHES, MARKERS, round_axis
 from ..linear import Simulation
 from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
 from ..theory import LinearSystem, Method, OneRoundGrid, Trajectory, one_round_grid
 from ..theory.validation import Floats
-from .figures import DASHES, MARKERS, round_axis
 
 BIAS_LABEL = r"verifier bias $\Vert\theta^* - \theta_c\Vert$, units of $\sigma$"
 RADIUS_LABEL = r"verifier radius $r$, units of $\sigma$"

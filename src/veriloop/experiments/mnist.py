@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from ..comparison.page import Shown
+from ..comparison.runs import Recorded
 from .base import Finding, Setting
 from .comparison import Comparison, compare
 from .mnist_grids import grids_figure
 from .mnist_settings import RECIPES, mnist_studies
-from .runs import Recorded
-from .study_page import Shown
 
 METRICS = ("frechet", "nelbo", "accuracy", "recall", "coverage", "diversity")
 """Quality, then diversity."""

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..comparison.runs import Recorded
 from ..rng import Address, Stage
 from ..samples import Samples
-from .runs import Recorded
 
 ACROSS, DOWN = 10, 4
 """Images of a grid. The conditions of the real images go through the ten classes: a column for each."""

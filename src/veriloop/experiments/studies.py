@@ -9,11 +9,11 @@ from scipy.stats import t as student_t
 
 from ..advise.paired import Reading
 from ..advise.versus import Versus, versus
+from ..comparison.runs import Recorded
 from ..loop.plan import Plan, quantities_of
 from ..quantity import Quantity
 from ..records import Estimate
 from ..theory.validation import Floats
-from .runs import Recorded
 
 
 class Line(NamedTuple):

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from ..comparison.figures import DASHES, MARKERS, round_axis
+from ..comparison.runs import Recorded
 from ..report.palette import OTHER_ARMS, USUAL_ARMS, ArmStyle
-from .figures import DASHES, MARKERS, round_axis
-from .runs import Recorded
 from .studies import Curve, Study, curves
 
 COLUMNS = 3

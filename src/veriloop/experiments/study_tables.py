@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..comparison.runs import Recorded
 from ..records import STAGES, Estimate
 from ..report.names import MISSING, short, with_error
 from ..theory.validation import Floats
-from .runs import Recorded
 from .studies import Study, curves, summary
 
 Row = dict[str, Any]

@@ -8,11 +8,11 @@ and texts are of the test split; the paper has no validation split, and decides 
 from pathlib import Path
 from typing import Any
 
+from ..comparison.runs import Recorded, jobs_of, recorded
 from ..datasets.xsum import XSum
 from ..errors import MissingExtraError
 from .base import Finding, Setting
 from .comparison import MAIN, Comparison, compare
-from .runs import Recorded, jobs_of, recorded
 from .xsum_settings import RECIPES, Pretraining, Recipe, xsum_study
 
 METRICS = (

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from veriloop.comparison.runs import Failed, Recorded, failure, jobs_of, recorded, run_all
 from veriloop.config import plan_from
 from veriloop.errors import RunFolderError
 from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
-from veriloop.experiments.runs import Failed, Recorded, failure, jobs_of, recorded, run_all
 from veriloop.loop.plan import Plan
 from veriloop.testing.broken import cut
 

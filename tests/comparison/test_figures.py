@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from veriloop.comparison.figures import SUFFIXES, save_figure
 from veriloop.errors import ConfigError
-from veriloop.experiments.figures import SUFFIXES, save_figure
 
 
 def figure() -> Figure:
