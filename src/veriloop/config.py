@@ -40,7 +40,51 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
             path of the key, what was got and what is allowed.
         MissingExtraError: A part needs an optional package that is not installed.
     """
-    return plan_from(_with_overrides(_read_yaml(Path(path)), overrides))
+    return plan_from(read_config(Path(path), overrides))
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings that a file holds, with ``overrides`` as in `load_plan`; not checked yet.
+
+    Raises:
+        ConfigError: The file is missing or no YAML, or an override is none.
+    """
+    settings = _read_yaml(path)
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals or not all(name.split(".")):
+            raise ConfigError("--set", got=override, expected="KEY.KEY=VALUE, such as learner.epochs=20")
+        settings = with_setting(settings, name, read_yaml(text, f"--set {name}"), f"--set {name}")
+    return settings
+
+
+def with_setting(settings: Mapping[str, Any], path: str, value: Any, where: str) -> dict[str, Any]:
+    """A copy of ``settings`` with another value at ``path``, such as ``learner.epochs``.
+
+    Args:
+        settings: Of a configuration.
+        path: Keys, separated by dots; mappings that are not there are made.
+        value: The value.
+        where: What asks for it, for the line of an error.
+
+    Raises:
+        ConfigError: On the way there is something else than a mapping.
+    """
+    changed = dict(settings)
+    here, keys = changed, path.split(".")
+    for depth, key in enumerate(keys[:-1]):
+        inner = here.get(key, {})
+        if isinstance(inner, str):
+            inner = {"kind": inner}  # `learner: cvae` is short for {kind: cvae}
+        elif isinstance(inner, list) and key == "arms" and depth == 0:
+            inner = _named_arms(inner)
+        if not isinstance(inner, Mapping):
+            raise ConfigError(f"{where}: {key} is not a mapping", got=_shown(inner))
+        # A copy, because an alias in the file makes several keys share one mapping.
+        here[key] = dict(inner)
+        here = here[key]
+    here[keys[-1]] = value
+    return changed
 
 
 def plan_of(folder: RunFolder, *, trust: bool = True) -> Plan:
@@ -234,32 +278,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"configuration {path}", got=_shown(content), expected="a mapping of settings")
     return content
-
-
-def _with_overrides(settings: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    for override in overrides:
-        path, equals, text = override.partition("=")
-        keys = path.split(".")
-        if not equals or not all(keys):
-            raise ConfigError("--set", got=override, expected="KEY.KEY=VALUE, such as learner.epochs=20")
-        _set(settings, keys, read_yaml(text, f"--set {path}"), path)
-    return settings
-
-
-def _set(settings: dict[str, Any], keys: Sequence[str], value: Any, path: str) -> None:
-    here: Any = settings
-    for depth, key in enumerate(keys[:-1]):
-        inner = here.get(key, {})
-        if isinstance(inner, str):
-            inner = {"kind": inner}  # `learner: cvae` is short for {kind: cvae}
-        elif isinstance(inner, list) and key == "arms" and depth == 0:
-            inner = _named_arms(inner)
-        if not isinstance(inner, dict):
-            raise ConfigError(f"--set {path}: {key} is not a mapping", got=_shown(inner))
-        # A copy, because an alias in the file makes several keys share one mapping.
-        here[key] = dict(inner)
-        here = here[key]
-    here[keys[-1]] = value
 
 
 def _shown(value: object) -> str:

@@ -9,6 +9,7 @@ import typer
 from ..errors import VeriloopError
 from .audit import audit
 from .calibrate import calibrate
+from .compare import compare
 from .demo import demo
 from .export import export
 from .forecast import forecast
@@ -39,6 +40,7 @@ app.command("list")(list_runs)
 app.command()(export)
 app.add_typer(theory, name="theory")
 app.command()(simulate)
+app.command()(compare)
 app.command()(reproduce)
 app.command()(serve)
 app.add_typer(verdicts, name="verdicts")
@@ -67,7 +69,7 @@ def veriloop(
     """Train generative models on their own verified output, and know whether it helps."""
 
 
-OWN = ("validate", "preview", "run", "resume", "reproduce", "simulate", "reverify")
+OWN = ("validate", "preview", "run", "resume", "compare", "reproduce", "simulate", "reverify")
 """The verbs that carry out a configuration, and so the code that it names."""
 
 

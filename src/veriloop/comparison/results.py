@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,18 +27,27 @@ def write_results(
 
     Each record is a `RoundRecord` with two more keys, ``seed`` and ``setting``.
     """
-    content = {
+    records = [(m.record, {"seed": m.seed, "setting": m.setting}) for m in measured]
+    write_content(path, content_of(command, seconds, records, **more))
+
+
+def content_of(
+    command: str, seconds: float, records: Iterable[tuple[RoundRecord, Mapping[str, Any]]], **more: Any
+) -> dict[str, Any]:
+    """Command, versions, machine, seconds, whatever ``more`` there is, and records with keys of their own."""
+    return {
         "command": command,
         "versions": package_versions(),
         "machine": {"cpus": os.cpu_count(), "architecture": platform.machine(), "system": platform.system()},
         "seconds": round(seconds, 1),
         **more,
-        "records": [
-            {**m.record.model_dump(mode="json"), "seed": m.seed, "setting": m.setting} for m in measured
-        ],
+        "records": [{**record.model_dump(mode="json"), **keys} for record, keys in records],
     }
+
+
+def write_content(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content_of`, one record a line: for people, and for the differences of version control."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # One record a line: a file that people can read, and that differs by lines in version control.
     head = json.dumps({k: v for k, v in content.items() if k != "records"}, indent=1)[:-2]
     lines = ",\n  ".join(json.dumps(record) for record in content["records"])
     write_file(path, f'{head},\n "records": [\n  {lines}\n ]\n}}\n'.encode())

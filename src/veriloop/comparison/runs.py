@@ -1,5 +1,6 @@
 """Many runs in one folder: each a run folder of its own, spread over an executor, resumable at any moment."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,10 @@ from ..store.folder import RunFolder
 
 RUNS = "runs"
 """The folder, in that of the experiment, in which its run folders lie."""
+
+
+STARTS = "starts"
+"""The folder beside it in which start models wait for the runs that share them."""
 
 
 class Job(NamedTuple):
@@ -56,17 +61,27 @@ def jobs_of(plans: Mapping[str, Plan], seed: int, seeds: int) -> list[Job]:
     ]
 
 
-def run_all(jobs: list[Job], out: Path, executor: Executor) -> list[Failed]:
+def run_all(jobs: list[Job], out: Path, executor: Executor, *, share_starts: bool = False) -> list[Failed]:
     """Make the runs in ``out/runs``; one that has begun goes on where it was, one that is over is left alone.
 
     The executor spreads whole runs: each computes serially, on the threads of its plan. So the order of
     ``jobs`` matters for the time only: put long ones first. A run that fails does not end the others.
 
+    Args:
+        jobs: The runs.
+        out: The folder of the experiment.
+        executor: Who computes.
+        share_starts: Whether equal start models are trained once, and kept until all runs have begun.
+
     Returns:
         Those that failed.
     """
-    reasons = zip(jobs, executor.map(_run, jobs, out / RUNS), strict=True)
-    return [Failed(job.name, reason) for job, reason in reasons if reason is not None]
+    starts = out / STARTS if share_starts else None
+    reasons = zip(jobs, executor.map(_run, jobs, _Places(out / RUNS, starts)), strict=True)
+    failed = [Failed(job.name, reason) for job, reason in reasons if reason is not None]
+    if not failed:
+        shutil.rmtree(out / STARTS, ignore_errors=True)
+    return failed
 
 
 def recorded(jobs: list[Job], out: Path) -> list[Recorded]:
@@ -84,14 +99,19 @@ def recorded(jobs: list[Job], out: Path) -> list[Recorded]:
     return found
 
 
-def _run(runs: Path, job: Job) -> str | None:
+class _Places(NamedTuple):
+    runs: Path
+    starts: Path | None
+
+
+def _run(places: _Places, job: Job) -> str | None:
     """Make a run; the reason if it fails."""
-    folder = RunFolder(runs / job.name)
+    folder = RunFolder(places.runs / job.name)
     try:
         if folder.exists() and folder.manifest().status == "finished":
             folder.check_same_config(job.plan.config())
         else:
-            run(job.plan, folder.path, resume="if-possible")
+            run(job.plan, folder.path, resume="if-possible", starts=places.starts)
     except VeriloopError as e:
         return str(e)
     return None

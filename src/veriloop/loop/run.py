@@ -32,6 +32,7 @@ from .data import load_data
 from .gather import condition_rows
 from .memory import MemoryRun
 from .plan import Plan, quantities_of
+from .starts import Starts
 from .step import SHOWN, ArmStop, CannotGoOn, Context, begin, step
 from .stores import FolderStore, Resume, Store
 
@@ -46,10 +47,16 @@ def run(
     resume: Resume = "never",
     accept_changes: bool = False,
     listen: Listen | None = None,
+    starts: Path | None = None,
 ) -> RunFolder: ...
 @overload
 def run(
-    plan: Plan, out: MemoryRun | None, *, resume: Resume = "never", listen: Listen | None = None
+    plan: Plan,
+    out: MemoryRun | None,
+    *,
+    resume: Resume = "never",
+    listen: Listen | None = None,
+    starts: Path | None = None,
 ) -> MemoryRun: ...
 def run(
     plan: Plan,
@@ -58,6 +65,7 @@ def run(
     resume: Resume = "never",
     accept_changes: bool = False,
     listen: Listen | None = None,
+    starts: Path | None = None,
 ) -> RunFolder | MemoryRun:
     """Run ``plan`` to its end, in the folder ``out`` or, when that is None, in memory.
 
@@ -71,6 +79,8 @@ def run(
             the change in its manifest.
         listen: Told what happens in this process, beside the folder's own events. Events of worker
             processes are in the folder only.
+        starts: A folder of start models that several runs share: that of this plan is read from there, or
+            left there. It changes no result.
 
     Returns:
         The folder, with every record in it; or, when its manifest says ``waiting``, with those that need no
@@ -98,14 +108,14 @@ def run(
     with limit_threads(plan.threads), store.writing(plan):
         try:
             with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):
-                _run_rounds(suited, store, listen)
+                _run_rounds(suited, store, listen, None if starts is None else Starts(starts))
         except AwaitingVerdicts:
             if isinstance(store, MemoryRun):
                 raise
     return store if isinstance(store, MemoryRun) else store.folder
 
 
-def _run_rounds(plan: Plan, store: Store, listen: Listen | None) -> None:
+def _run_rounds(plan: Plan, store: Store, listen: Listen | None, starts: Starts | None) -> None:
     tell = _Both(store.emit, listen)
     records = store.records()
     done = {(r.arm, r.round) for r in records}
@@ -119,7 +129,7 @@ def _run_rounds(plan: Plan, store: Store, listen: Listen | None) -> None:
         tell(RoundFinished(arm=record.arm, round=record.round, peak_memory_mb=peak_memory_mb))
 
     if missing := [arm for arm in plan.arms if (arm, 0) not in done]:
-        _begin(plan, store, missing, tell, commit)
+        _begin(plan, store, missing, tell, commit, starts)
     stopped = set(store.stopped_arms())
     chunk_executor, arm_executor = Serial(), plan.executor
     if plan.parallel == "chunks":
@@ -212,11 +222,12 @@ def _begin(
     arms: Sequence[str],
     tell: Listen,
     commit: Callable[[RoundRecord, Any, float], None],
+    starts: Starts | None,
 ) -> None:
     """Train the start model once, and let it be round 0 of each of ``arms``."""
     data = load_data(plan.dataset, plan.seed)
     with limit_threads(plan.threads):
-        state, record = begin(Context(plan, START, data, Serial(), tell))
+        state, record = begin(Context(plan, START, data, Serial(), tell), starts)
     store.show(_for_show(data))
     for arm in arms:
         commit(record.model_copy(update={"arm": arm}), store.leave(plan, arm, state), _peak_memory_mb())

@@ -38,6 +38,7 @@ from .data import held_out_seen, load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .plan import Arm, Plan
+from .starts import Starts
 
 LOOKED_AT = 10_000
 """Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
@@ -120,8 +121,12 @@ class CannotGoOn(ExhaustedError):
     gathered: Gathered
 
 
-def begin(context: Context) -> tuple[State, RoundRecord]:
+def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundRecord]:
     """Round 0: train the start model that all arms share, and measure it.
+
+    Args:
+        context: Of the run.
+        starts: Where the start model may be, or is left for other runs; None to train it in any case.
 
     Returns:
         Its state, without a judge, and its record under the arm name "start".
@@ -136,7 +141,12 @@ def begin(context: Context) -> tuple[State, RoundRecord]:
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit"):
-        generator = seam.fit(context.plan.learner, context.data.start, None, address.at(Stage.FIT).rng())
+        generator = starts and starts.find(context.plan)
+        if generator is None:
+            rng = address.at(Stage.FIT).rng()
+            generator = seam.fit(context.plan.learner, context.data.start, None, rng)
+            if starts:
+                starts.put(context.plan, generator)
     _count_cut(generator, context)
     with clock.stage("evaluate"):
         shown, measured, rows = evaluate(generator, context, address)

@@ -1,0 +1,229 @@
+"""`compare`: make the runs of all variations and seeds, or read those that exist, and write them up."""
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..errors import VeriloopError
+from ..executors.base import Executor
+from ..executors.process import Process
+from ..executors.serial import Serial
+from ..loop.plan import Plan
+from ..quantity import Quantity
+from ..records import RoundRecord
+from ..store.atomic import write_file
+from .chains import Chain, chains_of, existing, quantities_of
+from .differences import Table, table
+from .drawing import curves, paired
+from .figures import save_figure
+from .page import Cells, Shown, experiment_page
+from .results import content_of, write_content
+from .runs import Job, failure, recorded, run_all
+from .sentence import cells, last_cells, sentences
+from .variations import Request, requested, slug
+
+RESULT = "compare.json"
+REPORT = "report.html"
+TABLES = "tables.md"
+CURVES, PAIRED = "curves", "differences"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Attributes:
+        variations: Their names, in the order in which they were asked for.
+        seeds: Of the runs that have finished a round.
+        headline: The quantity of the sentences: the first one that has a direction.
+        quantities: What each measured quantity means, by name.
+        tables: Means and differences of each quantity, by name.
+        sentences: Which variations can be distinguished by the headline, a line for each arm.
+        chains: The arms of all runs.
+        failure: Why runs failed, if any did; the others are compared.
+        out: The folder that it was written to; None where it was not.
+    """
+
+    variations: tuple[str, ...]
+    seeds: tuple[int, ...]
+    headline: str
+    quantities: Mapping[str, Quantity]
+    tables: Mapping[str, Table]
+    sentences: tuple[str, ...]
+    chains: tuple[Chain, ...] = field(repr=False)
+    failure: VeriloopError | None = None
+    out: Path | None = None
+
+    def __repr__(self) -> str:
+        n = f"{len(self.variations)} variations, {len(self.seeds)} seeds"
+        return f"<Comparison of {n}: {' '.join(self.sentences)}>"
+
+    def content(self) -> dict[str, Any]:
+        """The numbers as `compare.json` holds them, without the records."""
+        return {
+            "variations": list(self.variations),
+            "seeds": list(self.seeds),
+            "headline": self.headline,
+            "sentences": list(self.sentences),
+            "quantities": {name: found.model_dump(mode="json") for name, found in self.tables.items()},
+        }
+
+    def records(self) -> list[tuple[RoundRecord, dict[str, Any]]]:
+        """The records of all runs, each with its seed and variation."""
+        return [
+            (record, {"seed": chain.seed, "variation": chain.variation})
+            for chain in self.chains
+            for record in chain.records
+        ]
+
+    def figures(self) -> dict[str, Figure]:
+        """The figures by the names of their files."""
+        found = {CURVES: curves(self.quantities, self.tables)}
+        if less := paired(self.quantities, self.tables, self.chains):
+            found[PAIRED] = less
+        return found
+
+    def cells(self) -> dict[str, Cells]:
+        """The tables as text, by heading."""
+        titles = {name: quantity.title for name, quantity in self.quantities.items()}
+        found: dict[str, Cells] = {"Last values": last_cells(titles, dict(self.tables))}
+        for name, of in self.tables.items():
+            if of.differences:
+                found[f"Differences in {titles[name]}"] = cells(titles[name], of)
+        return found
+
+
+def compare(
+    config: Path | str | Plan | Mapping[str, Any] | Sequence[Path | str],
+    out: Path | str | None = None,
+    *,
+    seeds: int | Sequence[int] | None = None,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    overrides: Sequence[str] = (),
+    executor: Executor | None = None,
+    write_up: bool = False,
+    command: str = "",
+) -> Comparison:
+    """Compare variations of a plan over seeds, or runs that exist.
+
+    Each run is a run folder ``out/runs/VARIATION-seedK``. Runs that are there go on where they were. Runs
+    with equal data, learner and seed share their start model. When it is interrupted or killed, the same call
+    goes on, and ends as it would have.
+
+    Args:
+        config: A configuration (a file, its content, or a plan), or the folders of runs.
+        out: The folder of the runs and of what is written: ``compare.json``, tables, figures and a report.
+            None writes nothing, for runs that exist.
+        seeds: How many seeds from the plan's own on, or the seeds themselves.
+        vary: The values of each setting that varies, by its path. All combinations run.
+        overrides: Settings ``a.b=value`` that replace those of a file.
+        executor: Who computes whole runs; one worker process for each core when None. Serial runs each with
+            the executor of its plan.
+        write_up: Whether to make no run, and to compare what there is so far.
+        command: What is written into the results as the command that made them.
+
+    Raises:
+        ConfigError: The configuration, a variation or a seed is wrong; nothing was computed.
+        RunFolderError: A folder holds no run, or the run of another plan.
+        VeriloopError: No run has finished a round.
+    """
+    began = time.perf_counter()
+    broken = None
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        chains, variations = existing([Path(path) for path in config]), ()
+    else:
+        if out is None:
+            raise VeriloopError("compare: no folder for the runs", fix="pass out, or --out DIR")
+        request = requested(config, seeds=seeds, vary=vary, overrides=overrides)
+        variations = tuple(request.plans)
+        chains, broken = _made(request, Path(out), executor or Process(), write_up)
+    found = _compared(chains, variations, broken, None if out is None else Path(out))
+    if out is not None:
+        _write(found, Path(out), command, time.perf_counter() - began)
+    return found
+
+
+def _made(
+    request: Request, out: Path, executor: Executor, write_up: bool
+) -> tuple[list[Chain], VeriloopError | None]:
+    """Make the runs, or what is missing of them; the chains of those that have finished a round."""
+    spread = not isinstance(executor, Serial)
+    names: dict[str, str] = {}
+    jobs: list[Job] = []
+    for variation, plan in request.plans.items():
+        setting = slug(variation)
+        setting = f"{setting}-{len(names)}" if setting in names else setting
+        names[setting] = variation
+        # Who computes is no part of a result: a worker that has a run to itself starts no others.
+        alone = plan.model_copy(update={"executor": Serial()}) if spread else plan
+        jobs += [Job(setting, alone.model_copy(update={"seed": seed})) for seed in request.seeds]
+    failed = [] if write_up else run_all(jobs, out, executor, share_starts=True)
+    broken = failure(failed, len(jobs)) if failed else None
+    bad = {f.name for f in failed}
+    runs = recorded([job for job in jobs if job.name not in bad], out)
+    if not runs:
+        raise broken or VeriloopError(
+            f"no run in {out} has finished a round", fix="make the runs first, without --write-up"
+        )
+    return [chain for run in runs for chain in chains_of(names[run.job.setting], run.folder)], broken
+
+
+def _compared(
+    chains: Sequence[Chain], variations: Sequence[str], broken: VeriloopError | None, out: Path | None
+) -> Comparison:
+    quantities = quantities_of(chains)
+    if not quantities:
+        raise VeriloopError("nothing to compare: no run has measured anything", fix="give the plan metrics")
+    tables = {name: table(name, chains) for name in quantities}
+    headline = next((c.card.headline for c in chains if c.card.headline in quantities), None)
+    headline = headline or next(iter(quantities))
+    words = sentences(quantities[headline], tables[headline])
+    found = tuple(dict.fromkeys([*variations, *(c.variation for c in chains)]))
+    return Comparison(
+        variations=found,
+        seeds=tuple(sorted({c.seed for c in chains})),
+        headline=headline,
+        quantities=quantities,
+        tables=tables,
+        sentences=tuple(words or [f"One variation, {found[0]}: there is nothing to compare it with."]),
+        chains=tuple(chains),
+        failure=broken,
+        out=out,
+    )
+
+
+def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    figures, tables = found.figures(), found.cells()
+    for name, figure in figures.items():
+        for suffix in ("png", "svg"):
+            save_figure(figure, out / f"{name}.{suffix}")
+    text = "\n".join(f"## {heading}\n\n{_markdown(rows)}" for heading, rows in tables.items())
+    write_file(out / TABLES, text.encode())
+    about = f"{len(found.variations)} variations, {len(found.seeds)} seeds"
+    shown = {
+        name: Shown(
+            "Means over seeds with their 95 % intervals" if name == CURVES else "Differences paired by seed",
+            figure,
+        )
+        for name, figure in figures.items()
+    }
+    page = experiment_page("comparison", about, found.sentences, shown, tables)
+    write_file(out / REPORT, page.encode())
+    content = content_of(command, seconds, found.records(), **found.content())
+    write_content(out / RESULT, content)
+
+
+def _markdown(rows: Cells) -> str:
+    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body]) + "\n"
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """A command line as one can give it again."""
+    return shlex.join(["veriloop", *arguments])

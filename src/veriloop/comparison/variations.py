@@ -1,0 +1,206 @@
+"""Variations: the settings that a comparison varies, each with its values, and the plans that follow."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from ..config import ARM_DEFAULTS, plan_from, read_config, with_setting
+from ..errors import ConfigError
+from ..loop.plan import Plan
+from ..yaml_1_2 import read_yaml
+
+SEEDS, VARY = "seeds", "vary"
+"""Keys of a configuration that only a comparison reads."""
+
+MOST_VARIATIONS = 200
+"""More than this is a slip of the keyboard."""
+
+LONGEST_SLUG = 120
+
+AS_GIVEN = "as given"
+"""The name of the one variation where nothing is varied."""
+
+
+class Variation(NamedTuple):
+    """One value for each setting that varies.
+
+    Attributes:
+        name: Such as ``acceptance.fraction=0.05, policy=replace``.
+        settings: The values by the path of the setting.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+class Request(NamedTuple):
+    """What a configuration asks a comparison for.
+
+    Attributes:
+        plans: The plan of each variation, by the variation's name.
+        seeds: Under which each of them runs.
+    """
+
+    plans: Mapping[str, Plan]
+    seeds: tuple[int, ...]
+
+
+def requested(
+    config: Path | str | Plan | Mapping[str, Any],
+    *,
+    seeds: int | Sequence[int] | None = None,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    overrides: Sequence[str] = (),
+) -> Request:
+    """Read a configuration as a comparison.
+
+    Args:
+        config: A YAML file, its content, or a plan. The keys ``seeds`` and ``vary`` are read here.
+        seeds: How many seeds from the plan's own on, or the seeds themselves; the configuration's when None,
+            and one where it has none.
+        vary: The values of each setting, by its path, such as ``{"acceptance.fraction": [0.03, 0.1]}``; the
+            configuration's when None.
+        overrides: Settings ``a.b=value`` that replace those of the file.
+
+    Raises:
+        ConfigError: A setting, a value or a number of seeds is wrong.
+    """
+    if isinstance(config, Plan):
+        settings: dict[str, Any] = config.config()
+    elif isinstance(config, Mapping):
+        settings = dict(config)
+    else:
+        settings = read_config(Path(config), overrides)
+    of_file = settings.pop(SEEDS, None), settings.pop(VARY, None)
+    vary = _values(of_file[1] if vary is None else vary)
+    plans: dict[str, Plan] = {}
+    for variation in variations(vary):
+        changed = settings
+        for path, value in variation.settings.items():
+            for place in _places(path, settings) if isinstance(config, Plan) else [path]:
+                changed = with_setting(changed, place, value, f"vary {path}")
+        plans[variation.name] = plan_from(changed)
+    _check_different(plans)
+    first = next(iter(plans.values())).seed
+    return Request(plans, _seeds(of_file[0] if seeds is None else seeds, first))
+
+
+def variations(vary: Mapping[str, Sequence[Any]]) -> list[Variation]:
+    """Every combination of the values, the last setting changing fastest."""
+    combinations = itertools.product(*vary.values())
+    made = [dict(zip(vary, values, strict=True)) for values in combinations]
+    return [
+        Variation(
+            ", ".join(f"{path}={_shown(value)}" for path, value in settings.items()) or AS_GIVEN, settings
+        )
+        for settings in made
+    ]
+
+
+def slug(name: str) -> str:
+    """A variation's name as a part of a file's name, which has at most 255 bytes."""
+    return re.sub(r"[^A-Za-z0-9.=_-]+", "-", name).strip("-.")[:LONGEST_SLUG] or "variation"
+
+
+def read_vary(texts: Iterable[str]) -> dict[str, list[Any]]:
+    """What ``--vary PATH=VALUE,VALUE`` means; a value is YAML, and commas inside brackets belong to it.
+
+    Raises:
+        ConfigError: It is written in another way, or a setting is given twice.
+    """
+    vary: dict[str, list[Any]] = {}
+    for text in texts:
+        path, equals, values = text.partition("=")
+        if not equals or not all(path.split(".")) or not values.strip():
+            raise ConfigError(
+                "--vary", got=text, expected="KEY.KEY=VALUE,VALUE, such as acceptance.fraction=0.03,0.1"
+            )
+        if path in vary:
+            raise ConfigError("--vary", got=f"{path} twice", expected="all values of a setting in one --vary")
+        vary[path] = read_yaml(f"[{values}]", f"--vary {path}")
+    return vary
+
+
+def _values(vary: object) -> dict[str, list[Any]]:
+    if vary is None:
+        return {}
+    if not isinstance(vary, Mapping):
+        raise ConfigError("vary", got=_shown(vary), expected="settings with their values, as a mapping")
+    found: dict[str, list[Any]] = {}
+    for path, values in vary.items():
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise ConfigError(f"vary.{path}", got=_shown(values), expected="a list of values")
+        names = [_shown(value) for value in values]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"vary.{path}: a value twice", got=", ".join(twice), fix="drop one of them")
+        if path == "seed":
+            raise ConfigError("vary: seed", fix="ask for several seeds with seeds")
+        found[str(path)] = list(values)
+    if (n := _product(len(values) for values in found.values())) > MOST_VARIATIONS:
+        raise ConfigError("vary", got=f"{n:,} variations", expected=f"at most {MOST_VARIATIONS}")
+    return found
+
+
+def _seeds(seeds: object, first: int) -> tuple[int, ...]:
+    if seeds is None:
+        return (first,)
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds > 0:
+        return tuple(range(first, first + seeds))
+    given = list(seeds) if isinstance(seeds, list | tuple | range) else []
+    if given and all(type(s) is int and s >= 0 for s in given) and len(set(given)) == len(given):
+        return tuple(given)
+    raise ConfigError("seeds", got=_shown(seeds), expected="how many, or a list of different seeds")
+
+
+def _places(path: str, settings: Mapping[str, Any]) -> list[str]:
+    """Where a path that may stand at the top of a file is in a plan's own form: in each arm that has it."""
+    key = path.split(".")[0]
+    if key not in ARM_DEFAULTS:
+        return [path]
+    chains = {name: arm for name, arm in settings["arms"].items() if arm["train_on"] == "kept"}
+    if key in ("verifier", "acceptance"):
+        chains = {name: arm for name, arm in chains.items() if arm["verifier"] is not None}
+    return [f"arms.{name}.{path}" for name in chains]
+
+
+def _check_different(plans: Mapping[str, Plan]) -> None:
+    """Refuse variations that are one and the same plan: every difference between them would be none."""
+    seen: dict[str, str] = {}
+    for name, plan in plans.items():
+        content = plan.model_dump_json()
+        if content in seen:
+            raise ConfigError(
+                "vary: two variations are the same plan",
+                got=f"{seen[content]}; {name}",
+                fix="arms with this setting take none from the top: vary arms.NAME.SETTING",
+            )
+        seen[content] = name
+
+
+def _product(numbers: Iterable[int]) -> int:
+    product = 1
+    for number in numbers:
+        product *= number
+    return product
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str) and _read_back(value) == value:
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def _read_back(text: str) -> Any:
+    """What YAML makes of a plain text; other than itself where it has to be quoted."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None

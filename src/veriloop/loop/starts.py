@@ -1,0 +1,58 @@
+"""Start models that several runs share: equal data, learner and seed make equal start models."""
+
+import json
+import shutil
+import uuid
+from pathlib import Path
+
+from ..fitted import digest_of
+from ..generator import Generator
+from ..rng import START, Stage
+from ..store.atomic import storage_errors
+from ..store.digests import sha256
+from . import seam
+from .plan import Plan
+from .sources import digests_of
+
+
+class Starts:
+    """A folder of start models, which any number of processes may use at the same time.
+
+    Args:
+        folder: Made when the first model is put there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, plan: Plan) -> Generator | None:
+        """The start model of ``plan``, as `put` got it; None where there is none, or a damaged one."""
+        for path in self._folder.glob(f"{_key(plan)}-*"):
+            if digest_of(path) == path.name.partition("-")[2]:
+                return plan.learner.generator_type.load(path)
+        return None
+
+    def put(self, plan: Plan, generator: Generator) -> None:
+        """Keep the start model of ``plan`` for the other runs.
+
+        Raises:
+            StorageError: It could not be written.
+        """
+        aside = self._folder / f".{uuid.uuid4().hex}"
+        with storage_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            seam.save(generator, aside)
+            place = self._folder / f"{_key(plan)}-{digest_of(aside)}"
+            if place.exists():
+                shutil.rmtree(aside)
+            else:
+                aside.rename(place)
+
+
+def _key(plan: Plan) -> str:
+    """What the start model depends on, as one number."""
+    config = plan.config()
+    settings = {name: config[name] for name in ("seed", "dataset", "learner", "threads")}
+    stream = plan.address(START, 0).at(Stage.FIT)
+    content = json.dumps([settings, digests_of(plan), list(stream)], sort_keys=True)
+    return sha256(content.encode())[:32]
