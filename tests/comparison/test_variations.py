@@ -106,7 +106,7 @@ def test_a_wrong_request_is_refused(more: Mapping[str, Any], match: str) -> None
 
 def test_variations_that_change_nothing_are_refused() -> None:
     own = {"verified": {"acceptance": {"kind": "top_fraction", "fraction": 0.2}}}
-    with pytest.raises(ConfigError, match="the same plan.*vary arms.NAME"):
+    with pytest.raises(ConfigError, match=r"the same plan.*vary arms\.NAME"):
         requested({**CONFIG, "arms": own}, vary={"acceptance.fraction": [0.1, 0.5]})
 
 
