@@ -42,6 +42,7 @@ def compare(
     from ..comparison.engine import RESULT, command_of
     from ..comparison.engine import compare as carry_out
     from ..comparison.runs import RUNS
+    from ..comparison.sentence import last_cells
     from ..comparison.variations import read_vary
     from ..errors import ConfigError
     from .live_runs import progress_of_runs
@@ -82,13 +83,13 @@ def compare(
     if json:
         print_json(found.content())
     else:
-        heading, *rows = found.cells()["Last values"]
-        table = new_table()
         # A screen has room for a few columns; the report has all.
-        for name in heading[:7]:
-            table.add_column(name)
+        heading, *rows = last_cells({n: found.quantities[n].title for n in found.wholes[:2]}, found.tables)
+        table = new_table()
+        for name in heading:
+            table.add_column(name, overflow="fold")
         for row in rows:
-            table.add_row(*row[:7])
+            table.add_row(*row)
         print_table(table)
         for line in found.sentences:
             typer.echo(line)

@@ -1,8 +1,8 @@
 """Means over seeds, and differences of variations paired by seed, widened for how many are looked at.
 
 The interval of a difference is Student's over seeds at the level 1 - 0.05 / m, where m is the number of
-differences that are drawn up for the quantity (Bonferroni). So the probability that any of them is called
-different where none is stays below 5 % for each quantity.
+differences of the quantity (Bonferroni), without those that are 0 in every seed: an arm that no variation
+touches. So the probability that any is called different where none is stays below 5 % for each quantity.
 """
 
 import math
@@ -79,6 +79,11 @@ class Difference(BaseModel):
     n: int
     by: str
 
+    @property
+    def equal(self) -> bool:
+        """Whether the two are equal in every seed."""
+        return self.mean == self.low == self.high == 0
+
 
 class Table(BaseModel):
     """Of one quantity: its rows, and the differences at the end."""
@@ -88,13 +93,20 @@ class Table(BaseModel):
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
 
+    @property
+    def comparisons(self) -> int:
+        """How many differences the intervals are widened for."""
+        return sum(not d.equal for d in self.differences)
+
 
 def table(name: str, chains: Sequence[Chain]) -> Table:
     """The table of the quantity ``name``."""
     groups = _grouped(chains)
     rows = [row for key, group in groups.items() for row in _rows(name, key, group)]
     pairs = list(_pairs(name, groups))
-    differences = [_difference(name, pair, len(pairs)) for pair in pairs]
+    values = [np.array([_of(name, a, b, p.round) for a, b in zip(p.a, p.b, strict=True)]) for p in pairs]
+    comparisons = sum(bool(v.any()) for v in values)
+    differences = [_difference(name, p, v, comparisons) for p, v in zip(pairs, values, strict=True)]
     return Table(rows=tuple(rows), differences=tuple(differences))
 
 
@@ -102,17 +114,17 @@ def contrast(values: NDArray[np.float64], comparisons: int = 1) -> tuple[float, 
     """The mean of paired differences, its widened interval, and how many pairs would do.
 
     Args:
-        values: A difference for each seed, shape (n,), n at least 2.
+        values: A difference for each seed, shape (n,), n at least 2 unless they are all 0.
         comparisons: How many such contrasts are looked at together.
 
     Returns:
         The mean, the two ends of the interval, and `Difference.seeds_needed`.
     """
     n, mean = len(values), float(values.mean())
-    spread = float(values.std(ddof=1))
-    if spread <= 1e-12 * np.abs(values).max(initial=0.0):
-        # Equal in every seed. None apart in all of them: equal by construction.
+    if np.ptp(values) <= 1e-12 * np.abs(values).max():
+        # The same in every seed: 0 by construction, or as good as exact.
         return mean, mean, mean, None
+    spread = float(values.std(ddof=1))
     quantile = 1 - (1 - LEVEL) / (2 * comparisons)
     half = float(stdtrit(n - 1, quantile)) * spread / math.sqrt(n)
     return mean, mean - half, mean + half, _needed(spread, abs(mean), quantile)
@@ -188,9 +200,8 @@ def _pairs(name: str, groups: Mapping[_Key, Sequence[Chain]]) -> Iterator[_Pair]
                     break
 
 
-def _difference(name: str, pair: _Pair, comparisons: int) -> Difference:
-    values = np.array([_of(name, a, b, pair.round) for a, b in zip(pair.a, pair.b, strict=True)])
-    if len(values) > 1:
+def _difference(name: str, pair: _Pair, values: NDArray[np.float64], comparisons: int) -> Difference:
+    if len(values) > 1 or not values.any():
         by = "seeds"
         mean, low, high, needed = contrast(values, comparisons)
     else:

@@ -20,6 +20,9 @@ COLUMNS = 3
 MOST_PANELS = 9
 """More quantities than this are in the tables only."""
 
+UNTOUCHED = "#7d828a"
+"""The colour of an arm that no variation touches."""
+
 _DASHES = ("solid", "dash", "dashdot", "longdash", "dot")
 """Of arms, in their order: a line's colour is its variation's."""
 
@@ -34,10 +37,17 @@ def curves(quantities: Mapping[str, Quantity], tables: Mapping[str, Table]) -> F
     for panel, name in zip(panels, names, strict=True):
         table = tables[name]
         longest = max((row.round for row in table.rows), default=1)
-        for variation, arm in dict.fromkeys((row.variation, row.arm) for row in table.rows):
-            rows = [row for row in table.rows if (row.variation, row.arm) == (variation, arm)]
-            label = ", ".join(part for part, n in ((variation, len(variations)), (arm, len(arms))) if n > 1)
-            _line(panel, rows, colours[variation], arms.index(arm), label or arm, longest)
+        for arm in arms:
+            lines = {
+                v: [row for row in table.rows if (row.variation, row.arm) == (v, arm)] for v in variations
+            }
+            if len(lines) > 1 and _are_equal(table, arm):
+                # Drawn once: no variation touches it.
+                _line(panel, next(iter(lines.values())), UNTOUCHED, arms.index(arm), arm, longest)
+                continue
+            for variation, rows in lines.items():
+                label = ", ".join(part for part, n in ((variation, len(lines)), (arm, len(arms))) if n > 1)
+                _line(panel, rows, colours[variation], arms.index(arm), label or arm, longest)
         panel.set_title(_title(quantities[name]), fontsize=10.5)
         panel.set_ylim(*_frame(table.rows))
         round_axis(panel)
@@ -62,6 +72,8 @@ def paired(
     for panel, name in zip(panels, names, strict=True):
         for number, variation in enumerate(others):
             for arm in arms:
+                if _are_equal(tables[name], arm):
+                    continue
                 rows = _less(name, arm, variation, first, chains)
                 label = f"{variation}, {arm}" if len(arms) > 1 else variation
                 _line(panel, rows, _colours(len(variations))[number + 1], arms.index(arm), label, 0)
@@ -71,6 +83,11 @@ def paired(
     figure.suptitle(f"less {first}, on equal seeds", fontsize=11)
     _legend(figure, panels[0])
     return figure
+
+
+def _are_equal(table: Table, arm: str) -> bool:
+    of_arm = [d for d in table.differences if d.arm == arm]
+    return bool(of_arm) and all(d.equal for d in of_arm)
 
 
 def _less(name: str, arm: str, variation: str, first: str, chains: Sequence[Chain]) -> list[Row]:

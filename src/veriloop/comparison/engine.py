@@ -73,6 +73,14 @@ class Comparison:
             "quantities": {name: found.model_dump(mode="json") for name, found in self.tables.items()},
         }
 
+    @property
+    def wholes(self) -> list[str]:
+        """The quantities that are no part of another one, the headline first."""
+        whole = [
+            name for name, quantity in self.quantities.items() if quantity.part_of not in self.quantities
+        ]
+        return sorted(whole, key=lambda name: name != self.headline)
+
     def records(self) -> list[tuple[RoundRecord, dict[str, Any]]]:
         """The records of all runs, each with its seed and variation."""
         return [
@@ -83,15 +91,16 @@ class Comparison:
 
     def figures(self) -> dict[str, Figure]:
         """The figures by the names of their files."""
-        found = {CURVES: curves(self.quantities, self.tables)}
-        if less := paired(self.quantities, self.tables, self.chains):
+        shown = {name: self.tables[name] for name in self.wholes}
+        found = {CURVES: curves(self.quantities, shown)}
+        if less := paired(self.quantities, shown, self.chains):
             found[PAIRED] = less
         return found
 
     def cells(self) -> dict[str, Cells]:
         """The tables as text, by heading."""
         titles = {name: quantity.title for name, quantity in self.quantities.items()}
-        found: dict[str, Cells] = {"Last values": last_cells(titles, dict(self.tables))}
+        found: dict[str, Cells] = {"Last values": last_cells(titles, self.tables)}
         for name, of in self.tables.items():
             if of.differences:
                 found[f"Differences in {titles[name]}"] = cells(titles[name], of)

@@ -1,10 +1,11 @@
 """A comparison in plain sentences: which variations can be distinguished, and how many seeds would do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..advise.versus import MOST
 from ..quantity import Near, Quantity
-from ..report.names import short, signed
+from ..records import Estimate
+from ..report.names import signed, with_error
 from .differences import Difference, Table
 
 
@@ -16,10 +17,12 @@ def sentences(quantity: Quantity, table: Table) -> list[str]:
         table: Its table.
     """
     arms = dict.fromkeys(difference.arm for difference in table.differences)
-    return [
-        _line(quantity, [d for d in table.differences if d.arm == arm], len(table.differences))
-        for arm in arms
-    ]
+    of_arm = {arm: [d for d in table.differences if d.arm == arm] for arm in arms}
+    equal = [arm for arm, differences in of_arm.items() if all(d.equal for d in differences)]
+    lines = [_line(quantity, of_arm[arm], table.comparisons) for arm in arms if arm not in equal]
+    if equal:
+        lines.append(f"{', '.join(equal)}: equal in all variations, since none of them touches it.")
+    return lines
 
 
 def _line(quantity: Quantity, differences: Sequence[Difference], comparisons: int) -> str:
@@ -46,7 +49,7 @@ def _apart(quantity: Quantity, d: Difference) -> str:
 
 def _together(d: Difference) -> str:
     pair = f"{d.a} and {d.b} ({signed(d.mean)}"
-    if d.by == "seeds" and d.mean == d.low == d.high:
+    if d.equal:
         return f"{pair}, equal in every seed)"
     if d.by == "seeds" and d.seeds_needed:
         return f"{pair}; a difference of this size takes about {d.seeds_needed:,} seeds)"
@@ -86,8 +89,8 @@ def cells(title: str, table: Table) -> list[list[str]]:
     return [heading, *rows]
 
 
-def last_cells(titles: dict[str, str], tables: dict[str, Table]) -> list[list[str]]:
-    """The last values of each variation and arm, a column for each quantity."""
+def last_cells(titles: Mapping[str, str], tables: Mapping[str, Table]) -> list[list[str]]:
+    """The last values of each variation and arm with half their intervals, a column for each quantity."""
     keys = dict.fromkeys((row.variation, row.arm) for table in tables.values() for row in table.rows)
     heading = ["variation", "arm", "round", "seeds", *titles.values()]
     rows: list[list[str]] = []
@@ -99,7 +102,7 @@ def last_cells(titles: dict[str, str], tables: dict[str, Table]) -> list[list[st
         }
         any_row = next(iter(last.values()))
         values = [
-            f"{short(row.mean)} ({short(row.low)} to {short(row.high)})" if (row := last.get(name)) else ""
+            with_error(Estimate(row.mean, (row.high - row.low) / 2)) if (row := last.get(name)) else ""
             for name in titles
         ]
         rows.append([variation, arm, str(any_row.round), str(any_row.n), *values])
