@@ -93,3 +93,19 @@ def test_a_damaged_file_is_called_so(tmp_path_factory, cut, tail):
     path.write_bytes(content[: min(cut, len(content) - 30)] + tail)
     with pytest.raises(CorruptFileError, match=r"x\.npz"):
         Samples.load(path)
+
+
+def test_equal_samples_are_equal_and_others_are_not() -> None:
+    samples = Samples(x=np.arange(3), text=["a", "b", "c"])
+    assert samples == Samples(x=np.arange(3), text=["a", "b", "c"])
+    for other in (
+        Samples(x=np.arange(3)),
+        Samples(x=np.arange(3.0), text=["a", "b", "c"]),
+        Samples(x=np.arange(3), text=["a", "b", "d"]),
+        Samples(x=np.arange(2), text=["a", "b"]),
+        {"x": [0, 1, 2]},
+        None,
+    ):
+        assert (samples == other) is False
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(samples)

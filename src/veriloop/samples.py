@@ -129,6 +129,12 @@ class Samples(Mapping[str, Column]):
             raise DataError("samples without columns", fix="name at least one column")
         return _checked({name: self[name] for name in names})
 
+    def __eq__(self, other: object) -> bool:
+        """`same_as`, where the other one is `Samples` too."""
+        return self.same_as(other) if isinstance(other, Samples) else NotImplemented
+
+    __hash__ = None
+
     def same_as(self, other: "Samples") -> bool:
         """Whether both hold the same columns with the same types and bit-equal values."""
         if list(self) != list(other) or len(self) != len(other):

@@ -118,7 +118,11 @@ def test_runs_that_exist_are_compared_by_what_differs(made: Comparison) -> None:
 def test_one_seed_speaks_of_its_runs_only(tmp_path: Path) -> None:
     found = compare(CONFIG, tmp_path, vary=VARY, executor=Serial())
     assert "One seed" in found.sentences[0]
-    assert {d.by for d in found.tables[found.headline].differences if not d.equal} <= {"rows", "errors", "nothing"}
+    assert {d.by for d in found.tables[found.headline].differences if not d.equal} <= {
+        "rows",
+        "errors",
+        "nothing",
+    }
     assert all(d.seeds_needed is None for table in found.tables.values() for d in table.differences)
 
 
