@@ -40,13 +40,27 @@ class PromptCard(BaseModel):
 
     Attributes:
         template: With the names of columns in braces.
-        chat: Whether the filled template is sent as a user's message.
+        chat: Whether the model's chat template makes the prompt: of the filled template as a user's turn, or
+            of the turns that the data hold.
+        turns: Whether they do; the template is then their column's name in braces.
+        between: What stands between a prompt and its completion; None leaves it to the prompt.
     """
 
     model_config = ConfigDict(frozen=True)
 
     template: str
     chat: bool = False
+    turns: bool = False
+    between: str | None = None
+
+    def joint(self, filled: str) -> str:
+        """What stands between the prompt ``filled`` and its completion: a space, where nothing else was said.
+
+        Nothing where the prompt ends in white space, as code does that is to be gone on with, or in a chat.
+        """
+        if self.between is not None:
+            return self.between
+        return "" if self.chat or filled[-1:].isspace() else " "
 
 
 ERROR = 0.05

@@ -5,16 +5,17 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ConfigError, CorruptFileError, DataError
+from .nested import Nested
 from .unpack import check_zip
 
 Column = NDArray | list[str]
-"""An array whose first axis counts samples, or a list of as many texts."""
+"""An array whose first axis counts samples, or a list of as many texts; `Nested` for nested values."""
 
 UNCOMPRESSED = 2**15
 """Up to so many bytes, to compress a file costs more than it saves: disks give room by kilobytes."""
@@ -25,7 +26,7 @@ MOST_PACKED = 100
 
 
 class Samples(Mapping[str, Column]):
-    """Immutable columns of equal length: arrays, or lists of text.
+    """Immutable columns of equal length: arrays, lists of text, or nested values (`Nested`).
 
     ``samples["pixels"]`` is a column, ``len(samples)`` the number of samples, ``list(samples)`` the
     column names. (So, unlike a dict, ``len`` counts rows.)
@@ -70,7 +71,7 @@ class Samples(Mapping[str, Column]):
 
     def __repr__(self) -> str:
         inside = ", ".join(
-            f"{k}: {c.dtype}{list(c.shape[1:])}" if isinstance(c, np.ndarray) else f"{k}: text"
+            f"{k}: {c.dtype}{list(c.shape[1:])}" if isinstance(c, np.ndarray) else f"{k}: {type_of(c)}"
             for k, c in self._columns.items()
         )
         return f"Samples({len(self)} x {{{inside}}})"
@@ -87,7 +88,7 @@ class Samples(Mapping[str, Column]):
         return column
 
     def texts(self, name: str) -> list[str]:
-        """The column ``name``, which must hold text.
+        """The column ``name``, which must hold text; of nested values, their JSON.
 
         Raises:
             DataError: There is no such column, or it is an array.
@@ -110,7 +111,9 @@ class Samples(Mapping[str, Column]):
                 taken.flags.writeable = False
                 picked[name] = taken
             else:
-                picked[name] = column[rows] if isinstance(rows, slice) else [column[i] for i in rows]
+                picked[name] = _like(
+                    column, column[rows] if isinstance(rows, slice) else [column[i] for i in rows]
+                )
         return _checked(picked)
 
     def with_columns(self, **columns: object) -> "Samples":
@@ -157,7 +160,8 @@ class Samples(Mapping[str, Column]):
                 arrays[f"{name}.array"] = column
             else:
                 encoded = [text.encode() for text in column]
-                arrays[f"{name}.text"] = np.frombuffer(b"".join(encoded), np.uint8)
+                form = "json" if isinstance(column, Nested) else "text"
+                arrays[f"{name}.{form}"] = np.frombuffer(b"".join(encoded), np.uint8)
                 arrays[f"{name}.ends"] = np.cumsum([len(e) for e in encoded], dtype=np.int64)
         buffer = io.BytesIO()
         if packed is None:
@@ -234,7 +238,8 @@ def concat(parts: Sequence[Samples]) -> Samples:
             # In the usual order in memory, as files have it: sums may depend on it in their last bits.
             joined[name] = np.ascontiguousarray(np.concatenate([np.asarray(c) for c in columns]))
         else:
-            joined[name] = [text for c in columns for text in c]
+            texts = [text for c in columns for text in c]
+            joined[name] = Nested(texts) if all(isinstance(c, Nested) for c in columns) else texts
     return Samples(**joined)
 
 
@@ -242,10 +247,33 @@ def _in_usual_order(column: Column) -> bool:
     return not isinstance(column, np.ndarray) or column.flags.c_contiguous
 
 
+def rows_of(samples: Samples, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Each sample as a dict of plain values: what code of people's own gets to see.
+
+    Texts are texts, arrays are numbers or lists of them, and nested values are what the data hold: lists and
+    dicts, so that ``row["messages"]`` is a list of turns.
+
+    Args:
+        samples: All are taken.
+        names: Which columns, in which order; None for all but the loop's own.
+    """
+    if names is None:
+        names = [name for name in samples if not name.startswith("_")]
+    columns = [plain(samples[name]) for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def plain(column: Column) -> list[Any]:
+    """The values of a column as `rows_of` has them."""
+    if isinstance(column, np.ndarray):
+        return column.tolist()
+    return column.values() if isinstance(column, Nested) else column
+
+
 def type_of(column: Column) -> str:
-    """The type of a column's values, in words: ``text``, ``uint8 of shape (8, 8)``."""
+    """The type of a column's values, in words: ``text``, ``nested values``, ``uint8 of shape (8, 8)``."""
     if not isinstance(column, np.ndarray):
-        return "text"
+        return "nested values" if isinstance(column, Nested) else "text"
     return f"{column.dtype} of shape {column.shape[1:]}" if column.ndim > 1 else str(column.dtype)
 
 
@@ -253,7 +281,7 @@ def same_type(column: Column, other: Column) -> bool:
     """Whether both have the same `type_of`, without putting it into words."""
     if isinstance(column, np.ndarray) and isinstance(other, np.ndarray):
         return column.dtype == other.dtype and column.shape[1:] == other.shape[1:]
-    return not isinstance(column, np.ndarray) and not isinstance(other, np.ndarray)
+    return isinstance(column, list) and isinstance(other, list) and type(column) is type(other)
 
 
 def check_columns(wanted: Iterable[str], columns: Collection[str]) -> None:
@@ -280,10 +308,17 @@ def _column(name: str, value: object) -> Column:
         return value
     # By the types that occur first: to ask each of a million values takes four times as long.
     if isinstance(value, list | tuple) and all(issubclass(kind, str) for kind in set(map(type, value))):
-        return list(value)
+        return Nested(value) if isinstance(value, Nested) else list(value)
     raise DataError(
-        f"column {name!r}", got=type(value).__name__, expected="an array of numbers or a list of text"
+        f"column {name!r}",
+        got=type(value).__name__,
+        expected="an array of numbers, a list of text, or Nested.of(values) of veriloop.nested",
     )
+
+
+def _like(column: list[str], texts: list[str]) -> list[str]:
+    """``texts`` of the class of ``column``."""
+    return Nested(texts) if isinstance(column, Nested) else texts
 
 
 def _equal(a: Column, b: Column) -> bool:
@@ -298,8 +333,9 @@ def _read_columns(stored: Mapping[str, NDArray]) -> dict[str, object]:
         name, _, form = key.rpartition(".")
         if form == "array":
             columns[name] = stored[key]
-        elif form == "text":
+        elif form in ("text", "json"):
             whole, ends = stored[key].tobytes(), stored[f"{name}.ends"]
             starts = [0, *ends[:-1].tolist()] if len(ends) else []
-            columns[name] = [whole[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
+            texts = [whole[a:b].decode() for a, b in zip(starts, ends.tolist(), strict=True)]
+            columns[name] = Nested(texts) if form == "json" else texts
     return columns

@@ -10,7 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from .errors import ConfigError
+from .nested import Nested
 from .samples import Column, Samples
+from .turns import are_turns
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -71,7 +73,10 @@ class Reference(_Typed):
 
 
 class Messages(_Typed):
-    """Turns of a conversation, as JSON text."""
+    """Turns of a chat that a completion is written for: in rows a list of dicts, in samples `Nested`.
+
+    Each has ``role`` and ``content``. The turn that the model writes is not among them.
+    """
 
     role: Literal["messages"] = "messages"
     given: bool = True
@@ -114,14 +119,32 @@ class Extra(_Typed):
     given: bool = True
 
 
+class NestedValues(_Typed):
+    """As `Extra`, of lists and mappings: in rows these, in samples `veriloop.nested.Nested`."""
+
+    role: Literal["nested"] = "nested"
+    given: bool = True
+
+
 ColumnType = Annotated[
-    Image | Label | Prompt | Completion | Reference | Messages | Vector | Number | Category | Id | Extra,
+    Image
+    | Label
+    | Prompt
+    | Completion
+    | Reference
+    | Messages
+    | Vector
+    | Number
+    | Category
+    | Id
+    | Extra
+    | NestedValues,
     Field(discriminator="role"),
 ]
 
 Role = Literal[
     "image", "label", "prompt", "completion", "reference", "messages",
-    "vector", "number", "category", "id", "extra",
+    "vector", "number", "category", "id", "extra", "nested",
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -292,6 +315,8 @@ def schema_of(samples: Samples, conditions: Samples | None) -> Schema:
 
 
 def _looks_like(name: str, column: Column, given: bool) -> Any:
+    if isinstance(column, Nested):
+        return Messages(given=given) if are_turns(column) else NestedValues(given=given)
     if not isinstance(column, np.ndarray):
         texts: dict[str, Any] = {"prompt": Prompt, "completion": Completion, "reference": Reference}
         return texts.get(name, Extra)(given=given)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..nested import Nested
 from ..samples import Column, Samples
 
 encode = json.JSONEncoder(check_circular=False, default=float).encode
@@ -57,7 +58,8 @@ def _nothing(number: int) -> None:
 def _value(column: Column) -> Callable[[int], Any]:
     if isinstance(column, np.ndarray):
         return lambda number: column[number].tolist()
-    return column.__getitem__
+    # One row at a time: nested values take more memory read than written.
+    return column.value if isinstance(column, Nested) else column.__getitem__
 
 
 def _native(dtype: np.dtype) -> np.dtype:

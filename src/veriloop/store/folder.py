@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from ..errors import CorruptFileError, RunFolderError, RunLockedError
 from ..events import EVENT, Event
+from ..nested import on_one_line
 from ..records import RoundRecord, Split
 from ..samples import Samples
 from .atomic import (
@@ -376,7 +377,7 @@ class RunFolder:
 
     def emit(self, event: Event) -> None:
         """Append an event."""
-        append_line(self._events, event.model_dump_json(), durable=False)
+        append_line(self._events, on_one_line(event.model_dump_json()), durable=False)
 
     def events(self, start: int = 0) -> tuple[list[Event], int]:
         """The events from byte ``start`` on, and where the next ones will begin; to follow a live run."""

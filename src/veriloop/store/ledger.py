@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..errors import CorruptFileError
+from ..nested import on_one_line
 from ..records import RoundRecord
 from .atomic import append_line, drop_torn_line, write_file
 from .digests import RESTORE, LineCheck, as_written, line_checks, sha256
@@ -86,7 +87,7 @@ class Ledger:
         Raises:
             StorageError: It could not be written; the round does not count.
         """
-        line = record.model_dump_json()
+        line = on_one_line(record.model_dump_json())
         # First the digest: without its record it does not count, as a record without its digest would.
         check = LineCheck(f"round_{record.round}/{record.arm}", sha256(line.encode()), files)
         append_line(self.checks, check.line())

@@ -11,7 +11,7 @@ from typing_extensions import override
 from ..remote.client import Failure, Plain, ask
 from ..remote.objects import Unreadable
 from ..remote.service import Service
-from ..samples import Samples, check_columns
+from ..samples import Samples, check_columns, rows_of
 from ..schema import Schema
 from ..verdicts import Verdicts
 from ._answers import OneVerdict, read_answer, verdicts_of
@@ -22,10 +22,10 @@ class HTTP(Verifier, Service, frozen=True):
     """Posts samples in batches, and reads one verdict for each.
 
     The request is ``{"samples": [{"text": "...", "label": 3}, ...]}``: one object a sample, by column; an
-    array is nested lists of numbers. The reply is ``{"verdicts": [{"score": 0.7}, {"decision": "reject",
-    "reason": "..."}, ...]}``: as many, in the same order. A verdict has a ``score`` (finite, higher is
-    better), a ``decision`` (``accept``, ``reject`` or ``abstain``), or both, and maybe a ``reason``. Without
-    a decision it is left to the acceptance rule.
+    array is nested lists of numbers, and lists and objects of the data are such. The reply is
+    ``{"verdicts": [{"score": 0.7}, {"decision": "reject", "reason": "..."}, ...]}``: as many, in the same
+    order. A verdict has a ``score`` (finite, higher is better), a ``decision`` (``accept``, ``reject`` or
+    ``abstain``), or both, and maybe a ``reason``. Without a decision it is left to the acceptance rule.
 
     A single verdict that cannot be read is an abstention; a reply with another number of verdicts is asked
     for again, and when tries are used up, its whole batch is abstentions. A verdict must depend on its
@@ -77,10 +77,8 @@ class HTTP(Verifier, Service, frozen=True):
 
 
 def _body(samples: Samples) -> bytes:
-    columns = [c.tolist() if isinstance(c, np.ndarray) else c for c in samples.values()]
-    rows = [dict(zip(samples, row, strict=True)) for row in zip(*columns, strict=True)]
     # JSON has no NaN or infinity: they become null.
-    return to_json({"samples": rows}, inf_nan_mode="null")
+    return to_json({"samples": rows_of(samples, list(samples))}, inf_nan_mode="null")
 
 
 def _answers(content: Any, expected: int) -> list[OneVerdict]:

@@ -21,7 +21,7 @@ from ..remote.client import Failure
 from ..remote.completions import Completion
 from ..remote.llm import LLM, Content
 from ..remote.objects import Unreadable, last_object
-from ..samples import Samples
+from ..samples import Samples, rows_of
 from ..schema import Schema, agreed
 from ..verdicts import Decision, Verdicts
 from ._answers import OneVerdict, read_answer, verdicts_of
@@ -161,13 +161,9 @@ class LLMJudge(Verifier, LLM, frozen=True):
 
     def _questions(self, samples: Samples) -> Iterator[Content]:
         template = _TEMPLATES.from_string(self.rubric)
-        columns = {
-            name: column.tolist() if isinstance(column := samples[name], np.ndarray) else column
-            for name in _asked_about(self.rubric)
-        }
-        for row in range(len(samples)):
+        for row, values in enumerate(rows_of(samples, _asked_about(self.rubric)) or [{}] * len(samples)):
             try:
-                text = template.render({name: column[row] for name, column in columns.items()})
+                text = template.render(values)
             except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as e:
                 raise DataError(f"the rubric does not fit the samples ({e})", got=", ".join(samples)) from e
             images = [_data_url(samples, name, row, self._levels()) for name in self.images or ()]

@@ -1,0 +1,163 @@
+"""Turns of a chat as data have them, made into one form: a list of dicts with ``role`` and ``content``.
+
+ShareGPT's ``from`` and ``value`` are read as well, and so is a list as JSON text, which a cell of a CSV file
+has to be. Other keys of a turn, such as ``name`` or ``tool_calls``, stay: chat templates know them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .errors import DataError
+from .nested import Nested
+
+Turn = dict[str, Any]
+
+KNOWN = {
+    "system": "system",
+    "developer": "developer",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+}
+"""What data call those who speak, and what chat templates call them."""
+
+FORMS = (("role", "content"), ("from", "value"))
+"""The keys of who speaks and of what is said: OpenAI's, and ShareGPT's."""
+
+LEADING = ("system", "developer")
+
+
+def look_like_turns(value: object) -> bool:
+    """Whether ``value`` is a list of turns, or JSON text of one, by its first element."""
+    if isinstance(value, str):
+        if not value.lstrip().startswith("["):
+            return False
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return False
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        return False
+    first = value[0]
+    return isinstance(first, Mapping) and any(set(form) <= first.keys() for form in FORMS)
+
+
+def are_turns(column: Nested) -> bool:
+    """Whether a column of nested values holds turns, by its first value."""
+    return bool(column) and look_like_turns(column[0])
+
+
+def read_turns(value: object, where: str) -> list[Turn]:
+    """The turns of one chat in the one form, checked.
+
+    System turns come first. Nobody speaks twice in a row, but tools do, after a call of them. All say
+    something.
+
+    Args:
+        value: As the data have it.
+        where: What errors call it, such as ``chats.jsonl, line 3: column 'messages'``.
+
+    Raises:
+        DataError: It is no chat, or one that no model can be asked to go on with.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise DataError(
+                where, got=_short(value), expected="a list of turns, or JSON text of one"
+            ) from None
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise DataError(where, got=type(value).__name__, expected="a list of turns")
+    if not value:
+        raise DataError(f"{where} has no turns", fix="drop the row")
+    turns = [_turn(turn, f"{where}, turn {number}") for number, turn in enumerate(value, 1)]
+    before: Turn | None = None
+    for number, turn in enumerate(turns, 1):
+        _check_order(before, turn, f"{where}, turn {number}")
+        before = turn
+    return turns
+
+
+def said_by_assistant(turn: Turn, where: str) -> str:
+    """What the assistant says in ``turn``, which must be an answer in words.
+
+    Raises:
+        DataError: Somebody else speaks, or it is a call of a tool.
+    """
+    if turn["role"] != "assistant":
+        raise DataError(
+            f"{where} does not end with a turn of the assistant",
+            got=f"one of {turn['role']}",
+            expected="an answer to learn from, as the other rows have",
+            fix="drop the row, or the last turns of all rows",
+        )
+    if turn.get("tool_calls"):
+        raise DataError(
+            f"{where} ends with a call of a tool",
+            expected="an answer in words: calls and replies of tools may stand before it",
+            fix="drop the row",
+        )
+    return turn["content"]
+
+
+def in_words(turns: Sequence[Turn]) -> str:
+    """What is said in a chat, one turn after the other, without who says it."""
+    return "\n".join(turn["content"] for turn in turns if turn.get("content"))
+
+
+def _turn(turn: object, where: str) -> Turn:
+    form = next((f for f in FORMS if isinstance(turn, Mapping) and f[0] in turn), None)
+    if form is None:
+        got = _short(turn) if isinstance(turn, Mapping) else type(turn).__name__
+        raise DataError(where, got=got, expected="an object with role and content (or from and value)")
+    assert isinstance(turn, Mapping)
+    who, what = turn[form[0]], turn.get(form[1])
+    if not isinstance(who, str) or who not in KNOWN:
+        raise DataError(f"{where}: {form[0]}", got=_short(who), expected=f"one of {', '.join(KNOWN)}")
+    # What some rows of a Parquet file lack stands there as null.
+    others = {key: value for key, value in turn.items() if key not in form and value is not None}
+    content = _content(what, where)
+    if not content.strip() and not others.get("tool_calls"):
+        raise DataError(f"{where} ({who}) is empty", fix="fill it in, or drop the turn or the row")
+    return {"role": KNOWN[who], "content": content, **others}
+
+
+def _content(what: object, where: str) -> str:
+    if what is None:
+        return ""
+    if isinstance(what, Sequence) and not isinstance(what, str):
+        texts = [
+            part.get("text") for part in what if isinstance(part, Mapping) and part.get("type") == "text"
+        ]
+        if len(texts) < len(what) or not all(isinstance(text, str) for text in texts):
+            raise DataError(f"{where}: content", got="parts that are no text", expected="text alone")
+        return "".join(map(str, texts))
+    if not isinstance(what, str):
+        raise DataError(f"{where}: content", got=type(what).__name__, expected="text")
+    return what
+
+
+def _check_order(before: Turn | None, turn: Turn, where: str) -> None:
+    role = turn["role"]
+    last = None if before is None else before["role"]
+    if role in LEADING and last not in (None, *LEADING):
+        raise DataError(f"{where}: a {role} prompt after other turns", fix="put it first, or drop the row")
+    if role == last and role in ("user", "assistant"):
+        raise DataError(
+            f"{where}: two turns of the {role} in a row", fix="join the two, or drop one or the row"
+        )
+    if role == "tool" and not (last == "tool" or (before is not None and before.get("tool_calls"))):
+        raise DataError(f"{where}: a tool answers, and was not called", fix="drop the row")
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
