@@ -1,4 +1,4 @@
-"""The reader of tables: JSON lines, CSV and Parquet, packed by gzip or not.
+"""The reader of tables: JSON lines, JSON, CSV and Parquet, packed by gzip or not.
 
 All that is read from a user's table is read here, so that the rules are the same everywhere. A byte order
 mark is passed over. An empty field of a CSV file is missing, and nothing else is: ``NA`` is a text. Numbers
@@ -7,6 +7,7 @@ are those of the file, however long. What is not understood is an error with its
 
 import csv
 import io
+import itertools
 import json
 import re
 import sys
@@ -70,7 +71,7 @@ class First(NamedTuple):
 
 
 def first_rows(path: Path) -> First:
-    """The first rows of a file; its name says which kind: .jsonl, .csv or .parquet, maybe with .gz.
+    """The first rows of a file; its name says which kind: .jsonl, .json, .csv or .parquet, maybe with .gz.
 
     Raises:
         ConfigError: The name ends in something else.
@@ -119,12 +120,12 @@ def read_values(path: Path, names: Sequence[str], texts: Sequence[str] = ()) -> 
         DataError: Likewise, or there are no rows.
     """
     kind = _kind(path)
-    if kind == ".jsonl":
+    if kind in (".jsonl", ".json"):
         lines: list[int] = []
         known: dict[str, None] = {}
         columns: dict[str, list[Any]] = {name: [] for name in names}
         with _readable(path), _open(path) as file:
-            for line, row in _json_rows(file, path):
+            for line, row in _ROWS[kind](file, path)[1]:
                 lines.append(line)
                 known |= dict.fromkeys(row)
                 for name, values in columns.items():
@@ -166,8 +167,13 @@ def _number(field: str) -> int | float:
     return int(field) if _WHOLE.fullmatch(field) else float(field)
 
 
-def read_table(path: Path, names: Sequence[str]) -> Table:
+def read_table(path: Path, names: Sequence[str], fix: str | None = None) -> Table:
     """The columns ``names`` of a file, all rows, as they stand there: fields of a CSV file are texts.
+
+    Args:
+        path: Its name says which kind, as for :func:`first_rows`.
+        names: What each row must have.
+        fix: What to do where one lacks a column that others have.
 
     Raises:
         ConfigError: The file's name has another ending than those of :func:`first_rows`.
@@ -181,14 +187,16 @@ def read_table(path: Path, names: Sequence[str]) -> Table:
         header, rows = _ROWS[_kind(path)](file, path)
         if header is not None:
             check_has(names, header, str(path))
-        return _table(str(path), rows, names)
+        return _table(str(path), rows, names, fix)
 
 
-def _table(source: str, rows: Sequence[Row] | Iterator[Row], names: Sequence[str]) -> Table:
+def _table(
+    source: str, rows: Sequence[Row] | Iterator[Row], names: Sequence[str], fix: str | None = None
+) -> Table:
     lines: list[int] = []
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for line, row in rows:
-        check_has(names, list(row), f"{source}, line {line}")
+        check_has(names, list(row), f"{source}, line {line}", fix)
         lines.append(line)
         for name, values in columns.items():
             values.append(row[name])
@@ -206,11 +214,59 @@ def _json_rows(file: IO[str], path: Path) -> Iterator[Row]:
         try:
             row = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as e:  # also numbers of thousands of digits
-            why = e.msg if isinstance(e, json.JSONDecodeError) else str(e)
-            raise DataError(f"{path}, line {number}: broken JSON ({why})", got=_shown(line)) from e
+            raise _broken(path, number, e, line) from e
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}", got=_shown(line), expected="a JSON object")
         yield number, row
+
+
+def _json(file: IO[str], path: Path) -> tuple[None, Iterator[Row]]:
+    text = file.read()
+    # Many files of JSON lines have this ending.
+    is_list = text.lstrip().startswith("[")
+    return None, _json_list(text, path) if is_list else _json_rows(io.StringIO(text), path)
+
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _json_list(text: str, path: Path) -> Iterator[Row]:
+    """The objects of one list, each with the line in which it ends."""
+    decoder = json.JSONDecoder(object_pairs_hook=_once)
+    at, line, counted = text.index("[") + 1, 1, 0
+    for number in itertools.count():
+        at = _space_end(text, at)
+        line, counted = line + text.count("\n", counted, at), at
+        if text[at : at + 1] == "]" and not number:
+            at += 1
+            break
+        try:
+            row, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as e:
+            line = e.lineno if isinstance(e, json.JSONDecodeError) else line
+            raise _broken(path, line, e, text[counted : counted + 100]) from e
+        line, counted = line + text.count("\n", counted, at), at
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {line}", got=_shown(json.dumps(row)), expected="a JSON object")
+        yield line, row
+        at = _space_end(text, at) + 1
+        if text[at - 1 : at] not in (",", "]"):
+            raise DataError(f"{path}, line {line}: broken JSON", expected="a comma or the end of the list")
+        if text[at - 1] == "]":
+            break
+    if rest := text[at:].strip():
+        raise DataError(f"{path}: something stands after the list", got=_shown(rest))
+
+
+def _space_end(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    assert found is not None  # it matches nothing, too
+    return found.end()
+
+
+def _broken(path: Path, line: int, error: Exception, text: str) -> DataError:
+    why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    return DataError(f"{path}, line {line}: broken JSON ({why})", got=_shown(text))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -263,6 +319,7 @@ def _sound_csv(reader: csv.DictReader, path: Path) -> Iterator[None]:
 
 _ROWS: Mapping[str, Callable[[IO[str], Path], tuple[Sequence[str] | None, Iterator[Row]]]] = {
     ".jsonl": _jsonl,
+    ".json": _json,
     ".csv": _csv,
 }
 """By ending: the header if there is one, and the rows."""

@@ -49,6 +49,14 @@ def look_like_turns(value: object) -> bool:
     return isinstance(first, Mapping) and any(set(form) <= first.keys() for form in FORMS)
 
 
+def last_role(value: object) -> str | None:
+    """Who speaks last in what looks like turns; None where that cannot be said."""
+    turns: Any = json.loads(value) if isinstance(value, str) else value
+    last = turns[-1]
+    who = next((last[form[0]] for form in FORMS if isinstance(last, Mapping) and form[0] in last), None)
+    return KNOWN.get(who) if isinstance(who, str) else None
+
+
 def are_turns(column: Nested) -> bool:
     """Whether a column of nested values holds turns, by its first value."""
     return bool(column) and look_like_turns(column[0])

@@ -231,24 +231,8 @@ def test_roles_that_cannot_be_told_are_asked_for(known: str, said: dict, message
 @pytest.mark.parametrize(
     ("row", "columns", "message"),
     [
-        (
-            {"messages": [{"role": "user", "content": "2 + 2"}, {"role": "assistant", "content": "4"}]},
-            {"prompt": "messages"},
-            r"a.jsonl, line 1: column 'messages': got 'a list of 2 chat messages', expected text\. Con",
-        ),
-        (
-            {"messages": [{"role": "user", "content": "2 + 2"}]},
-            {},
-            "which column is the prompt.*Column 'messages': conversations are not read yet",
-        ),
-        (
-            {"conversations": [{"from": "human", "value": "2 + 2"}]},
-            {"prompt": "conversations", "completion": None},
-            "column 'conversations': got 'a list of 1 chat messages'",
-        ),
-        ({"prompt": [{"role": "user", "content": "?"}]}, {}, "column 'prompt': got 'a list of 1 chat mess"),
+        ({"messages": [{"role": "user"}]}, {}, "which column is the prompt.*columns messages"),
         ({"prompt": {"a": 1}}, {}, "column 'prompt': got 'dict', expected text"),
-        ({"prompt": "a", "tests": [1]}, {"keep": ["tests"]}, "column 'tests': got 'list'.*as text, in JSON"),
         ({"prompt": "a", "answer": 3}, {}, "column 'answer': got 'int', expected text"),
     ],
 )
@@ -326,7 +310,7 @@ def test_old_words_are_answered_with_the_new_ones(old: str, new: str) -> None:
             r"line 1: column 'document' holds half a char",
         ),
         ("a.parquet", b"PAR1", r"a.parquet is not a Parquet file"),
-        ("a.doc", "", r"got '.doc', expected .jsonl, .csv, .parquet"),
+        ("a.doc", "", r"got '.doc', expected .jsonl, .json, .csv, .parquet"),
     ],
 )
 def test_bad_files_are_refused_with_file_and_line(
@@ -349,14 +333,11 @@ def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"columns": renamed(id="kind")}, "two pairs have the same id: got 'same'"),
+        ({"columns": renamed(id="kind", keep=())}, "two pairs have the same id: got 'same'"),
         ({"columns": renamed(id="share")}, "line 1: column 'share': got 'float'"),
-        ({"columns": renamed(keep=("mixed",))}, "column 'mixed'.*expected all text, or all numbers"),
         ({"columns": Columns(keep=("id",))}, "columns.keep: got 'id'"),
         ({"columns": renamed(keep=("_row",))}, "columns.keep: got '_row'"),
-        ({"columns": renamed(keep=("big",))}, "column 'big'.*64 bits.*Store them as text"),
         ({"columns": renamed(keep=("half",))}, "line 1: column 'half' holds half a character"),
-        ({"columns": renamed(keep=("list",))}, "column 'list'.*in JSON"),
         ({"files": ""}, "files ''"),
         ({"files": "**.jsonl"}, "files"),
         ({"held_out": 40}, "held_out leaves no pairs"),

@@ -1,4 +1,4 @@
-"""Text to write text from: pairs of a prompt and what a person wrote for it, or prompts alone.
+"""Text to write text from: pairs of a prompt and what a person wrote for it, chats, or prompts alone.
 
 Samples of text have the columns of the user's file, under their own names, and an ``id``. The conditions are
 the same rows without the completion: a generator returns them with what it wrote in its place, and the
@@ -22,7 +22,7 @@ from ..schema import Schema
 from ..tables import First, Table, first_rows, read_table
 from .base import Dataset, RealData, check_start
 from .splits import apart, counted, taken, text_keys
-from .text_columns import Columns, Roles, settle
+from .text_columns import HOW_TO_KEEP, Columns, Roles, settle
 from .text_rows import samples_of
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -142,7 +142,7 @@ class TextPairs(Dataset, frozen=True):
         told = next((first for first in firsts if first.names), None)
         if told is None:
             raise DataError("no rows", got=", ".join(first.source for first in firsts) or "no files")
-        return settle(self.settings(), told.names, told.source)
+        return settle(self.settings(), told.names, told.source, [row for _, row in told.rows])
 
     def _held_out(self, pairs: Pairs, roles: Roles) -> tuple[Samples, Samples]:
         """Validation and test pairs. The addresses have no seed of the run in them: one choice for all."""
@@ -172,7 +172,7 @@ class TextPairs(Dataset, frozen=True):
         return n
 
     def _has_completions(self, roles: Roles) -> None:
-        if roles.completion is None:
+        if not roles.has_completions:
             raise ConfigError(
                 "prompts alone cannot train a start model",
                 got=f"start={self.start} and no column for the completion",
@@ -182,7 +182,7 @@ class TextPairs(Dataset, frozen=True):
 
 
 class TextFiles(TextPairs, frozen=True):
-    """Your own pairs, or prompts, from JSON lines, CSV or Parquet. Texts are taken as they are.
+    """Your own pairs, chats or prompts, from JSON lines, JSON, CSV or Parquet. Texts are taken as they are.
 
     Attributes:
         files: One or several files, or patterns such as ``data/*.jsonl`` (of file names only). A relative
@@ -286,7 +286,7 @@ def _read(files: str | Sequence[str], roles: Roles) -> list[Table]:
         for pattern in reversed(_several(files))
         for path in reversed(_find(pattern))
     }
-    return [read_table(path, roles.read) for path in reversed(found.values())]
+    return [read_table(path, roles.read, HOW_TO_KEEP) for path in reversed(found.values())]
 
 
 def _find(pattern: str) -> list[Path]:
@@ -305,5 +305,5 @@ def _find(pattern: str) -> list[Path]:
     raise DataError(
         f"no file {pattern}",
         got="looked for " + " and ".join(places),
-        expected="a .jsonl, .csv or .parquet file, or a pattern that matches some",
+        expected="a .jsonl, .json, .csv or .parquet file, or a pattern that matches some",
     )

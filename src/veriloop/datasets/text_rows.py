@@ -1,14 +1,16 @@
 """From rows of files to samples of text: a value that is wrong is named by file, line and column."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
+from ..nested import Nested, to_text
 from ..samples import Samples
 from ..tables import Table
-from .text_columns import NO_TALK, Roles
+from ..turns import LEADING, Turn, look_like_turns, read_turns, said_by_assistant
+from .text_columns import Roles
 
 
 def samples_of(
@@ -27,12 +29,15 @@ def samples_of(
         DataError: A text is empty or no text, an id neither a whole number nor a text, or there are no
             rows; the message has the file and the line.
     """
-    read: dict[str, list[Any]] = {roles.numbered: _ids(tables, roles.id, first_number)}
-    texts = {source: _texts(tables, source, tidy) for source in dict.fromkeys(roles.texts.values())}
-    read |= {name: texts[source] for name, source in roles.texts.items()}
-    read |= {name: _carried(tables, name) for name in roles.keep}
+    read: dict[str, Any] = {roles.numbered: _ids(tables, roles.id, first_number)}
+    if roles.talk == "text":
+        texts = {source: _texts(tables, source, tidy) for source in dict.fromkeys(roles.texts.values())}
+        read |= {name: texts[source] for name, source in roles.texts.items()}
+    else:
+        read |= _chats(tables, roles)
+    read |= {name: _carried(tables, name, name in roles.nested) for name in roles.keep}
     if tidy:
-        whole = [all(values) for values in zip(*texts.values(), strict=True)]
+        whole = [all(values) for values in zip(*(read[name] for name in roles.texts), strict=True)]
         read = {
             name: [v for v, keep in zip(values, whole, strict=True) if keep] for name, values in read.items()
         }
@@ -41,44 +46,107 @@ def samples_of(
     return Samples(**{name: _column(name, values) for name, values in read.items()})
 
 
+def _rows(tables: Sequence[Table], name: str) -> Iterator[tuple[str, Any]]:
+    """The values of a column, each with its place for errors."""
+    for table in tables:
+        for line, value in zip(table.lines, table.columns[name], strict=True):
+            yield f"{table.source}, line {line}: column {name!r}", value
+
+
 def _texts(tables: Sequence[Table], name: str, tidy: bool) -> list[str]:
     texts = []
-    for table in tables:
-        for line, text in zip(table.lines, table.columns[name], strict=True):
-            where = f"{table.source}, line {line}: column {name!r}"
-            if not isinstance(text, str):
-                raise DataError(where, got=_kind_of(text), expected="text", fix=_fix_for(text))
-            _check_whole(where, text)
-            if not tidy and not text.strip():
-                raise DataError(f"{where} is empty", fix="fill it in, or drop the row")
-            texts.append(" ".join(text.split()) if tidy else text)
+    for where, text in _rows(tables, name):
+        if not isinstance(text, str):
+            raise DataError(where, got=_kind_of(text), expected="text", fix=_fix_for(text))
+        _check_whole(where, text)
+        if not tidy and not text.strip():
+            raise DataError(f"{where} is empty", fix="fill it in, or drop the row")
+        texts.append(" ".join(text.split()) if tidy else text)
     return texts
 
 
-def _carried(tables: Sequence[Table], name: str) -> list[Any]:
-    for table in tables:
-        for line, value in zip(table.lines, table.columns[name], strict=True):
-            where = f"{table.source}, line {line}: column {name!r}"
-            if isinstance(value, str):
-                _check_whole(where, value)
-            elif isinstance(value, list | dict):
-                fix = "store lists and objects as text, in JSON"
-                raise DataError(where, got=_kind_of(value), expected="text or a number", fix=fix)
-    return [value for table in tables for value in table.columns[name]]
+def _chats(tables: Sequence[Table], roles: Roles) -> dict[str, list[str]]:
+    """The columns of chats: turns that are given, and texts."""
+    read: dict[str, list[str]] = {roles.prompt: Nested()}
+    if roles.talk == "whole":
+        read[roles.written] = []
+    for where, value in _rows(tables, roles.prompt):
+        turns = read_turns(value, where)
+        if roles.talk == "whole":
+            read[roles.written].append(said_by_assistant(turns.pop(), where))
+            _check_whole(where, read[roles.written][-1])
+        _check_asks(turns, roles.talk, where)
+        text = to_text(turns)
+        _check_whole(where, text)
+        read[roles.prompt].append(text)
+    others = {name: source for name, source in roles.texts.items() if source != roles.prompt}
+    read |= {name: [_said(value, where) for where, value in _rows(tables, s)] for name, s in others.items()}
+    return {name: read[name] if name in read else read[roles.written] for name in roles.texts}
+
+
+def _check_asks(turns: Sequence[Turn], talk: str, where: str) -> None:
+    """Refuse turns that nobody could answer, and those that are answered where others are not."""
+    if not turns or turns[-1]["role"] in LEADING:
+        raise DataError(f"{where} asks for nothing", expected="a turn of the user", fix="drop the row")
+    if turns[-1].get("tool_calls"):
+        raise DataError(f"{where} ends with a call of a tool", expected="its reply", fix="drop the row")
+    if talk == "asked" and turns[-1]["role"] == "assistant":
+        raise DataError(
+            f"{where} ends with a turn of the assistant, which the first row does not",
+            fix="set columns.messages where all rows do; else drop the row, or that turn",
+        )
+
+
+def _said(value: object, where: str) -> str:
+    """A completion beside a chat: a text, or one turn of the assistant."""
+    if look_like_turns(value):
+        turns = read_turns(value, where)
+        if len(turns) > 1:
+            raise DataError(where, got=f"{len(turns)} turns", expected="one, of the assistant")
+        value = said_by_assistant(turns[0], where)
+    if not isinstance(value, str):
+        raise DataError(where, got=_kind_of(value), expected="text, or a list of one turn of the assistant")
+    _check_whole(where, value)
+    if not value.strip():
+        raise DataError(f"{where} is empty", fix="fill it in, or drop the row")
+    return value
+
+
+def _carried(tables: Sequence[Table], name: str, nested: bool) -> list[Any]:
+    values = Nested() if nested else []
+    for where, value in _rows(tables, name):
+        if nested:
+            try:
+                text = to_text(value)
+            except DataError as e:
+                raise DataError(f"{where}: {e.what}", got=e.got, expected=e.expected, fix=KEEP) from None
+            _check_whole(where, text)
+            values.append(text)
+            continue
+        if isinstance(value, str):
+            _check_whole(where, value)
+        elif not isinstance(value, bool | int | float):
+            expected = "text or a number, as in the first rows"
+            raise DataError(where, got=_kind_of(value), expected=expected, fix=KEEP)
+        values.append(value)
+    return values
+
+
+KEEP = "leave the column out of columns.keep, or have its first rows show that it holds other values"
 
 
 def _kind_of(value: object) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict) and _is_turn(value[0]):
-        return f"a list of {len(value)} chat messages"
-    return type(value).__name__
-
-
-def _is_turn(value: dict) -> bool:
-    return {"role", "content"} <= value.keys() or {"from", "value"} <= value.keys()
+    return (
+        f"a list of {len(value)} turns"
+        if look_like_turns(value) and isinstance(value, list)
+        else type(value).__name__
+    )
 
 
 def _fix_for(value: object) -> str | None:
-    return NO_TALK if isinstance(value, list | dict) else None
+    if look_like_turns(value):
+        return "have the first rows hold turns, too: they say what the column is"
+    return "name another column" if isinstance(value, list | dict) else None
 
 
 def _check_whole(where: str, text: str) -> None:
@@ -112,7 +180,7 @@ def _ids(tables: Sequence[Table], name: str | None, first_number: int) -> list[A
 
 
 def _column(name: str, values: list[Any]) -> Any:
-    if all(isinstance(v, str) for v in values):
+    if isinstance(values, Nested) or all(isinstance(v, str) for v in values):
         return values
     if all(isinstance(v, bool | int | float) for v in values):
         whole = np.array(values)
