@@ -41,8 +41,7 @@ class PromptCard(BaseModel):
     Attributes:
         template: With the names of columns in braces.
         chat: Whether the model's chat template makes the prompt: of the filled template as a user's turn, or
-            of the turns that the data hold.
-        turns: Whether they do; the template is then their column's name in braces.
+            of the turns that its one column holds.
         between: What stands between a prompt and its completion; None leaves it to the prompt.
     """
 
@@ -50,7 +49,6 @@ class PromptCard(BaseModel):
 
     template: str
     chat: bool = False
-    turns: bool = False
     between: str | None = None
 
     def joint(self, filled: str) -> str:

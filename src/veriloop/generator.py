@@ -32,6 +32,10 @@ class Generator(Fitted):
         """
 
 
+CUT = "_cut"
+"""A column of what is trained on, shape (n,): which texts were cut at their greatest length."""
+
+
 class Notes(NamedTuple):
     """What a writer of texts notes of n of them, beside the texts.
 

@@ -272,7 +272,7 @@ def test_no_pad_token_is_needed(trained: CausalLMGenerator) -> None:
 
 def test_chat_without_a_template_is_refused(learner: CausalLM, animals: Samples) -> None:
     chat = CausalLM.model_validate({**learner.model_dump(), "prompt": {**PAPER, "chat": True}})
-    with pytest.raises(DataError, match=r"no chat template.*Set chat: false"):
+    with pytest.raises(DataError, match=r"no chat template.*chat: false"):
         chat.fit(animals, None, rng())
 
 

@@ -14,7 +14,8 @@ from veriloop.errors import VeriloopError
 from veriloop.learners._language import backends, models
 from veriloop.learners._language.backends import Decoding, Remote, Started
 from veriloop.learners._language.generator import CausalLMGenerator
-from veriloop.learners._language.prompts import Formatter, Prompt
+from veriloop.learners._language.prompts import Formatter
+from veriloop.learners._language.rules import Prompt
 from veriloop.samples import Samples
 
 SERVER = Started(
@@ -57,7 +58,7 @@ def test_a_running_server_is_asked_for_each_prompt(
     prompts = Formatter(Prompt(**PAPER, max_tokens=24), models.find(str(tiny_language)).tokenizer).prompts(
         animals
     )
-    assert [q["prompt"] for q in questions] == prompts[:6]
+    assert [q["prompt"] for q in questions] == [prompt.plain for prompt in prompts[:6]]
     settings = {
         "model": "veriloop",
         "max_tokens": 6,

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from veriloop.errors import ConfigError, DataError
-from veriloop.learners._language.prompts import Formatter, Prompt
+from veriloop.learners._language.control import Marked
+from veriloop.learners._language.prompts import Formatter
+from veriloop.learners._language.rules import Prompt
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Extra, Id, Image, Reference, Schema
 from veriloop.schema import Prompt as PromptRole
@@ -30,8 +32,9 @@ def tokenizer(tiny_language: Path) -> PreTrainedTokenizerBase:
 def test_the_article_is_cut_and_nothing_else(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
     formatter = Formatter(Prompt(**PAPER, max_tokens=MOST), tokenizer)
     rows = Samples(document=[text])
-    (prompt,), cut = formatter.prompts(rows), formatter.too_long(rows)
-    (ids,) = formatter.prompt_ids([prompt])
+    (marked,), cut = formatter.prompts(rows), formatter.too_long(rows)
+    (ids,) = formatter.prompt_ids([marked])
+    prompt = str(marked.plain)
     assert len(ids) <= MOST
     assert prompt.startswith("Article: ")
     assert prompt.endswith(" Summary:")
@@ -51,7 +54,7 @@ def test_only_the_named_column_is_cut(tokenizer: PreTrainedTokenizerBase) -> Non
     prompt = Prompt(template=template, shorten="document", completion="summary", max_tokens=40)
     rows = Samples(document=["late " * 50, "late"], question=["Which animal walks by?", "Who?"])
     formatter = Formatter(prompt, tokenizer)
-    long, short = formatter.prompts(rows)
+    long, short = (str(prompt.plain) for prompt in formatter.prompts(rows))
     assert long.startswith("Which animal walks by? late ")
     assert long.endswith(" Which animal walks by?")
     assert short == "Who? late Who?"
@@ -90,7 +93,7 @@ def test_a_chat_template_that_cannot_be_used_is_refused(tiny_language: Path, bro
 def test_a_prompt_without_a_token_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(DataError, match="without a token"):
         Formatter(Prompt(template="{document}", completion="summary"), tokenizer).prompt_ids(
-            [str(tokenizer.eos_token)]
+            [Marked(str(tokenizer.eos_token), {})]
         )
 
 

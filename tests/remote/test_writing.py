@@ -12,8 +12,10 @@ from ..patience import HOUR
 
 def written(server: Any, n: int, *, chat: bool = False, **fields: Any) -> list[Completion]:
     service = Service(url=server.url, **{"timeout": HOUR, "backoff": 0.001, "retries": 1, **fields})
-    prompts, seeds = [f"prompt {k}" for k in range(n)], list(range(n))
-    return write(service, "m", {"model": "m", "max_tokens": 8}, prompts, seeds, chat)
+    prompts: list[Any] = [f"prompt {k}" for k in range(n)]
+    if chat:
+        prompts = [[{"role": "user", "content": text}] for text in prompts]
+    return write(service, "m", {"model": "m", "max_tokens": 8}, prompts, list(range(n)))
 
 
 def text(text: str | None, finish: str = "stop") -> dict[str, Any]:

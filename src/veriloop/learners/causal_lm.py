@@ -15,8 +15,8 @@ from ..samples import Samples
 from ..schema import Schema
 from ._language.backends import Decoding, Remote
 from ._language.places import find_folder
-from ._language.prompts import Prompt
 from ._language.recipe import Training
+from ._language.rules import Prompt
 from .base import Learner
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class CausalLM(Learner, Training, frozen=True):
 
     @override
     def prompt_card(self) -> PromptCard | None:
-        return PromptCard(template=self.prompt.settled()[0], chat=self.prompt.chat)
+        return self.prompt.card()
 
     @override
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> "CausalLMGenerator":

@@ -16,9 +16,8 @@ def write(
     service: Service,
     model: str,
     settings: Mapping[str, Any],
-    prompts: Sequence[str],
+    prompts: Sequence[str | list[dict[str, Any]]],
     seeds: Sequence[int],
-    chat: bool,
 ) -> list[Completion]:
     """A completion of each prompt.
 
@@ -26,9 +25,8 @@ def write(
         service: Whom to ask.
         model: As the server calls it.
         settings: Fields of every request.
-        prompts: What is completed.
+        prompts: What is completed: all the beginnings of texts, or all the turns of chats.
         seeds: One for each prompt.
-        chat: Whether prompts are messages of a chat, or the beginnings of texts.
 
     Returns:
         As many, in the same order. One without a text, or whose prompt the server refuses, has an empty text
@@ -39,7 +37,7 @@ def write(
         VeriloopError: It does not answer a prompt for now, or no reply at all has a text.
     """
     bodies = {
-        row: body_of({**settings, **_prompted(prompt, chat), "seed": seed})
+        row: body_of({**settings, **_prompted(prompt), "seed": seed})
         for row, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
     }
 
@@ -53,6 +51,7 @@ def write(
                 raise _no_texts(talk.url, completion.reason)
         return completion
 
+    chat = bool(prompts) and not isinstance(prompts[0], str)
     talk = Plain(endpoint(service.url, "chat/completions" if chat else "completions"), bodies, read, model)
     replies = ask(service, bodies, talk)
     completions = [_completion(talk.url, replies[row]) for row in bodies]
@@ -62,8 +61,8 @@ def write(
     return completions
 
 
-def _prompted(prompt: str, chat: bool) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": prompt}]} if chat else {"prompt": prompt}
+def _prompted(prompt: str | list[dict[str, Any]]) -> dict[str, Any]:
+    return {"prompt": prompt} if isinstance(prompt, str) else {"messages": prompt}
 
 
 def _completion(url: str, reply: Completion | Failure) -> Completion:

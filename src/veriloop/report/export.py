@@ -143,9 +143,9 @@ def _pair(card: PromptCard, row: dict[str, Any], text: str) -> tuple[str, str]:
 
 
 def _chat_pair(card: PromptCard, row: dict[str, Any], text: str) -> tuple[list[Any], list[Any]]:
-    turns = (
-        next(iter(row.values())) if card.turns else [{"role": "user", "content": card.template.format(**row)}]
-    )
+    turns = next(iter(row.values()))
+    if not isinstance(turns, list):
+        turns = [{"role": "user", "content": card.template.format(**row)}]
     begun = turns[-1]["content"] if turns[-1]["role"] == "assistant" else None
     if begun is not None:
         turns, text = turns[:-1], begun + text

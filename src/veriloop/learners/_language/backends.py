@@ -17,6 +17,7 @@ from ...guarded.process import GuardedProcess
 from ...parts import Checked
 from ...remote.completions import Completion
 from ...remote.service import Patience, Service
+from .control import Asked
 
 STARTED_MODEL = "veriloop"
 """What a server that we start calls its model."""
@@ -98,7 +99,7 @@ class Decoding(Checked, frozen=True):
 
 
 def ask(
-    server: Remote, prompts: Sequence[str], chat: bool, decoding: Decoding, rng: np.random.Generator
+    server: Remote, prompts: Sequence[Asked], decoding: Decoding, rng: np.random.Generator
 ) -> list[Completion]:
     """A completion of each prompt by a running server, each with a seed of its own drawn from ``rng``.
 
@@ -119,7 +120,7 @@ def ask(
         "top_p": decoding.top_p,
     }
     seeds = rng.integers(2**31, size=len(prompts)).tolist()
-    return write(server, server.model, settings, prompts, seeds, chat)
+    return write(server, server.model, settings, prompts, seeds)
 
 
 @contextlib.contextmanager

@@ -12,15 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import CorruptFileError, DataError
-from ...generator import Generator, Notes
+from ...generator import CUT, Generator, Notes
 from ...remote.completions import Completion
 from ...rng import global_torch
 from ...samples import Samples
 from . import models
 from .backends import Decoding, Remote, Started, ask, started
+from .control import Asked, Marked
 from .decoding import write
 from .models import Language
-from .prompts import Formatter, Prompt
+from .prompts import Formatter
+from .rules import Prompt
 from .training import Row, in_bfloat16, losses, train
 from .trl_job import train_in_processes
 
@@ -121,23 +123,29 @@ class CausalLMGenerator(Generator):
         return condition.with_columns(**{self._formatter.completion: written}), notes
 
     def _by_backend(
-        self, prompts: list[str], decoding: Decoding, rng: np.random.Generator
+        self, prompts: list[Marked], decoding: Decoding, rng: np.random.Generator
     ) -> tuple[list[str], Notes]:
         formatter, backend = self._formatter, decoding.backend
-        chat = formatter.prompt.chat
         if isinstance(backend, Remote):
-            return _replies(ask(backend, prompts, chat, decoding, rng))
+            return self._replies(prompts, ask(backend, _plain(prompts), decoding, rng))
         if isinstance(backend, Started):
             with tempfile.TemporaryDirectory() as folder:
                 models.save(self.language, Path(folder))
                 with started(backend, Path(folder)) as server:
-                    return _replies(ask(server, prompts, chat, decoding, rng))
+                    return self._replies(prompts, ask(server, _plain(prompts), decoding, rng))
         ids = formatter.prompt_ids(prompts)
-        stop = models.stop_tokens(self.language)
+        stop = models.stop_tokens(self.language) | {formatter.end}
         written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)
         # The token that ends a text is not among those written, and counts among ``max_new_tokens``.
         cut = np.array([len(i) == decoding.max_new_tokens for i in written], bool)
-        return [formatter.text(i) for i in written], Notes(cut)
+        return [formatter.text(i, p) for i, p in zip(written, prompts, strict=True)], Notes(cut)
+
+    def _replies(
+        self, prompts: Sequence[Marked], completions: Sequence[Completion]
+    ) -> tuple[list[str], Notes]:
+        cut = np.array([c.cut for c in completions], bool)
+        texts = [self._formatter.written(c.text, p) for c, p in zip(completions, prompts, strict=True)]
+        return texts, Notes(cut, [c.reason for c in completions])
 
     def save(self, directory: Path) -> None:
         """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""
@@ -163,16 +171,17 @@ class CausalLMGenerator(Generator):
         return cls(models.load(directory), prompt, decoding)
 
 
-def _replies(completions: Sequence[Completion]) -> tuple[list[str], Notes]:
-    cut = np.array([c.cut for c in completions], bool)
-    return [c.text for c in completions], Notes(cut, [c.reason for c in completions])
+def _plain(prompts: Sequence[Marked]) -> list[Asked]:
+    """What a server is asked: it has a tokenizer and a chat template of its own."""
+    return [prompt.plain for prompt in prompts]
 
 
 def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) -> list[Row]:
-    """Prompt and completion of each row as token ids."""
-    prompts = formatter.prompt_ids(formatter.prompts(samples))
-    completions = formatter.completion_ids(samples, decoding.max_new_tokens)
-    return [Row(p, c) for p, c in zip(prompts, completions, strict=True)]
+    """Prompt and completion of each row as token ids; one that was cut where it was written has no end."""
+    prompts = formatter.prompts(samples)
+    cut = samples.array(CUT) if CUT in samples else None
+    completions = formatter.completion_ids(samples, decoding.max_new_tokens, prompts, cut)
+    return [Row(p, c) for p, c in zip(formatter.prompt_ids(prompts), completions, strict=True)]
 
 
 def fit(

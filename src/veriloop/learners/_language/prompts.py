@@ -1,182 +1,23 @@
-"""From columns of text to token ids and back: the template, the cut of what is too long, the completion."""
+"""From texts and chats to token ids and back: the template, the cut of what is too long, the end."""
 
-import string
-from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from ...errors import ConfigError, DataError
-from ...parts import Checked, did_you_mean
+from ...errors import DataError
+from ...nested import Nested
 from ...samples import Samples
-from ...schema import TEXT_ROLES, Role, Schema
+from ...turns import LEADING, Turn
+from .control import Asked, ControlTokens, Ids, Marked
+from .rules import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Ids = list[int]
-"""Token ids of one text."""
-
-
-PROMPT: Role = "prompt"
-"""The role that a template may name in place of a column."""
-
-
-class Prompt(Checked, frozen=True):
-    """How rows become prompts, and which column is written.
-
-    Attributes:
-        template: Names columns in braces, as :meth:`str.format` does, or ``{prompt}`` for the column of this
-            role. Never what is written, nor what that is compared to. None: the prompt alone.
-        shorten: The column that is cut at its end where a prompt is too long. All else stays whole. None:
-            the prompt, or the first column of a template without it.
-        completion: The column that the model writes. None: the data's.
-        chat: Whether to send the filled template as a user's message, in the tokenizer's chat template.
-        max_tokens: The longest prompt.
-    """
-
-    template: str | None = None
-    shorten: str | None = None
-    completion: str | None = None
-    chat: bool = False
-    max_tokens: Annotated[int, Field(gt=0)] = 1024
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.template is None:
-            return self
-        try:
-            if not all(self.columns):
-                raise ValueError("there is no column's name in the braces")
-            self.template.format(**dict.fromkeys(self.columns, "a text"))
-        except (ValueError, LookupError, AttributeError) as e:
-            raise ConfigError(
-                f"prompt.template ({e})",
-                got=self.template,
-                expected="names of columns in braces, such as {question}",
-                fix="write {{ and }} for braces themselves",
-            ) from None
-        if not self.columns:
-            raise ConfigError(
-                "prompt.template names no column",
-                got=self.template,
-                expected="the prompt's name in braces, such as {prompt}",
-            )
-        if self.shorten is not None and self.shorten not in self.columns:
-            raise ConfigError(
-                "prompt.shorten",
-                got=self.shorten,
-                expected=f"a column that the template names ({', '.join(self.columns)})",
-            )
-        if self.completion in self.columns:
-            raise ConfigError(
-                f"the template gives away the completion {self.completion!r}", got=self.template
-            )
-        return self
-
-    @cached_property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the template names, in order."""
-        parsed = string.Formatter().parse(self.template or "")
-        return tuple(dict.fromkeys(name for _, name, _, _ in parsed if name is not None))
-
-    def suited_to(self, schema: Schema, asked_by: str) -> "Prompt":
-        """These rules with the columns of ``schema`` in all places.
-
-        Raises:
-            ConfigError: A column is not there, or of a role that does not suit.
-        """
-        completion = self.completion or schema.one("completion", asked_by)
-        if schema.column(completion, f"{asked_by}: prompt.completion", "completion", "extra").given:
-            raise ConfigError(
-                f"{asked_by}: prompt.completion",
-                got=f"{completion!r}, which the model is given",
-                expected=f"a column that it makes ({', '.join(schema.made) or 'there is none'})",
-            )
-        template = self.template
-        if template is None:
-            template = "{" + schema.one("prompt", asked_by) + "}"
-        names = {name: _column(name, schema, asked_by) for name in _names(template)}
-        shorten = self.shorten
-        if shorten is None:
-            prompts = [name for name in names.values() if schema[name].role == "prompt"]
-            shorten = next(iter([*prompts, *names.values()]), None)
-        elif shorten in names:
-            shorten = names[shorten]
-        return Prompt(
-            template=_renamed(template, names),
-            shorten=shorten,
-            completion=completion,
-            chat=self.chat,
-            max_tokens=self.max_tokens,
-        )
-
-    def settled(self) -> tuple[str, str, str]:
-        """Template, column to shorten, and completion.
-
-        Raises:
-            ConfigError: One is still left to the data.
-        """
-        shorten = self.columns[0] if self.shorten is None and len(self.columns) == 1 else self.shorten
-        if self.template is None or shorten is None or self.completion is None:
-            raise ConfigError(
-                "a prompt that knows nothing of its data",
-                got=f"template={self.template!r}, shorten={shorten!r}, completion={self.completion!r}",
-                expected="all three",
-                fix="take learner.suited_to(dataset.schema()), as a run does, or set them",
-            )
-        return self.template, shorten, self.completion
-
-
-def _names(template: str) -> list[str]:
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-
-
-def _column(name: str, schema: Schema, asked_by: str) -> str:
-    """The column that a template means by ``name``."""
-    column = name
-    if name == PROMPT and name not in schema:
-        column = schema.one(PROMPT, f"{asked_by}: prompt.template")
-    if column not in schema:
-        known = [*schema.given, *([PROMPT] if schema.named(PROMPT) else [])]
-        raise ConfigError(
-            f"{asked_by}: prompt.template",
-            got=f"{{{name}}}",
-            expected=f"columns of the data: {schema.described()}",
-            fix=did_you_mean(name, known) or "the data's columns.keep carries other columns along",
-        )
-    schema.column(column, f"{asked_by}: prompt.template", *TEXT_ROLES, "id", "extra")
-    if schema[column].role == "reference":
-        raise ConfigError(
-            f"{asked_by}: the template gives away {column!r}, which what the model writes is compared to",
-            expected=f"columns that do not hold the answer ({', '.join(_harmless(schema))})",
-            fix="judges may see a reference, models may not; name a text that is no answer in the data's "
-            "columns.keep",
-        )
-    if not schema[column].given:
-        raise ConfigError(
-            f"{asked_by}: the template gives away {column!r}, which the model makes",
-            expected=f"columns that it is given ({', '.join(_harmless(schema))})",
-        )
-    return column
-
-
-def _harmless(schema: Schema) -> list[str]:
-    return [name for name in schema.given if schema[name].role != "reference"]
-
-
-def _renamed(template: str, names: Mapping[str, str]) -> str:
-    """``template`` with other names in its braces."""
-    pieces = []
-    for literal, name, form, conversion in string.Formatter().parse(template):
-        pieces.append(literal.replace("{", "{{").replace("}", "}}"))
-        if name is not None:
-            how = (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
-            pieces.append(f"{{{names[name]}{how}}}")
-    return "".join(pieces)
+Row = dict[str, Any]
+"""The template's columns: texts, or the turns of a chat."""
 
 
 class Formatter:
@@ -188,54 +29,50 @@ class Formatter:
 
     Raises:
         ConfigError: The rules leave a column to the data.
-        DataError: The tokenizer has no end-of-text token, or no chat template though ``prompt.chat`` asks
-            for one.
+        DataError: The tokenizer has no end-of-text token, or no chat template though there are chats.
     """
 
     def __init__(self, prompt: Prompt, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.prompt, self.tokenizer = prompt, tokenizer
         self._template, self._shorten, self._completion = prompt.settled()
+        self._card, self._control = prompt.card(), ControlTokens(tokenizer)
         if tokenizer.eos_token_id is None:
             raise DataError(
                 "the tokenizer has no end-of-text token, so the model could never stop",
                 fix="set eos_token in the model's tokenizer_config.json",
             )
         if prompt.chat and not tokenizer.chat_template:
-            raise DataError(
-                "prompt.chat is set, but the tokenizer has no chat template",
-                fix="set chat: false, or take the model's instruct version",
-            )
-        if prompt.chat:
-            self._try_chat()
+            raise DataError(NO_TEMPLATE, fix=NO_TEMPLATE_FIX)
+        self.end: int = self._turn_end() if prompt.chat else tokenizer.eos_token_id
 
     @property
     def completion(self) -> str:
         """The column that is written."""
         return self._completion
 
-    def prompts(self, samples: Samples) -> list[str]:
-        """The filled template of each row, cut to ``max_tokens``.
+    def prompts(self, samples: Samples) -> list[Marked]:
+        """The filled template of each row, or its chat, cut to ``max_tokens``.
 
         Raises:
             DataError: A column is missing or holds no text, or the rest of the template is too long.
         """
-        most, shorten, rows = self.prompt.max_tokens, self._shorten, self._rows(samples)
-        texts = [self._template.format(**row) for row in rows]
-        excess = self._excess(dict(enumerate(texts)))
+        most, rows = self.prompt.max_tokens, self._rows(samples)
+        made = [self._filled(*row) for row in rows]
+        excess = self._excess(dict(enumerate(made)))
         # Tokens may split anew at the cut, so look again; each look takes away at least one character more.
         while excess:
-            if not all(rows[i][shorten] for i in excess):
-                raise DataError(
-                    f"a prompt is too long even without its {shorten!r}",
-                    got=f"{most + max(excess.values())} tokens",
-                    expected=f"at most prompt.max_tokens={most}",
-                )
-            shorter = self._without_last([rows[i][shorten] for i in excess], list(excess.values()))
-            for i, text in zip(excess, shorter, strict=True):
-                rows[i][shorten] = text
-                texts[i] = self._template.format(**rows[i])
-            excess = self._excess({i: texts[i] for i in excess})
-        return texts
+            shorter = self._shorter([rows[i][0][self._shorten] for i in excess], list(excess.values()))
+            for i, left in zip(excess, shorter, strict=True):
+                if left is None:
+                    raise DataError(
+                        f"a prompt is too long even without its {self._shorten!r}",
+                        got=f"{most + excess[i]} tokens",
+                        expected=f"at most prompt.max_tokens={most}",
+                    )
+                rows[i][0][self._shorten] = left
+                made[i] = self._filled(*rows[i])
+            excess = self._excess({i: made[i] for i in excess})
+        return made
 
     def too_long(self, samples: Samples) -> NDArray[np.bool_]:
         """Which rows have to be cut, shape (n,).
@@ -243,73 +80,168 @@ class Formatter:
         Raises:
             DataError: A column is missing or holds no text.
         """
-        texts = [self._template.format(**row) for row in self._rows(samples)]
-        cut = np.zeros(len(texts), bool)
-        cut[list(self._excess(dict(enumerate(texts))))] = True
+        made = [self._filled(*row) for row in self._rows(samples)]
+        cut = np.zeros(len(made), bool)
+        cut[list(self._excess(dict(enumerate(made))))] = True
         return cut
 
-    def prompt_ids(self, texts: list[str]) -> list[Ids]:
-        """Filled templates as token ids, with what the chat template or the tokenizer puts in front.
+    def prompt_ids(self, prompts: Sequence[Marked]) -> list[Ids]:
+        """Prompts as token ids, with what the chat template or the tokenizer puts in front.
 
         Raises:
-            DataError: One has none.
+            DataError: One has none, or the chat template refuses it.
         """
-        if not texts:
+        if not prompts:
             return []
-        if self.prompt.chat:
-            texts = [self._as_message(text) for text in texts]
-        ids = self.tokenizer(texts, add_special_tokens=not self.prompt.chat)["input_ids"]
-        # Some tokenizers end every text; a prompt is to be gone on with.
-        ids = [i[:-1] if i[-1:] == [self.tokenizer.eos_token_id] else i for i in ids]
+        texts = [self._rendered(p.asked) for p in prompts]
+        ids = self._with_front(texts)
+        for i, prompt in enumerate(prompts):
+            if prompt.marks:
+                front = [] if self.prompt.chat else self._with_front([""])[0]
+                ids[i] = front + self._control.ids(texts[i], prompt.marks)
         if not all(ids):
             raise DataError("a prompt without a token", got=texts[ids.index([])], fix="drop its row")
         return ids
 
-    def completion_ids(self, samples: Samples, most: int) -> list[Ids]:
-        """What follows each prompt: the completion and the end-of-text token, ``most`` tokens of it.
+    def completion_ids(
+        self,
+        samples: Samples,
+        most: int,
+        prompts: Sequence[Marked] | None = None,
+        cut: NDArray[np.bool_] | None = None,
+    ) -> list[Ids]:
+        """What follows each prompt: the completion and its end, ``most`` tokens of it.
+
+        Args:
+            samples: With the column of completions.
+            most: The longest completion.
+            prompts: Those of the rows; without them the template's end says what stands between.
+            cut: Which completions have no end, because they were cut where they were written, shape (n,).
 
         Raises:
             DataError: The column is missing or holds no text.
         """
         texts = samples.texts(self._completion)
-        if not texts:
-            return []
-        joint = "" if self.prompt.chat or self._template[-1:].isspace() else " "
-        ids = self.tokenizer([joint + t if t else "" for t in texts], add_special_tokens=False)["input_ids"]
-        return [[*i, self.tokenizer.eos_token_id][:most] for i in ids]
+        joints = [self.joint(p) for p in prompts] if prompts is not None else [self.joint()] * len(texts)
+        ids = self._control.of_texts([j + t if t else "" for j, t in zip(joints, texts, strict=True)])
+        ends = [[self.end]] * len(ids) if cut is None else [[] if c else [self.end] for c in cut.tolist()]
+        # One token at least: a text that was cut before its first whole word is learned as an empty one.
+        return [([*i, *end] or [self.end])[:most] for i, end in zip(ids, ends, strict=True)]
 
-    def text(self, ids: Ids) -> str:
-        """The completion that was written, without special tokens and outer white space."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+    def joint(self, prompt: Marked | None = None) -> str:
+        """What stands between a prompt and its completion."""
+        asked = self._template if prompt is None else prompt.asked
+        return self._card.joint(asked if isinstance(asked, str) else "")
 
-    def _rows(self, samples: Samples) -> list[dict[str, str]]:
+    def text(self, ids: Ids, prompt: Marked | None = None) -> str:
+        """The completion that was written, without control tokens: all its white space stays.
+
+        Args:
+            ids: What the model wrote.
+            prompt: What it went on with; without it the template's end says what stands between.
+        """
+        decoded = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return self.written(str(decoded), prompt)
+
+    def written(self, text: str, prompt: Marked | None = None) -> str:
+        """The completion in what a model or a server wrote after the prompt."""
+        text = text.removeprefix(self.joint(prompt))
+        return text.strip() if self.prompt.strip else text
+
+    # -- from rows to prompts ----------------------------------------------------------------------------
+
+    def _rows(self, samples: Samples) -> list[tuple[Row, dict[str, str]]]:
         names = self.prompt.columns
-        columns = [samples.texts(name) for name in names]
-        return [dict(zip(names, texts, strict=True)) for texts in zip(*columns, strict=True)]
+        columns = []
+        for name in names:
+            texts = samples.texts(name)
+            columns.append(texts.values() if isinstance(texts, Nested) else texts)
+        rows = (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+        return [self._control.marked(row) for row in rows]
 
-    def _as_message(self, text: str) -> str:
-        message = [{"role": "user", "content": text}]
-        return str(self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+    def _filled(self, row: Row, marks: dict[str, str]) -> Marked:
+        turns = row[self._shorten]
+        if isinstance(turns, list):
+            return Marked(turns, marks)
+        text = self._template.format(**row)
+        return Marked([{"role": "user", "content": text}] if self.prompt.chat else text, marks)
 
-    def _try_chat(self) -> None:
+    def _rendered(self, asked: Asked) -> str:
+        if isinstance(asked, str):
+            return asked
+        begun = asked[-1]["role"] == "assistant"
         try:
-            self._as_message("a text")
+            how = {"continue_final_message": begun, "add_generation_prompt": not begun}
+            return str(self.tokenizer.apply_chat_template(asked, tokenize=False, **how))
         except Exception as e:  # a template is a program: it may refuse, or be broken in any way
+            reason = " ".join(str(e).split())
             raise DataError(
-                f"the tokenizer's chat template takes no single message of a user ({e})",
-                fix="mend chat_template in the model's folder, or set chat: false",
+                f"the tokenizer's chat template does not take turns of {', '.join(t['role'] for t in asked)} "
+                f"({reason[:200]})",
+                got=_beginning(asked),
+                fix="drop or change such rows, or repair chat_template in the model's folder",
             ) from e
 
-    def _excess(self, texts: dict[int, str]) -> dict[int, int]:
+    def _with_front(self, texts: list[str]) -> list[Ids]:
+        ids = self.tokenizer(texts, add_special_tokens=not self.prompt.chat)["input_ids"]
+        # Some tokenizers end every text; a prompt is to be gone on with.
+        return [i[:-1] if i[-1:] == [self.tokenizer.eos_token_id] else i for i in ids]
+
+    def _turn_end(self) -> int:
+        """The token that the chat template ends an answer with; else the end of text."""
+        asked: list[Turn] = [{"role": "user", "content": "a text"}]
+        before = self._rendered(asked)
+        said: Turn = {"role": "assistant", "content": "an answer"}
+        end = int(self.tokenizer.eos_token_id)
+        try:
+            whole = str(self.tokenizer.apply_chat_template([*asked, said], tokenize=False))
+        except Exception:  # it takes questions alone: what follows an answer is not known
+            return end
+        _, _, after = whole.removeprefix(before).rpartition(said["content"])
+        ids = self.tokenizer([after], add_special_tokens=False)["input_ids"][0] if after else []
+        return ids[0] if ids and ids[0] in self._control else end
+
+    # -- cutting what is too long ------------------------------------------------------------------------
+
+    def _excess(self, prompts: dict[int, Marked]) -> dict[int, int]:
         """By how many tokens prompts are too long, for those that are."""
-        lengths = zip(texts, map(len, self.prompt_ids(list(texts.values()))), strict=True)
+        lengths = zip(prompts, map(len, self.prompt_ids(list(prompts.values()))), strict=True)
         return {i: n - self.prompt.max_tokens for i, n in lengths if n > self.prompt.max_tokens}
 
-    def _without_last(self, texts: list[str], tokens: list[int]) -> list[str]:
-        encoded = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
-        ends = [[0, *(end for _, end in offsets)] for offsets in encoded["offset_mapping"]]
+    def _shorter(self, columns: list[Asked], tokens: list[int]) -> list[Asked | None]:
+        """What is left of each column without about so many tokens; None where nothing is left to cut."""
+        left: list[Asked | None] = []
+        for column, n in zip(columns, tokens, strict=True):
+            if isinstance(column, str):
+                left.append(self._without_last(column, n) if column else None)
+            else:
+                left.append(self._fewer_turns(column, n))
+        return left
+
+    def _fewer_turns(self, turns: list[Turn], tokens: int) -> list[Turn] | None:
+        leading = sum(turn["role"] in LEADING for turn in turns)
+        asking = [i for i, turn in enumerate(turns) if turn["role"] == "user"]
+        if len(asking) > 1 or (asking and asking[0] > leading):
+            # The rest begins with a question, as templates want it.
+            first = next(i for i in asking if i > leading)
+            return turns[:leading] + turns[first:]
+        at = asking[0] if asking else leading
+        if at >= len(turns) or not turns[at]["content"]:
+            return None
+        shorter = {**turns[at], "content": self._without_last(turns[at]["content"], tokens)}
+        return [*turns[:at], shorter, *turns[at + 1 :]]
+
+    def _without_last(self, text: str, tokens: int) -> str:
+        encoded = self.tokenizer([text], add_special_tokens=False, return_offsets_mapping=True)
+        ends = [0, *(end for _, end in encoded["offset_mapping"][0])]
         # The last tokens may be parts of one character: at least one character goes.
-        return [
-            text[: min(end[max(len(end) - 1 - n, 0)], len(text) - 1)] if text else ""
-            for text, end, n in zip(texts, ends, tokens, strict=True)
-        ]
+        return text[: min(ends[max(len(ends) - 1 - tokens, 0)], len(text) - 1)]
+
+
+NO_TEMPLATE = "the tokenizer has no chat template, and the prompts are chats"
+NO_TEMPLATE_FIX = "take the model's instruct version, or a column of text and chat: false"
+
+
+def _beginning(turns: Sequence[Turn]) -> str:
+    text = str(turns[-1].get("content"))
+    return text if len(text) <= 60 else f"{text[:57]}..."

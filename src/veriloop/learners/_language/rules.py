@@ -1,0 +1,199 @@
+"""How rows become prompts: what can be set of it; read without the libraries that count tokens."""
+
+import string
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ...cards import PromptCard
+from ...errors import ConfigError
+from ...parts import Checked, did_you_mean
+from ...schema import TEXT_ROLES, Role, Schema
+
+PROMPT: Role = "prompt"
+"""The role that a template may name in place of a column."""
+
+
+class Prompt(Checked, frozen=True):
+    """How rows become prompts, and which column is written.
+
+    Attributes:
+        template: Names columns in braces, as :meth:`str.format` does, or ``{prompt}`` for the column of this
+            role. Never what is written, nor what that is compared to. None: the prompt alone.
+        shorten: The column that is cut at its end where a prompt is too long. All else stays whole. None:
+            the prompt, or the first column of a template without it. Of a chat the oldest turns go first, but
+            for those of the system, then the end of the last question.
+        completion: The column that the model writes. None: the data's.
+        chat: Whether to put the prompt into the model's chat template: the turns that the data hold, or the
+            filled template as a user's turn. None: where the data hold turns.
+        between: What stands between prompt and completion. None: a space, or nothing where the prompt ends in
+            white space, and in chats. Set it to "" for completions that go on in the middle of a word.
+        strip: Whether white space at both ends of what is written is taken off. Data are never changed.
+        max_tokens: The longest prompt.
+    """
+
+    template: str | None = None
+    shorten: str | None = None
+    completion: str | None = None
+    chat: bool | None = None
+    between: str | None = None
+    strip: bool = False
+    max_tokens: Annotated[int, Field(gt=0)] = 1024
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.template is None:
+            return self
+        try:
+            if not all(self.columns):
+                raise ValueError("there is no column's name in the braces")
+            self.template.format(**dict.fromkeys(self.columns, "a text"))
+        except (ValueError, LookupError, AttributeError) as e:
+            raise ConfigError(
+                f"prompt.template ({e})",
+                got=self.template,
+                expected="names of columns in braces, such as {question}",
+                fix="write {{ and }} for braces themselves",
+            ) from None
+        if not self.columns:
+            raise ConfigError(
+                "prompt.template names no column",
+                got=self.template,
+                expected="the prompt's name in braces, such as {prompt}",
+            )
+        if self.shorten is not None and self.shorten not in self.columns:
+            raise ConfigError(
+                "prompt.shorten",
+                got=self.shorten,
+                expected=f"a column that the template names ({', '.join(self.columns)})",
+            )
+        if self.completion in self.columns:
+            raise ConfigError(
+                f"the template gives away the completion {self.completion!r}", got=self.template
+            )
+        return self
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the template names, in order."""
+        parsed = string.Formatter().parse(self.template or "")
+        return tuple(dict.fromkeys(name for _, name, _, _ in parsed if name is not None))
+
+    def suited_to(self, schema: Schema, asked_by: str) -> "Prompt":
+        """These rules with the columns of ``schema`` in all places.
+
+        Raises:
+            ConfigError: A column is not there, or of a role that does not suit.
+        """
+        completion = self.completion or schema.one("completion", asked_by)
+        if schema.column(completion, f"{asked_by}: prompt.completion", "completion", "extra").given:
+            raise ConfigError(
+                f"{asked_by}: prompt.completion",
+                got=f"{completion!r}, which the model is given",
+                expected=f"a column that it makes ({', '.join(schema.made) or 'there is none'})",
+            )
+        template = self.template
+        if template is None:
+            template = "{" + schema.pick(asked_by, "prompt.template", None, "prompt", "messages") + "}"
+        names = {name: _column(name, schema, asked_by) for name in _names(template)}
+        chat = self._is_chat(template, list(names.values()), schema, asked_by)
+        shorten = self.shorten
+        if shorten is None:
+            prompts = [name for name in names.values() if schema[name].role in (PROMPT, "messages")]
+            shorten = next(iter([*prompts, *names.values()]), None)
+        elif shorten in names:
+            shorten = names[shorten]
+        settled = {"template": _renamed(template, names), "shorten": shorten, "completion": completion}
+        # Made afresh: a copy would keep what was once found of the open template.
+        return Prompt(**{**dict(self), **settled, "chat": chat})
+
+    def _is_chat(self, template: str, columns: list[str], schema: Schema, asked_by: str) -> bool:
+        turns = [name for name in columns if schema[name].role == "messages"]
+        if not turns:
+            return bool(self.chat)
+        if self.chat is False:
+            raise ConfigError(
+                f"{asked_by}: prompt.chat is off, and column {turns[0]!r} holds the turns of a chat",
+                fix="leave chat out, or name a column of text",
+            )
+        if template != f"{{{turns[0]}}}" and template != "{" + PROMPT + "}":
+            raise ConfigError(
+                f"{asked_by}: prompt.template",
+                got=template,
+                expected=f"{{{turns[0]}}} alone: turns of a chat stand in no other text",
+            )
+        return True
+
+    def card(self) -> PromptCard:
+        """What a run says of its prompts, and what can be asked of them.
+
+        Raises:
+            ConfigError: The template is still left to the data.
+        """
+        return PromptCard(template=self.settled()[0], chat=bool(self.chat), between=self.between)
+
+    def settled(self) -> tuple[str, str, str]:
+        """Template, column to shorten, and completion.
+
+        Raises:
+            ConfigError: One is still left to the data.
+        """
+        shorten = self.columns[0] if self.shorten is None and len(self.columns) == 1 else self.shorten
+        if self.template is None or shorten is None or self.completion is None:
+            raise ConfigError(
+                "a prompt that knows nothing of its data",
+                got=f"template={self.template!r}, shorten={shorten!r}, completion={self.completion!r}",
+                expected="all three",
+                fix="take learner.suited_to(dataset.schema()), as a run does, or set them",
+            )
+        return self.template, shorten, self.completion
+
+
+def _names(template: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+
+
+def _column(name: str, schema: Schema, asked_by: str) -> str:
+    """The column that a template means by ``name``."""
+    column = name
+    if name == PROMPT and name not in schema:
+        column = schema.pick(asked_by, "prompt.template", None, PROMPT, "messages")
+    if column not in schema:
+        known = [*schema.given, *([PROMPT] if schema.named(PROMPT) or schema.named("messages") else [])]
+        raise ConfigError(
+            f"{asked_by}: prompt.template",
+            got=f"{{{name}}}",
+            expected=f"columns of the data: {schema.described()}",
+            fix=did_you_mean(name, known) or "the data's columns.keep carries other columns along",
+        )
+    schema.column(column, f"{asked_by}: prompt.template", *TEXT_ROLES, "id", "extra")
+    if schema[column].role == "reference":
+        raise ConfigError(
+            f"{asked_by}: the template gives away {column!r}, which what the model writes is compared to",
+            expected=f"columns that do not hold the answer ({', '.join(_harmless(schema))})",
+            fix="judges may see a reference, models may not; name a text that is no answer in the data's "
+            "columns.keep",
+        )
+    if not schema[column].given:
+        raise ConfigError(
+            f"{asked_by}: the template gives away {column!r}, which the model makes",
+            expected=f"columns that it is given ({', '.join(_harmless(schema))})",
+        )
+    return column
+
+
+def _harmless(schema: Schema) -> list[str]:
+    return [name for name in schema.given if schema[name].role != "reference"]
+
+
+def _renamed(template: str, names: Mapping[str, str]) -> str:
+    """``template`` with other names in its braces."""
+    pieces = []
+    for literal, name, form, conversion in string.Formatter().parse(template):
+        pieces.append(literal.replace("{", "{{").replace("}", "}}"))
+        if name is not None:
+            how = (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            pieces.append(f"{{{names[name]}{how}}}")
+    return "".join(pieces)
