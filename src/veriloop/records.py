@@ -106,6 +106,7 @@ class Counts(BaseModel):
     Attributes:
         distinct: How many of the kept samples are different, by content.
         truncated: How many candidates are texts cut at their greatest length; 0 where that is not known.
+        kept_truncated: How many of the kept samples are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -117,6 +118,7 @@ class Counts(BaseModel):
     kept: int = 0
     distinct: int = 0
     truncated: int = 0
+    kept_truncated: int = 0
 
 
 class RoundRecord(BaseModel):

@@ -121,6 +121,11 @@ def in_words(turns: Sequence[Turn]) -> str:
     return "\n".join(turn["content"] for turn in turns if turn.get("content"))
 
 
+def shown(turns: Sequence[Turn]) -> str:
+    """A chat for people to read: who says what, one turn after the other."""
+    return "\n".join(f"{turn['role']}: {turn.get('content') or turn.get('tool_calls', '')}" for turn in turns)
+
+
 def _turn(turn: object, where: str) -> Turn:
     form = next((f for f in FORMS if isinstance(turn, Mapping) and f[0] in turn), None)
     if form is None:

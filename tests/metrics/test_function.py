@@ -120,9 +120,9 @@ def test_the_mean_of_scores() -> None:
     assert found["check_abstained"].value == 0
 
 
-def test_texts_are_decoded_greedily_where_that_is_another_way() -> None:
-    assert measure("is_right", evaluation("7", "7", greedy=False))["check"].value == 1
-    assert measure("is_right", evaluation("7", "7"))["check"].value == 0
+def test_texts_are_decoded_greedily_where_that_is_asked_for() -> None:
+    assert measure("is_right", evaluation("7", "7", greedy=False), greedy=True)["check"].value == 1
+    assert measure("is_right", evaluation("7", "7", greedy=False))["check"].value == 0
 
 
 @pytest.mark.parametrize("written", [[], ["0", "1"]])

@@ -17,8 +17,9 @@ from veriloop.metrics.rouge import Rouge
 from veriloop.metrics.text_diversity import TextDiversity
 from veriloop.metrics.text_form import TextForm, is_copied
 from veriloop.metrics.texts import words
+from veriloop.nested import Nested
 from veriloop.samples import Samples
-from veriloop.schema import Completion, Extra, Image, Number, Prompt, Reference, Schema
+from veriloop.schema import Completion, Extra, Image, Messages, Number, Prompt, Reference, Schema
 from veriloop.testing import check_metric
 
 
@@ -55,7 +56,7 @@ def samples(written: list[str], reference: list[str] | None = None, document: st
 
 def evaluation(*args, generator: Generator | None = None, **kwargs) -> Evaluation:
     made = samples(*args, **kwargs)
-    return Evaluation(generator or Writer(), made, made)
+    return Evaluation(generator or Writer(), made, made, np.arange(len(made)) % 3 == 0)
 
 
 def measure(metric: Metric, of: Evaluation) -> dict:
@@ -93,14 +94,31 @@ def test_rouge_is_the_mean_of_the_pairs_with_its_error() -> None:
     assert found["rougeL"].value == pytest.approx(scores.mean())
 
 
-def test_a_sampling_generator_is_measured_by_its_greedy_texts_made_once() -> None:
+def test_the_texts_that_are_shown_are_measured_and_greedy_ones_where_asked_for_made_once() -> None:
     generator = Writer(is_greedy=False)
     of = evaluation(["sampled"], ["greedy words"], generator=generator)
-    assert measure(Rouge(stem=False), of)["rouge1"].value == 1
-    assert measure(TextForm(), of)["length"].value == 2
-    assert measure(TextDiversity(), of)["distinct1"].value == 1
+    assert measure(Rouge(stem=False), of)["rouge1"].value == 0
+    assert measure(TextForm(), of)["length"].value == 1
+    assert generator.asked == 0
+    assert measure(Rouge(stem=False, greedy=True), of)["rouge1"].value == 1
+    assert measure(TextForm(greedy=True), of)["length"].value == 2
     assert generator.asked == 1
-    assert measure(TextForm(), evaluation(["sampled"]))["length"].value == 1, "greedy samples are taken as is"
+    assert measure(TextForm(greedy=True), evaluation(["sampled"]))["length"].value == 1, "greedy already"
+
+
+def test_cut_texts_are_counted_where_the_generator_notes_them() -> None:
+    of = evaluation(["a", "b", "c", "d"])
+    assert measure(TextForm(), of)["truncated"].value == 0.5
+    silent = Evaluation(of.generator, of.generated, of.real)
+    assert math.isnan(measure(TextForm(), silent)["truncated"].value)
+
+
+def test_of_a_chat_what_is_said_may_be_copied() -> None:
+    turns = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three four five"}]
+    made = Samples(messages=Nested.of([turns]), completion=["two three four five"])
+    schema = Schema({"messages": Messages(), "completion": Completion(in_data=False)})
+    found = measure(TextForm().suited_to(schema), Evaluation(Writer(), made, made))
+    assert found["copied"].value == 1
 
 
 def test_form_by_hand() -> None:
@@ -198,7 +216,7 @@ def test_columns_keep_their_own_names(metric: Metric) -> None:
     own = evaluation(["a b", "b c d"], ["a b", "c d e"], document="b c d e")
     words = {"question": "prompt", "answer": "completion", "wanted": "reference"}
     named = Samples(**{name: own.real[column] for name, column in words.items()})
-    found = measure(metric.suited_to(SCHEMA), Evaluation(Writer(), named, named))
+    found = measure(metric.suited_to(SCHEMA), Evaluation(Writer(), named, named, own.cut))
     assert found == measure(metric, own)
 
 

@@ -14,7 +14,7 @@ from ..parts import imported, require
 from ..samples import Samples
 from ..schema import Schema
 from ._language.backends import Decoding, Remote
-from ._language.places import find_folder
+from ._language.places import adapter_base, check_chat_template, find_folder, folders_of
 from ._language.recipe import Training
 from ._language.rules import Prompt
 from .base import Learner
@@ -58,21 +58,28 @@ class CausalLM(Learner, Training, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Whether there is a model, and a server's key; a name on the hub is tried when it is needed."""
+        """Whether there is a model, with a chat template where there are chats, and a server's key.
+
+        A name on the hub is tried when it is needed.
+        """
         self.downloads()
+        if self.prompt.suited_to(schema, "learner 'causal_lm'").chat:
+            check_chat_template(folders_of(self.model))
         if isinstance(self.decoding.backend, Remote):
             self.decoding.backend.key()
 
     @override
     def downloads(self) -> str | None:
-        if find_folder(self.model) is not None:
-            return None
+        if folder := next(iter(folders_of(self.model)), None):
+            base = adapter_base(folder)
+            here = base is None or find_folder(base) is not None
+            return None if here else to_fetch("model", str(base))
         return to_fetch("model", self.model)
 
     @override
     def sources(self) -> Mapping[str, Path]:
-        folder = find_folder(self.model)
-        return {} if folder is None else {self.model: folder}
+        names = (self.model, f"{self.model}, the adapter's base")
+        return dict(zip(names, folders_of(self.model), strict=False))
 
     @override
     def prompt_card(self) -> PromptCard | None:

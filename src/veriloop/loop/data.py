@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..datasets.base import Dataset, RealData
 from ..errors import ContractError, DataError
+from ..generator import CUT
 from ..samples import Column, Samples
 from ..schema import Schema
 from . import seam
@@ -70,6 +71,22 @@ def _with_validation(data: RealData, dataset: Dataset) -> RealData:
         validation=held_out.select(chosen),
         validation_conditions=None if conditions is None else conditions.select(chosen),
     )
+
+
+_beside: tuple[Samples, Samples] | None = None
+
+
+def beside(start: Samples, kept: Samples) -> Samples:
+    """The start set with the columns of what a round kept: real texts were not cut.
+
+    The same object each time, by which policies know it again.
+    """
+    global _beside
+    if CUT not in kept or CUT in start:
+        return start
+    if _beside is None or _beside[0] is not start:
+        _beside = (start, start.with_columns(**{CUT: np.zeros(len(start), bool)}))
+    return _beside[1]
 
 
 def held_out_seen(data: RealData, schema: Schema, where: str) -> dict[str, int]:

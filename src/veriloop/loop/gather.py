@@ -7,24 +7,28 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..events import SAID
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
-from ..generator import Generator, Notes
+from ..generator import CUT, Generator, Notes
 from ..judge import Judge
 from ..records import Counts
 from ..rng import Address, Stage
 from ..rules.acceptance import Group, Selection, groups_of
 from ..samples import Samples
 from ..store.folder import PROVENANCE
-from ..verdicts import Verdicts
+from ..verdicts import Decision, Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
 from .chunks import ChunkFiles, Stored
 from .guard import Finding, Guard, in_pieces
 from .held import Held
+
+CUT_AT = "cut at its greatest length"
+"""Why `Arm.drop_truncated` rejects a text."""
 
 REASONS = 5
 """How many of the reasons for abstaining a record tells."""
@@ -59,6 +63,8 @@ class Candidates:
     Attributes:
         arm: The name of the arm, for verifiers that show it to somebody.
         conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
+        drop_truncated: Whether texts that were cut at their greatest length are rejected, whatever is said of
+            them.
         like: Real samples, maybe none, whose columns and types the candidates must have.
     """
 
@@ -69,6 +75,7 @@ class Candidates:
     address: Address
     threads: int
     like: Samples | None = None
+    drop_truncated: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Gathered:
     """What a round kept, and what became of its candidates.
 
     Attributes:
-        kept: In the order in which they were generated.
+        kept: In the order in which they were generated; with the column `CUT`, if the generator notes that.
         provenance: Columns `_chunk`, `_row`, `_score` for each kept sample.
         rejected: The candidates that were not kept, if asked for, with provenance and the column `_reason`.
         abstentions: Why the verifier abstained: on how many candidates, by reason.
@@ -237,8 +244,19 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
             if (n := len(verdicts)) < len(samples):
                 samples = samples.select(slice(n))
                 notes = notes and Notes(notes.cut[:n], notes.reason[:n])
+            if candidates.drop_truncated and notes is not None:
+                verdicts = _without_cut(verdicts, notes.cut)
         spent = {"generate": generated - began, "verify": time.perf_counter() - generated}
         return Judged(samples, verdicts, notes, spent)
+
+
+def _without_cut(verdicts: Verdicts, cut: NDArray[np.bool_]) -> Verdicts:
+    """The verdicts, but for texts that were cut: these are rejected."""
+    if not cut.any():
+        return verdicts
+    said = verdicts.reason or [""] * len(verdicts)
+    reason = [CUT_AT if is_cut else why for is_cut, why in zip(cut.tolist(), said, strict=True)]
+    return Verdicts(verdicts.score, np.where(cut, np.int8(Decision.REJECT), verdicts.decision), reason)
 
 
 def judgement(candidates: Candidates, samples: Samples, number: int, most: int | None = None) -> Verdicts:
@@ -320,8 +338,11 @@ class _Intake:
         kept, rejected = self._held.split(selection.kept())
         names = [name for name in kept if name not in (*PROVENANCE, SAID)]
         provenance, kept = kept.only(PROVENANCE), kept.only(names)
-        counts = guard.counted(self.counts, kept)
-        findings = guard.findings(counts, kept, list(self._candidates.conditions or ()))
+        content = kept.only([name for name in names if name != CUT])
+        counts = guard.counted(self.counts, content)
+        if CUT in kept:
+            counts = counts.model_copy(update={"kept_truncated": int(kept.array(CUT).sum())})
+        findings = guard.findings(counts, content, list(self._candidates.conditions or ()))
         if self.hopeless and not guard.silent_so_far:
             findings = [self.hopeless, *findings]
         return Gathered(

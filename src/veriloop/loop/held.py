@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events import SAID
+from ..generator import CUT
 from ..packed import Packed, join, pack
 from ..samples import Samples
 from .chunks import Stored
@@ -31,6 +32,8 @@ class Held:
             "_row": rows,
             "_score": some.verdicts.score[rows],
         }
+        if some.notes is not None:
+            columns[CUT] = some.notes.cut[rows]
         if self._keep_all:
             columns[SAID] = reasons_of(some.verdicts, np.ones(n, bool))
         self._samples.append(pack(some.samples.with_columns(**columns)))

@@ -55,6 +55,8 @@ class Arm(Checked, frozen=True):
             keeps nothing ends in any case.
         hopeless_after: The arm ends when its verifier abstains on so many candidates in a row; once it has
             judged some, on so many times as many as it took to judge one. Never when None.
+        drop_truncated: Whether texts that were cut at their greatest length are rejected. If not, they are
+            learned without an end.
         stop: Ends the arm before its last round.
     """
 
@@ -68,6 +70,7 @@ class Arm(Checked, frozen=True):
     max_candidates: Positive | None = None
     on_exhausted: Literal["raise", "train_with_fewer", "stop"] = "raise"
     hopeless_after: Positive | None = 64
+    drop_truncated: bool = False
     stop: Stop | None = None
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ from ..store.kept import KeptRounds
 from ..store.rows import Rows
 from . import seam
 from .chunks import ChunkFiles
-from .data import held_out_seen, load_schema
+from .data import beside, held_out_seen, load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .plan import Arm, Plan
@@ -197,7 +197,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         clock.seconds.update(gathered.seconds)
         kept = state.kept + (gathered.kept,)
         rng = address.at(Stage.POLICY).rng()
-        training = seam.training_set(arm.policy, context.data.start, kept, rng)
+        training = seam.training_set(arm.policy, beside(context.data.start, kept[-1]), kept, rng)
     with clock.stage("fit"):
         init = state.generator if arm.warm_start else None
         generator = seam.fit(context.plan.learner, training, init, address.at(Stage.FIT).rng())
@@ -265,8 +265,8 @@ def _measure(
         # One sample for each prompt at most: a second of the same prompt would tell little more.
         pool, n = conditions, min(n, len(conditions))
     asked = condition_rows(pool, 0, n)
-    generated = seam.sample(generator, n, address.rng(), asked, context.data.start)
-    evaluation = Evaluation(generator, generated, real)
+    generated, notes = seam.sample_with_notes(generator, n, address.rng(), asked, context.data.start)
+    evaluation = Evaluation(generator, generated, real, notes.cut if notes else None)
     measured: dict[str, Estimate] = {}
     rows: dict[str, NDArray[np.float32]] = {}
     for metric in plan.metrics:
@@ -304,7 +304,8 @@ def candidates_of(
 ) -> Candidates:
     """How a round makes its candidates."""
     like = context.data.start.select(slice(0))  # workers need its types only
-    return Candidates(context.name, generator, judge, pool, address, context.plan.threads, like)
+    drop = context.arm.drop_truncated
+    return Candidates(context.name, generator, judge, pool, address, context.plan.threads, like, drop)
 
 
 def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:

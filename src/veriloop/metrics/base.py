@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..generator import Generator
 from ..parts import Part
@@ -24,11 +25,14 @@ class Evaluation:
         generator: The model.
         generated: Samples of it, drawn once for all metrics.
         real: Held-out real samples, never trained on by any learner or verifier.
+        cut: Which of ``generated`` are texts cut at their greatest length, shape (n,); None where nobody
+            notes that.
     """
 
     generator: Generator
     generated: Samples
     real: Samples
+    cut: NDArray[np.bool_] | None = None
     _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:

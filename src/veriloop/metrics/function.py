@@ -21,14 +21,14 @@ class FunctionMean(Metric, Call, frozen=True):
     """The share of texts for held-out prompts that a function accepts, or the mean of its scores.
 
     The function may be the one that is the verifier. Texts on which it abstains are left out of the mean, and
-    counted. Texts are decoded greedily where the generator can. Standard errors are those of means over the
-    held-out prompts.
+    counted. Standard errors are those of means over the held-out prompts.
 
     Cost: the function's, for each held-out prompt, beside the decoding, which all metrics of text share.
 
     Attributes:
         name: What its number is called. Two functions in one plan need two names.
         better: Which way the number is better: ``higher``, ``lower``, ``{near: 1.0}``, or null.
+        greedy: Whether to judge the likeliest text of each prompt, and not the one that is drawn and shown.
         column: The column that was written; the data's completion when None.
 
     The other fields are those of `veriloop.functions.call.Call`.
@@ -36,6 +36,7 @@ class FunctionMean(Metric, Call, frozen=True):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=60)] = "check"
     better: Better = "higher"
+    greedy: bool = False
     column: str | None = None
 
     @property
@@ -62,7 +63,7 @@ class FunctionMean(Metric, Call, frozen=True):
     def suited_to(self, schema: Schema) -> Self:
         super().suited_to(schema)
         if self.column is None and not schema.named("completion"):
-            return self  # A function may look at any samples; only texts are decoded greedily.
+            return self  # A function may look at any samples; only texts can be decoded greedily.
         column = column_of(schema, self.column, "completion", "metric 'function'")
         return self.model_copy(update={"column": column})
 
@@ -82,7 +83,7 @@ class FunctionMean(Metric, Call, frozen=True):
             ConfigError: The function cannot be imported.
             DataError: A column of ``columns`` is missing.
         """
-        said = self.answers(written(evaluation, self.column or "completion"))
+        said = self.answers(written(evaluation, self.column or "completion", self.greedy))
         score = np.array([score for score, _, _ in said], float)
         abstained = np.isnan(score)
         of_answers, share = mean(score[~abstained]), mean(abstained)

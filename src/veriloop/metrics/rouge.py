@@ -19,7 +19,7 @@ from .texts import column_of, written
 class Rouge(Metric, frozen=True):
     """Mean F1 of shared words, word pairs and longest common subsequences with the reference.
 
-    Texts are decoded greedily where the generator can. Standard errors and bootstrap intervals are those of
+    Standard errors and bootstrap intervals are those of
     the mean over the held-out pairs. The pairs are the same in every round and arm, so that differences are
     more exact than these.
 
@@ -28,6 +28,7 @@ class Rouge(Metric, frozen=True):
     Attributes:
         column: The column that was written; the data's completion when None.
         reference: The column to compare it to; the data's reference when None.
+        greedy: Whether to judge the likeliest text of each prompt, and not the one that is drawn and shown.
         stem: Whether words are cut down to their stems first.
         tokenizer: How words are found: ``published`` as rouge-score does, in the letters a to z only;
             ``unicode`` in any script; ``auto`` the published way where the reference allows it.
@@ -59,6 +60,7 @@ class Rouge(Metric, frozen=True):
 
     column: str | None = None
     reference: str | None = None
+    greedy: bool = False
     stem: bool = True
     tokenizer: Tokenizer = "auto"
 
@@ -88,7 +90,9 @@ class Rouge(Metric, frozen=True):
             MissingExtraError: ``stem``, and nltk is not installed.
         """
         column, reference = self.column or "completion", self.reference or "reference"
-        pairs = token_pairs(written(evaluation, column), column, reference, self.stem, self.tokenizer)
+        pairs = token_pairs(
+            written(evaluation, column, self.greedy), column, reference, self.stem, self.tokenizer
+        )
         return {
             measure: bootstrapped_mean(np.array([f1(measure, *pair) for pair in pairs], float), rng)
             for measure in get_args(Measure)

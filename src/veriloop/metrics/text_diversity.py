@@ -14,7 +14,7 @@ from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation, Metric
 from .standard_errors import by_row, of_blocks, of_jackknife
-from .texts import column_of, words, written
+from .texts import column_of, words
 
 
 class TextDiversity(Metric, frozen=True):
@@ -25,8 +25,8 @@ class TextDiversity(Metric, frozen=True):
     often each pair occurs. All three depend on how many texts are measured and how long they are, so compare
     like with like: the rounds of a run, at a ``length`` that stays.
 
-    Texts are decoded greedily where the generator can. Standard errors and rows are by the jackknife that
-    leaves out a text at a time.
+    Texts are those that are drawn: the likeliest ones are more alike than what a model writes. Standard
+    errors and rows are by the jackknife that leaves out a text at a time.
 
     Cost: some milliseconds, beside the decoding, which all metrics of text share.
 
@@ -74,7 +74,7 @@ class TextDiversity(Metric, frozen=True):
             DataError: The column is missing or holds no text.
         """
         column = self.column or "completion"
-        texts = [words(text) for text in written(evaluation, column).texts(column)]
+        texts = [words(text) for text in evaluation.generated.texts(column)]
         single, double = _counts(texts), _counts([list(pairwise(text)) for text in texts])
         return {
             "distinct1": _estimate(*_distinct(single)),

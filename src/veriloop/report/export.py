@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from ..cards import PromptCard
 from ..errors import ConfigError
+from ..generator import CUT
 from ..nested import Nested, on_one_line
 from ..samples import Column
 from ..store.atomic import check_replaceable, write_file
@@ -35,8 +36,8 @@ def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
     Returns:
         The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
         the data with such a name has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say where
-        in the round it was generated; its ``score`` is null when nobody scored it. Nested values that have
-        no one type in Arrow are JSON text.
+        in the round it was generated; its ``score`` is null when nobody scored it. ``truncated`` says which
+        texts were cut at their greatest length. Nested values that have no one type in Arrow are JSON text.
 
     Raises:
         ConfigError: There is no such finished round, or it keeps no samples.
@@ -96,6 +97,8 @@ def _kept(folder: RunFolder, round_: int, arm: str) -> Columns:
     card = manifest.cards.arms.get(arm)
     columns = {_beside(ADDED, name): _arrow(samples[name]) for name in samples if name not in PROVENANCE}
     chunk, row, score = (samples.array(name) for name in PROVENANCE)
+    if CUT in columns:
+        columns[_beside([*ADDED, *columns], "truncated")] = columns.pop(CUT)
     return columns | {
         "round": pa.array(np.full(n, round_, np.int32)),
         "arm": pa.array([arm] * n),

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from ..cards import RunCard
+from ..nested import Nested
 from ..samples import Samples
 from ..schema import Role
 from ..store.folder import RunFolder
+from ..turns import shown
 from .pictures import first_middle_last
 from .summary import by_arm
 
@@ -47,7 +49,8 @@ def passages(folder: RunFolder) -> list[Passage]:
         CorruptFileError: A file of samples cannot be read.
     """
     cards = folder.manifest().cards
-    written, reference, source = (_column(cards, role) for role in ("completion", "reference", "prompt"))
+    written, reference = (_column(cards, role) for role in ("completion", "reference"))
+    source = _column(cards, "prompt") or _column(cards, "messages")
     chains = by_arm(folder.records(), cards.arms)
     if written is None or not chains:
         return []
@@ -63,7 +66,7 @@ def passages(folder: RunFolder) -> list[Passage]:
         return []
     first = made[0][2]
     prompts, references = (
-        first.texts(name) if name is not None and name in first else [""] * len(first)
+        _texts(first, name) if name is not None and name in first else [""] * len(first)
         for name in (source, reference)
     )
     return [
@@ -78,6 +81,11 @@ def passages(folder: RunFolder) -> list[Passage]:
 
 def _column(cards: RunCard, role: Role) -> str | None:
     return next(iter(cards.data.named(role)), None)
+
+
+def _texts(samples: Samples, name: str) -> list[str]:
+    texts = samples.texts(name)
+    return list(map(shown, texts.values())) if isinstance(texts, Nested) else texts
 
 
 def _shortened(text: str) -> str:

@@ -1,6 +1,7 @@
 """Causal language models with their tokenizers: where they are found, how they are stored."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import CRITICAL
@@ -10,9 +11,9 @@ from typing import Any, NamedTuple
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ...errors import CorruptFileError, DataError
+from ...errors import CorruptFileError, DataError, MissingExtraError
 from ...networks import device
-from .places import MODEL_FOLDER, find_folder
+from .places import MODEL_FOLDER, adapter_base, find_folder
 
 
 class Language(NamedTuple):
@@ -31,6 +32,8 @@ def find(name: str) -> Language:
     found = find_folder(name)
     try:
         return _load(found or name)
+    except MissingExtraError:
+        raise
     except Exception as e:  # the libraries raise whatever a missing network or a broken file leads them to
         if found:
             reason = " ".join(str(e).split())[:160]
@@ -93,6 +96,9 @@ def load(directory: Path) -> Language:
 
 
 def _load(place: Path | str) -> Language:
+    base = adapter_base(place) if isinstance(place, Path) else None
+    if base is not None:
+        return _merged(Path(place), find(base))
     local = isinstance(place, Path)
     # No code of the model's own, and no pickles: loading a model must not run what came with it.
     safe = {"local_files_only": local, "trust_remote_code": False}
@@ -119,6 +125,22 @@ def _load(place: Path | str) -> Language:
             f"the tokenizer has {len(tokenizer)} tokens, the model "
             f"{model.get_input_embeddings().num_embeddings}"
         )
+    return Language(model.eval().requires_grad_(False).to(device()), tokenizer)
+
+
+def _merged(folder: Path, base: Language) -> Language:
+    """The model ``base`` with the adapter in ``folder`` added to its weights: an ordinary model."""
+    try:
+        import peft
+    except ModuleNotFoundError as e:
+        raise MissingExtraError.of("peft", "llm") from e
+    with _silent(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries about each other
+        adapted = peft.PeftModel.from_pretrained(base.model, str(folder), local_files_only=True)
+        model: Any = adapted.merge_and_unload()
+    tokenizer = base.tokenizer
+    if (folder / "tokenizer_config.json").is_file():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return Language(model.eval().requires_grad_(False).to(device()), tokenizer)
 
 

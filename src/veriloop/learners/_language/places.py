@@ -1,12 +1,62 @@
 """Where a language model's folder is; looks at names only, without the libraries that load models."""
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import DataError
 from ...model_folders import check_safetensors
 
-MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json"
+MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json, or a LoRA adapter's"
+
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
+"""The files by which a model's folder is known, and one of an adapter, as PEFT writes it."""
+
+
+def adapter_base(folder: Path) -> str | None:
+    """The model that ``folder`` holds an adapter for, as the adapter names it; None where it holds a model.
+
+    Raises:
+        DataError: The adapter does not name one.
+    """
+    path = folder / ADAPTER
+    if (folder / CONFIG).is_file() or not path.is_file():
+        return None
+    try:
+        base = json.loads(path.read_text())["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        base = None
+    if not isinstance(base, str) or not base:
+        raise DataError(
+            f"the adapter in {folder} names no model",
+            expected=f"base_model_name_or_path in {path}: a model's folder, or its name on the hub",
+            fix="set it, or merge the adapter with PEFT's merge_and_unload, and save the whole model",
+        )
+    return base
+
+
+def folders_of(name: str) -> list[Path]:
+    """The local folders that a model is loaded from: its own and, of an adapter, its base's; none of the hub.
+
+    Raises:
+        DataError: As `find_folder` and `adapter_base` do; or the base is nowhere.
+    """
+    folder = find_folder(name)
+    if folder is None:
+        return []
+    base = adapter_base(folder)
+    if base is None:
+        return [folder]
+    try:
+        below = find_folder(base)
+    except DataError as e:
+        raise DataError(
+            f"the adapter in {folder} is for a model that is not there",
+            got=base,
+            fix=f"put it there, or name its folder in {folder / ADAPTER}: base_model_name_or_path",
+        ) from e
+    return [folder] if below is None else [folder, below]
 
 
 def find_folder(name: str) -> Path | None:
@@ -18,10 +68,41 @@ def find_folder(name: str) -> Path | None:
     root = os.environ.get("VERILOOP_DATA")
     here = Path(name).expanduser()
     places = [here, *([Path(root, name), Path(root, here.name)] if root else [])]
-    found = next((place for place in places if (place / "config.json").is_file()), None)
+    found = next((place for place in places if _is_model(place)), None)
     if found is None and (here.exists() or name.startswith(("/", ".", "~")) or name.count("/") > 1):
-        looked = " or ".join(dict.fromkeys(str(place / "config.json") for place in places))
+        looked = " or ".join(dict.fromkeys(str(place / CONFIG) for place in places))
         raise DataError(f"no model in {name!r}", got=f"no file {looked}", expected=MODEL_FOLDER)
     if found is not None:
         check_safetensors(found)
     return found
+
+
+def _is_model(place: Path) -> bool:
+    return (place / CONFIG).is_file() or (place / ADAPTER).is_file()
+
+
+NO_TEMPLATE = "the model has no chat template, and the prompts are chats"
+
+
+def check_chat_template(folders: Sequence[Path]) -> None:
+    """Refuse a model, or an adapter with its base, that cannot put turns of a chat into one text.
+
+    Raises:
+        DataError: None of the folders has a chat template.
+    """
+    if folders and not any(map(_has_chat_template, folders)):
+        raise DataError(
+            NO_TEMPLATE,
+            got=", ".join(map(str, folders)),
+            expected="chat_template in tokenizer_config.json, or a file chat_template.jinja",
+            fix="take the model's instruct version, or a column of text and chat: false",
+        )
+
+
+def _has_chat_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
+        return True
+    try:
+        return bool(json.loads((folder / "tokenizer_config.json").read_bytes()).get("chat_template"))
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -11,6 +11,7 @@ from ...nested import Nested
 from ...samples import Samples
 from ...turns import LEADING, Turn
 from .control import Asked, ControlTokens, Ids, Marked
+from .places import NO_TEMPLATE
 from .rules import Prompt
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Formatter:
                 fix="set eos_token in the model's tokenizer_config.json",
             )
         if prompt.chat and not tokenizer.chat_template:
-            raise DataError(NO_TEMPLATE, fix=NO_TEMPLATE_FIX)
+            raise DataError(
+                NO_TEMPLATE, fix="take the model's instruct version, or a column of text and chat: false"
+            )
         self.end: int = self._turn_end() if prompt.chat else tokenizer.eos_token_id
 
     @property
@@ -236,10 +239,6 @@ class Formatter:
         ends = [0, *(end for _, end in encoded["offset_mapping"][0])]
         # The last tokens may be parts of one character: at least one character goes.
         return text[: min(ends[max(len(ends) - 1 - tokens, 0)], len(text) - 1)]
-
-
-NO_TEMPLATE = "the tokenizer has no chat template, and the prompts are chats"
-NO_TEMPLATE_FIX = "take the model's instruct version, or a column of text and chat: false"
 
 
 def _beginning(turns: Sequence[Turn]) -> str:

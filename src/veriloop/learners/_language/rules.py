@@ -12,6 +12,9 @@ from ...errors import ConfigError
 from ...parts import Checked, did_you_mean
 from ...schema import TEXT_ROLES, Role, Schema
 
+WRITTEN = "completion"
+"""The column that is written where neither the rules nor the data name one."""
+
 PROMPT: Role = "prompt"
 """The role that a template may name in place of a column."""
 
@@ -107,7 +110,8 @@ class Prompt(Checked, frozen=True):
             shorten = names[shorten]
         settled = {"template": _renamed(template, names), "shorten": shorten, "completion": completion}
         # Made afresh: a copy would keep what was once found of the open template.
-        return Prompt(**{**dict(self), **settled, "chat": chat})
+        own = {name: getattr(self, name) for name in Prompt.model_fields}
+        return Prompt(**{**own, **settled, "chat": chat})
 
     def _is_chat(self, template: str, columns: list[str], schema: Schema, asked_by: str) -> bool:
         turns = [name for name in columns if schema[name].role == "messages"]
@@ -141,14 +145,14 @@ class Prompt(Checked, frozen=True):
             ConfigError: One is still left to the data.
         """
         shorten = self.columns[0] if self.shorten is None and len(self.columns) == 1 else self.shorten
-        if self.template is None or shorten is None or self.completion is None:
+        if self.template is None or shorten is None:
             raise ConfigError(
                 "a prompt that knows nothing of its data",
-                got=f"template={self.template!r}, shorten={shorten!r}, completion={self.completion!r}",
-                expected="all three",
+                got=f"template={self.template!r}, shorten={shorten!r}",
+                expected="both",
                 fix="take learner.suited_to(dataset.schema()), as a run does, or set them",
             )
-        return self.template, shorten, self.completion
+        return self.template, shorten, self.completion or WRITTEN
 
 
 def _names(template: str) -> list[str]:

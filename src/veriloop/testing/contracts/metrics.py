@@ -35,10 +35,10 @@ def check_metric(metric: Metric, evaluation: Evaluation, worse: Evaluation | Non
         measured = metric.measure(evaluation, stream())
     _sound(measured, quantities)
     backwards = evaluation.generated.select(np.arange(len(evaluation.generated))[::-1])
-    other = worse or Evaluation(evaluation.generator, backwards, evaluation.real)
+    other = worse or Evaluation(evaluation.generator, backwards, evaluation.real, evaluation.cut)
     of_other = metric.measure(other, stream(1))
     # Without what an evaluation remembers, and after another one: what a metric keeps to itself would show.
-    fresh = Evaluation(evaluation.generator, evaluation.generated, evaluation.real)
+    fresh = Evaluation(evaluation.generator, evaluation.generated, evaluation.real, evaluation.cut)
     assert measured == metric.measure(fresh, stream()), (
         "equal streams must give equal numbers, whatever was measured before"
     )

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ...nested import Nested
 from ...samples import Column, Samples
+from ...turns import are_turns
+from ...turns import shown as turns_shown
 
 _MOST_NUMBERS = 16
 """So many numbers of one sample can be taken in at a glance; more are no question for a person."""
@@ -93,6 +96,8 @@ def _content(samples: Samples) -> list[str]:
 
 
 def _words(name: str, column: Column) -> list[str]:
+    if isinstance(column, Nested) and are_turns(column):
+        return [turns_shown(turns) for turns in column.values()]
     if not isinstance(column, np.ndarray):
         return list(column)
     flat = column.reshape(len(column), -1) if len(column) else column.reshape(0, 1)
