@@ -22,15 +22,32 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
     if json:
         cards = found.cards.model_dump(mode="json")
         known = {"cards": cards, "schema": found.schema.dump(), "downloads": list(found.downloads)}
-        print_json({"valid": True, **known})
+        print_json({"valid": True, **known, "data": found.seen and found.seen._asdict()})
         return
     plan = found.plan
     for table in (_columns(found), _arms(found), _quantities(found)):
         if table.row_count:
             print_table(table)
+    for line in _data(found):
+        typer.echo(line)
     for what in found.downloads:
         typer.echo(f"a run will download: {what}")
     typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; seed {plan.seed}")
+
+
+def _data(found: "CheckedPlan") -> list[str]:
+    """What the data hold: rows, and of chats their turns."""
+    if found.seen is None:
+        return ["rows: not counted, as the files are large"]
+    lines = ["rows: " + ", ".join(f"{split} {n:,}" for split, n in found.seen.rows.items())]
+    total = sum(n for split, n in found.seen.rows.items() if split != "start")
+    for name, turns in found.seen.turns.items():
+        system = found.seen.system[name]
+        lines.append(
+            f"{name}: {turns:,} turns in {total:,} chats before the one that is written; "
+            f"{system:,} with a system prompt"
+        )
+    return lines
 
 
 def _columns(found: "CheckedPlan") -> "Table":

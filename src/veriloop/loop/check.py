@@ -1,13 +1,16 @@
 """The check of a whole plan before anything is computed, from its data to its executor."""
 
+from collections import Counter
 from typing import NamedTuple
 
 from ..cards import RunCard
 from ..datasets.base import Dataset, RealData
 from ..errors import ConfigError
+from ..nested import Nested
 from ..parts import Part, at
 from ..samples import Samples
 from ..schema import Schema
+from ..turns import LEADING
 from . import seam
 from .cards import run_card
 from .data import held_out_seen, load_data, load_schema
@@ -26,12 +29,28 @@ class CheckedPlan(NamedTuple):
         schema: What the columns of the data are.
         cards: What a run of the plan is.
         downloads: What it would fetch from the network, in words.
+        seen: What the data hold; None where their files are so large that they are not read by a check.
     """
 
     plan: Plan
     schema: Schema
     cards: RunCard
     downloads: tuple[str, ...]
+    seen: "Seen | None" = None
+
+
+class Seen(NamedTuple):
+    """What real data hold.
+
+    Attributes:
+        rows: How many, by split; the start set is a part of the training rows.
+        turns: How many turns of chats are given in all rows, by column.
+        system: In how many rows they begin with a system prompt, by column.
+    """
+
+    rows: dict[str, int]
+    turns: dict[str, int]
+    system: dict[str, int]
 
 
 def checked(plan: Plan) -> CheckedPlan:
@@ -61,7 +80,8 @@ def checked(plan: Plan) -> CheckedPlan:
             seam.check_ahead(metric, schema)
     if data is not None:
         check_data(suited, data)
-    return CheckedPlan(suited, schema, run_card(suited, schema), downloads_of(suited))
+    seen = None if data is None else _seen(data, schema)
+    return CheckedPlan(suited, schema, run_card(suited, schema), downloads_of(suited), seen)
 
 
 def check_data(plan: Plan, data: RealData) -> None:
@@ -90,6 +110,19 @@ def check_data(plan: Plan, data: RealData) -> None:
     for metric in plan.metrics:
         with at(f"metrics.{metric.kind}"):
             seam.check_data(metric, data.test)
+
+
+def _seen(data: RealData, schema: Schema) -> Seen:
+    splits = {"start": data.start, "train": data.train, "validation": data.validation, "test": data.test}
+    rows = {name: len(split) for name, split in splits.items() if split is not None}
+    turns, system = Counter[str](), Counter[str]()
+    for name in schema.named("messages"):
+        for split in (data.train, data.validation, data.test):
+            column = split[name] if split is not None else None
+            for chat in column.values() if isinstance(column, Nested) else ():
+                turns[name] += len(chat)
+                system[name] += chat[0]["role"] in LEADING
+    return Seen(rows, dict(turns), dict(system))
 
 
 def _schema(plan: Plan) -> Schema:
