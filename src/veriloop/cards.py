@@ -91,6 +91,8 @@ class RunCard(BaseModel):
         prompt: How a language model's prompts are made: the template, and whether it is a chat message;
             None where the learner writes no text.
         ship: What the round to ship has to show.
+        base_model: The model that the start model was made from, by the name that the plan gives; None where
+            models are trained from nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -101,6 +103,7 @@ class RunCard(BaseModel):
     prompt: PromptCard | None = None
     keeps_models: Literal["all", "last", "best"] = "all"
     ship: Gate = Gate()
+    base_model: str | None = None
 
     @property
     def data(self) -> Schema:

@@ -8,7 +8,8 @@ import pytest
 from veriloop.cards import PromptCard
 from veriloop.errors import ConfigError
 from veriloop.records import Counts, RoundRecord
-from veriloop.report.export import ADDED, export_kept, kept_table, prompt_table
+from veriloop.report.columns import ADDED
+from veriloop.report.export import export, kept_table, prompt_table
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Id, Prompt, Reference
 from veriloop.store.folder import RunFolder
@@ -16,7 +17,7 @@ from veriloop.store.folder import RunFolder
 
 def test_parquet_holds_samples_and_where_they_come_from(image_run: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
-    assert export_kept(image_run, 2, "verified", path) == 100
+    assert export(image_run, 2, "verified", path).rows == 100
     table = pq.read_table(path)
     kept = image_run.kept_with_provenance(2, "verified")
     assert np.array_equal(np.array(table["pixels"].to_pylist()), kept["pixels"])
@@ -30,7 +31,7 @@ def test_parquet_holds_samples_and_where_they_come_from(image_run: RunFolder, tm
 
 def test_json_lines_hold_the_same(image_run: RunFolder, tmp_path: Path) -> None:
     path = tmp_path / "kept.jsonl"
-    export_kept(image_run, 1, "unverified", path)
+    export(image_run, 1, "unverified", path)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert rows == kept_table(image_run, 1, "unverified").to_pylist()
     assert rows[0]["score"] is None
@@ -52,7 +53,7 @@ def test_what_cannot_be_exported(
     image_run: RunFolder, tmp_path: Path, round_: int, arm: str, name: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
-        export_kept(image_run, round_, arm, tmp_path / name)
+        export(image_run, round_, arm, tmp_path / name)
     assert expected in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -79,7 +80,7 @@ def test_prompts_and_completions_make_the_text_that_was_trained_on(
     empty_run: RunFolder, text_round: Samples, tmp_path: Path
 ) -> None:
     path = tmp_path / "kept.jsonl"
-    assert export_kept(language_run(empty_run, text_round), 1, "verified", path, "prompt-completion") == 2
+    assert export(language_run(empty_run, text_round), 1, "verified", path, "prompt-completion").rows == 2
     first, _ = (json.loads(line) for line in path.read_text().splitlines())
     assert list(first) == ["prompt", "completion", "id", "reference", *ADDED]
     assert first["prompt"] + first["completion"] == "Article: Ä {b} Summary: a"
@@ -88,7 +89,7 @@ def test_prompts_and_completions_make_the_text_that_was_trained_on(
 
 def test_chat_prompts_are_messages(empty_run: RunFolder, text_round: Samples, tmp_path: Path) -> None:
     folder = language_run(empty_run, text_round, template="{document}", chat=True)
-    export_kept(folder, 1, "verified", tmp_path / "kept.parquet", "prompt-completion")
+    export(folder, 1, "verified", tmp_path / "kept.parquet", "prompt-completion")
     row = pq.read_table(tmp_path / "kept.parquet").to_pylist()[1]
     assert row["prompt"] == [{"role": "user", "content": "B"}]
     assert row["completion"] == [{"role": "assistant", "content": "b"}]

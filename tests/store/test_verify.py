@@ -11,7 +11,7 @@ from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.loop import run
 from veriloop.loop.known import calibrate_arm
 from veriloop.report.audit_run import audit_run
-from veriloop.report.export import export_kept
+from veriloop.report.export import export
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 from veriloop.store.verify import verify
@@ -133,7 +133,7 @@ def test_the_loop_refuses_a_flipped_bit_in_weights(folder):
 
 
 READERS = {
-    "round_1/verified/kept.npz": lambda f: export_kept(f, 1, "verified", f.path.parent / "x.jsonl"),
+    "round_1/verified/kept.npz": lambda f: export(f, 1, "verified", f.path.parent / "x.jsonl"),
     "round_1/verified/preview.npz": lambda f: f.preview(1, "verified"),
     "round_1/verified/verifier/means.npz": lambda f: audit_run(_plan(), f, "verified", 1),
     "real.npz": RunFolder.real,
@@ -216,7 +216,7 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path):
     try:
         folder = run(_plan(), tmp_path / "run")
         write_report(folder)
-        export_kept(folder, 1, "verified", tmp_path / "kept.parquet")
+        export(folder, 1, "verified", tmp_path / "kept.parquet")
     finally:
         os.umask(before)
     modes = {p: p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
@@ -236,10 +236,10 @@ def test_export_writes_to_files_only(folder, tmp_path, kind):
             target.write_text("mine")
         path.symlink_to(target)
     with pytest.raises(ConfigError, match="expected a new file, or a regular one to replace"):
-        export_kept(folder, 1, "verified", path)
+        export(folder, 1, "verified", path)
     assert kind != "link" or target.read_text() == "mine"
-    assert export_kept(folder, 1, "verified", tmp_path / "new.jsonl") == 300
-    assert export_kept(folder, 1, "verified", tmp_path / "new.jsonl") == 300
+    assert export(folder, 1, "verified", tmp_path / "new.jsonl").rows == 300
+    assert export(folder, 1, "verified", tmp_path / "new.jsonl").rows == 300
 
 
 LOOKS = """

@@ -1,31 +1,66 @@
-"""``veriloop export DIR --round K --arm ARM --to FILE [--as prompt-completion]``."""
+"""``veriloop export DIR --to FILE [--as SHAPE]`` and ``veriloop export DIR --model DIR``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from .options import FolderArgument, JsonOption
+from .options import FolderArgument, JsonOption, TrustOption
 
 
 def export(
     folder: FolderArgument,
-    round_: Annotated[int, typer.Option("--round", min=0, help="Which round.")],
-    arm: Annotated[str, typer.Option(help="Which arm.")],
-    to: Annotated[Path, typer.Option(metavar="FILE", help="A .parquet or .jsonl file.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .parquet or .jsonl file of samples.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A new folder for the round's model, with a model card."),
+    ] = None,
+    round_: Annotated[
+        int | None,
+        typer.Option("--round", min=0, help="Which round; the round to ship.", show_default=False),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
+    ] = None,
     form: Annotated[
-        Literal["columns", "prompt-completion"],
-        typer.Option("--as", help="The data's columns, or what a language model was trained on."),
+        Literal["columns", "messages", "prompt-completion", "preference", "unpaired"],
+        typer.Option("--as", help="The data's columns, or a shape of TRL's trainers."),
     ] = "columns",
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="The candidates that were not kept, not those that were.")
+    ] = False,
+    trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write the samples that a round kept, each with its provenance, to a file for other tools."""
-    from ..report.export import export_kept
+    """Write samples of a round to a file, or its model to a folder, with a card that says how it was made."""
+    from ..config import plan_of
+    from ..errors import ConfigError
+    from ..report.export import export as export_samples
+    from ..report.models import export_model, to_ship
     from ..store.folder import RunFolder
     from .output import print_json
 
-    rows = export_kept(RunFolder.open(folder), round_, arm, to, form)
+    run = RunFolder.open(folder)
+    if (to is None) == (model is None):
+        raise ConfigError("what to export", expected="either --to FILE, for samples, or --model DIR")
+    if model is not None:
+        if rejected or form != "columns":
+            raise ConfigError("--model exports a model", fix="drop --as and --rejected")
+        found = export_model(run, model, arm, round_)
+        if json:
+            print_json({"folder": str(model), "arm": found.arm, "round": found.round})
+        else:
+            typer.echo(f"model of round {found.round} of {found.arm}: {model}")
+        return
+    assert to is not None
+    of = to_ship(run, arm, round_)
+    plan = lambda: plan_of(run, trust=trust)  # noqa: E731 - made only where candidates are needed
+    done = export_samples(run, of.round, of.arm, to, form, rejected=rejected, plan=plan)
     if json:
-        print_json({"file": str(to), "rows": rows})
+        about = {"file": str(to), "card": str(done.card), "rows": done.rows}
+        print_json({**about, "arm": of.arm, "round": of.round})
     else:
-        typer.echo(f"{rows:,} samples: {to}")
+        rows = "pairs" if form == "preference" else "samples"
+        typer.echo(f"{done.rows:,} {rows} of round {of.round} of {of.arm}: {to} ({done.card.name} beside it)")

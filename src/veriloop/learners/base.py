@@ -40,3 +40,7 @@ class Learner(Part, frozen=True):
         Called on the learner that :meth:`suited_to` gave.
         """
         return None
+
+    def starts_from(self) -> str | None:
+        """The trained model that a fresh fit begins with, by its name; None where it begins with nothing."""
+        return None

@@ -86,6 +86,10 @@ class CausalLM(Learner, Training, frozen=True):
         return self.prompt.card()
 
     @override
+    def starts_from(self) -> str | None:
+        return self.model
+
+    @override
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> "CausalLMGenerator":
         """Train on rows with the template's columns and the completion; see the base class.
 

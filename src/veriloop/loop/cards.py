@@ -28,6 +28,7 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
         keeps_models=plan.keep_models,
         ship=plan.ship,
         prompt=plan.learner.suited_to(schema).prompt_card(),
+        base_model=plan.learner.starts_from(),
     )
 
 

@@ -301,18 +301,12 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
 
 
 def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
-    directory = folder.round_directory(round_, arm)
     verifier, judge = plan.arms[arm].verifier, None
-    if not (directory / "generator").is_dir() and (keeps := folder.manifest().cards.keeps_models) != "all":
-        others = sorted(k for name, k in folder.manifest().cards.with_models(folder.records()) if name == arm)
-        raise RunFolderError(
-            f"the models of round {round_} of arm {arm!r} are not kept",
-            got=f"keep_models {keeps!r}",
-            expected=f"the models of round {' or '.join(map(str, others))}, or a run with keep_models: all",
-        )
-    folder.check_files(round_, arm, "generator", "verifier")
+    model = folder.model(round_, arm)
+    folder.check_files(round_, arm, "verifier")
+    directory = model.parent
     try:
-        generator = plan.learner.generator_type.load(directory / "generator")
+        generator = plan.learner.generator_type.load(model)
         if verifier is not None and round_ > 0:
             judge = verifier.load(directory / "verifier")
     except VeriloopError:

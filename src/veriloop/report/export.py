@@ -1,206 +1,188 @@
-"""Kept samples with their provenance, as Parquet or JSON lines for other tools."""
+"""Samples of a round with their provenance, as Parquet or JSON lines for other tools."""
 
 import io
-import string
-from collections.abc import Container
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NamedTuple, get_args
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import to_json
 
-from ..cards import PromptCard
 from ..errors import ConfigError
-from ..generator import CUT
-from ..nested import Nested, on_one_line
-from ..samples import Column
+from ..loop.plan import Plan
+from ..loop.sifted import sifted
+from ..nested import on_one_line
+from ..samples import Samples
 from ..store.atomic import check_replaceable, write_file
-from ..store.folder import PROVENANCE, RunFolder
+from ..store.folder import RunFolder
+from .columns import Columns, Provenance, as_table, columns_of, values_of
+from .hub_cards import DataFile, Subject, data_card
+from .shapes import Written, messages_of, preference_of, prompt_completion_of, unpaired_of
 
-ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
-"""Columns that `kept_table` adds to those of the data."""
+Form = Literal["columns", "messages", "prompt-completion", "preference", "unpaired"]
+"""The data's columns as they are, or one of the shapes of TRL's trainers, see `veriloop.report.shapes`."""
 
-Form = Literal["columns", "prompt-completion"]
-"""The data's columns as they are, or what a language model was trained on, as TRL's trainers take it."""
+FORMS: tuple[Form, ...] = get_args(Form)
+
+BOTH: tuple[Form, ...] = ("preference", "unpaired")
+"""The forms of kept and rejected candidates together."""
 
 
-Columns = dict[str, pa.Array | Nested]
-"""By name; nested values stay as they are until it is known what kind of file is written."""
+class Exported(NamedTuple):
+    """What was written: to ``path``, with ``card``, the data card, beside it."""
+
+    path: Path
+    card: Path
+    rows: int
 
 
 def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
-    """The samples that a round of an arm kept.
-
-    Returns:
-        The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
-        the data with such a name has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say where
-        in the round it was generated; its ``score`` is null when nobody scored it. ``truncated`` says which
-        texts were cut at their greatest length. Nested values that have no one type in Arrow are JSON text.
+    """The samples that a round of an arm kept, as `columns_of` has them.
 
     Raises:
         ConfigError: There is no such finished round, or it keeps no samples.
         CorruptFileError: The file of kept samples cannot be read.
     """
-    return _table(_kept(folder, round_, arm))
+    return as_table(_kept(folder, round_, arm))
 
 
 def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
     """As `kept_table`, with ``prompt`` and ``completion`` in place of the columns they were made from.
 
-    The prompt is the learner's template, filled, and not cut. Where the learner writes chats, both columns
-    are lists of messages with ``role`` and ``content``; else they are texts that make the whole when put
-    together. An answer whose beginning the model was given has that in front. This is the prompt-completion
-    format of TRL, whose trainers pass over other columns.
-
     Raises:
         ConfigError: The run's learner has no prompt, or see `kept_table`.
         CorruptFileError: See `kept_table`.
     """
-    return _table(_prompted(folder, round_, arm))
+    return as_table(prompt_completion_of(Written.of(_kept(folder, round_, arm), folder.manifest().cards)))
 
 
-def export_kept(folder: RunFolder, round_: int, arm: str, path: Path, form: Form = "columns") -> int:
-    """Write `kept_table` or `prompt_table` to ``path``, as its suffix says: ``.parquet`` or ``.jsonl``.
+def export(
+    folder: RunFolder,
+    round_: int,
+    arm: str,
+    path: Path,
+    form: Form = "columns",
+    *,
+    rejected: bool = False,
+    plan: Callable[[], Plan] | None = None,
+) -> Exported:
+    """Write samples of a round to ``path``, and a data card beside it (``kept.card.md`` for ``kept.jsonl``).
 
-    Returns:
-        The number of samples.
+    Args:
+        folder: Of the run.
+        round_: A finished round.
+        arm: Its arm.
+        path: Its suffix says how: ``.parquet`` or ``.jsonl``.
+        form: Which columns, see `Form`.
+        rejected: The candidates that the round did not keep, in place of those that it kept.
+        plan: Makes the run's plan, which is needed to read all candidates, or to make them again. None
+            refuses that.
 
     Raises:
-        ConfigError: The suffix is another one, ``path`` is a link or something else that is no file, or see
-            `kept_table` and `prompt_table`.
-        StorageError: The file could not be written.
+        ConfigError: There is nothing to write; or ``path`` has another suffix, or is a link or something else
+            that is no file.
+        RunFolderError: Candidates are asked for, and neither they nor the round's models are kept.
+        StorageError: The files could not be written.
     """
     suffix = path.suffix.lower()
     if suffix not in {".parquet", ".jsonl"}:
         raise ConfigError("file to export to", got=str(path), expected="a name ending in .parquet or .jsonl")
+    card = path.with_name(f"{path.stem}.card.md")
     check_replaceable(path)
-    columns = (_kept if form == "columns" else _prompted)(folder, round_, arm)
-    buffer = io.BytesIO()
-    if suffix == ".parquet":
-        pq.write_table(_table(columns), buffer)
-    else:
-        values = [_values(column) for column in columns.values()]
-        for row in zip(*values, strict=True):
-            # JSON has no NaN or infinity: they become null.
-            line = to_json(dict(zip(columns, row, strict=True)), inf_nan_mode="null").decode()
-            buffer.write(on_one_line(line).encode() + b"\n")
-    write_file(path, buffer.getvalue())
-    return len(next(iter(columns.values())))
+    check_replaceable(card)
+    columns = _columns(folder, round_, arm, form, rejected, plan)
+    table = as_table(columns)
+    content = _parquet(table) if suffix == ".parquet" else _json_lines(columns)
+    about = data_card(folder, Subject(round_, arm), DataFile(path.name, form, rejected, table))
+    write_file(path, content)
+    write_file(card, about.encode())
+    return Exported(path, card, table.num_rows)
 
 
 def _kept(folder: RunFolder, round_: int, arm: str) -> Columns:
-    _check_round(folder, round_, arm)
-    samples = folder.kept_with_provenance(round_, arm)
-    manifest, n = folder.manifest(), len(samples)
-    card = manifest.cards.arms.get(arm)
-    columns = {_beside(ADDED, name): _arrow(samples[name]) for name in samples if name not in PROVENANCE}
-    chunk, row, score = (samples.array(name) for name in PROVENANCE)
-    if CUT in columns:
-        columns[_beside([*ADDED, *columns], "truncated")] = columns.pop(CUT)
-    return columns | {
-        "round": pa.array(np.full(n, round_, np.int32)),
-        "arm": pa.array([arm] * n),
-        "chunk": pa.array(chunk),
-        "row": pa.array(row),
-        "seed": pa.array(np.full(n, manifest.seed, np.int64)),
-        "score": pa.array(score, from_pandas=True),
-        "verifier": pa.array([card.verifier if card else None] * n, pa.string()),
-    }
+    _check_keeps(folder, round_, arm)
+    return columns_of(folder.kept_with_provenance(round_, arm), _provenance(folder, round_, arm))
 
 
-def _prompted(folder: RunFolder, round_: int, arm: str) -> Columns:
-    cards = folder.manifest().cards
-    if cards.prompt is None:
+def _columns(
+    folder: RunFolder, round_: int, arm: str, form: Form, rejected: bool, plan: Callable[[], Plan] | None
+) -> Columns:
+    cards, of = folder.manifest().cards, _provenance(folder, round_, arm)
+    if form in BOTH:
+        if rejected:
+            raise ConfigError(
+                f"the form {form!r} holds accepted and rejected candidates", fix="drop --rejected"
+            )
+        if cards.prompt is None:
+            Written.of(_kept(folder, round_, arm), cards)  # says what is missing, before much is made
+        shape = preference_of if form == "preference" else unpaired_of
+        return shape(sifted(_made(plan), folder, arm, round_), cards, of)
+    found = columns_of(_rejected(folder, round_, arm, plan), of) if rejected else _kept(folder, round_, arm)
+    if form == "columns":
+        return found
+    shape = messages_of if form == "messages" else prompt_completion_of
+    return shape(Written.of(found, cards))
+
+
+def _made(plan: Callable[[], Plan] | None) -> Plan:
+    if plan is None:
+        raise ConfigError("this needs the run's plan", got="none", expected="what makes it, such as plan_of")
+    return plan()
+
+
+def _rejected(folder: RunFolder, round_: int, arm: str, plan: Callable[[], Plan] | None) -> Samples:
+    _check_arm(folder, arm)
+    stored = folder.rejected(round_, arm)
+    if stored is None:
+        found = sifted(_made(plan), folder, arm, round_)
+        stored = found.samples.select(found.accepted != 1)
+    if not len(stored):
         raise ConfigError(
-            "this run has no prompts",
-            got=f"columns {cards.data.described()}",
-            expected="a run of a language model",
+            f"arm {arm!r} rejected no candidate in round {round_}",
+            got=f"{len(stored)} rejected",
+            expected="a round whose verifier or rule turns some away",
         )
-    card, written = cards.prompt, cards.data.one("completion", "the form prompt-completion")
-    kept = _kept(folder, round_, arm)
-    names = {name: _beside(ADDED, name) for _, name, _, _ in string.Formatter().parse(card.template) if name}
-    rows = [
-        dict(zip(names, row, strict=True))
-        for row in zip(*(_values(kept[stored]) for stored in names.values()), strict=True)
-    ]
-    texts = _values(kept[_beside(ADDED, written)])
-    pairs = [
-        _chat_pair(card, row, text) if card.chat else _pair(card, row, text)
-        for row, text in zip(rows, texts, strict=True)
-    ]
-    made_from = {*names.values(), _beside(ADDED, written)}
-    columns: Columns = {
-        name: Nested.of(values) if card.chat else pa.array(values, pa.string())
-        for name, values in zip(("prompt", "completion"), zip(*pairs, strict=True), strict=True)
-    }
-    others = [name for name in kept if name not in made_from]
-    return columns | {_beside(columns, name): kept[name] for name in others}
+    return stored
 
 
-def _pair(card: PromptCard, row: dict[str, Any], text: str) -> tuple[str, str]:
-    filled = card.template.format(**row)
-    # An empty completion is trained on as nothing.
-    return filled, card.joint(filled) + text if text else ""
+def _provenance(folder: RunFolder, round_: int, arm: str) -> Provenance:
+    manifest = folder.manifest()
+    card = manifest.cards.arms.get(arm)
+    return Provenance(round_, arm, manifest.seed, card.verifier if card else None)
 
 
-def _chat_pair(card: PromptCard, row: dict[str, Any], text: str) -> tuple[list[Any], list[Any]]:
-    turns = next(iter(row.values()))
-    if not isinstance(turns, list):
-        turns = [{"role": "user", "content": card.template.format(**row)}]
-    begun = turns[-1]["content"] if turns[-1]["role"] == "assistant" else None
-    if begun is not None:
-        turns, text = turns[:-1], begun + text
-    return turns, [{"role": "assistant", "content": text}]
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
 
 
-def _values(column: pa.Array | Nested) -> list[Any]:
-    return column.values() if isinstance(column, Nested) else column.to_pylist()
+def _json_lines(columns: Columns) -> bytes:
+    values = [values_of(column) for column in columns.values()]
+    lines: list[str] = []
+    for row in zip(*values, strict=True):
+        # JSON has no NaN or infinity: they become null.
+        line = to_json(dict(zip(columns, row, strict=True)), inf_nan_mode="null").decode()
+        lines.append(on_one_line(line) + "\n")
+    return "".join(lines).encode()
 
 
-def _table(columns: Columns) -> pa.Table:
-    return pa.table({name: _typed(c) if isinstance(c, Nested) else c for name, c in columns.items()})
-
-
-def _typed(column: Nested) -> pa.Array:
-    """Nested values in Arrow's types; as JSON text where they would not come back equal from these."""
-    values = column.values()
-    try:
-        typed = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array(list(column), pa.string())
-    return typed if typed.to_pylist() == values else pa.array(list(column), pa.string())
-
-
-def _check_round(folder: RunFolder, round_: int, arm: str) -> None:
-    records = folder.records()
-    arms = dict.fromkeys(r.arm for r in records)
+def _check_arm(folder: RunFolder, arm: str) -> None:
+    arms = dict.fromkeys(r.arm for r in folder.records())
     if arm not in arms:
         raise ConfigError(
             f"no finished round of arm {arm!r} in {folder.path}",
             expected=f"one of {', '.join(arms)}" if arms else "a run with a finished round",
         )
-    keeping = sorted(r.round for r in records if r.arm == arm and r.counts.kept > 0)
+
+
+def _check_keeps(folder: RunFolder, round_: int, arm: str) -> None:
+    _check_arm(folder, arm)
+    keeping = sorted(r.round for r in folder.records() if r.arm == arm and r.counts.kept > 0)
     if round_ not in keeping:
         raise ConfigError(
             f"arm {arm!r} keeps no samples in this round",
             got=round_,
             expected=f"one of {', '.join(map(str, keeping))}" if keeping else "an arm that keeps samples",
         )
-
-
-def _beside(names: Container[str], name: str) -> str:
-    """What a column of the data is called beside others of these names."""
-    return f"data_{name}" if name in names else name
-
-
-def _arrow(column: Column) -> pa.Array | Nested:
-    if isinstance(column, Nested):
-        return column
-    if not isinstance(column, np.ndarray):
-        return pa.array(column, pa.string())
-    flat: pa.Array = pa.array(column.reshape(-1))
-    for size in reversed(column.shape[1:]):
-        flat = pa.FixedSizeListArray.from_arrays(flat, size)
-    return flat

@@ -263,6 +263,18 @@ class RunFolder:
         self.check_files(round_, arm, "kept.npz")
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
+    def rejected(self, round_: int, arm: str) -> Samples | None:
+        """The candidates that a round did not keep, with `PROVENANCE` and what was said of each.
+
+        None where the plan did not ask for them (``keep_rejected``).
+
+        Raises:
+            CorruptFileError: They cannot be read, or have changed.
+        """
+        self.check_files(round_, arm, "rejected.npz")
+        path = self.round_directory(round_, arm) / "rejected.npz"
+        return Samples.load(path) if path.exists() else None
+
     def candidates(self, round_: int, arm: str) -> list[Samples]:
         """All candidates of a round with what was said of them, chunk by chunk; none where they are not kept.
 
@@ -272,6 +284,25 @@ class RunFolder:
         self.check_files(round_, arm, CANDIDATES)
         directory = self.round_directory(round_, arm) / CANDIDATES
         return [Samples.load(path) for path in sorted(directory.glob("*.npz"))]
+
+    def model(self, round_: int, arm: str) -> Path:
+        """The folder of a round's model, as its learner saved it; its files are those that the run wrote.
+
+        Raises:
+            RunFolderError: The run does not keep the models of this round.
+            CorruptFileError: A file is missing or has changed.
+        """
+        path = self.round_directory(round_, arm) / "generator"
+        cards = self.manifest().cards
+        if not path.is_dir() and cards.keeps_models != "all":
+            others = sorted(k for name, k in cards.with_models(self.records()) if name == arm)
+            raise RunFolderError(
+                f"the models of round {round_} of arm {arm!r} are not kept",
+                got=f"keep_models {cards.keeps_models!r}",
+                expected=f"the models of round {' or '.join(map(str, others))}, or a run with keep_models: all",
+            )
+        self.check_files(round_, arm, "generator")
+        return path
 
     def preview(self, round_: int, arm: str) -> Samples | None:
         """The first samples of a round's model, to look at; None where it left none, or is not there.

@@ -1,0 +1,96 @@
+"""Samples of a round as a table for other tools: the data's columns, and where each sample comes from."""
+
+from collections.abc import Container, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ..events import SAID
+from ..nested import Nested
+from ..samples import Column, Samples
+from ..store.folder import PROVENANCE
+
+Columns = dict[str, pa.Array | Nested]
+"""By name; nested values stay as they are until it is known what kind of file is written."""
+
+ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
+"""Columns that `columns_of` adds to those of the data; ``reason`` besides, where there are reasons."""
+
+
+class Provenance(NamedTuple):
+    """Where all the samples of a round come from."""
+
+    round: int
+    arm: str
+    seed: int
+    verifier: str | None
+
+
+def columns_of(samples: Samples, of: Provenance) -> Columns:
+    """``samples``, with the columns of `PROVENANCE`, for other tools.
+
+    Returns:
+        The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
+        the data with such a name has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say where
+        in the round it was generated; its ``score`` is null when nobody scored it.
+    """
+    n = len(samples)
+    own = [name for name in samples if name not in (*PROVENANCE, SAID)]
+    chunk, row, score = (samples.array(name) for name in PROVENANCE)
+    columns: Columns = {beside(ADDED, name): _arrow(samples[name]) for name in own}
+    columns |= {
+        "round": pa.array(np.full(n, of.round, np.int32)),
+        "arm": pa.array([of.arm] * n, pa.string()),
+        "chunk": pa.array(chunk),
+        "row": pa.array(row),
+        "seed": pa.array(np.full(n, of.seed, np.int64)),
+        "score": pa.array(score, from_pandas=True),
+        "verifier": pa.array([of.verifier] * n, pa.string()),
+    }
+    if SAID in samples:
+        name = "reason" if "reason" not in columns else "verifier_reason"
+        columns[name] = pa.array(samples.texts(SAID), pa.string())
+    return columns
+
+
+def as_table(columns: Columns) -> pa.Table:
+    """The columns in Arrow's types; nested values as JSON text where they would not come back equal."""
+    return pa.table({name: _typed(c) if isinstance(c, Nested) else c for name, c in columns.items()})
+
+
+def values_of(column: pa.Array | Nested) -> list[Any]:
+    """The values of a column, as plain Python."""
+    return column.values() if isinstance(column, Nested) else column.to_pylist()
+
+
+def at_rows(column: pa.Array | Nested, rows: Sequence[int]) -> pa.Array | Nested:
+    """A column with other rows."""
+    if isinstance(column, Nested):
+        return Nested([column[row] for row in rows])
+    return column.take(pa.array(rows, pa.int64()))
+
+
+def _typed(column: Nested) -> pa.Array:
+    values = column.values()
+    try:
+        typed = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array(list(column), pa.string())
+    return typed if typed.to_pylist() == values else pa.array(list(column), pa.string())
+
+
+def beside(names: Container[str], name: str) -> str:
+    """What a column of the data is called beside others of these names."""
+    return f"data_{name}" if name in names else name
+
+
+def _arrow(column: Column) -> pa.Array | Nested:
+    if isinstance(column, Nested):
+        return column
+    if not isinstance(column, np.ndarray):
+        return pa.array(column, pa.string())
+    flat: pa.Array = pa.array(column.reshape(-1))
+    for size in reversed(column.shape[1:]):
+        flat = pa.FixedSizeListArray.from_arrays(flat, size)
+    return flat

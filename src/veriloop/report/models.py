@@ -1,0 +1,119 @@
+"""A round's model in a folder of its own, with a model card, ready for other tools."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from ..cards import RunCard
+from ..errors import ConfigError
+from ..rng import START
+from ..store.atomic import storage_errors
+from ..store.folder import RunFolder
+from .answer import first_arm, gate
+from .hub_cards import Subject, model_card
+from .summary import by_arm
+
+CARD = "README.md"
+"""What the hub calls a card."""
+
+
+class ExportedModel(NamedTuple):
+    """A folder with a model, and which one it is."""
+
+    path: Path
+    arm: str
+    round: int
+
+
+def to_ship(folder: RunFolder, arm: str | None = None, round_: int | None = None) -> Subject:
+    """The round that is meant: ``round_`` of ``arm``, or the round to ship where it is None.
+
+    Args:
+        folder: Of the run.
+        arm: Its name; None for the first one with a verifier.
+        round_: Its number; 0 is the start model.
+
+    Raises:
+        ConfigError: There is no such finished round; or none is given, and none is shown to be better.
+    """
+    cards = folder.manifest().cards
+    chains = by_arm(folder.records(), cards.arms)
+    if arm is not None and arm not in chains:
+        raise ConfigError(
+            f"no finished round of arm {arm!r} in {folder.path}",
+            expected=f"one of {', '.join(chains)}" if chains else "a run with a finished round",
+        )
+    if not chains:
+        raise ConfigError(f"no round of {folder.path} has finished", fix="run it first")
+    name = arm or first_arm(cards, chains)
+    numbers = [record.round for record in chains[name]]
+    if round_ is None:
+        return Subject(_shown(folder, cards, name), name)
+    if round_ not in numbers:
+        raise ConfigError(
+            f"arm {name!r} has no such finished round",
+            got=round_,
+            expected=f"one of {', '.join(map(str, numbers))}",
+        )
+    return Subject(round_, name)
+
+
+def _shown(folder: RunFolder, cards: RunCard, arm: str) -> int:
+    """The round of ``arm`` that is shown to be better."""
+    chains = by_arm(folder.records(), cards.arms)
+    name = cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
+    found = None if name is None else gate(folder.rows, chains, cards, arm, name)
+    if found is None or not found.round:
+        than = "the start model" if cards.ship.than == START else cards.ship.than
+        raise ConfigError(
+            f"no round of arm {arm!r} is shown to be better than {than}",
+            got=found.verdict if found else "a run that measures nothing",
+            fix="say which one you want with --round; 0 is the start model",
+        )
+    return found.round
+
+
+def export_model(
+    folder: RunFolder, path: Path, arm: str | None = None, round_: int | None = None
+) -> ExportedModel:
+    """Copy the model of a round into the new folder ``path``, with a model card.
+
+    A language model's folder is one that ``AutoModelForCausalLM.from_pretrained(path)`` loads.
+
+    Args:
+        folder: Of the run.
+        path: A new folder, or an empty one.
+        arm: See `to_ship`.
+        round_: See `to_ship`.
+
+    Raises:
+        ConfigError: ``path`` is there and not an empty folder, or see `to_ship`.
+        RunFolderError: The run does not keep the models of this round.
+        CorruptFileError: A file of the model has changed.
+        StorageError: It could not be written.
+    """
+    of = to_ship(folder, arm, round_)
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise ConfigError("folder to export to", got=str(path), expected="a new or an empty folder")
+    source = folder.model(of.round, of.arm)
+    configs = ("config.json", "adapter_config.json")
+    is_causal_lm = folder.manifest().cards.prompt is not None and any((source / c).exists() for c in configs)
+    card = model_card(folder, of, is_causal_lm, _load(folder, is_causal_lm))
+    aside = path.with_name(f".{path.name}.exported")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            shutil.copytree(source, aside, copy_function=shutil.copyfile)
+            (aside / CARD).write_text(card)
+            aside.replace(path)  # an empty folder gives way
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return ExportedModel(path, of.arm, of.round)
+
+
+def _load(folder: RunFolder, is_causal_lm: bool) -> str:
+    """Python that loads the model, to be run in its folder."""
+    if is_causal_lm:
+        return 'AutoModelForCausalLM.from_pretrained(".")'
+    return f'plan_of(RunFolder("{folder.name}")).learner.generator_type.load(Path("."))  # needs the run folder, too'
