@@ -158,6 +158,14 @@ class WorkerLost(_Event):
         return {name.rstrip("_"): value for name, value in handler(self).items()}
 
 
+class TrackerFailed(_Event):
+    """A tracker made a mistake and gets no more of this run, which goes on; a resume tries it again."""
+
+    event: Literal["tracker_failed"] = "tracker_failed"
+    tracker: str
+    reason: str
+
+
 class RunEnded(_Event):
     """The run ended with this status; ``reason`` says why when it did not finish."""
 
@@ -181,6 +189,7 @@ Event = Annotated[
     | StopRuleMet
     | ArmStopped
     | WorkerLost
+    | TrackerFailed
     | RunEnded,
     Field(discriminator="event"),
 ]

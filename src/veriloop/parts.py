@@ -251,6 +251,7 @@ _EXTRAS = {
     "embeddings": ("sentence_transformers",),
     "ray": ("ray",),
     "slurm": ("submitit",),
+    "trackers": ("trackio", "mlflow"),
 }
 """The modules that each of our extras brings."""
 

@@ -20,6 +20,7 @@ from ..events import (
     PromptsCut,
     RoundFinished,
     RowsLeftOut,
+    TrackerFailed,
     VerifierSilent,
     WorkerLost,
 )
@@ -100,6 +101,8 @@ class Lines:
                 return f"{event.arm} ended early: {event.reason}"
             case WorkerLost():
                 return f"{event.what}; it is tried again ({event.try_})"
+            case TrackerFailed():
+                return f"tracker {event.tracker} gets no more rounds: {event.reason}"
         return None
 
     def _measured(self, event: RoundFinished) -> str:

@@ -70,6 +70,9 @@ def checked(plan: Plan) -> CheckedPlan:
             raise ConfigError(f"no such file or folder: {name}", fix="check the path")
     with at("executor"):
         seam.check_ahead(suited.executor, schema)
+    for tracker in suited.tracker:
+        with at(f"tracker.{tracker.kind}"):
+            seam.check_ahead(tracker, schema)
     with at("learner"):
         seam.check_ahead(suited.learner, schema)
     known: list[Part] = []

@@ -13,6 +13,7 @@ from ..generator import Generator
 from ..judge import Judge
 from ..records import RoundRecord, Split
 from ..samples import Samples
+from ..store.folder import BESIDE
 from ..store.kept import KeptRounds
 from ..store.manifest import Manifest, Status
 from ..store.rows import Rows
@@ -120,7 +121,7 @@ class MemoryRun:
         if resume == "always" and self._plan is None:
             raise RunFolderError("there is no run in this memory to resume")
         if self._records and self._plan is not None:
-            others = ("executor", "parallel")
+            others = (*BESIDE, "parallel")
             same = plan.model_copy(update={name: getattr(self._plan, name) for name in others})
             if same != self._plan:
                 raise RunFolderError("the run in this memory has another configuration")

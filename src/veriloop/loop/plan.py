@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, SerializeAsAny, StringConstraints, model_validator
+from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
 
 from ..advise.stop import Stop, with_direction
 from ..cards import Gate
@@ -21,6 +21,7 @@ from ..rules.acceptance import READS_SCORES, AcceptAll, Acceptance, DensityRatio
 from ..rules.policy import DataPolicy, Replace
 from ..rules.schedule import Schedule
 from ..schema import Extra, Schema
+from ..trackers.base import Tracker
 from ..verifiers.base import PLACE, Verifier
 from . import seam
 
@@ -156,6 +157,7 @@ class Plan(Checked, frozen=True):
             noisy and equal settings give equal results. Otherwise each arm draws by its name.
         executor: Who computes. Results do not depend on it.
         parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm.
+        tracker: What shows the rounds elsewhere: one, or a list. Results do not depend on it.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -174,6 +176,19 @@ class Plan(Checked, frozen=True):
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
     parallel: Literal["arms", "chunks"] = "arms"
+    tracker: tuple[SerializeAsAny[Tracker], ...] = ()
+
+    @field_validator("tracker", mode="before")
+    @classmethod
+    def _one_or_several(cls, data: Any) -> Any:
+        return () if data is None else data if isinstance(data, list | tuple) else (data,)
+
+    @field_validator("tracker")
+    @classmethod
+    def _each_once(cls, trackers: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
+        if len(set(trackers)) < len(trackers):
+            raise ConfigError("the same tracker twice", got=", ".join(t.kind for t in trackers))
+        return trackers
 
     @model_validator(mode="after")
     def _names_apart(self) -> Self:

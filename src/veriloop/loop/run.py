@@ -35,6 +35,7 @@ from .plan import Plan, quantities_of
 from .starts import Starts
 from .step import SHOWN, ArmStop, CannotGoOn, Context, begin, step
 from .stores import FolderStore, Resume, Store
+from .tracking import tracking
 
 Listen = Callable[[Event], None]
 
@@ -99,13 +100,14 @@ def run(
     store.check_free(plan, resume)
     if isinstance(store, FolderStore) and store.is_over(plan):
         # Under the lock goes what killed processes have left, if this user may write here.
-        with suppress(ReadOnlyError), store.folder.lock():
-            pass
+        with suppress(ReadOnlyError), store.folder.lock(), tracking(plan, store) as track:
+            track(RunEnded(status="finished"))
         return store.folder
     suited = checked(plan).plan
     check_data(suited, load_data(plan.dataset, plan.seed))
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
-    with limit_threads(plan.threads), store.writing(plan):
+    with limit_threads(plan.threads), store.writing(plan), tracking(plan, store) as track:
+        listen = _Both(track, listen)
         try:
             with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):
                 _run_rounds(suited, store, listen, None if starts is None else Starts(starts))

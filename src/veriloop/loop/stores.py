@@ -20,7 +20,7 @@ from ..records import RoundRecord
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
-from ..store.folder import CANDIDATES, MODELS, RunFolder
+from ..store.folder import BESIDE, CANDIDATES, MODELS, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from ..store.rows import ROWS, rows_to_bytes
@@ -206,7 +206,7 @@ class FolderStore:
     def _depends_on(self, arm: str, round_: int, judge: Judge | None) -> str:
         """The digest of all that the candidates of a round under way depend on."""
         manifest = self.folder.manifest()
-        config = {name: value for name, value in manifest.config.items() if name != "executor"}
+        config = {name: value for name, value in manifest.config.items() if name not in BESIDE}
         models = self.folder.files_of(round_ - 1, arm)
         judged = None if judge is None else seam.call(judge, "save", judge.digest)
         content = json.dumps([config, manifest.digests, arm, round_, models, judged], sort_keys=True)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from ..cards import RunCard
 from ..errors import ConfigError
-from ..rng import START
 from ..store.atomic import storage_errors
 from ..store.folder import RunFolder
 from .answer import first_arm, gate
@@ -64,12 +63,8 @@ def _shown(folder: RunFolder, cards: RunCard, arm: str) -> int:
     name = cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
     found = None if name is None else gate(folder.rows, chains, cards, arm, name)
     if found is None or not found.round:
-        than = "the start model" if cards.ship.than == START else cards.ship.than
-        raise ConfigError(
-            f"no round of arm {arm!r} is shown to be better than {than}",
-            got=found.verdict if found else "a run that measures nothing",
-            fix="say which one you want with --round; 0 is the start model",
-        )
+        said = found.verdict if found else "this run measures nothing, so no round is shown to be better"
+        raise ConfigError(said, fix="say which one you want with --round; 0 is the start model")
     return found.round
 
 
@@ -116,4 +111,6 @@ def _load(folder: RunFolder, is_causal_lm: bool) -> str:
     """Python that loads the model, to be run in its folder."""
     if is_causal_lm:
         return 'AutoModelForCausalLM.from_pretrained(".")'
-    return f'plan_of(RunFolder("{folder.name}")).learner.generator_type.load(Path("."))  # needs the run folder, too'
+    return (
+        f'plan_of(RunFolder("{folder.name}")).learner.generator_type.load(Path("."))  # with the run folder'
+    )

@@ -141,7 +141,7 @@ def unpaired_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Colum
 
 
 def preference_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Columns:
-    """Columns ``prompt``, ``chosen`` and ``rejected``: a prompt's best accepted and worst rejected completion.
+    """Columns ``prompt``, ``chosen``, ``rejected``: a prompt's best accepted and worst rejected completion.
 
     Also the score of both, and the other columns of the chosen one. Best and worst are by the score, the
     first one made where scores are equal or there is none. Two that are equal, by text or by the score that

@@ -67,6 +67,10 @@ REAL = "real.npz"
 """The file of some real samples, for people to look at."""
 
 
+BESIDE = ("executor", "tracker")
+"""Settings of a plan on which no result depends."""
+
+
 class RunFolder:
     """Reads and writes one run's folder.
 
@@ -168,7 +172,7 @@ class RunFolder:
         config: dict[str, Any],
         read: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
-        """Refuse to continue with another configuration; only the executor may differ.
+        """Refuse to continue with another configuration; only what is `BESIDE` the results may differ.
 
         Args:
             config: What to continue with.
@@ -181,8 +185,9 @@ class RunFolder:
         """
         self.check_format()
         old, new = dict(read(self.manifest().config)), dict(config)
-        old.pop("executor", None)
-        new.pop("executor", None)
+        for name in BESIDE:
+            old.pop(name, None)
+            new.pop(name, None)
         difference = config_difference(old, json.loads(json.dumps(new)))
         if difference:
             shown = "; ".join(difference[:5]) + ("; ..." if len(difference) > 5 else "")
@@ -295,11 +300,12 @@ class RunFolder:
         path = self.round_directory(round_, arm) / "generator"
         cards = self.manifest().cards
         if not path.is_dir() and cards.keeps_models != "all":
-            others = sorted(k for name, k in cards.with_models(self.records()) if name == arm)
+            kept = sorted(k for name, k in cards.with_models(self.records()) if name == arm)
+            rounds = " or ".join(map(str, kept))
             raise RunFolderError(
                 f"the models of round {round_} of arm {arm!r} are not kept",
                 got=f"keep_models {cards.keeps_models!r}",
-                expected=f"the models of round {' or '.join(map(str, others))}, or a run with keep_models: all",
+                expected=f"the models of round {rounds}, or a run with keep_models: all",
             )
         self.check_files(round_, arm, "generator")
         return path

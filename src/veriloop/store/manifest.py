@@ -105,7 +105,7 @@ def git_revision() -> str | None:
 
 def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """One text for each setting that differs: ``path: old -> new``."""
-    flat_old, flat_new = _flatten(old), _flatten(new)
+    flat_old, flat_new = flattened(old), flattened(new)
     return [
         f"{path}: {json.dumps(flat_old.get(path))} -> {json.dumps(flat_new.get(path))}"
         for path in sorted({*flat_old, *flat_new})
@@ -113,7 +113,8 @@ def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[st
     ]
 
 
-def _flatten(value: Any, path: str = "") -> dict[str, Any]:
+def flattened(value: Any, path: str = "") -> dict[str, Any]:
+    """Nested settings, one plain value for each path, such as ``learner.epochs`` or ``metrics.0.kind``."""
     items: Any = None
     if isinstance(value, Mapping):
         items = value.items()
@@ -123,7 +124,7 @@ def _flatten(value: Any, path: str = "") -> dict[str, Any]:
         return {path: value}
     flat: dict[str, Any] = {}
     for key, inner in items:
-        flat.update(_flatten(inner, f"{path}.{key}" if path else str(key)))
+        flat.update(flattened(inner, f"{path}.{key}" if path else str(key)))
     return flat
 
 

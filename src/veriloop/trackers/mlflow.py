@@ -1,0 +1,95 @@
+"""MLflow: a local data base, or a tracking server."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from ..parts import require
+from .base import RunInfo, Tracker, Tracking, round_in
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+require("trackers", "mlflow")
+
+KEY = "veriloop.run"
+"""The tag by which a run is found again."""
+
+AT_ONCE = 100
+"""Parameters in one call, which MLflow limits."""
+
+LONGEST = 500
+"""Characters of a parameter that every store of MLflow takes."""
+
+ENDED = {"finished": "FINISHED", "waiting": "SCHEDULED", "stopped": "KILLED", "failed": "FAILED"}
+"""MLflow's word for each status of a run."""
+
+
+class MLflow(Tracker, frozen=True):
+    """Rounds in MLflow, in the experiment ``project``; ``mlflow ui`` opens its page.
+
+    Attributes:
+        uri: Of the tracking server or data base, such as ``sqlite:///mlflow.db``. None: what the environment
+            variable ``MLFLOW_TRACKING_URI`` says, or else MLflow's own default.
+    """
+
+    uri: str | None = None
+
+    @override
+    def open(self, run: RunInfo) -> Tracking:
+        from mlflow import MlflowClient
+        from mlflow.entities import Param
+
+        client = MlflowClient(tracking_uri=self.uri)
+        experiment = client.get_experiment_by_name(self.project)
+        number = experiment.experiment_id if experiment else client.create_experiment(self.project)
+        if found := client.search_runs([number], f"tags.`{KEY}` = '{run.key}'"):
+            client.update_run(found[0].info.run_id, status="RUNNING")
+            return _Open(client, found[0].info.run_id)
+        own = client.create_run(number, run_name=run.name, tags={KEY: run.key}).info.run_id
+        settings = [Param(_allowed(name), str(value)[:LONGEST]) for name, value in run.settings.items()]
+        for some in _parts(settings, AT_ONCE):
+            client.log_batch(own, params=some)
+        return _Open(client, own)
+
+
+class _Open(Tracking):
+    def __init__(self, client: "MlflowClient", own: str) -> None:
+        self._client, self._own = client, own
+
+    @override
+    def logged(self) -> set[tuple[str, int]]:
+        names = self._client.get_run(self._own).data.metrics
+        steps = {
+            name: self._client.get_metric_history(self._own, name) for name in names if round_in(name, 0)
+        }
+        places = (round_in(name, metric.step) for name, history in steps.items() for metric in history)
+        return {place for place in places if place}
+
+    @override
+    def log(self, step: int, numbers: Mapping[str, float]) -> None:
+        import time
+
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(_allowed(name), value, now, step) for name, value in numbers.items()]
+        self._client.log_batch(self._own, metrics=metrics, synchronous=True)
+
+    @override
+    def close(self, status: str) -> None:
+        self._client.set_terminated(self._own, ENDED.get(status, "FAILED"))
+
+
+def _allowed(name: str) -> str:
+    """``name`` without what MLflow takes in no name, such as the @ of ``pass@8``."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
+def _parts(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
