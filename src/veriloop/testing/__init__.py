@@ -6,6 +6,7 @@ from .contracts.learners import check_generator, check_learner
 from .contracts.metrics import check_metric
 from .contracts.parts import check_part
 from .contracts.rules import check_acceptance, check_policy, check_schedule
+from .contracts.trackers import check_tracker
 from .contracts.verifiers import check_verifier
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "check_part",
     "check_policy",
     "check_schedule",
+    "check_tracker",
     "check_verifier",
 ]

@@ -47,7 +47,7 @@ class Tracking(ABC):
 
 
 class Tracker(Part, frozen=True):
-    """Shows a run elsewhere, one run of its own for each of ours. It never ends a run, whatever happens to it.
+    """Shows runs elsewhere, each as one run of its own. It never ends a run, whatever happens to it.
 
     Attributes:
         project: Under which name runs are put together.
@@ -59,7 +59,7 @@ class Tracker(Part, frozen=True):
 
     @abstractmethod
     def open(self, run: RunInfo) -> Tracking:
-        """A new run of its own with the settings as its parameters, or the one that `RunInfo.key` has already."""
+        """A new run of its own, with the settings as its parameters; or the one that the key has already."""
 
 
 def numbers_of(record: RoundRecord) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """MLflow: a local data base, or a tracking server."""
 
+import logging
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,8 @@ class MLflow(Tracker, frozen=True):
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
+        # It would write into the live display that it makes its tables.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         client = MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(self.project)
         number = experiment.experiment_id if experiment else client.create_experiment(self.project)
@@ -71,8 +75,6 @@ class _Open(Tracking):
 
     @override
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
-        import time
-
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)

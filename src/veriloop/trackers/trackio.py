@@ -31,7 +31,7 @@ class Trackio(Tracker, frozen=True):
                     "trackio would write to a remote store",
                     got=f"{name}={os.environ[name]}",
                     expected="its local one",
-                    fix=f"unset {name}, and after the run: trackio sync --project {self.project!r} --space-id SPACE",
+                    fix=f"unset {name}, then: trackio sync --project {self.project!r} --space-id SPACE",
                 )
 
     @override
