@@ -54,7 +54,7 @@ clean:
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,trackers,dev]'
 	touch $@ .venv/.user
 
 # The browser tests say so and skip where no browser can be had.

@@ -1,10 +1,13 @@
 """Kill runs with SIGKILL at random moments, resume them, and compare every bit with an unbroken run.
 
     python tests/loop/kill_and_resume.py --kills 60 --kinds all
+    python tests/loop/kill_and_resume.py --kills 20 --kinds language --after chunk_stored
 
 The kinds take turns. A kill comes so long after an event of the run as a moment drawn over the unbroken run
-does, so it does not matter how fast the machine is. Where a function judges, the rows that it was asked are
-counted: chunks that were finished are not made again. Exits with 1 unless all runs ended like unbroken ones.
+does, so it does not matter how fast the machine is. With ``--after`` all kills come after such an event and
+before the next one: after ``chunk_stored``, in the middle of a round's candidates. Where a function judges,
+the rows that it was asked are counted: chunks that were finished are not made again. Exits with 1 unless all
+runs ended like unbroken ones.
 """
 
 import argparse
@@ -121,22 +124,27 @@ class Unbroken:
     content: Content
     asked: int
     times: list[float]
+    kinds: list[str]
 
     @staticmethod
     def of(folder: Folder) -> "Unbroken":
         began = time.time()
         folder.finish()
-        times = [event["at"] for event in folder.events()]
-        return Unbroken(folder.content(), folder.asked(), [began, *times])
+        events = folder.events()
+        times, kinds = [event["at"] for event in events], [event["event"] for event in events]
+        return Unbroken(folder.content(), folder.asked(), [began, *times], kinds)
 
-    def moment(self, rng: random.Random) -> Moment:
-        """Any moment of it is as likely as any other."""
+    def moment(self, rng: random.Random, after: str | None) -> Moment:
+        """Any moment of it is as likely as any other; or one between any event ``after`` and the next."""
+        if after is not None:
+            events = rng.choice([i + 1 for i, kind in enumerate(self.kinds[:-1]) if kind == after])
+            return Moment(events, rng.uniform(0, self.times[events + 1] - self.times[events]))
         at = rng.uniform(self.times[0], self.times[-1])
         events = bisect.bisect_right(self.times, at) - 1
         return Moment(events, at - self.times[events])
 
 
-def main(kills: int, kinds: list[str], seed: int) -> bool:
+def main(kills: int, kinds: list[str], seed: int, after: str | None) -> bool:
     """Kill ``kills`` runs; whether all of them ended equal to the unbroken ones."""
     rng, equal, stages = random.Random(seed), Counter[str](), Counter[str]()
     again: dict[str, int] = {}
@@ -149,7 +157,7 @@ def main(kills: int, kinds: list[str], seed: int) -> bool:
                 seconds = found.times[-1] - found.times[0]
                 print(f"{name}, unbroken: {seconds:.1f} s, {len(found.content[1])} files", flush=True)
             expected, path = unbroken[name], Path(scratch) / f"{name}-{number}"
-            while not (folder := Folder(path, KINDS[name])).killed_at(moment := expected.moment(rng)):
+            while not (folder := Folder(path, KINDS[name])).killed_at(moment := expected.moment(rng, after)):
                 shutil.rmtree(path)  # it was over before the kill, or waited for people
             events = folder.events()
             last = next((e["stage"] for e in reversed(events) if e["event"] == "stage_started"), "start")
@@ -180,6 +188,7 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--kinds", default="all", help=f"all, or some of {','.join(KINDS)}")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--after", help="kill after events of this kind only, such as chunk_stored")
     given = parser.parse_args()
     chosen = [*KINDS] if given.kinds == "all" else given.kinds.split(",")
-    sys.exit(not main(given.kills, chosen, given.seed))
+    sys.exit(not main(given.kills, chosen, given.seed, given.after))

@@ -150,6 +150,7 @@ def of(row):
     return -abs(row["y"] - sum(row["x"]))
 """
 
+# Six chunks of 16 texts a round.
 LANGUAGE = """
 seed: 3
 rounds: 2
@@ -161,13 +162,25 @@ learner:
   decoding: {max_new_tokens: 12, temperature: 1.0}
   epochs: 3
   learning_rate: 0.003
-verifier: {kind: reference, measure: rouge1}
+verifier: {kind: function, function: "letters:likeness", timeout: 3600}
 acceptance: {kind: top_fraction, fraction: 0.25}
 schedule: {kind: constant, n: 24}
 metrics: [rouge]
 arms: [verified]
 evaluation_samples: 8
 chunk_size: 16
+"""
+
+
+LETTERS = """
+import os
+
+def likeness(row):
+    asked = os.open("FOLDER/asked", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(asked, b".")
+    os.close(asked)
+    wrote, wanted = set(row["summary"]), set(row["reference"])
+    return len(wrote & wanted) / len(wrote | wanted)
 """
 
 
@@ -192,6 +205,7 @@ def _language(folder: Path) -> None:
         for b in words
     ]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    (folder / "letters.py").write_text(LETTERS.replace("FOLDER", str(folder)))
     save_tiny_language(folder / "model", [pair["document"] for pair in pairs])
 
 
@@ -201,5 +215,5 @@ KINDS = {
     "text": Kind(TEXT, _sums, rows=25),
     "people": Kind(PEOPLE),
     "process": Kind(PROCESS, _nearness, rows=20),
-    "language": Kind(LANGUAGE, _language),
+    "language": Kind(LANGUAGE, _language, rows=16),
 }

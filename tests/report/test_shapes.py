@@ -1,6 +1,7 @@
 """Exports of a real run of a tiny language model: what is in them, and that `datasets` and TRL take them."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing_extensions import override
 
 from veriloop import run
 from veriloop.config import plan_from
-from veriloop.errors import ConfigError, RunFolderError
+from veriloop.errors import ConfigError, CorruptFileError, RunFolderError
 from veriloop.loop.plan import Plan
+from veriloop.report.answer import answer
 from veriloop.report.export import FORMS, Form, export
+from veriloop.report.models import export_model, to_ship
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 from veriloop.testing.language import save_tiny_language
@@ -174,16 +177,14 @@ def test_what_was_exported_is_data_for_another_run(texts: Made, tmp_path: Path) 
 def trained(made: Made, folder: Path) -> Iterator[str]:
     """Each shape goes through the trainer that it is for, whose own checks look at the data set."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    from trl import (
-        DPOConfig,
-        DPOTrainer,
-        KTOConfig,
-        KTOTrainer,
-        RewardConfig,
-        RewardTrainer,
-        SFTConfig,
-        SFTTrainer,
-    )
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
+    from trl.trainer.kto_config import KTOConfig
+    from trl.trainer.kto_trainer import KTOTrainer
+    from trl.trainer.reward_config import RewardConfig
+    from trl.trainer.reward_trainer import RewardTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     from datasets import load_dataset
 
@@ -252,7 +253,93 @@ def test_what_has_no_such_candidates(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_model_of_a_round_loads_in_one_line(texts: Made, tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+    from torch import equal
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    done = export_model(texts.run, tmp_path / "out" / "model", round_=1)
+    assert (done.arm, done.round) == ("verified", 1)
+    model = AutoModelForCausalLM.from_pretrained(done.path)
+    ours = texts.plan.learner.generator_type.load(texts.run.model(1, "verified"))
+    assert all(map(equal, model.state_dict().values(), ours.language.model.state_dict().values()))  # pyright: ignore[reportAttributeAccessIssue]
+    assert AutoTokenizer.from_pretrained(done.path).eos_token == "<|end|>"
+    card = ModelCard.load(done.path / "README.md")
+    front = card.data.to_dict()
+    assert front["library_name"] == "transformers"
+    assert "base_model" not in front, "a folder is no name on the hub"
+    counts = next(r.counts for r in texts.run.records() if (r.arm, r.round) == ("verified", 1))
+    expected = (
+        "base model: model",
+        "- seed: 0",
+        "`unverified` (no verifier, 1 round)",
+        f"{counts.generated} candidates, 12 accepted",
+        "unverified, round 1",
+        "veriloop: 0.",
+    )
+    for said in expected:
+        assert said in card.text, said
+    assert str(tmp_path) not in card.content
+    assert str(texts.run.path.parent) not in card.content
+
+
+def test_a_data_card_says_what_the_rows_are(texts: Made, tmp_path: Path) -> None:
+    from huggingface_hub import DatasetCard
+
+    rows = texts.rows(tmp_path / "pairs.jsonl", "preference")
+    card = DatasetCard.load(tmp_path / "pairs.card.md")
+    [config] = card.data.to_dict()["configs"]
+    assert config["data_files"] == "pairs.jsonl"
+    assert f"{len(rows)} rows" in card.text
+    assert "Pairs of a prompt's best accepted and worst rejected candidate" in card.text
+    assert all(f"- `{name}`: " in card.text for name in rows[0])
+
+
+def test_without_a_round_it_is_the_round_to_ship(image_run: RunFolder) -> None:
+    shipped = answer(image_run).ship
+    assert shipped is not None
+    assert shipped.round > 0
+    assert to_ship(image_run) == (shipped.round, "verified")
+    assert to_ship(image_run, round_=2) == (2, "verified")
+    with pytest.raises(ConfigError, match="Say which one you want with --round"):
+        to_ship(image_run, "unverified")
+
+
+@pytest.mark.parametrize(
+    ("arm", "round_", "said"),
+    [
+        ("nobody", None, "expected one of verified, unverified, all_real"),
+        ("verified", 99, "no such finished round"),
+        ("all_real", 2, "expected one of 0, 1"),
+    ],
+)
+def test_rounds_that_are_not_there(image_run: RunFolder, arm: str, round_: int | None, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        to_ship(image_run, arm, round_)
+
+
+def test_a_model_goes_into_a_new_folder_only_and_whole(texts: Made, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    (tmp_path / "empty").mkdir()
+    for name in ("mine", "mine/file", "link"):
+        with pytest.raises(ConfigError, match="expected a new or an empty folder"):
+            export_model(texts.run, tmp_path / name, round_=1)
+    copy = shutil.copytree(texts.run.path, tmp_path / "run")
+    weights = copy / "round_1" / "verified" / "generator" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(CorruptFileError):
+        export_model(RunFolder(copy), tmp_path / "empty", round_=1)
+    assert not list((tmp_path / "empty").iterdir())
+    export_model(texts.run, tmp_path / "empty", round_=0)
+    assert "This is the start model" in (tmp_path / "empty" / "README.md").read_text()
+
+
 def test_candidates_of_models_that_are_gone(tmp_path: Path) -> None:
     made = Made(tmp_path / "last", chat=False, rounds=2, keep_models="last")
     with pytest.raises(RunFolderError, match="keep_models"):
         export(made.run, 2, "verified", tmp_path / "x.jsonl", "preference", plan=lambda: made.plan)
+    with pytest.raises(RunFolderError, match="keep_models: all"):
+        export_model(made.run, tmp_path / "model", round_=1)

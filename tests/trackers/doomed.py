@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from veriloop.generator import Generator
-from veriloop.learners.ols import OLS
+from veriloop.learners.ols import OLS, LinearGenerator
 from veriloop.samples import Samples
 
 
@@ -22,7 +22,7 @@ class Doomed(OLS, frozen=True):
     count: str
 
     @override
-    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> LinearGenerator:
         with Path(self.count).open("ab") as file:
             file.write(b".")
         if Path(self.count).stat().st_size == 6:

@@ -20,7 +20,7 @@ from ..store.folder import RunFolder
 from ..store.manifest import Manifest
 from .answer import answer
 from .names import short
-from .summary import by_arm
+from .summary import by_arm, rounds
 
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 """What a model on the hub is called: its owner, and its name."""
@@ -146,7 +146,7 @@ def _arm(manifest: Manifest, arm: str) -> str:
     card = manifest.cards.arms[arm]
     if card.role == "bound":
         return f"`{arm}` (trained on all real data, once)"
-    return f"`{arm}` ({_verifier(manifest, arm) or 'no verifier'}, {card.last_round} rounds)"
+    return f"`{arm}` ({_verifier(manifest, arm) or 'no verifier'}, {rounds(card.last_round)})"
 
 
 def _verifier(manifest: Manifest, arm: str) -> str | None:

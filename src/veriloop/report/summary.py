@@ -88,7 +88,7 @@ class ArmSummary:
         changes = self.changes
         name = self.cards.headline_of(list(changes))
         if name is None:
-            return f"{_rounds(self.last.round)} done, nothing measured"
+            return f"{rounds(self.last.round)} done, nothing measured"
         change, title = changes[name], changes[name].quantity.title
         if self.rounds == 0:
             return f"{title} {short(change.last.value)}, no round after the start model yet"
@@ -96,7 +96,7 @@ class ArmSummary:
             return f"{title} {short(change.last.value)}, trained on all real data"
         aside = f" ({remark})" if (remark := change.remark()) else ""
         move = f"{short(change.first.value)} → {short(change.last.value)}"
-        return f"{title} {move}{aside} over {_rounds(self.rounds)}"
+        return f"{title} {move}{aside} over {rounds(self.rounds)}"
 
 
 def summarise(folder: RunFolder) -> list[ArmSummary]:
@@ -119,5 +119,6 @@ def by_arm(records: Sequence[RoundRecord], order: Iterable[str] = ()) -> dict[st
     return {name: chain for name, chain in chains.items() if chain}
 
 
-def _rounds(n: int) -> str:
+def rounds(n: int) -> str:
+    """A number of rounds, in words: ``1 round``, ``3 rounds``."""
     return f"{n} round" if n == 1 else f"{n} rounds"
