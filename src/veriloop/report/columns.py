@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..events import SAID
+from ..generator import CUT
 from ..nested import Nested
 from ..samples import Column, Samples
 from ..store.folder import PROVENANCE
@@ -33,12 +34,15 @@ def columns_of(samples: Samples, of: Provenance) -> Columns:
     Returns:
         The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
         the data with such a name has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say where
-        in the round it was generated; its ``score`` is null when nobody scored it.
+        in the round it was generated; its ``score`` is null when nobody scored it. ``truncated``
+        says which texts were cut at their greatest length.
     """
     n = len(samples)
     own = [name for name in samples if name not in (*PROVENANCE, SAID)]
     chunk, row, score = (samples.array(name) for name in PROVENANCE)
     columns: Columns = {beside(ADDED, name): _arrow(samples[name]) for name in own}
+    if CUT in columns:
+        columns[beside([*ADDED, *columns], "truncated")] = columns.pop(CUT)
     columns |= {
         "round": pa.array(np.full(n, of.round, np.int32)),
         "arm": pa.array([of.arm] * n, pa.string()),
