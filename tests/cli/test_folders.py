@@ -40,8 +40,11 @@ def test_list_of_an_empty_folder(veriloop, tmp_path: Path) -> None:
 def test_export(veriloop, tiny_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
     arguments = ("export", tiny_run, "--round", 2, "--arm", "verified", "--to", path)
-    assert veriloop(*arguments) == (0, f"60 samples: {path}\n", "")
-    assert json.loads(veriloop(*arguments, "--json").out) == {"file": str(path), "rows": 60}
+    said = f"60 samples of round 2 of verified: {path} (kept.card.md beside it)\n"
+    assert veriloop(*arguments) == (0, said, "")
+    card = str(tmp_path / "kept.card.md")
+    expected = {"file": str(path), "card": card, "rows": 60, "arm": "verified", "round": 2}
+    assert json.loads(veriloop(*arguments, "--json").out) == expected
     assert {"x", "label", "round", "arm", "chunk", "row", "seed", "score", "verifier"} == set(
         pq.read_table(path).column_names
     )
