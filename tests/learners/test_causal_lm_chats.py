@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
-from veriloop.learners._language.rules import Prompt
 
 from veriloop.errors import ConfigError, DataError
 from veriloop.learners._language.prompts import Formatter
+from veriloop.learners._language.rules import Prompt
 from veriloop.nested import Nested
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Extra, Messages, Schema
