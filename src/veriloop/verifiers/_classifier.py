@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from ..errors import DataError
 from ..networks import device, freeze, in_batches
+from ..turns import Turn, in_words
 
 BUCKET = 32
 """Texts are padded to the next multiple of so many tokens, and batched with those of the same length."""
@@ -47,7 +48,7 @@ class Classifier:
     def scores(
         self,
         texts: Sequence[str],
-        prompts: Sequence[str] | None,
+        prompts: Sequence[str | list[Turn]] | None,
         output: int | None,
         *,
         max_tokens: int,
@@ -81,16 +82,17 @@ class Classifier:
         return score
 
     def _encoded(
-        self, texts: Sequence[str], prompts: Sequence[str] | None, options: dict[str, Any]
+        self, texts: Sequence[str], prompts: Sequence[str | list[Turn]] | None, options: dict[str, Any]
     ) -> Mapping[str, list[list[int]]]:
         tokenizer = self._tokenizer
         if prompts is None:
             return tokenizer(list(texts), **options)
         if tokenizer.chat_template is None:
-            return tokenizer(list(prompts), list(texts), **options)
+            said = [p if isinstance(p, str) else in_words(p) for p in prompts]
+            return tokenizer(said, list(texts), **options)
         chats = [
             tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}], tokenize=False
+                [*_turns(prompt), {"role": "assistant", "content": text}], tokenize=False
             )
             for prompt, text in zip(prompts, texts, strict=True)
         ]
@@ -128,3 +130,7 @@ def _told(model: str) -> Iterator[None]:
         raise DataError(
             f"the model {model} cannot be loaded ({reason})", fix="give a local folder, or check the name"
         ) from e
+
+
+def _turns(prompt: str | list[Turn]) -> list[Turn]:
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt

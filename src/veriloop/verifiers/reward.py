@@ -12,6 +12,7 @@ from typing_extensions import override
 from ..errors import ConfigError, DataError
 from ..hub import to_fetch
 from ..model_folders import check_safetensors
+from ..nested import Nested
 from ..parts import require
 from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
@@ -25,7 +26,7 @@ class RewardModel(Verifier, frozen=True):
     """Scores a text by a model with one output, or by its probability of one of several labels.
 
     With a ``prompt`` the model sees the prompt and the text as a chat of two turns if its tokenizer has a
-    chat template, and as a pair of sequences if not.
+    chat template (of all turns, where the prompt is a chat), and as a pair of sequences if not.
 
     A batch has a fixed number of rows and a length that only its own texts' bucket decides, so that a score
     does not depend on the other texts, down to the last bit.
@@ -62,10 +63,10 @@ class RewardModel(Verifier, frozen=True):
     @override
     def suited_to(self, schema: Schema) -> Self:
         me, prompt = f"verifier {self.kind!r}", self.prompt
-        if prompt is None and not schema.named("prompt"):
+        if prompt is None and not schema.named("prompt") and not schema.named("messages"):
             prompt = False
         if prompt is not False:
-            prompt = schema.pick(me, "prompt", prompt, "prompt", also=ANY_TEXT)
+            prompt = schema.pick(me, "prompt", prompt, "prompt", "messages", also=ANY_TEXT)
         text = schema.pick(me, "text", self.text, "completion", also=ANY_TEXT)
         return super().suited_to(schema).model_copy(update={"text": text, "prompt": prompt})
 
@@ -114,7 +115,7 @@ class RewardModel(Verifier, frozen=True):
         output = self._output(classifier.labels)
         texts = _texts(samples, self.text or "completion")
         prompt = ("prompt" if "prompt" in samples else False) if self.prompt is None else self.prompt
-        prompts = None if prompt is False else _texts(samples, prompt)
+        prompts = None if prompt is False else _prompts(samples, prompt)
         if not texts:
             return Verdicts([])
         size = {"max_tokens": self.max_tokens, "batch_size": self.batch_size}
@@ -145,6 +146,11 @@ def _labels_in(folder: Path) -> dict[str, int]:
     # A configuration with the two labels that are the default does not spell them out.
     names = names or {0: "LABEL_0", 1: "LABEL_1"}
     return {label: number for number, label in sorted(names.items())}
+
+
+def _prompts(samples: Samples, name: str) -> list[Any]:
+    column = _texts(samples, name)
+    return column.values() if isinstance(column, Nested) else column
 
 
 def _texts(samples: Samples, name: str) -> list[str]:
