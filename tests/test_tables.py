@@ -126,3 +126,43 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path) -> None:
         path.write_bytes(gzip.compress(b"score\n" + b"x" * (LONGEST_LINE + 2)))
         with pytest.raises(DataError, match=r"line [12]"):
             read_table(path, ["score"])
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_list_is_read_like_lines_of_json(indent: int | None, tmp_path: Path) -> None:
+    rows = [
+        {"x": 9007199254740993, "y": {"a": [None, 1.0]}},
+        {"x": -1, "y": {}},
+        {"x": 2, "y": {"é": "\u2028"}},
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(rows, indent=indent))
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    one, other = (read_table(tmp_path / name, ["x", "y"]) for name in ("t.json", "t.jsonl"))
+    assert one.columns == other.columns == {"x": [row["x"] for row in rows], "y": [row["y"] for row in rows]}
+    lines = (tmp_path / "t.json").read_text().split("\n")
+    assert all(lines[line - 1].strip().strip("[],").endswith("}") for line in one.lines)
+    (tmp_path / "lines.json").write_bytes((tmp_path / "t.jsonl").read_bytes())
+    assert read_table(tmp_path / "lines.json", ["x", "y"]).columns == one.columns
+    (tmp_path / "none.json").write_text(" [ ]\n")
+    assert len(read_table(tmp_path / "none.json", ["x"]).lines) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[{"x": 1},\n{"x": 2}\n{"x": 3}]', "line 2: broken JSON.*a comma or the end"),
+        ('[{"x": 1},\n{"x": }]', "line 2: broken JSON"),
+        ('[{"x": 1},\n 3]', "line 2: got '3', expected a JSON object"),
+        ('[{"x": 1}', "broken JSON"),
+        ("[", "broken JSON"),
+        ('[{"x": 1},]', "broken JSON"),
+        ('[{"x": 1}] [2]', "something stands after the list"),
+        ('[{"x": 1, "x": 2}]', "key 'x' stands there twice"),
+        ('{"data": [\n{"x": 1}]}', "line 1: broken JSON"),
+    ],
+)
+def test_a_broken_json_list_is_refused_in_one_line(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(DataError, match=words) as error:
+        read_table(tmp_path / "t.json", ["x"])
+    assert "\n" not in str(error.value)

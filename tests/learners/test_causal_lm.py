@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopEr
 from veriloop.learners._language import models
 from veriloop.learners._language.backends import Decoding
 from veriloop.learners._language.generator import CausalLMGenerator
-from veriloop.learners._language.prompts import Prompt
+from veriloop.learners._language.rules import Prompt
 from veriloop.learners.causal_lm import CausalLM
 from veriloop.loop.step import Shortens
 from veriloop.samples import Samples
-from veriloop.schema import Schema, schema_of
+from veriloop.schema import Completion, Messages, Schema, schema_of
 from veriloop.testing import check_learner
 from veriloop.testing.tiny import TinyGenerator
 
@@ -416,3 +417,53 @@ def test_weights_that_are_pickles_are_refused_before_and_when_loaded(
     for attempt in (lambda: learner.check_ahead(schema), lambda: learner.fit(animals, None, rng())):
         with pytest.raises(DataError, match=f"no weights as safetensors: got '{name}, a pickle"):
             attempt()
+
+
+def test_an_adapter_is_its_model_with_the_adapters_weights(
+    tiny_language: Path, animals: Samples, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft")
+    base = models.find(str(tiny_language))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries about each other
+        lora = peft.LoraConfig(
+            r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False
+        )
+        peft.get_peft_model(base.model, lora).save_pretrained(tmp_path / "adapter")
+    merged = models.find(str(tmp_path / "adapter"))
+    plain = models.find(str(tiny_language))
+    assert type(merged.model) is type(plain.model)
+    changed = [
+        not torch.equal(a, b)
+        for a, b in zip(merged.model.parameters(), plain.model.parameters(), strict=True)
+        if a.ndim == 2
+    ]
+    assert sum(changed) >= len(changed) - 1, "all linear layers, and not the embedding"
+    learner = CausalLM(model=str(tmp_path / "adapter"), prompt=Prompt(**PAPER))
+    assert list(learner.sources().values()) == [tmp_path / "adapter", tiny_language]
+    generator = learner.fit(animals.select(slice(0)), None, rng())
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(generator.language.model.parameters(), merged.model.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{}", "names no model"), ('{"base_model_name_or_path": "./gone"}', "is for a model that is not there")],
+)
+def test_an_adapter_without_its_model_is_one_line(
+    learner: CausalLM, animals: Samples, tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "adapter_config.json").write_text(content)
+    schema = schema_of(animals, animals.only(["document"]))
+    with pytest.raises(DataError, match=words) as error:
+        learner.model_copy(update={"model": str(tmp_path)}).check_ahead(schema)
+    assert "\n" not in str(error.value)
+
+
+def test_chats_want_a_model_with_a_chat_template_ahead(learner: CausalLM, tiny_language: Path) -> None:
+    chats = Schema({"messages": Messages(), "completion": Completion(in_data=False)})
+    open_ = learner.model_copy(update={"prompt": Prompt()})
+    with pytest.raises(DataError, match=r"has no chat template.*instruct version"):
+        open_.check_ahead(chats)

@@ -67,7 +67,8 @@ def ids_of(made: Formatter, *chats: list[dict[str, Any]]) -> list[list[int]]:
 def test_chats_are_what_the_library_makes_of_them(
     tokenizer: PreTrainedTokenizerBase, chat: list[Any]
 ) -> None:
-    expected = tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
+    encoded: Any = tokenizer.apply_chat_template(chat, add_generation_prompt=True)
+    expected = encoded["input_ids"]
     assert ids_of(formatter(tokenizer), chat) == [expected]
 
 

@@ -74,6 +74,7 @@ def trained_on(folder: RunFolder, round_: int) -> list[list[str]]:
 @pytest.mark.parametrize("policy", ["replace", "accumulate", {"kind": "mix", "real_share": 0.2}])
 def test_a_learner_knows_which_texts_were_cut(config: dict[str, Any], tmp_path: Path, policy: Any) -> None:
     folder = run(plan_from({**config, "policy": policy}), tmp_path / "run")
+    learned: list[list[str]] = []
     for record in folder.records()[1:]:
         learned = trained_on(folder, record.round)
         assert all(cut == str(not text.startswith("c") and int(text) >= 5) for text, cut in learned)
