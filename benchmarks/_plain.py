@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 if TYPE_CHECKING:  # benchmarks/mnist.py says why nothing of veriloop is imported with this
-    from veriloop.learners._cvae_network import Network
+    from veriloop.learners._cvae_fast import FastNetwork
 
 BATCH, LATENT, CHANNELS, SIDE = 128, 20, (32, 64), 28
 
@@ -42,7 +42,7 @@ class Plain(nn.Module):
         likelihood = F.binary_cross_entropy_with_logits(logits, pixels, reduction="none").sum((1, 2, 3))
         return likelihood + ((mean**2 + log_variance.exp() - 1 - log_variance) / 2).sum(1)
 
-    def same_as(self, network: "Network") -> "Plain":
+    def same_as(self, network: "FastNetwork") -> "Plain":
         """With the weights of ours, which orders patches and features with the channels last."""
 
         def kernel(weight: Tensor) -> Tensor:  # rows over (patch y, patch x, y, x) of one channel

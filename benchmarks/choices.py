@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from _plain import BATCH, CHANNELS, LATENT, SIDE, Plain
 from veriloop.comparison.results import write_results
 from veriloop.executors.threads import limit_threads
-from veriloop.learners._cvae_network import Architecture, Network
+from veriloop.learners._cvae_fast import FastNetwork
+from veriloop.learners._cvae_network import Architecture
 from veriloop.networks import device, initialise
 
 FLOAT32 = Architecture(SIDE, SIDE, 1, 10, LATENT, CHANNELS, 4)
@@ -35,8 +36,8 @@ TURNS = 7
 Call = Callable[[], object]
 
 
-def network(architecture: Architecture) -> Network:
-    made = Network(architecture)
+def network(architecture: Architecture) -> FastNetwork:
+    made = FastNetwork(architecture)
     initialise(made, torch.Generator().manual_seed(0))
     return made.to(device())
 
@@ -77,7 +78,7 @@ def steps() -> dict[str, Call]:
 def decodings() -> dict[str, tuple[Call, int]]:
     """Decoding, and how many images at a time."""
 
-    def decode(network: Network, decoder: Callable[[Tensor, Tensor], Tensor], n: int) -> Call:
+    def decode(network: FastNetwork, decoder: Callable[[Tensor, Tensor], Tensor], n: int) -> Call:
         latent = torch.randn(n, LATENT, device=device())
         label = network.one_hot(torch.arange(n, device=device()) % 10)
         return lambda: torch.sigmoid(decoder(latent, label))

@@ -43,8 +43,9 @@ from veriloop.errors import DataError
 from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
+from veriloop.learners._cvae_fast import FastNetwork
 from veriloop.learners._cvae_generator import CVAEGenerator
-from veriloop.learners._cvae_network import Architecture, Network
+from veriloop.learners._cvae_network import Architecture
 from veriloop.learners.cvae import CVAE
 from veriloop.loop.gather import Candidates, gather, quota
 from veriloop.networks import initialise
@@ -262,7 +263,7 @@ def training_flops() -> float:
 
 def bench_equal_losses(report: Report, train: Samples) -> None:
     generator = torch.Generator().manual_seed(0)
-    network = Network(Architecture(SIDE, SIDE, 1, 10, LATENT, CHANNELS, 4))
+    network = FastNetwork(Architecture(SIDE, SIDE, 1, 10, LATENT, CHANNELS, 4))
     initialise(network, generator)
     plain = Plain().same_as(network)
     ours, theirs = (torch.optim.Adam(n.parameters(), 1e-3, fused=n is network) for n in (network, plain))
@@ -318,7 +319,7 @@ def bench_filter(
             report=lambda counts: None,
         )
 
-    lower = Network(dataclasses.replace(generator.architecture, **LOWER))
+    lower = FastNetwork(dataclasses.replace(generator.architecture, **LOWER))
     lower.load_state_dict(generator.network.state_dict())
     runs = ((Serial(), generator), (Process(), generator), (Process(), CVAEGenerator(lower)))
     made = KEPT / FRACTION

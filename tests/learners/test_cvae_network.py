@@ -1,12 +1,15 @@
-"""The network and its layers against PyTorch's own layers."""
+"""The fast network and its layers against the plain network and PyTorch's own layers."""
+
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from veriloop.learners._cvae_fast import FastNetwork
 from veriloop.learners._cvae_layers import ConvDown, ConvUp, PatchDown, PatchUp, TapsDown, TapsUp
-from veriloop.learners._cvae_network import Architecture, Network
+from veriloop.learners._cvae_network import Architecture, PlainNetwork
 from veriloop.networks import initialise
 
 
@@ -32,7 +35,8 @@ def test_layers_down_are_the_convolution_of_pytorch_and_relu(
         (PatchUp(7, 6, rectify=True), (7, 6), True),
         (PatchUp(6, 1, rectify=False), (6, 1), False),
         (TapsUp(6), (6, 1), False),
-        (ConvUp(7, 6), (7, 6), True),
+        (ConvUp(7, 6, rectify=True), (7, 6), True),
+        (ConvUp(6, 3, rectify=False), (6, 3), False),
     ],
 )
 def test_layers_up_are_the_transposed_convolution_of_pytorch_and_relu_inside(
@@ -44,53 +48,82 @@ def test_layers_up_are_the_transposed_convolution_of_pytorch_and_relu_inside(
     _same_with_gradients(ours, theirs, torch.rand(3, 4, 6, channels[0]), rectified)
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (8, 12)])
+SHAPES = [
+    *[(8, 8, 1), (28, 28, 1), (8, 12, 1), (12, 4, 3)],  # sides that divide by 4
+    *[(13, 7, 1), (1, 1, 1), (9, 8, 3), (6, 15, 3)],  # sides that do not
+]
+
+
+@pytest.mark.parametrize("levels_and_likelihood", [(1, "binomial"), (16, "binomial"), (255, "logistic")])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kernel", [2, 4])
-def test_bound_and_gradients_are_those_of_plain_layers(kernel: int, height: int, width: int) -> None:
-    """Equal weights, equal losses: only the speed differs from a network written with nn.Conv2d."""
-    network = Network(Architecture(height, width, 1, 10, 5, (4, 6), kernel))
+def test_bound_gradients_and_images_are_those_of_the_plain_network(
+    kernel: int, shape: tuple[int, int, int], levels_and_likelihood: tuple[int, Any]
+) -> None:
+    """Equal weights, equal losses: only the speed differs."""
+    height, width, channels = shape
+    levels, likelihood = levels_and_likelihood
+    architecture = Architecture(
+        height, width, levels, 10, 5, (4, 6), kernel, image_channels=channels, likelihood=likelihood
+    )
+    network = FastNetwork(architecture)
     initialise(network, torch.Generator().manual_seed(0))
-    plain = Plain(network)
-    counts = (torch.rand(9, height, width) < 0.3).to(torch.uint8)
+    if network.scale is not None:
+        network.scale.start()
+    plain = plain_one(network)
+    counts = torch.randint(0, levels + 1, (9, *architecture.image_shape), dtype=torch.uint8)
     label, noise = torch.arange(9), torch.randn(9, 5)
-    reconstruction, kl = network.bound(counts, label, noise)
-    expected = plain.bound(counts, label, noise)
-    _assert_same(reconstruction + kl, expected)
-    (reconstruction + kl).sum().backward()
-    expected.sum().backward()
-    _assert_same(network.posterior.weight.grad, plain.posterior.weight.grad)
-    _assert_same(network.project.weight.grad, plain.project.weight.grad)
-    down, up = network.down1.weight.grad, network.up2.weight.grad
-    assert down is not None
-    assert up is not None
-    _assert_same(_as_kernel(down, 1, kernel), plain.down1.weight.grad)
-    _assert_same(_as_kernel(up.T, 1, kernel), plain.up2.weight.grad)
+    for ours, theirs in zip(
+        network.bound(counts, label, noise), plain.bound(counts, label, noise), strict=True
+    ):
+        _assert_same(ours, theirs)
+    one_hot = network.one_hot(label)
+    logits = network.decode(noise, one_hot)
+    assert logits.shape == counts.shape
+    _assert_same(logits, plain.decode(noise, one_hot))
+    sum(network.bound(counts, label, noise)).sum().backward()  # pyright: ignore[reportAttributeAccessIssue]
+    sum(plain.bound(counts, label, noise)).sum().backward()  # pyright: ignore[reportAttributeAccessIssue]
+    gradients = FastNetwork(architecture)
+    for name, weight in network.named_parameters():
+        gradients.get_parameter(name).data = torch.zeros_like(weight) if weight.grad is None else weight.grad
+    expected = plain_one(gradients)
+    for name, weight in plain.named_parameters():
+        _assert_same(weight.grad, expected.get_parameter(name))
 
 
-class Plain(nn.Module):
-    """The same function as a :class:`Network`, as one writes it first."""
+def plain_one(network: FastNetwork) -> PlainNetwork:
+    """The plain network with the weights of the fast one, which has its features with the channels last."""
+    a = network.architecture
+    plain = PlainNetwork(a)
+    with torch.no_grad():
+        plain.down1 = _same_convolution(network.down1, (a.image_channels, a.channels[0]))
+        plain.down2 = _same_convolution(network.down2, a.channels)
+        plain.up1 = _same_transposed(network.up1, (a.channels[1], a.channels[0]))
+        plain.up2 = _same_transposed(network.up2, (a.channels[0], a.image_channels))
+        features = a.channels[1] * a.quarter[0] * a.quarter[1]
+        channels_first = torch.arange(features).view(*a.quarter, a.channels[1]).permute(2, 0, 1).flatten()
+        both = torch.cat([channels_first, torch.arange(features, features + a.classes)])
+        plain.posterior.weight.copy_(network.posterior.weight[:, both])
+        plain.posterior.bias.copy_(network.posterior.bias)
+        plain.project.weight.copy_(network.project.weight[channels_first])
+        plain.project.bias.copy_(network.project.bias[channels_first])
+        if plain.scale is not None and network.scale is not None:
+            plain.scale.load_state_dict(network.scale.state_dict())
+    return plain
 
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.a = a = network.architecture
-        narrow, wide = a.channels
-        self.down1 = _same_convolution(network.down1, (1, narrow))
-        self.down2 = _same_convolution(network.down2, (narrow, wide))
-        self.up1 = _same_transposed(network.up1, (wide, narrow))
-        self.up2 = _same_transposed(network.up2, (narrow, 1))
-        self.posterior, self.project = _copy(network.posterior), _copy(network.project)
 
-    def bound(self, counts: Tensor, label: Tensor, noise: Tensor) -> Tensor:
-        x, y = counts.float(), F.one_hot(label, 10).float()
-        hidden = F.relu(self.down2(F.relu(self.down1(x[:, None])))).permute(0, 2, 3, 1).flatten(1)
-        mean, log_variance = self.posterior(torch.cat([hidden, y], 1)).chunk(2, 1)
-        latent = mean + noise * torch.exp(log_variance / 2)
-        hidden = F.relu(self.project(torch.cat([latent, y], 1)))
-        hidden = hidden.view(-1, self.a.height // 4, self.a.width // 4, self.a.channels[1])
-        logits = self.up2(F.relu(self.up1(hidden.permute(0, 3, 1, 2))))[:, 0]
-        q = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
-        kl = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
-        return F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2)) + kl
+def test_the_terms_of_the_plain_network_are_those_of_the_library() -> None:
+    """A binary image, term by term, by `torch.distributions`."""
+    plain = PlainNetwork(Architecture(8, 8, 1, 10, 5, (4, 6), 4))
+    counts, label, noise = (torch.rand(9, 8, 8) < 0.3).float(), torch.arange(9), torch.randn(9, 5)
+    mean, log_variance = plain.encode(counts, plain.one_hot(label))
+    q = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
+    logits = plain.decode(mean + noise * q.stddev, plain.one_hot(label))
+    reconstruction, kl = plain.bound(counts, label, noise)
+    prior = torch.distributions.Normal(0.0, 1.0)
+    _assert_same(kl, torch.distributions.kl_divergence(q, prior).sum(1))
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, counts, reduction="none").sum((1, 2))
+    _assert_same(reconstruction, cross_entropy)
 
 
 def _same_convolution(layer: nn.Module, channels: tuple[int, int]) -> nn.Conv2d:
@@ -137,12 +170,6 @@ def _assert_same(ours: Tensor | None, theirs: Tensor | None) -> None:
     assert ours is not None
     assert theirs is not None
     torch.testing.assert_close(ours, theirs, rtol=0.0, atol=1e-5 * max(1.0, theirs.abs().max().item()))
-
-
-def _copy(layer: nn.Linear) -> nn.Linear:
-    copied = nn.Linear(layer.in_features, layer.out_features)
-    copied.load_state_dict(layer.state_dict())
-    return copied
 
 
 def _as_kernel(weight: Tensor, channels: int, kernel: int) -> Tensor:

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from veriloop.learners._cvae_fast import FastNetwork
 from veriloop.learners._cvae_generator import CVAEGenerator
-from veriloop.learners._cvae_network import Architecture, Network
+from veriloop.learners._cvae_network import Architecture
 from veriloop.learners._training import Average, TrainingImages
 from veriloop.learners.cvae import CVAE
 from veriloop.samples import Samples
@@ -43,7 +44,7 @@ def test_images_come_back_as_they_went_in(levels: int, shape: tuple[int, int]) -
 @pytest.mark.parametrize("share", [0.05, 0.5])
 def test_an_average_lags_behind_by_its_share(share: float) -> None:
     """Weights that grow as t have the average (t + 1) / (1 + share): it solves the recursion."""
-    network = Network(Architecture(8, 8, 1, 3, 2, (2, 2), 2)).requires_grad_(False)
+    network = FastNetwork(Architecture(8, 8, 1, 3, 2, (2, 2), 2)).requires_grad_(False)
     average = Average(network, share)
     steps = 400
     for step in range(1, steps + 1):
@@ -55,7 +56,7 @@ def test_an_average_lags_behind_by_its_share(share: float) -> None:
 
 
 def test_the_first_steps_replace_the_average() -> None:
-    network = Network(Architecture(8, 8, 1, 3, 2, (2, 2), 2)).requires_grad_(False)
+    network = FastNetwork(Architecture(8, 8, 1, 3, 2, (2, 2), 2)).requires_grad_(False)
     average = Average(network, 0.1)
     for weights in network.parameters():
         weights.fill_(7)

@@ -1,7 +1,8 @@
 """Labelled images as samples: which columns they have, and how they are drawn, balanced and split.
 
-Our image samples have the columns ``pixels``, uint8 counts 0..levels of shape (n, height, width), and
-``label``, int64 class indices of shape (n,). With ``levels=1`` a pixel is a bit.
+Our image samples have the columns ``pixels``, uint8 counts 0..levels of shape (n, height, width), or (n,
+height, width, channels) in colour, and ``label``, int64 class indices of shape (n,). With ``levels=1`` a
+pixel is a bit.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ PIXELS, LABEL = "pixels", "label"
 def images(
     samples: Samples, levels: int, classes: int, image: str = PIXELS, label: str = LABEL
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The checked columns of image samples: pixels (n, height, width) and labels (n,).
+    """The checked columns of image samples: pixels (n, height, width[, channels]) and labels (n,).
 
     Args:
         samples: With both columns.
@@ -33,11 +34,11 @@ def images(
             not below ``classes``.
     """
     pixels = samples.array(image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3:
+    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
         raise DataError(
             f"column {image!r}",
             got=f"array of {pixels.dtype} with shape {pixels.shape}",
-            expected="uint8 counts of shape (n, height, width)",
+            expected="uint8 counts of shape (n, height, width), or (n, height, width, channels)",
         )
     if pixels.size and pixels.max() > levels:
         raise DataError(

@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -19,7 +18,10 @@ from ..generator import Generator
 from ..networks import blank, device, freeze, in_batches, initialise, load_weights, save_weights
 from ..rng import torch_generator
 from ..samples import Samples
+from ._cvae_fast import FastNetwork
+from ._cvae_likelihood import draw, log_coefficients
 from ._cvae_network import Architecture, Network
+from ._recipe import COUNTED, Likelihood
 from ._training import TrainingImages, train
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Bound(NamedTuple):
 
 
 class CVAEGenerator(Generator):
-    """A trained :class:`CVAE`: p(z) standard normal, pixels Binomial(levels, p(z, label)).
+    """A trained :class:`CVAE`: p(z) standard normal, pixels drawn around the decoder's means.
 
     Args:
         network: Its weights; frozen, and not to be changed afterwards.
@@ -71,7 +73,7 @@ class CVAEGenerator(Generator):
         return self._network
 
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
-        """Draw ``n`` images, each pixel from its Binomial distribution, never the decoder's mean.
+        """Draw ``n`` images, each pixel from its distribution, never the decoder's mean.
 
         Means lack the pixel noise of the data; a model retrained on them loses variance every round.
 
@@ -85,10 +87,11 @@ class CVAEGenerator(Generator):
         """
         label, latent, generator = self._start(n, rng, condition)
         a = self.architecture
-        pixels = np.empty((n, a.height, a.width), np.uint8)
+        pixels = np.empty((n, *a.image_shape), np.uint8)
         done = 0
         for p in self._decoded(latent, label):
-            pixels[done : done + len(p)] = _binomial(a.levels, p, generator).cpu().numpy()
+            drawn = draw(p, a.levels, self._network.scale, generator)
+            pixels[done : done + len(p)] = drawn.cpu().numpy()
             done += len(p)
         assert condition is not None  # _start refuses it
         return Samples(**{self._image: pixels, **{k: v for k, v in condition.items() if k != self._image}})
@@ -96,7 +99,7 @@ class CVAEGenerator(Generator):
     def means(
         self, n: int, rng: np.random.Generator, condition: Samples | None = None
     ) -> NDArray[np.float32]:
-        """Pixel probabilities in [0, 1], shape (n, height, width): for pictures, not for training.
+        """Means of the pixels in [0, 1], shape (n, *image shape): for pictures, not for training.
 
         An equal ``rng`` gives the means of the very images that :meth:`sample` draws.
         """
@@ -119,7 +122,7 @@ class CVAEGenerator(Generator):
         return label, latent.to(where), torch_generator(rng, str(where))
 
     def _decoded(self, latent: Tensor, label: Tensor) -> Iterator[Tensor]:
-        """Pixel probabilities, batch by batch."""
+        """Means of the pixels, batch by batch."""
         net = self._network
         batch = DECODED_TOGETHER if latent.device.type == "cpu" else None
         return in_batches(
@@ -129,8 +132,8 @@ class CVAEGenerator(Generator):
     def elbo(self, samples: Samples, rng: np.random.Generator) -> Bound:
         """The negative evidence bound of each of ``samples``, by one latent draw each.
 
-        Binomial coefficients are included, so the sum of both terms bounds the true negative
-        log-likelihood of the counts.
+        The sum of both terms bounds the true negative log-likelihood of the counts (of a Binomial, its
+        coefficients included).
 
         Raises:
             DataError: The samples are not images of this model's shape, levels and classes.
@@ -146,8 +149,9 @@ class CVAEGenerator(Generator):
             torch.from_numpy(noise),
         )
         reconstruction, kl = torch.cat(list(terms)).double().numpy().T
-        ways = np.array([math.log(math.comb(a.levels, k)) for k in range(a.levels + 1)])
-        return Bound(reconstruction - ways[pixels].sum((1, 2)), kl.copy())
+        if a.likelihood == "binomial":
+            reconstruction = reconstruction - log_coefficients(pixels, a.levels)
+        return Bound(reconstruction, kl.copy())
 
     def save(self, directory: Path) -> None:
         """Write ``cvae.safetensors`` and ``cvae.json`` (the architecture and the names of the columns)."""
@@ -167,34 +171,25 @@ class CVAEGenerator(Generator):
             fields = json.loads(path.read_text())
             image, label = fields.pop("columns")
             architecture = Architecture(**{**fields, "channels": tuple(fields["channels"])})
-            network = blank(lambda: Network(architecture))
+            network = blank(lambda: FastNetwork(architecture))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
             raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
         load_weights(network, directory / WEIGHTS)
         return cls(network, image, label)
 
 
-def _binomial(levels: int, p: Tensor, generator: torch.Generator) -> Tensor:
-    """Counts of ``levels`` Bernoulli draws with probabilities ``p``, shape (n, height, width), as uint8.
-
-    A draw compares 16 random bits with p in 65,536ths, which takes a third of the time of a float for
-    each. Rounding moves a probability by at most 1/131,072: to see that takes 10^10 draws of a pixel.
-    """
-    n, height, width = p.shape
-    words = torch.empty(n, levels * height * width // 4, dtype=torch.int64, device=p.device)
-    drawn = words.random_(-(2**63), None, generator=generator).view(torch.int16)
-    threshold = (p * 65536 - 32768).round_().unsqueeze(1)
-    below = drawn.view(n, levels, height, width) < threshold
-    return below.squeeze(1).view(torch.uint8) if levels == 1 else below.sum(1, dtype=torch.uint8)
-
-
 def _check_shape(pixels: NDArray[np.uint8], architecture: Architecture) -> None:
-    if pixels.shape[1:] != (architecture.height, architecture.width):
+    if pixels.shape[1:] != architecture.image_shape:
         raise DataError(
             "images of another size than the model's",
-            got=f"{pixels.shape[1]}x{pixels.shape[2]}",
-            expected=f"{architecture.height}x{architecture.width}",
+            got="x".join(map(str, pixels.shape[1:])),
+            expected="x".join(map(str, architecture.image_shape)),
         )
+
+
+def suited_likelihood(levels: int) -> Likelihood:
+    """The likelihood of pixels that count 0..levels: see `_cvae_likelihood`."""
+    return "binomial" if levels <= COUNTED else "logistic"
 
 
 def fit(learner: "CVAE", samples: Samples, init: Generator | None, rng: np.random.Generator) -> CVAEGenerator:
@@ -208,11 +203,9 @@ def fit(learner: "CVAE", samples: Samples, init: Generator | None, rng: np.rando
         )
     columns = learner.image or PIXELS, learner.label or LABEL
     pixels, label = images(samples, learner.levels, learner.classes, *columns)
-    n, height, width = pixels.shape
-    if n == 0 or height % 4 or width % 4 or height * width == 0:
-        raise DataError(
-            "training images", got=f"{n} of {height}x{width}", expected="at least one, sides divisible by 4"
-        )
+    n, height, width, *colour = pixels.shape
+    if pixels.size == 0:
+        raise DataError("training images", got=f"{n} of {height}x{width}", expected="at least one")
     architecture = Architecture(
         height,
         width,
@@ -222,10 +215,14 @@ def fit(learner: "CVAE", samples: Samples, init: Generator | None, rng: np.rando
         learner.channels,
         learner.kernel,
         learner.precision,
+        colour[0] if colour else 1,
+        learner.likelihood or suited_likelihood(learner.levels),
     )
     if init is None:
-        network = blank(lambda: Network(architecture))
+        network = blank(lambda: FastNetwork(architecture))
         initialise(network, torch_generator(rng))
+        if network.scale is not None:
+            network.scale.start()
     elif isinstance(init, CVAEGenerator) and init.architecture == architecture:
         network = copy.deepcopy(init.network).train().requires_grad_(True)
     else:

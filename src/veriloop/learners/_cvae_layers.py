@@ -83,10 +83,17 @@ class ConvDown(nn.Conv2d):
 
 
 class ConvUp(nn.ConvTranspose2d):
-    """PyTorch's own transposed convolution with a kernel of 4, and ReLU; channels last outside and in."""
+    """PyTorch's own transposed convolution with a kernel of 4; channels last outside and in.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    Args:
+        inputs: Channels.
+        outputs: Channels.
+        rectify: Whether a ReLU follows.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, rectify: bool) -> None:
         super().__init__(inputs, outputs, 4, 2, 1)
+        self._rectify = rectify
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(n, h, w, inputs) to (n, 2h, 2w, outputs)."""
@@ -94,7 +101,7 @@ class ConvUp(nn.ConvTranspose2d):
         # By hand, because with the bias among its arguments the library takes as long again for its gradient.
         assert self.bias is not None
         x += self.bias.to(x.dtype)[:, None, None]  # of one type: mixed ones take a slower path
-        return F.relu_(x).permute(0, 2, 3, 1)
+        return (F.relu_(x) if self._rectify else x).permute(0, 2, 3, 1)
 
 
 class _Taps(torch.autograd.Function):

@@ -1,13 +1,25 @@
-"""The network of the CVAE: encoder, decoder, and the evidence bound of both."""
+"""The conditional variational autoencoder in plain layers. Read this file first.
+
+An image x with label y is encoded as a normal distribution q(z | x, y) of a short latent vector z. From a
+draw of z and the label, the decoder says how each pixel is distributed. Training maximises the evidence bound
+
+    E[log p(x | z, y)] - KL(q(z | x, y) || N(0, I)),
+
+and a new image is a draw of z from N(0, I), then of the pixels.
+
+`PlainNetwork` is written with the layers that everybody knows. The one that trains, `FastNetwork` in
+`_cvae_fast.py`, computes the same function in less time; a test holds it to this one.
+"""
 
 import dataclasses
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._cvae_layers import ConvDown, ConvUp, PatchDown, PatchUp, TapsDown, TapsUp
-from ._recipe import Precision
+from ._cvae_likelihood import PixelScale, negative_log_likelihood
+from ._recipe import Likelihood, Precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,8 +27,8 @@ class Architecture:
     """What determines the shapes of a network and how it computes, stored beside its weights.
 
     Attributes:
-        height: Pixels, divisible by 4.
-        width: Pixels, divisible by 4.
+        height: Of the images, in pixels.
+        width: Of the images, in pixels.
         levels: A pixel counts 0..levels.
         classes: Number of labels.
         latent_dim: Length of the latent vector.
@@ -24,6 +36,8 @@ class Architecture:
         kernel: Side of the convolution kernels, 2 or 4; the stride is 2.
         precision: In which the layers multiply. Weights are float32 in either case, and so are the bound's
             terms and what comes of them.
+        image_channels: 1 for grey images, of shape (n, height, width); 3 for colour, (n, height, width, 3).
+        likelihood: The distribution of a pixel, see `_cvae_likelihood`.
     """
 
     height: int
@@ -34,65 +48,49 @@ class Architecture:
     channels: tuple[int, int]
     kernel: int
     precision: Precision = "float32"
+    image_channels: int = 1
+    likelihood: Likelihood = "binomial"
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one image's array."""
+        size = (self.height, self.width)
+        return size if self.image_channels == 1 else (*size, self.image_channels)
+
+    @property
+    def quarter(self) -> tuple[int, int]:
+        """Height and width at a quarter of the resolution, rounded up: images are padded to four of each."""
+        return -(-self.height // 4), -(-self.width // 4)
 
 
-class Network(nn.Module):
-    """Encoder and decoder, two convolutions of stride 2 each, joined by one linear layer each.
-
-    The convolutions are those of ``nn.Conv2d(.., kernel, 2, padding)`` and ``nn.ConvTranspose2d``, padded to
-    exactly half and double the size, with the channels last. How each is computed was chosen by measuring
-    (``benchmarks/mnist.py`` shows the whole step against the library's layers alone). Patches of a kernel of
-    2 are disjoint: a matrix product. Those of 4 overlap: between the two inner resolutions the library's
-    convolutions are fastest; beside the image, with its one channel, a matrix product over the 16 taps.
-    """
+class Network(nn.Module, ABC):
+    """What every network of the CVAE has: an encoder, a decoder, and the evidence bound of both."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
-        narrow, wide = a.channels
-        features = wide * (a.height // 4) * (a.width // 4)
-        disjoint = a.kernel == 2
-        self.down1 = PatchDown(1, narrow) if disjoint else TapsDown(narrow)
-        self.down2 = PatchDown(narrow, wide) if disjoint else ConvDown(narrow, wide)
-        self.posterior = nn.Linear(features + a.classes, 2 * a.latent_dim)
-        self.project = nn.Linear(a.latent_dim + a.classes, features)
-        self.up1 = PatchUp(wide, narrow, rectify=True) if disjoint else ConvUp(wide, narrow)
-        self.up2 = PatchUp(narrow, 1, rectify=False) if disjoint else TapsUp(narrow)
+        self.scale = PixelScale(a.image_channels, a.levels) if a.likelihood == "logistic" else None
 
+    @abstractmethod
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z | x, y).
 
         Args:
-            counts: Pixels as float counts, shape (n, height, width).
+            counts: Pixels as float counts, shape (n, *image_shape).
             label: One-hot, float, shape (n, classes).
 
         Returns:
             Two tensors of shape (n, latent_dim).
         """
-        with self._multiplying(counts):
-            x = (counts / self.architecture.levels).unsqueeze(-1)
-            x = self.down2(self.down1(x))
-            posterior = self.posterior(torch.cat([x.flatten(1), label], 1))
-        mean, log_variance = posterior.float().chunk(2, 1)
-        return mean, log_variance
 
+    @abstractmethod
     def decode(self, latent: Tensor, label: Tensor) -> Tensor:
-        """Logits of the pixel probabilities, shape (n, height, width).
+        """Logits of each pixel's mean as a share of ``levels``, shape (n, *image_shape).
 
         Args:
             latent: Shape (n, latent_dim).
             label: One-hot, float, shape (n, classes).
         """
-        a = self.architecture
-        with self._multiplying(latent):
-            x = F.relu_(self.project(torch.cat([latent, label], 1)))
-            x = x.view(-1, a.height // 4, a.width // 4, a.channels[1])
-            logits = self.up2(self.up1(x))
-        return logits.float().squeeze(-1)
-
-    def _multiplying(self, input: Tensor) -> torch.autocast:
-        lower = self.architecture.precision == "bfloat16"
-        return torch.autocast(input.device.type, torch.bfloat16, enabled=lower)
 
     def one_hot(self, label: Tensor) -> Tensor:
         """Labels (n,) as float one-hot rows (n, classes)."""
@@ -104,13 +102,50 @@ class Network(nn.Module):
         The first, reconstruction, is without the log-binomial coefficient, which no weight changes.
 
         Args:
-            counts: Pixels, shape (n, height, width).
+            counts: Pixels, shape (n, *image_shape).
             label: Class indices, shape (n,).
             noise: Standard normal, shape (n, latent_dim).
         """
         counts, label = counts.float(), self.one_hot(label)
         mean, log_variance = self.encode(counts, label)
         logits = self.decode(mean + noise * torch.exp(log_variance / 2), label)
-        log_likelihood = counts * logits - self.architecture.levels * F.softplus(logits)
+        reconstruction = negative_log_likelihood(counts, logits, self.architecture.levels, self.scale)
         kl = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
-        return -log_likelihood.sum((1, 2)), kl.sum(1)
+        return reconstruction, kl.sum(1)
+
+
+class PlainNetwork(Network):
+    """Two convolutions down, two transposed ones up, and a linear layer on either side of the latent vector.
+
+    Nothing trains with it; it says what `FastNetwork` computes.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        a = architecture
+        narrow, wide = a.channels
+        padding = (a.kernel - 2) // 2  # so that each layer halves, or doubles, the size exactly
+        features = wide * a.quarter[0] * a.quarter[1]
+        self.down1 = nn.Conv2d(a.image_channels, narrow, a.kernel, 2, padding)
+        self.down2 = nn.Conv2d(narrow, wide, a.kernel, 2, padding)
+        self.posterior = nn.Linear(features + a.classes, 2 * a.latent_dim)
+        self.project = nn.Linear(a.latent_dim + a.classes, features)
+        self.up1 = nn.ConvTranspose2d(wide, narrow, a.kernel, 2, padding)
+        self.up2 = nn.ConvTranspose2d(narrow, a.image_channels, a.kernel, 2, padding)
+
+    def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        a = self.architecture
+        x = (counts / a.levels).reshape(-1, a.height, a.width, a.image_channels).permute(0, 3, 1, 2)
+        x = F.pad(x, (0, -a.width % 4, 0, -a.height % 4))
+        x = F.relu(self.down1(x))
+        x = F.relu(self.down2(x))
+        mean, log_variance = self.posterior(torch.cat([x.flatten(1), label], 1)).chunk(2, 1)
+        return mean, log_variance
+
+    def decode(self, latent: Tensor, label: Tensor) -> Tensor:
+        a = self.architecture
+        x = F.relu(self.project(torch.cat([latent, label], 1)))
+        x = x.view(-1, a.channels[1], *a.quarter)
+        x = F.relu(self.up1(x))
+        logits = self.up2(x)[:, :, : a.height, : a.width]
+        return logits.permute(0, 2, 3, 1).reshape(-1, *a.image_shape)

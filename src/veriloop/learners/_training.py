@@ -18,7 +18,7 @@ class TrainingImages:
     """Images and labels on a device, once; pixels of zeros and ones take a bit each.
 
     Args:
-        pixels: Counts, shape (n, height, width).
+        pixels: Counts, shape (n, height, width) or (n, height, width, channels).
         label: Class indices, shape (n,).
         levels: A pixel counts 0..levels.
         device: Where they go.
@@ -39,11 +39,12 @@ class TrainingImages:
         return len(self._label)
 
     def at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels (m, height, width) and labels (m,) of the images at ``rows``, shape (m,)."""
+        """Pixels (m, ...) and labels (m,) of the images at ``rows``, shape (m,)."""
         pixels = self._pixels[rows]
         if self._packed:
-            pixels = (pixels.unsqueeze(-1) >> self._bit) & 1  # sides divide by 4: no bits are left over
-        return pixels.view(-1, *self._shape), self._label[rows]
+            bits = (pixels.unsqueeze(-1) >> self._bit) & 1
+            pixels = bits.flatten(1)[:, : math.prod(self._shape)]  # without what fills the last byte
+        return pixels.reshape(-1, *self._shape), self._label[rows]
 
 
 def train(network: Network, images: TrainingImages, training: Training, generator: torch.Generator) -> None:

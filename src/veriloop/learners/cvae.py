@@ -11,7 +11,7 @@ from ..generator import Generator
 from ..parts import imported, require
 from ..samples import Samples
 from ..schema import Role, Schema
-from ._recipe import Precision, Training
+from ._recipe import Likelihood, Precision, Training
 from .base import Learner
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ require("torch", "torch")
 
 
 class CVAE(Learner, Training, frozen=True):
-    """Convolutional conditional VAE with a Binomial likelihood, for images whose sides divide by 4.
+    """Convolutional conditional VAE for small images, grey or in colour.
 
-    Maximises the evidence bound E[log Binomial(pixels; levels, p(z, label))] - KL(q(z | pixels, label) ||
-    N(0, I)), summed over pixels, by Adam on shuffled batches. The label joins the latent vector and the
-    encoder's features as one-hot. ``levels=1`` is the Bernoulli likelihood of binarised images.
+    Maximises the evidence bound E[log p(pixels | z, label)] - KL(q(z | pixels, label) || N(0, I)), summed
+    over pixels, by Adam on shuffled batches. The label joins the latent vector and the encoder's features as
+    one-hot. `veriloop.learners._cvae_network` shows the network in plain layers.
 
     Defaults follow the paper's protocol (arXiv 2510.16657, section 5). Small budgets get much further with
     ``batch_size=64, learning_rate=3e-3, averaging=0.2, patience=None``: on 5,000 MNIST images (one seed)
@@ -44,6 +44,10 @@ class CVAE(Learner, Training, frozen=True):
         precision: In which the layers multiply; weights, sums and the optimiser stay in float32. ``bfloat16``
             is up to twice as fast on processors that multiply it themselves (Intel's with AMX, GPUs), and
             slower on others.
+        likelihood: How a pixel is distributed around the decoder's mean. ``binomial``: as a count of
+            ``levels`` points; with ``levels=1``, the Bernoulli likelihood of binarised images. ``logistic``:
+            as a value with noise, whose size is learned. None:
+            ``binomial`` up to 16 levels, ``logistic`` above.
 
     The other fields are those of :class:`veriloop.learners._training.Training`.
     """
@@ -59,6 +63,7 @@ class CVAE(Learner, Training, frozen=True):
     channels: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (32, 64)
     kernel: Literal[2, 4] = 4
     precision: Precision = "float32"
+    likelihood: Likelihood | None = None
 
     @override
     def suited_to(self, schema: Schema) -> Self:
@@ -68,13 +73,6 @@ class CVAE(Learner, Training, frozen=True):
         label = self.label or schema.one("label", asked_by)
         pixels = schema.column(image, f"{asked_by}: image", "image")
         classes = schema.column(label, f"{asked_by}: label", "label").classes
-        if pixels.channels > 1 or pixels.height % 4 or pixels.width % 4:
-            raise ConfigError(
-                f"{asked_by}: column {image!r}",
-                got=f"images of {pixels.height}x{pixels.width} with {pixels.channels} channels",
-                expected="one channel, and sides that divide by 4",
-                fix="crop, pad or convert the images, or take another learner",
-            )
         return self.model_copy(
             update={
                 "levels": _agreed("levels", self.levels, pixels.levels, "the data count to"),
@@ -90,8 +88,8 @@ class CVAE(Learner, Training, frozen=True):
 
         Raises:
             ConfigError: ``levels`` or ``classes`` are not known, see :meth:`suited_to`.
-            DataError: The samples are no images of ``levels`` and ``classes``, their sides do not divide
-                by 4, there are none, or ``init`` is a model of another architecture.
+            DataError: The samples are no images of ``levels`` and ``classes``, there are none, or ``init`` is
+                a model of another architecture.
             VeriloopError: The loss is no longer a number.
         """
         from ._cvae_generator import fit  # brings torch, which takes seconds to import
