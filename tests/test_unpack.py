@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from veriloop.arrays import npz_array
 from veriloop.datasets.idx_files import read_idx
 from veriloop.errors import ConfigError, CorruptFileError, DataError
-from veriloop.report.tables import npz_array
 from veriloop.samples import Samples
 from veriloop.unpack import most_unpacked, open_gzip
 

@@ -159,7 +159,7 @@ def _foreign(settings: object) -> Iterator[str]:
             is_kind = key == "kind" and isinstance(value, str) and ":" in value
             if (is_kind and not value.startswith("veriloop.")) or (
                 # A url with the name of the environment variable that holds its key would be sent that key.
-                key in ("function", "url") and value is not None
+                (key.endswith("function") or key == "url") and value is not None
             ):
                 yield str(value)
         settings = list(settings.values())

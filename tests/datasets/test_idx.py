@@ -147,8 +147,18 @@ def test_training_images_that_are_held_out_are_left_out_and_counted(tmp_path: Pa
     assert data.duplicates["train"] == 2
     assert len(data.train) == 38
     assert len(data.validation) + len(data.test) + data.duplicates.get("validation", 0) == 40
-    with pytest.raises(DataError, match="every training row is also held out"):
-        IdxFolder(path=write_folder(tmp_path, held=GREY), start=10).load(0)
+
+
+def test_of_equal_train_and_test_files_a_fifth_is_held_out_and_dotted_names_are_read(tmp_path: Path) -> None:
+    write_folder(tmp_path, held=GREY)
+    for file in list(tmp_path.iterdir()):
+        file.rename(file.with_name(file.name.replace("-idx", ".idx")))
+    dataset = IdxFolder(path=tmp_path, start=10)
+    check_dataset(dataset)
+    data = dataset.load(0)
+    assert data.validation is not None
+    assert (len(data.train), len(data.test), len(data.validation)) == (32, 4, 4)
+    assert data.left_out == {"a test image is a training image": 32}
 
 
 def test_twelve_classes_are_counted_from_the_labels(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ otherwise loaded by their public Hugging Face names.
 """
 
 import importlib.util
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,7 +26,13 @@ from ..schema import Image, Label, Schema
 from .base import Dataset, RealData, check_start
 from .idx_files import FILES, Grey, find_file, read_header, read_idx, read_split
 from .images import halves, split
-from .splits import array_keys
+from .splits import array_keys, not_in
+
+SHARE = 0.2
+"""Of the test images, this share is held out where all training images are among them."""
+
+SAME = "a test image is a training image"
+"""Why the others are left out."""
 
 FIX = "put the four idx files into $VERILOOP_DATA/NAME/"
 
@@ -57,7 +65,8 @@ class GreyImages(Dataset, frozen=True):
     """Grey images 0..255 made binary, of any idx-format data set.
 
     The validation images are half of the published test images, equally many of each class, and the same ones
-    for every seed. They cannot be training images: the classifier of the metrics has seen those.
+    for every seed. They cannot be training images: the classifier of the metrics has seen those. Where both
+    files hold the same images, a fifth of them is held out.
 
     Attributes:
         start: How many images the start model is trained on, balanced over the classes.
@@ -100,8 +109,13 @@ class GreyImages(Dataset, frozen=True):
         test, validation = halves(held_label, Address(seed=0, arm="held-out images").rng())
         if self.validation == 0:
             test, validation = np.arange(len(held_out)), validation[:0]
+        left_out: dict[str, int] = {}
+        if not not_in(keys, held_keys).any():
+            # Whoever has one set of images puts it into both files: then most of it is to train on.
+            test, validation = (rows[: math.ceil(len(rows) * SHARE)] for rows in (test, validation))
+            left_out[SAME] = len(held_out) - len(test) - len(validation)
         test, validation = test[: self.test], validation[: self.validation]
-        return split(
+        real = split(
             train,
             held_out.select(validation),
             held_out.select(test),
@@ -110,6 +124,7 @@ class GreyImages(Dataset, frozen=True):
             cap=self.train,
             seed=seed,
         )
+        return replace(real, left_out=left_out)
 
     @override
     def check_ahead(self, schema: Schema) -> None:

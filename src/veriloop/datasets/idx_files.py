@@ -141,7 +141,10 @@ def find_file(folder: Path, name: str) -> Path:
     Raises:
         DataError: There is none.
     """
-    found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
+    # Unpacked by some programs, the last part of the name has a dot before it: train-images.idx3-ubyte.
+    stem, _, ending = name.rpartition("-idx")
+    spelled = [f"{name}.gz", name, f"{stem}.idx{ending}.gz", f"{stem}.idx{ending}"]
+    found = [p for p in (folder / s for s in spelled) if p.is_file()]
     if not found:
         suffixes = {p.suffix.lower() for p in folder.rglob("*")}
         if pictures := sorted(suffixes & {".png", ".jpg", ".jpeg"}):
@@ -149,7 +152,7 @@ def find_file(folder: Path, name: str) -> Path:
             raise DataError(
                 f"{folder} holds {kinds} files, which kind 'idx' cannot read",
                 expected=f"a file {name}.gz or {name}",
-                fix="convert them to the four idx files",
+                fix="use kind: images, which reads them",
             )
         raise DataError(f"no file {name}.gz or {name} in {folder}", fix="put the four idx files there")
     return found[0]

@@ -6,14 +6,24 @@ What tells rows apart is a key for each: the prompt of a row of text, the pixels
 import hashlib
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ..errors import DataError
 
 Keys = Sequence[Hashable]
 """What each row's content is: equal keys, equal content."""
+
+Size = Annotated[int, Field(strict=True, ge=0)] | Annotated[float, Field(gt=0, le=1)]
+"""A number of rows, or a share of them: 1 is one row, 1.0 is all."""
+
+
+def count(size: int | float, of: int) -> int:
+    """How many of ``of`` rows a `Size` means; a share means one at least."""
+    return size if isinstance(size, int) else min(of, max(1, round(size * of)))
 
 
 def text_keys(texts: Iterable[str]) -> list[bytes]:

@@ -21,14 +21,9 @@ from ..samples import Samples
 from ..schema import Schema
 from ..tables import First, Table, first_rows, read_table
 from .base import Dataset, RealData, check_start
-from .splits import apart, counted, taken, text_keys
+from .splits import Size, apart, count, counted, taken, text_keys
 from .text_columns import HOW_TO_KEEP, Columns, Roles, settle
 from .text_rows import samples_of
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Size = Annotated[int, Field(strict=True, ge=0)] | Share
-"""A number of rows, or a share of them: 1 is one row, 1.0 is all."""
-
 
 EMPTY = "a text is empty"
 """Why a row is left out."""
@@ -239,11 +234,6 @@ class TextFiles(TextPairs, frozen=True):
                 expected="a share or number that leaves some on both sides",
             )
         return everything.select(order[~held]), everything.select(order[held])
-
-
-def count(size: int | float, of: int) -> int:
-    """How many of ``of`` rows a `Size` means; a share means one at least."""
-    return size if isinstance(size, int) else min(of, max(1, round(size * of)))
 
 
 def _apart(pairs: Pairs, roles: Roles) -> tuple[Pairs, dict[str, int]]:

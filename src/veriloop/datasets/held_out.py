@@ -1,0 +1,193 @@
+"""Splits of rows that come in one piece, or with a test split, by content and alike in each class."""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..errors import ConfigError, DataError
+from ..parts import Checked
+from ..rng import Address
+from ..samples import Samples
+from .base import RealData, check_start
+from .images import balanced_order
+from .splits import Keys, Size, apart, count, counted, taken
+
+
+class Pool(NamedTuple):
+    """Rows of one published split.
+
+    Attributes:
+        samples: The rows.
+        keys: What each row's content is.
+    """
+
+    samples: Samples
+    keys: Keys
+
+    def select(self, rows: NDArray) -> "Pool":
+        """The rows at ``rows``: a mask or indices."""
+        indices = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return Pool(self.samples.select(indices), [self.keys[int(i)] for i in indices])
+
+
+class Splits(Checked, frozen=True):
+    """How rows are split by role. A data set that inherits this has its fields.
+
+    The held-out rows are the same for every seed; which training rows are the start set, and their order, is
+    drawn by the seed. Rows of equal content are never on two sides.
+
+    Attributes:
+        start: How many training rows, or what share of them, the start model is trained on; of a share, at
+            least one of each class.
+        train: At most so many training rows; None for all.
+        held_out: How many rows, or what share of them, are held out, where the data bring no test split.
+        validation: How many of the held-out rows, or what share of them, are for decisions: None for half, or
+            for all of a validation split that the data bring; 0 for none.
+        test: At most so many held-out rows for the numbers to report; None for all of the others.
+    """
+
+    start: Size = 0.1
+    train: Annotated[int, Field(ge=1)] | None = None
+    held_out: Size = 0.2
+    validation: Size | None = None
+    test: Annotated[int, Field(ge=1)] | None = None
+
+    def check_sizes(self, n: int, test: int | None, classes: int, where: str) -> None:
+        """Refuse sizes that ``n`` rows of training, or of all, cannot have.
+
+        Args:
+            n: How many rows there are to train on and, without a test split, to hold out.
+            test: How many rows the test split has; None where there is none.
+            classes: How many classes there are.
+            where: What errors call the data.
+
+        Raises:
+            ConfigError: ``start``, ``held_out`` or ``validation`` leaves nothing.
+            DataError: There are no rows to split.
+        """
+        least = 1 if test is not None else 2 if self.validation == 0 else 3
+        if n < least:
+            raise DataError(f"too few rows in {where}", got=n, expected=f"at least {least}, all different")
+        rest = n if test is not None else n - self._held(n)
+        check_start(self._start(rest, classes), rest if self.train is None else min(self.train, rest))
+
+    def split(
+        self,
+        train: Pool,
+        validation: Pool | None,
+        test: Pool | None,
+        *,
+        label: str | None,
+        given: tuple[str, ...] = (),
+        seed: int,
+        where: str,
+    ) -> RealData:
+        """Real data of these rows.
+
+        Args:
+            train: All rows to train on and, without ``test``, to hold out.
+            validation: Published for decisions; None for a part of the held-out ones.
+            test: Published to test with; None for a share of ``train``.
+            label: The column of classes, in which all splits are alike; None for rows without.
+            given: The columns that generators are given besides, row by row; without any, the classes are
+                the conditions.
+            seed: Draws the training rows.
+            where: What errors call the data.
+
+        Raises:
+            ConfigError: A size leaves nothing to train on or to measure with.
+            DataError: No training row is left, or there are too few rows.
+        """
+        if test is None:
+            held = self._held_rows(train, label, where)
+            train, test = train.select(~held), train.select(held)
+        classes = _classes(train.samples, label)
+        test, validation = self._halved(test, validation, label)
+        stay, stay_validation = apart(train.keys, validation.keys, test.keys)
+        train, validation = train.select(stay), validation.select(stay_validation)
+        order = balanced_order(_strata(train.samples, label), Address(seed).rng())
+        rows = train.samples.select(order[: self.train])
+        start = self._start(len(rows), classes)
+        check_start(start, len(rows))
+        conditions = None
+        if given:
+            conditions = rows.only(given)
+        elif label is not None:
+            conditions = Samples(**{label: np.unique(rows.array(label))})
+        return RealData(
+            start=rows.select(slice(start)),
+            train=rows,
+            test=test.samples,
+            conditions=conditions,
+            test_conditions=test.samples.only(given) if given else None,
+            validation=validation.samples,
+            validation_conditions=validation.samples.only(given) if given else None,
+            duplicates=counted(train=stay, validation=stay_validation),
+        )
+
+    def _start(self, rows: int, classes: int) -> int:
+        n = count(self.start, rows)
+        return n if isinstance(self.start, int) else min(rows, max(n, classes))
+
+    def _held(self, rows: int) -> int:
+        return max(1 if self.validation == 0 else 2, count(self.held_out, rows))
+
+    def _held_rows(self, pool: Pool, label: str | None, where: str) -> NDArray[np.bool_]:
+        """A mask of the held-out share: equal rows together, classes alike, the same for all seeds."""
+        different = len(set(pool.keys))
+        self.check_sizes(different, None, 1, where)
+        order = balanced_order(_strata(pool.samples, label), Address(seed=0, arm="held-out share").rng())
+        held = taken(pool.keys, order, self._held(len(pool.keys)))
+        if held.all():
+            raise ConfigError(
+                "held_out leaves no rows to train on",
+                got=f"held_out={self.held_out} of {len(held)} rows, {different} of them different",
+                expected="a share or number that leaves some",
+            )
+        return held
+
+    def _halved(self, test: Pool, validation: Pool | None, label: str | None) -> tuple[Pool, Pool]:
+        """Test and validation rows, in a random order that is equal for all seeds."""
+        if validation is not None:
+            size = 1.0 if self.validation is None else self.validation
+            validation = _mixed(validation, label, "validation rows")
+            chosen = np.arange(count(size, len(validation.keys)))
+            return _mixed(test, label, "test rows").select(np.arange(len(test.keys))[: self.test]), (
+                validation.select(chosen)
+            )
+        n = len(test.keys)
+        share = 0.5 if self.validation is None else count(self.validation, n) / n
+        # One after the other within each class, so that both sides are alike in each.
+        first = {key: i for i, key in reversed(list(enumerate(test.keys)))}
+        strata = _strata(test.samples, label)
+        turns = balanced_order(strata, Address(seed=0, arm="held-out rows").rng())
+        groups = [i for i in turns[np.argsort(strata[turns], kind="stable")] if first[test.keys[i]] == i]
+        decide = {
+            test.keys[row] for i, row in enumerate(groups) if int((i + 1) * share) > int(i * share + 1e-9)
+        }
+        mask = np.array([key in decide for key in test.keys], bool)
+        if n and mask.all():
+            raise ConfigError(
+                "validation leaves no rows to test with",
+                got=f"validation={self.validation} of {n} held-out rows",
+                expected="a share or number that leaves some",
+            )
+        reported = _mixed(test.select(~mask), label, "test rows")
+        return reported.select(np.arange(len(reported.keys))[: self.test]), (
+            _mixed(test.select(mask), label, "validation rows")
+        )
+
+
+def _mixed(pool: Pool, label: str | None, purpose: str) -> Pool:
+    """In a random order of which every beginning holds the classes evenly; without a seed of the run."""
+    return pool.select(balanced_order(_strata(pool.samples, label), Address(seed=0, arm=purpose).rng()))
+
+
+def _strata(samples: Samples, label: str | None) -> NDArray[np.int64]:
+    return np.zeros(len(samples), np.int64) if label is None else samples.array(label).astype(np.int64)
+
+
+def _classes(samples: Samples, label: str | None) -> int:
+    return 1 if label is None else len(np.unique(samples.array(label)))

@@ -1,0 +1,135 @@
+"""A folder of PNG or JPEG files, a sub-folder for each class."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ..errors import DataError
+from .own_images import OwnImages, Pictures, SplitName, found
+from .pictures import Form, Head, array_of, head_of, opened
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
+
+_SPLITS: Mapping[str, SplitName] = {
+    "train": "train",
+    "test": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+}
+"""Sub-folders that hold splits, not classes."""
+
+
+class ImageFolder(OwnImages, frozen=True):
+    """Your own pictures: a folder of PNG or JPEG files, with a sub-folder for each class.
+
+    Classes are numbered in the order of their folders' names; what lies deeper belongs to the class above it.
+    Files directly in the folder are pictures without classes. Sub-folders called ``train`` and ``test`` (and
+    ``validation``) hold the splits, with the classes inside. Hidden files, and files of other kinds, do not
+    count.
+
+    Attributes:
+        path: The folder; a relative one is looked for in the working directory, then in ``$VERILOOP_DATA``.
+
+    The others are those of `OwnImages`.
+    """
+
+    path: Path
+
+    @override
+    def pictures(self) -> Mapping[SplitName, Pictures]:
+        names = self.names()
+        return {
+            split: _pictures(*_files(folder, names, self.path)) for split, folder in self._splits().items()
+        }
+
+    @override
+    def classes(self) -> int:
+        return max(1, len(self.names()))
+
+    @override
+    def called(self) -> str:
+        return str(self.path)
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return {str(self.path): self._folder()}
+
+    def names(self) -> list[str]:
+        """The classes' folders, in order; none where pictures have no classes.
+
+        Raises:
+            DataError: Pictures lie beside the classes' folders.
+        """
+        folders = list(self._splits().values())
+        known = sorted({sub.name for folder in folders for sub in _subfolders(folder) if _below(sub)})
+        loose = next((file for folder in folders for file in _below(folder, deep=False)), None)
+        if known and loose is not None:
+            raise DataError(
+                f"{self.path} holds pictures beside the folders of classes",
+                got=f"{loose.name} beside {known[0]}/",
+                expected="all pictures in folders of classes, or none",
+                fix="move it into the folder of its class",
+            )
+        return known
+
+    def _folder(self) -> Path:
+        return found(self.path, "folder", Path.is_dir)
+
+    def _splits(self) -> dict[SplitName, Path]:
+        """The folder of each split; the whole folder to train on where it holds no splits."""
+        folder = self._folder()
+        splits: dict[SplitName, Path] = {
+            _SPLITS[sub.name.lower()]: sub for sub in _subfolders(folder) if sub.name.lower() in _SPLITS
+        }
+        if not {"train", "test"} <= set(splits):
+            return {"train": folder}
+        other = [sub.name for sub in _subfolders(folder) if sub.name.lower() not in _SPLITS and _below(sub)]
+        if other:
+            raise DataError(
+                f"{self.path} holds folders of splits and others",
+                got=f"{other[0]}/ beside train/ and test/",
+                expected="train/, test/ and validation/ alone, or folders of classes alone",
+            )
+        return splits
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _below(folder: Path, *, deep: bool = True) -> list[Path]:
+    """The pictures in ``folder``, without hidden ones, in the order of their names."""
+    return sorted(
+        path
+        for path in (folder.rglob("*") if deep else folder.iterdir())
+        if path.suffix.lower() in ENDINGS
+        and not any(step.startswith(".") for step in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def _files(folder: Path, names: Sequence[str], called: Path) -> tuple[list[Path], NDArray[np.int64]]:
+    if not names:
+        files = _below(folder, deep=False)
+        return files, np.zeros(len(files), np.int64)
+    by_class = [_below(folder / name) if (folder / name).is_dir() else [] for name in names]
+    labels = np.repeat(np.arange(len(names)), [len(files) for files in by_class])
+    if not len(labels):
+        raise DataError(f"no pictures in {folder.name}/ of {called}", expected="PNG or JPEG files")
+    return [file for files in by_class for file in files], labels.astype(np.int64)
+
+
+def _pictures(files: Sequence[Path], label: NDArray[np.int64]) -> Pictures:
+    def head(i: int) -> Head:
+        with opened(files[i]) as picture:
+            return head_of(picture, str(files[i]))
+
+    def read(i: int, form: Form) -> NDArray[np.uint8]:
+        with opened(files[i]) as picture:
+            return array_of(picture, str(files[i]), form)
+
+    return Pictures(label, head, read)

@@ -1,0 +1,132 @@
+"""The base of data sets of a user's own pictures, whatever holds them."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from typing_extensions import override
+
+from ..errors import DataError
+from ..samples import Samples
+from ..schema import Image, Label, Schema
+from .base import Dataset, RealData
+from .held_out import Pool, Splits
+from .images import LABEL, PIXELS
+from .pictures import LARGEST, Colour, Form, Head, form_of, stacked
+from .splits import array_keys
+
+Side = Annotated[int, Field(ge=1, le=LARGEST)]
+SplitName = Literal["train", "validation", "test"]
+
+
+class Pictures(NamedTuple):
+    """The pictures of one split, none of them read yet.
+
+    Attributes:
+        label: The class of each, shape (n,).
+        head: What the header of picture i says.
+        read: Picture i in a form.
+    """
+
+    label: NDArray[np.int64]
+    head: Callable[[int], Head]
+    read: Callable[[int, Form], NDArray[np.uint8]]
+
+
+class OwnImages(Dataset, Splits, frozen=True):
+    """Pictures, grey or in colour, with their classes.
+
+    Samples have the columns ``pixels`` and ``label``. Pictures without classes are all of class 0.
+
+    Attributes:
+        size: The side, or height and width, to which pictures are brought: the largest middle part of that
+            shape, resized. None: as they are, all of one size, at most 64x64.
+        colour: ``grey`` or ``rgb``; None: ``rgb`` if any picture has colour.
+        levels: A pixel counts 0..levels, each the nearest to its published byte. Fewer levels make an easier
+            task: 1 is black and white, 15 leaves smooth shades.
+
+    The others are those of `veriloop.datasets.held_out.Splits`.
+    """
+
+    size: Side | tuple[Side, Side] | None = None
+    colour: Colour | None = None
+    levels: Annotated[int, Field(ge=1, le=255)] = 255
+
+    @abstractmethod
+    def pictures(self) -> Mapping[SplitName, Pictures]:
+        """The published splits: ``train`` and maybe others."""
+
+    @abstractmethod
+    def classes(self) -> int:
+        """How many classes there are."""
+
+    @abstractmethod
+    def called(self) -> str:
+        """What errors call the data."""
+
+    @override
+    def schema(self) -> Schema:  # pyright: ignore[reportIncompatibleMethodOverride]  # pydantic's old one
+        form = self._form(self.pictures())
+        return Schema(
+            {
+                PIXELS: Image(
+                    height=form.height, width=form.width, channels=form.channels, levels=form.levels
+                ),
+                LABEL: Label(classes=self.classes()),
+            }
+        )
+
+    @override
+    def check_ahead(self, schema: Schema) -> None:
+        super().check_ahead(schema)
+        held = self.pictures()
+        test = held.get("test")
+        n = None if test is None else len(test.label)
+        self.check_sizes(len(held["train"].label), n, self.classes(), self.called())
+
+    @override
+    def load(self, seed: int) -> RealData:
+        """Load and split; only the choice and order of training pictures depends on ``seed``."""
+        held = self.pictures()
+        form = self._form(held)
+        pools = {name: _pool(pictures, form) for name, pictures in held.items()}
+        return self.split(
+            pools["train"],
+            pools.get("validation"),
+            pools.get("test"),
+            label=LABEL,
+            seed=seed,
+            where=self.called(),
+        )
+
+    def _form(self, held: Mapping[SplitName, Pictures]) -> Form:
+        heads = [p.head(i) for p in held.values() for i in range(len(p.label))]
+        if not heads:
+            raise DataError(f"no pictures in {self.called()}", expected="PNG or JPEG files")
+        size = (self.size, self.size) if isinstance(self.size, int) else self.size
+        return form_of(heads, size, self.colour, self.levels, self.called())
+
+
+def _pool(pictures: Pictures, form: Form) -> Pool:
+    pixels = stacked(len(pictures.label), lambda i: pictures.read(i, form), form)
+    return Pool(Samples(pixels=pixels, label=pictures.label), array_keys(pixels))
+
+
+def found(path: Path, what: str, is_there: Callable[[Path], bool]) -> Path:
+    """``path``, looked for in the working directory, then in ``$VERILOOP_DATA``.
+
+    Raises:
+        DataError: It is in neither.
+    """
+    root = os.environ.get("VERILOOP_DATA", "")
+    candidates: Sequence[Path] = [path, Path(root) / path] if root else [path]
+    for candidate in candidates:
+        if is_there(candidate):
+            return candidate
+    looked = " and ".join(str(p) for p in candidates)
+    raise DataError(f"no {what} {path}", got=f"looked in {looked}", fix="check the path")

@@ -1,0 +1,238 @@
+"""What each column of a table of numbers and categories is, found from its values.
+
+Numbers are numbers, whole ones in int64 and others in float64. Texts, truth values, and whole numbers of
+which there are two, such as 0 and 1, are categories. Nothing is filled in or dropped: a field that is missing
+is refused with its row, and so is a column that is none of these.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, DataError
+from ..samples import Column
+from ..schema import Category, Image, Label, Number, Vector
+
+MOST_VALUES = 200
+"""A column of texts with more different ones is no category."""
+
+LABEL = "label"
+"""The name by which a column of whole numbers from 0 is taken for the classes."""
+
+_EXACT = 2**53
+"""From here on a float64 no longer holds every whole number."""
+
+
+class Table(NamedTuple):
+    """The columns of a file as they were read.
+
+    Attributes:
+        source: What errors call the file.
+        columns: By name: lists of plain values, or arrays.
+        line: What errors call row i, such as ``line 7``.
+    """
+
+    source: str
+    columns: Mapping[str, Sequence[Any] | NDArray]
+    line: Sequence[str]
+
+
+class Told(NamedTuple):
+    """What a user has said of the columns.
+
+    Attributes:
+        columns: Which are used; None for all.
+        label: The column of the classes; None for one called ``label``, if it can be.
+        given: Those that generators are given, besides the classes.
+        categories: Columns of whole numbers that are categories.
+    """
+
+    columns: tuple[str, ...] | None = None
+    label: str | None = None
+    given: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class Found(NamedTuple):
+    """The columns of samples, and what each is.
+
+    Attributes:
+        values: By name, as samples hold them.
+        types: The type of each, for the schema.
+        label: The column of the classes; None where there is none.
+    """
+
+    values: dict[str, Column]
+    types: dict[str, Any]
+    label: str | None
+
+
+def settle(table: Table, told: Told) -> Found:
+    """Find out what the columns of ``table`` are.
+
+    Raises:
+        ConfigError: What is said of them does not fit.
+        DataError: A field is missing or has no meaning here; the message has its row.
+    """
+    names = _used(table, told)
+    values: dict[str, Column] = {}
+    types: dict[str, Any] = {}
+    for name in names:
+        values[name], types[name] = _column(table, name, told)
+    label = _label(table, values, types, told)
+    if label is not None:
+        classes = int(np.max(np.asarray(values[label]), initial=0)) + 1
+        types[label] = Label(classes=classes)
+    for name in told.given:
+        if name != label:
+            types[name] = types[name].model_copy(update={"given": True})
+    if all(column.given for column in types.values()):
+        raise ConfigError(
+            f"{table.source}: all columns are given",
+            got=", ".join(types),
+            expected="at least one that a generator makes",
+        )
+    return Found(values, types, label)
+
+
+def _used(table: Table, told: Told) -> list[str]:
+    known = list(table.columns)
+    asked = {"columns": told.columns or (), "given": told.given, "categories": told.categories}
+    asked["label"] = (told.label,) if told.label else ()
+    for setting, names in asked.items():
+        used = known if setting == "columns" or told.columns is None else list(told.columns)
+        if missing := [name for name in names if name not in used]:
+            raise ConfigError(
+                f"{table.source}: {setting}",
+                got=", ".join(missing),
+                expected=f"among the columns {', '.join(used)}",
+            )
+    return known if told.columns is None else list(told.columns)
+
+
+def _column(table: Table, name: str, told: Told) -> tuple[Column, Any]:
+    values = table.columns[name]
+    array = values if isinstance(values, np.ndarray) else _listed(table, name, values)
+    where = f"{table.source}: column {name!r}"
+    if array.dtype == np.uint8 and array.ndim in (3, 4) and array.size:
+        size = array.shape[1:]
+        channels = size[2] if array.ndim == 4 else 1
+        levels = max(1, int(array.max()))
+        return array, Image(height=size[0], width=size[1], channels=channels, levels=levels)
+    if array.ndim > 2 or array.ndim == 0 or array.dtype.kind not in "biufU":
+        raise DataError(
+            where,
+            got=f"{array.dtype} of shape {array.shape}",
+            expected="numbers or texts for each row, or images of uint8",
+            fix="convert it, or leave it out with columns",
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise _missing(table, name, row, str(array[row]))
+    if array.ndim == 2:
+        if not array.shape[1] or array.dtype.kind not in "biuf":
+            raise DataError(where, got=f"{array.dtype} of shape {array.shape}", expected="rows of numbers")
+        return array.astype(np.float64), Vector(p=array.shape[1])
+    if array.dtype.kind in "bU":
+        return _category(where, _words(array), len(array))
+    if name in told.categories or _two_valued(name, array):
+        return _category(where, _whole(where, array), len(array))
+    return _number(where, array)
+
+
+def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray:
+    """A list of plain values as an array of one kind."""
+    for row, value in enumerate(values):
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            raise _missing(table, name, row, "nothing" if value is None else str(value))
+    kinds = {type(value) for value in values}
+    for wanted, dtype in ((bool, np.bool_), (str, np.str_)):
+        if kinds == {wanted}:
+            return np.array(values, dtype)
+    if kinds == {int} and max(map(abs, values)) < 2**63:
+        return np.array(values, np.int64)
+    if kinds and kinds <= {int, float}:
+        return np.array(values, np.float64)
+    first = next(i for i, v in enumerate(values) if type(v) is not type(values[0]) or type(v) not in _PLAIN)
+    raise DataError(
+        f"{table.source}, {table.line[first]}: column {name!r}",
+        got=f"{str(values[first])[:60]!r}, of type {type(values[first]).__name__}",
+        expected="numbers alone, texts alone, or truth values alone",
+        fix="mend the column, or leave it out with columns",
+    )
+
+
+_PLAIN = (bool, int, float, str)
+
+
+def _missing(table: Table, name: str, row: int, got: str) -> DataError:
+    return DataError(
+        f"{table.source}, {table.line[row]}: no value in column {name!r}",
+        got=got,
+        expected="a value in every row",
+        fix="fill it in or take the row out, or leave the column out with columns",
+    )
+
+
+def _number(where: str, array: NDArray) -> tuple[Column, Number]:
+    if array.dtype.kind == "f":
+        return array.astype(np.float64), Number()
+    if np.abs(array.astype(np.float64)).max(initial=0) > _EXACT:
+        raise DataError(
+            where,
+            got=f"whole numbers up to {array.max()}",
+            expected=f"up to {_EXACT}, which a model can tell apart",
+            fix="leave it out with columns: numbers of this size are names, as a rule",
+        )
+    return array.astype(np.int64), Number()
+
+
+def _two_valued(name: str, array: NDArray) -> bool:
+    return name != LABEL and array.dtype.kind in "iu" and len(np.unique(array)) == 2 < len(array)
+
+
+def _whole(where: str, array: NDArray) -> list[int]:
+    if array.dtype.kind == "f" and (array != np.rint(array)).any():
+        raise ConfigError(f"{where} is named in categories", got="fractions", expected="whole numbers")
+    return [int(value) for value in array.tolist()]
+
+
+def _words(array: NDArray) -> list[str]:
+    # Truth values in words, as JSON has them: samples hold numbers or text.
+    return [str(v).lower() if isinstance(v, bool) else v for v in array.tolist()]
+
+
+def _category(where: str, values: Collection[str] | Collection[int], n: int) -> tuple[Column, Category]:
+    different = sorted(set(values))
+    if len(different) > MOST_VALUES or (len(different) == n > 20):
+        raise DataError(
+            f"{where} is no category",
+            got=f"{len(different)} different values in {n} rows",
+            expected=f"at most {MOST_VALUES}, each in several rows",
+            fix="leave it out with columns: it names the rows, or holds free text",
+        )
+    listed = list(values)
+    column: Column = [str(v) for v in listed] if isinstance(listed[0], str) else np.array(listed, np.int64)
+    return column, Category(values=tuple(different))
+
+
+def _label(table: Table, values: Mapping[str, Column], types: Mapping[str, Any], told: Told) -> str | None:
+    """The column of the classes: the one that is named, or one of that name that can be."""
+    name = told.label or (LABEL if LABEL in values and LABEL not in told.categories else None)
+    if name is None:
+        return None
+    column = values[name]
+    fits = isinstance(column, np.ndarray) and column.dtype == np.int64 and column.ndim == 1
+    if fits and np.asarray(column).min(initial=0) >= 0 and np.max(np.asarray(column)) < MOST_VALUES:
+        return name
+    if told.label is None:
+        return None
+    raise ConfigError(
+        f"{table.source}: label {name!r}",
+        got=f"a column of role {types[name].role}",
+        expected=f"whole numbers from 0 to at most {MOST_VALUES - 1}",
+        fix="name a column of texts in given instead, to make rows for each of its values",
+    )
