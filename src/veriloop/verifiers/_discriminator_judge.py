@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
-from ..datasets.images import balanced_order, images
+from ..datasets.images import balanced_order, images, labels
+from ..encoding import Encoding, TableColumns
 from ..errors import CorruptFileError, DataError
 from ..judge import Judge
 from ..networks import blank, device, freeze, in_batches, initialise, load_weights, save_weights
@@ -30,7 +31,7 @@ STATE = "discriminator.json"
 
 
 class Network(nn.Module):
-    """Multi-layer perceptron on the pixels and the one-hot label; LeakyReLU(0.2), one logit.
+    """Multi-layer perceptron on pixels, or on a row's vector, and the label; LeakyReLU(0.2), one logit.
 
     Args:
         pixels: Number of pixels.
@@ -107,6 +108,51 @@ class Looks(NamedTuple):
         # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
         return torch.tensor(pixels, device=device()).flatten(1), torch.from_numpy(label).to(device())
 
+    def dump(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return self._asdict()
+
+
+class TableLooks(NamedTuple):
+    """How a discriminator looks at rows of a table: as vectors, see `veriloop.encoding`.
+
+    Attributes:
+        encoding: Of numbers and categories.
+        label: The column of classes; None where there is none.
+        classes: How many there are; 1 where there are none.
+    """
+
+    encoding: Encoding
+    label: str | None
+    classes: int
+
+    @property
+    def levels(self) -> int:
+        """Vectors are taken as they are."""
+        return 1
+
+    @classmethod
+    def at_rows(cls, real: Samples, columns: TableColumns) -> Self:
+        """For rows like ``real``."""
+        encoding = Encoding.learned(real, columns.numbers, columns.categories)
+        classes = int(columns.stratum(real).max(initial=0)) + 1
+        return cls(encoding, columns.label, classes)
+
+    def at(self, samples: Samples) -> tuple[Tensor, Tensor]:
+        """Vectors, shape (n, entries), and labels, shape (n,), on the device.
+
+        Raises:
+            DataError: The samples are no rows of this kind.
+        """
+        rows = torch.from_numpy(self.encoding.encode(samples)).float().to(device())
+        n = len(samples)
+        label = np.zeros(n, np.int64) if self.label is None else labels(samples, self.classes, self.label)
+        return rows, torch.from_numpy(label).to(device())
+
+    def dump(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {"table": self.encoding.dump(), "label": self.label, "classes": self.classes}
+
 
 class DiscriminatorJudge(Judge):
     """A trained `Discriminator`.
@@ -117,15 +163,15 @@ class DiscriminatorJudge(Judge):
         calibration: Maps the network's logits to scores.
     """
 
-    def __init__(self, looks: Looks, network: Network, calibration: Calibration) -> None:
+    def __init__(self, looks: Looks | TableLooks, network: Network, calibration: Calibration) -> None:
         self.looks, self.network, self.calibration = looks, network, calibration
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """Score each image by its probability of being real; the decision is left open.
+        """Score each sample by its probability of being real; the decision is left open.
 
         Raises:
-            DataError: The samples are no images of the kind it was trained on.
+            DataError: The samples are not of the kind it was trained on.
         """
         pixels, label = self.looks.at(samples)
         if pixels.shape[1] != self.network.pixels:
@@ -144,7 +190,7 @@ class DiscriminatorJudge(Judge):
             "pixels": self.network.pixels,
             "hidden": [layer.out_features for layer in self.network.hidden],
         }
-        state = {**self.looks._asdict(), **network, "calibration": self.calibration}
+        state = {**self.looks.dump(), **network, "calibration": self.calibration}
         (directory / STATE).write_text(json.dumps(state) + "\n")
         save_weights(self.network, directory / WEIGHTS)
 
@@ -154,7 +200,7 @@ class DiscriminatorJudge(Judge):
         path = directory / STATE
         try:
             state = json.loads(path.read_text())
-            looks = Looks(*(state[name] for name in Looks._fields))
+            looks = _looks_of(state)
             calibration = Calibration(*map(float, state["calibration"]))
             network = _blank(looks, state["pixels"], state["hidden"])
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as e:
@@ -164,7 +210,11 @@ class DiscriminatorJudge(Judge):
 
 
 def trained(
-    verifier: "Discriminator", looks: Looks, real: Samples, generated: Samples, rng: np.random.Generator
+    verifier: "Discriminator",
+    looks: Looks | TableLooks,
+    real: Samples,
+    generated: Samples,
+    rng: np.random.Generator,
 ) -> DiscriminatorJudge:
     """A network that tells ``real`` from ``generated``, as many images with the same labels.
 
@@ -231,7 +281,13 @@ def _fitted(
     return network
 
 
-def _blank(looks: Looks, pixels: int, hidden: Sequence[int]) -> Network:
+def _looks_of(state: dict[str, Any]) -> Looks | TableLooks:
+    if "table" in state:
+        return TableLooks(Encoding.of_dump(state["table"]), state["label"], state["classes"])
+    return Looks(*(state[name] for name in Looks._fields))
+
+
+def _blank(looks: Looks | TableLooks, pixels: int, hidden: Sequence[int]) -> Network:
     return blank(lambda: Network(pixels, looks.levels, looks.classes, hidden))
 
 

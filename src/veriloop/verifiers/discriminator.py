@@ -1,13 +1,15 @@
-"""A discriminator: a small classifier that tells real images from the generator's."""
+"""A discriminator: a small classifier that tells real samples from the generator's."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import override
 
 from ..datasets.images import LABEL, PIXELS, balanced_order, labels
+from ..encoding import TableColumns
 from ..errors import ConfigError
 from ..generator import Generator
 from ..judge import Judge
@@ -21,10 +23,11 @@ require("torch", "torch")
 
 
 class Discriminator(Verifier, frozen=True):
-    """Scores an image by the probability that it is real rather than drawn from the generator.
+    """Scores a sample by the probability that it is real rather than drawn from the generator.
 
-    Each fit trains a fresh network on the real images against as many of the current generator, drawn
-    for the real images' labels (arXiv 2510.16657, section 5). It sees pixels/levels and the one-hot label.
+    Each fit trains a fresh network on the real samples against as many of the current generator, drawn
+    for the real samples' labels (arXiv 2510.16657, section 5). Of images, grey or in colour, it sees
+    pixels/levels and the one-hot label; of tables, numbers in standard deviations and one-hot categories.
 
     The targets are smoothed to s and 1 - s, so the score of an optimal network is
     s + (1 - 2s) p(real), which lies in [s, 1 - s]; and a trained network is more sure than it may be. To rank
@@ -33,8 +36,8 @@ class Discriminator(Verifier, frozen=True):
     Attributes:
         refit: ``each_round`` trains anew on each round's generator; ``once`` trains in the first round, and
             that judge stays.
-        real_images: Learn from at most so many real images, the same ones every round, balanced over the
-            classes: fewer make a weaker verifier. None for all.
+        real_images: Learn from at most so many real images, or rows, the same ones every round, balanced over
+            the classes: fewer make a weaker verifier. None for all.
         hidden: Widths of the hidden layers.
         epochs: Passes over real and synthetic images.
         batch_size: Images per step, real and synthetic mixed.
@@ -48,6 +51,7 @@ class Discriminator(Verifier, frozen=True):
         classes: Number of labels; None for as the data say.
         image: The column of images; None for the data's own.
         label: The column of labels; None for the data's own.
+        table: Which columns of a table are what; None for as the data say, and for images.
     """
 
     judge_type: ClassVar[type[Judge]] = imported("veriloop.verifiers._discriminator_judge:DiscriminatorJudge")
@@ -66,6 +70,7 @@ class Discriminator(Verifier, frozen=True):
     classes: Annotated[int, Field(ge=1)] | None = None
     image: str | None = None
     label: str | None = None
+    table: TableColumns | None = None
 
     @property
     @override
@@ -81,10 +86,11 @@ class Discriminator(Verifier, frozen=True):
     @override
     def suited_to(self, schema: Schema) -> Self:
         me = "verifier 'discriminator'"
+        if not schema.named("image") and self.image is None:
+            table = self.table or TableColumns.of(schema, me)
+            return super().suited_to(schema).model_copy(update={"table": table})
         image = schema.pick(me, "image", self.image, "image")
         label = schema.pick(me, "label", self.label, "label")
-        if schema[image].channels != 1:
-            raise ConfigError(f"{me}: column {image!r}", got=f"{schema[image].channels} channels", expected=1)
         filled = {
             "image": image,
             "label": label,
@@ -108,10 +114,15 @@ class Discriminator(Verifier, frozen=True):
             return previous
         from . import _discriminator_judge as torch_side
 
-        looks = torch_side.Looks(*self._looks())
-        real = self._seen(real, looks.classes, looks.label)
-        generated = generator.sample(len(real), rng, real.only([looks.label]))
-        return torch_side.trained(self, looks, real, generated, rng)
+        if self.table is not None:
+            real = self._seen(real, self.table.stratum(real))
+            given = real.only(self.table.given) if self.table.given else None
+            looks = torch_side.TableLooks.at_rows(real, self.table)
+        else:
+            looks = torch_side.Looks(*self._looks())
+            real = self._seen(real, labels(real, looks.classes, looks.label))
+            given = real.only([looks.label])
+        return torch_side.trained(self, looks, real, generator.sample(len(real), rng, given), rng)
 
     def _looks(self) -> tuple[str, str, int, int]:
         """Columns of images and labels, levels and classes."""
@@ -124,9 +135,9 @@ class Discriminator(Verifier, frozen=True):
             )
         return self.image or PIXELS, self.label or LABEL, self.levels, self.classes
 
-    def _seen(self, real: Samples, classes: int, label: str) -> Samples:
-        """The real images that this verifier may see: the same draw in every round."""
+    def _seen(self, real: Samples, label: NDArray[np.int64]) -> Samples:
+        """The real samples that this verifier may see: the same draw in every round."""
         if self.real_images is None:
             return real
-        order = balanced_order(labels(real, classes, label), Address(seed=0, arm="discriminator").rng())
+        order = balanced_order(label, Address(seed=0, arm="discriminator").rng())
         return real.select(order[: self.real_images])

@@ -1,0 +1,114 @@
+"""A mixture over numbers and categories at once, and its fit by expectation and maximisation (EM).
+
+Each component z has a probability, a normal law of the numbers, and a law of each category; given z, they are
+independent. Dependence among columns is dependence on z.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+class Mixture(NamedTuple):
+    """The parameters of k components over d numbers and m categories.
+
+    Attributes:
+        weight: Shape (k,).
+        mean: Shape (k, d).
+        covariance: Shape (k, d, d).
+        shares: For each category, the probability of its values, shape (k, values).
+    """
+
+    weight: Floats
+    mean: Floats
+    covariance: Floats
+    shares: tuple[Floats, ...]
+
+    def log_joint(self, numbers: Floats | None, codes: Codes, columns: list[int] | None = None) -> Floats:
+        """Log p(z, row) of each of n rows, shape (n, k).
+
+        Args:
+            numbers: Shape (n, d); None leaves them out.
+            codes: The value of each category, by number, shape (n, columns).
+            columns: Which categories the columns of ``codes`` are; None for all.
+        """
+        with np.errstate(divide="ignore"):
+            log = np.repeat(np.log(self.weight)[None], len(codes), axis=0)
+            for at, j in enumerate(range(len(self.shares)) if columns is None else columns):
+                log += np.log(self.shares[j]).T[codes[:, at]]
+        if numbers is not None:
+            for k, root in enumerate(np.linalg.cholesky(self.covariance)):
+                standard = solve_triangular(root, (numbers - self.mean[k]).T, lower=True)
+                norm = np.log(np.diag(root)).sum() + numbers.shape[1] / 2 * np.log(2 * np.pi)
+                log[:, k] -= 0.5 * (standard**2).sum(0) + norm
+        return log
+
+
+def fitted(
+    numbers: Floats,
+    codes: Codes,
+    sizes: tuple[int, ...],
+    components: int,
+    rng: np.random.Generator,
+    *,
+    steps: int,
+    floor: float,
+) -> Mixture:
+    """The likeliest mixture that EM finds from a k-means start.
+
+    Args:
+        numbers: In standard deviations, shape (n, d).
+        codes: The value of each category, by number, shape (n, m).
+        sizes: How many values each category has.
+        components: How many; no more than different rows.
+        rng: Source of the start.
+        steps: Of EM, at most; it ends when the likelihood of a row gains less than 1e-5 nats.
+        floor: Added to every variance.
+    """
+    share = _start(numbers, codes, sizes, components, rng)
+    before = -np.inf
+    while True:
+        mixture = _maximised(numbers, codes, sizes, share, floor)
+        log = mixture.log_joint(numbers, codes)
+        whole = np.asarray(logsumexp(log, axis=1, keepdims=True))
+        steps -= 1
+        if steps <= 0 or whole.mean() - before < 1e-5:
+            return mixture
+        before, share = whole.mean(), np.exp(log - whole)
+
+
+def _start(
+    numbers: Floats, codes: Codes, sizes: tuple[int, ...], components: int, rng: np.random.Generator
+) -> Floats:
+    """Each row in one component, by k-means over numbers and one-hot categories; shape (n, k)."""
+    from sklearn.cluster import KMeans
+
+    one_hot = [np.eye(size)[codes[:, j]] / np.sqrt(2) for j, size in enumerate(sizes)]
+    rows = np.concatenate([numbers, *one_hot], axis=1)
+    k = min(components, len(np.unique(rows, axis=0)))
+    starts: Any = 3  # of which scikit-learn knows no type
+    means = KMeans(k, n_init=starts, random_state=int(rng.integers(2**32))).fit(rows)
+    return np.eye(k)[means.labels_]
+
+
+def _maximised(numbers: Floats, codes: Codes, sizes: tuple[int, ...], share: Floats, floor: float) -> Mixture:
+    total = share.sum(0) + 1e-9
+    mean = share.T @ numbers / total[:, None]
+    d = numbers.shape[1]
+    covariance = np.empty((len(total), d, d))
+    for k in range(len(total)):
+        centred = numbers - mean[k]
+        covariance[k] = (share[:, k, None] * centred).T @ centred / total[k] + floor * np.eye(d)
+    # Half a row of the overall law keeps values possible that a small component has not seen.
+    shares = []
+    for j, size in enumerate(sizes):
+        counts = share.T @ np.eye(size)[codes[:, j]]
+        overall = np.bincount(codes[:, j], minlength=size) / len(codes)
+        shares.append((counts + 0.5 * overall) / (total[:, None] + 0.5))
+    return Mixture(total / total.sum(), mean, covariance, tuple(shares))

@@ -1,0 +1,227 @@
+"""A model of tables: numbers, vectors and categories together."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.special import logsumexp, softmax
+from typing_extensions import override
+
+from ..encoding import Encoding, TableColumns
+from ..errors import ConfigError, CorruptFileError, DataError
+from ..generator import Generator
+from ..samples import Column, Samples
+from ..schema import Schema
+from ._table_mixture import Mixture, fitted
+from .base import Learner
+
+MODEL, ABOUT = "table.npz", "table.json"
+
+Types = dict[str, tuple[str, tuple[int, ...]]]
+"""Of each column of numbers: its dtype, and the shape of one value."""
+
+
+class TableGenerator(Generator):
+    """Rows drawn from a mixture; those of given categories from its components that suit them.
+
+    Args:
+        mixture: Over numbers in standard deviations, and categories.
+        encoding: Which columns these are.
+        types: Of the columns of numbers.
+        order: The names of all columns, as rows have them.
+        given: The columns that it is given.
+    """
+
+    def __init__(
+        self,
+        mixture: Mixture,
+        encoding: Encoding,
+        types: Types,
+        order: tuple[str, ...],
+        given: tuple[str, ...],
+    ) -> None:
+        self.mixture, self.encoding, self.types = mixture, encoding, types
+        self.order, self.given = order, given
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        if self.given and (condition is None or len(condition) != n):
+            got = "none" if condition is None else len(condition)
+            raise DataError(
+                "conditions of a table", got=got, expected=f"{n} rows with {', '.join(self.given)}"
+            )
+        m = self.mixture
+        known = [j for j, (name, _) in enumerate(self.encoding.categories) if name in self.given]
+        codes = self._codes(condition, known, n)
+        ends = np.cumsum(softmax(m.log_joint(None, codes, known), axis=1), axis=1)
+        component = (rng.random((n, 1)) > ends[:, :-1]).sum(1)
+        noise = rng.standard_normal((n, m.mean.shape[1]))
+        root = np.linalg.cholesky(m.covariance)
+        numbers = m.mean[component] + np.einsum("nij,nj->ni", root[component], noise)
+        columns = self._numbers(numbers)
+        for j, (name, values) in enumerate(self.encoding.categories):
+            ends = np.cumsum(m.shares[j][component], axis=1)
+            drawn = (rng.random((n, 1)) > ends[:, :-1]).sum(1)
+            if name not in self.given:
+                columns[name] = _column(values, drawn)
+        if condition is not None:
+            columns |= dict(condition)
+        return Samples(**{name: columns.pop(name) for name in self.order if name in columns}, **columns)
+
+    def log_density(self, samples: Samples) -> NDArray[np.float64]:
+        """The log density of each of n rows in nats, shape (n,); given columns count as conditions.
+
+        Of whole numbers, too, it is that of the normal law.
+        """
+        numbers = self.encoding.encode(samples)[:, : len(self.encoding.mean)]
+        every = list(range(len(self.encoding.categories)))
+        known = [j for j in every if self.encoding.categories[j][0] in self.given]
+        codes = self._codes(samples, every, len(samples))
+        joint = np.asarray(logsumexp(self.mixture.log_joint(numbers, codes), axis=1))
+        conditions = np.asarray(logsumexp(self.mixture.log_joint(None, codes[:, known], known), axis=1))
+        return joint - conditions - float(np.log(self.encoding.spread).sum())
+
+    def _codes(self, rows: Samples | None, known: list[int], n: int) -> NDArray[np.int64]:
+        """The categories ``known`` of rows by number, shape (n, known)."""
+        codes = np.zeros((n, len(known)), np.int64)
+        for at, j in enumerate(known):
+            assert rows is not None
+            name, values = self.encoding.categories[j]
+            column = rows[name]
+            place = {value: i for i, value in enumerate(values)}
+            for row, value in enumerate(column.tolist() if isinstance(column, np.ndarray) else column):
+                if value not in place:
+                    known_values = ", ".join(map(str, values))
+                    raise DataError(
+                        f"column {name!r}, row {row + 1}", got=value, expected=f"one of {known_values}"
+                    )
+                codes[row, at] = place[value]
+        return codes
+
+    def _numbers(self, standard: NDArray[np.float64]) -> dict[str, Column]:
+        """Columns of numbers from rows in standard deviations; whole ones are rounded."""
+        rows = standard * np.array(self.encoding.spread) + np.array(self.encoding.mean)
+        columns: dict[str, Column] = {}
+        at = 0
+        for name in self.encoding.numbers:
+            kind, shape = self.types[name]
+            size = int(np.prod(shape))
+            values = rows[:, at : at + size].reshape(len(rows), *shape)
+            columns[name] = (np.rint(values) if np.dtype(kind).kind in "iu" else values).astype(kind)
+            at += size
+        return columns
+
+    @override
+    def save(self, directory: Path) -> None:
+        m = self.mixture
+        shares: dict[str, Any] = {f"share_{j}": share.T for j, share in enumerate(m.shares)}
+        np.savez(directory / MODEL, weight=m.weight, mean=m.mean, covariance=m.covariance, **shares)
+        about = {
+            "encoding": self.encoding.dump(),
+            "types": self.types,
+            "order": self.order,
+            "given": self.given,
+        }
+        (directory / ABOUT).write_text(json.dumps(about) + "\n")
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        try:
+            about: dict[str, Any] = json.loads((directory / ABOUT).read_text())
+            encoding = Encoding.of_dump(about["encoding"])
+            with (directory / MODEL).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                shares = tuple(stored[f"share_{j}"].T for j in range(len(encoding.categories)))
+                mixture = Mixture(stored["weight"], stored["mean"], stored["covariance"], shares)
+            types = {name: (kind, tuple(shape)) for name, (kind, shape) in about["types"].items()}
+            return cls(mixture, encoding, types, tuple(about["order"]), tuple(about["given"]))
+        except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as e:
+            raise CorruptFileError(f"model {directory} of a table cannot be read ({e})") from e
+
+
+class TableMixture(Learner, frozen=True):
+    """A mixture of ``components``: in each, a normal law of the numbers and a law of each category.
+
+    Numbers, vectors and categories are made together; classes and categories may be given. Warm starts change
+    nothing: EM begins with k-means on the round's own rows.
+
+    Attributes:
+        components: How many, at most as many as different rows. More follow the data more closely: one is a
+            single Gaussian with independent categories.
+        steps: Of EM, at most.
+        floor: Added to the variance of every number, in its own variances, so that no component shrinks to a
+            point.
+        table: Which columns are what; None for as the data say.
+    """
+
+    generator_type: ClassVar[type[Generator]] = TableGenerator
+
+    components: Annotated[int, Field(ge=1)] = 10
+    steps: Annotated[int, Field(ge=1)] = 100
+    floor: Annotated[float, Field(gt=0)] = 1e-3
+    table: TableColumns | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = "learner 'table'"
+        table = self.table or TableColumns.of(schema, me)
+        labels = tuple(schema.named("label"))
+        known = (*table.numbers, *table.categories, *labels)
+        if other := [name for name in schema if name not in known]:
+            raise ConfigError(
+                f"{me} makes numbers, vectors and categories",
+                got=schema.described(),
+                expected=f"data without {', '.join(other)}",
+                fix="leave such columns out with the data set's columns",
+            )
+        if numbers := [name for name in table.given if name in table.numbers]:
+            raise ConfigError(
+                f"{me} can be given classes and categories",
+                got=f"given numbers {', '.join(numbers)}",
+                fix="take them out of the data set's given",
+            )
+        return super().suited_to(schema).model_copy(update={"table": table})
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> TableGenerator:
+        """Fit the mixture; see the base class.
+
+        Raises:
+            ConfigError: ``table`` is not known, see :meth:`suited_to`.
+            DataError: There are no rows, or they are not as ``table`` says.
+        """
+        if self.table is None:
+            fix = "take learner.suited_to(dataset.schema()), as a run does, or set table"
+            raise ConfigError("a model of tables that knows nothing of its columns", fix=fix)
+        if not len(samples):
+            raise DataError("learner 'table': rows to train on", got=0, expected="at least one")
+        table = self.table
+        labels = () if table.label is None or table.label in table.categories else (table.label,)
+        encoding = Encoding.learned(samples, table.numbers, (*table.categories, *labels))
+        standard = encoding.encode(samples)[:, : len(encoding.mean)]
+        if not np.isfinite(standard).all():
+            raise DataError("learner 'table': numbers to train on", got="NaN or infinity", expected="numbers")
+        sizes = tuple(len(values) for _, values in encoding.categories)
+        codes = _codes_of(samples, encoding)
+        mixture = fitted(standard, codes, sizes, self.components, rng, steps=self.steps, floor=self.floor)
+        arrays = {name: samples.array(name) for name in table.numbers}
+        types: Types = {name: (a.dtype.str, a.shape[1:]) for name, a in arrays.items()}
+        return TableGenerator(mixture, encoding, types, tuple(samples), table.given)
+
+
+def _codes_of(samples: Samples, encoding: Encoding) -> NDArray[np.int64]:
+    """All categories of rows that the encoding was learned from, by number, shape (n, categories)."""
+    columns = [np.zeros((len(samples), 0), np.int64)]
+    for name, values in encoding.categories:
+        columns.append(np.searchsorted(np.array(values), np.asarray(samples[name]))[:, None])
+    return np.concatenate(columns, axis=1)
+
+
+def _column(values: tuple[str | int, ...], drawn: NDArray[np.int64]) -> Column:
+    if values and isinstance(values[0], str):
+        return [str(values[i]) for i in drawn]
+    return np.array(values, np.int64)[drawn]
