@@ -11,6 +11,7 @@ from veriloop.datasets.base import RealData
 from veriloop.datasets.digits import Digits
 from veriloop.datasets.idx import MNIST, FashionMNIST
 from veriloop.errors import ConfigError, CorruptFileError, DataError
+from veriloop.generator import Generator
 from veriloop.metrics import features
 from veriloop.metrics.accuracy import Accuracy
 from veriloop.metrics.base import Evaluation, Metric
@@ -20,7 +21,26 @@ from veriloop.metrics.features import familiar_classifier, load_classifier, see,
 from veriloop.metrics.frechet import Frechet
 from veriloop.metrics.prdc import PRDC
 from veriloop.samples import Samples
-from veriloop.schema import Image, Label, Schema
+from veriloop.schema import Category, Image, Label, Number, Schema
+from veriloop.testing import check_metric
+
+
+class RealImages(Generator):
+    """Draws from a pool."""
+
+    def __init__(self, pool: Samples) -> None:
+        self.pool = pool
+
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        return self.pool.select(rng.integers(len(self.pool), size=n))
+
+    def save(self, directory: Path) -> None:
+        self.pool.save(directory / "pool.npz")
+
+    @classmethod
+    def load(cls, directory: Path) -> "RealImages":
+        return cls(Samples.load(directory / "pool.npz"))
+
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("VERILOOP_DATA"), reason="needs the real files: set VERILOOP_DATA to their folder"
@@ -31,7 +51,7 @@ needs_data = pytest.mark.skipif(
 def test_shipped_weights_are_small_and_those_of_their_card(name: str) -> None:
     assert (WEIGHTS / f"{name}.safetensors").stat().st_size < 400_000
     card = load_card(name)
-    assert card.command.startswith(f"python tools/train_classifier.py {name} --seed {card.seed}")
+    assert card.command.startswith(f"veriloop train-classifier {name} --out {name}.safetensors")
     load_classifier(name)
 
 
@@ -164,3 +184,87 @@ def test_a_users_columns_keep_their_names(metric: Metric, like_real: Evaluation)
     assert suited.measure(other, rng(0)) == usual.measure(like_real, rng(0))
     with pytest.raises(ConfigError, match=r"needs one column of role image.*Name the column in image"):
         metric.suited_to(Schema({"one": image, "other": image, "digit": label}))
+
+
+COLOUR = Schema({"pixels": Image(height=9, width=7, channels=3, levels=255), "label": Label(classes=2)})
+
+
+def photographs(n: int, seed: int) -> Samples:
+    rng = np.random.default_rng(seed)
+    return Samples(pixels=rng.integers(0, 256, (n, 9, 7, 3), np.uint8), label=np.arange(n) % 2)
+
+
+def collapsed(real: Samples) -> Samples:
+    return real.select(np.arange(len(real)) % 4)
+
+
+@pytest.mark.parametrize("classifier", ["random", "pca"])
+@pytest.mark.parametrize("metric", [Frechet, PRDC, Diversity])
+def test_images_without_a_classifier_are_measured_and_the_title_says_how(
+    metric: type[Frechet], classifier: str
+) -> None:
+    real, made = photographs(60, 0), photographs(80, 1)
+    own = metric(classifier=classifier).suited_to(COLOUR)
+    said = {"random": "(random network)", "pca": "(principal components)"}[classifier]
+    assert all(said in q.title for q in own.quantities.values())
+    assert all(said not in q.title for q in metric.quantities.values())
+    like = Evaluation(RealImages(real), made, real)
+    check_metric(own, like)
+    if metric is not PRDC:
+        worse = Evaluation(RealImages(real), collapsed(made), real)
+        check_metric(own, like, worse)
+
+
+def test_auto_is_a_random_network_where_no_classifier_can_know_the_size() -> None:
+    assert Frechet().suited_to(COLOUR).classifier == "random"
+    digits = Schema({"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=10)})
+    assert Frechet().suited_to(digits).classifier == "auto"
+    with pytest.raises(ConfigError, match=r"'accuracy' needs a classifier.*veriloop train-classifier"):
+        Accuracy().suited_to(COLOUR)
+
+
+def test_strangers_of_a_known_size_are_refused_before_a_run() -> None:
+    noise = Samples(
+        pixels=np.random.default_rng(0).integers(0, 17, (50, 8, 8), np.uint8), label=np.arange(50) % 10
+    )
+    with pytest.raises(DataError, match="take classifier: random"):
+        Frechet().check_data(noise)
+
+
+def test_the_random_network_is_the_same_for_everybody() -> None:
+    first = features.of_random_network(photographs(3, 0), photographs(5, 1)).real.features
+    features.random_network.cache_clear()
+    again = features.of_random_network(photographs(3, 0), photographs(5, 1)).real.features
+    assert np.array_equal(first, again)
+    assert first.shape == (5, 64)
+    assert 0.1 < np.sqrt((first**2).mean()) < 10, "the weights keep the size of what goes through"
+
+
+TABLE = Schema({"x": Number(), "c": Category(values=("a", "b"))})
+
+
+def table(n: int, seed: int, share: float = 0.5) -> Samples:
+    rng = np.random.default_rng(seed)
+    return Samples(x=rng.normal(5, 100, n), c=["a" if u < share else "b" for u in rng.random(n)])
+
+
+@pytest.mark.parametrize("metric", [Frechet, PRDC, Diversity])
+def test_tables_are_measured_in_their_columns(metric: type[Frechet]) -> None:
+    own = metric().suited_to(TABLE)
+    own.check_ahead(TABLE)
+    assert all("(columns)" in q.title for q in own.quantities.values())
+    like = Evaluation(RealImages(table(9, 0)), table(300, 1), table(300, 2))
+    check_metric(own, like)
+    estimate = own.measure(like, np.random.default_rng(0))
+    if metric is Frechet:
+        other = Evaluation(like.generator, table(300, 1, share=0.9), like.real)
+        far = own.measure(other, np.random.default_rng(0))["frechet"]
+        # 0.4 of the rows change sides: both entries of the category move by 0.4 / sqrt(2).
+        moved = 2 * (0.4**2) / 2
+        assert far.value - estimate["frechet"].value == pytest.approx(moved, abs=0.25)
+
+
+def test_a_changed_classifier_is_noticed() -> None:
+    own = Frechet(classifier="some/mine.safetensors")
+    assert set(own.sources()) == {"some/mine.safetensors", "some/mine.json"}
+    assert Frechet().sources() == {}

@@ -1,30 +1,36 @@
-"""Which classifier's features the metrics of images see: its name, its card, and whom it knows.
+"""In which features metrics see samples: those of a classifier, or others that need no labels.
 
 Nothing here loads a network: see `features`.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from typing_extensions import override
 
 from ..datasets.images import LABEL, PIXELS
+from ..encoding import TableColumns
 from ..errors import ConfigError, CorruptFileError
 from ..parts import did_you_mean, require
-from ..schema import Schema
+from ..quantity import Quantity
+from ..samples import Samples
+from ..schema import Image, Schema
+from ._seen import Views, of_rows
 from .base import Evaluation, Metric
-
-if TYPE_CHECKING:
-    from .features import Views
-
-require("torch", "torch")
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED = ("digits", "mnist", "fashion-mnist")
 AUTO = "auto"
-MAKE = "restore both files, or make them anew with tools/train_classifier.py"
+RANDOM, PCA = "random", "pca"
+UNLABELLED = {RANDOM: "random network", PCA: "principal components"}
+"""Features that no labels were needed for, as titles name them."""
+
+MAKE = "restore both files, or make them again with veriloop train-classifier"
+TRAIN = "train one on such images: veriloop train-classifier PLAN.yaml --out mine.safetensors"
 
 
 class Card(BaseModel):
@@ -45,6 +51,7 @@ class Card(BaseModel):
         train_accuracy: Share of them that it labels right.
         test_accuracy: Share of them that it labels right.
         sha256: Of the weights file.
+        image_channels: 1 for grey images, 3 for colour.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,10 +70,23 @@ class Card(BaseModel):
     train_accuracy: float
     test_accuracy: float
     sha256: str
+    image_channels: int = 1
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one image's array."""
+        size = (self.height, self.width)
+        return size if self.image_channels == 1 else (*size, self.image_channels)
+
+    def fits(self, image: Image, classes: int) -> bool:
+        """Whether the classifier can look at such images with so many labels."""
+        size = (image.height, image.width, image.channels)
+        same = size == (self.height, self.width, self.image_channels)
+        return same and image.levels <= self.levels and classes <= self.classes
 
 
 def _known(name: str) -> str:
-    names = (AUTO, *SHIPPED)
+    names = (AUTO, *SHIPPED, *UNLABELLED)
     if name not in names and not name.endswith(".safetensors"):
         raise ConfigError(
             "no such classifier",
@@ -77,11 +97,14 @@ def _known(name: str) -> str:
     return name
 
 
-ClassifierName = Annotated[str, AfterValidator(_known)]
-"""``auto``, a shipped classifier's name, or the path of one's own weights with their card beside them.
+FeatureName = Annotated[str, AfterValidator(_known)]
+"""``auto``, a shipped classifier's name, the path of one's own weights with their card beside them,
+``random`` or ``pca``.
 
 ``auto`` is the shipped classifier of the images' size that labels the held-out real images best, so that a
-change of the data set needs no change of the metrics.
+change of the data set needs no change of the metrics. Images of a size that none knows are seen by
+``random``: a network with fixed random weights, the same for everybody. ``pca`` are the principal components
+of the held-out real images. Neither has seen a label, and titles say which it was.
 """
 
 
@@ -118,50 +141,117 @@ def image_columns(metric: Metric, schema: Schema, image: str | None, label: str 
     }
 
 
-class ClassifierMetric(Metric, frozen=True):
-    """A metric in the features of a classifier.
+def by_features(quantities: Mapping[str, Quantity]) -> Any:
+    """``quantities`` of a `FeatureMetric`, whose titles name features that no labels were needed for."""
+    return _ByFeatures(quantities)
+
+
+class _ByFeatures:
+    """What `by_features` gives: of the class the plain titles, of a metric those of its features."""
+
+    def __init__(self, quantities: Mapping[str, Quantity]) -> None:
+        self._plain = quantities
+
+    def __get__(self, metric: "FeatureMetric | None", owner: type) -> Mapping[str, Quantity]:
+        if metric is None or metric.features is None:
+            return self._plain
+        return {name: replace(q, title=f"{q.title} ({metric.features})") for name, q in self._plain.items()}
+
+
+class FeatureMetric(Metric, frozen=True):
+    """A metric in features of images, or in the columns of a table.
+
+    Rows of a table are seen as `veriloop.encoding` makes them vectors, learned from the held-out real rows:
+    numbers in their standard deviations, categories as one-hot.
 
     Attributes:
-        classifier: Which one, see :data:`ClassifierName`.
+        classifier: Which features of images, see :data:`FeatureName`.
         image: The column of the images; None: the data's only one.
         label: The column of their labels; None: the data's only one.
+        table: Which columns of a table are what; None for as the data say, and for images.
     """
 
-    classifier: ClassifierName = AUTO
+    classifier: FeatureName = AUTO
     image: str | None = None
     label: str | None = None
+    table: TableColumns | None = None
+
+    @property
+    def features(self) -> str | None:
+        """What titles call the features; None for those of a classifier."""
+        return "columns" if self.table is not None else UNLABELLED.get(self.classifier)
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        return (
-            super().suited_to(schema).model_copy(update=image_columns(self, schema, self.image, self.label))
-        )
+        suited = super().suited_to(schema)
+        if not schema.named("image") and self.image is None:
+            table = self.table or TableColumns.of(schema, f"metric {self.kind!r}")
+            return suited.model_copy(update={"table": table})
+        columns = image_columns(self, schema, self.image, self.label)
+        image, classes = schema[columns["image"]], schema[columns["label"]].classes
+        unknown = self.classifier == AUTO and not any(load_card(n).fits(image, classes) for n in SHIPPED)
+        return suited.model_copy(update=columns | ({"classifier": RANDOM} if unknown else {}))
 
-    def views(self, evaluation: Evaluation) -> "Views":
-        """What the classifier makes of generated and real samples."""
-        from .features import views  # which imports torch
+    def views(self, evaluation: Evaluation) -> Views:
+        """What generated and real samples look like in these features."""
+        if (table := self.table) is not None:
+            return evaluation.once(
+                ("rows", table), lambda: of_rows(evaluation.generated, evaluation.real, table)
+            )
+        require("torch", "torch")
+        from .features import views
 
         return views(evaluation, self.classifier, self.image or PIXELS, self.label or LABEL)
 
     @override
+    def sources(self) -> Mapping[str, Path]:
+        if self.classifier in (AUTO, *SHIPPED, *UNLABELLED):
+            return {}
+        return {str(path): path for path in files(self.classifier)}
+
+    @override
     def check_ahead(self, schema: Schema) -> None:
-        asked_by = f"metric {self.kind!r}"
+        if self.table is not None:
+            return
+        require("torch", "torch")
+        if self.classifier in UNLABELLED:
+            return
         columns = image_columns(self, schema, self.image, self.label)
         image, classes = schema[columns["image"]], schema[columns["label"]].classes
         names = SHIPPED if self.classifier == AUTO else (self.classifier,)
         cards = [load_card(name) for name in names]
-        if not any(
-            (image.height, image.width, image.channels) == (card.height, card.width, 1)
-            and image.levels <= card.levels
-            and classes <= card.classes
-            for card in cards
-        ):
+        if not any(card.fits(image, classes) for card in cards):
             known = dict.fromkeys(
-                f"{c.height}x{c.width}, up to {c.levels}, {c.classes} labels" for c in cards
+                f"{c.height}x{c.width}x{c.image_channels}, up to {c.levels}, {c.classes} labels"
+                for c in cards
             )
             raise ConfigError(
-                f"{asked_by}: classifier {self.classifier!r} does not know such images",
+                f"metric {self.kind!r}: classifier {self.classifier!r} does not know such images",
                 got=f"{image.height}x{image.width}x{image.channels}, up to {image.levels}, {classes} labels",
-                expected=f"grey images of {' or '.join(known)}",
-                fix="name your own classifier (a .safetensors file), or leave out the metrics that need one",
+                expected=f"images of {' or '.join(known)}",
+                fix=f"{TRAIN}; or take classifier: random",
             )
+
+    @override
+    def check_data(self, real: Samples) -> None:
+        if self.table is None and self.classifier == AUTO:
+            require("torch", "torch")
+            from .features import familiar_classifier, plainly_named
+
+            familiar_classifier(plainly_named(real, self.image or PIXELS, self.label or LABEL))
+
+
+class ClassifierMetric(FeatureMetric, frozen=True):
+    """A metric of what a classifier reads in images. Its attributes are those of `FeatureMetric`."""
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        suited = super().suited_to(schema)
+        if suited.features is not None:
+            raise ConfigError(
+                f"metric {self.kind!r} needs a classifier of such samples",
+                got=f"features of a {suited.features}" if suited.table is None else "a table",
+                expected="images that a shipped classifier knows, or a classifier of your own",
+                fix=f"leave {self.kind} out" if suited.table else f"{TRAIN}; or leave {self.kind} out",
+            )
+        return suited

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from ..quantity import Near, Quantity
 from ..records import Estimate
 from .base import Evaluation
-from .classifiers import ClassifierMetric
+from .classifiers import FeatureMetric, by_features
 from .standard_errors import by_row
 
 
-class Diversity(ClassifierMetric, frozen=True):
+class Diversity(FeatureMetric, frozen=True):
     """Spread of generated features within a class over that of real ones, mean over the classes.
 
     The spread of a class is the root of the trace of its feature covariance (root mean squared distance
@@ -26,17 +26,19 @@ class Diversity(ClassifierMetric, frozen=True):
 
     Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
 
-    Its attributes are those of `ClassifierMetric`.
+    Its attributes are those of `FeatureMetric`.
     """
 
-    quantities: ClassVar[Mapping[str, Quantity]] = {
-        "diversity": Quantity(
-            "Diversity",
-            better=Near(1.0),
-            low=0,
-            meaning="The spread of samples within a class, relative to that of real data.",
-        ),
-    }
+    quantities: ClassVar[Mapping[str, Quantity]] = by_features(
+        {
+            "diversity": Quantity(
+                "Diversity",
+                better=Near(1.0),
+                low=0,
+                meaning="The spread of samples within a class, relative to that of real data.",
+            ),
+        }
+    )
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``diversity``; NaN when no class can be measured."""

@@ -1,26 +1,30 @@
 """A small image classifier of our own, whose last hidden layer is the feature space of the metrics.
 
-Its weights are shipped, one safetensors file and one card (JSON: architecture, training command, seed,
-accuracies) per data set; ``tools/train_classifier.py`` makes both. It has seen real training images only.
+Its weights are one safetensors file and one card (JSON: architecture, training command, seed, accuracies) per
+data set, some of them shipped; ``veriloop train-classifier`` makes both. It has seen real training images
+only. Images that no classifier knows are seen by the same network with random weights, or in principal
+components.
 """
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..datasets.images import LABEL, PIXELS, images
 from ..errors import CorruptFileError, DataError
-from ..networks import blank, in_batches, load_weights
+from ..networks import blank, freeze, in_batches, initialise, load_weights
+from ..rng import Address, torch_generator
 from ..samples import Samples
+from ._seen import Seen, Views, unread
 from .base import Evaluation
-from .classifiers import AUTO, MAKE, SHIPPED, files, load_card
+from .classifiers import AUTO, MAKE, PCA, RANDOM, SHIPPED, TRAIN, files, load_card
+
+FEATURES = 64
+"""How many there are of images that no classifier knows, as of the shipped classifiers."""
 
 FAMILIAR = 0.6
 """A classifier that labels fewer of the real images right than this does not know them."""
@@ -37,6 +41,7 @@ class Classifier(nn.Module):
         channels: Feature maps of the three convolutions.
         pools: Side of the max-pooling after each; 1 for none.
         features: Width of the hidden layer.
+        image_channels: 1 for grey images, 3 for colour.
     """
 
     def __init__(
@@ -48,10 +53,11 @@ class Classifier(nn.Module):
         channels: tuple[int, int, int],
         pools: tuple[int, int, int],
         features: int,
+        image_channels: int = 1,
     ) -> None:
         super().__init__()
         self.levels, self.pools = levels, pools
-        inputs = (1, *channels[:-1])
+        inputs = (image_channels, *channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1) for a, b in zip(inputs, channels, strict=True)
         )
@@ -61,8 +67,9 @@ class Classifier(nn.Module):
         self.last = nn.Linear(features, classes)
 
     def features(self, counts: Tensor) -> Tensor:
-        """The hidden layer after its ReLU, shape (n, features), of counts of shape (n, height, width)."""
-        x = (counts / self.levels).unsqueeze(1)
+        """The hidden layer after its ReLU, shape (n, features), of counts of shape (n, *image shape)."""
+        shares = counts / self.levels
+        x = shares.unsqueeze(1) if shares.dim() == 3 else shares.permute(0, 3, 1, 2)
         for convolution, pool in zip(self.convolutions, self.pools, strict=True):
             x = F.relu(convolution(x))
             if pool > 1:
@@ -70,7 +77,7 @@ class Classifier(nn.Module):
         return F.relu(self.hidden(x.flatten(1)))
 
     def forward(self, counts: Tensor) -> Tensor:
-        """Logits, shape (n, classes), of counts of shape (n, height, width)."""
+        """Logits, shape (n, classes), of counts of shape (n, *image shape)."""
         return self.last(self.features(counts))
 
 
@@ -99,28 +106,6 @@ def load_classifier(name: str) -> Classifier:
     return classifier
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What a classifier makes of n labelled images.
-
-    Attributes:
-        features: Last hidden layer, shape (n, features).
-        predicted: The likeliest class, shape (n,).
-        label: The given class, shape (n,).
-    """
-
-    features: NDArray[np.float64]
-    predicted: NDArray[np.int64]
-    label: NDArray[np.int64]
-
-
-class Views(NamedTuple):
-    """Both sides of an evaluation, as one classifier sees them."""
-
-    generated: Seen
-    real: Seen
-
-
 def views(evaluation: Evaluation, name: str, image: str = PIXELS, label: str = LABEL) -> Views:
     """What classifier ``name`` makes of generated and real samples, computed once for all metrics.
 
@@ -134,20 +119,70 @@ def views(evaluation: Evaluation, name: str, image: str = PIXELS, label: str = L
         DataError: They are no images of the size and levels that the classifier knows, or none of the
             shipped ones knows them.
     """
+    sides = [plainly_named(side, image, label) for side in (evaluation.generated, evaluation.real)]
     if name == AUTO:
-        key = ("classifier", image, label)
-        name = evaluation.once(key, lambda: familiar_classifier(_of(evaluation.real, image, label)))
-    return evaluation.once(
-        ("views", name, image, label),
-        lambda: Views(
-            *(see(_of(side, image, label), name) for side in (evaluation.generated, evaluation.real))
-        ),
-    )
+        name = evaluation.once(("classifier", image, label), lambda: familiar_classifier(sides[1]))
+    unlabelled = {RANDOM: of_random_network, PCA: of_principal_components}
+    look = unlabelled.get(name) or (lambda *both: Views(*(see(side, name) for side in both)))
+    return evaluation.once(("views", name, image, label), lambda: look(*sides))
 
 
-def _of(samples: Samples, image: str, label: str) -> Samples:
+def plainly_named(samples: Samples, image: str, label: str) -> Samples:
     """The images and labels of ``samples``, under the names that our own have."""
     return Samples(**{PIXELS: samples.array(image), LABEL: samples.array(label)})
+
+
+def pools_of(height: int, width: int) -> tuple[int, int, int]:
+    """Sides of the max-pooling after three convolutions that leave two pixels of the shorter side or more."""
+    halvings = max(0, min(3, min(height, width).bit_length() - 2))
+    return (*(1,) * (3 - halvings), *(2,) * halvings)  # pyright: ignore[reportReturnType]
+
+
+@cache
+def random_network(shape: tuple[int, ...], levels: int) -> Classifier:
+    """A classifier for images of this shape whose weights were drawn once for all: it has learned nothing.
+
+    The weights keep the size of what goes through (K. He et al., ICCV 2015), and there are no biases.
+    """
+    height, width, *colour = shape
+    channels = (16, 32, 48)
+    network = blank(
+        lambda: Classifier(
+            height, width, levels, 1, channels, pools_of(height, width), FEATURES, *colour or (1,)
+        )
+    )
+    initialise(network, torch_generator(Address(0, "random features").rng()))
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            weight.mul_(0 if name.endswith("bias") else 6**0.5)
+    freeze(network)
+    return network
+
+
+def of_random_network(generated: Samples, real: Samples) -> Views:
+    """Images in the hidden layer of `random_network`; the brightest real pixel counts as 1."""
+    levels = max(1, int(real.array(PIXELS).max(initial=1)))
+    network = random_network(real.array(PIXELS).shape[1:], levels)
+
+    def seen(side: Samples) -> Seen:
+        pixels = torch.tensor(side.array(PIXELS))
+        features = torch.cat(list(in_batches(lambda x: network.features(x.float()), pixels)))
+        return unread(features.double().numpy(), side.array(LABEL).astype(np.int64))
+
+    return Views(seen(generated), seen(real))
+
+
+def of_principal_components(generated: Samples, real: Samples) -> Views:
+    """Images along the `FEATURES` directions in which the real ones vary most, the largest first."""
+    pixels = [side.array(PIXELS).reshape(len(side), -1).astype(np.float64) for side in (generated, real)]
+    middle = pixels[1].mean(0)
+    _, _, directions = np.linalg.svd(pixels[1] - middle, full_matrices=False)
+    points = [(rows - middle) @ directions[:FEATURES].T for rows in pixels]
+    made, true = (
+        unread(p, side.array(LABEL).astype(np.int64))
+        for p, side in zip(points, (generated, real), strict=True)
+    )
+    return Views(made, true)
 
 
 def see(samples: Samples, name: str) -> Seen:
@@ -158,11 +193,11 @@ def see(samples: Samples, name: str) -> Seen:
     """
     classifier, card = load_classifier(name), load_card(name)
     pixels, label = images(samples, card.levels, card.classes)
-    if pixels.shape[1:] != (card.height, card.width):
+    if pixels.shape[1:] != card.image_shape:
         raise DataError(
             f"images of another size than classifier {name!r} knows",
-            got=f"{pixels.shape[1]}x{pixels.shape[2]}",
-            expected=f"{card.height}x{card.width}",
+            got="x".join(map(str, pixels.shape[1:])),
+            expected="x".join(map(str, card.image_shape)),
         )
     # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
     features = torch.cat(list(in_batches(classifier.features, torch.tensor(pixels))))
@@ -181,7 +216,7 @@ def familiar_classifier(real: Samples) -> str:
     accuracies: dict[str, float] = {}
     for name in SHIPPED:
         card = load_card(name)
-        if shape == (card.height, card.width) and some.array("pixels").max(initial=0) <= card.levels:
+        if shape == card.image_shape and some.array("pixels").max(initial=0) <= card.levels:
             look = see(some, name)
             accuracies[name] = float(np.mean(look.predicted == look.label)) if len(some) else 0.0
     best = max(accuracies, key=lambda name: accuracies[name], default=None)
@@ -190,6 +225,6 @@ def familiar_classifier(real: Samples) -> str:
             "no shipped classifier knows these images",
             got=f"size {'x'.join(map(str, shape))}, accuracies {accuracies}",
             expected=f"images as of {', '.join(SHIPPED)}",
-            fix="name your own classifier (a .safetensors file), or leave out the metrics that need one",
+            fix=f"{TRAIN}; or take classifier: random",
         )
     return best

@@ -1,4 +1,4 @@
-"""Fréchet distance between real and generated images in the features of our own classifier."""
+"""Fréchet distance between real and generated samples, in features of images or the columns of a table."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from ..quantity import Quantity
 from ..records import Estimate
 from .base import Evaluation
-from .classifiers import ClassifierMetric
+from .classifiers import FeatureMetric, by_features
 from .standard_errors import by_row, of_stratified_mean, within
 
 
-class Frechet(ClassifierMetric, frozen=True):
-    """Fréchet distance between Gaussian fits of real and generated classifier features.
+class Frechet(FeatureMetric, frozen=True):
+    """Fréchet distance between Gaussian fits of real and generated features.
 
     Not the FID, which is the same distance in the features of an Inception network trained on ImageNet:
-    values compare with each other under one classifier only.
+    values compare with each other in the same features only, and titles name those that no classifier gave.
 
     It is biased upwards by about the number of features over the number of samples; compare values
     measured on equally many samples. The standard error is that of drawing the generated samples (labels
@@ -27,17 +27,20 @@ class Frechet(ClassifierMetric, frozen=True):
     Cost: 0.3 s for 2,000 + 600 digits, 3 to 5 s for 10,000 + 10,000 MNIST images on one thread; nearly all of
     it classification, shared with the other metrics of one classifier.
 
-    Its attributes are those of `ClassifierMetric`.
+    Its attributes are those of `FeatureMetric`.
     """
 
-    quantities: ClassVar[Mapping[str, Quantity]] = {
-        "frechet": Quantity(
-            "Fréchet distance",
-            better="lower",
-            low=0,
-            meaning="How far the samples are from held-out real data, in the features of a small classifier.",
-        ),
-    }
+    quantities: ClassVar[Mapping[str, Quantity]] = by_features(
+        {
+            "frechet": Quantity(
+                "Fréchet distance",
+                better="lower",
+                low=0,
+                meaning="How far the samples are from held-out real data, in the features of a small"
+                " classifier, or in those that the title names.",
+            ),
+        }
+    )
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
         """``frechet``; NaN when there are fewer than two samples on either side."""

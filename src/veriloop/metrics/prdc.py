@@ -10,14 +10,14 @@ from pydantic import Field
 from ..quantity import Quantity
 from ..records import Estimate
 from .base import Evaluation
-from .classifiers import ClassifierMetric
+from .classifiers import FeatureMetric, by_features
 from .standard_errors import by_row, jackknife_blocks, of_blocks, of_jackknife, of_stratified_mean, within
 
 BLOCKS = 20
 """Of the jackknife: a standard error from 20 is itself known to about 16 %."""
 
 
-class PRDC(ClassifierMetric, frozen=True):
+class PRDC(FeatureMetric, frozen=True):
     """Precision, recall, density and coverage in classifier features.
 
     With balls around each point of a set, reaching to its k-th nearest neighbour in that set:
@@ -44,31 +44,37 @@ class PRDC(ClassifierMetric, frozen=True):
     Attributes:
         k: Which nearest neighbour a ball reaches to.
 
-    The others are those of `ClassifierMetric`.
+    The others are those of `FeatureMetric`.
     """
 
-    quantities: ClassVar[Mapping[str, Quantity]] = {
-        "precision": Quantity(
-            "Precision",
-            better="higher",
-            low=0,
-            high=1,
-            meaning="The share of samples that lie among real data.",
-        ),
-        "recall": Quantity(
-            "Recall", better="higher", low=0, high=1, meaning="The share of real data that lie among samples."
-        ),
-        "density": Quantity(
-            "Density", better="higher", low=0, meaning="How densely real data surround the samples."
-        ),
-        "coverage": Quantity(
-            "Coverage",
-            better="higher",
-            low=0,
-            high=1,
-            meaning="The share of real data with a sample close by.",
-        ),
-    }
+    quantities: ClassVar[Mapping[str, Quantity]] = by_features(
+        {
+            "precision": Quantity(
+                "Precision",
+                better="higher",
+                low=0,
+                high=1,
+                meaning="The share of samples that lie among real data.",
+            ),
+            "recall": Quantity(
+                "Recall",
+                better="higher",
+                low=0,
+                high=1,
+                meaning="The share of real data that lie among samples.",
+            ),
+            "density": Quantity(
+                "Density", better="higher", low=0, meaning="How densely real data surround the samples."
+            ),
+            "coverage": Quantity(
+                "Coverage",
+                better="higher",
+                low=0,
+                high=1,
+                meaning="The share of real data with a sample close by.",
+            ),
+        }
+    )
 
     k: Annotated[int, Field(ge=1)] = 5
 
