@@ -33,6 +33,16 @@ def test_small_images_are_enlarged_by_a_whole_factor() -> None:
     assert np.array_equal(ink, np.kron(np.eye(8), np.ones((4, 4))) * 255)
 
 
+@pytest.mark.parametrize("colour", [(), (3,)])
+def test_photographs_keep_their_light_and_the_page_shows_between(colour: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, *colour), np.uint8)
+    sheet = np.asarray(contact_sheet(pixels, largest=255))
+    assert sheet.shape == (2 * 34 - 2, 10 * 34 - 2, 4 if colour else 2)
+    light = sheet[34:66, 34:66, :-1].reshape(32, 32, *colour)
+    assert np.array_equal(light, pixels[11])
+    assert np.count_nonzero(sheet[..., -1]) == 12 * 32 * 32
+
+
 def test_each_arm_is_shown_at_its_first_middle_and_last_round(image_run: RunFolder) -> None:
     shown = gallery(image_run)
     assert shown is not None

@@ -21,6 +21,10 @@ TILE = 32
 """About how many pixels wide an image is drawn; small ones are enlarged by a whole factor, unblurred."""
 
 
+DRAWN = 16
+"""Up to so many levels an image is a drawing: ink on a page."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A sheet of images, ready for an ``img`` element.
@@ -31,6 +35,7 @@ class Picture:
         source: A ``data:`` URI.
         width: In pixels.
         height: In pixels.
+        photograph: Whether it is in its own light, which a page must not turn.
     """
 
     title: str
@@ -38,6 +43,7 @@ class Picture:
     source: str
     width: int
     height: int
+    photograph: bool
 
 
 @dataclass(frozen=True)
@@ -105,28 +111,40 @@ def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
 
 
 def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
-    """Images in rows of `COLUMNS`, as ink on a transparent page: 0 leaves the page bare.
+    """Images in rows of `COLUMNS`.
 
     Args:
-        pixels: Shape (n, height, width).
-        largest: The value drawn as full ink.
+        pixels: Shape (n, height, width), or (n, height, width, 3) in colour.
+        largest: The value drawn as full ink, or as full light.
 
     Returns:
-        A picture of black ink whose opacity is the value, so that a page can set its own colours.
+        Of drawings, which count up to `DRAWN`, a picture of black ink whose opacity is the value, so that a
+        page can set its own colours: 0 leaves the page bare. Of photographs, a picture in their own light.
     """
-    n, height, width = pixels.shape
+    n, height, width, *colour = pixels.shape
     scale = max(1, round(TILE / max(height, width)))
     gap = max(2, TILE // 12)
     ink = np.clip(pixels / largest * 255, 0, 255).round().astype(np.uint8)
     ink = ink.repeat(scale, axis=1).repeat(scale, axis=2)
     rows = -(-n // COLUMNS)
     tall, wide = height * scale + gap, width * scale + gap
-    sheet = np.zeros((rows * tall - gap, min(n, COLUMNS) * wide - gap), np.uint8)
+    size = (rows * tall - gap, min(n, COLUMNS) * wide - gap)
+    sheet, page = np.zeros((*size, *colour), np.uint8), np.zeros(size, np.uint8)
     for i, image in enumerate(ink):
         top, left = i // COLUMNS * tall, i % COLUMNS * wide
-        sheet[top : top + height * scale, left : left + width * scale] = image
+        place = slice(top, top + height * scale), slice(left, left + width * scale)
+        sheet[place], page[place] = image, 255
+    if is_photograph(pixels, largest):
+        mode = "RGB" if colour else "L"
+        light = Image.fromarray(sheet).convert(mode)
+        return Image.merge(f"{mode}A", (*light.split(), Image.fromarray(page)))
     black = Image.new("L", (sheet.shape[1], sheet.shape[0]), 0)
     return Image.merge("LA", (black, Image.fromarray(sheet)))
+
+
+def is_photograph(pixels: NDArray, largest: float) -> bool:
+    """Whether images are drawn in their own light: those in colour, and those of more than `DRAWN` levels."""
+    return pixels.ndim == 4 or largest > DRAWN
 
 
 def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Picture:
@@ -134,17 +152,18 @@ def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Pictu
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Picture(title, f"Grid of {len(pixels)} {subject}", source, sheet.width, sheet.height)
+    alt = f"Grid of {len(pixels)} {subject}"
+    return Picture(title, alt, source, sheet.width, sheet.height, is_photograph(pixels, largest))
 
 
 def _pixels(samples: Samples | None, cards: RunCard) -> NDArray | None:
-    """The first column of grey images in samples; None when there are none."""
+    """The first column of images in samples; None when there are none."""
     if samples is None:
         return None
     # A run of an earlier version may not know its columns: then they are what they look like.
     schema = cards.data or schema_of(samples, None)
     images = [samples[name] for name in schema.named("image") if name in samples and len(samples)]
-    return next((x for x in images if isinstance(x, np.ndarray) and x.ndim == 3), None)
+    return next((x for x in images if isinstance(x, np.ndarray) and x.ndim in (3, 4)), None)
 
 
 def first_middle_last(rounds: list[int]) -> list[int]:

@@ -162,7 +162,8 @@ def _answer(desk: Desk, annotator: str, tasks: list[Task], undone: Task | None =
 def _plain(task: Task) -> dict[str, Any]:
     picture = task.shown.picture
     source = None if picture is None else "data:image/png;base64," + base64.b64encode(picture).decode()
-    return {"key": task.key, "words": task.shown.words, "picture": source}
+    drawn = picture is not None and picture[25:26] == b"\4"  # the colour type of a PNG: grey and alpha
+    return {"key": task.key, "words": task.shown.words, "picture": source, "drawn": drawn}
 
 
 def _query(request: Request) -> _Take:

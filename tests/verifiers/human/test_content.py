@@ -50,7 +50,15 @@ def test_words_and_few_numbers_are_shown_and_many_are_refused():
     with pytest.raises(DataError, match="'x' cannot be shown to people: got '17 numbers"):
         shown(Samples(x=np.zeros((1, 17))), largest=1)
     with pytest.raises(DataError, match=r"'pixels' cannot be shown to people.* uint8 of shape"):
-        shown(Samples(pixels=np.zeros((1, 8, 8, 3), np.uint8)), largest=1)
+        shown(Samples(pixels=np.zeros((1, 8, 8, 3))), largest=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 5), (1, 3, 5, 3)])
+def test_photographs_are_shown_in_their_own_light(shape: tuple[int, ...]):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    (seen,) = shown(Samples(photo=pixels, label=np.array([4])), largest=255)
+    assert seen.picture is not None
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(seen.picture))), pixels[0])
 
 
 def test_images_are_shown_whatever_their_column_is_called():

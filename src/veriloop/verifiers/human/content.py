@@ -18,14 +18,18 @@ _MOST_NUMBERS = 16
 """So many numbers of one sample can be taken in at a glance; more are no question for a person."""
 
 
+DRAWN = 16
+"""Up to so many levels an image is a drawing: ink on a page."""
+
+
 @dataclass(frozen=True)
 class Sight:
     """What a person sees of a sample.
 
     Attributes:
         words: Its other columns as text, by name.
-        picture: A PNG of black ink whose opacity is the value, so that a page can set its own colours;
-            None when there are no pixels.
+        picture: A PNG; None when there are no pixels. A drawing, of up to `DRAWN` levels, is black ink whose
+            opacity is the value, so that a page can set its own colours; a photograph has its own light.
     """
 
     words: Mapping[str, str]
@@ -58,10 +62,10 @@ def content_keys(samples: Samples) -> list[str]:
 
 
 def image_column(samples: Samples) -> str | None:
-    """The column that is shown as a picture: the first of uint8 counts, (n, height, width)."""
+    """The column that is shown as a picture: the first of uint8 counts, (n, height, width[, channels])."""
     for name in _content(samples):
         column = samples[name]
-        if isinstance(column, np.ndarray) and column.dtype == np.uint8 and column.ndim == 3:
+        if isinstance(column, np.ndarray) and column.dtype == np.uint8 and column.ndim in (3, 4):
             return name
     return None
 
@@ -105,7 +109,8 @@ def _words(name: str, column: Column) -> list[str]:
         raise DataError(
             f"column {name!r} cannot be shown to people",
             got=f"{flat.shape[1]} numbers for each sample",
-            expected=f"at most {_MOST_NUMBERS}, or one column of images: uint8 of shape (n, height, width)",
+            expected=f"at most {_MOST_NUMBERS}, or one column of images: uint8 of shape (n, height, width), "
+            "or (n, height, width, 3)",
         )
     return [", ".join(f"{number:.6g}" for number in row) for row in flat.tolist()]
 
@@ -114,7 +119,9 @@ def _png(image: NDArray, largest: float) -> bytes:
     from PIL import Image
 
     ink = np.clip(image / max(largest, 1e-12) * 255, 0, 255).round().astype(np.uint8)
-    black = Image.new("L", (ink.shape[1], ink.shape[0]), 0)
+    picture = Image.fromarray(ink)
+    if ink.ndim == 2 and largest <= DRAWN:
+        picture = Image.merge("LA", (Image.new("L", picture.size, 0), picture))
     buffer = io.BytesIO()
-    Image.merge("LA", (black, Image.fromarray(ink))).save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

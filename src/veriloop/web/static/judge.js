@@ -45,6 +45,7 @@ function prepared(task) {
   const image = task.picture && new Image();
   if (image) {
     image.src = task.picture;
+    image.className = task.drawn ? "" : "photograph"; // whose light is not the page's to turn
     image.alt = Object.entries(task.words).map(([name, words]) => `sample with ${name} ${words}`).join(", ") || "sample";
     image.decode().catch(() => {}); // so that showing it takes no time
   }
