@@ -13,6 +13,7 @@ from .compare import compare
 from .demo import demo
 from .export import export
 from .forecast import forecast
+from .init import init
 from .list import list_runs
 from .preview import preview
 from .report import report
@@ -24,6 +25,7 @@ from .serve import serve
 from .ship import ship
 from .simulate import simulate
 from .theory import app as theory
+from .train_classifier import train_classifier
 from .validate import validate
 from .verdicts import app as verdicts
 from .verify import verify
@@ -34,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (demo, validate, preview, run, resume, report):
+for _verb in (demo, init, validate, preview, run, resume, report):
     app.command()(_verb)
 app.command("list")(list_runs)
 app.command()(export)
@@ -50,6 +52,7 @@ app.command()(reverify)
 app.command()(forecast)
 app.command()(ship)
 app.command()(verify)
+app.command("train-classifier")(train_classifier)
 
 
 def _version(asked: bool) -> None:
@@ -69,7 +72,10 @@ def veriloop(
     """Train generative models on their own verified output, and know whether it helps."""
 
 
-OWN = ("validate", "preview", "run", "resume", "compare", "reproduce", "simulate", "reverify")
+OWN = (
+    *("validate", "preview", "run", "resume", "compare", "reproduce", "simulate", "reverify"),
+    "train-classifier",
+)
 """The verbs that carry out a configuration, and so the code that it names."""
 
 

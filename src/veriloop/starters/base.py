@@ -1,0 +1,81 @@
+"""What a plan to begin with is made of, and how it is written."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Written(NamedTuple):
+    """A plan that is ready to be written.
+
+    Attributes:
+        text: Commented YAML.
+        notes: What to say beside it, a line each.
+    """
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+class Starter(NamedTuple):
+    """A kind of case to begin with.
+
+    Attributes:
+        about: What ``--path`` names, for the help.
+        write: Makes the plan for a path; the second argument is the file that it will be in.
+    """
+
+    about: str
+    write: Callable[[Path, Path], Written]
+
+
+def quoted(value: object) -> str:
+    """A path or name as YAML has it, in quotes where it needs some."""
+    text = str(value)
+    return (
+        text if re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", text) else json.dumps(text, ensure_ascii=False)
+    )
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """Names as a YAML list."""
+    return f"[{', '.join(map(quoted, names))}]"
+
+
+def heading(title: str, command: str, plan: Path) -> str:
+    """The comment at the top of a plan."""
+    file, folder = quoted(plan), quoted(Path("runs") / plan.stem)
+    steps = {
+        f"veriloop validate {file}": "is everything found?",
+        f"veriloop preview {file}": "one tiny round: how long will the whole take?",
+        f"veriloop run {file} --out {folder}": "ends with a report",
+    }
+    width = max(map(len, steps))
+    shown = "\n".join(f"#   {step:{width}}   {what}" for step, what in steps.items())
+    return f"# {title}\n# Made by: {command}\n#\n{shown}\n"
+
+
+LOOP = """\
+# Rounds after the start model, and how many samples each round keeps and trains on.
+rounds: {rounds}
+schedule: {{kind: constant, n: {kept}}}
+
+# In each round the verifier learns to tell real from generated; this share, the best, of all candidates is
+# kept.
+verifier: {{kind: discriminator, epochs: {epochs}, hidden: [128, 64]}}
+acceptance: {{kind: top_fraction, fraction: {fraction}}}
+{balance}
+# With the verifier, without one, and one model of all real data to compare with.
+arms: [verified, unverified, all_real]
+
+evaluation_samples: {evaluated}
+executor: {{kind: process, workers: 2}}
+"""
+"""The part that all plans to begin with share."""
+
+
+def balanced(label: str) -> str:
+    """The line by which classes get equal numbers."""
+    return f"balance: {quoted(label)}   # equally many are kept of each\n"
