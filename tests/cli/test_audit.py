@@ -258,6 +258,45 @@ def test_a_folder_without_a_run_and_a_table_without_its_columns(
     _refused(veriloop("audit", folder / "generated.csv", "--round", 2), "got '--round', expected options")
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
+def test_categories_are_features(veriloop: Call, rows: pd.DataFrame, tmp_path: Path, ending: str) -> None:
+    """A verifier that likes one city pulls at it, by as much as it is commoner among what it accepts."""
+    rng = np.random.default_rng(0)
+    city = rng.choice(["north", "south", "NA"], len(rows), p=[0.5, 0.3, 0.2])
+    accepted = rng.random(len(rows)) < np.where(city == "south", 0.8, 0.2)
+    made = pd.DataFrame({"a": rows["a"], "city": city, "member": rng.random(len(rows)) < 0.5})
+    real = made.sample(frac=0.5, random_state=0)
+    for name, table in (("made", made.assign(accepted=accepted)), ("real", real)):
+        path = tmp_path / f"{name}{ending}"
+        match ending:
+            case ".csv":
+                table.to_csv(path, index=False)
+            case ".parquet":
+                table.to_parquet(path)
+            case _:
+                table.to_json(path, orient="records", lines=True)
+    files = (tmp_path / f"made{ending}", "--real", tmp_path / f"real{ending}")
+    options = ("--accepted", "accepted", "--features", "a,city,member")
+    said = veriloop("audit", *files, *options)
+    assert said.code == 0, said.err
+    south = city == "south"
+    pull = (south[accepted].mean() - south.mean()) / south.std()
+    assert f"pulled hardest: city=south ({pull:+.2f} sd)" in said.out
+    assert "city=north" not in said.out, "the commonest value is where the others are 0"
+    assert "member=" in said.out
+
+
+def test_a_column_of_names_and_one_of_two_kinds_are_no_categories(veriloop: Call, tmp_path: Path) -> None:
+    n = 80
+    made = pd.DataFrame({"name": [f"n{i}" for i in range(n)], "k": ["a"] * n, "ok": [0, 1] * (n // 2)})
+    made.assign(mixed=["x"] * n).to_csv(tmp_path / "made.csv", index=False)
+    made.assign(mixed=range(n)).to_csv(tmp_path / "real.csv", index=False)
+    files = (tmp_path / "made.csv", "--real", tmp_path / "real.csv", "--accepted", "ok", "--features")
+    _refused(veriloop("audit", *files, "name"), "at most 50 as a category")
+    _refused(veriloop("audit", *files, "k"), "column 'k' is the same in all rows")
+    _refused(veriloop("audit", *files, "mixed"), "numbers alone, or texts or truth values alone")
+
+
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "nothing to audit in": ((), "one of --features, --array, --text and --image"),
     "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array, --text and --image"),

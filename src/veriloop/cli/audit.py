@@ -29,7 +29,8 @@ def audit(
         typer.Option(metavar="COLUMN", help="What was accepted; empty where the verifier abstained."),
     ] = None,
     features: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Columns of numbers to audit in.")
+        str | None,
+        typer.Option(metavar="A,B,...", help="Columns of numbers, texts or truth values to audit in."),
     ] = None,
     array: Annotated[
         str | None, typer.Option(metavar="KEY", help="An array of .npz files, rows x features, to audit in.")

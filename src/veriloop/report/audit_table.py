@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from ..advise.audit import Generator, Rule, audit
 from ..advise.audited import Audit, Audited
+from ..arrays import StoredArray, npz_array
 from ..errors import ConfigError, DataError
 from ..verdicts import Decision
 from .embedding import directions, embed_images, embed_texts
-from .tables import StoredArray, npz_array, numbers, read_frame, verdicts_of
+from .tables import features_of, numbers, read_frame, verdicts_of
 
 
 def audit_table(
@@ -36,7 +37,7 @@ def audit_table(
         real: The same of real rows.
         accepted: The column, or array, of what was accepted: true and false, 1 and 0, yes and no; nothing, or
             abstain, where the verifier did not judge.
-        features: The columns of numbers to audit in.
+        features: The columns of numbers and categories to audit in.
         array: The array of an .npz file to audit in, rows x features.
         text: The column of texts to audit in, by `veriloop.report.embedding.embed_texts`.
         image: The column of images, lists of rows of pixels, or the array of an .npz file, images x height x
@@ -74,6 +75,7 @@ def audit_table(
         said = _said(frame[accepted])
         scores = None if score is None else numbers(frame, [score], table)[:, 0]
         texts = [] if text is None else _texts(frame[text], table)
+        names: list[str] = []
         copies = repeated(texts) if texts else None
         if text is not None:
             rows, others = embed_texts(texts, _texts(reference[text], real), embedding)
@@ -82,8 +84,8 @@ def audit_table(
             rows, others = embed_images(*images, embedding)
             copies = repeated(images[0])
         else:
-            rows, others = numbers(frame, features, table), numbers(reference, features, real)
-        names = list(features) or directions(rows)
+            rows, others, names = features_of(frame, reference, features, (table, real))
+        names = names or directions(rows)
     found = audit(
         rows, said, others, scores=scores, rule=rule, names=names, generator=generator, copies=copies
     )

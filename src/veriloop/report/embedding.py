@@ -55,10 +55,10 @@ def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None
     """Vectors of images, reduced by principal components.
 
     Args:
-        generated: Shape (n, height, width).
-        real: Shape (m, height, width).
+        generated: Shape (n, height, width), or (n, height, width, channels).
+        real: The same of m images.
         embedding: ``pixels``, the default: as they are. ``classifier:NAME``: the last hidden layer of a
-            classifier, see `veriloop.metrics.classifiers.ClassifierName`; pixels then are its counts, in
+            classifier, see `veriloop.metrics.classifiers.FeatureName`; pixels then are its counts, in
             uint8.
 
     Raises:
@@ -67,10 +67,9 @@ def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None
         MissingExtraError: torch is not installed.
     """
     for pixels in (generated, real):
-        if pixels.ndim != 3 or pixels.shape[1:] != generated.shape[1:]:
-            raise DataError(
-                "images", got=f"shape {pixels.shape}", expected="n x height x width, all of one size"
-            )
+        if pixels.ndim not in (3, 4) or pixels.shape[1:] != generated.shape[1:]:
+            expected = "n x height x width, or n x height x width x channels, all of one size"
+            raise DataError("images", got=f"shape {pixels.shape}", expected=expected)
     kind, _, name = (embedding or "pixels").partition(":")
     if kind == "pixels" and not name:
         return principal(generated.reshape(len(generated), -1), real.reshape(len(real), -1))

@@ -1,9 +1,8 @@
 """Tables of a user's own, with a row for each sample: scores, verdicts, labels and features."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..tables import read_values
-from ..unpack import check_array, check_zip
 from ..verdicts import Decision, Verdicts
+
+MOST_VALUES = 50
+"""A column of more different texts is no category: a feature for each would leave no rows for any."""
 
 YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})
 NO = frozenset({"0", "0.0", "false", "no", "reject", "bad"})
@@ -96,6 +97,82 @@ def verdicts_of(column: pd.Series) -> Verdicts:
     return Verdicts(np.where(silent, np.nan, said), decision)
 
 
+class Features(NamedTuple):
+    """Columns of two tables side by side, as numbers.
+
+    Attributes:
+        rows: Of the one, shape (n, features); NaN where there is nothing.
+        others: Of the other, shape (m, features).
+        names: Of the features: a column's name, or that of a category with a value, such as ``city=north``.
+    """
+
+    rows: NDArray[np.float64]
+    others: NDArray[np.float64]
+    names: list[str]
+
+
+def features_of(
+    table: pd.DataFrame, reference: pd.DataFrame, columns: Sequence[str], paths: tuple[Path, Path]
+) -> Features:
+    """Columns of numbers as they are; of categories a feature of 0 and 1 for each value but the commonest.
+
+    A category is a column of texts or truth values. The commonest value in ``reference`` has no feature of
+    its own, since it is where all others are 0.
+
+    Raises:
+        DataError: A column holds numbers in one table and texts in the other, values that are neither, or
+            too many different ones.
+    """
+    parts = [_feature(table[name], reference[name], name, paths) for name in columns]
+    return Features(
+        np.concatenate([part.rows for part in parts], axis=1),
+        np.concatenate([part.others for part in parts], axis=1),
+        [name for part in parts for name in part.names],
+    )
+
+
+def _feature(column: pd.Series, other: pd.Series, name: str, paths: tuple[Path, Path]) -> Features:
+    both = (column, other)
+    if all(pd.api.types.is_numeric_dtype(c) and not pd.api.types.is_bool_dtype(c) for c in both):
+        rows, others = (numbers(c.to_frame(name), [name], p) for c, p in zip(both, paths, strict=True))
+        return Features(rows, others, [name])
+    for c, path in zip(both, paths, strict=True):
+        wrong = [v for v in c.dropna().unique() if not isinstance(v, str | bool | np.bool_)]
+        if wrong:
+            raise DataError(
+                f"{path}, column {name!r}",
+                got=f"{wrong[0]!r}",
+                expected="numbers alone, or texts or truth values alone, in both tables",
+            )
+    words = [c.map(lambda v: v if isinstance(v, str) else str(v).lower(), na_action="ignore") for c in both]
+    counts = words[1].value_counts()
+    values = sorted({*words[0].dropna(), *counts.index})
+    if len(values) < 2:
+        raise DataError(
+            f"{paths[0]}, column {name!r} is the same in all rows",
+            got=", ".join(values) or "nothing",
+            expected="several values",
+            fix="leave it out of --features",
+        )
+    if len(values) > MOST_VALUES:
+        raise DataError(
+            f"{paths[0]}, column {name!r}",
+            got=f"{len(values):,} different texts",
+            expected=f"at most {MOST_VALUES} as a category",
+            fix="audit texts with --text",
+        )
+    usual = max(values, key=lambda v: (counts.get(v, 0), v), default=None)
+    shown = [value for value in values if value != usual]
+
+    def zeros_and_ones(c: pd.Series) -> NDArray[np.float64]:
+        one_hot = np.array([[v == value for value in shown] for v in c], float).reshape(len(c), len(shown))
+        one_hot[c.isna().to_numpy(bool)] = np.nan
+        return one_hot
+
+    rows, others = map(zeros_and_ones, words)
+    return Features(rows, others, [f"{name}={value}" for value in shown])
+
+
 def numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> NDArray[np.float64]:
     """Columns of numbers side by side, shape (rows, columns); NaN where there is nothing.
 
@@ -106,61 +183,3 @@ def numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> NDArray[
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise DataError(f"{path}, column {name!r}", got=str(table[name].dtype), expected="numbers")
     return np.column_stack([table[name].to_numpy(float, na_value=np.nan) for name in columns])
-
-
-class StoredArray:
-    """An array in an .npz file, of which rows are read only when they are asked for.
-
-    Attributes:
-        shape: Of the array.
-        dtype: Of its values.
-    """
-
-    def __init__(self, path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self._path, self._start, self.shape, self.dtype = path, start, shape, dtype
-
-    def __getitem__(self, rows: slice) -> NDArray:
-        first, last, _ = rows.indices(self.shape[0])
-        width = int(np.prod(self.shape[1:]))
-        offset = self._start + first * width * self.dtype.itemsize
-        found = np.fromfile(self._path, self.dtype, (last - first) * width, offset=offset)
-        return found.reshape(-1, *self.shape[1:])
-
-
-def npz_array(path: Path, key: str) -> NDArray | StoredArray:
-    """An array of an .npz file. One that is stored plainly (``np.savez``) stays on disk, row by row.
-
-    Raises:
-        DataError: The file cannot be read, or has no such array.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_zip(path, archive)
-            known = [name.removesuffix(".npy") for name in archive.namelist()]
-            if key not in known:
-                raise DataError(f"{path} has no such array", got=key, expected=f"one of {', '.join(known)}")
-            entry = archive.getinfo(f"{key}.npy")
-            with archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                shape, by_column, dtype = read(file)
-                header = file.tell()
-            check_array(path, shape, dtype, entry.file_size - header)
-        if entry.compress_type != zipfile.ZIP_STORED or by_column or dtype.hasobject or not shape:
-            with np.load(path, allow_pickle=False) as stored:
-                return stored[key]
-        with path.open("rb") as file:
-            # The local header before an entry: 30 bytes, of which the last 4 tell how much follows them.
-            file.seek(entry.header_offset + 26)
-            more = int(np.frombuffer(file.read(4), "<u2").sum())
-    except FileNotFoundError:
-        raise DataError(f"no such file: {path}", fix="check the path") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as e:
-        if isinstance(e, DataError):
-            raise
-        raise DataError(f"{path} cannot be read", got=str(e).splitlines()[0]) from e
-    return StoredArray(path, entry.header_offset + 30 + more + header, shape, dtype)
