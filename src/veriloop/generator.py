@@ -42,10 +42,18 @@ class Notes(NamedTuple):
     Attributes:
         cut: Which have been cut at their greatest length, shape (n,).
         reason: Why a text was not written; "" where it was; n texts, or none where all were.
+        tokens: How many tokens each text has, the one that ends it not counted, shape (n,); None where
+            that is not known.
     """
 
     cut: NDArray[np.bool_]
     reason: Sequence[str] = ()
+    tokens: NDArray[np.int64] | None = None
+
+    def first(self, n: int) -> "Notes":
+        """Of the first ``n`` texts only."""
+        tokens = None if self.tokens is None else self.tokens[:n]
+        return Notes(self.cut[:n], self.reason[:n], tokens)
 
 
 class Annotates(Protocol):

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from veriloop.advance import Report, RowsDone, StepDone, heard_by
 from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopError
 from veriloop.learners._language import models
 from veriloop.learners._language.backends import Decoding
@@ -103,6 +104,40 @@ def test_learns_what_the_documents_say(
     assert right > 0.5
     untrained = CausalLMGenerator(models.find(learner.model), learner.prompt, learner.decoding)
     assert trained.loss(animals)[0].sum() < 0.1 * untrained.loss(animals)[0].sum()
+
+
+def test_training_reports_each_step_and_ends_early_where_it_is_enough(
+    learner: CausalLM, animals: Samples
+) -> None:
+    heard: list[Report] = []
+    with heard_by(heard.append):
+        unheard = learner.fit(animals, None, rng())
+    steps = [r for r in heard if isinstance(r, StepDone)]
+    n = -(-len(animals) // 12)
+    assert [(s.done, s.of) for s in steps] == [(done, n) for done in range(n + 1)]
+    assert all(s.loss is not None and s.loss > 0 for s in steps[1:])
+    assert all(s.gradient_norm is not None and s.gradient_norm > 0 for s in steps[1:])
+    assert np.all(np.diff([s.tokens for s in steps]) > 0)
+    np.testing.assert_array_equal(weights(unheard), weights(learner.fit(animals, None, rng())))
+    ended: list[int] = []
+    with heard_by(lambda how_far: ended.append(how_far.done) or how_far.done >= 2):
+        learner.model_copy(update={"epochs": 50}).fit(animals, None, rng())
+    assert ended == [0, 1, 2]
+
+
+def test_writing_reports_rows_and_tokens(trained: CausalLMGenerator, animals: Samples) -> None:
+    heard: list[Report] = []
+    with heard_by(heard.append):
+        _, notes = trained.sample_with_notes(
+            len(animals), rng(), animals.only(["id", "document", "reference"])
+        )
+    assert notes.tokens is not None
+    assert heard[-1] == RowsDone(len(animals), len(animals), int(notes.tokens.sum()))
+    assert [r.done for r in heard] == sorted(r.done for r in heard)
+    heard.clear()
+    with heard_by(heard.append):
+        trained.loss(animals)
+    assert heard[-1].done == heard[-1].of == len(animals)
 
 
 def test_the_loss_is_that_of_each_completion_alone(trained: CausalLMGenerator, animals: Samples) -> None:
@@ -393,7 +428,12 @@ def test_several_processes_train_by_trl(learner: CausalLM, animals: Samples) -> 
     pytest.importorskip("trl")
     fields = {**learner.model_dump(), "processes": 2, "epochs": 8, "learning_rate": 1e-2, "lora": {"rank": 8}}
     parallel = CausalLM.model_validate(fields)
-    trained = parallel.fit(animals, None, rng())
+    heard: list[Report] = []
+    with heard_by(heard.append):
+        trained = parallel.fit(animals, None, rng())
+    steps = 8 * -(-len(animals) // 12)
+    assert [(r.done, r.of) for r in heard] == [(done, steps) for done in range(1, steps + 1)]
+    assert all(isinstance(r, StepDone) and r.loss and r.gradient_norm for r in heard)
     start = CausalLMGenerator(models.find(learner.model), learner.prompt, learner.decoding)
     assert (
         dict(trained.language.model.named_parameters()).keys()

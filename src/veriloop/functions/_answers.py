@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from selectors import BaseSelector, DefaultSelector
 
+from ..advance import Rows as RowsSoFar
 from ._row_worker import ABSTAIN, NONE, Answer
 from ._rows import Rows
 from ._worker import Order, Worker
@@ -31,6 +32,7 @@ def answers(order: Order, rows: Rows, workers: int) -> list[Answer]:
     """
     found: list[Answer] = [(NONE, ABSTAIN, "")] * len(rows)
     waiting, asked_again, killed_starts = deque(range(len(rows))), set[int](), 0
+    so_far = RowsSoFar(len(rows))
     with DefaultSelector() as selector, _crew() as crew:
         for _ in range(min(workers, len(rows))):
             crew.append(Worker(order, selector))
@@ -46,6 +48,7 @@ def answers(order: Order, rows: Rows, workers: int) -> list[Answer]:
                     waiting.appendleft(worker.row)
                 elif answer is not None:
                     found[worker.row] = answer
+                    so_far.add(1)
                 if worker.alive and waiting:
                     row = waiting.popleft()
                     worker.ask(row, rows.line(row))

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..advance import StepDone, report
 from ..errors import VeriloopError
 from ..networks import batch_size
 from ._cvae_network import Network
@@ -48,7 +49,7 @@ class TrainingImages:
 
 
 def train(network: Network, images: TrainingImages, training: Training, generator: torch.Generator) -> None:
-    """Train ``network``, in place, by ``training``.
+    """Train ``network``, in place, by ``training``. Steps and epochs are reported, see `veriloop.advance`.
 
     Args:
         network: On the device of ``images``.
@@ -72,6 +73,7 @@ def train(network: Network, images: TrainingImages, training: Training, generato
     batches = math.ceil(len(rows) / training.batch_size)
     epochs = max(training.epochs, math.ceil(training.min_steps / batches))
     step, best, waited, best_weights = 0, math.inf, 0, None
+    steps, enough = epochs * batches, report(StepDone(0, epochs * batches))
     for _ in range(epochs):
         total = torch.zeros((), device=device)
         shuffled = rows[torch.randperm(len(rows), generator=generator, device=device)]
@@ -89,9 +91,14 @@ def train(network: Network, images: TrainingImages, training: Training, generato
             total += loss.detach()
             if average is not None:
                 average.add(network, step)
+            if enough := report(StepDone(step, steps)):
+                break
+        if enough:
+            break
         mean_loss = float(total) / len(rows)
         if not math.isfinite(mean_loss):
             raise VeriloopError("training diverged", got=mean_loss, fix="lower learning_rate")
+        report(StepDone(step, steps, mean_loss))
         watched = mean_loss if share == 0 else _bound(result, images, held_out, held_out_noise)
         waited = 0 if watched < best else waited + 1
         if watched < best:

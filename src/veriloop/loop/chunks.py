@@ -159,6 +159,8 @@ def _content(chunk: Stored) -> bytes:
         columns["cut"] = notes.cut
         if len(notes.reason):
             columns["unwritten"] = list(notes.reason)
+        if notes.tokens is not None:
+            columns["tokens"] = notes.tokens
     # Scores hardly get smaller when packed, and to pack them took longer than all else that is done for a
     # candidate where it is kept.
     first = Samples(**columns).to_bytes(packed=any(isinstance(column, list) for column in columns.values()))
@@ -187,7 +189,8 @@ def read(path: Path) -> Stored:
     said, samples = (Samples.read(io.BytesIO(piece), path) for piece in (content[8:end], content[end:]))
     notes = None
     if "cut" in said:
-        notes = Notes(said.array("cut"), said.texts("unwritten") if "unwritten" in said else ())
+        unwritten = said.texts("unwritten") if "unwritten" in said else ()
+        notes = Notes(said.array("cut"), unwritten, said.array("tokens") if "tokens" in said else None)
     return Stored(
         Verdicts(said["score"], said["decision"], said.texts("reason") if "reason" in said else None),
         notes,

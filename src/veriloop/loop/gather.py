@@ -243,7 +243,7 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         else:
             if (n := len(verdicts)) < len(samples):
                 samples = samples.select(slice(n))
-                notes = notes and Notes(notes.cut[:n], notes.reason[:n])
+                notes = notes and notes.first(n)
             if candidates.drop_truncated and notes is not None:
                 verdicts = _without_cut(verdicts, notes.cut)
         spent = {"generate": generated - began, "verify": time.perf_counter() - generated}

@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from typing_extensions import override
 
+from ..advance import RowsDone, report
 from ..errors import BudgetError, ConfigError, MissingExtraError, VeriloopError
 from .objects import Unreadable
 from .service import Service, masked
@@ -186,6 +188,7 @@ class _Asking(Generic[K, T]):
                 for name in waiting:
                     try:
                         replies[name] = await self._patiently(client, name)
+                        report(RowsDone(len(replies), len(keys)))
                     except BudgetError as e:
                         # The others end likewise, but first read the replies that are already paid for.
                         spent.append(e)
@@ -345,7 +348,7 @@ def _run(make: Callable[[], Awaitable[T]]) -> T:
         return asyncio.run(main())
     # A notebook has a loop of its own, which must not wait for us; another thread may have another loop.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(main())).result()
+        return thread.submit(copy_context().run, lambda: asyncio.run(main())).result()
 
 
 def _cause(error: BaseException) -> str:

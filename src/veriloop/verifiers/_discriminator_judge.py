@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typing_extensions import override
 
+from ..advance import StepDone, report
 from ..datasets.images import balanced_order, images, labels
 from ..encoding import Encoding, TableColumns
 from ..errors import CorruptFileError, DataError
@@ -268,7 +270,9 @@ def _fitted(
     network = network.to(pixels.device)
     initialise(network, generator)
     optimizer = torch.optim.Adam(network.parameters(), verifier.learning_rate, fused=True)
-    for _ in range(verifier.epochs):
+    batches = math.ceil(len(pixels) / verifier.batch_size)
+    for epoch in range(verifier.epochs):
+        report(StepDone(epoch * batches, verifier.epochs * batches))
         order = torch.randperm(len(pixels), generator=generator, device=pixels.device)
         for rows in order.split(verifier.batch_size):
             logits = network.training_logits(pixels[rows], label[rows], verifier.dropout, generator)

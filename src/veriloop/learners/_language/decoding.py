@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from ...advance import Rows
 from ...errors import VeriloopError
 from .backends import Decoding
 
@@ -28,7 +29,7 @@ def write(
 
     Prompts of like length share a batch, padded at the left. Row i draws with its own numbers, ``rng``'s
     i-th row of uniforms, so that it does not matter which rows it shares a batch with, but for the rounding
-    of the model's arithmetic.
+    of the model's arithmetic. Rows and tokens are reported as they come, see :mod:`veriloop.advance`.
 
     Raises:
         VeriloopError: The model's weights make no numbers.
@@ -36,6 +37,7 @@ def write(
     shape = (len(prompts), decoding.max_new_tokens)
     uniforms = rng.random(shape) if decoding.temperature else np.zeros(shape)
     written: list[list[int]] = [[] for _ in prompts]
+    so_far = Rows(len(prompts))
     order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
     while order:
         longest = len(prompts[order[0]]) + decoding.max_new_tokens
@@ -43,7 +45,7 @@ def write(
         batch, order = order[:rows], order[rows:]
         for i, ids in zip(
             batch,
-            _write_batch(model, [prompts[i] for i in batch], stop, decoding, uniforms[batch]),
+            _write_batch(model, [prompts[i] for i in batch], stop, decoding, uniforms[batch], so_far),
             strict=True,
         ):
             written[i] = ids
@@ -57,6 +59,7 @@ def _write_batch(
     stop: frozenset[int],
     decoding: Decoding,
     uniforms: NDArray[np.float64],
+    so_far: Rows,
 ) -> list[list[int]]:
     longest, device = max(map(len, prompts)), model.device
     padded = any(len(p) < longest for p in prompts)
@@ -70,7 +73,7 @@ def _write_batch(
     direct = isinstance(cache.layers[0], _Reserved) and model.config._attn_implementation == "sdpa"
     written: list[list[int]] = [[] for _ in prompts]
     rows = torch.arange(len(prompts), device=device)
-    going = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    going, left = torch.ones(len(prompts), dtype=torch.bool, device=device), len(prompts)
     for step in range(decoding.max_new_tokens):
         logits = model(
             input_ids=ids,
@@ -91,7 +94,8 @@ def _write_batch(
         going &= ~torch.isin(tokens, stops)
         for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):
             written[row].append(token)
-        left = int(going.sum())
+        before, left = left, int(going.sum())
+        so_far.add(before - left, tokens=left)
         if not left:
             break
         if left <= STAYING * len(going):
@@ -99,6 +103,7 @@ def _write_batch(
             rows, tokens, mask, positions = rows[going], tokens[going], mask[going], positions[going]
             going = going[going]
         ids, positions = tokens[:, None], positions[:, -1:] + 1
+    so_far.add(left)
     return written
 
 

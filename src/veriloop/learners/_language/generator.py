@@ -138,14 +138,19 @@ class CausalLMGenerator(Generator):
         written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)
         # The token that ends a text is not among those written, and counts among ``max_new_tokens``.
         cut = np.array([len(i) == decoding.max_new_tokens for i in written], bool)
-        return [formatter.text(i, p) for i, p in zip(written, prompts, strict=True)], Notes(cut)
+        tokens = np.array([len(i) for i in written], np.int64)
+        texts = [formatter.text(i, p) for i, p in zip(written, prompts, strict=True)]
+        return texts, Notes(cut, tokens=tokens)
 
     def _replies(
         self, prompts: Sequence[Marked], completions: Sequence[Completion]
     ) -> tuple[list[str], Notes]:
         cut = np.array([c.cut for c in completions], bool)
+        tokens = np.array([c.completion_tokens for c in completions], np.int64)
+        # A server need not count; where it does, only an empty text has none.
+        counted = all(c.completion_tokens or not c.text for c in completions)
         texts = [self._formatter.written(c.text, p) for c, p in zip(completions, prompts, strict=True)]
-        return texts, Notes(cut, [c.reason for c in completions])
+        return texts, Notes(cut, [c.reason for c in completions], tokens if counted else None)
 
     def save(self, directory: Path) -> None:
         """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from ...advance import Rows as RowsSoFar
+from ...advance import StepDone, report
 from ...errors import MissingExtraError, VeriloopError
 from ...networks import device
 from .packing import ATTENTION, Rows, packs
@@ -43,7 +45,8 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
     """Minimise the mean loss of the completions' tokens by AdamW, in place.
 
     Each step takes the gradient of all tokens of a batch, pass by pass. The learning rate rises over the
-    first twentieth of all steps, then falls along half a cosine to zero.
+    first twentieth of all steps, then falls along half a cosine to zero. Each step is reported, see
+    :mod:`veriloop.advance`.
 
     Raises:
         VeriloopError: The loss is no longer a number.
@@ -55,6 +58,8 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
         optimizer = torch.optim.AdamW(
             parameters, training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
+        seen = 0
+        report(StepDone(0, steps))
         for step, batch in zip(range(steps), _batches(len(rows), training.batch_size, rng), strict=False):
             optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle((step + 0.5) / steps)
             tokens = sum(len(rows[i].completion) for i in batch)
@@ -66,9 +71,12 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
                 total += nll.item()
             if not math.isfinite(total):
                 raise VeriloopError("training diverged", got=total, fix="lower learning_rate")
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             optimizer.zero_grad()
+            seen += sum(len(rows[i]) for i in batch)
+            if report(StepDone(step + 1, steps, total, float(norm), seen)):
+                break
 
 
 @contextmanager
@@ -109,11 +117,13 @@ def losses(
     """Each completion's negative log-likelihood in nats, summed over its tokens, and their number."""
     total = np.zeros(len(rows))
     counts = np.array([len(row.completion) for row in rows], np.int64)
+    so_far = RowsSoFar(len(rows))
     with packed(model) as most, torch.inference_mode():
         for one_pass in passes(rows, range(len(rows)), min(tokens_per_pass, most)):
             nll = completion_losses(model, [rows[i] for i in one_pass]).double().cpu().numpy()
             starts = np.cumsum(counts[one_pass]) - counts[one_pass]
             total[one_pass] = np.add.reduceat(nll, starts)
+            so_far.add(len(one_pass))
     return total, counts
 
 

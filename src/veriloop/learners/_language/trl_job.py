@@ -12,16 +12,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import transformers
 
+from ...advance import StepDone, report
 from ...errors import ConfigError, VeriloopError
 from ...networks import device
 from . import models
 from .models import Language
 from .recipe import Training
 from .training import WARM_UP, Row, in_bfloat16, trainable
+
+STEPS = "steps.jsonl"
+"""Where the first process writes each step."""
+
+POLL_SECONDS = 0.5
 
 
 def train_in_processes(language: Language, rows: Sequence[Row], training: Training, seed: int) -> Language:
@@ -61,10 +68,50 @@ def train_in_processes(language: Language, rows: Sequence[Row], training: Traini
         (folder / "training.json").write_text(json.dumps(own))
         launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(training.processes)]
         command = [sys.executable, "-m", *launch, "--module", __name__, scratch]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise VeriloopError("training by TRL failed", got=done.stderr.strip().split("\n")[-1])
+        _carry_out(command, folder)
         return models.load(folder / "trained")
+
+
+def _carry_out(command: Sequence[str], folder: Path) -> None:
+    """Run ``command``, and report the steps that it writes down in ``folder``."""
+    steps = folder / STEPS
+    steps.touch()
+    with (folder / "stderr").open("w+") as errors, steps.open() as written:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            over = False
+            while not over:
+                with suppress(subprocess.TimeoutExpired):
+                    over = process.wait(POLL_SECONDS) is not None
+                while (line := written.readline()).endswith("\n"):
+                    report(StepDone(**json.loads(line)))
+        finally:
+            process.terminate()  # torchrun then ends its processes; nothing where it has ended by itself
+            process.wait()
+        if process.returncode:
+            errors.seek(0)
+            raise VeriloopError("training by TRL failed", got=errors.read().strip().split("\n")[-1])
+
+
+class _WrittenDown(transformers.TrainerCallback):
+    """Writes each step that the trainer logs as a line, for the process that waits."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def on_log(
+        self,
+        args: transformers.TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: object,
+    ) -> None:
+        if not state.is_world_process_zero or not logs or "loss" not in logs:
+            return
+        step = StepDone(state.global_step, state.max_steps, logs["loss"], logs.get("grad_norm"))
+        with self._file.open("a") as file:
+            file.write(json.dumps(step._asdict()) + "\n")
 
 
 def main(folder: Path) -> None:
@@ -95,7 +142,8 @@ def main(folder: Path) -> None:
         completion_only_loss=True,
         gradient_checkpointing=False,  # `trainable` has turned it on if wanted
         save_strategy="no",
-        logging_strategy="no",
+        logging_strategy="steps",
+        logging_steps=1,
         report_to=[],
         disable_tqdm=True,
         use_cpu=device().type == "cpu",
@@ -106,6 +154,7 @@ def main(folder: Path) -> None:
     training = Training.model_validate_json((folder / "training.json").read_text())
     with trainable(language.model, training):
         trainer = SFTTrainer(language.model, arguments, train_dataset=data, processing_class=tokenizer)
+        trainer.add_callback(_WrittenDown(folder / STEPS))
         trainer.train()
     if trainer.is_world_process_zero():
         (folder / "trained").mkdir()
