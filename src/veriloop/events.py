@@ -84,6 +84,43 @@ class Progress(_Event):
     wanted: int
 
 
+class RowsProgress(_Event):
+    """How far a long call is that writes, judges or reads rows: ``done`` of ``of``.
+
+    ``tokens`` were written or read in the ``seconds`` since it began; 0 where there are none. A stage may
+    make several calls; one on a chunk of candidates says which.
+    """
+
+    event: Literal["rows_progress"] = "rows_progress"
+    arm: str
+    round: int
+    stage: str
+    done: int
+    of: int
+    tokens: int
+    seconds: float
+    chunk: int | None = None
+
+
+class TrainingProgress(_Event):
+    """How far a training is: ``done`` steps of ``of`` at most.
+
+    ``loss`` and ``gradient_norm`` are means of the latest ten that the learner reported; None where it
+    reports none. ``tokens`` were trained on in the ``seconds`` since it began, prompts included.
+    """
+
+    event: Literal["training_progress"] = "training_progress"
+    arm: str
+    round: int
+    stage: str
+    done: int
+    of: int
+    loss: float | None
+    gradient_norm: float | None
+    tokens: int
+    seconds: float
+
+
 class VerifierSilent(_Event):
     """A round's candidates are not told apart: ``why``, after how many, and some of them by column."""
 
@@ -182,6 +219,8 @@ Event = Annotated[
     | HeldOutSeen
     | StageStarted
     | Progress
+    | RowsProgress
+    | TrainingProgress
     | ChunkStored
     | VerifierSilent
     | Exhausted

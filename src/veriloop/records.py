@@ -19,6 +19,9 @@ STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
 
 
+_MAY_LACK = ("training", "tokens")
+"""Fields of a record that are left out of its line where there is nothing to say."""
+
 Split = Literal["test", "validation"]
 """Of held-out data: that whose numbers are reported, and that which decisions read."""
 
@@ -121,6 +124,24 @@ class Counts(BaseModel):
     kept_truncated: int = 0
 
 
+class Trained(BaseModel):
+    """How a training went, as its learner reported it; NaN where it did not.
+
+    Attributes:
+        steps: How many were taken.
+        loss_first: The mean loss of the first tenth of the steps, or of the epochs where losses are theirs.
+        loss_last: Likewise, of the last tenth.
+        gradient_norm: The mean over the steps, before it was clipped.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int
+    loss_first: Number
+    loss_last: Number
+    gradient_norm: Number
+
+
 class RoundRecord(BaseModel):
     """One finished (arm, round).
 
@@ -134,6 +155,9 @@ class RoundRecord(BaseModel):
         abstentions: Why the verifier abstained: its commonest reasons, and on how many candidates each.
         silent: That the verifier, or the model, does not tell candidates apart: a line for each sign of it.
         trained_on: How many samples the round's model was trained on.
+        training: How that went; None where the learner reports nothing.
+        tokens: By stage, where there are any: ``generate``, those of the candidates' texts, and ``fit``,
+            those trained on, prompts and repetitions included. Over `seconds` they are rates.
         exhausted: Whether the round kept fewer samples than it wanted (``train_with_fewer``).
         metrics: Measured on the test split, by name: the numbers to report.
         validation: The same on the validation split: what stop rules, forecasts and the round to ship read.
@@ -149,10 +173,17 @@ class RoundRecord(BaseModel):
     abstentions: dict[str, int] = {}
     silent: tuple[str, ...] = ()
     trained_on: int
+    training: Trained | None = None
+    tokens: dict[str, int] = {}
     exhausted: bool = False
     metrics: dict[str, Estimate]
     validation: dict[str, Estimate] = {}
     seconds: dict[str, float]
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = serialise(self)
+        return {name: fields[name] for name in fields if name not in _MAY_LACK or fields[name]}
 
     @property
     def decisive(self) -> dict[str, Estimate]:

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -20,20 +20,26 @@ from ..events import (
     PromptsCut,
     RoundFinished,
     RowsLeftOut,
+    RowsProgress,
     TrackerFailed,
+    TrainingProgress,
     VerifierSilent,
     WorkerLost,
 )
 from ..records import RoundRecord
-from ..report.names import duration, why_abstained, with_error
+from ..report.names import duration, how_far, how_trained, why_abstained, with_error
+from ..rng import START
 from ..store.folder import RunFolder
 from .output import data_line, example_line, new_table, silent_line
-from .watch import ArmWatch, Watch
+from .watch import ArmWatch, Watch, Working
 
 if TYPE_CHECKING:
     from ..loop import Plan
 
 POLL_SECONDS = 0.25
+
+SILENCE = 30.0
+"""After so many seconds without a line, one says how far the call under way is."""
 
 
 @contextmanager
@@ -72,25 +78,34 @@ class Lines:
     def __init__(self, folder: RunFolder, watch: Watch, file: TextIO, prefix: str = "") -> None:
         self._folder, self._watch, self._file, self._prefix = folder, watch, file, prefix
         self._started = any(arm.done >= 0 for arm in watch.arms.values())
+        self._latest: float | None = None
 
     def show(self, events: list[Event]) -> None:
         """Print what these events have to say."""
         for event in events:
+            self._latest = self._latest or event.at
             for line in (self._line(event) or "").splitlines():
                 print(f"{self._prefix}{line}", file=self._file, flush=True)
+                self._latest = event.at
 
     def _line(self, event: Event) -> str | None:
         match event:
             case RoundFinished(round=0):
                 # All arms share round 0, and say so once.
                 first, self._started = not self._started, True
-                return f"start model done{self._measured(event)}" if first else None
+                if not first:
+                    return None
+                return f"start model done{self._measured(event)}{self._trained(event)}"
             case RoundFinished():
                 last = self._watch.arms[event.arm].last_round
-                shown = f"{event.arm} round {event.round}/{last} done{self._measured(event)}{self._left()}"
+                done = f"{event.arm} round {event.round}/{last} done"
+                shown = f"{done}{self._measured(event)}{self._trained(event)}{self._left()}"
                 record = _find(self._folder, event.arm, event.round)
                 why = why_abstained(record) if record else ""
                 return f"{shown}; {why}" if why else shown
+            case RowsProgress() | TrainingProgress() if event.at - (self._latest or 0) >= SILENCE:
+                who = "start model" if event.arm == START else f"{event.arm} round {event.round}"
+                return f"{who}: {event.stage} {how_far(event)}"
             case Exhausted():
                 return f"{event.arm} round {event.round}: kept {event.kept:,} of {event.wanted:,} wanted"
             case VerifierSilent():
@@ -108,6 +123,11 @@ class Lines:
     def _measured(self, event: RoundFinished) -> str:
         measured = _headline_of(self._folder, event.arm, event.round)
         return f": {measured}" if measured else ""
+
+    def _trained(self, event: RoundFinished) -> str:
+        record = _find(self._folder, event.arm, event.round)
+        trained = how_trained(record) if record else ""
+        return f"; {trained}" if trained else ""
 
     def _left(self) -> str:
         left = self._watch.seconds_left(time.time())
@@ -155,11 +175,23 @@ class Board:
         if arm.done == arm.last_round:
             return "done"
         if arm.done < 0:
-            return f"start model: {self._watch.start_stage}" if self._watch.start_stage else ""
+            stage, working = self._watch.start_stage, self._watch.start_working
+            return f"start model: {_stage(stage, [working] if working else [])}" if stage else ""
         if arm.progress and arm.stage == "generate":
             made = arm.progress
-            return f"accepted {made.accepted:,}/{made.wanted:,} of {made.generated:,}"
-        return arm.stage
+            done = f"accepted {made.accepted:,}/{made.wanted:,} of {made.generated:,}"
+            return "\n".join([done, *map(_words, arm.working.values())])
+        return _stage(arm.stage, list(arm.working.values()))
+
+
+def _stage(stage: str, working: Sequence[Working]) -> str:
+    if len(working) == 1 and working[0].stage == stage:
+        return f"{stage} {how_far(working[0])}"
+    return "\n".join([stage, *map(_words, working)])
+
+
+def _words(event: Working) -> str:
+    return f"{event.stage} {how_far(event)}"
 
 
 def _bar(arm: ArmWatch) -> Text:

@@ -1,5 +1,6 @@
 """``veriloop preview CONFIG``."""
 
+import math
 from typing import TYPE_CHECKING
 
 import typer
@@ -7,16 +8,18 @@ import typer
 from .options import ConfigArgument, JsonOption, SetOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
 
     from ..loop import Preview
+    from ..loop.preview import ArmPreview, Shown
 
 
 def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Run one tiny round of each arm, and estimate the whole run's time and disk. Leaves nothing behind."""
+    """Try a plan on a few rows in at most a minute: some judged candidates, and the whole run's cost."""
     from ..config import load_plan
     from ..loop import preview as preview_plan
-    from ..report.names import duration, why_abstained
     from .output import data_line, print_json, print_table
 
     plan = load_plan(config, set_ or [])
@@ -24,38 +27,105 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
     if json:
         print_json(seen.model_dump(mode="json"))
         return
+    for name, arm in seen.arms.items():
+        for line in _candidates(name, arm):
+            typer.echo(line)
     print_table(_table(seen))
     for name, arm in seen.arms.items():
-        if why := why_abstained(arm):
-            typer.echo(f"{name}, tiny round: the verifier {why}")
-        if arm.counts.generated and not arm.counts.kept:
-            typer.echo(f"{name}, tiny round: nothing was kept; estimated is a run up to its limits")
-    typer.echo(f"start model: {seen.start_samples:,} samples, {duration(seen.start_seconds)}")
-    for about in (seen.prompts_cut, seen.duplicates_left_out, seen.rows_left_out, seen.held_out_seen):
-        if about:
-            typer.echo(data_line(about))
-    typer.echo(
-        f"the whole run, in one process: about {duration(seen.estimated_seconds)}"
-        f" and {seen.estimated_disk_mb:,.0f} MB"
+        for line in _remarks(name, arm):
+            typer.echo(line)
+    for about in seen.about_data:
+        typer.echo(data_line(about))
+    for line in _whole(seen):
+        typer.echo(line)
+
+
+def _candidates(name: str, arm: "ArmPreview") -> "Iterator[str]":
+    """Some candidates of an arm, each with what the verifier said of it."""
+    if arm.shown:
+        yield f"{name}: {len(arm.shown)} of the {arm.counts.generated:,} candidates that were tried"
+    for shown in arm.shown:
+        yield ""
+        yield f"  {_fate(shown)}"
+        for column, value in shown.columns.items():
+            lines = value.splitlines() or [""]
+            yield f"    {column}: {lines[0]}" if len(lines) == 1 else f"    {column}:"
+            yield from (f"      {line}" for line in lines if len(lines) > 1)
+
+
+def _fate(shown: "Shown") -> str:
+    from ..report.names import short
+
+    score = None if shown.score is None or math.isnan(shown.score) else f"score {short(shown.score)}"
+    said = ", ".join(filter(None, [score, shown.reason]))
+    return f"{shown.fate}: {said}" if said else shown.fate
+
+
+def _remarks(name: str, arm: "ArmPreview") -> "Iterator[str]":
+    from ..report.names import why_abstained
+
+    if why := why_abstained(arm):
+        yield f"{name}, tiny round: the verifier {why}"
+    for why in arm.silent:
+        yield f"{name}, tiny round: {why}"
+    if arm.counts.generated and not arm.counts.kept:
+        yield f"{name}, tiny round: nothing was kept; estimated is a run up to its limits"
+    if arm.waits:
+        yield f"{name}: {arm.waits}; its candidates cannot be judged before that"
+
+
+def _whole(seen: "Preview") -> "Iterator[str]":
+    """The start model, how fast it goes, what could not be measured, and the whole run."""
+    from ..report.names import duration, rate
+
+    start = f"start model: {seen.start_samples:,} samples, {_about(duration(seen.start_seconds))}"
+    done, of = seen.tried_steps or (0, 0)
+    if seen.tried_rows < seen.start_samples or done < of:
+        steps = f" in {done:,} of {of:,} steps" if of else ""
+        start += f"; tried is one trained on {seen.tried_rows:,} of them{steps}"
+    yield start
+    words = {"generate": "writing", "fit": "training"}
+    if speeds := [f"{words[stage]} {rate(tokens)}" for stage, tokens in seen.tokens_per_second.items()]:
+        yield ", ".join(speeds)
+    for what in seen.missed:
+        yield f"not measured: {what}"
+    low, high = map(duration, seen.seconds_range)
+    known = math.isfinite(seen.estimated_seconds)
+    size = f"{seen.estimated_disk_mb:,.0f} MB" if math.isfinite(seen.estimated_disk_mb) else "an unknown size"
+    yield (
+        f"the whole run, in one process: about {duration(seen.estimated_seconds)} ({low} to {high})"
+        f" and {size} on disk; at least {seen.memory_mb:,.0f} MB of memory"
+        if known
+        else "the whole run: its time cannot be told, since not all of it was measured"
     )
 
 
+def _about(words: str) -> str:
+    from ..report.names import MISSING
+
+    return "its time is not known" if words == MISSING else words
+
+
 def _table(seen: "Preview") -> "Table":
-    from ..report.names import duration
+    from ..report.names import MISSING, duration
     from .output import new_table
 
     table = new_table()
     table.add_column("arm")
     for heading in ("tiny round\naccepted", "\nof", "\ntime", "all rounds\ncandidates", "\ntime", "\nMB"):
         table.add_column(heading, justify="right")
+
+    def whole(number: float) -> str:
+        return f"{number:,.0f}" if math.isfinite(number) else MISSING
+
     for name, arm in seen.arms.items():
         table.add_row(
             name,
             f"{arm.counts.accepted:,}",
             f"{arm.counts.generated:,}",
             duration(sum(arm.seconds.values())),
-            f"{arm.estimated_candidates:,}",
+            whole(arm.estimated_candidates),
             duration(arm.estimated_seconds),
-            f"{arm.estimated_disk_mb:,.0f}",
+            whole(arm.estimated_disk_mb),
         )
     return table

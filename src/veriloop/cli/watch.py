@@ -1,10 +1,20 @@
 """How far a run is, as its events tell it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..events import ArmStopped, Event, Progress, RoundFinished, StageStarted
+from ..events import (
+    ArmStopped,
+    Event,
+    Progress,
+    RoundFinished,
+    RowsProgress,
+    StageStarted,
+    TrainingProgress,
+)
 from ..rng import START
+
+Working = RowsProgress | TrainingProgress
 
 
 @dataclass
@@ -16,6 +26,7 @@ class ArmWatch:
         done: Its last finished round, -1 before the start model is there.
         stage: What it is doing; empty between rounds.
         progress: How far the making of candidates is, in a round that has begun it.
+        working: How far the call under way is, by its chunk, or None where it works on no chunk.
         stopped: Whether it has ended early.
     """
 
@@ -23,12 +34,20 @@ class ArmWatch:
     done: int = -1
     stage: str = ""
     progress: Progress | None = None
+    working: dict[int | None, Working] = field(default_factory=dict)
     stopped: bool = False
 
     @property
     def remaining(self) -> int:
         """How many rounds after the start model are still to come."""
         return 0 if self.stopped else self.last_round - max(self.done, 0)
+
+    def work(self, event: Working) -> None:
+        """Take note of how far a call is."""
+        chunk = event.chunk if isinstance(event, RowsProgress) else None
+        self.working[chunk] = event
+        if event.done == event.of:
+            del self.working[chunk]
 
 
 class Watch:
@@ -42,6 +61,7 @@ class Watch:
     def __init__(self, last_rounds: Mapping[str, int], done: Mapping[str, int]) -> None:
         self.arms = {arm: ArmWatch(last, done.get(arm, -1)) for arm, last in last_rounds.items()}
         self.start_stage = ""
+        self.start_working: Working | None = None
         self._began: float | None = None
         self._latest = 0.0
         self._finished = 0
@@ -50,23 +70,30 @@ class Watch:
         """Take note of the next event."""
         match event:
             case StageStarted(arm=name) if name == START:
-                self.start_stage = event.stage
+                self.start_stage, self.start_working = event.stage, None
+            case RowsProgress(arm=name) | TrainingProgress(arm=name) if name == START:
+                self.start_working = event
+            case RowsProgress() | TrainingProgress():
+                self.arms[event.arm].work(event)
             case StageStarted():
                 # Time left is reckoned from whole rounds, so the start model's time must not count.
                 self._began = self._began or event.at
                 self.arms[event.arm].stage = event.stage
+                self.arms[event.arm].working.clear()
             case Progress():
                 self.arms[event.arm].progress = event
             case RoundFinished():
                 self.start_stage = ""
                 arm = self.arms[event.arm]
                 arm.done, arm.stage, arm.progress = event.round, "", None
+                arm.working.clear()
                 if event.round > 0:
                     self._finished += 1
                     self._latest = event.at
             case ArmStopped():
                 arm = self.arms[event.arm]
                 arm.stopped, arm.stage, arm.progress = True, "", None
+                arm.working.clear()
 
     def seconds_left(self, now: float) -> float | None:
         """How long the rest will take if rounds go on at their mean pace; None before one has finished.

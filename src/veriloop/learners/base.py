@@ -34,6 +34,13 @@ class Learner(Part, frozen=True):
             DataError: The samples do not fit this learner.
         """
 
+    def rows_seen(self, n: int) -> int | None:
+        """How many rows go through the model at most when it is trained on ``n``, repetitions included.
+
+        A preview reckons from it how long a training will take. None: as many times as many for more rows.
+        """
+        return None
+
     def prompt_card(self) -> PromptCard | None:
         """How its prompts are made; None where it writes no text.
 

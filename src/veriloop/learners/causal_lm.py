@@ -82,6 +82,11 @@ class CausalLM(Learner, Training, frozen=True):
         return dict(zip(names, folders_of(self.model), strict=False))
 
     @override
+    def rows_seen(self, n: int) -> int:
+        most = self.epochs * n
+        return most if self.max_steps is None else min(most, self.max_steps * self.batch_size)
+
+    @override
     def prompt_card(self) -> PromptCard | None:
         return self.prompt.card()
 

@@ -1,5 +1,6 @@
 """A convolutional conditional variational autoencoder for small labelled images."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -81,6 +82,11 @@ class CVAE(Learner, Training, frozen=True):
                 "label": label,
             }
         )
+
+    @override
+    def rows_seen(self, n: int) -> int:
+        batches = math.ceil(n / self.batch_size)
+        return n * max(self.epochs, math.ceil(self.min_steps / max(batches, 1)))
 
     @override
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> "CVAEGenerator":

@@ -3,14 +3,16 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..advance import heard_by
 from ..errors import ConfigError
-from ..events import SAID
+from ..events import SAID, Event
 from ..executors.base import Executor
 from ..executors.threads import limit_threads
 from ..generator import CUT, Generator, Notes
@@ -25,6 +27,7 @@ from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam
 from .chunks import ChunkFiles, Stored
 from .guard import Finding, Guard, in_pieces
+from .hearing import Hearing
 from .held import Held
 
 CUT_AT = "cut at its greatest length"
@@ -66,6 +69,7 @@ class Candidates:
         drop_truncated: Whether texts that were cut at their greatest length are rejected, whatever is said of
             them.
         like: Real samples, maybe none, whose columns and types the candidates must have.
+        emit: Is told how far a chunk is, in whichever process makes it; None for nobody.
     """
 
     arm: str
@@ -76,6 +80,13 @@ class Candidates:
     threads: int
     like: Samples | None = None
     drop_truncated: bool = False
+    emit: Callable[[Event], None] | None = None
+
+    def heard(self, stage: str, chunk: int) -> AbstractContextManager[None]:
+        """A block whose calls are reported, for a chunk in a stage."""
+        if self.emit is None:
+            return nullcontext()
+        return heard_by(Hearing(self.emit, self.arm, self.address.round, stage, chunk))
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ class Gathered:
         rejected: The candidates that were not kept, if asked for, with provenance and the column `_reason`.
         abstentions: Why the verifier abstained: on how many candidates, by reason.
         findings: Signs that the candidates are not told apart.
+        tokens: How many the candidates' texts have; None where that is not known.
         hopeless: The one for which the round was ended before its limit, if there is one.
         seconds: By stage, summed over workers.
     """
@@ -99,6 +111,7 @@ class Gathered:
     abstentions: Counter[str]
     findings: list[Finding]
     hopeless: Finding | None
+    tokens: int | None
     wanted: int
     seconds: dict[str, float]
 
@@ -231,12 +244,14 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
         began = time.perf_counter()
         condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
-        samples, notes = seam.sample_with_notes(
-            candidates.generator, chunk.size, rng, condition, candidates.like
-        )
+        with candidates.heard("generate", chunk.number):
+            samples, notes = seam.sample_with_notes(
+                candidates.generator, chunk.size, rng, condition, candidates.like
+            )
         generated = time.perf_counter()
         try:
-            verdicts = judgement(candidates, samples, chunk.number, chunk.most)
+            with candidates.heard("verify", chunk.number):
+                verdicts = judgement(candidates, samples, chunk.number, chunk.most)
         except AwaitingVerdicts as waiting:
             # Given back, not raised: the other chunks of the wave are to be put before people as well.
             verdicts = waiting
@@ -299,6 +314,7 @@ class _Intake:
         self._limit, self._keep_rejected, self._chunks = limit, keep_rejected, chunks
         self._held = Held(keep_all=keep_rejected)
         self._seconds = {"generate": 0.0, "verify": 0.0}
+        self._tokens: int | None = None
         self.guard = Guard(candidates.judge is not None, hopeless_after)
         self.counts = Counts()
         self.hopeless: Finding | None = None
@@ -319,6 +335,8 @@ class _Intake:
         may_keep = done.only(selection.may_keep(chunk.first) - chunk.first)
         held.add(chunk.number, chunk.first, done if self._keep_rejected else may_keep)
         self.guard.see(done.offered, done.verdicts, done.notes)
+        if done.notes is not None and done.notes.tokens is not None:
+            self._tokens = (self._tokens or 0) + int(done.notes.tokens.sum())
         if held.has_grown() and shortfall:
             held.keep_only(selection.retained())
         if isinstance(made, Judged):
@@ -353,6 +371,7 @@ class _Intake:
             abstentions=guard.abstentions,
             findings=findings,
             hopeless=self.hopeless,
+            tokens=self._tokens,
             wanted=sum(selection.quota.values()),
             seconds=self._seconds,
         )

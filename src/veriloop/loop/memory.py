@@ -178,5 +178,9 @@ class MemoryRun:
         """See `Store`."""
         self._status = (status, reason)
 
-    def emit(self, event: Event) -> None:
-        """See `Store`: nobody watches; listeners are told what the run itself tells."""
+    @staticmethod
+    def emit(event: Event) -> None:
+        """See `Store`: nobody watches; listeners are told what the run itself tells.
+
+        It knows nothing of the run, which workers need not be sent for it.
+        """

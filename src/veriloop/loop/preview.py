@@ -1,120 +1,207 @@
-"""A tiny round, measured, and what the whole run will therefore cost."""
+"""What a run will cost, and what its verifier says, from a few rows: in a minute, whatever the model."""
 
+import math
+import resource
+import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ..events import DuplicatesLeftOut, Event, HeldOutSeen, PromptsCut, RowsLeftOut
+from ..errors import VeriloopError
+from ..events import AboutData, DuplicatesLeftOut, Event, HeldOutSeen, PromptsCut, RowsLeftOut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
-from ..records import Counts, RoundRecord
-from ..rules.schedule import Constant
+from ..records import Counts, Number
+from ..rng import START
+from ..samples import Samples, concat
+from ..schema import Schema
+from ..verdicts import Verdicts
+from . import seam
 from .check import check_data, checked
-from .data import load_data
-from .plan import Arm, Plan
-from .step import CannotGoOn, Context, State, begin, opened, step
-from .stores import save_state
+from .data import load_data, load_schema
+from .deadline import Clock
+from .gather import Gathered
+from .plan import Plan
+from .shown import FATE, FATES, REASON, SCORE, as_text, set_aside
+from .step import Context, count_cut, look_at_data
+from .trial import (
+    Once,
+    Started,
+    Training,
+    Tried,
+    start,
+    training_of_rounds,
+    try_arm,
+    try_evaluation,
+    wanted_by,
+)
 
 E = TypeVar("E")
 
-TINY = 200
-"""How many samples the tiny round keeps at most: enough to time, few enough to be over in seconds."""
+LIMIT = 52.0
+"""Seconds that all of it may take; the program's start and its end come on top."""
 
-TINY_CANDIDATES = 5 * TINY
-"""How many candidates it makes at most, unless the acceptance rule needs more from the start."""
+SHOWN = 3
+"""How many candidates of an arm are shown."""
+
+LOOKED_AT = 500
+"""Among so many prompts those that are too long are counted."""
+
+SLOWER, FASTER = 1.5, 2.0
+"""The whole takes at most so many times as long as reckoned from few rows, and at least one such part.
+
+Large batches are cheaper by the row than small ones, and other programs make everything slower.
+"""
+
+
+class Shown(BaseModel):
+    """A candidate, and what became of it.
+
+    Attributes:
+        fate: ``kept``, ``not kept`` or ``abstained``.
+        columns: What the candidate is, as text, by column; what the model was given first.
+        score: What the verifier gave it; None without one.
+        reason: What it said; empty where it said nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    fate: str
+    columns: dict[str, str]
+    score: Number | None
+    reason: str
 
 
 class ArmPreview(BaseModel):
-    """What a tiny round of an arm did, and an estimate of all its rounds in one process.
+    """What an arm did with a few candidates, and an estimate of all its rounds in one process.
+
+    Numbers that could not be measured in time are NaN, null in JSON.
 
     Attributes:
-        counts: Of the tiny round.
+        counts: Of the candidates that were tried.
         abstentions: Why its verifier abstained, as in `RoundRecord`.
-        seconds: Of the tiny round, by stage; it was not trained on anything if it kept nothing.
-        estimated_candidates: Over all rounds, at the tiny round's acceptance rate and within the arm's limit.
-        estimated_seconds: Over all rounds. Generating and judging are taken to grow with the number of
-            candidates, fitting with that of kept samples; early stopping of a fit can make this wrong by a
-            small factor.
+        silent: Signs that the verifier does not tell candidates apart, a line each.
+        shown: Some of the candidates, of each fate.
+        waits: What people have to judge before the arm's first round; empty where they need not.
+        seconds: Of what was tried, by stage.
+        estimated_candidates: Over all rounds, at the acceptance rate so far and within the arm's limit.
+        candidates_range: Likewise, at both ends of the rate's 95 % interval.
+        estimated_seconds: Over all rounds.
+        seconds_range: Between which it should lie.
         estimated_disk_mb: Over all rounds.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    counts: Counts
+    counts: Counts = Counts()
     abstentions: dict[str, int] = {}
-    seconds: dict[str, float]
-    estimated_candidates: int
-    estimated_seconds: float
-    estimated_disk_mb: float
+    silent: tuple[str, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    waits: str = ""
+    seconds: dict[str, float] = {}
+    estimated_candidates: Number = math.nan
+    candidates_range: tuple[Number, Number] = (math.nan, math.nan)
+    estimated_seconds: Number = math.nan
+    seconds_range: tuple[Number, Number] = (math.nan, math.nan)
+    estimated_disk_mb: Number = math.nan
 
 
 class Preview(BaseModel):
-    """The tiny round of every arm, and the whole run's estimated cost in one process.
+    """What was tried of a plan, and the whole run's estimated cost in one process.
 
     Attributes:
         start_samples: How many the start model is trained on.
         start_seconds: That it takes.
-        prompts_cut: If any prompts are too long, how many.
+        tried_rows: How many rows the model was trained on that wrote what is shown.
+        tried_steps: In how many steps, of how many; None where its learner reports none.
+        tokens_per_second: Of writing (``generate``) and training (``fit``), where there are any.
+        prompts_cut: If any prompts are too long, how many of the first ones.
         duplicates_left_out: If any rows are on two sides of a split, how many.
         rows_left_out: If any rows are left out for what they hold, how many and why.
         held_out_seen: If any held-out rows are training rows as well, how many.
         arms: By name.
+        missed: What could not be measured in time, each in a few words.
+        took: Seconds that the preview took.
         estimated_seconds: Of the whole run.
-        estimated_disk_mb: Likewise.
+        seconds_range: Between which it should lie.
+        estimated_disk_mb: Of the whole run.
+        memory_mb: What this process needed; a run needs at least as much in each process.
     """
 
     model_config = ConfigDict(frozen=True)
 
     start_samples: int
-    start_seconds: float
-    prompts_cut: PromptsCut | None
+    start_seconds: Number = math.nan
+    tried_rows: int = 0
+    tried_steps: tuple[int, int] | None = None
+    tokens_per_second: dict[str, float] = {}
+    prompts_cut: PromptsCut | None = None
     duplicates_left_out: DuplicatesLeftOut | None = None
     rows_left_out: RowsLeftOut | None = None
     held_out_seen: HeldOutSeen | None = None
     arms: dict[str, ArmPreview]
-    estimated_seconds: float
-    estimated_disk_mb: float
+    missed: tuple[str, ...] = ()
+    took: float = 0.0
+    estimated_seconds: Number = math.nan
+    seconds_range: tuple[Number, Number] = (math.nan, math.nan)
+    estimated_disk_mb: Number = math.nan
+    memory_mb: float = 0.0
+
+    @property
+    def about_data(self) -> list[AboutData]:
+        """What there is to say of the data."""
+        seen = (self.prompts_cut, self.duplicates_left_out, self.rows_left_out, self.held_out_seen)
+        return [event for event in seen if event]
 
 
-def preview(plan: Plan) -> Preview:
-    """Train the start model, run one tiny round of each arm, and estimate the whole run.
+def preview(plan: Plan, seconds: float = LIMIT) -> Preview:
+    """Try a plan on a few rows, and estimate the whole run.
 
-    A tiny round keeps at most `TINY` samples and makes a bounded number of candidates. So it may keep fewer
-    than it wants, or nothing, of a plan that runs.
+    A model is trained, on all start samples where that is done in seconds, else on a few. It makes some
+    candidates, 8 to 16 where they are slow. Each arm's verifier judges them, and a few rows are evaluated.
+    All rounds are reckoned from that by their numbers of rows, each as long as those that were tried. What
+    cannot be measured in time is given up and named. Nothing is left on disk.
 
-    Nothing is left on disk. The start model is trained in full, so this takes as long as that, plus
-    some seconds.
+    Args:
+        plan: The plan.
+        seconds: How long it may take.
 
     Raises:
-        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`.
+        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`; or its data were
+            not loaded in time.
     """
+    began, clock = time.monotonic(), Clock(seconds)
     plan = checked(plan).plan
-    data = load_data(plan.dataset, plan.seed)
+    data = clock.give("the data", seconds, lambda: load_data(plan.dataset, plan.seed))
+    if data is None:
+        raise VeriloopError("the data were not loaded", got=clock.missed[0], fix="give preview more seconds")
     check_data(plan, data)
     told: list[Event] = []
     with limit_threads(plan.threads):
-        context = Context(plan, next(iter(plan.arms)), data, Serial(), told.append)
-        state, start = begin(context)
-        arms = {
-            name: _real_arm(start, context)
-            if arm.train_on == "real"
-            else _kept_arm(plan, name, context, state)
-            for name, arm in plan.arms.items()
+        context = Context(plan, START, data, Serial(), told.append)
+        look_at_data(context)
+        started = start(context, clock)
+        if started is None:
+            arms = dict.fromkeys(plan.arms, ArmPreview())
+            seen = Preview(start_samples=len(data.start), arms=arms)
+        else:
+            count_cut(started.generator, context, LOOKED_AT)
+            seen = _tried(context, started, clock)
+    return seen.model_copy(
+        update={
+            "prompts_cut": _first(told, PromptsCut),
+            "duplicates_left_out": _first(told, DuplicatesLeftOut),
+            "rows_left_out": _first(told, RowsLeftOut),
+            "held_out_seen": _first(told, HeldOutSeen),
+            "missed": tuple(clock.missed),
+            "took": time.monotonic() - began,
+            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
-    start_seconds = sum(start.seconds.values())
-    return Preview(
-        start_samples=len(data.start),
-        start_seconds=start_seconds,
-        prompts_cut=_first(told, PromptsCut),
-        duplicates_left_out=_first(told, DuplicatesLeftOut),
-        rows_left_out=_first(told, RowsLeftOut),
-        held_out_seen=_first(told, HeldOutSeen),
-        arms=arms,
-        estimated_seconds=start_seconds + sum(arm.estimated_seconds for arm in arms.values()),
-        estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),
     )
 
 
@@ -122,71 +209,188 @@ def _first(told: Sequence[Event], kind: type[E]) -> E | None:
     return next((event for event in told if isinstance(event, kind)), None)
 
 
-def _kept_arm(plan: Plan, name: str, context: Context, state: State) -> ArmPreview:
-    arm = plan.arms[name]
-    tiny = Context(_tiny(plan, name, context, state), name, context.data, Serial(), context.emit)
-    try:
-        after, record = step(state, tiny)
-        counts, abstentions, seconds = record.counts, record.abstentions, record.seconds
-    except CannotGoOn as ended:
-        # Worth seeing all the same: what the candidates cost, and why none was kept.
-        counts, seconds = ended.gathered.counts, ended.gathered.seconds
-        abstentions, after = ended.gathered.commonest, state
-    per_kept = counts.generated / max(counts.kept, 1)
-    candidates = [min(arm.limit(k), n * per_kept) for k, n in enumerate(_wanted(plan, arm), 1)]
-    # Kept samples are the same share of the candidates in every round, so both grow alike.
-    scale = sum(candidates) / counts.generated
-    model_mb, samples_mb = _megabytes(after)
-    by_size = sum(seconds.get(stage, 0.0) for stage in ("generate", "verify", "fit"))
-    by_round = sum(seconds.get(stage, 0.0) for stage in ("update", "evaluate"))
-    return ArmPreview(
-        counts=counts,
-        abstentions=abstentions,
-        seconds=seconds,
-        estimated_candidates=round(sum(candidates)),
-        estimated_seconds=by_size * scale + by_round * plan.rounds,
-        estimated_disk_mb=samples_mb * scale + model_mb * plan.rounds,
+def _tried(context: Context, started: Started, clock: Clock) -> Preview:
+    plan, once = context.plan, Once(started.generator)
+    tried = {
+        name: try_arm(Context(plan, name, context.data, Serial(), context.emit), once, clock)
+        for name, arm in plan.arms.items()
+        if arm.train_on == "kept"
+    }
+    evaluation = try_evaluation(context, once, clock)
+    training = started.training
+    model_mb = _megabytes_of_model(once, clock)
+    rounds = training_of_rounds(context, started, clock)
+    costs = _Costs(context, once, (training, rounds), evaluation or math.nan, model_mb)
+    arms = {
+        name: costs.of_kept(name, tried[name]) if name in tried else costs.of_real() for name in plan.arms
+    }
+    begin = costs.start()
+    wrote = {"generate": once.tokens / once.seconds} if once.tokens else {}
+    trained = {"fit": training.tokens_per_second} if training.tokens_per_second else {}
+    total = begin + sum(arm.estimated_seconds for arm in arms.values())
+    lows, highs = zip(*(arm.seconds_range for arm in arms.values()), strict=True)
+    return Preview(
+        start_samples=len(context.data.start),
+        start_seconds=begin,
+        tried_rows=started.rows,
+        tried_steps=training.steps,
+        tokens_per_second=wrote | trained,
+        arms=arms,
+        estimated_seconds=total,
+        seconds_range=(begin / FASTER + sum(lows), begin * SLOWER + sum(highs)),
+        estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),
     )
 
 
-def _wanted(plan: Plan, arm: Arm) -> list[int]:
-    assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
-    return [arm.schedule.wanted(k) for k in range(1, plan.rounds + 1)]
+class _Costs:
+    """Reckons a whole run from what was tried."""
+
+    def __init__(
+        self,
+        context: Context,
+        once: Once,
+        trainings: tuple[Training, Training],
+        evaluation: float,
+        model_mb: float,
+    ) -> None:
+        self._plan, self._data = context.plan, context.data
+        self._schema = load_schema(context.plan.dataset)
+        self._once, self._evaluation = once, evaluation
+        self._of_start, self._of_rounds = trainings
+        self._model_mb = model_mb
+
+    def start(self) -> float:
+        """Seconds of the start model."""
+        n = len(self._data.start)
+        return (
+            self._of_start.seconds(self._plan.learner, n) if n else self._of_start.fixed
+        ) + self._evaluation
+
+    def _fit(self, n: int) -> float:
+        return math.nan if self._of_rounds.each is None else self._of_rounds.seconds(self._plan.learner, n)
+
+    def of_real(self) -> ArmPreview:
+        """The upper bound: one training on all real samples, which is not tried."""
+        seconds = self._fit(len(self._data.train)) + self._evaluation
+        return ArmPreview(
+            estimated_candidates=0,
+            candidates_range=(0, 0),
+            estimated_seconds=seconds,
+            seconds_range=(seconds / FASTER, seconds * SLOWER),
+            estimated_disk_mb=self._model_mb,
+        )
+
+    def of_kept(self, name: str, tried: Tried) -> ArmPreview:
+        """An arm that was tried."""
+        gathered, rounds = tried.gathered, self._plan.rounds
+        if gathered is None:
+            return ArmPreview(waits=tried.waits, seconds=tried.seconds)
+        counts, wanted = gathered.counts, wanted_by(self._plan, name)
+        many, low, high = (self._candidates(name, wanted, tried, each) for each in _per_kept(counts, tried))
+        each = self._once.each + gathered.seconds["verify"] / counts.generated
+        fits = sum(map(self._fit, self._trained_on(name, wanted)))
+        fixed = fits + rounds * (self._evaluation + tried.seconds.get("update", 0.0))
+        kept_mb = _megabytes(gathered.kept) / max(counts.kept, 1) * sum(wanted)
+        models = rounds + 1 if self._plan.keep_models == "all" else 3
+        return ArmPreview(
+            counts=counts,
+            abstentions=gathered.commonest,
+            silent=tuple(finding.why for finding in gathered.findings),
+            shown=_shown(gathered, tried, self._schema) if self._plan.arms[name].verifier else (),
+            seconds=tried.seconds,
+            estimated_candidates=round(many),
+            candidates_range=(round(low), round(high)),
+            estimated_seconds=each * many + fixed,
+            seconds_range=((each * low + fixed) / FASTER, (each * high + fixed) * SLOWER),
+            estimated_disk_mb=self._model_mb * models + kept_mb,
+        )
+
+    def _candidates(self, name: str, wanted: Sequence[int], tried: Tried, each: float) -> float:
+        arm = self._plan.arms[name]
+        return sum(min(arm.limit(k), n * max(each, tried.ratio)) for k, n in enumerate(wanted, 1))
+
+    def _trained_on(self, name: str, wanted: Sequence[int]) -> list[int]:
+        """How many samples each round trains on, asked of the policy with row numbers for samples."""
+        policy, sizes = self._plan.arms[name].policy, list[int]()
+        start = Samples(row=np.arange(len(self._data.start)))
+        # A policy that looks back is asked about some rounds only: the rows of all of them add up.
+        asked = np.unique(np.linspace(1, len(wanted), min(len(wanted), 12)).astype(int)).tolist()
+        for k in asked:
+            kept = [Samples(row=np.arange(n)) for n in wanted[:k]]
+            try:
+                sizes.append(len(policy.training_set(start, kept, np.random.default_rng(0))))
+            except Exception:  # a policy may look at what samples are
+                sizes.append(wanted[k - 1])
+        return np.interp(np.arange(1, len(wanted) + 1), asked, sizes).round().astype(int).tolist()
 
 
-def _tiny(plan: Plan, name: str, context: Context, state: State) -> Plan:
-    """The plan with one arm only, which keeps few samples, makes few candidates, and takes what it gets."""
-    arm = plan.arms[name]
-    n = min(TINY, max(_wanted(plan, arm)))
-    few = arm.model_copy(update={"schedule": Constant(n=n), "on_exhausted": "train_with_fewer"})
-    small = plan.model_copy(update={"arms": {name: few}})
-    _, selection, limit = opened(
-        Context(small, name, context.data, Serial(), context.emit),
-        plan.address(name, state.round + 1),
+def _per_kept(counts: Counts, tried: Tried) -> tuple[float, float, float]:
+    """How many candidates a kept sample takes: as it was, at least, and at most, by the 95 % interval."""
+    n, abstained = counts.generated, counts.abstained
+    if tried.ratio > 1:
+        # A rule that takes the best of many judges so many; what is abstained on has to be made up for.
+        each = tried.ratio * n / (n - abstained) if abstained < n else math.inf
+        return each, each, each
+    each = n / counts.kept if counts.kept else math.inf
+    low, high = _share(counts.accepted, n)
+    return each, min(each, 1 / high), max(each, 1 / low) if low else math.inf
+
+
+def _share(some: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share, by Wilson's score."""
+    z = 1.96
+    center, half = some + z * z / 2, z * math.sqrt(some * (n - some) / n + z * z / 4)
+    # Of none the lower end is 0 but for rounding.
+    return (center - half) / (n + z * z) if some else 0.0, (center + half) / (n + z * z)
+
+
+def _shown(gathered: Gathered, tried: Tried, schema: Schema) -> tuple[Shown, ...]:
+    """Some candidates: one of each fate in turn, the best first where they are kept, else the worst."""
+    assert tried.witness is not None
+    chunks, said, _ = zip(*tried.witness.offered, strict=True)
+    samples = concat(chunks)
+    some = set_aside(samples, _together(said), tried.witness.kept(), 2 * SHOWN)
+    fate = some.array(FATE)
+    of_fate = {number: np.flatnonzero(fate == number).tolist() for number in range(len(FATES))}
+    for number in (1, 2):
+        of_fate[number].reverse()
+    rows: list[int] = []
+    while len(rows) < min(SHOWN, len(some)):
+        rows += [of_fate[number].pop(0) for number in of_fate if of_fate[number]]
+    return tuple(
+        Shown(
+            fate=FATES[fate[row]],
+            columns=as_text(some, row, schema),
+            score=float(some.array(SCORE)[row]),
+            reason=some.texts(REASON)[row],
+        )
+        for row in sorted(rows[:SHOWN], key=lambda row: fate[row])
     )
-    # A rule that takes the best of many needs these many from the start. Twice that leaves room for
-    # candidates on which the verifier abstains, which have to be made up for.
-    most = min(limit, max(TINY_CANDIDATES, 2 * selection.shortfall()))
-    return small.model_copy(update={"arms": {name: few.model_copy(update={"max_candidates": most})}})
 
 
-def _real_arm(start: RoundRecord, context: Context) -> ArmPreview:
-    """The upper bound's one fit is estimated from the start model's, not run."""
-    per_sample = start.seconds["fit"] / start.trained_on
-    seconds = {"fit": per_sample * len(context.data.train), "evaluate": start.seconds["evaluate"]}
-    return ArmPreview(
-        counts=Counts(),
-        seconds=seconds,
-        estimated_candidates=0,
-        estimated_seconds=sum(seconds.values()),
-        estimated_disk_mb=0.0,
-    )
+def _together(verdicts: Sequence[Verdicts]) -> Verdicts:
+    reasons = [v.reason or [""] * len(v) for v in verdicts]
+    score, decision = (np.concatenate([getattr(v, name) for v in verdicts]) for name in ("score", "decision"))
+    return Verdicts(score, decision, [reason for some in reasons for reason in some])
 
 
-def _megabytes(state: State) -> tuple[float, float]:
-    """The size on disk of a round's models, and of the samples that it keeps or sets aside."""
+def _megabytes(samples: Samples) -> float:
+    return len(samples.to_bytes()) / 2**20
+
+
+def _megabytes_of_model(once: Once, clock: Clock) -> float:
+    """What a round's model takes on disk; NaN where there is no room to write one, or no time."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with tempfile.TemporaryDirectory() as scratch:
-        save_state(state, Path(scratch))
-        sizes = {p.name: p.stat().st_size / 2**20 for p in Path(scratch).rglob("*") if p.is_file()}
-    kept = sizes.pop("kept.npz", 0.0) + sizes.pop("rejected.npz", 0.0)
-    return sum(sizes.values()), kept
+        if shutil.disk_usage(scratch).free < 2 * largest:
+            clock.missed.append("the size of a model on disk (no room to write one)")
+            return math.nan
+        place = Path(scratch) / "model"
+        if clock.give("the size of a model on disk", 10.0, lambda: _saved(once, place)) is None:
+            return math.nan
+        return sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 2**20
+
+
+def _saved(once: Once, place: Path) -> bool:
+    seam.save(once.generator, place)
+    return True

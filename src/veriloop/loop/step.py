@@ -9,6 +9,7 @@ from typing import Protocol, TypedDict, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..advance import heard_by
 from ..datasets.base import RealData
 from ..errors import ExhaustedError, VeriloopError
 from ..events import (
@@ -37,6 +38,7 @@ from .chunks import ChunkFiles
 from .data import beside, held_out_seen, load_schema
 from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
+from .hearing import Hearing
 from .plan import Arm, Plan
 from .starts import Starts
 
@@ -131,23 +133,17 @@ def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundR
     Returns:
         Its state, without a judge, and its record under the arm name "start".
     """
-    if context.data.duplicates:
-        context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
-    if context.data.left_out:
-        context.emit(RowsLeftOut(left_out=dict(context.data.left_out)))
-    dataset = context.plan.dataset
-    if seen := held_out_seen(context.data, load_schema(dataset), type(dataset).__name__):
-        context.emit(HeldOutSeen(seen=seen))
+    look_at_data(context)
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
-    with clock.stage("fit"):
+    with clock.stage("fit") as hearing:
         generator = starts and starts.find(context.plan)
         if generator is None:
             rng = address.at(Stage.FIT).rng()
             generator = seam.fit(context.plan.learner, context.data.start, None, rng)
             if starts:
                 starts.put(context.plan, generator)
-    _count_cut(generator, context)
+    count_cut(generator, context)
     with clock.stage("evaluate"):
         shown, measured, rows = evaluate(generator, context, address)
     return State(0, generator, None, shown=shown, rows=rows), RoundRecord(
@@ -155,17 +151,30 @@ def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundR
         round=0,
         counts=Counts(),
         trained_on=len(context.data.start),
+        training=hearing.trained(),
+        tokens=_tokens(fit=hearing.tokens),
         **measured,
         seconds=clock.seconds,
     )
 
 
-def _count_cut(generator: Generator, context: Context) -> None:
-    """Tell how many prompts are too long: once, since all models of a run read them alike."""
+def look_at_data(context: Context) -> None:
+    """Tell what was left out of the data, and what is held out and seen all the same."""
+    if context.data.duplicates:
+        context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
+    if context.data.left_out:
+        context.emit(RowsLeftOut(left_out=dict(context.data.left_out)))
+    dataset = context.plan.dataset
+    if seen := held_out_seen(context.data, load_schema(dataset), type(dataset).__name__):
+        context.emit(HeldOutSeen(seen=seen))
+
+
+def count_cut(generator: Generator, context: Context, most: int = LOOKED_AT) -> None:
+    """Tell how many of the first prompts are too long: once, since all models of a run read them alike."""
     pool = context.data.conditions
     if pool is None or not isinstance(generator, Shortens):
         return
-    looked_at = pool.select(slice(LOOKED_AT))
+    looked_at = pool.select(slice(most))
     if cut := int(np.count_nonzero(generator.cut(looked_at))):
         context.emit(PromptsCut(cut=cut, of=len(looked_at)))
 
@@ -198,7 +207,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         kept = state.kept + (gathered.kept,)
         rng = address.at(Stage.POLICY).rng()
         training = seam.training_set(arm.policy, beside(context.data.start, kept[-1]), kept, rng)
-    with clock.stage("fit"):
+    with clock.stage("fit") as hearing:
         init = state.generator if arm.warm_start else None
         generator = seam.fit(context.plan.learner, training, init, address.at(Stage.FIT).rng())
     with clock.stage("evaluate"):
@@ -210,6 +219,8 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         abstentions=gathered.commonest if gathered else {},
         silent=tuple(finding.why for finding in gathered.findings) if gathered else (),
         trained_on=len(training),
+        training=hearing.trained(),
+        tokens=_tokens(generate=gathered.tokens if gathered else None, fit=hearing.tokens),
         exhausted=gathered is not None and gathered.counts.kept < gathered.wanted,
         **measured,
         seconds=clock.seconds,
@@ -224,6 +235,11 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         shown=shown,
         rows=rows,
     ), record
+
+
+def _tokens(**by_stage: int | None) -> dict[str, int]:
+    """Of a record: without stages that have none."""
+    return {stage: tokens for stage, tokens in by_stage.items() if tokens}
 
 
 class Measured(TypedDict):
@@ -242,20 +258,20 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
         The first `SHOWN` of the samples for the test split, all metrics of the plan, and their rows.
     """
     data = context.data
-    generated, metrics, rows = _measure(
+    generated, metrics, rows = measure(
         generator, context, data.test, data.test_conditions, address.at(Stage.EVALUATE)
     )
     validation: dict[str, Estimate] = {}
     decisive: Mapping[str, NDArray] = {}
     if context.plan.metrics and data.validation is not None and len(data.validation):
-        _, validation, decisive = _measure(
+        _, validation, decisive = measure(
             generator, context, data.validation, data.validation_conditions, address.at(Stage.VALIDATE)
         )
     shown, measured = generated.select(slice(SHOWN)), Measured(metrics=metrics, validation=validation)
     return shown, measured, {"test": rows, "validation": decisive} if rows or decisive else {}
 
 
-def _measure(
+def measure(
     generator: Generator, context: Context, real: Samples, conditions: Samples | None, address: Address
 ) -> tuple[Samples, dict[str, Estimate], dict[str, NDArray[np.float32]]]:
     """Draw samples at ``address``, and measure them against ``real``: the numbers, and the rows of some."""
@@ -304,8 +320,17 @@ def candidates_of(
 ) -> Candidates:
     """How a round makes its candidates."""
     like = context.data.start.select(slice(0))  # workers need its types only
-    drop = context.arm.drop_truncated
-    return Candidates(context.name, generator, judge, pool, address, context.plan.threads, like, drop)
+    return Candidates(
+        arm=context.name,
+        generator=generator,
+        judge=judge,
+        conditions=pool,
+        address=address,
+        threads=context.plan.threads,
+        like=like,
+        drop_truncated=context.arm.drop_truncated,
+        emit=context.emit,
+    )
 
 
 def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:
@@ -389,17 +414,19 @@ def _cannot_go_on(
 
 
 class _Clock:
-    """Wall-clock seconds by stage, and an event when a stage starts."""
+    """Wall-clock seconds by stage, and events when a stage starts and while it lasts."""
 
     def __init__(self, emit: Callable[[Event], None], arm: str, round_: int) -> None:
         self._emit, self._arm, self._round = emit, arm, round_
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[Hearing]:
         self._emit(StageStarted(arm=self._arm, round=self._round, stage=name))
+        hearing = Hearing(self._emit, self._arm, self._round, name)
         began = time.perf_counter()
-        yield
+        with heard_by(hearing):
+            yield hearing
         self.seconds[name] = time.perf_counter() - began
 
 

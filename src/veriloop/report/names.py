@@ -3,7 +3,8 @@
 import math
 from typing import Protocol
 
-from ..records import Counts, Estimate
+from ..events import RowsProgress, TrainingProgress
+from ..records import Counts, Estimate, RoundRecord
 
 MISSING = "\N{EN DASH}"
 """Stands where there is no number."""
@@ -32,6 +33,44 @@ def with_error(estimate: Estimate) -> str:
     power = math.floor(math.log10(se))
     places = max(0, -power + (se / 10**power < 1.95))
     return f"{value:,.{places}f} ± {se:,.{places}f}"
+
+
+def how_far(event: RowsProgress | TrainingProgress) -> str:
+    """Such as ``312/2,000 rows, 210 tokens/s`` or ``step 12/75, loss 2.31, gradient norm 1.40``."""
+    words = [f"{event.done:,}/{event.of:,}"]
+    if isinstance(event, TrainingProgress):
+        words[0] = f"step {words[0]}"
+        named = {"loss": event.loss, "gradient norm": event.gradient_norm}
+        words += [f"{name} {short(value)}" for name, value in named.items() if value is not None]
+    else:
+        words[0] += " rows"
+    if event.tokens and event.seconds > 0:
+        words.append(rate(event.tokens / event.seconds))
+    return ", ".join(words)
+
+
+def how_trained(record: RoundRecord) -> str:
+    """Such as ``loss 2.31 → 1.90, gradient norm 1.40, 950 tokens/s``; nothing where there is no loss."""
+    trained = record.training
+    if trained is None or not math.isfinite(trained.loss_last):
+        return ""
+    words = [f"loss {short(trained.loss_first)} → {short(trained.loss_last)}"]
+    if math.isfinite(trained.gradient_norm):
+        words.append(f"gradient norm {short(trained.gradient_norm)}")
+    if tokens := tokens_per_second(record, "fit"):
+        words.append(rate(tokens))
+    return ", ".join(words)
+
+
+def tokens_per_second(record: RoundRecord, stage: str) -> float | None:
+    """How many tokens a second a round wrote or trained on; None where there were none."""
+    tokens, seconds = record.tokens.get(stage, 0), record.seconds.get(stage, 0.0)
+    return tokens / seconds if tokens and seconds > 0 else None
+
+
+def rate(tokens: float) -> str:
+    """Tokens a second."""
+    return f"{tokens:,.0f} tokens/s"
 
 
 class Judged(Protocol):

@@ -11,9 +11,10 @@ from starlette.routing import Route
 
 from ..advise import audited, calibrated
 from ..errors import CorruptFileError
-from ..events import Progress, RunEnded, StageStarted
+from ..events import Progress, RowsProgress, RunEnded, StageStarted, TrainingProgress
 from ..report.answer import answer
 from ..report.html import content, when
+from ..report.names import how_far
 from ..report.palette import arm_styles
 from ..report.pictures import sheet
 from ..report.summary import ArmSummary, summarise
@@ -104,6 +105,8 @@ def _doing(folder: RunFolder) -> dict[str, str]:
             case Progress():
                 made = f"accepted {event.accepted:,}/{event.wanted:,} of {event.generated:,}"
                 doing[event.arm] = f"round {event.round}, {made}"
+            case RowsProgress() | TrainingProgress():
+                doing[event.arm] = f"round {event.round}, {event.stage} {how_far(event)}"
             case RunEnded():
                 doing = {}
     return doing

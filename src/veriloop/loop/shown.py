@@ -1,0 +1,97 @@
+"""Judged candidates as a person looks at them: some of each fate, best and worst scored."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..samples import Samples
+from ..schema import Schema
+from ..verdicts import Decision, Verdicts
+from .guard import reasons_of, shown
+
+FATE, SCORE, REASON = "_fate", "_score", "_reason"
+"""Beside a candidate's columns: what became of it, its score, and what the verifier said."""
+
+FATES = ("kept", "not kept", "abstained")
+"""What can become of a candidate, in the order in which they are shown."""
+
+OF_EACH = 10
+"""How many of each fate are set aside at most: half of them the best by score, half the worst."""
+
+
+LONGEST = 400
+"""Characters of a text that are shown."""
+
+INK = " .:-=+*#%@"
+"""From no ink to full ink."""
+
+WIDEST = 32
+"""Images of more columns than this are drawn with fewer."""
+
+
+def set_aside(samples: Samples, verdicts: Verdicts, kept: NDArray[np.int64], of_each: int) -> Samples:
+    """Some candidates of each fate with what was said of them; the best by score come first in each.
+
+    Without scores they are the first ones.
+
+    Args:
+        samples: n candidates.
+        verdicts: On these.
+        kept: The rows that are kept.
+        of_each: How many of each fate at most.
+    """
+    n = len(verdicts)
+    fate = np.ones(n, np.int8)
+    fate[verdicts.is_(Decision.ABSTAIN)] = 2
+    fate[kept] = 0
+    rows = [_ends(np.flatnonzero(fate == number), verdicts.score, of_each) for number in range(len(FATES))]
+    chosen = np.concatenate(rows)
+    mask = np.zeros(n, bool)
+    mask[chosen] = True
+    reasons = dict(zip(np.flatnonzero(mask).tolist(), reasons_of(verdicts, mask), strict=True))
+    said = {
+        FATE: fate[chosen],
+        SCORE: verdicts.score[chosen],
+        REASON: [reasons[row] for row in chosen.tolist()],
+    }
+    return samples.select(chosen).with_columns(**said)
+
+
+def _ends(rows: NDArray[np.int64], score: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """The best and the worst of ``rows``, at most ``most`` together, the best first."""
+    of = np.where(np.isnan(score[rows]), -np.inf, score[rows])
+    order = rows[np.lexsort((rows, -of))]
+    if len(order) <= most:
+        return order
+    best = (most + 1) // 2
+    return np.concatenate([order[:best], order[len(order) - (most - best) :]])
+
+
+def as_text(samples: Samples, row: int, schema: Schema) -> dict[str, str]:
+    """A candidate for a screen, by column: what the model was given first, texts whole, images drawn."""
+    names = [name for name in samples if name not in (FATE, SCORE, REASON)]
+    names.sort(key=lambda name: name in schema and not schema[name].given)
+    return {name: _value(samples, name, row, schema) for name in names}
+
+
+def _value(samples: Samples, name: str, row: int, schema: Schema) -> str:
+    value: Any = samples[name][row]
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else f"{value[:LONGEST]} …"
+    if name in schema and schema[name].role == "image" and np.ndim(value) == 2:
+        return drawn(value, max(float(schema[name].levels), 1.0))
+    return shown(samples.only([name]), row)[name]
+
+
+def drawn(pixels: NDArray, full: float) -> str:
+    """An image as lines of characters: twice as wide as high, as characters are not.
+
+    Args:
+        pixels: Shape (height, width).
+        full: The value drawn as full ink.
+    """
+    step = -(-pixels.shape[1] // WIDEST)
+    small = np.clip(pixels[:: 2 * step, ::step] / full, 0, 1)
+    ink = (small * (len(INK) - 1)).round().astype(int)
+    return "\n".join("".join(INK[i] for i in line).rstrip() for line in ink)

@@ -1,0 +1,345 @@
+"""A run's stages on a few rows, timed: what the preview reckons from."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from typing_extensions import override
+
+from ..advance import Report, StepDone, heard_by
+from ..errors import VeriloopError
+from ..generator import Generator, Notes
+from ..judge import Judge
+from ..learners.base import Learner
+from ..rng import START, Stage
+from ..rules.schedule import Constant
+from ..samples import Samples
+from ..verifiers.base import AwaitingVerdicts
+from . import seam
+from .again import Witness
+from .deadline import Clock
+from .gather import Gathered, condition_rows, gather
+from .plan import Plan
+from .step import Context, candidates_of, measure, opened
+
+FIRST = 4
+"""Rows of the first training: of a large model, one step on so many takes seconds."""
+
+FEW = 8
+"""Rows of an evaluation, and the fewest candidates that are tried."""
+
+MANY = 2_000
+"""Rows of a training that is tried as it is: so many are prepared in seconds."""
+
+TINY = 200
+"""How many samples a tiny round keeps at most: enough to time, few enough to be over in seconds."""
+
+TINY_CANDIDATES = 5 * TINY
+"""How many candidates it makes at most, unless the acceptance rule needs more from the start."""
+
+FIT, WRITE, EVALUATE = 6.0, 14.0, 6.0
+"""Seconds that a training, an arm's candidates and an evaluation should take; what is longer is cut short."""
+
+PATIENCE = 35.0
+"""Seconds that one step of these may take when it cannot be cut short; then it is given up."""
+
+
+class Training(NamedTuple):
+    """What a training costs.
+
+    Attributes:
+        fixed: Seconds before its first step.
+        each: Seconds for each row that goes through the model; None where no row was trained on.
+        steps: How many were taken, of how many, where the learner reports them.
+        tokens_per_second: Where it reports tokens.
+    """
+
+    fixed: float
+    each: float | None
+    steps: tuple[int, int] | None = None
+    tokens_per_second: float | None = None
+
+    def seconds(self, learner: Learner, n: int) -> float:
+        """Of a training on ``n`` rows."""
+        return self.fixed + (self.each or 0.0) * (learner.rows_seen(n) or n)
+
+
+class Started(NamedTuple):
+    """A model to try the rest with, and what its training cost.
+
+    Attributes:
+        generator: The model.
+        training: Of the start model's.
+        rows: How many rows it was trained on.
+    """
+
+    generator: Generator
+    training: Training
+    rows: int
+
+
+def start(context: Context, clock: Clock) -> Started | None:
+    """Train a start model: the true one where that is done in seconds, else one on a few rows.
+
+    Returns:
+        It, or None where not even that was done in time.
+    """
+    whole = context.data.start
+    few = whole.select(slice(FIRST))
+    tried = clock.give("the start model", PATIENCE, lambda: _trained(context, few))
+    if tried is None or len(whole) <= FIRST:
+        return tried
+    if tried.training.seconds(context.plan.learner, len(whole)) > FIT and not _can_be_cut(tried.training):
+        return tried
+    more = whole.select(slice(MANY))
+    return clock.give("a longer training", PATIENCE, lambda: _trained(context, more)) or tried
+
+
+def training_of_rounds(context: Context, started: Started, clock: Clock) -> Training:
+    """What the trainings of rounds cost; that of the start model where its rows are as many.
+
+    Small batches cost more by the row than full ones. So where a step is short, as many real rows are
+    trained on as a round keeps, for some seconds.
+    """
+    plan, train = context.plan, context.data.train
+    most = max((max(wanted_by(plan, n)) for n, arm in plan.arms.items() if arm.schedule), default=len(train))
+    rows = min(most, MANY, len(train))
+    if rows < 4 * started.rows or not _can_be_cut(started.training):
+        return started.training
+    tried = clock.give(
+        "the training of a round", PATIENCE, lambda: _trained(context, train.select(slice(rows)))
+    )
+    return started.training if tried is None else tried.training
+
+
+def _can_be_cut(training: Training) -> bool:
+    """Whether a step is over soon: then a training can end after some seconds, however long all of it is.
+
+    Rows of a batch go through the model together: a step of many is at most so many times as long.
+    """
+    return 8 * FEW * (training.each or 0.0) <= FIT
+
+
+def _trained(context: Context, rows: Samples) -> Started:
+    learner, heard = context.plan.learner, _Steps()
+    rng = context.plan.address(START, 0).at(Stage.FIT).rng()
+    with heard_by(heard):
+        generator = seam.fit(learner, rows, None, rng)
+    return Started(generator, heard.training(learner, len(rows)), len(rows))
+
+
+class _Steps:
+    """Hears a training, and has enough after `FIT` seconds and a step."""
+
+    def __init__(self) -> None:
+        self._began = self._at = time.monotonic()
+        self._first: float | None = None
+        self._latest: StepDone | None = None
+
+    def __call__(self, how_far: Report) -> bool:
+        self._at = time.monotonic()
+        if not isinstance(how_far, StepDone):
+            return False
+        if self._first is None:
+            self._first = self._at
+        self._latest = how_far
+        return how_far.done > 0 and self._at - self._began > FIT
+
+    def training(self, learner: Learner, n: int) -> Training:
+        total, rows = time.monotonic() - self._began, learner.rows_seen(n) or n
+        if not rows:
+            return Training(total, None)
+        latest, first = self._latest, self._first
+        if latest is None or first is None or not latest.done:
+            return Training(0.0, total / rows)
+        spent = max(self._at - first, 1e-9)
+        tokens = latest.tokens / spent if latest.tokens else None
+        each = spent / (rows * latest.done / latest.of)
+        return Training(first - self._began, each, (latest.done, latest.of), tokens)
+
+
+class Once(Generator):
+    """A model that remembers what it has drawn, so that arms which draw the same do so once.
+
+    Attributes:
+        generator: The model.
+        rows: How many rows were drawn.
+        tokens: How many tokens were written.
+        seconds: In how long.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.generator, self.rows, self.tokens, self.seconds = generator, 0, 0, 0.0
+        self._drawn: dict[tuple[int, str], tuple[Samples, Notes | None]] = {}
+        if hasattr(generator, "sample_with_notes"):
+            self.sample_with_notes: Callable[..., Any] = self._draw
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        return self._draw(n, rng, condition)[0]
+
+    def _draw(
+        self, n: int, rng: np.random.Generator, condition: Samples | None
+    ) -> tuple[Samples, Notes | None]:
+        key = (n, str(rng.bit_generator.state))
+        drawn, notes = self._drawn.get(key, (None, None))
+        same = drawn is not None and (condition is None or drawn.only(list(condition)).same_as(condition))
+        if drawn is None or not same:
+            began = time.perf_counter()
+            drawn, notes = seam.sample_with_notes(self.generator, n, rng, condition, None)
+            self.seconds += time.perf_counter() - began
+            self.rows += n
+            self.tokens += int(notes.tokens.sum()) if notes and notes.tokens is not None else 0
+            self._drawn[key] = drawn, notes
+        return drawn, notes
+
+    @property
+    def each(self) -> float:
+        """Seconds for each row."""
+        return self.seconds / max(self.rows, 1)
+
+    @override
+    def save(self, directory: Path) -> None:
+        self.generator.save(directory)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        raise NotImplementedError  # it never leaves the process
+
+
+@dataclass
+class Tried:
+    """What an arm's tiny round did.
+
+    Attributes:
+        gathered: Its candidates; None where they were not made and judged in time.
+        judge: What judged them.
+        witness: Saw all of them.
+        seconds: By stage.
+        ratio: How many candidates the arm's rule asks for at first, for each sample that it wants to keep.
+        waits: What people have to judge first, where the verifier is people.
+    """
+
+    gathered: Gathered | None = None
+    judge: Judge | None = None
+    witness: Witness | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    ratio: float = 1.0
+    waits: str = ""
+
+
+def wanted_by(plan: Plan, name: str) -> list[int]:
+    """How many samples an arm wants to keep, by round."""
+    schedule = plan.arms[name].schedule
+    assert schedule is not None  # Arm checks it for every arm that trains on kept samples.
+    return [seam.wanted(schedule, k) for k in range(1, plan.rounds + 1)]
+
+
+def try_arm(context: Context, once: Once, clock: Clock) -> Tried:
+    """One tiny round of an arm's candidates, made by ``once`` and judged: as many as some seconds allow."""
+    plan, name, tried = context.plan, context.name, Tried()
+    arm, address = plan.arms[name], plan.address(name, 1)
+    if arm.verifier is not None:
+        verifier, began = arm.verifier, time.perf_counter()
+        rng = address.at(Stage.UPDATE).rng()
+        tried.judge = clock.give(
+            f"the verifier of {name}",
+            PATIENCE,
+            lambda: seam.judge(verifier, None, once.generator, context.data.train, rng),
+        )
+        if tried.judge is None:
+            return tried
+        tried.seconds["update"] = time.perf_counter() - began
+    pool, selection, limit = opened(context, address)
+    wanted = sum(selection.quota.values())
+    tried.ratio = selection.shortfall() / wanted
+    if (
+        not once.rows
+        and clock.give(
+            "two candidates",
+            PATIENCE,
+            lambda: once.sample(2, address.at(Stage.EVALUATE).rng(), condition_rows(pool, 0, 2)),
+        )
+        is None
+    ):
+        return tried
+    few = min(TINY, max(wanted_by(plan, name)))
+    whole = min(limit, max(TINY_CANDIDATES, 2 * math.ceil(few * tried.ratio)))
+    first = min(whole, 2 * FEW, max(2, int(WRITE / once.each)))
+    if first < whole:
+        _try_candidates(context, once, clock, tried, first)
+        judging = tried.gathered.seconds["verify"] / first if tried.gathered else 0.0
+        spent = (once.each + judging) * whole
+        if spent > WRITE or (tried.gathered is None and not tried.waits):
+            return tried
+    _try_candidates(context, once, clock, tried, whole)
+    return tried
+
+
+def _try_candidates(context: Context, once: Once, clock: Clock, tried: Tried, most: int) -> None:
+    """Make and judge up to ``most`` candidates as a small round of the arm, and note what came of it."""
+    plan, name = context.plan, context.name
+    arm, address = plan.arms[name], plan.address(name, 1)
+    few = min(TINY, max(wanted_by(plan, name)), max(1, int(most / tried.ratio + 1e-9)))
+    small = arm.model_copy(update={"schedule": Constant(n=few), "max_candidates": most})
+    tiny = replace(context, plan=plan.model_copy(update={"arms": {name: small}}))
+    pool, selection, _ = opened(tiny, address)
+    witness = Witness(selection)
+
+    def made() -> Gathered:
+        return gather(
+            candidates_of(once, tried.judge, pool, tiny, address),
+            witness,
+            balance=arm.balance,
+            chunk_size=plan.chunk_size,
+            limit=most,
+            keep_rejected=False,
+            executor=context.executor,
+            report=lambda counts: None,
+            hopeless_after=arm.hopeless_after,
+        )
+
+    try:
+        gathered = clock.give(f"{most} candidates of {name}", PATIENCE, made)
+    except AwaitingVerdicts as waiting:
+        tried.waits = str(waiting)
+        return
+    if gathered is not None:
+        tried.gathered, tried.witness, tried.waits = gathered, witness, ""
+        tried.seconds |= gathered.seconds
+
+
+def try_evaluation(context: Context, once: Once, clock: Clock) -> float | None:
+    """Seconds that an evaluation of a round's model takes; None where it was not measured."""
+    data, plan = context.data, context.plan
+    splits = [data.test] + ([data.validation] if data.validation is not None and plan.metrics else [])
+    sizes = [_measured(plan, data.test_conditions is not None, split) for split in splits]
+    rows = sizes[0]
+    if once.each * rows > EVALUATE:
+        rows = min(rows, max(2, min(FEW, int(EVALUATE / once.each))))
+    test, conditions = data.test, data.test_conditions
+    if rows < sizes[0] and conditions is not None:
+        test, conditions = test.select(slice(rows)), conditions.select(slice(rows))
+    small = replace(context, plan=plan.model_copy(update={"evaluation_samples": rows}))
+    address = plan.address(START, 0).at(Stage.EVALUATE)
+    began = time.perf_counter()
+    try:
+        done = clock.give(
+            "an evaluation", PATIENCE, lambda: measure(once.generator, small, test, conditions, address)
+        )
+    except VeriloopError as e:
+        # Some metrics need more rows than a few; a run gives them these.
+        clock.missed.append(f"an evaluation, on {rows} rows only ({e})")
+        return None
+    if done is None:
+        return None
+    return (time.perf_counter() - began) * sum(sizes) / rows
+
+
+def _measured(plan: Plan, prompted: bool, split: Samples) -> int:
+    return min(plan.evaluation_samples, len(split)) if prompted else plan.evaluation_samples
