@@ -89,6 +89,14 @@ class Candidates:
         return heard_by(Hearing(self.emit, self.arm, self.address.round, stage, chunk))
 
 
+class First(NamedTuple):
+    """A round's first chunk of candidates, what was said of them, and the rows that are kept."""
+
+    samples: Samples
+    verdicts: Verdicts
+    kept: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What a round kept, and what became of its candidates.
@@ -100,6 +108,7 @@ class Gathered:
         abstentions: Why the verifier abstained: on how many candidates, by reason.
         findings: Signs that the candidates are not told apart.
         tokens: How many the candidates' texts have; None where that is not known.
+        first: The first chunk, and which of its rows are kept; None where no chunk was made.
         hopeless: The one for which the round was ended before its limit, if there is one.
         seconds: By stage, summed over workers.
     """
@@ -112,6 +121,7 @@ class Gathered:
     findings: list[Finding]
     hopeless: Finding | None
     tokens: int | None
+    first: First | None
     wanted: int
     seconds: dict[str, float]
 
@@ -297,6 +307,10 @@ def _split(total: int, chunk_size: int, number: int, first: int) -> list[Chunk]:
     return [Chunk(number + i, first + s, min(chunk_size, total - s)) for i, s in enumerate(starts)]
 
 
+def _below(numbers: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    return numbers[numbers < n]
+
+
 class _Intake:
     """A round's judged candidates as they come in, chunk by chunk, in their order."""
 
@@ -372,6 +386,7 @@ class _Intake:
             findings=findings,
             hopeless=self.hopeless,
             tokens=self._tokens,
+            first=guard.first and First(*guard.first, _below(selection.kept(), len(guard.first[1]))),
             wanted=sum(selection.quota.values()),
             seconds=self._seconds,
         )

@@ -65,14 +65,15 @@ class Guard:
         self._seen = self._said = self._streak = self._scores = 0
         self._low, self._high = math.inf, -math.inf
         self._cut, self._unwritten = 0, Counter[str]()
-        self._first: tuple[Samples, Verdicts] | None = None
+        self.first: tuple[Samples, Verdicts] | None = None
+        """The first chunk, for examples."""
         self.abstentions: Counter[str] = Counter()
         """Why the verifier abstained: on how many candidates, by reason."""
 
     def see(self, samples: Samples, verdicts: Verdicts, notes: Notes | None) -> None:
         """Take note of the next chunk."""
         n = len(samples)
-        self._first = self._first or (samples, verdicts)
+        self.first = self.first or (samples, verdicts)
         if notes is not None:
             self._cut += int(np.count_nonzero(notes.cut))
             self._unwritten.update(reason for reason in notes.reason if reason)
@@ -158,8 +159,8 @@ class Guard:
         why = f"none of {counts.generated:,} candidates is accepted"
         if counts.abstained:
             why += f", and the verifier abstains on {counts.abstained:,}"
-        assert self._first is not None
-        _, verdicts = self._first
+        assert self.first is not None
+        _, verdicts = self.first
         said = Counter(filter(None, reasons_of(verdicts, verdicts.is_(Decision.REJECT))))
         return f"{why} (most often: {said.most_common(1)[0][0]})" if said else why
 
@@ -168,8 +169,8 @@ class Guard:
 
     def _finding(self, why: str) -> Finding:
         """With the first candidates, rejected ones where there are any, of different content if possible."""
-        assert self._first is not None
-        samples, verdicts = self._first
+        assert self.first is not None
+        samples, verdicts = self.first
         rejected = np.flatnonzero(verdicts.is_(Decision.REJECT))
         rows = rejected if len(rejected) else np.arange(len(verdicts))
         examples: list[dict[str, str]] = []

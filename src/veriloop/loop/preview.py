@@ -20,6 +20,7 @@ from ..records import Counts, Number
 from ..rng import START
 from ..samples import Samples, concat
 from ..schema import Schema
+from ..store.folder import FATE, FATES, REASON, SCORE
 from ..verdicts import Verdicts
 from . import seam
 from .check import check_data, checked
@@ -27,7 +28,7 @@ from .data import load_data, load_schema
 from .deadline import Clock
 from .gather import Gathered
 from .plan import Plan
-from .shown import FATE, FATES, REASON, SCORE, as_text, set_aside
+from .shown import as_text, set_aside
 from .step import Context, count_cut, look_at_data
 from .trial import (
     Once,
@@ -219,7 +220,7 @@ def _tried(context: Context, started: Started, clock: Clock) -> Preview:
     evaluation = try_evaluation(context, once, clock)
     training = started.training
     model_mb = _megabytes_of_model(once, clock)
-    rounds = training_of_rounds(context, started, clock)
+    rounds = training_of_rounds(context, started, once, clock)
     costs = _Costs(context, once, (training, rounds), evaluation or math.nan, model_mb)
     arms = {
         name: costs.of_kept(name, tried[name]) if name in tried else costs.of_real() for name in plan.arms

@@ -7,14 +7,9 @@ from numpy.typing import NDArray
 
 from ..samples import Samples
 from ..schema import Schema
+from ..store.folder import FATE, FATES, REASON, SCORE
 from ..verdicts import Decision, Verdicts
 from .guard import reasons_of, shown
-
-FATE, SCORE, REASON = "_fate", "_score", "_reason"
-"""Beside a candidate's columns: what became of it, its score, and what the verifier said."""
-
-FATES = ("kept", "not kept", "abstained")
-"""What can become of a candidate, in the order in which they are shown."""
 
 OF_EACH = 10
 """How many of each fate are set aside at most: half of them the best by score, half the worst."""

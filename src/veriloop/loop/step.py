@@ -40,6 +40,7 @@ from .gather import Candidates, Gathered, condition_rows, gather, quota
 from .guard import Finding, examples_of
 from .hearing import Hearing
 from .plan import Arm, Plan
+from .shown import OF_EACH, set_aside
 from .starts import Starts
 
 LOOKED_AT = 10_000
@@ -61,6 +62,7 @@ class State:
         provenance: Of ``kept[-1]``, see `Gathered`; None in round 0.
         rejected: This round's other candidates, if the plan asks for them.
         shown: The first of the samples that the metrics saw, for people to look at.
+        judged: Some of this round's candidates with what was said of them, likewise; None without a verifier.
         rows: What each row added to what was measured; empty where the metrics do not say.
     """
 
@@ -71,6 +73,7 @@ class State:
     provenance: Samples | None = None
     rejected: Samples | None = None
     shown: Samples | None = None
+    judged: Samples | None = None
     rows: Rows = field(default_factory=dict)
 
 
@@ -233,6 +236,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         provenance=gathered.provenance if gathered else None,
         rejected=gathered.rejected if gathered else None,
         shown=shown,
+        judged=_judged(gathered, context) if gathered and arm.verifier else None,
         rows=rows,
     ), record
 
@@ -240,6 +244,14 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
 def _tokens(**by_stage: int | None) -> dict[str, int]:
     """Of a record: without stages that have none."""
     return {stage: tokens for stage, tokens in by_stage.items() if tokens}
+
+
+def _judged(gathered: Gathered, context: Context) -> Samples | None:
+    """Some of the candidates to look at, of texts and images only: of numbers few say more than a count."""
+    schema = load_schema(context.plan.dataset)
+    if gathered.first is None or not (schema.named("completion") or schema.named("image")):
+        return None
+    return set_aside(*gathered.first, OF_EACH)
 
 
 class Measured(TypedDict):

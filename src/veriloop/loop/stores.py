@@ -20,7 +20,7 @@ from ..records import RoundRecord
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
-from ..store.folder import BESIDE, CANDIDATES, MODELS, RunFolder
+from ..store.folder import BESIDE, CANDIDATES, JUDGED, MODELS, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from ..store.rows import ROWS, rows_to_bytes
@@ -333,6 +333,8 @@ def save_state(state: State, work: Path) -> None:
             state.rejected.save(work / "rejected.npz")
         if state.shown is not None:
             state.shown.save(work / "preview.npz")
+        if state.judged is not None:
+            state.judged.save(work / JUDGED)
         if state.rows:
             (work / ROWS).write_bytes(rows_to_bytes(state.rows))
 

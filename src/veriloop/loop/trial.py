@@ -22,7 +22,7 @@ from ..verifiers.base import AwaitingVerdicts
 from . import seam
 from .again import Witness
 from .deadline import Clock
-from .gather import Gathered, condition_rows, gather
+from .gather import Gathered, gather
 from .plan import Plan
 from .step import Context, candidates_of, measure, opened
 
@@ -99,20 +99,24 @@ def start(context: Context, clock: Clock) -> Started | None:
     return clock.give("a longer training", PATIENCE, lambda: _trained(context, more)) or tried
 
 
-def training_of_rounds(context: Context, started: Started, clock: Clock) -> Training:
+def training_of_rounds(context: Context, started: Started, once: "Once", clock: Clock) -> Training:
     """What the trainings of rounds cost; that of the start model where its rows are as many.
 
-    Small batches cost more by the row than full ones. So where a step is short, as many real rows are
-    trained on as a round keeps, for some seconds.
+    Small batches cost more by the row than full ones. So where a step is short, as many rows are trained on
+    as a round keeps, for some seconds. They are those of the start model, again and again, or candidates
+    where it has none.
     """
-    plan, train = context.plan, context.data.train
-    most = max((max(wanted_by(plan, n)) for n, arm in plan.arms.items() if arm.schedule), default=len(train))
-    rows = min(most, MANY, len(train))
-    if rows < 4 * started.rows or not _can_be_cut(started.training):
+    plan, rows = context.plan, context.data.start if started.rows else once.latest
+    most = [max(wanted_by(plan, name)) for name, arm in plan.arms.items() if arm.schedule]
+    n = min(max(most, default=len(context.data.train)), MANY)
+    if rows is None or (started.rows and n < 4 * started.rows):
         return started.training
-    tried = clock.give(
-        "the training of a round", PATIENCE, lambda: _trained(context, train.select(slice(rows)))
-    )
+    if not started.rows:
+        n = min(n, FIRST)
+    elif not _can_be_cut(started.training):
+        return started.training
+    train = rows.select(np.arange(n) % len(rows))
+    tried = clock.give("the training of a round", PATIENCE, lambda: _trained(context, train))
     return started.training if tried is None else tried.training
 
 
@@ -170,10 +174,12 @@ class Once(Generator):
         rows: How many rows were drawn.
         tokens: How many tokens were written.
         seconds: In how long.
+        latest: The rows that were drawn last; None before that.
     """
 
     def __init__(self, generator: Generator) -> None:
         self.generator, self.rows, self.tokens, self.seconds = generator, 0, 0, 0.0
+        self.latest: Samples | None = None
         self._drawn: dict[tuple[int, str], tuple[Samples, Notes | None]] = {}
         if hasattr(generator, "sample_with_notes"):
             self.sample_with_notes: Callable[..., Any] = self._draw
@@ -194,6 +200,7 @@ class Once(Generator):
             self.seconds += time.perf_counter() - began
             self.rows += n
             self.tokens += int(notes.tokens.sum()) if notes and notes.tokens is not None else 0
+            self.latest = drawn
             self._drawn[key] = drawn, notes
         return drawn, notes
 
@@ -255,28 +262,22 @@ def try_arm(context: Context, once: Once, clock: Clock) -> Tried:
         if tried.judge is None:
             return tried
         tried.seconds["update"] = time.perf_counter() - began
-    pool, selection, limit = opened(context, address)
+    _, selection, limit = opened(context, address)
     wanted = sum(selection.quota.values())
     tried.ratio = selection.shortfall() / wanted
-    if (
-        not once.rows
-        and clock.give(
-            "two candidates",
-            PATIENCE,
-            lambda: once.sample(2, address.at(Stage.EVALUATE).rng(), condition_rows(pool, 0, 2)),
-        )
-        is None
-    ):
-        return tried
     few = min(TINY, max(wanted_by(plan, name)))
     whole = min(limit, max(TINY_CANDIDATES, 2 * math.ceil(few * tried.ratio)))
-    first = min(whole, 2 * FEW, max(2, int(WRITE / once.each)))
+    first = min(whole, FEW)
     if first < whole:
         _try_candidates(context, once, clock, tried, first)
         judging = tried.gathered.seconds["verify"] / first if tried.gathered else 0.0
         spent = (once.each + judging) * whole
-        if spent > WRITE or (tried.gathered is None and not tried.waits):
+        if tried.gathered is None and not tried.waits:
             return tried
+        if spent > WRITE:
+            if spent * 2 * FEW > WRITE * whole:
+                return tried
+            whole = 2 * FEW
     _try_candidates(context, once, clock, tried, whole)
     return tried
 

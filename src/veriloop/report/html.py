@@ -24,7 +24,8 @@ from .calibrations import calibrations, roc_figure
 from .figures import acceptance_figure, metric_figure, seconds_figure
 from .forecasts import Shown, forecasts
 from .frames import counts_frame, metrics_frame, seconds_frame
-from .names import MISSING, duration, short, why_abstained, with_error
+from .judged import judged
+from .names import MISSING, duration, how_trained, rate, short, tokens_per_second, why_abstained, with_error
 from .palette import STAGES, ArmStyle, arm_styles
 from .passages import passages
 from .pictures import gallery
@@ -74,6 +75,8 @@ def templates(*packages: str) -> Environment:
         "with_error": with_error,
         "duration": duration,
         "why_abstained": why_abstained,
+        "rate": rate,
+        "tokens_per_second": tokens_per_second,
         "in_words": in_words,
     }
     return environment
@@ -115,6 +118,8 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "costs": list(costs),
         "gallery": gallery(folder),
         "passages": passages(folder),
+        "judged": judged(folder),
+        "trained": any(how_trained(r) or r.tokens for r in records),
         "audits": audited,
         "calibrations": calibrated,
         "forecasts": coming,

@@ -71,7 +71,7 @@ def passages(folder: RunFolder) -> list[Passage]:
     )
     return [
         Passage(
-            prompt=_shortened(prompts[i]),
+            prompt=shortened(prompts[i]),
             reference=references[i],
             texts=[Text(name, round_, samples.texts(written)[i]) for name, round_, samples in made],
         )
@@ -88,5 +88,6 @@ def _texts(samples: Samples, name: str) -> list[str]:
     return list(map(shown, texts.values())) if isinstance(texts, Nested) else texts
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """The beginning of a long text, whole words only."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST].rsplit(maxsplit=1)[0]} …"

@@ -67,7 +67,7 @@ def gallery(folder: RunFolder) -> Gallery | None:
         CorruptFileError: A file of samples cannot be read.
     """
     cards = folder.manifest().cards
-    real = _pixels(folder.real(), cards)
+    real = pixels_of(folder.real(), cards)
     if real is None:
         return None
     largest = max(float(real.max()), 1e-12)
@@ -75,14 +75,14 @@ def gallery(folder: RunFolder) -> Gallery | None:
     bounds = [arm for arm in cards.bounds if arm in chains]
 
     def sheets(arm: str, rounds: list[int], title: str) -> list[Picture]:
-        shown = {number: _pixels(folder.preview(number, arm), cards) for number in rounds}
+        shown = {number: pixels_of(folder.preview(number, arm), cards) for number in rounds}
         return [
-            _picture(title.format(number), f"samples of {arm}, round {number}", pixels, largest)
+            sheet_of(title.format(number), f"samples of {arm}, round {number}", pixels, largest)
             for number, pixels in shown.items()
             if pixels is not None
         ]
 
-    references = [_picture("real images", "held-out real images", real, largest)]
+    references = [sheet_of("real images", "held-out real images", real, largest)]
     if chains:
         references += sheets(next(iter(chains)), [0], "start model")
     for arm in bounds:
@@ -102,12 +102,12 @@ def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
         CorruptFileError: A file of samples cannot be read.
     """
     cards = folder.manifest().cards
-    pixels = _pixels(folder.preview(round_, arm), cards)
+    pixels = pixels_of(folder.preview(round_, arm), cards)
     if pixels is None:
         return None
-    real = _pixels(folder.real(), cards)
+    real = pixels_of(folder.real(), cards)
     largest = max(float((pixels if real is None else real).max()), 1e-12)
-    return _picture(f"{arm}, round {round_}", f"samples of {arm}, round {round_}", pixels, largest)
+    return sheet_of(f"{arm}, round {round_}", f"samples of {arm}, round {round_}", pixels, largest)
 
 
 def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
@@ -147,7 +147,8 @@ def is_photograph(pixels: NDArray, largest: float) -> bool:
     return pixels.ndim == 4 or largest > DRAWN
 
 
-def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Picture:
+def sheet_of(title: str, subject: str, pixels: NDArray, largest: float) -> Picture:
+    """Images as one picture, with its title; ``subject`` is what its text alternative calls them."""
     sheet = contact_sheet(pixels, largest)
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG", optimize=True)
@@ -156,7 +157,7 @@ def _picture(title: str, subject: str, pixels: NDArray, largest: float) -> Pictu
     return Picture(title, alt, source, sheet.width, sheet.height, is_photograph(pixels, largest))
 
 
-def _pixels(samples: Samples | None, cards: RunCard) -> NDArray | None:
+def pixels_of(samples: Samples | None, cards: RunCard) -> NDArray | None:
     """The first column of images in samples; None when there are none."""
     if samples is None:
         return None

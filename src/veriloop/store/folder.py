@@ -63,6 +63,15 @@ MODELS = ("generator", "verifier")
 CANDIDATES = "candidates"
 """The folder of a finished round that holds all its candidates, where the plan keeps them."""
 
+JUDGED = "judged.npz"
+"""Of a round: some candidates of each fate with what was said of them, to look at."""
+
+FATE, SCORE, REASON = "_fate", "_score", "_reason"
+"""There, beside a candidate's columns: what became of it, its score, and what the verifier said."""
+
+FATES = ("kept", "not kept", "abstained")
+"""What can become of a candidate, by its number there, in the order in which they are shown."""
+
 REAL = "real.npz"
 """The file of some real samples, for people to look at."""
 
@@ -321,6 +330,18 @@ class RunFolder:
             return None
         self.check_files(round_, arm, path.name)
         return Samples.load(path) if path.exists() else None
+
+    def judged(self, round_: int, arm: str) -> Samples | None:
+        """Some candidates of a round with what was said of them; None where it left none, or is not there.
+
+        Raises:
+            CorruptFileError: They cannot be read, or have changed.
+        """
+        path = self.round_directory(round_, arm) / JUDGED
+        if not path.exists():
+            return None
+        self.check_files(round_, arm, JUDGED)
+        return Samples.load(path)
 
     def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
         """What each row added to the quantity ``name`` of a round's model, shape (n,); None if nobody said.

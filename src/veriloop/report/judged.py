@@ -1,0 +1,96 @@
+"""What the verifier said of some candidates: kept ones, others, and those it abstained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..cards import RunCard
+from ..samples import Samples
+from ..store.folder import FATE, FATES, REASON, SCORE, RunFolder
+from .names import MISSING, short
+from .passages import shortened
+from .pictures import Picture, first_middle_last, pixels_of, sheet_of
+from .summary import by_arm
+
+OF_EACH = 4
+"""How many texts of each fate are shown: half of them the best by score, half the worst."""
+
+
+@dataclass(frozen=True)
+class JudgedText:
+    """A candidate's text with what was said of it."""
+
+    fate: str
+    score: str
+    prompt: str
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class JudgedRound:
+    """Some candidates of a round.
+
+    Attributes:
+        arm: The arm.
+        round: The round.
+        texts: Of each fate the best first; none where the data have no texts.
+        sheets: Likewise, a sheet of images for each fate; none where they have no images.
+    """
+
+    arm: str
+    round: int
+    texts: list[JudgedText]
+    sheets: list[Picture]
+
+
+def judged(folder: RunFolder) -> list[JudgedRound]:
+    """The first, middle and last round of every arm with a verifier; a run of an earlier version left none.
+
+    Raises:
+        CorruptFileError: A file of samples cannot be read.
+    """
+    cards, found = folder.manifest().cards, list[JudgedRound]()
+    for arm, chain in by_arm(folder.records(), cards.arms).items():
+        for round_ in first_middle_last([r.round for r in chain if r.round > 0]):
+            some = folder.judged(round_, arm)
+            if some is not None and len(some):
+                found.append(JudgedRound(arm, round_, _texts(some, cards), _sheets(some, cards)))
+    return found
+
+
+def _texts(some: Samples, cards: RunCard) -> list[JudgedText]:
+    written, prompt = (next(iter(cards.data.named(role)), None) for role in ("completion", "prompt"))
+    if written is None or written not in some:
+        return []
+    fate, score, reasons = some.array(FATE), some.array(SCORE), some.texts(REASON)
+    prompts = some.texts(prompt) if prompt and prompt in some else [""] * len(some)
+    return [
+        JudgedText(
+            fate=FATES[number],
+            score=short(float(score[row])) if np.isfinite(score[row]) else MISSING,
+            prompt=shortened(prompts[row]),
+            text=shortened(some.texts(written)[row]),
+            reason=reasons[row],
+        )
+        for number in range(len(FATES))
+        for row in _ends(np.flatnonzero(fate == number).tolist())
+    ]
+
+
+def _ends(rows: list[int]) -> list[int]:
+    """The first and the last of some rows."""
+    half = OF_EACH // 2
+    return rows if len(rows) <= OF_EACH else [*rows[:half], *rows[-half:]]
+
+
+def _sheets(some: Samples, cards: RunCard) -> list[Picture]:
+    pixels = pixels_of(some, cards)
+    if pixels is None:
+        return []
+    largest, sheets = max(float(pixels.max()), 1e-12), list[Picture]()
+    for number, fate in enumerate(FATES):
+        rows = some.array(FATE) == number
+        if rows.any():
+            sheets.append(sheet_of(f"{fate}, best first", f"candidates, {fate}", pixels[rows], largest))
+    return sheets
