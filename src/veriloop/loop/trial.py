@@ -90,12 +90,16 @@ def start(context: Context, clock: Clock) -> Started | None:
     """
     whole = context.data.start
     few = whole.select(slice(FIRST))
-    tried = clock.give("the start model", PATIENCE, lambda: _trained(context, few))
+    more = whole.select(slice(MANY))
+    try:
+        tried = clock.give("the start model", PATIENCE, lambda: _trained(context, few))
+    except VeriloopError:
+        # Some learners need more rows than a few.
+        return clock.give("the start model", PATIENCE, lambda: _trained(context, more))
     if tried is None or len(whole) <= FIRST:
         return tried
     if tried.training.seconds(context.plan.learner, len(whole)) > FIT and not _can_be_cut(tried.training):
         return tried
-    more = whole.select(slice(MANY))
     return clock.give("a longer training", PATIENCE, lambda: _trained(context, more)) or tried
 
 
