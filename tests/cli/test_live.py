@@ -13,10 +13,12 @@ from veriloop.events import (
     Exhausted,
     Progress,
     RoundFinished,
+    RowsProgress,
     StageStarted,
+    TrainingProgress,
     VerifierSilent,
 )
-from veriloop.records import Counts, RoundRecord
+from veriloop.records import Counts, RoundRecord, Trained
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
 
@@ -134,3 +136,44 @@ def test_the_board_shows_each_arm(folder: RunFolder) -> None:
 def test_the_board_shows_the_start_model_and_early_ends(folder: RunFolder) -> None:
     assert "start model: fit" in drawn(folder, StageStarted(arm="start", round=0, stage="fit"))
     assert "ended early" in drawn(folder, ArmStopped(arm="verified", round=1, reason=""))
+
+
+def working(at: float, done: int) -> TrainingProgress:
+    far = {"done": done, "of": 75, "loss": 2.314, "gradient_norm": 1.4, "tokens": 9_500, "seconds": 10.0}
+    return TrainingProgress(arm="verified", round=1, stage="fit", at=at, **far)
+
+
+def test_lines_say_how_far_a_long_call_is_but_seldom(folder: RunFolder) -> None:
+    begun = StageStarted(arm="verified", round=1, stage="fit", at=100)
+    said = lines(folder, {}, begun, *(working(100 + i, i) for i in range(75)))
+    assert said == [
+        f"verified round 1: fit step {i}/75, loss 2.31, gradient norm 1.40, 950 tokens/s" for i in (30, 60)
+    ]
+
+
+def test_the_board_shows_the_call_under_way(folder: RunFolder) -> None:
+    watch, screen = Watch(ARMS, {"verified": 0}), io.StringIO()
+    live = Live(console=Console(file=screen, width=160, force_terminal=True), auto_refresh=False)
+    rows = {"done": 312, "of": 2_000, "tokens": 4_200, "seconds": 20.0, "chunk": 0}
+    events = [
+        StageStarted(arm="verified", round=1, stage="generate", at=1),
+        RowsProgress(arm="verified", round=1, stage="generate", **rows),
+    ]
+    for event in events:
+        watch.see(event)
+    with live:
+        Board(folder, watch, live).show(list(events))
+    assert "generate 312/2,000 rows, 210 tokens/s" in screen.getvalue()
+
+
+def test_a_finished_round_says_how_its_training_went(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    trained = Trained(steps=75, loss_first=2.8, loss_last=2.3, gradient_norm=1.5)
+    record = RoundRecord(
+        arm="verified", round=1, counts=Counts(), trained_on=40, training=trained,
+        tokens={"fit": 9_500}, metrics={}, seconds={"fit": 10.0},
+    )  # fmt: skip
+    folder.write_manifest(Manifest(config={}, seed=0))
+    folder.commit(record, folder.work_directory(1, "verified"))
+    said = lines(folder, {}, finished("verified", 1))
+    assert said == ["verified round 1/3 done; loss 2.80 → 2.30, gradient norm 1.50, 950 tokens/s"]

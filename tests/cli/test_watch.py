@@ -1,7 +1,14 @@
 import pytest
 
 from veriloop.cli.watch import Watch
-from veriloop.events import ArmStopped, Progress, RoundFinished, StageStarted
+from veriloop.events import (
+    ArmStopped,
+    Progress,
+    RoundFinished,
+    RowsProgress,
+    StageStarted,
+    TrainingProgress,
+)
 
 
 def finished(arm: str, round_: int, at: float) -> RoundFinished:
@@ -47,3 +54,23 @@ def test_rounds_of_before_do_not_count_for_the_pace_and_stopped_arms_not_for_the
     watch.see(ArmStopped(arm="unverified", round=3, reason="", at=12))
     assert watch.arms["unverified"].stopped
     assert watch.seconds_left(12) == pytest.approx(2)
+
+
+def test_calls_under_way_are_followed_by_their_chunk() -> None:
+    watch = Watch({"verified": 2}, {})
+    step = {"round": 0, "stage": "fit", "of": 9, "gradient_norm": 1.0, "tokens": 5, "seconds": 1.0}
+    watch.see(StageStarted(arm="start", round=0, stage="fit", at=0))
+    watch.see(TrainingProgress(arm="start", done=3, loss=2.0, **step))
+    assert watch.start_working is not None
+    assert watch.start_working.done == 3
+    watch.see(StageStarted(arm="start", round=0, stage="evaluate", at=1))
+    assert watch.start_working is None
+    watch.see(finished("verified", 0, 5))
+    watch.see(StageStarted(arm="verified", round=1, stage="generate", at=5))
+    rows = {"arm": "verified", "round": 1, "stage": "generate", "of": 50, "tokens": 0, "seconds": 1.0}
+    for chunk, done in ((0, 10), (1, 20), (0, 50)):
+        watch.see(RowsProgress(chunk=chunk, done=done, **rows))
+    working = watch.arms["verified"].working
+    assert {chunk: event.done for chunk, event in working.items()} == {1: 20}
+    watch.see(StageStarted(arm="verified", round=1, stage="fit", at=6))
+    assert working == {}
