@@ -4,15 +4,28 @@ import json
 import shutil
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 from ..fitted import digest_of
 from ..generator import Generator
+from ..records import Trained
 from ..rng import START, Stage
 from ..store.atomic import storage_errors
 from ..store.digests import sha256
 from . import seam
 from .plan import Plan
 from .sources import digests_of
+
+TRAINING = "veriloop-training.json"
+"""Beside the files of a start model: how its training went, so that records are equal however it came."""
+
+
+class Start(NamedTuple):
+    """A start model, how its training went, and how many tokens it was trained on."""
+
+    generator: Generator
+    training: Trained | None
+    tokens: int
 
 
 class Starts:
@@ -25,14 +38,16 @@ class Starts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def find(self, plan: Plan) -> Generator | None:
+    def find(self, plan: Plan) -> Start | None:
         """The start model of ``plan``, as `put` got it; None where there is none, or a damaged one."""
         for path in self._folder.glob(f"{_key(plan)}-*"):
             if digest_of(path) == path.name.partition("-")[2]:
-                return plan.learner.generator_type.load(path)
+                training, tokens = json.loads((path / TRAINING).read_bytes())
+                trained = None if training is None else Trained.model_validate(training)
+                return Start(plan.learner.generator_type.load(path), trained, tokens)
         return None
 
-    def put(self, plan: Plan, generator: Generator) -> None:
+    def put(self, plan: Plan, start: Start) -> None:
         """Keep the start model of ``plan`` for the other runs.
 
         Raises:
@@ -41,7 +56,9 @@ class Starts:
         aside = self._folder / f".{uuid.uuid4().hex}"
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            seam.save(generator, aside)
+            seam.save(start.generator, aside)
+            trained = None if start.training is None else start.training.model_dump(mode="json")
+            (aside / TRAINING).write_text(json.dumps([trained, start.tokens]))
             place = self._folder / f"{_key(plan)}-{digest_of(aside)}"
             if place.exists():
                 shutil.rmtree(aside)

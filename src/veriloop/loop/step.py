@@ -41,7 +41,7 @@ from .guard import Finding, examples_of
 from .hearing import Hearing
 from .plan import Arm, Plan
 from .shown import OF_EACH, set_aside
-from .starts import Starts
+from .starts import Start, Starts
 
 LOOKED_AT = 10_000
 """Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
@@ -140,12 +140,14 @@ def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundR
     clock = _Clock(context.emit, START, 0)
     address = context.plan.address(START, 0)
     with clock.stage("fit") as hearing:
-        generator = starts and starts.find(context.plan)
-        if generator is None:
+        start = starts and starts.find(context.plan)
+        if start is None:
             rng = address.at(Stage.FIT).rng()
-            generator = seam.fit(context.plan.learner, context.data.start, None, rng)
+            fitted = seam.fit(context.plan.learner, context.data.start, None, rng)
+            start = Start(fitted, hearing.trained(), hearing.tokens)
             if starts:
-                starts.put(context.plan, generator)
+                starts.put(context.plan, start)
+    generator = start.generator
     count_cut(generator, context)
     with clock.stage("evaluate"):
         shown, measured, rows = evaluate(generator, context, address)
@@ -154,8 +156,8 @@ def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundR
         round=0,
         counts=Counts(),
         trained_on=len(context.data.start),
-        training=hearing.trained(),
-        tokens=_tokens(fit=hearing.tokens),
+        training=start.training,
+        tokens=_tokens(fit=start.tokens),
         **measured,
         seconds=clock.seconds,
     )
