@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..nested import Nested
 from ..samples import Samples
 from ..schema import Schema
 from ..store.folder import FATE, FATES, REASON, SCORE
+from ..turns import shown as read
 from ..verdicts import Decision, Verdicts
 from .guard import reasons_of, shown
 
@@ -71,7 +73,10 @@ def as_text(samples: Samples, row: int, schema: Schema) -> dict[str, str]:
 
 
 def _value(samples: Samples, name: str, row: int, schema: Schema) -> str:
-    value: Any = samples[name][row]
+    column = samples[name]
+    value: Any = column[row]
+    if isinstance(column, Nested) and name in schema and schema[name].role == "messages":
+        value = read(column.value(row))
     if isinstance(value, str):
         return value if len(value) <= LONGEST else f"{value[:LONGEST]} …"
     if name in schema and schema[name].role == "image" and np.ndim(value) == 2:

@@ -8,7 +8,7 @@ from ..cards import RunCard
 from ..samples import Samples
 from ..store.folder import FATE, FATES, REASON, SCORE, RunFolder
 from .names import MISSING, short
-from .passages import shortened
+from .passages import shortened, texts_of
 from .pictures import Picture, first_middle_last, pixels_of, sheet_of
 from .summary import by_arm
 
@@ -60,17 +60,19 @@ def judged(folder: RunFolder) -> list[JudgedRound]:
 
 
 def _texts(some: Samples, cards: RunCard) -> list[JudgedText]:
-    written, prompt = (next(iter(cards.data.named(role)), None) for role in ("completion", "prompt"))
+    written = next(iter(cards.data.named("completion")), None)
+    prompt = next(iter(cards.data.named("prompt") + cards.data.named("messages")), None)
     if written is None or written not in some:
         return []
     fate, score, reasons = some.array(FATE), some.array(SCORE), some.texts(REASON)
-    prompts = some.texts(prompt) if prompt and prompt in some else [""] * len(some)
+    prompts = texts_of(some, prompt) if prompt and prompt in some else [""] * len(some)
+    texts = texts_of(some, written)
     return [
         JudgedText(
             fate=FATES[number],
             score=short(float(score[row])) if np.isfinite(score[row]) else MISSING,
             prompt=shortened(prompts[row]),
-            text=shortened(some.texts(written)[row]),
+            text=shortened(texts[row]),
             reason=reasons[row],
         )
         for number in range(len(FATES))

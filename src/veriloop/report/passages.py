@@ -66,7 +66,7 @@ def passages(folder: RunFolder) -> list[Passage]:
         return []
     first = made[0][2]
     prompts, references = (
-        _texts(first, name) if name is not None and name in first else [""] * len(first)
+        texts_of(first, name) if name is not None and name in first else [""] * len(first)
         for name in (source, reference)
     )
     return [
@@ -83,7 +83,8 @@ def _column(cards: RunCard, role: Role) -> str | None:
     return next(iter(cards.data.named(role)), None)
 
 
-def _texts(samples: Samples, name: str) -> list[str]:
+def texts_of(samples: Samples, name: str) -> list[str]:
+    """A column of texts; of chats what people read of them."""
     texts = samples.texts(name)
     return list(map(shown, texts.values())) if isinstance(texts, Nested) else texts
 
