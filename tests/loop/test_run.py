@@ -371,3 +371,21 @@ def test_a_steep_rule_has_the_candidates_that_it_needs(tiny_plan):
     seen = preview(tiny_plan(acceptance=steep, verifier=verifier, arms=["verified"])).arms["verified"]
     assert seen.counts.kept == 60
     assert seen.counts.generated > 1_200
+
+
+def test_an_arm_with_nothing_ends_and_one_with_a_single_sample_goes_on(tiny_plan, tmp_path):
+    one = {"verifier": f"{TINY}:TinyVerifier", "acceptance": {"kind": "top_fraction", "fraction": 1 / 150}}
+    arms = {
+        "nothing": {**one, "acceptance": NEVER["acceptance"]},
+        "single": {**one, "policy": "accumulate"},
+        "unverified": {"verifier": None, "acceptance": "accept_all"},
+    }
+    changes = {"arms": arms, "balance": None, "max_candidates": 200, "on_exhausted": "train_with_fewer"}
+    folder = run(tiny_plan(**changes), tmp_path / "run")
+    kept = {(r.arm, r.round): r.counts.kept for r in folder.records() if r.round}
+    assert kept == {(arm, k): n for arm, n in (("single", 1), ("unverified", 60)) for k in (1, 2, 3)}
+    manifest = folder.manifest()
+    assert manifest.status == "finished"
+    assert "0 accepted, 200 rejected" in manifest.stopped_arms["nothing"]
+    stopped = [event for event in folder.events()[0] if isinstance(event, ArmStopped)]
+    assert [(event.arm, event.round) for event in stopped] == [("nothing", 1)]
