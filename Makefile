@@ -19,10 +19,10 @@ LONG := 'loop/kill_and_resume.py --kills 60 --kinds all' faults/crash_points.py 
 demo: .venv/.user
 	$(BIN)/veriloop demo
 
-test: .venv/.developer chromium postgres
+test: .venv/.developer chromium postgres bubblewrap
 	$(PYTEST)
 
-test-busy: .venv/.developer chromium postgres
+test-busy: .venv/.developer chromium postgres bubblewrap
 	$(BIN)/python tests/faults/busy.py $(PYTEST)
 
 test-long: .venv/.developer
@@ -54,7 +54,7 @@ clean:
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,trackers,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,trackers,checks,dev]'
 	touch $@ .venv/.user
 
 # The browser tests say so and skip where no browser can be had.
@@ -67,3 +67,8 @@ postgres:
 	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
 	    || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy postgresql; } \
 	    || echo "no postgresql: the tests of stores will run on SQLite only"
+
+# The tests of code that is run try it with and without; they say so and skip where it cannot be had.
+bubblewrap:
+	@command -v bwrap > /dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy bubblewrap; } \
+	    || echo "no bubblewrap: code is tested without it only"

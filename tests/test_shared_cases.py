@@ -31,6 +31,7 @@ LANDED = {"G", "L"}
 AHEAD = {
     *(("chat", name) for name in ("messages", "multi_turn", "prompt_lists", "sharegpt")),
     *(("text", name) for name in ("round_trip", "separators", "adapter")),
+    *(("rewards", name) for name in ("right_sum", "short", "only_sums")),
     ("generator", "indent"),
     ("generator", "cut"),
     *(("images", name) for name in ("idx_dot_names", "folder")),

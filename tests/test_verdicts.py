@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from veriloop.errors import ContractError
-from veriloop.verdicts import Decision, Verdicts
+from veriloop.verdicts import Decision, Verdicts, all_logged
 
 NAN = float("nan")
 
@@ -45,3 +45,13 @@ def test_a_rule_says_true_or_false_of_each(accept, got):
     # A score is true where it is not 0: taken for a decision, it would accept everything.
     with pytest.raises(ContractError, match=f"{got}.*True or False for each of 2"):
         Verdicts([0.2, 0.9]).decide(accept)
+
+
+def test_what_is_logged_goes_along_and_comes_together():
+    first = Verdicts([0.2, 0.9], logged={"words": [3.0], "empty": []})
+    assert first.logged == {"words": [3.0]}
+    assert first.decide(np.array([True, False])).logged == {"words": [3.0]}
+    assert all_logged([first, Verdicts([1.0]), Verdicts([1.0], logged={"words": [5.0], "n": [1.0]})]) == {
+        "words": [3.0, 5.0],
+        "n": [1.0],
+    }

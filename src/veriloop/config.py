@@ -152,6 +152,10 @@ def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
     return Rival(made.verifier, made.acceptance)
 
 
+RUN_WHAT_IS_WRITTEN = ("command", "python_tests")
+"""Kinds of our own that run a program that the folder names, or code that its data hold."""
+
+
 def _foreign(settings: object) -> Iterator[str]:
     """What ``settings`` name that is neither veriloop's own nor an installed plug-in's."""
     if isinstance(settings, Mapping):
@@ -161,6 +165,8 @@ def _foreign(settings: object) -> Iterator[str]:
                 # A url with the name of the environment variable that holds its key would be sent that key.
                 (key.endswith("function") or key == "url") and value is not None
             ):
+                yield str(value)
+            if key == "kind" and value in RUN_WHAT_IS_WRITTEN:
                 yield str(value)
         settings = list(settings.values())
     if isinstance(settings, list | tuple):

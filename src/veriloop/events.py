@@ -64,6 +64,14 @@ class HeldOutSeen(_Event):
     seen: dict[str, int]
 
 
+class Noted(_Event):
+    """What the check of the plan found out of how ``part`` will work, such as how a function is called."""
+
+    event: Literal["noted"] = "noted"
+    part: str
+    note: str
+
+
 class StageStarted(_Event):
     """An arm entered a stage of a round."""
 
@@ -130,6 +138,16 @@ class VerifierSilent(_Event):
     why: str
     seen: int
     examples: list[dict[str, str]]
+
+
+class VerifierLogged(_Event):
+    """What the verifier logged of a chunk of candidates: the mean of each number, by name."""
+
+    event: Literal["verifier_logged"] = "verifier_logged"
+    arm: str
+    round: int
+    chunk: int
+    values: dict[str, float]
 
 
 class ChunkStored(_Event):
@@ -217,10 +235,12 @@ Event = Annotated[
     | DuplicatesLeftOut
     | RowsLeftOut
     | HeldOutSeen
+    | Noted
     | StageStarted
     | Progress
     | RowsProgress
     | TrainingProgress
+    | VerifierLogged
     | ChunkStored
     | VerifierSilent
     | Exhausted

@@ -14,7 +14,7 @@ import json
 import operator
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
@@ -91,6 +91,10 @@ class Checked(BaseModel, frozen=True):
 
     renamed: ClassVar[Mapping[str, str]] = {}
 
+    def __hash__(self) -> int:
+        # By content: a field may be a list or a mapping.
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return _as_written(handler(source), cls)
@@ -157,7 +161,6 @@ class Part(Checked, frozen=True):
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        # By content: a field may be a list or a mapping.
         return hash(self.digest())
 
     def digest(self) -> str:
@@ -185,7 +188,7 @@ class Part(Checked, frozen=True):
             schema.one(role, f"{self.family.rpartition('.')[2]} {self.kind!r}")
         return self
 
-    def check_ahead(self, schema: Schema) -> None:
+    def check_ahead(self, schema: Schema) -> Sequence[str] | None:
         """Say what is wrong before a run computes anything. Nothing, unless overridden.
 
         Called on the part that :meth:`suited_to` gave. It may open files, ask services and import functions,
@@ -193,6 +196,10 @@ class Part(Checked, frozen=True):
 
         Args:
             schema: All columns that the part will be given.
+
+        Returns:
+            What is worth knowing of how the part will work, a line each, such as what it has guessed;
+            ``validate``, ``preview`` and the run's events say it. None for nothing.
 
         Raises:
             ConfigError: The part could not do its work.
@@ -252,6 +259,7 @@ _EXTRAS = {
     "ray": ("ray",),
     "slurm": ("submitit",),
     "trackers": ("trackio", "mlflow"),
+    "checks": ("math_verify", "jsonschema"),
 }
 """The modules that each of our extras brings."""
 

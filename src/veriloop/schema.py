@@ -66,10 +66,15 @@ class Completion(_Typed):
 
 
 class Reference(_Typed):
-    """Text that a completion is compared to."""
+    """Text that a completion is compared to.
+
+    Attributes:
+        copy_of: The data's own column of which it is a copy; there stands what generators write.
+    """
 
     role: Literal["reference"] = "reference"
     given: bool = True
+    copy_of: str | None = None
 
 
 class Messages(_Typed):

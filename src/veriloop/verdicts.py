@@ -1,6 +1,6 @@
 """Verdicts: what a verifier says of samples, a score and a decision each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -33,16 +33,21 @@ class Verdicts:
         score: Shape (n,), higher is better. NaN where there is none (an abstention, or no verifier).
         decision: Shape (n,), values of :class:`Decision`; all OPEN when None.
         reason: Why a sample was judged so, "" where nothing is to be said; n texts, or None.
+        logged: Numbers that the verifier logs beside, by name; their mean becomes an event of the run.
 
     Raises:
         ContractError: Lengths differ, a decision is not one of the four, or an OPEN sample has no
             finite score, so that no rule could decide on it.
     """
 
-    __slots__ = ("decision", "reason", "score")
+    __slots__ = ("decision", "logged", "reason", "score")
 
     def __init__(
-        self, score: ArrayLike, decision: ArrayLike | None = None, reason: Sequence[str] | None = None
+        self,
+        score: ArrayLike,
+        decision: ArrayLike | None = None,
+        reason: Sequence[str] | None = None,
+        logged: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self.score: NDArray[np.float64] = np.asarray(score, np.float64)
         if self.score.ndim != 1:
@@ -52,6 +57,7 @@ class Verdicts:
         else:
             self.decision = np.asarray(decision).astype(np.int8)
         self.reason = None if reason is None else list(reason)
+        self.logged: dict[str, list[float]] = {name: list(v) for name, v in (logged or {}).items() if v}
         lengths = {len(self.score), len(self.decision)} | ({len(self.reason)} if self.reason else set())
         if len(lengths) > 1:
             raise ContractError("verdicts of unequal length", got=str(sorted(lengths)), expected="equal")
@@ -93,4 +99,14 @@ class Verdicts:
                 expected=f"True or False for each of {len(self)}",
             )
         ruled = np.where(accept, Decision.ACCEPT, Decision.REJECT)
-        return Verdicts(self.score, np.where(self.is_(Decision.OPEN), ruled, self.decision), self.reason)
+        decision = np.where(self.is_(Decision.OPEN), ruled, self.decision)
+        return Verdicts(self.score, decision, self.reason, self.logged)
+
+
+def all_logged(verdicts: Iterable[Verdicts]) -> dict[str, list[float]]:
+    """What several verdicts log, together."""
+    together: dict[str, list[float]] = {}
+    for one in verdicts:
+        for name, values in one.logged.items():
+            together.setdefault(name, []).extend(values)
+    return together

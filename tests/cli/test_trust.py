@@ -63,6 +63,8 @@ def test_verbs_that_read_import_nothing(veriloop, tiny_run: Path, here: Path, ve
 FOREIGN = [
     {"dataset__kind": "theirs:Data"},
     {"arms__verified__verifier": {"kind": "function", "function": "theirs:check"}},
+    {"arms__verified__verifier": {"kind": "command", "command": ["touch", "was_here"]}},
+    {"arms__verified__verifier": {"kind": "python_tests", "tests": "tests"}},
     {"arms__verified__verifier": {"kind": "majority", "members": [{"kind": "theirs:Judge"}]}},
     {"arms__verified__verifier": {"kind": "http", "url": "http://127.0.0.1:9/"}},
     {"metrics": [{"kind": "theirs:Metric"}]},

@@ -85,6 +85,15 @@ class Broken(TinyVerifier, frozen=True):
         raise RuntimeError("two\nlines")
 
 
+class Talking(TinyVerifier, frozen=True):
+    """Says something of how it will work, or something that is none."""
+
+    what: Any = ("guessed: small", "guessed: round")
+
+    def check_ahead(self, schema: Schema) -> Any:
+        return self.what
+
+
 class Away(TinyMetric, frozen=True):
     def sources(self) -> Mapping[str, Path]:
         return {"no/such/file": Path("no/such/file")}
@@ -115,6 +124,15 @@ def test_open_settings_are_filled_in_and_the_plan_stays_as_written(tiny_plan):
     assert found.plan.arms["verified"].verifier == Filling(classes=3)
     assert plan.arms["verified"].verifier == Filling()
     assert found.schema.dump()["x"] == {"role": "vector", "p": 2, "given": False}
+
+
+def test_what_a_part_found_out_is_told_by_its_path(tiny_plan):
+    lines = ["guessed: small", "guessed: round"]
+    found = checked(tiny_plan(verifier=f"{HERE}:Talking"))
+    assert found.notes == {"arms.verified.verifier": lines}
+    silent = {"kind": f"{HERE}:Talking", "what": None}
+    both = {"kind": "weighted", "members": [f"{HERE}:Talking", silent], "weights": [1, 1]}
+    assert checked(tiny_plan(verifier=both)).notes == {"arms.verified.verifier": lines}
 
 
 def test_cards(tiny_plan):
@@ -157,6 +175,18 @@ WRONG = {
     "verifier's error": (
         {"verifier": f"{HERE}:Broken"},
         "arms.verified.verifier: Broken.check_ahead raised RuntimeError: two lines",
+    ),
+    "notes that are no lines": (
+        {"verifier": {"kind": f"{HERE}:Talking", "what": "one line"}},
+        "arms.verified.verifier: Talking.check_ahead: got 'str', expected a list of lines, or None",
+    ),
+    "notes that are no text": (
+        {"verifier": {"kind": f"{HERE}:Talking", "what": [1]}},
+        "arms.verified.verifier: Talking.check_ahead: got 'int', expected str",
+    ),
+    "reward function": (
+        {"verifier": {"kind": "function", "function": "json:dump"}},
+        "arms.verified.verifier: the function 'json:dump' cannot be called: got",
     ),
     "no such source": ({"metrics": [f"{HERE}:Away"]}, "no such file or folder: no/such/file"),
     "function verifier": (

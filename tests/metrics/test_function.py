@@ -28,6 +28,10 @@ def nearness(row):
 
 def silent(row):
     return None
+
+
+def of_even(completions, answer, **kwargs):
+    return [1.0 if a % 2 == 0 else None for a in answer]
 """
 
 
@@ -137,3 +141,15 @@ def test_what_cannot_be_asked() -> None:
         measure("missing", evaluation("0"))
     with pytest.raises(DataError, match="no such column"):
         measure("is_right", evaluation("0"), columns=("question",))
+
+
+def test_several_functions_have_a_number_together_and_one_each() -> None:
+    several = [
+        {"function": "sum_checks:nearness", "weight": 0.5, "name": "near"},
+        {"function": "sum_checks:of_even", "weight": 2.0},
+    ]
+    metric = FunctionMean.model_validate({"functions": several, "roles": {"completion": "completion"}})
+    names = ["check", "check_abstained", "check_near", "check_of_even"]
+    assert list(metric.quantities) == names
+    found = metric.measure(evaluation("2", "1", "5"), np.random.default_rng(0))
+    assert [found[name].value for name in names] == pytest.approx([(1 + 0 + 0.5) / 3, 0, -5 / 3, 1.0])

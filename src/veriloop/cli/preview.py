@@ -36,6 +36,9 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
             typer.echo(line)
     for about in seen.about_data:
         typer.echo(data_line(about))
+    for part, lines in seen.notes.items():
+        for line in lines:
+            typer.echo(f"{part}: {line}")
     for line in _whole(seen):
         typer.echo(line)
 

@@ -21,7 +21,12 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
     found = checked(load_plan(config, set_ or []))
     if json:
         cards = found.cards.model_dump(mode="json")
-        known = {"cards": cards, "schema": found.schema.dump(), "downloads": list(found.downloads)}
+        known = {
+            "cards": cards,
+            "schema": found.schema.dump(),
+            "downloads": list(found.downloads),
+            "notes": found.notes,
+        }
         print_json({"valid": True, **known, "data": found.seen and found.seen._asdict()})
         return
     plan = found.plan
@@ -30,6 +35,9 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
             print_table(table)
     for line in _data(found):
         typer.echo(line)
+    for part, lines in found.notes.items():
+        for line in lines:
+            typer.echo(f"{part}: {line}")
     for what in found.downloads:
         typer.echo(f"a run will download: {what}")
     typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; seed {plan.seed}")

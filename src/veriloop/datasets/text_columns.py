@@ -158,7 +158,8 @@ class Roles(NamedTuple):
         prompt = Prompt() if self.talk == "text" else Messages()
         roles: dict[str, Any] = {self.numbered: Id(), self.prompt: prompt, self.written: written}
         if self.compared is not None:
-            roles[self.compared] = Reference()
+            copied = self.reference if self.compared != self.reference else None
+            roles[self.compared] = Reference(copy_of=copied)
         kept = {name: NestedValues() if name in self.nested else Extra() for name in self.keep}
         return Schema(roles | kept)
 

@@ -6,40 +6,84 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..errors import ConfigError, VeriloopError
 from ..guarded.process import GuardedProcess
-from ._row_worker import ABSTAIN, ACCEPT, CLOSED, LONGEST, NONE, OPEN, READY, REJECT, Answer, in_words
-from ._rows import encode
+from ._row_worker import CLOSED, FORM, LONGEST, READY, in_words
+from ._row_worker.said import ABSTAIN, ACCEPT, NONE, NOT_FOR_THIS, OPEN, REJECT, Answer
+from .rows import encode
 
-SCRIPT = Path(__file__).with_name("_row_worker.py")
+SCRIPT = Path(__file__).with_name("_row_worker")
 
 IMPORT_LIMIT = 120.0
 """Seconds that importing the function's module may take."""
 
 
 class Order(NamedTuple):
-    """The function's name, and its limits: seconds for a row, bytes of memory, processes."""
+    """A function, how it is called, and its limits.
+
+    Attributes:
+        name: ``module:name``.
+        timeout: Seconds for a call.
+        memory: Bytes of each process; None for any number.
+        processes: How many it may start; None for any number.
+        form: How it is called, one of ``forms.FORMS``; None goes by its signature.
+        settings: Values for parameters.
+        arguments: Columns for parameters.
+        roles: Which column is what, by the names of ``calls``.
+        messages: Whether prompts and completions are lists of chat messages; None as the prompt is.
+        batch: The most rows in a call of a function that takes lists.
+    """
 
     name: str
     timeout: float
     memory: int | None = None
     processes: int | None = None
+    form: str | None = None
+    settings: Mapping[str, Any] = MappingProxyType({})
+    arguments: Mapping[str, str] = MappingProxyType({})
+    roles: Mapping[str, str] = MappingProxyType({})
+    messages: bool | None = None
+    batch: int = 64
+
+    def start(self, columns: Sequence[str]) -> str:
+        """The line that begins a worker's work."""
+        told = {"path": sys.path, "memory": self.memory, "function": self.name, "form": self.form}
+        how = {"settings": dict(self.settings), "arguments": dict(self.arguments), "roles": dict(self.roles)}
+        return encode({**told, **how, "messages": self.messages, "columns": list(columns)})
+
+
+class Known(NamedTuple):
+    """How a function is called: the form, and its signature."""
+
+    form: str
+    signature: str
+
+
+class Outcome(NamedTuple):
+    """What came of a call: answers, one for each row, or why there are none; and what was logged."""
+
+    answers: list[Answer]
+    failure: str = ""
+    logged: Mapping[str, list[float]] = MappingProxyType({})
 
 
 class Worker:
-    """A process that imports the function, then answers a row at a time.
+    """A process that imports the function, then calls it on some rows at a time.
 
     Nothing here waits for it: rows are sent and answers read as far as its socket allows, and whoever owns
     ``selector`` asks :meth:`has_settled` when there is news, or at the ``deadline``. It is under a guard, so
     what the function starts ends with it, and it ends with us.
 
     Attributes:
-        row: The number of the row it is at; ``READY`` while it imports the function.
-        alive: Whether it can take another row.
+        rows: The rows it is at; None while it imports the function.
+        known: How it calls the function, once it has imported it.
+        alive: Whether it can take other rows.
         was_killed: Whether it was ended by SIGKILL, as the system does when memory is short.
         deadline: When its time is over, on the monotonic clock.
 
@@ -47,9 +91,11 @@ class Worker:
         VeriloopError: The system does not let us start one.
     """
 
-    def __init__(self, order: Order, selector: BaseSelector) -> None:
+    def __init__(self, order: Order, selector: BaseSelector, columns: Sequence[str]) -> None:
         self._order, self._selector = order, selector
-        self.row, self.alive, self.was_killed = READY, True, False
+        self.rows: range | None = None
+        self.known: Known | None = None
+        self.alive, self.was_killed = True, False
         self._unsent, self._heard = b"", bytearray()
         self._ended = self._wants_room = False
         self._channel, theirs = socket.socketpair()
@@ -73,11 +119,11 @@ class Worker:
         self._channel.setblocking(False)
         selector.register(self._channel, EVENT_READ, self)
         self.deadline = time.monotonic() + IMPORT_LIMIT
-        self._send(encode({"path": sys.path, "function": order.name, "memory": order.memory}))
+        self._send(order.start(columns))
 
-    def ask(self, number: int, line: str) -> None:
-        """Give it its next row, whose line this is."""
-        self.row, self.deadline = number, time.monotonic() + self._order.timeout
+    def ask(self, rows: range, line: str) -> None:
+        """Give it its next rows, whose line this is."""
+        self.rows, self.deadline = rows, time.monotonic() + self._order.timeout
         self._send(line)
 
     def has_settled(self) -> bool:
@@ -99,30 +145,40 @@ class Worker:
             or self.deadline <= time.monotonic()
         )
 
-    def answer(self) -> Answer | None:
-        """What it says of :attr:`row`; None when it has imported the function, or was killed over that.
+    def outcome(self) -> Outcome | None:
+        """What it says of :attr:`rows`; None when it has imported the function, or was killed over that.
 
         Raises:
-            ConfigError: It could not import it.
+            ConfigError: It could not import it, or its signature fits no form.
         """
         line, newline, rest = self._heard.partition(b"\n")
         said, failure = None, ""
         if newline or len(line) > LONGEST:
             # A line more than was asked for is not ours either, and then none of them can be believed.
-            said = None if rest else _read(bytes(line), self.row)
+            said = None if rest else _read(bytes(line), self.rows)
             failure = "" if said else "the function disturbed its process's socket"
         elif self._ended:
             failure = self._death()
         else:
-            limit = self._order.timeout if self.row >= 0 else IMPORT_LIMIT
+            limit = self._order.timeout if self.rows is not None else IMPORT_LIMIT
             failure = f"took longer than {limit:g} s"
         self._heard.clear()
         self.alive = said is not None
-        if self.row >= 0:
-            return said or (NONE, ABSTAIN, failure)
-        if self.was_killed or (said and not said[2]):
-            return None
-        raise self.no_import(said[2] if said else failure)
+        if self.rows is not None:
+            return said if isinstance(said, Outcome) else Outcome([], failure)
+        if isinstance(said, Known):
+            self.known = said
+        elif isinstance(said, ConfigError):
+            raise self._wrong(said)
+        elif not self.was_killed:
+            raise self.no_import(failure)
+        return None
+
+    def _wrong(self, error: ConfigError) -> ConfigError:
+        if error.expected is None:
+            return self.no_import(str(error.got))
+        what = f"the function {self._order.name!r} cannot be called"
+        return ConfigError(what, got=error.got, expected=error.expected, fix=error.fix)
 
     def no_import(self, why: str) -> ConfigError:
         """The error for a function that cannot be imported."""
@@ -177,20 +233,53 @@ class Worker:
         return f"the function's process was ended by {named.get(-code, f'signal {-code}')}{limit}"
 
 
-def _read(line: bytes, row: int) -> Answer | None:
-    """The answer that ``line`` holds on ``row``; None when that is not what our worker writes."""
+def _read(line: bytes, rows: range | None) -> Outcome | Known | ConfigError | None:
+    """What ``line`` says of ``rows``, or of the function; None when it is not what our worker writes."""
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):
         return None
     if not isinstance(said, list) or len(said) != 4:
         return None
-    number, score, decision, reason = said
-    if type(number) is not int or number != row or type(decision) is not int or type(reason) is not str:
+    number, answers, failure, beside = said
+    if type(number) is not int or type(answers) is not list or type(failure) is not str:
         return None
-    wanted = {ABSTAIN: None, ACCEPT: 1.0, REJECT: 0.0, OPEN: score}
+    if rows is None:
+        return _of_start(failure, beside) if number == READY else None
+    if number != rows.start or not isinstance(beside, dict):
+        return None
+    if failure:
+        return Outcome([], failure)
+    read = [_answer(answer) for answer in answers]
+    sound = [answer for answer in read if answer is not None]
+    return Outcome(sound, "", beside) if len(sound) == len(read) == len(rows) and _logs(beside) else None
+
+
+def _of_start(failure: str, told: Any) -> Known | ConfigError | None:
+    if not isinstance(told, list) or not all(isinstance(word, str) for word in told):
+        return None
+    if failure == FORM:
+        got, expected, fix = told
+        return ConfigError("", got=got, expected=expected, fix=fix or None)
+    return ConfigError("", got=told[0]) if failure else Known(*told)
+
+
+def _answer(said: Any) -> Answer | None:
+    if not isinstance(said, list) or len(said) != 3:
+        return None
+    score, decision, reason = said
+    if type(decision) is not int or type(reason) is not str:
+        return None
+    wanted = {ABSTAIN: None, NOT_FOR_THIS: None, ACCEPT: 1.0, REJECT: 0.0, OPEN: score}
     if decision not in wanted or score != wanted[decision]:
         return None
-    if decision == ABSTAIN:
-        return NONE, ABSTAIN, reason
+    if score is None:
+        return None if decision == OPEN else (NONE, decision, reason)
     return (score, decision, reason) if type(score) is float and math.isfinite(score) else None
+
+
+def _logs(beside: dict[str, Any]) -> bool:
+    return all(
+        isinstance(values, list) and all(type(value) is float and math.isfinite(value) for value in values)
+        for values in beside.values()
+    )

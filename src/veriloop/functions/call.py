@@ -1,25 +1,77 @@
-"""A function by its name: what it may see, and how long it may take."""
+"""A function by its name: how it is called, what it may see, and how long it may take."""
 
+import math
 from collections.abc import Collection
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ByteSize, Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
+from typing_extensions import override
 
+from ..errors import ConfigError
+from ..hub import to_fetch
 from ..parts import Checked
 from ..samples import Samples, check_columns
-from ._answers import answers, check_import
-from ._row_worker import Answer
-from ._rows import Rows
+from ._row_worker.calls import IDS
+from ._row_worker.forms import FORMS
 from ._worker import Order
+from .ask import Answered, answers, look
+from .check import Check, Said, own_columns
+from .rows import Rows
+from .token_ids import TOKEN_IDS, check_tokenizer, token_ids
+from .weighted import weighted_sum
+
+Name = Annotated[str, StringConstraints(pattern=r"^[\w.]+:[\w.]+$")]
+Form = Literal["row", "trl", "verl"]
 
 
-class Call(Checked, frozen=True):
-    """Calls ``function(row)`` for each sample; ``row`` is a dict of the sample's columns, as plain values.
+class Called(Checked, frozen=True):
+    """One function, and how it is called.
 
-    The function returns True or False (accept, reject), a number (a score), None (it cannot tell), or a pair
-    of one of these and a text, the reason.
+    Attributes:
+        function: Its name, ``package.module:name``; importable from the working directory. A function,
+            an object with ``__call__``, a `functools.partial`, or a class, of which each worker makes one.
+        form: ``row``: ``f(row)``. ``trl``: ``f(prompts, completions, **columns) -> list``. ``verl``:
+            ``compute_score(data_source, solution_str, ground_truth, extra_info)``. None goes by the names
+            of its parameters; ``validate`` says which.
+        arguments: The column for a parameter, where their names differ: ``{solution: answer}``.
+        settings: Values for other parameters, ``{most: 100}``; those of a class are its constructor's.
+        messages: Whether prompts and completions are lists of chat messages, as TRL passes them where the
+            data are conversations; None as the data are.
+    """
+
+    function: Name
+    form: Form | None = None
+    arguments: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    messages: bool | None = None
+
+    @property
+    def short_name(self) -> str:
+        """The function's own name."""
+        return self.function.rpartition(":")[2].rpartition(".")[2]
+
+
+class Weighted(Called, frozen=True):
+    """One of several functions.
+
+    Attributes:
+        weight: Of its score in the sum; negative for a penalty.
+        name: What its score is called; its own name when None.
+    """
+
+    weight: float = 1.0
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=60)] | None = None
+
+
+class Call(Check, frozen=True):
+    """Calls a function of the user's own on samples, or several, whose weighted sum is the score.
+
+    The function gets a row (a dict of the sample's columns, as plain values), or lists of many rows as TRL's
+    reward functions do, or the four arguments of verl's ``compute_score``; it may be ``async``. For a row it
+    returns True or False (accept, reject), a number (a score), None (it cannot tell), a pair of one of these
+    and a text (the reason), or a dict with a ``score`` and maybe a ``reason``.
 
     It runs in worker processes, so that it can do no harm to the run: an exception, a crash, a call of
     ``sys.exit``, or an answer that is none of the above is an abstention with its reason, and so is a row
@@ -30,59 +82,135 @@ class Call(Checked, frozen=True):
     numbers.
 
     Attributes:
-        function: Its name, ``package.module:name``; importable from the working directory.
-        columns: The columns that ``row`` has; all when None.
-        timeout: Seconds for a row.
-        workers: How many processes at most.
-        memory: Of a worker, and of each process that it starts, such as ``2GB``; without a limit when None. A
-            row that needs more is an abstention. Counted is what a process could write to, the libraries that
-            it loads included: 1 GB is little for a function that imports PyTorch.
-        processes: How many processes the function may have running beside its own; any number when None. They
-            are counted ten times a second, on Linux; a row with more is an abstention.
+        function: As in `Called`, with ``form``, ``arguments``, ``settings`` and ``messages``.
+        functions: Several, each with these keys and a ``weight``, in place of ``function``.
+        columns: The columns that the function sees; all when None.
+        batch: The most rows in a call of a function that takes lists.
+        tokenizer: A folder or a name on the hub, for functions that take ``completion_ids``.
+
+    The other fields are those of `Check`.
     """
 
-    function: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
+    function: Name | None = None
+    functions: tuple[Weighted, ...] = ()
+    form: Form | None = None
+    arguments: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    messages: bool | None = None
     columns: tuple[str, ...] | None = None
-    timeout: Annotated[float, Field(gt=0)] = 10.0
-    workers: Annotated[int, Field(ge=1)] = 1
-    memory: Annotated[ByteSize, Field(ge=50_000_000)] | None = None
-    processes: Annotated[int, Field(ge=0)] | None = None
+    batch: Annotated[int, Field(ge=1, le=1000)] = 64
+    tokenizer: str | None = None
 
-    def answers(self, samples: Samples) -> list[Answer]:
-        """What the function says of each sample: score, decision and reason.
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if (self.function is None) == (not self.functions):
+            got = "neither" if self.function is None else "both"
+            expected = 'function: "module:name", or functions: a list of such with weights'
+            raise ConfigError("function or functions", got=got, expected=expected)
+        for key in ("form", "arguments", "settings", "messages"):
+            if self.functions and getattr(self, key) not in (None, {}):
+                raise ConfigError(f"{key} beside functions", fix=f"give each of functions its {key}")
+        return self
+
+    def called(self) -> dict[str, Weighted]:
+        """The functions by their names, unlike even where two are alike."""
+        alone = {key: getattr(self, key) for key in Called.model_fields}
+        several = self.functions or (Weighted(**alone),)
+        names = [one.name or one.short_name for one in several]
+        return {
+            name if names.count(name) == 1 else f"{name}_{i}": one
+            for i, (name, one) in enumerate(zip(names, several, strict=True), 1)
+        }
+
+    @override
+    def said(self, samples: Samples) -> Said:
+        """What the function says of each sample, or what several say together.
 
         Raises:
-            ConfigError: It cannot be imported.
+            ConfigError: One cannot be imported, or its signature fits no form.
             DataError: A column of ``columns`` is missing.
         """
-        # The loop's own columns, with a leading underscore, are no part of the sample.
-        names = self.columns or [name for name in samples if not name.startswith("_")]
-        return answers(self._order(), Rows(samples, names), self.workers)
+        names = list(self.columns) if self.columns else own_columns(list(samples))
+        beside = {}
+        if self.tokenizer is not None:
+            written = self.roles.completion or "completion"
+            beside[TOKEN_IDS] = token_ids(self.tokenizer, samples.texts(written))
+        rows = Rows(samples, names, beside)
+        found = {name: self._ask(one, rows) for name, one in self.called().items()}
+        logged: dict[str, list[float]] = {}
+        for one in found.values():
+            for name, values in one.logged.items():
+                logged.setdefault(name, []).extend(values)
+        given = {name: one.answers for name, one in found.items()}
+        if not self.functions:
+            return Said(next(iter(given.values())), logged)
+        parts = {name: [score for score, _, _ in answers] for name, answers in given.items()}
+        scores = {f"rewards/{name}": [s for s in part if not math.isnan(s)] for name, part in parts.items()}
+        total = weighted_sum(given, [one.weight for one in self.functions])
+        return Said(total, logged | scores, parts)
 
-    def check_call(self, columns: Collection[str]) -> None:
+    @override
+    def check_call(self, columns: Collection[str]) -> list[str]:
         """Find out before any sample is there whether the function can be called on samples with ``columns``.
 
+        Returns:
+            How each is called, in a line.
+
         Raises:
-            ConfigError: It cannot be imported, or a column of its own ``columns`` will be missing.
+            ConfigError: It cannot be imported, its signature fits no form, or a column of its
+                own ``columns`` will be missing.
         """
         check_columns(self.columns or (), columns)
-        check_import(self._order())
+        if self.tokenizer is not None:
+            check_tokenizer(self.tokenizer)
+        names = list(self.columns) if self.columns else own_columns(list(columns))
+        notes: list[str] = []
+        for one in self.called().values():
+            known = look(self._order(one), names)
+            notes.append(f"{one.function}{known.signature} is called as {FORMS[known.form]}")
+        return notes
 
+    def downloads(self) -> str | None:
+        """The tokenizer, where it is neither a folder nor in the libraries' cache."""
+        if self.tokenizer is None or Path(self.tokenizer).is_dir():
+            return None
+        return to_fetch("model", self.tokenizer)
+
+    @override
     def source(self) -> dict[str, Path]:
-        """The file of the function's module, by a name for people; none where it is not a file of Python's.
+        """The files of the functions' modules, by a name for people; none where it is not a file of Python's.
 
         Nothing is imported for it: a user's module may do anything.
         """
-        module, _, _ = self.function.partition(":")
-        places, spec, path = None, None, ""
-        for name in module.split("."):
-            path = f"{path}.{name}" if path else name
-            spec = PathFinder.find_spec(path, places)
-            if spec is None:
-                return {}
-            places = spec.submodule_search_locations
-        file = spec.origin if spec and spec.has_location else None
-        return {f"function {self.function}": Path(file)} if file else {}
+        found = {one.function: _file_of(one.function) for one in self.called().values()}
+        return {f"function {name}": path for name, path in found.items() if path is not None}
 
-    def _order(self) -> Order:
-        return Order(self.function, self.timeout, self.memory, self.processes)
+    def _ask(self, one: Called, rows: Rows) -> Answered:
+        return answers(self._order(one), rows, self.workers)
+
+    def _order(self, one: Called) -> Order:
+        return Order(
+            name=one.function,
+            timeout=self.timeout,
+            memory=self.memory,
+            processes=self.processes,
+            form=one.form,
+            settings=one.settings,
+            arguments=one.arguments,
+            roles=self.roles.named() | ({IDS: TOKEN_IDS} if self.tokenizer is not None else {}),
+            messages=one.messages,
+            batch=self.batch,
+        )
+
+
+def _file_of(function: str) -> Path | None:
+    module, _, _ = function.partition(":")
+    places, spec, path = None, None, ""
+    for name in module.split("."):
+        path = f"{path}.{name}" if path else name
+        spec = PathFinder.find_spec(path, places)
+        if spec is None:
+            return None
+        places = spec.submodule_search_locations
+    file = spec.origin if spec and spec.has_location else None
+    return Path(file) if file else None

@@ -37,7 +37,10 @@ class GuardedProcess:
         most: How many processes it may have beside itself, counted ten times a second; the whole is ended
             where there are more. Any number when None, and where there is no ``/proc``.
         output: Where it prints, errors too; nowhere when None.
+        input: What it reads as its standard input; nothing when None.
+        folder: Its working directory; ours when None.
         env: Variables to set beside those that we have.
+        bare: Whether it has no other variables than these.
 
     Raises:
         OSError: The guard cannot be started. (A command that cannot says so in its output, exit code 127.)
@@ -52,7 +55,10 @@ class GuardedProcess:
         grace: float = 0.0,
         most: int | None = None,
         output: IO[bytes] | None = None,
+        input: IO[bytes] | None = None,
+        folder: Path | None = None,
         env: Mapping[str, str] | None = None,
+        bare: bool = False,
     ) -> None:
         self._grace = grace
         self._mark, self._heard = os.urandom(8).hex(), b""
@@ -64,11 +70,12 @@ class GuardedProcess:
             self._guard = subprocess.Popen(
                 [*python, *numbers, str(module) if module else "--", *command],
                 pass_fds=(theirs.fileno(), *keep),
-                stdin=subprocess.DEVNULL,
+                stdin=input or subprocess.DEVNULL,
                 stdout=output or subprocess.DEVNULL,
                 stderr=output or subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, **(env or {}), MARK: self._mark},
+                cwd=folder,
+                env={**({} if bare else os.environ), **(env or {}), MARK: self._mark},
             )
         except OSError:
             self._tether.close()
@@ -108,6 +115,8 @@ class GuardedProcess:
             end_marked(MARK, self._mark)
 
     def _hear(self) -> None:
+        if self._tether.fileno() < 0:
+            return
         self._tether.setblocking(False)
         with contextlib.suppress(OSError):
             self._heard += self._tether.recv(64)

@@ -29,6 +29,8 @@ class CheckedPlan(NamedTuple):
         schema: What the columns of the data are.
         cards: What a run of the plan is.
         downloads: What it would fetch from the network, in words.
+        notes: What parts found out of how they will work, such as how a function is called: lines by the
+            part's path.
         seen: What the data hold; None where their files are so large that they are not read by a check.
     """
 
@@ -36,6 +38,7 @@ class CheckedPlan(NamedTuple):
     schema: Schema
     cards: RunCard
     downloads: tuple[str, ...]
+    notes: dict[str, list[str]]
     seen: "Seen | None" = None
 
 
@@ -60,31 +63,33 @@ def checked(plan: Plan) -> CheckedPlan:
         VeriloopError: The first mistake; its message begins with the part's path, such as
             ``arms.verified.verifier``.
     """
+    notes: dict[str, list[str]] = {}
     with at("dataset"):
         schema = _schema(plan)
-        seam.check_ahead(plan.dataset, schema)
+        notes["dataset"] = seam.check_ahead(plan.dataset, schema)
         data = load_data(plan.dataset, plan.seed) if _is_small(plan.dataset) else None
     suited = plan.suited_to(schema)
     for name, path in sources_of(suited).items():
         if not path.exists():
             raise ConfigError(f"no such file or folder: {name}", fix="check the path")
     with at("executor"):
-        seam.check_ahead(suited.executor, schema)
+        notes["executor"] = seam.check_ahead(suited.executor, schema)
     for tracker in suited.tracker:
-        with at(f"tracker.{tracker.kind}"):
-            seam.check_ahead(tracker, schema)
+        with at(path := f"tracker.{tracker.kind}"):
+            notes[path] = seam.check_ahead(tracker, schema)
     with at("learner"):
-        seam.check_ahead(suited.learner, schema)
+        notes["learner"] = seam.check_ahead(suited.learner, schema)
     known: list[Part] = []
     for name, arm in suited.arms.items():
-        _check_arm(name, arm, schema, known)
+        notes |= _check_arm(name, arm, schema, known)
     for metric in suited.metrics:
-        with at(f"metrics.{metric.kind}"):
-            seam.check_ahead(metric, schema)
+        with at(path := f"metrics.{metric.kind}"):
+            notes[path] = [*notes.get(path, []), *seam.check_ahead(metric, schema)]
     if data is not None:
         check_data(suited, data)
+    said = {path: lines for path, lines in notes.items() if lines}
     seen = None if data is None else _seen(data, schema)
-    return CheckedPlan(suited, schema, run_card(suited, schema), downloads_of(suited), seen)
+    return CheckedPlan(suited, schema, run_card(suited, schema), downloads_of(suited), said, seen)
 
 
 def check_data(plan: Plan, data: RealData) -> None:
@@ -146,10 +151,15 @@ def _is_small(dataset: Dataset) -> bool:
     return bool(files) and sum(path.stat().st_size for path in files) <= SMALL
 
 
-def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> None:
-    """Let the parts of ``arm`` look for mistakes, but for ``known`` ones, which an arm before has."""
+def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> dict[str, list[str]]:
+    """Let the parts of ``arm`` look for mistakes, but for ``known`` ones, which an arm before has.
+
+    Returns:
+        Their notes.
+    """
+    notes: dict[str, list[str]] = {}
     if arm.train_on == "real":
-        return
+        return notes
     parts: dict[str, tuple[Part | None, Schema]] = {
         "verifier": (arm.verifier, seen_by_verifiers(schema)),
         "acceptance": (arm.acceptance, schema),
@@ -158,5 +168,6 @@ def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> None:
     for field, (part, seen) in parts.items():
         if part is not None and part not in known:
             known.append(part)
-            with at(f"arms.{name}.{field}"):
-                seam.check_ahead(part, seen)
+            with at(path := f"arms.{name}.{field}"):
+                notes[path] = seam.check_ahead(part, seen)
+    return notes

@@ -143,6 +143,7 @@ def gather(
     report: Callable[[Counts], None],
     chunks: ChunkFiles | None = None,
     warn: Callable[[Finding], None] | None = None,
+    note: Callable[[int, Verdicts], None] | None = None,
     hopeless_after: int | None = None,
 ) -> Gathered:
     """Make and judge candidates until ``selection`` is full or ``limit`` of them have been made.
@@ -158,6 +159,7 @@ def gather(
         report: Told the counts after each chunk.
         chunks: Where finished chunks are, and new ones go; None to store none.
         warn: Told of a sign that the candidates are not told apart, while more of them are made.
+        note: Told of the verdicts on each chunk that was judged now, by its number.
         hopeless_after: See `Arm`.
 
     Raises:
@@ -174,6 +176,8 @@ def gather(
             if isinstance(made_now.verdicts, AwaitingVerdicts):
                 waiting.append(made_now.verdicts)
                 continue
+            if note and isinstance(made_now, Judged):
+                note(chunk.number, made_now.verdicts)
             intake.take(chunk, made_now, others=len(wave) > 1 or chunk.number > 0)
             report(intake.counts)
             if intake.hopeless:

@@ -13,7 +13,7 @@ from ..events import SAID, in_words
 from ..generator import Notes
 from ..records import Counts
 from ..samples import Column, Samples
-from ..verdicts import Decision, Verdicts
+from ..verdicts import Decision, Verdicts, all_logged
 
 REASON_LENGTH = 200
 """The longest reason that is kept, in characters."""
@@ -200,7 +200,7 @@ def in_pieces(verify: Callable[[Samples], Verdicts], samples: Samples, most: int
     score, decision = (
         np.concatenate([getattr(v, name) for v in (first, rest)]) for name in ("score", "decision")
     )
-    return Verdicts(score, decision, reason)
+    return Verdicts(score, decision, reason, all_logged((first, rest)))
 
 
 def reasons_of(verdicts: Verdicts, of: NDArray[np.bool_]) -> list[str]:

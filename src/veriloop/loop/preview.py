@@ -125,6 +125,7 @@ class Preview(BaseModel):
         duplicates_left_out: If any rows are on two sides of a split, how many.
         rows_left_out: If any rows are left out for what they hold, how many and why.
         held_out_seen: If any held-out rows are training rows as well, how many.
+        notes: What parts found out of how they will work: lines by the part's path.
         arms: By name.
         missed: What could not be measured in time, each in a few words.
         took: Seconds that the preview took.
@@ -145,6 +146,7 @@ class Preview(BaseModel):
     duplicates_left_out: DuplicatesLeftOut | None = None
     rows_left_out: RowsLeftOut | None = None
     held_out_seen: HeldOutSeen | None = None
+    notes: dict[str, list[str]] = {}
     arms: dict[str, ArmPreview]
     missed: tuple[str, ...] = ()
     took: float = 0.0
@@ -177,7 +179,8 @@ def preview(plan: Plan, seconds: float = LIMIT) -> Preview:
             not loaded in time.
     """
     began, clock = time.monotonic(), Clock(seconds)
-    plan = checked(plan).plan
+    found = checked(plan)
+    plan, notes = found.plan, found.notes
     data = clock.give("the data", seconds, lambda: load_data(plan.dataset, plan.seed))
     if data is None:
         raise VeriloopError("the data were not loaded", got=clock.missed[0], fix="give preview more seconds")
@@ -199,6 +202,7 @@ def preview(plan: Plan, seconds: float = LIMIT) -> Preview:
             "duplicates_left_out": _first(told, DuplicatesLeftOut),
             "rows_left_out": _first(told, RowsLeftOut),
             "held_out_seen": _first(told, HeldOutSeen),
+            "notes": notes,
             "missed": tuple(clock.missed),
             "took": time.monotonic() - began,
             "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..datasets.base import RealData
 from ..errors import ReadOnlyError, VeriloopError
-from ..events import ArmStopped, Event, RoundFinished, RunEnded, RunStarted, StopRuleMet
+from ..events import ArmStopped, Event, Noted, RoundFinished, RunEnded, RunStarted, StopRuleMet
 from ..executors._retry import told_of_lost_workers
 from ..executors.base import Executor
 from ..executors.serial import Serial
@@ -103,26 +103,36 @@ def run(
         with suppress(ReadOnlyError), store.folder.lock(), tracking(plan, store) as track:
             track(RunEnded(status="finished"))
         return store.folder
-    suited = checked(plan).plan
+    found = checked(plan)
+    suited, notes = found.plan, found.notes
     check_data(suited, load_data(plan.dataset, plan.seed))
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
     with limit_threads(plan.threads), store.writing(plan), tracking(plan, store) as track:
         listen = _Both(track, listen)
         try:
             with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):
-                _run_rounds(suited, store, listen, None if starts is None else Starts(starts))
+                _run_rounds(suited, store, listen, notes, None if starts is None else Starts(starts))
         except AwaitingVerdicts:
             if isinstance(store, MemoryRun):
                 raise
     return store if isinstance(store, MemoryRun) else store.folder
 
 
-def _run_rounds(plan: Plan, store: Store, listen: Listen | None, starts: Starts | None) -> None:
+def _run_rounds(
+    plan: Plan,
+    store: Store,
+    listen: Listen | None,
+    notes: Mapping[str, Sequence[str]],
+    starts: Starts | None,
+) -> None:
     tell = _Both(store.emit, listen)
     records = store.records()
     done = {(r.arm, r.round) for r in records}
     chains = {arm: sorted((r for r in records if r.arm == arm), key=lambda r: r.round) for arm in plan.arms}
     tell(RunStarted(resumed=len(done), total=sum(plan.last_round(arm) + 1 for arm in plan.arms)))
+    for part, lines in notes.items():
+        for note in lines:
+            tell(Noted(part=part, note=note))
     store.set_status("running")
 
     def commit(record: RoundRecord, left: Any, peak_memory_mb: float) -> None:

@@ -151,9 +151,18 @@ def suited(part: P, data: Schema) -> P:
     return _expect(f"{_named(part)}.suited_to", call(part, "suited_to", part.suited_to, data), base)
 
 
-def check_ahead(part: Part, data: Schema) -> None:
-    """`Part.check_ahead`."""
-    call(part, "check_ahead", part.check_ahead, data)
+def check_ahead(part: Part, data: Schema) -> list[str]:
+    """`Part.check_ahead`, checked.
+
+    Raises:
+        ContractError: It gave something else than lines of text, or None.
+    """
+    notes = call(part, "check_ahead", part.check_ahead, data)
+    where = f"{_named(part)}.check_ahead"
+    if isinstance(notes, str):
+        raise ContractError(where, got="str", expected="a list of lines, or None")
+    found = list(_expect(where, notes if notes is not None else (), Sequence, "of lines, or None"))
+    return [_expect(where, note, str, "in each place of its list") for note in found]
 
 
 def check_data(part: Part, real: Samples) -> None:

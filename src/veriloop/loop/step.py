@@ -21,6 +21,7 @@ from ..events import (
     PromptsCut,
     RowsLeftOut,
     StageStarted,
+    VerifierLogged,
     VerifierSilent,
 )
 from ..executors.base import Executor
@@ -33,6 +34,7 @@ from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.kept import KeptRounds
 from ..store.rows import Rows
+from ..verdicts import Verdicts
 from . import seam
 from .chunks import ChunkFiles
 from .data import beside, held_out_seen, load_schema
@@ -369,6 +371,11 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         said = {"why": finding.why, "seen": finding.seen, "examples": finding.examples}
         context.emit(VerifierSilent(arm=context.name, round=address.round, **said))
 
+    def note(number: int, verdicts: Verdicts) -> None:
+        if values := {name: float(np.mean(v)) for name, v in verdicts.logged.items()}:
+            where = {"arm": context.name, "round": address.round, "chunk": number}
+            context.emit(VerifierLogged(**where, values=values))
+
     gathered = gather(
         candidates_of(generator, judge, pool, context, address),
         selection,
@@ -380,6 +387,7 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
         report=report,
         chunks=context.chunks and context.chunks(judge),
         warn=warn,
+        note=note,
         hopeless_after=arm.hopeless_after,
     )
     for finding in gathered.findings:

@@ -19,7 +19,7 @@ from ..judge import Judge
 from ..samples import Samples
 from ..schema import Schema
 from ..store.atomic import storage_errors
-from ..verdicts import Decision, Verdicts
+from ..verdicts import Decision, Verdicts, all_logged
 from .base import CONFIGURED, AsConfigured, Verifier, read_configuration, write_configuration
 
 CUTOFF = "cutoff.json"
@@ -78,8 +78,8 @@ class Cutoff(Verifier, frozen=True):
         return super().suited_to(schema).model_copy(update={"verifier": suited})
 
     @override
-    def check_ahead(self, schema: Schema) -> None:
-        self.verifier.check_ahead(schema)
+    def check_ahead(self, schema: Schema) -> Sequence[str]:
+        return self.verifier.check_ahead(schema) or ()
 
     @override
     def check_data(self, real: Samples) -> None:
@@ -158,9 +158,9 @@ class Ensemble(Verifier, frozen=True):
         return super().suited_to(schema).model_copy(update={"members": suited})
 
     @override
-    def check_ahead(self, schema: Schema) -> None:
-        for member in self.members:
-            member.check_ahead(schema)
+    def check_ahead(self, schema: Schema) -> Sequence[str]:
+        notes = [member.check_ahead(schema) or () for member in self.members]
+        return [note for some in notes for note in some]
 
     @override
     def check_data(self, real: Samples) -> None:
@@ -224,7 +224,7 @@ class _Vote(Ensemble, frozen=True):
         no = np.sum([v.is_(Decision.REJECT) for v in said], axis=0)
         voted = yes + no
         share = np.divide(yes, voted, out=np.full(len(samples), np.nan), where=voted > 0)
-        return Verdicts(share, self._count(yes, no), self._reasons(said))
+        return Verdicts(share, self._count(yes, no), self._reasons(said), all_logged(said))
 
     @abstractmethod
     def _count(self, yes: NDArray[np.int64], no: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -288,7 +288,8 @@ class Weighted(Ensemble, frozen=True):
         heard = total > 0
         summed = (weight * np.where(counts, scores, 0.0)).sum(axis=0)
         mean = np.divide(summed, total, out=np.full(len(samples), np.nan), where=heard)
-        return Verdicts(mean, np.where(heard, Decision.OPEN, Decision.ABSTAIN), self._reasons(said))
+        decision = np.where(heard, Decision.OPEN, Decision.ABSTAIN)
+        return Verdicts(mean, decision, self._reasons(said), all_logged(said))
 
 
 class Cascade(Ensemble, frozen=True):
@@ -318,16 +319,17 @@ class Cascade(Ensemble, frozen=True):
         n, n_judges, names = len(samples), len(judges), self.names
         score, decision = np.full(n, np.nan), np.full(n, Decision.ABSTAIN, np.int8)
         reasons: list[list[str]] = [[] for _ in range(n)]
-        rows = np.arange(n)
+        rows, heard = np.arange(n), list[Verdicts]()
         for i, (name, judge, stream) in enumerate(zip(names, judges, rng.spawn(n_judges), strict=True)):
             said = judge.verify(samples.select(rows), stream)
+            heard.append(said)
             if i < n_judges - 1:
                 _check_decided(name, said)
             score[rows], decision[rows] = said.score, said.decision
             for place, row in enumerate(rows):
                 reasons[row].append(_word(name, said, place))
             rows = rows[~said.is_(Decision.REJECT)]
-        return Verdicts(score, decision, ["; ".join(words) for words in reasons])
+        return Verdicts(score, decision, ["; ".join(words) for words in reasons], all_logged(heard))
 
 
 def _check_deciding(names: Sequence[str], members: Sequence[Verifier]) -> None:

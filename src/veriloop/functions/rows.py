@@ -2,7 +2,7 @@
 
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from ..samples import Column, Samples
 encode = json.JSONEncoder(check_circular=False, default=float).encode
 """A line of JSON; numbers that the standard library does not know become floats."""
 
+ROUND = "_round"
+"""The loop's column that says in which round a sample was made."""
+
 _WIDER = {"e": np.float32, "g": np.float64}
 """Numbers of a width that the standard library does not read, and in which of those it does they are sent."""
 
@@ -21,15 +24,23 @@ _WIDER = {"e": np.float32, "g": np.float64}
 class Rows:
     """The rows of samples, made into lines when they are asked for.
 
-    A line is ``[number, row, arrays]``. Texts and numbers stand in ``row`` as they are. Where a row of a
-    column is itself an array, ``arrays`` has its format, shape and bytes in Base64: to write and to read
-    hundreds of numbers in decimal digits would take longer than most functions.
+    A line is ``[number, round, [[row, arrays], ...]]``. Texts and numbers stand in ``row`` as they are. Where
+    a row of a column is itself an array, ``arrays`` has its format, shape and bytes in Base64: to write and
+    to read hundreds of numbers in decimal digits would take longer than most functions.
+
+    Args:
+        samples: Whose rows.
+        names: The columns to send.
+        beside: Other values for each row, by name.
     """
 
-    def __init__(self, samples: Samples, names: Sequence[str]) -> None:
+    def __init__(
+        self, samples: Samples, names: Sequence[str], beside: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
         self._length = len(samples)
         self._plain: dict[str, Callable[[int], Any]] = {}
         self._arrays: dict[str, NDArray] = {}
+        self._round = int(samples.array(ROUND)[0]) if ROUND in samples and len(samples) else 0
         for name in names:
             column = samples[name]
             if isinstance(column, np.ndarray) and column.ndim > 1 and column.size:
@@ -37,18 +48,25 @@ class Rows:
                 self._plain[name] = _nothing
             else:
                 self._plain[name] = _value(column)
+        self.names = list(self._plain)
+        """Of the columns."""
+        for name, values in (beside or {}).items():
+            self._plain[name] = values.__getitem__
 
     def __len__(self) -> int:
         return self._length
 
-    def line(self, number: int) -> str:
-        """The line for row ``number``."""
+    def line(self, rows: range) -> str:
+        """The line for a call on ``rows``."""
+        return encode([rows.start, self._round, [self._row(number) for number in rows]])
+
+    def _row(self, number: int) -> list[dict[str, Any]]:
         row = {name: value(number) for name, value in self._plain.items()}
         arrays = {
             name: [array.dtype.char, array.shape[1:], binascii.b2a_base64(array[number]).decode()]
             for name, array in self._arrays.items()
         }
-        return encode([number, row, arrays])
+        return [row, arrays]
 
 
 def _nothing(number: int) -> None:

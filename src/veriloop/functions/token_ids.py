@@ -1,0 +1,57 @@
+"""The token ids of texts, for functions that count or look at tokens."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..parts import require
+
+TOKEN_IDS = "completion_ids"
+"""The name under which they go to a function."""
+
+
+FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
+"""One of these is in a tokenizer's folder."""
+
+
+def token_ids(tokenizer: str, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text, without special tokens.
+
+    Args:
+        tokenizer: A folder, or a name on the hub.
+        texts: In order.
+
+    Raises:
+        ConfigError: There is no such tokenizer.
+        MissingExtraError: transformers is not installed.
+    """
+    return _load(tokenizer)(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+
+
+def check_tokenizer(tokenizer: str) -> None:
+    """Find out without loading it whether there is such a tokenizer.
+
+    Raises:
+        ConfigError: It is a folder without one, or no folder.
+        MissingExtraError: transformers is not installed.
+    """
+    require("llm", "transformers")
+    folder = Path(tokenizer)
+    missing = not any((folder / name).is_file() for name in FILES)
+    if missing and (folder.is_dir() or tokenizer.startswith((".", "/", "~")) or tokenizer.count("/") > 1):
+        expected = "a folder with a tokenizer, or a name on the hub"
+        raise ConfigError("tokenizer", got=tokenizer, expected=expected)
+
+
+@lru_cache(maxsize=2)
+def _load(tokenizer: str) -> Any:
+    require("llm", "transformers")
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError) as e:
+        expected = "a folder with a tokenizer, or a name on the hub"
+        raise ConfigError("tokenizer", got=tokenizer, expected=expected) from e

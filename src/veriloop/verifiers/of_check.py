@@ -1,0 +1,45 @@
+"""A verifier that is a check: what it says of a sample is its verdict."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from typing_extensions import override
+
+from ..functions.check import Check, verdicts_of
+from ..samples import Samples
+from ..schema import Schema
+from ..verdicts import Verdicts
+from .base import Verifier
+
+
+class CheckVerifier(Verifier, Check, frozen=True):
+    """Judges by a check; it learns nothing."""
+
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return True
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        return super().suited_to(schema).seeing(schema)
+
+    @override
+    def check_ahead(self, schema: Schema) -> Sequence[str]:
+        return self.check_call(schema)
+
+    @override
+    def sources(self) -> Mapping[str, Path]:
+        return self.source()
+
+    @override
+    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
+        """Ask the check.
+
+        Raises:
+            ConfigError: It cannot be asked.
+            DataError: A column that it needs is missing.
+        """
+        return verdicts_of(self.said(samples))
