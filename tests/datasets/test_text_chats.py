@@ -16,6 +16,7 @@ from veriloop.datasets.hugging_face import HuggingFace
 from veriloop.datasets.text import TextFiles
 from veriloop.datasets.text_columns import Columns
 from veriloop.errors import ConfigError, DataError
+from veriloop.loop.check import seen_in
 from veriloop.samples import Samples, concat, rows_of
 from veriloop.testing import check_dataset
 
@@ -284,3 +285,12 @@ def test_a_local_folder_of_hugging_face(tmp_path: Path) -> None:
     assert [row["messages"] for row in rows] == [chat[:-1] for chat in CHATS]
     assert [row["info"] for row in rows] == [{"n": i} for i in range(4)]
     assert dataset.schema().named("nested") == ["info"]
+
+
+def test_a_check_counts_rows_turns_and_system_prompts(tmp_path: Path) -> None:
+    chats = [*CHATS, [user("1?"), assistant("1"), user("2?"), assistant("2")]]
+    dataset, _, _ = loaded(write(tmp_path / "a.jsonl", [{"messages": chat} for chat in chats]))
+    seen = seen_in(dataset.load(0), dataset.schema())
+    assert seen.rows == {"start": 0, "train": 4, "validation": 0, "test": 1}
+    assert seen.turns == {"messages": 4 * 2 + 3}
+    assert seen.system == {"messages": 4}

@@ -46,7 +46,7 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
 def _data(found: "CheckedPlan") -> list[str]:
     """What the data hold: rows, and of chats their turns."""
     if found.seen is None:
-        return ["rows: not counted, as the files are large"]
+        return ["rows: counted when a run reads them; a check does not read large files to their end"]
     lines = ["rows: " + ", ".join(f"{split} {n:,}" for split, n in found.seen.rows.items())]
     total = sum(n for split, n in found.seen.rows.items() if split != "start")
     for name, turns in found.seen.turns.items():

@@ -88,7 +88,7 @@ def checked(plan: Plan) -> CheckedPlan:
     if data is not None:
         check_data(suited, data)
     said = {path: lines for path, lines in notes.items() if lines}
-    seen = None if data is None else _seen(data, schema)
+    seen = None if data is None else seen_in(data, schema)
     return CheckedPlan(suited, schema, run_card(suited, schema), downloads_of(suited), said, seen)
 
 
@@ -120,7 +120,8 @@ def check_data(plan: Plan, data: RealData) -> None:
             seam.check_data(metric, data.test)
 
 
-def _seen(data: RealData, schema: Schema) -> Seen:
+def seen_in(data: RealData, schema: Schema) -> Seen:
+    """Count the rows of real data, and the turns of chats in them."""
     splits = {"start": data.start, "train": data.train, "validation": data.validation, "test": data.test}
     rows = {name: len(split) for name, split in splits.items() if split is not None}
     turns, system = Counter[str](), Counter[str]()

@@ -53,32 +53,32 @@ class ControlTokens:
         self._tokenizer = tokenizer
         added = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special}
         literals = sorted({*added, *tokenizer.all_special_tokens} - {""}, key=lambda t: (-len(t), t))
-        self._ids = frozenset(tokenizer.convert_tokens_to_ids(literals))
+        self._ids = frozenset(map(self._id, literals))
         self._pattern = re.compile(f"({'|'.join(map(re.escape, literals))})") if literals else None
+
+    def _id(self, token: str) -> int:
+        found: Any = self._tokenizer.convert_tokens_to_ids(token)
+        return found
 
     def __contains__(self, token: object) -> bool:
         return token in self._ids
 
     def marked(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         """The columns of a row with control tokens marked, and what the marks stand for."""
-        found: set[str] = set()
-        letters: set[str] = set()
-
-        def look(text: str) -> str:
-            if self._pattern is not None:
-                found.update(self._pattern.findall(text))
-                letters.update(text)
-            return text
-
-        columns = {name: _each_text(value, look) for name, value in row.items()}
-        if not found:
-            return columns, {}
+        pattern, texts = self._pattern, list[str]()
+        for value in row.values():
+            _each_text(value, lambda text: texts.append(text) or text)
+        found = {token for text in texts for token in (pattern.findall(text) if pattern else ())}
+        if pattern is None or not found:
+            return dict(row), {}
+        letters = set().union(*texts)
         free = (chr(c) for c in range(_FIRST_MARK, 0x110000) if chr(c) not in letters)
         by_token = dict(zip(sorted(found), free, strict=False))
-        pattern = self._pattern
-        assert pattern is not None
-        mark = lambda text: pattern.sub(lambda match: by_token[match[0]], text)  # noqa: E731
-        return {n: _each_text(v, mark) for n, v in columns.items()}, {m: t for t, m in by_token.items()}
+
+        def mark(text: str) -> str:
+            return pattern.sub(lambda match: by_token[match[0]], text)
+
+        return {n: _each_text(v, mark) for n, v in row.items()}, {m: t for t, m in by_token.items()}
 
     def ids(self, text: str, marks: Mapping[str, str]) -> Ids:
         """A whole text with marks as token ids: its own control tokens are such, what is marked is not.
@@ -90,7 +90,7 @@ class ControlTokens:
         ids: Ids = []
         for piece in filter(None, self._pattern.split(text)):
             if self._pattern.fullmatch(piece):
-                ids.append(self._tokenizer.convert_tokens_to_ids(piece))
+                ids.append(self._id(piece))
             else:
                 ids += self.of_texts([unmarked(piece, marks)])[0]
         return ids
