@@ -22,6 +22,7 @@ def test_a_line_reads_as_the_contract_says():
     assert line["counts"] == {"generated": 40, "accepted": 4, "rejected": 35, "abstained": 1, "kept": 4} | {
         "distinct": 3,
         "truncated": 0,
+        "kept_truncated": 0,
     }
     assert line["silent"] == []
     assert line["metrics"] == {"frechet": {"value": 12.5, "se": 0.25}}

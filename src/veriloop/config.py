@@ -242,6 +242,9 @@ def _expand_arm(name: str, own: object, defaults: Mapping[str, Any]) -> Any:
     if settings.get("verifier") is None and "stop" not in own:
         # It is there to be compared with, for as many rounds as the others may have.
         settings.pop("stop", None)
+    if settings.get("verifier") is None and "drop_prompts" not in own:
+        # Nobody says which prompts are solved.
+        settings.pop("drop_prompts", None)
     return settings
 
 

@@ -19,7 +19,7 @@ STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
 
 
-_MAY_LACK = ("training", "tokens")
+_MAY_LACK = ("prompts", "training", "tokens")
 """Fields of a record that are left out of its line where there is nothing to say."""
 
 Split = Literal["test", "validation"]
@@ -142,6 +142,30 @@ class Trained(BaseModel):
     gradient_norm: Number
 
 
+class PromptCounts(BaseModel):
+    """What became of a round's prompts, where it writes ``samples_per_prompt`` texts for each.
+
+    Attributes:
+        drawn: For how many prompts it wrote texts.
+        solved: Of how many at least one text was accepted; None under a rule that only ranks, and in an arm
+            without a verifier.
+        always_solved: Of how many all were, but for texts on which the verifier abstained; likewise.
+        copies: How many texts were left out as copies of others of their prompt (``distinct``).
+        dropped_solved: How many prompts it passed over because the round before solved them
+            (``drop_prompts``).
+        dropped_unsolved: How many because the round before did not solve them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    drawn: int
+    solved: int | None = None
+    always_solved: int | None = None
+    copies: int = 0
+    dropped_solved: int = 0
+    dropped_unsolved: int = 0
+
+
 class RoundRecord(BaseModel):
     """One finished (arm, round).
 
@@ -152,6 +176,7 @@ class RoundRecord(BaseModel):
         arm: The arm's name.
         round: 0 for the start model.
         counts: What became of the candidates; all 0 in round 0.
+        prompts: What became of the prompts, where several texts are written for each.
         abstentions: Why the verifier abstained: its commonest reasons, and on how many candidates each.
         silent: That the verifier, or the model, does not tell candidates apart: a line for each sign of it.
         trained_on: How many samples the round's model was trained on.
@@ -170,6 +195,7 @@ class RoundRecord(BaseModel):
     arm: str
     round: int
     counts: Counts
+    prompts: PromptCounts | None = None
     abstentions: dict[str, int] = {}
     silent: tuple[str, ...] = ()
     trained_on: int

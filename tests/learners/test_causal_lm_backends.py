@@ -73,6 +73,21 @@ def test_a_running_server_is_asked_for_each_prompt(
     assert [q["seed"] for q in asked(generator(tiny_language, decoding), animals, seed=1)] != seeds
 
 
+def test_a_server_is_sent_what_is_set_and_a_stop_string_is_no_part_of_its_text(
+    server: Remote, tiny_language: Path, animals: Samples
+) -> None:
+    set_ = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.2, "stop": ["☃", "☃☃"]}
+    decoding = Decoding.model_validate({"temperature": 0.7, "backend": server, **set_})
+    questions = asked(generator(tiny_language, decoding), animals)
+    assert all(set_.items() <= q.items() for q in questions)
+    plain = asked(generator(tiny_language, Decoding(temperature=0.7, backend=server)), animals)
+    assert not any(set_.keys() & q.keys() for q in plain)
+    ended = generator(tiny_language, Decoding(temperature=0.7, stop=("cat",), backend=server))
+    (text,) = ended.sample(1, np.random.default_rng(0), animals.select(slice(1)))["summary"]
+    assert "prompt" in text or "max_tokens" in text
+    assert "cat" not in text
+
+
 def test_greedy_asks_for_temperature_zero(server: Remote, tiny_language: Path, animals: Samples) -> None:
     decoding = Decoding(temperature=0.7, backend=server)
     (question,) = generator(tiny_language, decoding).greedy(animals.select(slice(1)))["summary"]

@@ -12,7 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralFo
 
 from veriloop.learners._language import packing
 from veriloop.learners._language.backends import Decoding
-from veriloop.learners._language.decoding import choose, write
+from veriloop.learners._language.decoding import write
+from veriloop.learners._language.drawing import choose
 from veriloop.learners._language.training import Row, completion_losses, packed, passes
 
 VOCABULARY = 61

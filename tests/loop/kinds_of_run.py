@@ -62,7 +62,9 @@ dataset:
 learner: {kind: "guessing:Guessing"}
 verifier: {kind: function, function: "sums:nearness", timeout: 3600}
 acceptance: {kind: top_fraction, fraction: 0.2}
-balance: name
+samples_per_prompt: 5
+keep_per_prompt: 1
+distinct: true
 schedule: {kind: constant, n: 100}
 metrics: [text_form]
 arms: [verified]

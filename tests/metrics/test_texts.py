@@ -121,6 +121,21 @@ def test_of_a_chat_what_is_said_may_be_copied() -> None:
     assert found["copied"].value == 1
 
 
+def test_rouge_at_32_words_sees_the_first_32_of_each() -> None:
+    right, wrong = [f"w{i}" for i in range(40)], [f"v{i}" for i in range(40)]
+    found = measure(
+        Rouge(stem=False),
+        evaluation(
+            [" ".join([*right[:32], *wrong]), " ".join(right[:8]), " ".join([*wrong[:32], *right])],
+            [" ".join(right), " ".join(right), " ".join(right)],
+        ),
+    )["rouge1_at_32"]
+    # All of the first 32 words; 8 of 8 and of 32; none of them.
+    assert found.rows.tolist() == pytest.approx([1, 2 * 8 / (8 + 32), 0])
+    short = measure(Rouge(stem=False), evaluation(["a b", "c"], ["a", "c d"]))
+    assert short["rouge1_at_32"].value == short["rouge1"].value
+
+
 def test_form_by_hand() -> None:
     document = "The Mayor said: prices, in the old town, will rise next year."
     written = [

@@ -17,10 +17,11 @@ from .xsum_settings import RECIPES, Pretraining, Recipe, xsum_study
 
 METRICS = (
     *("rouge1", "rouge2", "rougeL"),
+    *("rouge1_at_32", "length", "truncated"),
     *("distinct2", "bigram_entropy", "copied"),
-    *("loss", "length", "empty"),
+    *("loss", "empty"),
 )
-"""Quality, diversity, and the rest."""
+"""Quality; quality without the gain that is length alone, beside length; diversity; and the rest."""
 
 PRETRAINED = "pretrained"
 """The folder, in that of the experiment, of a model that is made here."""

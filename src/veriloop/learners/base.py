@@ -41,6 +41,11 @@ class Learner(Part, frozen=True):
         """
         return None
 
+    @property
+    def draws(self) -> bool:
+        """Whether its models draw. False where equal conditions always give equal samples."""
+        return True
+
     def prompt_card(self) -> PromptCard | None:
         """How its prompts are made; None where it writes no text.
 

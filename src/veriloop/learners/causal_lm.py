@@ -81,6 +81,11 @@ class CausalLM(Learner, Training, frozen=True):
         names = (self.model, f"{self.model}, the adapter's base")
         return dict(zip(names, folders_of(self.model), strict=False))
 
+    @property
+    @override
+    def draws(self) -> bool:
+        return self.decoding.temperature > 0
+
     @override
     def rows_seen(self, n: int) -> int:
         most = self.epochs * n

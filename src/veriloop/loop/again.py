@@ -20,8 +20,9 @@ from .chunks import STORED
 from .data import load_data, load_schema
 from .gather import gather
 from .known import judge_of, round_of
+from .opening import opened
 from .plan import Plan
-from .step import Context, candidates_of, opened
+from .step import Context, candidates_of
 from .stores import load_state
 
 
@@ -96,21 +97,29 @@ def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
     plan = plan.suited_to(load_schema(plan.dataset))
     number, kind = round_of(plan, folder, arm, round_)
     data = load_data(plan.dataset, plan.seed)
-    context = Context(plan, arm, data, Serial(), lambda event: None)
-    pool, selection, limit = opened(context, plan.address(arm, number))
-    seen = Witness(selection)
+    context = Context(
+        plan,
+        arm,
+        data,
+        Serial(),
+        lambda event: None,
+        start=lambda name, split: folder.rows(0, arm, name, split),
+    )
+    address = plan.address(arm, number)
+    opening = opened(plan, arm, data, address, folder.solved(number - 1, arm))
+    seen = Witness(opening.selection)
     with limit_threads(plan.threads):
         if stored := folder.candidates(number, arm):
-            _offer(stored, seen, plan.arms[arm].balance, plan.address(arm, number))
+            _offer(stored, seen, plan.arms[arm].balance, address)
         else:
             generator = load_state(plan, folder, arm, number - 1).generator
             judge = judge_of(plan, folder, arm, number)
             gather(
-                candidates_of(generator, judge, pool, context, plan.address(arm, number)),
+                candidates_of(generator, judge, opening.pool, context, address),
                 seen,
                 balance=plan.arms[arm].balance,
                 chunk_size=plan.chunk_size,
-                limit=limit,
+                limit=opening.limit,
                 keep_rejected=False,
                 executor=context.executor,
                 report=lambda counts: None,

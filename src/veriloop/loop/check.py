@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import NamedTuple
 
+import numpy as np
+
 from ..cards import RunCard
 from ..datasets.base import Dataset, RealData
 from ..errors import ConfigError
@@ -14,6 +16,7 @@ from ..turns import LEADING
 from . import seam
 from .cards import run_card
 from .data import held_out_seen, load_data, load_schema
+from .per_prompt import draw, prompts_of
 from .plan import Arm, Plan, seen_by_verifiers
 from .sources import downloads_of, sources_of
 
@@ -110,6 +113,9 @@ def check_data(plan: Plan, data: RealData) -> None:
             "verifier": (arm.verifier, data.train if data.conditions is None else data.conditions),
             "policy": (arm.policy, data.start),
         }
+        if data.conditions is not None:
+            with at(f"arms.{name}"):
+                _check_prompts(arm, plan.rounds, data.conditions, load_schema(plan.dataset))
         for field, (part, real) in asked.items() if arm.train_on == "kept" else ():
             if part is not None and part not in known:
                 known.append(part)
@@ -132,6 +138,27 @@ def seen_in(data: RealData, schema: Schema) -> Seen:
                 turns[name] += len(chat)
                 system[name] += chat[0]["role"] in LEADING
     return Seen(rows, dict(turns), dict(system))
+
+
+def _check_prompts(arm: Arm, rounds: int, conditions: Samples, schema: Schema) -> None:
+    """Look whether there are prompts enough for what each round of ``arm`` keeps.
+
+    Raises:
+        ConfigError: There are not, and the arm would end for it.
+    """
+    n = arm.samples_per_prompt
+    if n is None or arm.schedule is None or arm.on_exhausted == "train_with_fewer":
+        return
+    prompts = len(draw(conditions, np.arange(len(conditions)), prompts_of(schema), None, None).rows)
+    wanted = max(arm.schedule.wanted(round_) for round_ in range(1, rounds + 1))
+    if wanted > (most := prompts * (arm.keep_per_prompt or n)):
+        raise ConfigError(
+            "schedule wants more than there can be",
+            got=f"{wanted:,} texts to keep in a round",
+            expected=f"at most {most:,}: {prompts:,} prompts with {arm.keep_per_prompt or n} texts each",
+            fix="lower it, raise samples_per_prompt and keep_per_prompt, or set on_exhausted: "
+            "train_with_fewer",
+        )
 
 
 def _schema(plan: Plan) -> Schema:

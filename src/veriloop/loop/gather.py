@@ -65,10 +65,12 @@ class Candidates:
 
     Attributes:
         arm: The name of the arm, for verifiers that show it to somebody.
-        conditions: The pool, already in this round's order; candidate i takes row i modulo its length.
+        conditions: The pool, already in this round's order; candidate i takes row i // each modulo its
+            length.
         drop_truncated: Whether texts that were cut at their greatest length are rejected, whatever is said of
             them.
         like: Real samples, maybe none, whose columns and types the candidates must have.
+        each: How many candidates a condition gets, one after the other. Chunks hold all of them.
         emit: Is told how far a chunk is, in whichever process makes it; None for nobody.
     """
 
@@ -80,6 +82,7 @@ class Candidates:
     threads: int
     like: Samples | None = None
     drop_truncated: bool = False
+    each: int = 1
     emit: Callable[[Event], None] | None = None
 
     def heard(self, stage: str, chunk: int) -> AbstractContextManager[None]:
@@ -152,7 +155,8 @@ def gather(
         candidates: Where they come from.
         selection: A fresh selection; it is used up.
         balance: The column of the candidates that holds their group, or None for one group.
-        chunk_size: The most candidates in memory at a time, per worker, beside the retained ones.
+        chunk_size: The most candidates in memory at a time, per worker, beside the retained ones; all of a
+            condition's at least.
         limit: The most candidates to make.
         keep_rejected: Whether to hold on to the others as well; memory then grows with all candidates.
         executor: Makes the chunks.
@@ -167,6 +171,7 @@ def gather(
     """
     intake = _Intake(candidates, selection, balance, limit, keep_rejected, hopeless_after, chunks)
     made = chunks_made = 0
+    chunk_size = max(chunk_size // candidates.each, 1) * candidates.each
     while intake.hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
@@ -216,11 +221,11 @@ def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[
     return {group: each + (i in one_more) for i, group in enumerate(groups.tolist())}
 
 
-def condition_rows(conditions: Samples | None, first: int, size: int) -> Samples | None:
-    """Rows ``first`` to ``first + size - 1`` of the pool repeated without end."""
+def condition_rows(conditions: Samples | None, first: int, size: int, each: int = 1) -> Samples | None:
+    """Rows ``first`` to ``first + size - 1`` of the pool repeated without end, each row ``each`` times."""
     if conditions is None:
         return None
-    return conditions.select(np.arange(first, first + size) % len(conditions))
+    return conditions.select(np.arange(first, first + size) // each % len(conditions))
 
 
 def _made(
@@ -256,7 +261,7 @@ def _all_of(made: Judged, balance: str | None) -> Stored:
 def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
     with limit_threads(candidates.threads):
         began = time.perf_counter()
-        condition = condition_rows(candidates.conditions, chunk.first, chunk.size)
+        condition = condition_rows(candidates.conditions, chunk.first, chunk.size, candidates.each)
         rng = candidates.address.at(Stage.GENERATE, chunk.number).rng()
         with candidates.heard("generate", chunk.number):
             samples, notes = seam.sample_with_notes(

@@ -24,6 +24,7 @@ from ..schema import Extra, Schema
 from ..trackers.base import Tracker
 from ..verifiers.base import PLACE, Verifier
 from . import seam
+from .per_prompt import TextsOfPrompts
 
 Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
@@ -39,7 +40,7 @@ class Rival(NamedTuple):
     acceptance: Acceptance
 
 
-class Arm(Checked, frozen=True):
+class Arm(TextsOfPrompts, frozen=True):
     """One chain of rounds under one setting.
 
     Attributes:
@@ -59,6 +60,8 @@ class Arm(Checked, frozen=True):
         drop_truncated: Whether texts that were cut at their greatest length are rejected. If not, they are
             learned without an end.
         stop: Ends the arm before its last round.
+
+    The other fields are those of `TextsOfPrompts`.
     """
 
     train_on: Literal["kept", "real"] = "kept"
@@ -100,7 +103,17 @@ class Arm(Checked, frozen=True):
                 expected="a calibrated verifier, such as {kind: discriminator, calibration: 0.1}",
                 fix="calibrate the verifier, or use top_fraction",
             )
+        self.check_rule(self.acceptance, self.verifier is not None, self.max_candidates)
         return self
+
+    @property
+    def texts_per_prompt(self) -> int:
+        """How many texts a round writes for a prompt, one after the other.
+
+        Without a verifier nobody chooses among them, so just those are written that are kept.
+        """
+        n = self.samples_per_prompt
+        return 1 if n is None else n if self.verifier is not None else self.keep_per_prompt or n
 
     def suited_to(self, schema: Schema, path: str) -> Self:
         """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
@@ -124,6 +137,7 @@ class Arm(Checked, frozen=True):
                 expected=f"a column of the conditions ({', '.join(groups) or 'there are none'})",
                 fix=did_you_mean(self.balance, groups),
             )
+        self.check_schema(schema, path)
         return self.model_copy(update={"acceptance": acceptance, "policy": policy, "verifier": verifier})
 
     def limit(self, round_: int) -> int:
@@ -195,6 +209,7 @@ class Plan(Checked, frozen=True):
         if START in self.arms:
             raise ConfigError("arm name", got=START, expected="another name; this one is the start model's")
         seam.declared(self.learner, *self.metrics, *(arm.verifier for arm in self.arms.values()))
+        self._check_draws()
         keys = {name_key(name) for name in self.arms}
         if not self.common_random_numbers and len(keys) < len(self.arms):
             raise ConfigError("two arm names share a seed", got=", ".join(self.arms), fix="rename one arm")
@@ -214,6 +229,18 @@ class Plan(Checked, frozen=True):
                 fix="add one, or set keep_models to last",
             )
         return self
+
+    def _check_draws(self) -> None:
+        """Refuse what needs texts that differ, where all of a prompt would be equal."""
+        asking = {f"arms.{n}.samples_per_prompt": a.texts_per_prompt > 1 for n, a in self.arms.items()}
+        asking |= {f"metrics.{metric.kind}": metric.draws_again for metric in self.metrics}
+        for path, asks in asking.items():
+            if asks and not self.learner.draws:
+                raise ConfigError(
+                    f"{path}: all texts of a prompt would be equal",
+                    got="a learner that decodes greedily",
+                    fix="let it draw: set learner.decoding.temperature above 0, such as 1.0",
+                )
 
     def check_decisions(self, quantities: Mapping[str, Quantity]) -> None:
         """Let the gate and each arm's stop rule find their quantity.

@@ -17,8 +17,9 @@ from . import seam
 from .again import Again, Remade, Witness
 from .data import load_schema
 from .gather import judgement
+from .opening import opened
 from .plan import Arm, Plan, Rival, seen_by_verifiers
-from .step import State, candidates_of, opened, step
+from .step import State, candidates_of, step
 from .stores import load_state
 
 
@@ -61,9 +62,11 @@ def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
     with limit_threads(plan.threads):
         judge = _fitted(again, folder, plan)
         address = plan.address(name, again.round)
-        pool, selection, _ = opened(context, address)
-        candidates = candidates_of(model_of(again, folder, again.round), judge, pool, context, address)
-        seen = Witness(selection)
+        opening = opened(plan, name, context.data, address, folder.solved(again.round - 1, name))
+        candidates = candidates_of(
+            model_of(again, folder, again.round), judge, opening.pool, context, address
+        )
+        seen = Witness(opening.selection)
         for number, (samples, _, groups) in enumerate(again.chunks):
             verdicts = judgement(candidates, samples, number)
             rng = address.at(Stage.ACCEPT, number).rng()
@@ -100,7 +103,8 @@ def retrained(again: Again, folder: RunFolder, rival: Rival) -> RoundRecord:
     context, number = replace(again.context, plan=plan), again.round
     before = load_state(again.context.plan, folder, context.name, number - 1)
     judge = _fitted(again, folder, plan, number - 1)
-    return step(State(number - 1, before.generator, judge, before.kept), context)[1]
+    state = State(number - 1, before.generator, judge, before.kept, solved=before.solved)
+    return step(state, context)[1]
 
 
 def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None) -> Judge | None:

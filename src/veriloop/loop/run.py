@@ -268,6 +268,7 @@ def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | CannotGoOn | Aw
         shared.chunk_executor,
         store.emit,
         store.chunks(plan, item.arm, item.round),
+        lambda name, split: store.rows(0, item.arm, name, split),
     )
     with limit_threads(plan.threads):
         try:

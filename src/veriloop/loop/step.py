@@ -28,9 +28,8 @@ from ..executors.base import Executor
 from ..generator import Generator
 from ..judge import Judge
 from ..metrics.base import Evaluation
-from ..records import STAGES, Counts, Estimate, RoundRecord, RowEstimate
+from ..records import STAGES, Counts, Estimate, RoundRecord, RowEstimate, Split
 from ..rng import START, Address, Stage, name_key
-from ..rules.acceptance import Selection, groups_of
 from ..samples import Samples
 from ..store.kept import KeptRounds
 from ..store.rows import Rows
@@ -38,9 +37,11 @@ from ..verdicts import Verdicts
 from . import seam
 from .chunks import ChunkFiles
 from .data import beside, held_out_seen, load_schema
-from .gather import Candidates, Gathered, condition_rows, gather, quota
+from .gather import Candidates, Gathered, condition_rows, gather
 from .guard import Finding, examples_of
 from .hearing import Hearing
+from .opening import Opening, opened
+from .per_prompt import counts_of, solved_in
 from .plan import Arm, Plan
 from .shown import OF_EACH, set_aside
 from .starts import Start, Starts
@@ -63,6 +64,8 @@ class State:
         kept: What rounds 1 to ``round`` kept; from a run folder, loaded only when looked at.
         provenance: Of ``kept[-1]``, see `Gathered`; None in round 0.
         rejected: This round's other candidates, if the plan asks for them.
+        solved: How often this round solved its prompts, see `veriloop.loop.per_prompt.solved_in`; None where
+            that is not known.
         shown: The first of the samples that the metrics saw, for people to look at.
         judged: Some of this round's candidates with what was said of them, likewise; None without a verifier.
         rows: What each row added to what was measured; empty where the metrics do not say.
@@ -74,6 +77,7 @@ class State:
     kept: KeptRounds = field(default_factory=KeptRounds)
     provenance: Samples | None = None
     rejected: Samples | None = None
+    solved: Samples | None = None
     shown: Samples | None = None
     judged: Samples | None = None
     rows: Rows = field(default_factory=dict)
@@ -90,6 +94,7 @@ class Context:
         executor: Makes chunks of candidates.
         emit: Is told what happens.
         chunks: Gives the files of finished chunks for a round and its judge; None where none are stored.
+        start: Gives the start model's rows of a number on a split, see `Evaluation.start`.
     """
 
     plan: Plan
@@ -98,6 +103,7 @@ class Context:
     executor: Executor
     emit: Callable[[Event], None]
     chunks: Callable[[Judge | None], ChunkFiles] | None = None
+    start: Callable[[str, Split], NDArray[np.float32] | None] | None = None
 
     @property
     def arm(self) -> Arm:
@@ -115,7 +121,7 @@ class Shortens(Protocol):
 
 
 class ArmStop(VeriloopError):
-    """An arm ends early, as its ``on_exhausted: stop`` asks."""
+    """An arm ends early, as its ``on_exhausted: stop`` asks, or because every prompt is dropped."""
 
 
 class CannotGoOn(ExhaustedError):
@@ -194,12 +200,12 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
     Raises:
         ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``.
         CannotGoOn: It kept nothing to train on, or its verifier says nothing.
-        ArmStop: It did, and the arm says ``stop``.
+        ArmStop: It did, and the arm says ``stop``; or ``drop_prompts`` leaves no prompt.
     """
     arm, number = context.arm, state.round + 1
     address = context.plan.address(context.name, number)
     clock = _Clock(context.emit, context.name, number)
-    judge, gathered = state.judge, None
+    judge, gathered, prompts, solved = state.judge, None, None, None
     kept = state.kept
     training = context.data.train
     if arm.train_on == "kept":
@@ -209,7 +215,11 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
                     arm.verifier, judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
                 )
         with clock.stage("generate"):
-            gathered = _gather(state.generator, judge, context, address)
+            opening = opened(context.plan, context.name, context.data, address, state.solved)
+            gathered = _gather(state.generator, judge, context, address, opening)
+        if opening.drawn is not None and opening.per_prompt is not None:
+            prompts = counts_of(opening.drawn, opening.per_prompt, gathered.counts.generated)
+            solved = solved_in(opening.drawn, opening.per_prompt)
         clock.seconds.update(gathered.seconds)
         kept = state.kept + (gathered.kept,)
         rng = address.at(Stage.POLICY).rng()
@@ -223,6 +233,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         arm=context.name,
         round=number,
         counts=gathered.counts if gathered else Counts(),
+        prompts=prompts,
         abstentions=gathered.commonest if gathered else {},
         silent=tuple(finding.why for finding in gathered.findings) if gathered else (),
         trained_on=len(training),
@@ -239,6 +250,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         kept=kept,
         provenance=gathered.provenance if gathered else None,
         rejected=gathered.rejected if gathered else None,
+        solved=solved,
         shown=shown,
         judged=_judged(gathered, context) if gathered and arm.verifier else None,
         rows=rows,
@@ -275,20 +287,26 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
     """
     data = context.data
     generated, metrics, rows = measure(
-        generator, context, data.test, data.test_conditions, address.at(Stage.EVALUATE)
+        generator, context, "test", data.test, data.test_conditions, address.at(Stage.EVALUATE)
     )
     validation: dict[str, Estimate] = {}
     decisive: Mapping[str, NDArray] = {}
     if context.plan.metrics and data.validation is not None and len(data.validation):
+        conditions = data.validation_conditions
         _, validation, decisive = measure(
-            generator, context, data.validation, data.validation_conditions, address.at(Stage.VALIDATE)
+            generator, context, "validation", data.validation, conditions, address.at(Stage.VALIDATE)
         )
     shown, measured = generated.select(slice(SHOWN)), Measured(metrics=metrics, validation=validation)
     return shown, measured, {"test": rows, "validation": decisive} if rows or decisive else {}
 
 
 def measure(
-    generator: Generator, context: Context, real: Samples, conditions: Samples | None, address: Address
+    generator: Generator,
+    context: Context,
+    split: Split,
+    real: Samples,
+    conditions: Samples | None,
+    address: Address,
 ) -> tuple[Samples, dict[str, Estimate], dict[str, NDArray[np.float32]]]:
     """Draw samples at ``address``, and measure them against ``real``: the numbers, and the rows of some."""
     plan = context.plan
@@ -298,7 +316,13 @@ def measure(
         pool, n = conditions, min(n, len(conditions))
     asked = condition_rows(pool, 0, n)
     generated, notes = seam.sample_with_notes(generator, n, address.rng(), asked, context.data.start)
-    evaluation = Evaluation(generator, generated, real, notes.cut if notes else None)
+    evaluation = Evaluation(
+        generator,
+        generated,
+        real,
+        cut=None if notes is None else notes.cut,
+        start=lambda name: None if context.start is None else context.start(name, split),
+    )
     measured: dict[str, Estimate] = {}
     rows: dict[str, NDArray[np.float32]] = {}
     for metric in plan.metrics:
@@ -310,25 +334,6 @@ def measure(
                 found = found.alone
             measured[name] = found
     return generated, measured, rows
-
-
-def opened(context: Context, address: Address) -> tuple[Samples | None, Selection, int]:
-    """A round's pool of conditions in its order, its fresh selection, and the most candidates it makes."""
-    arm, pool = context.arm, context.data.conditions
-    assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
-    wanted = seam.wanted(arm.schedule, address.round)
-    if pool is not None:
-        pool = pool.select(address.at(Stage.CONDITION).rng().permutation(len(pool)))
-    places = quota(wanted, pool, arm.balance)
-    if pool is not None and not all(places.values()):
-        # Nothing is kept of a group without a place: no candidates are made for it.
-        having = [group for group, n in places.items() if n]
-        pool = pool.select(np.isin(groups_of(pool, arm.balance), having))
-    return (
-        pool,
-        seam.call(arm.acceptance, "open", arm.acceptance.open, places, context.data.train, arm.balance),
-        arm.limit(address.round),
-    )
 
 
 def candidates_of(
@@ -345,14 +350,22 @@ def candidates_of(
         threads=context.plan.threads,
         like=like,
         drop_truncated=context.arm.drop_truncated,
+        each=context.arm.texts_per_prompt,
         emit=context.emit,
     )
 
 
-def _gather(generator: Generator, judge: Judge | None, context: Context, address: Address) -> Gathered:
+def _gather(
+    generator: Generator, judge: Judge | None, context: Context, address: Address, opening: Opening
+) -> Gathered:
     plan, arm = context.plan, context.arm
-    pool, selection, limit = opened(context, address)
-    wanted = sum(selection.quota.values())
+    if opening.drawn is not None and not len(opening.drawn.rows):
+        raise ArmStop(
+            f"arm {context.name!r}, round {address.round}: drop_prompts leaves no prompt",
+            got=f"{opening.drawn.solved:,} solved before, {opening.drawn.unsolved:,} not solved",
+            fix="in a new --out, give more prompts, or drop fewer",
+        )
+    wanted = sum(opening.selection.quota.values())
     throttle = _Throttle()
 
     def report(counts: Counts) -> None:
@@ -377,11 +390,11 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
             context.emit(VerifierLogged(**where, values=values))
 
     gathered = gather(
-        candidates_of(generator, judge, pool, context, address),
-        selection,
+        candidates_of(generator, judge, opening.pool, context, address),
+        opening.selection,
         balance=arm.balance,
         chunk_size=plan.chunk_size,
-        limit=limit,
+        limit=opening.limit,
         keep_rejected=plan.keep_rejected,
         executor=context.executor,
         report=report,
@@ -399,16 +412,18 @@ def _gather(generator: Generator, judge: Judge | None, context: Context, address
             f"mend the check, or set hopeless_after, which is {arm.hopeless_after}",
         )
     if gathered.counts.kept < wanted:
-        _on_exhausted(gathered, context, address.round, limit)
+        _on_exhausted(gathered, context, address.round, opening)
     return gathered
 
 
-def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int) -> None:
+def _on_exhausted(gathered: Gathered, context: Context, round_: int, opening: Opening) -> None:
     counts, action = gathered.counts, context.arm.on_exhausted
     context.emit(
         Exhausted(arm=context.name, round=round_, wanted=gathered.wanted, kept=counts.kept, action=action)
     )
-    what = f"arm {context.name!r}, round {round_}: {limit} candidates were not enough"
+    what = (
+        f"arm {context.name!r}, round {round_}: {opening.limit} candidates were not enough{opening.no_more}"
+    )
     got = f"{counts.accepted} accepted, {counts.rejected} rejected, {counts.abstained} abstained"
     if gathered.abstentions:
         got += f" (most often: {gathered.abstentions.most_common(1)[0][0]})"
@@ -418,7 +433,8 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, limit: int)
     other = "train_with_fewer or stop" if counts.kept else "stop"
     # More candidates or a milder rule help nothing where no candidate was judged.
     judged = counts.abstained < counts.generated
-    change = "raise max_candidates, relax the acceptance" if judged else "mend the check"
+    more = "give more prompts or more samples_per_prompt" if opening.no_more else "raise max_candidates"
+    change = f"{more}, relax the acceptance" if judged else "mend the check"
     # The rounds in a folder belong to its configuration, which cannot be changed there.
     fix = f"in a new --out, {change}, or set on_exhausted to {other}"
     if counts.kept == 0:

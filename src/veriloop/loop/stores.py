@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..cards import RunCard
@@ -16,11 +18,11 @@ from ..errors import CorruptFileError, RunFolderError, VeriloopError
 from ..events import ChunkStored, Event
 from ..generator import Generator
 from ..judge import Judge
-from ..records import RoundRecord
+from ..records import RoundRecord, Split
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
-from ..store.folder import BESIDE, CANDIDATES, JUDGED, MODELS, RunFolder
+from ..store.folder import BESIDE, CANDIDATES, JUDGED, MODELS, SOLVED, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from ..store.rows import ROWS, rows_to_bytes
@@ -76,6 +78,10 @@ class Store(Protocol):
 
     def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles] | None:
         """Where the finished chunks of a round under way are, by its judge, in any process."""
+        ...
+
+    def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
+        """What each row added to ``name`` in a finished round, shape (n,); None if nobody said."""
         ...
 
     def commit(self, record: RoundRecord, left: Any) -> None:
@@ -189,7 +195,7 @@ class FolderStore:
         if held is None or held.round != round_:
             return load_state(plan, self.folder, arm, round_)
         generator, judge = held.models or _load_models(plan, self.folder, arm, round_)
-        return State(round_, generator, judge, held.kept)
+        return State(round_, generator, judge, held.kept, solved=held.solved)
 
     def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles]:
         """See `Store`."""
@@ -198,7 +204,7 @@ class FolderStore:
         return lambda judge: ChunkFiles(
             self.folder.under_way(round_, arm),
             partial(self._depends_on, arm, round_, judge),
-            whole=plan.keep_candidates or plan.keep_rejected or reads_samples,
+            whole=plan.keep_candidates or plan.keep_rejected or reads_samples or plan.arms[arm].distinct,
             always=plan.keep_candidates,
             told=lambda chunk, n: self.emit(ChunkStored(arm=arm, round=round_, chunk=chunk, candidates=n)),
         )
@@ -224,8 +230,13 @@ class FolderStore:
             state.round,
             kept.settled(plan.arms[arm].policy.looks_back),
             (state.generator, state.judge) if small else None,
+            state.solved,
         )
         return work
+
+    def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
+        """See `Store`."""
+        return self.folder.rows(round_, arm, name, split)
 
     def commit(self, record: RoundRecord, left: Path) -> None:
         """See `Store`."""
@@ -271,6 +282,7 @@ class _Held(NamedTuple):
     round: int
     kept: KeptRounds
     models: tuple[Generator, Judge | None] | None
+    solved: Samples | None
 
 
 _held_here: dict[str, dict[str, _Held]] = {}
@@ -297,7 +309,7 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
         CorruptFileError: A file is missing, cut short or changed.
     """
     generator, judge = _load_models(plan, folder, arm, round_)
-    return State(round_, generator, judge, _kept(folder, arm, round_))
+    return State(round_, generator, judge, _kept(folder, arm, round_), solved=folder.solved(round_, arm))
 
 
 def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
@@ -331,6 +343,8 @@ def save_state(state: State, work: Path) -> None:
             state.kept[-1].with_columns(**dict(state.provenance)).save(work / "kept.npz")
         if state.rejected is not None:
             state.rejected.save(work / "rejected.npz")
+        if state.solved is not None:
+            state.solved.save(work / SOLVED)
         if state.shown is not None:
             state.shown.save(work / "preview.npz")
         if state.judged is not None:

@@ -23,8 +23,9 @@ from . import seam
 from .again import Witness
 from .deadline import Clock
 from .gather import Gathered, gather
+from .opening import opened
 from .plan import Plan
-from .step import Context, candidates_of, measure, opened
+from .step import Context, candidates_of, measure
 
 FIRST = 4
 """Rows of the first training: of a large model, one step on so many takes seconds."""
@@ -266,7 +267,8 @@ def try_arm(context: Context, once: Once, clock: Clock) -> Tried:
         if tried.judge is None:
             return tried
         tried.seconds["update"] = time.perf_counter() - began
-    _, selection, limit = opened(context, address)
+    opening = opened(plan, name, context.data, address, None)
+    selection, limit = opening.selection, opening.limit
     wanted = sum(selection.quota.values())
     tried.ratio = selection.shortfall() / wanted
     few = min(TINY, max(wanted_by(plan, name)))
@@ -290,15 +292,17 @@ def _try_candidates(context: Context, once: Once, clock: Clock, tried: Tried, mo
     """Make and judge up to ``most`` candidates as a small round of the arm, and note what came of it."""
     plan, name = context.plan, context.name
     arm, address = plan.arms[name], plan.address(name, 1)
+    # All texts of a prompt are written together.
+    most = -(-most // arm.texts_per_prompt) * arm.texts_per_prompt
     few = min(TINY, max(wanted_by(plan, name)), max(1, int(most / tried.ratio + 1e-9)))
     small = arm.model_copy(update={"schedule": Constant(n=few), "max_candidates": most})
     tiny = replace(context, plan=plan.model_copy(update={"arms": {name: small}}))
-    pool, selection, _ = opened(tiny, address)
-    witness = Witness(selection)
+    opening = opened(tiny.plan, name, context.data, address, None)
+    witness = Witness(opening.selection)
 
     def made() -> Gathered:
         return gather(
-            candidates_of(once, tried.judge, pool, tiny, address),
+            candidates_of(once, tried.judge, opening.pool, tiny, address),
             witness,
             balance=arm.balance,
             chunk_size=plan.chunk_size,
@@ -335,7 +339,9 @@ def try_evaluation(context: Context, once: Once, clock: Clock) -> float | None:
     began = time.perf_counter()
     try:
         done = clock.give(
-            "an evaluation", PATIENCE, lambda: measure(once.generator, small, test, conditions, address)
+            "an evaluation",
+            PATIENCE,
+            lambda: measure(once.generator, small, "test", test, conditions, address),
         )
     except VeriloopError as e:
         # Some metrics need more rows than a few; a run gives them these.

@@ -17,6 +17,10 @@ from ..samples import Samples
 T = TypeVar("T")
 
 
+def _nothing(name: str) -> None:
+    """No rows of a start model."""
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """One round's model, ready to be measured. All metrics of a round see the same generated samples.
@@ -27,12 +31,15 @@ class Evaluation:
         real: Held-out real samples, never trained on by any learner or verifier.
         cut: Which of ``generated`` are texts cut at their greatest length, shape (n,); None where nobody
             notes that.
+        start: Gives the rows of a number (see `RowEstimate`) of the start model on the same held-out samples,
+            by its name, shape (n,); None of the start model itself, and where there are none.
     """
 
     generator: Generator
     generated: Samples
     real: Samples
     cut: NDArray[np.bool_] | None = None
+    start: Callable[[str], NDArray[np.float32] | None] = _nothing
     _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
@@ -52,6 +59,11 @@ class Metric(Part, frozen=True):
 
     family: ClassVar[str] = "veriloop.metrics"
     quantities: ClassVar[Mapping[str, Quantity]]
+
+    @property
+    def draws_again(self) -> bool:
+        """Whether it draws several samples for each condition, which have to differ."""
+        return False
 
     @abstractmethod
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -14,7 +14,8 @@ class FunctionMean(Call, MeanOfAnswers, frozen=True):
     The function may be the one that is the verifier; of several functions it is the mean of their weighted
     sum, beside each one's own.
 
-    Cost: the function's, for each held-out prompt, beside the decoding, which all metrics of text share.
+    Cost: the function's, for each held-out prompt, beside the decoding, which all metrics of text share. With
+    ``pass_at`` that of writing and judging ``samples_per_prompt`` texts more for each.
 
     The fields are those of `veriloop.functions.call.Call` and of `MeanOfAnswers`.
     """

@@ -14,15 +14,19 @@ from ..quantity import Better, Quantity
 from ..records import Estimate
 from ..schema import Schema
 from .base import Evaluation, Metric
+from .pass_at import PassAt, accepted_by
 from .standard_errors import by_row, mean
 from .texts import column_of, written
 
 
-class MeanOfAnswers(Metric, Check, frozen=True):
+class MeanOfAnswers(Metric, PassAt, Check, frozen=True):
     """The share of texts for held-out prompts that is accepted, or the mean of their scores.
 
     Texts on which nothing can be said are left out of the mean, and counted. Standard errors are those of
     means over the held-out prompts.
+
+    With ``pass_at`` it draws several texts for each held-out prompt, too, and measures how many prompts
+    are solved in k tries: `veriloop.metrics.pass_at.PassAt`.
 
     Attributes:
         name: What its number is called. Two functions in one plan need two names.
@@ -67,7 +71,17 @@ class MeanOfAnswers(Metric, Check, frozen=True):
         for part in self.parts:
             meaning = f"The mean score of {part} alone, over the texts to which it applies."
             found[f"{self.name}_{part}"] = Quantity(f"{title}: {part}", better=None, meaning=meaning)
-        return found
+        return found | self.pass_quantities(self._prefix)
+
+    @property
+    @override
+    def draws_again(self) -> bool:
+        return self.texts_for_each > 1
+
+    @property
+    def _prefix(self) -> str:
+        """Of the names of pass@k: none, unless the metric has another name than usual."""
+        return "" if self.name == type(self).model_fields["name"].default else f"{self.name}_"
 
     @property
     def title(self) -> str:
@@ -77,7 +91,7 @@ class MeanOfAnswers(Metric, Check, frozen=True):
     @override
     def suited_to(self, schema: Schema) -> Self:
         suited = super().suited_to(schema).seeing(schema)
-        if self.column is None and not schema.named("completion"):
+        if self.column is None and not schema.named("completion") and not self.pass_at:
             return suited  # A function may look at any samples; only texts can be decoded greedily.
         column = column_of(schema, self.column, "completion", f"metric {self.kind!r}")
         return suited.model_copy(update={"column": column})
@@ -98,11 +112,13 @@ class MeanOfAnswers(Metric, Check, frozen=True):
             ConfigError: The function cannot be imported.
             DataError: A column that it needs is missing.
         """
-        said = self.said(written(evaluation, self.column or "completion", self.greedy))
+        column = self.column or "completion"
+        said = self.said(written(evaluation, column, self.greedy))
         score = np.array([score for score, _, _ in said.answers], float)
         number, abstained = _of_answers(score)
         parts = {f"{self.name}_{name}": _of_answers(np.array(s, float))[0] for name, s in said.parts.items()}
-        return {self.name: number, f"{self.name}_abstained": abstained, **parts}
+        passes = self.measure_pass(evaluation, column, self._prefix, accepted_by(self, self.solved_at), rng)
+        return {self.name: number, f"{self.name}_abstained": abstained, **parts, **passes}
 
 
 def _of_answers(score: np.ndarray) -> tuple[Estimate, Estimate]:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from ..errors import ConfigError
 from ..records import Counts
 from ..samples import Samples
 from ..verdicts import Decision, Verdicts
 from ._cells import Cells
+from ._per_prompt import PerPrompt
 
 Group = int | float | str
 """Samples are kept in equal numbers from each group (a class, a prompt); one group when unbalanced."""
@@ -32,6 +34,18 @@ class Selection(ABC):
 
     def __init__(self, quota: Mapping[Group, int]) -> None:
         self.quota = dict(quota)
+
+    def limit_prompts(self, per_prompt: PerPrompt) -> None:
+        """Keep only what ``per_prompt`` chooses, too; called before the first candidates come.
+
+        Raises:
+            ConfigError: This selection cannot.
+        """
+        raise ConfigError(
+            "samples_per_prompt needs a rule that derives from Pointwise or Ranked",
+            got=type(self).__name__,
+            fix="take samples_per_prompt out, or another acceptance",
+        )
 
     @abstractmethod
     def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
@@ -79,15 +93,25 @@ class FirstAccepted(Selection):
         self._count, self._wanted = 0, sum(self.quota.values())
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
-        self._seen = 0
+        self._per_prompt: PerPrompt | None = None
+        self._seen = self._usable = 0
         self._tally = dict.fromkeys((Decision.ACCEPT, Decision.REJECT, Decision.ABSTAIN), 0)
+
+    @override
+    def limit_prompts(self, per_prompt: PerPrompt) -> None:
+        self._per_prompt = per_prompt
 
     @override
     def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
         decided = self._decide(verdicts, samples, rng)
         for decision in self._tally:
             self._tally[decision] += decided.count(decision)
-        accepted = np.flatnonzero(decided.is_(Decision.ACCEPT))
+        usable = decided.is_(Decision.ACCEPT)
+        if self._per_prompt:
+            self._per_prompt.tally(decided)
+            usable = self._per_prompt.choose(usable, decided.score, samples)
+        accepted = np.flatnonzero(usable)
+        self._usable += len(accepted)
         before = len(self._kept)
         for group in np.unique(groups[accepted]).tolist():
             first = accepted[groups[accepted] == group][: self._missing.get(group, 0)]
@@ -99,11 +123,11 @@ class FirstAccepted(Selection):
 
     @override
     def shortfall(self) -> int:
-        missing = self._wanted - self._count
-        if missing == 0 or self._seen == 0:
-            return missing
-        # The fullest estimate that the data support: as many per accepted sample as so far.
-        return int(np.ceil(missing * self._seen / max(self._tally[Decision.ACCEPT], 1)))
+        needed = missing = self._wanted - self._count
+        if missing and self._seen:
+            # The fullest estimate that the data support: as many per usable sample as so far.
+            needed = int(np.ceil(missing * self._seen / max(self._usable, 1)))
+        return self._per_prompt.needed(missing, needed) if self._per_prompt else needed
 
     @override
     def retained(self) -> NDArray[np.int64]:
@@ -147,16 +171,23 @@ class BestOfRound(Selection):
             g: [_Best(n) for n in cells.places(g, self.quota[g])] if cells else [] for g in self.quota
         }
         self._latest = np.empty(0, np.int64)
+        self._per_prompt: PerPrompt | None = None
         self._judged = dict.fromkeys(self.quota, 0)
         # Sums over groups, kept up to date: there may be as many groups as prompts, and many chunks.
         self._missing, self._kept = sum(map(self._missing_of, self.quota)), 0
         self._seen = self._abstained = 0
 
     @override
+    def limit_prompts(self, per_prompt: PerPrompt) -> None:
+        self._per_prompt = per_prompt
+
+    @override
     def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
         rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._rank(verdicts, samples, rng))
         judged = ~verdicts.is_(Decision.ABSTAIN)
         eligible = judged & ~verdicts.is_(Decision.REJECT)
+        if self._per_prompt:
+            eligible = self._per_prompt.choose(eligible, rank, samples)
         latest = [np.empty(0, np.int64)]
         for group in np.unique(groups).tolist():
             if group not in self._best:
@@ -182,7 +213,8 @@ class BestOfRound(Selection):
     def shortfall(self) -> int:
         judged = self._seen - self._abstained
         # Some abstain: make up for as many as so far.
-        return int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
+        needed = int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
+        return self._per_prompt.needed(0, needed) if self._per_prompt else needed
 
     def _missing_of(self, group: Group) -> int:
         return max(self._needed[group] - self._judged[group], self.quota[group] - len(self._best[group]), 0)

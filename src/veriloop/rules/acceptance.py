@@ -21,6 +21,7 @@ from ..samples import Samples
 from ..schema import Role, Schema, schema_of
 from ..verdicts import Decision, Verdicts
 from ._cells import Cells
+from ._per_prompt import PerPrompt
 from ._selection import BestOfRound, FirstAccepted, Group, Selection
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Acceptance",
     "DensityRatio",
     "Group",
+    "PerPrompt",
     "Pointwise",
     "Ranked",
     "Selection",

@@ -72,6 +72,9 @@ FATE, SCORE, REASON = "_fate", "_score", "_reason"
 FATES = ("kept", "not kept", "abstained")
 """What can become of a candidate, by its number there, in the order in which they are shown."""
 
+SOLVED = "solved.npz"
+"""The file of how often a round solved each of its prompts, where it wrote several texts for each."""
+
 REAL = "real.npz"
 """The file of some real samples, for people to look at."""
 
@@ -288,6 +291,16 @@ class RunFolder:
         self.check_files(round_, arm, "rejected.npz")
         path = self.round_directory(round_, arm) / "rejected.npz"
         return Samples.load(path) if path.exists() else None
+
+    def solved(self, round_: int, arm: str) -> Samples | None:
+        """How often a round solved each of its prompts; None where that is not known.
+
+        Raises:
+            CorruptFileError: The file cannot be read, or has changed.
+        """
+        self.check_files(round_, arm, SOLVED)
+        path = self.round_directory(round_, arm) / SOLVED
+        return Samples.load(path) if path.is_file() else None
 
     def candidates(self, round_: int, arm: str) -> list[Samples]:
         """All candidates of a round with what was said of them, chunk by chunk; none where they are not kept.

@@ -7,12 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ...errors import VeriloopError
+from ...errors import ConfigError, VeriloopError
 from ...guarded.process import GuardedProcess
 from ...parts import Checked
 from ...remote.completions import Completion
@@ -88,14 +88,33 @@ class Decoding(Checked, frozen=True):
     Attributes:
         max_new_tokens: The longest completion, the end-of-text token included.
         temperature: 0 takes the likeliest token (greedy decoding).
+        top_k: Draw from so many of the likeliest tokens; from all when None.
         top_p: Draw from the likeliest tokens that together have this probability.
+        min_p: Draw from the tokens that have at least this share of the likeliest one's probability.
+        repetition_penalty: Makes tokens less likely that stand in the prompt or in what was written: their
+            logits are divided by it, or multiplied where they are below 0. 1 for none.
+        stop: Strings that end a completion; they are no part of it.
         backend: Who writes.
     """
 
     max_new_tokens: Annotated[int, Field(gt=0)] = 128
     temperature: Annotated[float, Field(ge=0)] = 0.0
+    top_k: Annotated[int, Field(gt=0)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     backend: Annotated[Transformers | Started | Remote, Field(discriminator="kind")] = Transformers()
+
+    @model_validator(mode="after")
+    def _draws(self) -> Self:
+        drawing = {"top_k": self.top_k, "top_p": self.top_p < 1, "min_p": self.min_p}
+        if not self.temperature and (idle := [name for name, value in drawing.items() if value]):
+            raise ConfigError(
+                f"{idle[0]} does nothing at temperature 0, where the likeliest token is taken",
+                fix=f"set temperature above 0, or take {idle[0]} out",
+            )
+        return self
 
 
 def ask(
@@ -113,12 +132,17 @@ def ask(
     # Not before it is needed: most models write in our own process.
     from ...remote.writing import write
 
-    settings = {
+    settings: dict[str, Any] = {
         "model": server.model,
         "max_tokens": decoding.max_new_tokens,
         "temperature": decoding.temperature,
         "top_p": decoding.top_p,
     }
+    # Not all servers know these, and a server that does not may refuse: it is sent what is set.
+    more = {"top_k": decoding.top_k, "min_p": decoding.min_p, "stop": list(decoding.stop)}
+    settings |= {name: value for name, value in more.items() if value}
+    if decoding.repetition_penalty != 1:
+        settings["repetition_penalty"] = decoding.repetition_penalty
     seeds = rng.integers(2**31, size=len(prompts)).tolist()
     return write(server, server.model, settings, prompts, seeds)
 

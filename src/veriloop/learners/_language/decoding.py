@@ -1,6 +1,6 @@
 """Writing completions with a model of our own process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from transformers.cache_utils import DynamicLayer
 from ...advance import Rows
 from ...errors import VeriloopError
 from .backends import Decoding
+from .drawing import Repetitions, choose
 
 STAYING = 0.75
 """When no more than this share of a batch is still being written, the rest leaves it."""
@@ -24,8 +25,9 @@ def write(
     decoding: Decoding,
     batch_tokens: int,
     rng: np.random.Generator,
+    ends: Callable[[list[int]], bool] | None = None,
 ) -> list[list[int]]:
-    """A completion of each prompt, without its stop token.
+    """A completion of each prompt, without its stop token. Where ``ends`` says so of one, it ends as well.
 
     Prompts of like length share a batch, padded at the left. Row i draws with its own numbers, ``rng``'s
     i-th row of uniforms, so that it does not matter which rows it shares a batch with, but for the rounding
@@ -45,7 +47,7 @@ def write(
         batch, order = order[:rows], order[rows:]
         for i, ids in zip(
             batch,
-            _write_batch(model, [prompts[i] for i in batch], stop, decoding, uniforms[batch], so_far),
+            _write_batch(model, [prompts[i] for i in batch], stop, decoding, uniforms[batch], ends, so_far),
             strict=True,
         ):
             written[i] = ids
@@ -59,6 +61,7 @@ def _write_batch(
     stop: frozenset[int],
     decoding: Decoding,
     uniforms: NDArray[np.float64],
+    ends: Callable[[list[int]], bool] | None,
     so_far: Rows,
 ) -> list[list[int]]:
     longest, device = max(map(len, prompts)), model.device
@@ -74,6 +77,7 @@ def _write_batch(
     written: list[list[int]] = [[] for _ in prompts]
     rows = torch.arange(len(prompts), device=device)
     going, left = torch.ones(len(prompts), dtype=torch.bool, device=device), len(prompts)
+    repetitions = Repetitions(decoding.repetition_penalty, prompts)
     for step in range(decoding.max_new_tokens):
         logits = model(
             input_ids=ids,
@@ -90,10 +94,13 @@ def _write_batch(
                 "the language model gives no numbers (NaN)",
                 fix="check its weights; a model that was trained here may need a lower learning_rate",
             )
-        tokens = choose(logits, decoding, chance[rows, step])
+        tokens = choose(repetitions.damp(logits, rows), decoding, chance[rows, step])
         going &= ~torch.isin(tokens, stops)
+        repetitions.add(rows[going], tokens[going])
         for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):
             written[row].append(token)
+        if ends is not None:
+            going &= torch.tensor([not ends(written[row]) for row in rows.tolist()], device=device)
         before, left = left, int(going.sum())
         so_far.add(before - left, tokens=left)
         if not left:
@@ -148,25 +155,3 @@ def _cache(model: PreTrainedModel, room: int) -> Cache:
     if all(type(layer) is DynamicLayer for layer in cache.layers):
         return Cache(layers=[_Reserved(room) for _ in cache.layers])
     return cache  # layers with a window or a state of their own
-
-
-def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
-    """The next token of each row: the likeliest, or the quantile ``uniform`` of what may be drawn.
-
-    Args:
-        logits: Shape (n, vocabulary).
-        decoding: Temperature and top_p.
-        uniform: In [0, 1), shape (n,).
-    """
-    if not decoding.temperature:
-        return logits.argmax(1)
-    probability, token = (
-        (logits.double() / decoding.temperature).softmax(1).sort(dim=1, descending=True, stable=True)
-    )
-    total = probability.cumsum(1)
-    # A token may be drawn if those before it have less than top_p; so the likeliest always may.
-    mass = torch.where(total - probability < decoding.top_p, probability, 0).cumsum(1)
-    place = torch.searchsorted(mass, (uniform * mass[:, -1])[:, None], right=True)
-    # Just below 1, a uniform number times the mass may round up to all of it: the last of them is meant.
-    last = (mass < mass[:, -1:]).sum(1, keepdim=True)
-    return token.gather(1, place.clamp(max=last))[:, 0]

@@ -20,6 +20,7 @@ from . import models
 from .backends import Decoding, Remote, Started, ask, started
 from .control import Asked, Marked
 from .decoding import write
+from .ends import StopStrings, before
 from .models import Language
 from .prompts import Formatter
 from .rules import Prompt
@@ -135,21 +136,28 @@ class CausalLMGenerator(Generator):
                     return self._replies(prompts, ask(server, _plain(prompts), decoding, rng))
         ids = formatter.prompt_ids(prompts)
         stop = models.stop_tokens(self.language) | {formatter.end}
-        written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng)
+        strings = StopStrings(decoding.stop, formatter.tokenizer)
+        ends = strings.reached if decoding.stop else None
+        written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng, ends)
         # The token that ends a text is not among those written, and counts among ``max_new_tokens``.
-        cut = np.array([len(i) == decoding.max_new_tokens for i in written], bool)
+        most = decoding.max_new_tokens
+        cut = np.array([len(i) == most and not strings.reached(i) for i in written], bool)
         tokens = np.array([len(i) for i in written], np.int64)
-        texts = [formatter.text(i, p) for i, p in zip(written, prompts, strict=True)]
+        texts = [formatter.text(i, p, decoding.stop) for i, p in zip(written, prompts, strict=True)]
         return texts, Notes(cut, tokens=tokens)
 
     def _replies(
         self, prompts: Sequence[Marked], completions: Sequence[Completion]
     ) -> tuple[list[str], Notes]:
+        formatter, stop = self._formatter, self._decoding.stop
         cut = np.array([c.cut for c in completions], bool)
         tokens = np.array([c.completion_tokens for c in completions], np.int64)
         # A server need not count; where it does, only an empty text has none.
         counted = all(c.completion_tokens or not c.text for c in completions)
-        texts = [self._formatter.written(c.text, p) for c, p in zip(completions, prompts, strict=True)]
+        # Some servers leave the stop string in the text.
+        texts = [
+            formatter.written(before(c.text, stop), p) for c, p in zip(completions, prompts, strict=True)
+        ]
         return texts, Notes(cut, [c.reason for c in completions], tokens if counted else None)
 
     def save(self, directory: Path) -> None:

@@ -11,6 +11,7 @@ from ...nested import Nested
 from ...samples import Samples
 from ...turns import LEADING, Turn
 from .control import Asked, ControlTokens, Ids, Marked
+from .ends import before
 from .places import NO_TEMPLATE
 from .rules import Prompt
 
@@ -37,7 +38,7 @@ class Formatter:
         self.prompt, self.tokenizer = prompt, tokenizer
         self._template, self._shorten, self._completion = prompt.settled()
         self._card, self._control = prompt.card(), ControlTokens(tokenizer)
-        if tokenizer.eos_token_id is None:
+        if not isinstance(tokenizer.eos_token_id, int):
             raise DataError(
                 "the tokenizer has no end-of-text token, so the model could never stop",
                 fix="set eos_token in the model's tokenizer_config.json",
@@ -46,7 +47,7 @@ class Formatter:
             raise DataError(
                 NO_TEMPLATE, fix="take the model's instruct version, or a column of text and chat: false"
             )
-        self.end: int = self._turn_end() if prompt.chat else tokenizer.eos_token_id
+        self.end = self._turn_end(tokenizer.eos_token_id) if prompt.chat else tokenizer.eos_token_id
 
     @property
     def completion(self) -> str:
@@ -136,15 +137,16 @@ class Formatter:
         asked = self._template if prompt is None else prompt.asked
         return self._card.joint(asked if isinstance(asked, str) else "")
 
-    def text(self, ids: Ids, prompt: Marked | None = None) -> str:
+    def text(self, ids: Ids, prompt: Marked | None = None, stop: Sequence[str] = ()) -> str:
         """The completion that was written, without control tokens: all its white space stays.
 
         Args:
             ids: What the model wrote.
             prompt: What it went on with; without it the template's end says what stands between.
+            stop: Strings of which the first ends the completion.
         """
         decoded = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return self.written(str(decoded), prompt)
+        return self.written(before(str(decoded), stop), prompt)
 
     def written(self, text: str, prompt: Marked | None = None) -> str:
         """The completion in what a model or a server wrote after the prompt."""
@@ -190,17 +192,16 @@ class Formatter:
         # Some tokenizers end every text; a prompt is to be gone on with.
         return [i[:-1] if i[-1:] == [self.tokenizer.eos_token_id] else i for i in ids]
 
-    def _turn_end(self) -> int:
-        """The token that the chat template ends an answer with; else the end of text."""
+    def _turn_end(self, end: int) -> int:
+        """The token that the chat template ends an answer with; else ``end``, the end of text."""
         asked: list[Turn] = [{"role": "user", "content": "a text"}]
-        before = self._rendered(asked)
+        question = self._rendered(asked)
         said: Turn = {"role": "assistant", "content": "an answer"}
-        end = int(self.tokenizer.eos_token_id)
         try:
             whole = str(self.tokenizer.apply_chat_template([*asked, said], tokenize=False))
         except Exception:  # it takes questions alone: what follows an answer is not known
             return end
-        _, _, after = whole.removeprefix(before).rpartition(said["content"])
+        _, _, after = whole.removeprefix(question).rpartition(said["content"])
         ids = self.tokenizer([after], add_special_tokens=False)["input_ids"][0] if after else []
         return ids[0] if ids and ids[0] in self._control else end
 

@@ -1,6 +1,7 @@
 """The suite of metrics."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,10 +36,10 @@ def check_metric(metric: Metric, evaluation: Evaluation, worse: Evaluation | Non
         measured = metric.measure(evaluation, stream())
     _sound(measured, quantities)
     backwards = evaluation.generated.select(np.arange(len(evaluation.generated))[::-1])
-    other = worse or Evaluation(evaluation.generator, backwards, evaluation.real, evaluation.cut)
+    other = worse or replace(evaluation, generated=backwards, _memo={})
     of_other = metric.measure(other, stream(1))
     # Without what an evaluation remembers, and after another one: what a metric keeps to itself would show.
-    fresh = Evaluation(evaluation.generator, evaluation.generated, evaluation.real, evaluation.cut)
+    fresh = replace(evaluation, _memo={})
     assert measured == metric.measure(fresh, stream()), (
         "equal streams must give equal numbers, whatever was measured before"
     )

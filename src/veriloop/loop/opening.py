@@ -1,0 +1,77 @@
+"""How a round opens: the prompts or classes that it draws in their order, its selection, and its limit."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..datasets.base import RealData
+from ..rng import Address, Stage
+from ..rules.acceptance import PerPrompt, Selection, groups_of
+from ..samples import Samples
+from . import seam
+from .data import load_schema
+from .gather import quota
+from .per_prompt import Drawn, draw, prompts_of
+from .plan import Plan
+
+
+class Opening(NamedTuple):
+    """A round before its first candidate.
+
+    Attributes:
+        pool: The conditions in the round's own order; None where there are none.
+        selection: Fresh.
+        limit: The most candidates that the round makes.
+        drawn: Its prompts, where several texts are written for each; else None.
+        per_prompt: What chooses among these; else None.
+    """
+
+    pool: Samples | None
+    selection: Selection
+    limit: int
+    drawn: Drawn | None = None
+    per_prompt: PerPrompt | None = None
+
+    @property
+    def no_more(self) -> str:
+        """That the limit is all that the prompts allow, in words for a message; empty where it is not."""
+        if self.pool is None or self.per_prompt is None or self.limit < len(self.pool) * self.per_prompt.n:
+            return ""
+        dropped = self.drawn.solved + self.drawn.unsolved if self.drawn else 0
+        return ", and there are no more prompts" + (f" ({dropped:,} are dropped)" if dropped else "")
+
+
+def opened(plan: Plan, name: str, data: RealData, address: Address, solved: Samples | None) -> Opening:
+    """How a round of the arm ``name`` opens.
+
+    Args:
+        plan: Suited to ``data``.
+        name: Of the arm.
+        data: The real data.
+        address: Of the round.
+        solved: How often the round before solved its prompts, see `veriloop.loop.per_prompt.solved_in`.
+    """
+    arm, pool, drawn = plan.arms[name], data.conditions, None
+    assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
+    wanted = seam.wanted(arm.schedule, address.round)
+    if pool is not None:
+        order = address.at(Stage.CONDITION).rng().permutation(len(pool))
+        if arm.samples_per_prompt is not None:
+            columns = prompts_of(load_schema(plan.dataset))
+            drawn = draw(pool, order, columns, arm.drop_prompts, solved)
+            order = drawn.rows
+        pool = pool.select(order)
+    places = quota(wanted, pool, arm.balance)
+    if pool is not None and not all(places.values()):
+        # Nothing is kept of a group without a place: no candidates are made for it.
+        having = np.isin(groups_of(pool, arm.balance), [group for group, n in places.items() if n])
+        pool = pool.select(having)
+        drawn = drawn and drawn._replace(rows=drawn.rows[having])
+    rule, limit = arm.acceptance, arm.limit(address.round)
+    selection = seam.call(rule, "open", rule.open, places, data.train, arm.balance)
+    if pool is None or drawn is None:
+        return Opening(pool, selection, limit)
+    n = arm.texts_per_prompt
+    per_prompt = PerPrompt(n, arm.keep_per_prompt or n, arm.distinct, list(pool), arm.verifier is not None)
+    selection.limit_prompts(per_prompt)
+    return Opening(pool, selection, min(limit // n, len(pool)) * n, drawn, per_prompt)
