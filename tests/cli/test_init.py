@@ -14,7 +14,7 @@ from veriloop.loop import checked
 from veriloop.starters.kinds import KINDS
 
 SMALL = [
-    *("--set", "rounds=1", "--set", "schedule.n=20", "--set", "evaluation_samples=20"),
+    *("--set", "rounds=1", "--set", "schedule.n=40", "--set", "evaluation_samples=20"),
     *("--set", "executor=serial", "--set", "verifier.epochs=1"),
 ]
 TINY_CVAE = ["--set", "learner.min_steps=1", "--set", "learner.epochs=1", "--set", "learner.channels=[2,2]"]
@@ -66,6 +66,10 @@ def test_from_data_to_a_report_with_quality_and_diversity(
     for record in lines:
         assert all(np.isfinite(record["metrics"][name]["value"]) for name in measured), record["arm"]
     assert "Fréchet distance (" in Path("runs/own/report.html").read_text()
+    if kind == "table":
+        audited = veriloop("audit", "runs/own")
+        assert audited.code == 0, audited.err
+        assert "pulled hardest: direction" in audited.out
 
 
 def test_columns_that_cannot_be_used_are_left_out_and_named(data: Path, veriloop) -> None:

@@ -1,6 +1,7 @@
 """The mixture over numbers and categories against scikit-learn, counting, and its contract."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_a_given_category_is_obeyed() -> None:
 def test_numbers_alone_are_the_mixture_of_scikit_learn() -> None:
     x = np.concatenate([rng(1).normal(-2, 0.5, (300, 2)), rng(2).normal(2, 1.0, (500, 2))])
     ours = fitted(x, np.zeros((800, 0), int), (), 2, rng(), steps=200, floor=1e-6)
-    theirs = GaussianMixture(2, random_state=0, tol=1e-6, max_iter=500).fit(x)
+    theirs: Any = GaussianMixture(2, random_state=0, tol=1e-6, max_iter=500).fit(x)
     order, other = np.argsort(ours.mean[:, 0]), np.argsort(theirs.means_[:, 0])
     np.testing.assert_allclose(ours.weight[order], theirs.weights_[other], atol=5e-3)
     np.testing.assert_allclose(ours.mean[order], theirs.means_[other], atol=2e-2)

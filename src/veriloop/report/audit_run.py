@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..advise.audit import Generator, audit
 from ..advise.audited import FOLDER, Audit, Audited
+from ..encoding import Encoding
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
 from ..loop.again import Remade, candidates_again
@@ -25,8 +26,8 @@ def audit_run(
 
     The round's candidates are made again, the rejected ones too. They are compared with the held-out real
     samples: texts by `embed_texts`; images that a shipped classifier knows by its last hidden layer, others
-    by their pixels; points by principal components. Where the best share is kept within each of several
-    groups, a sample's score is its place within its group.
+    by their pixels; points, and tables as `veriloop.encoding` has them, by principal components. Where the
+    best share is kept within each of several groups, a sample's score is its place within its group.
 
     Args:
         plan: Of the run.
@@ -48,8 +49,9 @@ def audit_run(
     made = candidates_again(plan, folder, arm, round_)
     with limit_threads(plan.threads):
         found, names = audit_remade(made, isinstance(plan.arms[arm].acceptance, TopFraction), generator)
-    content = made.samples[_contents(made)]
-    texts = content if isinstance(content, list) else []
+    contents = _contents(made)
+    content = made.samples[contents[0]]
+    texts = content if len(contents) == 1 and isinstance(content, list) else []
     audited = audited_of(f"{arm}, round {made.round}: {made.verifier}", found, names, texts)
     path = folder.path / FOLDER / f"{arm}-round_{made.round}.json"
     try:
@@ -71,9 +73,14 @@ def audit_remade(made: Remade, by_score: bool, generator: Generator | None = Non
         ConfigError: The samples come with covariates of their own.
         DataError: The round cannot carry an answer.
     """
-    column = _contents(made)
-    rows, real = _vectors(made, column)
-    names, content = directions(rows), made.samples[column]
+    contents = _contents(made)
+    if len(contents) > 1:
+        rows, real, copies = _of_tables(made, contents)
+    else:
+        rows, real = _vectors(made, contents[0])
+        content = made.samples[contents[0]]
+        copies = repeated(content if isinstance(content, list) else made.samples.array(contents[0]))
+    names = directions(rows)
     found = audit(
         rows,
         made.accepted,
@@ -82,13 +89,13 @@ def audit_remade(made: Remade, by_score: bool, generator: Generator | None = Non
         rule="top_fraction" if by_score else "fixed",
         names=names,
         generator=generator,
-        copies=repeated(content if isinstance(content, list) else made.samples.array(column)),
+        copies=copies,
     )
     return found, names
 
 
-def _contents(made: Remade) -> str:
-    """The column that is generated, not given."""
+def _contents(made: Remade) -> list[str]:
+    """The columns that are generated, not given: of a table, several."""
     conditions = made.data.conditions or {}
     covariates = [name for name in conditions if np.asarray(conditions[name]).dtype.kind == "f"]
     if covariates:
@@ -98,14 +105,23 @@ def _contents(made: Remade) -> str:
         )
     contents = [name for name in made.samples if name not in conditions]
     missing = [name for name in contents if name not in made.data.test]
-    if len(contents) != 1 or missing:
+    if not contents or missing:
         real = ", ".join(made.data.test)
         raise DataError(
             "samples to compare",
             got=f"columns {', '.join(contents)}; real ones {real}",
-            expected="one of both",
+            expected="the same ones of both",
         )
-    return contents[0]
+    return contents
+
+
+def _of_tables(made: Remade, columns: list[str]) -> tuple[NDArray, NDArray, int]:
+    """Rows of numbers and categories along their principal components, and how many are copies."""
+    numbers = [name for name in columns if not isinstance(made.samples[name], list)]
+    categories = [name for name in columns if name not in numbers]
+    encoding = Encoding.learned(made.data.test, numbers, categories)
+    rows, real = encoding.encode(made.samples), encoding.encode(made.data.test)
+    return *principal(rows, real), repeated(rows)
 
 
 def _vectors(made: Remade, column: str) -> Vectors:
