@@ -36,7 +36,7 @@ def init(
     if out.exists():
         raise ConfigError(f"{out} is there already", fix="move it away, or give another --out")
     written = KINDS[kind].write(path, out)
-    # Whatever is wrong with the data is said now, and nothing is written.
+    # Whatever is wrong with the data shows now, before anything is written.
     checked(plan_from(read_yaml(written.text, str(out))))
     with out.open("x", encoding="utf-8") as file:
         file.write(written.text)

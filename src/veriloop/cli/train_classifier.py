@@ -53,11 +53,11 @@ def train_classifier(
     options = "".join(f" --set {shlex.quote(s)}" for s in set_ or []) + f" --width {width}"
     command = f"veriloop train-classifier {shlex.quote(data)} --out {shlex.quote(out.name)}{options}"
 
-    def said(epoch: int, epochs: int, loss: float) -> None:
+    def on_epoch(epoch: int, epochs: int, loss: float) -> None:
         if not json:
             typer.echo(f"epoch {epoch}/{epochs}: loss {loss:.4f}", err=True)
 
-    card = train(images, out, command=command, seed=seed, epochs=epochs, channels=channels, said=said)
+    card = train(images, out, command=command, seed=seed, epochs=epochs, channels=channels, on_epoch=on_epoch)
     if json:
         print_json({"weights": str(out), **card.model_dump(mode="json")})
         return
@@ -68,7 +68,7 @@ def train_classifier(
     chance = 1 / card.classes
     if card.test_accuracy < (1 + chance) / 2:
         typer.echo(
-            "note: it hardly knows these images. Distances in its features say little;"
+            "note: it hardly knows these images, so distances in its features mean little;"
             " more images of each class would help"
         )
 

@@ -17,7 +17,7 @@ from .base import Dataset, RealData
 from .held_out import Pool, Splits
 from .own_images import found
 from .splits import array_keys
-from .table_columns import Found, Table, Told, settle
+from .table_columns import Found, Table, Wishes, settle
 
 
 class ArrayFile(Dataset, Splits, frozen=True):
@@ -83,14 +83,14 @@ class ArrayFile(Dataset, Splits, frozen=True):
     def _found(self) -> Found:
         file = self._file()
         stamp = file.stat()
-        told = Told(self.columns, self.label, self.given, self.categories)
-        return _settled(file, str(self.path), told, (stamp.st_mtime_ns, stamp.st_size))
+        wishes = Wishes(self.columns, self.label, self.given, self.categories)
+        return _settled(file, str(self.path), wishes, (stamp.st_mtime_ns, stamp.st_size))
 
 
 @lru_cache(maxsize=2)
-def _settled(file: Path, source: str, told: Told, stamp: tuple[int, int]) -> Found:
-    """What `settle` finds; ``stamp`` tells a changed file from the one that was read."""
-    return settle(read(file, source), told)
+def _settled(file: Path, source: str, wishes: Wishes, stamp: tuple[int, int]) -> Found:
+    """What `settle` finds; ``stamp`` differs once the file has changed."""
+    return settle(read(file, source), wishes)
 
 
 def read(file: Path, source: str) -> Table:

@@ -111,7 +111,7 @@ class GreyImages(Dataset, frozen=True):
             test, validation = np.arange(len(held_out)), validation[:0]
         left_out: dict[str, int] = {}
         if not not_in(keys, held_keys).any():
-            # Whoever has one set of images puts it into both files: then most of it is to train on.
+            # Somebody with one set of images puts it into both files: then most of it is to train on.
             test, validation = (rows[: math.ceil(len(rows) * SHARE)] for rows in (test, validation))
             left_out[SAME] = len(held_out) - len(test) - len(validation)
         test, validation = test[: self.test], validation[: self.validation]

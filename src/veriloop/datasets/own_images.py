@@ -29,7 +29,7 @@ class Pictures(NamedTuple):
 
     Attributes:
         label: The class of each, shape (n,).
-        head: What the header of picture i says.
+        head: What the header of picture i holds.
         read: Picture i in a form.
     """
 

@@ -35,7 +35,7 @@ _ORIENTATION = 0x0112
 
 
 class Head(NamedTuple):
-    """What the header of a picture says.
+    """What the header of a picture holds.
 
     Attributes:
         name: What errors call it.
@@ -91,7 +91,7 @@ def unreadable(name: str, error: Exception) -> DataError:
 
 
 def head_of(picture: Image.Image, name: str) -> Head:
-    """What the header of ``picture`` says.
+    """What the header of ``picture`` holds.
 
     Raises:
         DataError: Its pixels are numbers of unknown meaning.
@@ -158,7 +158,7 @@ def _sized(head: Head) -> str:
 def array_of(picture: Image.Image, name: str, form: Form) -> NDArray[np.uint8]:
     """A picture in ``form``.
 
-    It is turned as its camera's mark says. What is transparent becomes white. Where the form has another
+    It is turned by its camera's mark. What is transparent becomes white. Where the form has another
     size, the largest middle part of its shape is resized.
 
     Raises:

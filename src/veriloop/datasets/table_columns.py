@@ -40,8 +40,8 @@ class Table(NamedTuple):
     line: Sequence[str]
 
 
-class Told(NamedTuple):
-    """What a user has said of the columns.
+class Wishes(NamedTuple):
+    """What a user has set of the columns.
 
     Attributes:
         columns: Which are used; None for all.
@@ -70,23 +70,23 @@ class Found(NamedTuple):
     label: str | None
 
 
-def settle(table: Table, told: Told) -> Found:
+def settle(table: Table, wishes: Wishes) -> Found:
     """Find out what the columns of ``table`` are.
 
     Raises:
-        ConfigError: What is said of them does not fit.
+        ConfigError: What is set does not fit them.
         DataError: A field is missing or has no meaning here; the message has its row.
     """
-    names = _used(table, told)
+    names = _used(table, wishes)
     values: dict[str, Column] = {}
     types: dict[str, Any] = {}
     for name in names:
-        values[name], types[name] = _column(table, name, told)
-    label = _label(table, values, types, told)
+        values[name], types[name] = _column(table, name, wishes)
+    label = _label(table, values, types, wishes)
     if label is not None:
         classes = int(np.max(np.asarray(values[label]), initial=0)) + 1
         types[label] = Label(classes=classes)
-    for name in told.given:
+    for name in wishes.given:
         if name != label:
             types[name] = types[name].model_copy(update={"given": True})
     if all(column.given for column in types.values()):
@@ -98,22 +98,22 @@ def settle(table: Table, told: Told) -> Found:
     return Found(values, types, label)
 
 
-def _used(table: Table, told: Told) -> list[str]:
+def _used(table: Table, wishes: Wishes) -> list[str]:
     known = list(table.columns)
-    asked = {"columns": told.columns or (), "given": told.given, "categories": told.categories}
-    asked["label"] = (told.label,) if told.label else ()
+    asked = {"columns": wishes.columns or (), "given": wishes.given, "categories": wishes.categories}
+    asked["label"] = (wishes.label,) if wishes.label else ()
     for setting, names in asked.items():
-        used = known if setting == "columns" or told.columns is None else list(told.columns)
+        used = known if setting == "columns" or wishes.columns is None else list(wishes.columns)
         if missing := [name for name in names if name not in used]:
             raise ConfigError(
                 f"{table.source}: {setting}",
                 got=", ".join(missing),
                 expected=f"among the columns {', '.join(used)}",
             )
-    return known if told.columns is None else list(told.columns)
+    return known if wishes.columns is None else list(wishes.columns)
 
 
-def _column(table: Table, name: str, told: Told) -> tuple[Column, Any]:
+def _column(table: Table, name: str, wishes: Wishes) -> tuple[Column, Any]:
     values = table.columns[name]
     array = values if isinstance(values, np.ndarray) else _listed(table, name, values)
     where = f"{table.source}: column {name!r}"
@@ -138,7 +138,7 @@ def _column(table: Table, name: str, told: Told) -> tuple[Column, Any]:
         return array.astype(np.float64), Vector(p=array.shape[1])
     if array.dtype.kind in "bU":
         return _category(where, _words(array), len(array))
-    if name in told.categories or _two_valued(name, array):
+    if name in wishes.categories or _two_valued(name, array):
         return _category(where, _whole(where, array), len(array))
     return _number(where, array)
 
@@ -161,7 +161,7 @@ def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray:
         f"{table.source}, {table.line[first]}: column {name!r}",
         got=f"{str(values[first])[:60]!r}, of type {type(values[first]).__name__}",
         expected="numbers alone, texts alone, or truth values alone",
-        fix="mend the column, or leave it out with columns",
+        fix="correct the column, or leave it out with columns",
     )
 
 
@@ -219,16 +219,18 @@ def _category(where: str, values: Collection[str] | Collection[int], n: int) -> 
     return column, Category(values=tuple(different))
 
 
-def _label(table: Table, values: Mapping[str, Column], types: Mapping[str, Any], told: Told) -> str | None:
+def _label(
+    table: Table, values: Mapping[str, Column], types: Mapping[str, Any], wishes: Wishes
+) -> str | None:
     """The column of the classes: the one that is named, or one of that name that can be."""
-    name = told.label or (LABEL if LABEL in values and LABEL not in told.categories else None)
+    name = wishes.label or (LABEL if LABEL in values and LABEL not in wishes.categories else None)
     if name is None:
         return None
     column = values[name]
     fits = isinstance(column, np.ndarray) and column.dtype == np.int64 and column.ndim == 1
     if fits and np.asarray(column).min(initial=0) >= 0 and np.max(np.asarray(column)) < MOST_VALUES:
         return name
-    if told.label is None:
+    if wishes.label is None:
         return None
     raise ConfigError(
         f"{table.source}: label {name!r}",

@@ -1,7 +1,7 @@
 """The conditional variational autoencoder in plain layers. Read this file first.
 
 An image x with label y is encoded as a normal distribution q(z | x, y) of a short latent vector z. From a
-draw of z and the label, the decoder says how each pixel is distributed. Training maximises the evidence bound
+draw of z and the label, the decoder gives the distribution of each pixel. Training maximises the bound
 
     E[log p(x | z, y)] - KL(q(z | x, y) || N(0, I)),
 
@@ -117,7 +117,7 @@ class Network(nn.Module, ABC):
 class PlainNetwork(Network):
     """Two convolutions down, two transposed ones up, and a linear layer on either side of the latent vector.
 
-    Nothing trains with it; it says what `FastNetwork` computes.
+    Nothing trains with it; it defines what `FastNetwork` computes.
     """
 
     def __init__(self, architecture: Architecture) -> None:

@@ -12,7 +12,7 @@ Likelihood = Literal["binomial", "logistic"]
 """How a pixel is distributed around the decoder's mean, see `_cvae_likelihood`."""
 
 COUNTED = 16
-"""Up to so many levels a pixel is a count of points, for which the Binomial is right."""
+"""Up to this number of levels a pixel is a count of points, for which the Binomial is right."""
 
 
 class Training(Checked, frozen=True):

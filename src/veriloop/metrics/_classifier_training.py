@@ -29,14 +29,14 @@ from .features import FEATURES, Classifier, pools_of
 
 CHANNELS = (16, 32, 48)
 STEPS = 2_400
-"""As many as the epochs are meant to have together, where nothing is said."""
+"""The usual length of a training, all epochs together."""
 
 BATCH = 128
 PEAK_RATE = 3e-3
 DROPOUT = 0.25
 
-Said = Callable[[int, int, float], None]
-"""Is told of each epoch: its number, of how many, and the mean loss."""
+OnEpoch = Callable[[int, int, float], None]
+"""Called after each epoch with its number, the number of all epochs, and the mean loss."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def train_classifier(
     seed: int = 0,
     epochs: int | None = None,
     channels: tuple[int, int, int] = CHANNELS,
-    said: Said = lambda *_: None,
+    on_epoch: OnEpoch = lambda *_: None,
 ) -> Card:
     """Train a classifier and write its weights, and its card beside them.
 
@@ -121,7 +121,7 @@ def train_classifier(
         seed: Of all randomness.
         epochs: Passes over the images; None for about `STEPS` steps, and at least eight passes.
         channels: Feature maps of the three convolutions.
-        said: Is told of each epoch.
+        on_epoch: Called after each epoch.
 
     Returns:
         The card, with the accuracies on training and on held-out images.
@@ -143,7 +143,7 @@ def train_classifier(
             "image_channels": colour[0] if colour else 1,
         }
         classifier = blank(lambda: Classifier(**shape))
-        _train(classifier, data, epochs, seed, said)
+        _train(classifier, data, epochs, seed, on_epoch)
         save_weights(classifier, out)
         card = Card(
             **shape,
@@ -163,7 +163,7 @@ def train_classifier(
     return card
 
 
-def _train(classifier: Classifier, data: LabelledImages, epochs: int, seed: int, said: Said) -> None:
+def _train(classifier: Classifier, data: LabelledImages, epochs: int, seed: int, on_epoch: OnEpoch) -> None:
     """Adam with one linear rise and a cosine fall of the learning rate; dropout before the last layer."""
     generator = torch_generator(Address(seed, "classifier").at(Stage.FIT).rng())
     initialise(classifier, generator)
@@ -189,7 +189,7 @@ def _train(classifier: Classifier, data: LabelledImages, epochs: int, seed: int,
             loss.backward()
             optimizer.step()
             total += loss.item() * len(rows)
-        said(epoch + 1, epochs, total / len(pixels))
+        on_epoch(epoch + 1, epochs, total / len(pixels))
     freeze(classifier)
 
 

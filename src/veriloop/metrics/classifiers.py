@@ -104,7 +104,7 @@ FeatureName = Annotated[str, AfterValidator(_known)]
 ``auto`` is the shipped classifier of the images' size that labels the held-out real images best, so that a
 change of the data set needs no change of the metrics. Images of a size that none knows are seen by
 ``random``: a network with fixed random weights, the same for everybody. ``pca`` are the principal components
-of the held-out real images. Neither has seen a label, and titles say which it was.
+of the held-out real images. Neither has seen a label, and titles name them.
 """
 
 

@@ -22,7 +22,7 @@ TILE = 32
 
 
 DRAWN = 16
-"""Up to so many levels an image is a drawing: ink on a page."""
+"""Up to this number of levels an image is a drawing: ink on a page."""
 
 
 @dataclass(frozen=True)

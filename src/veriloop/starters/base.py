@@ -12,7 +12,7 @@ class Written(NamedTuple):
 
     Attributes:
         text: Commented YAML.
-        notes: What to say beside it, a line each.
+        notes: What to print beside it, a line each.
     """
 
     text: str

@@ -13,13 +13,13 @@ from ..schema import Image
 from .base import LOOP, Written, balanced, heading, quoted
 
 FEW = 40
-"""With fewer held-out pictures numbers say little, and all of them are needed for the report."""
+"""With fewer held-out pictures numbers are rough, and all of them are needed for the report."""
 
 MOST = 5_000
 """Training pictures that the first run uses: more take longer than a first look should."""
 
 KNOWN = 50
-"""With so many training pictures of each class, a classifier can learn them."""
+"""With this number of training pictures of each class, a classifier can learn them."""
 
 
 class Amounts(NamedTuple):
@@ -76,7 +76,7 @@ def plan_for_images(path: Path, plan: Path) -> Written:
     if amounts.test < FEW:
         notes.append(
             f"only {amounts.test} pictures are held out to measure with: numbers will be rough."
-            f" {FEW} or more would say something"
+            f" {FEW} or more would do"
         )
     return Written("\n".join(lines), tuple(notes))
 
@@ -92,7 +92,7 @@ def _usable(path: Path) -> tuple[ImageFolder, int | None]:
         heads = [p.head(i) for p in folder.pictures().values() for i in range(len(p.label))]
         size = min([LARGEST, *(min(h.height, h.width) for h in heads)])
         sized = ImageFolder(path=path, size=size)
-        sized.schema()  # what is wrong beyond sizes is said by this
+        sized.schema()  # raises what is wrong beyond sizes
         return sized, size
     return folder, None
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from ..datasets.array_file import read
 from ..datasets.own_images import found
-from ..datasets.table_columns import Table, Told, settle
+from ..datasets.table_columns import Table, Wishes, settle
 from ..errors import DataError, VeriloopError
 from ..schema import Image
 from .base import LOOP, Written, balanced, heading, listed, quoted
 from .images import Amounts, learner_and_metrics, loop
 
 FEW = 40
-"""With fewer held-out rows numbers say little."""
+"""With fewer held-out rows numbers are rough."""
 
 
 def plan_for_table(path: Path, plan: Path) -> Written:
@@ -36,7 +36,7 @@ def _plan(path: Path, plan: Path, kind: str) -> Written:
     """
     table = read(found(path, "file", Path.is_file), str(path))
     used, left_out = _sorted_out(table)
-    columns = settle(table._replace(columns={name: table.columns[name] for name in used}), Told())
+    columns = settle(table._replace(columns={name: table.columns[name] for name in used}), Wishes())
     n = len(table.line)
     made = [name for name, column in columns.types.items() if not column.given]
     images = [name for name in made if isinstance(columns.types[name], Image)]
@@ -92,7 +92,9 @@ def _sorted_out(table: Table) -> tuple[list[str], dict[str, str]]:
     first: VeriloopError | None = None
     for name in table.columns:
         try:
-            values = settle(table._replace(columns={name: table.columns[name]}), Told(given=())).values[name]
+            values = settle(table._replace(columns={name: table.columns[name]}), Wishes(given=())).values[
+                name
+            ]
         except VeriloopError as e:
             if name == "label" and isinstance(table.columns[name], Sequence | np.ndarray):
                 used.append(name)  # classes alone are nothing to make, beside others they are what is given

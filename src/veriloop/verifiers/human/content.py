@@ -19,7 +19,7 @@ _MOST_NUMBERS = 16
 
 
 DRAWN = 16
-"""Up to so many levels an image is a drawing: ink on a page."""
+"""Up to this number of levels an image is a drawing: ink on a page."""
 
 
 @dataclass(frozen=True)
