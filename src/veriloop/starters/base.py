@@ -49,7 +49,7 @@ def heading(title: str, command: str, plan: Path) -> str:
     file, folder = quoted(plan), quoted(Path("runs") / plan.stem)
     steps = {
         f"veriloop validate {file}": "is everything found?",
-        f"veriloop preview {file}": "one tiny round: how long will the whole take?",
+        f"veriloop preview {file}": "a few rows: how long will the whole take?",
         f"veriloop run {file} --out {folder}": "ends with a report",
     }
     width = max(map(len, steps))
