@@ -14,7 +14,8 @@ def reproduce(
         str,
         typer.Argument(
             metavar="EXPERIMENT",
-            help="linear-phase, linear-estimators, linear-trajectories, mnist or xsum.",
+            help="linear-phase, linear-estimators, linear-trajectories, mnist, xsum, or a folder of recipes/ "
+            "in a clone of the project, such as collapse-zoo.",
             show_default=False,
         ),
     ],

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from .linear_phase import linear_phase
 from .linear_trajectories import linear_trajectories
 from .mnist import mnist
 from .mnist_settings import STUDIES as MNIST_STUDIES
+from .recipe_files import CLONE, recipe_groups, recipe_names
+from .recipes import carry_out
 from .xsum import xsum
 
 
@@ -27,10 +30,12 @@ class Experiment(NamedTuple):
     Attributes:
         carry_out: Does it; the folder is where runs go, if it is made of runs.
         studies: What `Setting.only` may name; empty for an experiment that is one computation, of one seed.
+        of_seeds: Whether it may be asked for several seeds. The recipes have many chains under one.
     """
 
     carry_out: Callable[[Setting, Path], Finding]
     studies: tuple[str, ...]
+    of_seeds: bool = True
 
 
 def _computed(by: Callable[[Setting], Finding]) -> Experiment:
@@ -80,15 +85,30 @@ def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
     return Reproduced(finding, seconds, results, figures, texts)
 
 
+def _known() -> dict[str, Experiment]:
+    """The experiments of the package, and those that are made of the recipes that are there."""
+    of_recipes = {
+        name: Experiment(partial(carry_out, group), recipe_names(group), of_seeds=False)
+        for name, group in recipe_groups().items()
+    }
+    return {**of_recipes, **EXPERIMENTS}
+
+
 def _find(name: str, setting: Setting) -> Experiment:
-    if name not in EXPERIMENTS:
+    known = _known()
+    if name not in known:
         raise ConfigError(
             "no such experiment",
             got=name,
-            expected=f"one of {', '.join(EXPERIMENTS)}",
-            fix=did_you_mean(name, EXPERIMENTS),
+            expected=f"one of {', '.join(known)}",
+            fix=did_you_mean(name, known) or (None if len(known) > len(EXPERIMENTS) else CLONE),
         )
-    experiment = EXPERIMENTS[name]
+    experiment = known[name]
+    if not experiment.of_seeds and (setting.seeds > 1 or setting.study_seeds):
+        raise ConfigError(
+            f"{name} has many chains under one seed",
+            fix="leave out --seeds and --study-seeds; choose with --seed",
+        )
     of_runs = setting.seeds > 1 or setting.only or setting.study_seeds or setting.write_up
     if of_runs and not experiment.studies:
         raise ConfigError(

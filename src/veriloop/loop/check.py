@@ -15,7 +15,7 @@ from ..schema import Schema
 from ..turns import LEADING
 from . import seam
 from .cards import run_card
-from .data import held_out_seen, load_data, load_schema
+from .data import held_out_seen, load_data, load_schema, read_by
 from .per_prompt import draw, prompts_of
 from .plan import Arm, Plan, seen_by_verifiers
 from .sources import downloads_of, sources_of
@@ -111,7 +111,7 @@ def check_data(plan: Plan, data: RealData) -> None:
     for name, arm in plan.arms.items():
         asked: dict[str, tuple[Part | None, Samples]] = {
             "verifier": (arm.verifier, data.train if data.conditions is None else data.conditions),
-            "policy": (arm.policy, data.start),
+            "policy": (arm.policy, read_by(arm.policy, data)),
         }
         if data.conditions is not None:
             with at(f"arms.{name}"):

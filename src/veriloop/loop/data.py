@@ -1,6 +1,7 @@
 """The real data of a run: loaded once per process, with a split for decisions beside the one for reports."""
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ..datasets.base import Dataset, RealData
 from ..errors import ContractError, DataError
 from ..generator import CUT
+from ..rules.policy import DataPolicy
 from ..samples import Column, Samples
 from ..schema import Schema
 from . import seam
@@ -108,7 +110,7 @@ def held_out_seen(data: RealData, schema: Schema, where: str) -> dict[str, int]:
     telling = [n for n in _prompts_or_images(schema) if n in data.train]
     names = telling or [n for n in data.train if schema[n].role not in ("id", "extra")]
     train = data.train.select(slice(LOOKED_AT)).only(names)
-    if not telling and all(_is_whole(train[n]) for n in names):
+    if not telling and all(schema[n].role == "category" or _is_whole(train[n]) for n in names):
         return {}
     known, found = set(_digests(train)), dict[str, int]()
     for split in ("test", "validation"):
@@ -126,6 +128,27 @@ def held_out_seen(data: RealData, schema: Schema, where: str) -> dict[str, int]:
                 fix="hold some out: what a model has seen says nothing of it",
             )
     return found
+
+
+_unseen: tuple[RealData, Samples] | None = None
+
+
+def read_by(policy: DataPolicy, data: RealData) -> Samples:
+    """The real samples that ``policy`` is given: the start set, or the other training samples."""
+    global _unseen
+    if policy.reads == "start":
+        return data.start
+    if _unseen is None or _unseen[0] is not data:
+        names = list(data.train)
+        left = Counter(_digests(data.start.only(names)) if len(data.start) else [])
+        # Of rows with equal content, as many are left out as the start set has.
+        new = np.ones(len(data.train), bool)
+        for row, digest in enumerate(_digests(data.train)):
+            if left[digest]:
+                left[digest] -= 1
+                new[row] = False
+        _unseen = (data, data.train.select(new))
+    return _unseen[1]
 
 
 def _is_whole(column: Column) -> bool:

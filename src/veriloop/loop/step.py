@@ -36,7 +36,7 @@ from ..store.rows import Rows
 from ..verdicts import Verdicts
 from . import seam
 from .chunks import ChunkFiles
-from .data import beside, held_out_seen, load_schema
+from .data import beside, held_out_seen, load_schema, read_by
 from .gather import Candidates, Gathered, condition_rows, gather
 from .guard import Finding, examples_of
 from .hearing import Hearing
@@ -223,7 +223,8 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         clock.seconds.update(gathered.seconds)
         kept = state.kept + (gathered.kept,)
         rng = address.at(Stage.POLICY).rng()
-        training = seam.training_set(arm.policy, beside(context.data.start, kept[-1]), kept, rng)
+        real = beside(read_by(arm.policy, context.data), kept[-1])
+        training = seam.training_set(arm.policy, real, kept, rng)
     with clock.stage("fit") as hearing:
         init = state.generator if arm.warm_start else None
         generator = seam.fit(context.plan.learner, training, init, address.at(Stage.FIT).rng())

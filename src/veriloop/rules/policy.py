@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,17 +19,20 @@ class DataPolicy(Part, frozen=True):
 
     Class attributes:
         looks_back: Whether it looks at what earlier rounds kept. If not, a run in memory need not hold it.
+        reads: Which real samples it is given as ``start``: the start set, or the training samples that are
+            not in it (``unseen``).
     """
 
     family: ClassVar[str] = "veriloop.policies"
     looks_back: ClassVar[bool] = True
+    reads: ClassVar[Literal["start", "unseen"]] = "start"
 
     @abstractmethod
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
         """The samples to train on.
 
         Args:
-            start: The real samples that the start model was trained on.
+            start: The real samples that the start model was trained on, or what else :attr:`reads` says.
             kept: What rounds 1, 2, ... kept, this round's last. It loads what is looked at: look only at what
                 is needed, and use `veriloop.store.kept.together` for all of it.
             rng: For policies that draw.
@@ -97,3 +100,34 @@ class Mix(DataPolicy, frozen=True):
         passes = [rng.permutation(len(start)) for _ in range(-(-wanted // len(start)))]
         rows = np.concatenate([np.empty(0, np.int64), *passes])[:wanted]
         return concat([kept[-1], start.select(rows)])
+
+
+class Fresh(DataPolicy, frozen=True):
+    """This round's kept samples, with new real ones mixed in until they are ``real_share`` of the whole.
+
+    The new ones are training samples outside the start set, and each round takes the next ones. When all have
+    been taken it begins again, so they are new to a chain as long as there are enough.
+
+    Attributes:
+        real_share: The share of real samples in the training set.
+    """
+
+    looks_back: ClassVar[bool] = False
+    reads: ClassVar[Literal["start", "unseen"]] = "unseen"
+
+    real_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    @override
+    def check_data(self, real: Samples) -> None:
+        if not len(real):
+            raise ConfigError(
+                "policy 'fresh' needs new real samples",
+                got="a start set that holds all training samples",
+                fix="lower the data's start, raise its train, or use the policy mix",
+            )
+
+    @override
+    def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        wanted = round(len(kept[-1]) * self.real_share / (1 - self.real_share))
+        first = wanted * (len(kept) - 1)
+        return concat([kept[-1], start.select(np.arange(first, first + wanted) % len(start))])

@@ -1,0 +1,140 @@
+"""Columns of numbers and vectors as one matrix, and back: what learners of tables share."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from ..errors import ConfigError, CorruptFileError, DataError
+from ..samples import Samples
+from ..schema import Role, Schema
+
+Floats = NDArray[np.float64]
+
+NUMERIC: tuple[Role, ...] = ("number", "vector")
+"""The roles of the columns that such a matrix can hold."""
+
+
+class Layout(NamedTuple):
+    """Which columns a matrix holds, side by side.
+
+    Attributes:
+        names: Of the columns.
+        types: The dtype of each.
+        shapes: The shape of one value of each; empty for a number.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, samples: Samples, names: Sequence[str]) -> Self:
+        """The layout of the columns ``names`` of ``samples``.
+
+        Raises:
+            DataError: One of them holds text.
+        """
+        columns = [samples.array(name) for name in names]
+        return cls(tuple(names), tuple(c.dtype.str for c in columns), tuple(c.shape[1:] for c in columns))
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    def matrix(self, samples: Samples) -> Floats:
+        """The rows of ``samples``, shape (n, width).
+
+        Raises:
+            DataError: They lack one of the columns.
+        """
+        n = len(samples)
+        if missing := [name for name in self.names if name not in samples]:
+            raise DataError("samples of other columns", got=", ".join(samples), expected=", ".join(missing))
+        columns = [
+            np.asarray(samples.array(name), np.float64).reshape(n, int(np.prod(shape)))
+            for name, shape in zip(self.names, self.shapes, strict=True)
+        ]
+        return np.concatenate(columns, axis=1) if columns else np.zeros((n, 0))
+
+    def columns(self, matrix: Floats) -> dict[str, NDArray]:
+        """The columns of a matrix of shape (n, width), each in its own type; whole numbers are rounded."""
+        made, at = dict[str, NDArray](), 0
+        for name, kind, shape in zip(self.names, self.types, self.shapes, strict=True):
+            size = int(np.prod(shape))
+            values = matrix[:, at : at + size].reshape(len(matrix), *shape)
+            made[name] = (np.rint(values) if np.dtype(kind).kind in "iub" else values).astype(kind)
+            at += size
+        return made
+
+
+def made_of(schema: Schema, asked_by: str, roles: Sequence[Role]) -> list[str]:
+    """The columns to make, each of one of ``roles``, for a model that is given nothing.
+
+    Raises:
+        ConfigError: One is of another role, there is none, or something is given.
+    """
+    wrong = [name for name in schema.made if schema[name].role not in roles]
+    if wrong or not schema.made:
+        raise ConfigError(
+            f"{asked_by} makes columns of role {' or '.join(roles)}",
+            got=schema.described(),
+            expected="data in which no other column is to be made",
+        )
+    if schema.given:
+        raise ConfigError(
+            f"{asked_by} makes rows without a condition",
+            got=f"given columns {', '.join(schema.given)}",
+            expected="data without columns that are given to the model",
+        )
+    return schema.made
+
+
+def enough(n: int, least: int, what: str) -> None:
+    """Refuse a training set that is too small.
+
+    Raises:
+        DataError: It is.
+    """
+    if n < least:
+        raise DataError(f"{what}: too few samples to fit", got=n, expected=f"at least {least}")
+
+
+def finite(matrix: Floats, what: str) -> Floats:
+    """``matrix``, which must hold finite numbers.
+
+    Raises:
+        DataError: It does not.
+    """
+    if not np.isfinite(matrix).all():
+        raise DataError(f"{what}: numbers to train on", got="NaN or infinity", expected="finite numbers")
+    return matrix
+
+
+def save_model(path: Path, arrays: dict[str, NDArray], layout: Layout, **settings: object) -> None:
+    """Write a model of arrays, its columns and its settings: equal models give equal bytes."""
+    # One entry: of several, the library writes any first.
+    about = {"about": json.dumps([layout, settings])}
+    path.write_bytes(to_safetensors({k: np.ascontiguousarray(v) for k, v in arrays.items()}, about))
+
+
+def load_model(path: Path) -> tuple[dict[str, NDArray], Layout, dict[str, object]]:
+    """What `save_model` wrote.
+
+    Raises:
+        CorruptFileError: The file is missing, cut short or changed.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            (names, types, shapes), settings = json.loads(file.metadata()["about"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        layout = Layout(tuple(names), tuple(types), tuple(map(tuple, shapes)))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as e:
+        raise CorruptFileError(f"model {path} cannot be read ({e})") from e
+    return arrays, layout, settings

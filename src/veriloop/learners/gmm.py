@@ -1,0 +1,135 @@
+"""A mixture of Gaussians, by scikit-learn's EM algorithm."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+from scipy.special import logsumexp
+from typing_extensions import override
+
+from ..generator import Generator
+from ..samples import Samples
+from ..schema import Schema
+from ._numbers import NUMERIC, Floats, Layout, enough, finite, load_model, made_of, save_model
+from .base import Learner
+
+MODEL = "gmm.safetensors"
+
+
+class MixtureGenerator(Generator):
+    """Rows from a mixture of normal laws.
+
+    Args:
+        weight: Of each component, shape (k,).
+        mean: Shape (k, d).
+        covariance: Shape (k, d, d).
+        layout: Which columns the d numbers are.
+        scale: What the covariances are multiplied by for sampling.
+    """
+
+    def __init__(
+        self, weight: Floats, mean: Floats, covariance: Floats, layout: Layout, scale: float = 1.0
+    ) -> None:
+        self.weight, self.mean, self.covariance = weight, mean, covariance
+        self.layout, self.scale = layout, scale
+        self._root = np.linalg.cholesky(covariance)
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        component = rng.choice(len(self.weight), n, p=self.weight)
+        noise = rng.standard_normal((n, self.mean.shape[1]))
+        moved = np.einsum("nij,nj->ni", self._root[component], noise)
+        return Samples(**self.layout.columns(self.mean[component] + np.sqrt(self.scale) * moved))
+
+    def log_density(self, samples: Samples) -> Floats:
+        """The log density of each of n samples, in nats, shape (n,); minus infinity off its support."""
+        if self.scale == 0:
+            return np.full(len(samples), -np.inf)
+        rows, root = self.layout.matrix(samples), np.sqrt(self.scale) * self._root
+        log = np.empty((len(rows), len(self.weight)))
+        for k, mean in enumerate(self.mean):
+            standard = np.linalg.solve(root[k], (rows - mean).T)
+            norm = np.log(np.diag(root[k])).sum() + len(mean) / 2 * np.log(2 * np.pi)
+            log[:, k] = -0.5 * (standard**2).sum(0) - norm
+        with np.errstate(divide="ignore"):
+            return np.asarray(logsumexp(log + np.log(self.weight), axis=1))
+
+    @override
+    def save(self, directory: Path) -> None:
+        arrays = {"weight": self.weight, "mean": self.mean, "covariance": self.covariance}
+        save_model(directory / MODEL, arrays, self.layout, scale=self.scale)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        arrays, layout, settings = load_model(directory / MODEL)
+        scale = float(str(settings["scale"]))
+        return cls(arrays["weight"], arrays["mean"], arrays["covariance"], layout, scale)
+
+
+class GMM(Learner, frozen=True):
+    """``components`` Gaussians in all columns of numbers and vectors together.
+
+    A warm start begins EM at the model before, where that has as many components.
+
+    Attributes:
+        components: How many.
+        covariance: Of each component: all of it, its diagonal, or one variance for all directions.
+        restarts: How many times EM is begun; the likeliest result is taken.
+        steps: Of EM, at most.
+        floor: What is added to variances, in the data's units squared, so that no component shrinks to a
+            point.
+        scale: Sampling bias (often called lambda): samples are drawn with the covariances times this.
+    """
+
+    generator_type: ClassVar[type[Generator]] = MixtureGenerator
+
+    components: Annotated[int, Field(ge=1)] = 2
+    covariance: Literal["full", "diagonal", "spherical"] = "full"
+    restarts: Annotated[int, Field(ge=1)] = 1
+    steps: Annotated[int, Field(ge=1)] = 200
+    floor: Annotated[float, Field(gt=0)] = 1e-6
+    scale: Annotated[float, Field(ge=0)] = 1.0
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        made_of(schema, "learner 'gmm'", NUMERIC)
+        return super().suited_to(schema)
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> MixtureGenerator:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
+        layout = Layout.of(samples, list(samples))
+        rows = finite(layout.matrix(samples), "learner 'gmm'")
+        enough(len(rows), max(2, self.components), "learner 'gmm'")
+        mixture = GaussianMixture(
+            self.components,
+            covariance_type="diag" if self.covariance == "diagonal" else self.covariance,
+            reg_covar=self.floor,
+            max_iter=self.steps,
+            n_init=self.restarts,
+            random_state=int(rng.integers(2**32)),
+        )
+        if isinstance(init, MixtureGenerator) and init.mean.shape == (self.components, rows.shape[1]):
+            mixture.set_params(weights_init=init.weight, means_init=init.mean)
+        with warnings.catch_warnings():
+            # Fewer different rows than components, or EM at its last step: the model is still the best so
+            # far.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(rows)
+        weight, mean, covariance = map(np.asarray, (mixture.weights_, mixture.means_, mixture.covariances_))
+        # Shares may miss 1 by rounding.
+        return MixtureGenerator(
+            weight / weight.sum(), mean, _full(covariance, rows.shape[1]), layout, self.scale
+        )
+
+
+def _full(covariance: Floats, d: int) -> Floats:
+    """Covariances as matrices, shape (k, d, d), of those by component that have 1, 2 or 3 axes."""
+    if covariance.ndim == 1:
+        return covariance[:, None, None] * np.eye(d)
+    return covariance[:, :, None] * np.eye(d) if covariance.ndim == 2 else covariance

@@ -1,0 +1,158 @@
+"""Logistic regression as a generative model of labels: for given numbers it draws a label."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.special import log_softmax
+from typing_extensions import override
+
+from ..errors import ConfigError, CorruptFileError, DataError
+from ..generator import Generator
+from ..samples import Samples
+from ..schema import Schema
+from ._numbers import NUMERIC, Floats, Layout, enough, finite, load_model, save_model
+from .base import Learner
+from .discrete import tempered
+
+MODEL, VALUES = "logistic.safetensors", "logistic-values.npz"
+
+
+class LabelGenerator(Generator):
+    """Labels for given numbers.
+
+    Args:
+        weight: Of each label, shape (k, d).
+        intercept: Of each label, shape (k,).
+        values: The k labels, in a column under their own name.
+        layout: Which columns the d numbers are.
+        temperature: Of the draw; 0 takes the likeliest label.
+        flips: The share of labels that are then replaced by another one at random.
+    """
+
+    def __init__(
+        self,
+        weight: Floats,
+        intercept: Floats,
+        values: Samples,
+        layout: Layout,
+        temperature: float = 1.0,
+        flips: float = 0.0,
+    ) -> None:
+        self.weight, self.intercept, self.values, self.layout = weight, intercept, values, layout
+        self.temperature, self.flips = temperature, flips
+
+    def _log_shares(self, samples: Samples) -> Floats:
+        return log_softmax(self.layout.matrix(samples) @ self.weight.T + self.intercept, axis=1)
+
+    def _shares(self, samples: Samples) -> Floats:
+        """How probable each label is to be drawn, shape (n, k)."""
+        share = tempered(np.exp(self._log_shares(samples)), self.temperature)
+        others = share.shape[1] - 1
+        return (1 - self.flips) * share + self.flips * (1 - share) / others if others else share
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        if condition is None or len(condition) != n:
+            got = "none" if condition is None else len(condition)
+            expected = f"{n} rows with {', '.join(self.layout.names)}"
+            raise DataError("conditions of a logistic model", got=got, expected=expected)
+        ends = np.cumsum(self._shares(condition), axis=1)
+        # The last end may miss 1 by rounding.
+        drawn = (rng.random((n, 1)) > ends[:, :-1]).sum(axis=1)
+        return condition.with_columns(**dict(self.values.select(drawn)))
+
+    def classify(self, samples: Samples) -> Samples:
+        """The likeliest label of each of n samples, in a column under its own name."""
+        return self.values.select(self._log_shares(samples).argmax(axis=1))
+
+    def log_density(self, samples: Samples) -> Floats:
+        """The log probability of each sample's label given its numbers, in nats, shape (n,)."""
+        (name,) = self.values
+        own = np.asarray(samples[name])[:, None] == np.asarray(self.values[name])
+        with np.errstate(divide="ignore"):
+            return np.where(own, np.log(self._shares(samples)), -np.inf).max(axis=1, initial=-np.inf)
+
+    @override
+    def save(self, directory: Path) -> None:
+        self.values.save(directory / VALUES)
+        arrays = {"weight": self.weight, "intercept": self.intercept}
+        settings = {"temperature": self.temperature, "flips": self.flips}
+        save_model(directory / MODEL, arrays, self.layout, **settings)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        arrays, layout, settings = load_model(directory / MODEL)
+        values = Samples.load(directory / VALUES)
+        if len(values) != len(arrays["intercept"]):
+            raise CorruptFileError(f"labels {directory / VALUES} are not those of their model")
+        drawn = (float(str(settings[name])) for name in ("temperature", "flips"))
+        return cls(arrays["weight"], arrays["intercept"], values, layout, *drawn)
+
+
+class Logistic(Learner, frozen=True):
+    """A label or category, given numbers and vectors.
+
+    Attributes:
+        penalty: Of the weights' squares, by scikit-learn's 1 / C.
+        temperature: Sampling bias: probabilities are raised to 1 / temperature. 1 is the model itself, 0
+            takes the likeliest label.
+        flips: The share of drawn labels that are replaced by another one at random: a careless annotator.
+        label: The column of the labels; None: the data's only column that is made.
+    """
+
+    generator_type: ClassVar[type[Generator]] = LabelGenerator
+
+    penalty: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    flips: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label: str | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        asked_by = "learner 'logistic'"
+        label = self.label or (schema.made[0] if len(schema.made) == 1 else None)
+        if label is None:
+            raise ConfigError(
+                f"{asked_by} makes one column, a label or category",
+                got=f"{', '.join(schema.made) or 'none'} to be made, of {schema.described()}",
+                expected="one",
+            )
+        schema.column(label, asked_by, "label", "category")
+        given = [name for name in schema.given if schema[name].role in NUMERIC]
+        if not given or schema.made != [label]:
+            raise ConfigError(
+                f"{asked_by} makes {label!r} from numbers that it is given",
+                got=f"{', '.join(given) or 'no numbers'} given, {', '.join(schema.made)} made",
+                expected="a given vector or number, and nothing else to make",
+            )
+        return super().suited_to(schema).model_copy(update={"label": label})
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> LabelGenerator:
+        label = self.label or "label"
+        names = [n for n in samples if n != label and isinstance(samples[n], np.ndarray)]
+        layout = Layout.of(samples, names)
+        rows = finite(layout.matrix(samples), "learner 'logistic'")
+        enough(len(rows), 1, "learner 'logistic'")
+        weight, intercept, values = self._fitted(rows, samples.only([label]))
+        return LabelGenerator(weight, intercept, values, layout, self.temperature, self.flips)
+
+    def _fitted(self, rows: Floats, label: Samples) -> tuple[Floats, Floats, Samples]:
+        from sklearn.linear_model import LogisticRegression
+
+        (name,) = label
+        known, first, code = np.unique(np.asarray(label[name]), return_index=True, return_inverse=True)
+        values = label.select(first)
+        if len(known) == 1:
+            return np.zeros((1, rows.shape[1])), np.zeros(1), values
+        model = LogisticRegression(C=1 / self.penalty, max_iter=1000).fit(rows, code)
+        if len(known) > 2:
+            return model.coef_, model.intercept_, values
+        both: list[NDArray[np.float64]] = [
+            np.concatenate([-w / 2, w / 2]) for w in (model.coef_, model.intercept_)
+        ]
+        return both[0], both[1], values

@@ -1,0 +1,111 @@
+"""How far generated rows of numbers are from real ones: energy distance and sliced Wasserstein distance."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+from scipy.spatial.distance import cdist
+from typing_extensions import override
+
+from ..quantity import Quantity
+from ..records import Estimate
+from ..schema import Schema
+from ._numbers import Floats, numbers_of, scaled, sides
+from .base import Evaluation, Metric
+from .standard_errors import by_row, of_jackknife
+
+BLOCKS = 20
+"""Of the jackknife."""
+
+
+class Distances(Metric, frozen=True):
+    """Distances between the laws of generated and real rows, in units of the real standard deviations.
+
+    ``energy_distance`` is 2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo 2013), without bias: about 0
+    for equal laws, and by chance below. ``sliced_wasserstein`` is the root mean square over random
+    directions of the Wasserstein-2 distance along each (Bonneel et al. 2015); from few rows it is above 0
+    for equal laws too.
+
+    Standard errors are those of a jackknife over `BLOCKS` blocks of both sides. Rows of the energy distance
+    are the generated and the held-out rows. The first 1,000 rows of each side are compared, in some tenths
+    of a second.
+
+    Attributes:
+        columns: Of numbers and vectors; None: all that models make.
+        directions: Of the sliced distance.
+    """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "energy_distance": Quantity(
+            "Energy distance",
+            better="lower",
+            meaning="How far apart the laws of generated and real rows are.",
+        ),
+        "sliced_wasserstein": Quantity(
+            "Sliced Wasserstein distance",
+            better="lower",
+            low=0,
+            meaning="How far generated rows would have to move to lie like real ones.",
+        ),
+    }
+
+    columns: tuple[str, ...] | None = None
+    directions: Annotated[int, Field(ge=1)] = 50
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
+        return super().suited_to(schema).model_copy(update={"columns": columns})
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        made, real = scaled(sides(evaluation, self.columns))
+        if min(len(made), len(real)) < 2 * BLOCKS:
+            return dict.fromkeys(self.quantities, Estimate(np.nan, np.nan))
+        toward = rng.standard_normal((made.shape[1], self.directions))
+        toward /= np.linalg.norm(toward, axis=0)
+        sliced = _sliced(made @ toward, real @ toward)
+        return {"energy_distance": _energy(made, real), "sliced_wasserstein": sliced}
+
+
+def _energy(made: Floats, real: Floats) -> Estimate:
+    both, n, m = np.concatenate([made, real]), len(made), len(real)
+    apart = cdist(both, both)
+    sums = np.stack([apart[:, :n].sum(1), apart[:, n:].sum(1)])  # to generated and to real rows
+    value = _energy_of(sums[0, :n].sum(), sums[1, n:].sum(), sums[1, :n].sum(), n, m)
+    # Each block in turn leaves, with all its distances.
+    block = np.concatenate([np.arange(n) % BLOCKS, np.arange(m) % BLOCKS])
+    indicator = np.eye(BLOCKS)[block]
+    parts = [(slice(0, n), slice(0, n)), (slice(n, None), slice(n, None)), (slice(0, n), slice(n, None))]
+    left_out = []
+    between = [indicator[rows].T @ apart[rows, columns] @ indicator[columns] for rows, columns in parts]
+    for b in range(BLOCKS):
+        xx, yy, xy = (t.sum() - t[b].sum() - t[:, b].sum() + t[b, b] for t in between)
+        left_out.append(_energy_of(xx, yy, xy, n - np.sum(block[:n] == b), m - np.sum(block[n:] == b)))
+    of_made = 2 * (sums[1, :n] / m - sums[0, :n] / (n - 1))
+    of_real = 2 * (sums[0, n:] / n - sums[1, n:] / (m - 1))
+    return by_row(value, float(of_jackknife(np.array(left_out))), of_made, of_real)
+
+
+def _energy_of(xx: float, yy: float, xy: float, n: int, m: int) -> float:
+    """From the sums of distances within and between n and m rows."""
+    return float(2 * xy / (n * m) - xx / (n * (n - 1)) - yy / (m * (m - 1)))
+
+
+def _sliced(made: Floats, real: Floats) -> Estimate:
+    value = _sliced_of(made, real)
+    left_out = [
+        _sliced_of(made[np.arange(len(made)) % BLOCKS != b], real[np.arange(len(real)) % BLOCKS != b])
+        for b in range(BLOCKS)
+    ]
+    return Estimate(value, float(of_jackknife(np.array(left_out))))
+
+
+def _sliced_of(made: Floats, real: Floats) -> float:
+    """Of projections, shapes (n, k) and (m, k): along each axis quantiles are compared with quantiles."""
+    longest = max(len(made), len(real))
+    steps = (np.arange(longest) + 0.5) / longest
+    # The quantile at a step is a row of the sorted side.
+    ahead = (np.sort(side, axis=0)[(steps * len(side)).astype(int)] for side in (made, real))
+    return float(np.sqrt(np.mean((next(ahead) - next(ahead)) ** 2)))

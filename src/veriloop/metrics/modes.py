@@ -1,0 +1,89 @@
+"""Which of the known modes a model still makes."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat
+from scipy.stats import norm
+from typing_extensions import override
+
+from ..errors import ConfigError
+from ..quantity import Quantity
+from ..records import Estimate
+from ..schema import Schema
+from ._numbers import numbers_of, sides
+from .base import Evaluation, Metric
+from .standard_errors import by_row, mean
+
+
+class Modes(Metric, frozen=True):
+    """How many modes are found among generated rows, and how many rows lie near one.
+
+    A mode is found when at least the share ``least`` of the generated rows lie within ``within`` of it and
+    nearer to it than to any other. The standard error of ``modes_found`` adds up what each mode's share may
+    by chance have missed. ``mode_diversity`` is the chance that two generated rows are nearest to different
+    modes, without bias. Rows of both shares are the generated rows.
+
+    Attributes:
+        centers: The modes, p numbers each.
+        within: The greatest distance from a mode, in the data's units.
+        least: The least share of the generated rows.
+        columns: Of numbers and vectors; None: all that models make.
+    """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {
+        "modes_found": Quantity(
+            "Modes found",
+            better="higher",
+            low=0,
+            meaning="How many of the known modes the model still makes.",
+        ),
+        "on_modes": Quantity(
+            "Share on modes", better="higher", low=0, high=1, meaning="How often a sample lies near a mode."
+        ),
+        "mode_diversity": Quantity(
+            "Diversity of modes", low=0, meaning="How often two samples lie nearest to different modes."
+        ),
+    }
+
+    centers: Annotated[tuple[tuple[FiniteFloat, ...], ...], Field(min_length=1)]
+    within: Annotated[float, Field(gt=0)]
+    least: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    columns: tuple[str, ...] | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
+        width = sum(getattr(schema[name], "p", 1) for name in columns)
+        if {len(center) for center in self.centers} != {width}:
+            raise ConfigError(
+                f"metric {self.kind!r}: centers",
+                got=f"{len(self.centers[0])} numbers each",
+                expected=f"{width} numbers each, as {', '.join(columns)} has",
+            )
+        return super().suited_to(schema).model_copy(update={"columns": columns})
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        made, _ = sides(evaluation, self.columns)
+        if len(made) < 2:
+            return dict.fromkeys(self.quantities, Estimate(np.nan, np.nan))
+        apart = np.linalg.norm(made[:, None] - np.array(self.centers), axis=2)
+        near, nearest, n = apart.min(axis=1) <= self.within, apart.argmin(axis=1), len(made)
+        share = np.bincount(nearest[near], minlength=len(self.centers)) / n
+        error = np.sqrt(share * (1 - share) / n)
+        # The chance that another draw of as many rows would say otherwise of this mode.
+        other = norm.sf(np.abs(share - self.least) / np.maximum(error, 1 / n))
+        found = Estimate(float(np.sum(share >= self.least)), float(np.sqrt(np.sum(other * (1 - other)))))
+        return {"modes_found": found, "on_modes": mean(near), "mode_diversity": _diversity(nearest)}
+
+
+def _diversity(nearest: NDArray[np.int64]) -> Estimate:
+    """The chance that two of n rows are of different modes, without bias; rows are influence values."""
+    n = len(nearest)
+    share = np.bincount(nearest) / n
+    value = float(1 - (share**2).sum()) * n / (n - 1)
+    influence = -2 * (share[nearest] - (share**2).sum())
+    return by_row(value, float(np.std(influence) / np.sqrt(n)), influence)

@@ -1,0 +1,108 @@
+"""How often each value of a category is generated and is real: whether minorities survive."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from ..errors import ConfigError
+from ..quantity import Quantity
+from ..records import Estimate
+from ..samples import Samples
+from ..schema import Schema
+from .base import Evaluation, Metric
+from .standard_errors import by_row, mean
+
+Value = str | int | float
+
+
+class Shares(Metric, frozen=True):
+    """The shares of a category's values, one number a value, and three for all.
+
+    ``share_distance`` is the total variation distance to the held-out shares (half the sum of differences),
+    of which some is chance; ``share_entropy`` the entropy of the generated shares; ``values_found`` counts
+    the values that are generated at all. Standard errors are by influence values; that of ``values_found``
+    is by the chance that another draw would have missed a value. Rows are the generated ones, and in the
+    distance the held-out ones too.
+
+    Attributes:
+        column: A category or label that models make; None: the data's only one.
+        values: Its values; None: those of the data's schema.
+    """
+
+    column: str | None = None
+    values: tuple[Value, ...] | None = None
+
+    @property
+    def quantities(self) -> Mapping[str, Quantity]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of all values together, and ``share_VALUE`` of each, once the data are known."""
+        whole = {
+            "share_distance": Quantity(
+                "Distance of shares",
+                better="lower",
+                low=0,
+                high=1,
+                meaning="How much of the generated rows would have to change value to have the real shares.",
+            ),
+            "share_entropy": Quantity(
+                "Entropy of shares",
+                low=0,
+                unit="nats",
+                meaning="How evenly generated rows are spread over values.",
+            ),
+            "values_found": Quantity(
+                "Values found", better="higher", low=0, meaning="How many different values are generated."
+            ),
+        }
+        each = {
+            f"share_{value}": Quantity(
+                f"Share of {value}", low=0, high=1, meaning="How often it is generated."
+            )
+            for value in self.values or ()
+        }
+        return {**whole, **each}
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        me = f"metric {self.kind!r}"
+        column = schema.pick(me, "column", self.column, "category", "label")
+        found = schema[column]
+        if found.given:
+            raise ConfigError(
+                f"{me}: column {column!r}", got="given to the model", expected="one that it makes"
+            )
+        values = tuple(found.values) if found.role == "category" else tuple(range(found.classes))
+        return super().suited_to(schema).model_copy(update={"column": column, "values": values})
+
+    @override
+    def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
+        column = self.column or next(iter(evaluation.real))
+        made, real = (_column(side, column) for side in (evaluation.generated, evaluation.real))
+        values: list[Value] = list(self.values or sorted(set(real.tolist()), key=str))
+        ours, theirs = (np.stack([side == v for v in values], axis=1) for side in (made, real))
+        share, wanted, n = ours.mean(axis=0), theirs.mean(axis=0), len(made)
+        sign = np.sign(share - wanted) / 2
+        distance, of_made, of_real = float(np.abs(share - wanted).sum() / 2), ours @ sign, -(theirs @ sign)
+        logs = np.log(np.where(share > 0, share, 1))
+        missed = (1 - share) ** n
+        each = {f"share_{v}": mean(ours[:, k]) for k, v in enumerate(values) if self.values}
+        return {
+            "share_distance": by_row(distance, _error(of_made, of_real), of_made, of_real),
+            "share_entropy": by_row(
+                float(max(0.0, -(share * logs).sum())), _error(-(ours @ logs)), -(ours @ logs)
+            ),
+            "values_found": Estimate(
+                float(np.sum(share > 0)), float(np.sqrt((missed * (1 - missed))[share > 0].sum()))
+            ),
+            **each,
+        }
+
+
+def _column(samples: Samples, name: str) -> NDArray:
+    return np.asarray(samples[name])
+
+
+def _error(*influences: NDArray[np.float64]) -> float:
+    return float(np.sqrt(sum(np.var(i) / len(i) for i in influences)))

@@ -1,0 +1,117 @@
+"""Choice among k: of every k candidates one is kept, as people choose (Bradley-Terry, Luce)."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from typing_extensions import override
+
+from ..records import Counts
+from ..samples import Samples
+from ..verdicts import Decision, Verdicts
+from ._selection import Group, Selection
+from .acceptance import Acceptance
+
+NONE = np.empty(0, np.int64)
+
+
+class Choice(Acceptance, frozen=True):
+    """Keeps one of every ``k`` candidates, each with a probability in proportion to exp(strength * score).
+
+    The k candidates are of one group. For k = 2 this is the Bradley-Terry model; for more, Luce's. It is how
+    curation by people enters the theory of retraining (Ferbach et al. 2024, arXiv 2407.09499). What the
+    verifier has accepted is chosen before what it has left open; what it has rejected, and what it abstains
+    on, is shown to nobody.
+
+    Attributes:
+        k: How many candidates a choice is made among.
+        strength: How much scores matter: 0 chooses at random.
+    """
+
+    reads_samples: ClassVar[bool] = False
+
+    k: Annotated[int, Field(ge=2)] = 2
+    strength: Annotated[float, Field(ge=0)] = 1.0
+
+    @override
+    def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
+        return Chosen(quota, self.k, self.strength)
+
+
+class Chosen(Selection):
+    """The winners so far, and in each group the best of a choice that is not complete.
+
+    With g standard Gumbel, the largest of strength * score + g among k is each with the probability that
+    `Choice` names, so a choice needs one number of each candidate and can be made while they stream by.
+    """
+
+    def __init__(self, quota: Mapping[Group, int], k: int, strength: float) -> None:
+        super().__init__(quota)
+        self._k, self._strength = k, strength
+        self._winners: dict[Group, list[NDArray[np.int64]]] = {group: [NONE] for group in self.quota}
+        self._missing = dict(self.quota)
+        # Of the choice under way: ranks and numbers of those who have come.
+        self._rank: dict[Group, NDArray[np.float64]] = {group: np.empty(0) for group in self.quota}
+        self._number: dict[Group, NDArray[np.int64]] = dict.fromkeys(self.quota, NONE)
+        self._latest = NONE
+        self._seen = self._abstained = self._shown = 0
+
+    @override
+    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+        gumbel = rng.gumbel(size=len(verdicts))
+        score = np.where(verdicts.is_(Decision.OPEN), verdicts.score, 0.0)
+        rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._strength * score + gumbel)
+        shown = verdicts.is_(Decision.OPEN) | verdicts.is_(Decision.ACCEPT)
+        latest = [NONE]
+        for group in np.unique(groups[shown]).tolist():
+            if self._missing.get(group):
+                rows = np.flatnonzero(shown & (groups == group))
+                latest.append(self._choose(group, rank[rows], self._seen + rows))
+        self._latest = np.sort(np.concatenate(latest))
+        self._latest = self._latest[self._latest >= self._seen]
+        self._seen += len(verdicts)
+        self._abstained += verdicts.count(Decision.ABSTAIN)
+        self._shown += int(np.count_nonzero(shown))
+
+    def _choose(self, group: Group, rank: NDArray, number: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Make all choices that are complete; returns who may be kept."""
+        rank = np.concatenate([self._rank[group], rank])
+        number = np.concatenate([self._number[group], number])
+        choices = len(rank) // self._k
+        whole = choices * self._k
+        best = rank[:whole].reshape(choices, self._k).argmax(axis=1)
+        won = number[np.arange(choices) * self._k + best][: self._missing[group]]
+        self._winners[group].append(won)
+        self._missing[group] -= len(won)
+        rest = slice(whole, None) if self._missing[group] else slice(0, 0)
+        self._rank[group], self._number[group] = rank[rest], number[rest]
+        return np.concatenate([won, self._number[group]])
+
+    @override
+    def shortfall(self) -> int:
+        lacking = sum(n * self._k - len(self._number[group]) for group, n in self._missing.items() if n)
+        if not lacking or not self._shown:
+            return lacking
+        return int(np.ceil(lacking * self._seen / self._shown))
+
+    @override
+    def retained(self) -> NDArray[np.int64]:
+        return np.sort(np.concatenate([self.kept(), *self._number.values()]))
+
+    @override
+    def may_keep(self, first: int) -> NDArray[np.int64]:
+        return self._latest
+
+    @override
+    def kept(self) -> NDArray[np.int64]:
+        return np.sort(np.concatenate([NONE, *(won for group in self.quota for won in self._winners[group])]))
+
+    @override
+    def counts(self) -> Counts:
+        kept = sum(self.quota.values()) - sum(self._missing.values())
+        rejected = self._seen - self._abstained - kept
+        return Counts(
+            generated=self._seen, accepted=kept, rejected=rejected, abstained=self._abstained, kept=kept
+        )
