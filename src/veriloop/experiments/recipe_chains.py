@@ -49,7 +49,7 @@ def in_numpy(plan: Plan) -> bool:
 
 
 def quantities(plan: Plan, arm: str) -> set[str]:
-    """What the chains of an arm tell of.
+    """The names of the quantities that the chains of an arm have.
 
     Raises:
         VeriloopError: Something is wrong with the plan.

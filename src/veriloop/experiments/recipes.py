@@ -197,7 +197,7 @@ def _failure(failed: Sequence[str], asked: int) -> VeriloopError | None:
         return None
     return VeriloopError(
         f"{len(failed)} of {asked} plans failed ({'; '.join(failed)})",
-        fix="mend the cause and give the same command again: what has finished is kept",
+        fix="remove the cause and give the same command again: what has finished is kept",
     )
 
 

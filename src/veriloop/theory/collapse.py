@@ -107,7 +107,7 @@ def expected_deviation(sizes: Sequence[int]) -> Floats:
 
 
 def expected_diversity(sizes: Sequence[int], share: float) -> Floats:
-    """``E 2 w (1 - w)`` of a share w that each round counts anew among n samples, shape (len(sizes),).
+    """``E 2 w (1 - w)`` of a share w that each round counts again among n samples, shape (len(sizes),).
 
     Two samples of a round are drawn with replacement from the round before: ``1 - 1 / n`` of it is left.
     """
