@@ -12,6 +12,7 @@ A folder that is complete is left as it is. Needs pip, transformers and gguf (`m
 
 import argparse
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,12 @@ def convert(file: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(where, gguf_file=name).save_pretrained(folder)
 
 
+def write_origin(folder: Path) -> None:
+    """Say in the folder what the model is, for results that are made with it."""
+    origin = {"name": NAME, "package": PACKAGE, "file": FILE, "sha256": SHA256, "licence": "Apache-2.0"}
+    (folder / "origin.json").write_text(json.dumps(origin, indent=1) + "\n")
+
+
 def main() -> None:
     """Make the folder that the command line names."""
     parser = argparse.ArgumentParser(
@@ -101,11 +108,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the model goes")
     folder: Path = parser.parse_args().folder
     if (folder / "config.json").exists():
+        write_origin(folder)
         print(f"{folder} is there already")
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         convert(download(Path(scratch)), Path(scratch) / "model")
+        write_origin(Path(scratch) / "model")
         # In one step: a folder is there whole, or not at all.
         shutil.move(Path(scratch) / "model", folder)
     print(f"{NAME}: {folder}")

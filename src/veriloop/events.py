@@ -29,6 +29,14 @@ class RunStarted(_Event):
     total: int
 
 
+class SettingsChosen(_Event):
+    """What a trial on this machine chose for the learner, by setting, and ``why``; kept for the whole run."""
+
+    event: Literal["settings_chosen"] = "settings_chosen"
+    settings: dict[str, str]
+    why: str
+
+
 class PromptsCut(_Event):
     """``cut`` of the first ``of`` training prompts are too long: their end is left out, in every round."""
 
@@ -231,6 +239,7 @@ class RunEnded(_Event):
 
 Event = Annotated[
     RunStarted
+    | SettingsChosen
     | PromptsCut
     | DuplicatesLeftOut
     | RowsLeftOut

@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from veriloop.executors import threads
-from veriloop.executors.threads import limit_threads
+from veriloop.executors.threads import limit_again, limit_threads
 
 np.linalg.qr(np.eye(2))  # the library is there
 
@@ -51,3 +51,16 @@ def test_an_error_inside_restores_it():
         _ = 1 / 0
     assert numbers() == before
     assert threads._limited is None
+
+
+def test_what_came_in_between_can_be_limited_without_the_number(monkeypatch):
+    told = []
+    torch = SimpleNamespace(get_num_threads=lambda: 8, set_num_threads=told.append)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    with limit_again():
+        assert told == [], "nothing is limited outside"
+    with limit_threads(1):
+        monkeypatch.setitem(sys.modules, "torch", torch)
+        with limit_again():
+            assert told == [1]
+    assert told == [1, 8]

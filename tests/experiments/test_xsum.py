@@ -1,16 +1,18 @@
 """The language-model experiment: the smallest scale from nothing, on made-up news."""
 
 import json
+import shutil
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
 
+from veriloop.errors import ConfigError
 from veriloop.experiments.base import Setting
 from veriloop.experiments.catalogue import reproduce
 from veriloop.experiments.xsum import METRICS, xsum
-from veriloop.experiments.xsum_settings import CPU, PAPER, SMOKE, Recipe, xsum_study
+from veriloop.experiments.xsum_settings import CPU, GIVEN, PAPER, SMOKE, Recipe, recipe_of, xsum_study
 from veriloop.learners._language.generator import CausalLMGenerator
 from veriloop.records import RoundRecord
 from veriloop.store.folder import RunFolder
@@ -35,7 +37,9 @@ def test_the_results_hold_every_round_of_both_arms(out: Path):
     assert rounds == {(arm, k) for arm in ("verified", "unverified") for k in range(ROUNDS + 1)}
     for record in results["records"]:
         assert (record.pop("seed"), record.pop("setting")) == (0, "main")
-        assert set(METRICS) <= set(RoundRecord.model_validate(record).metrics)
+        assert {"rouge1", "distinct2", "loss", "length"} <= set(METRICS) & set(
+            RoundRecord.model_validate(record).metrics
+        )
     assert vars(SMOKE.pretraining).items() <= results["pretraining"].items()
     assert {"verified", "unverified", "apart", "difference", "coin"} == set(results["claim"]["rouge1"])
 
@@ -80,9 +84,9 @@ def test_given_again_it_computes_nothing_and_says_the_same(
     assert finding.numbers["pretraining"] == before["pretraining"]
 
 
-@pytest.mark.parametrize("recipe", [SMOKE, CPU, PAPER])
+@pytest.mark.parametrize("recipe", [SMOKE, CPU, GIVEN, PAPER])
 def test_every_scale_keeps_an_eighth_in_equal_rounds(recipe: Recipe):
-    plan = xsum_study(recipe, Path("model") if recipe.pretraining else None).plans["main"]
+    plan = xsum_study(recipe, Path("model") if recipe in (SMOKE, CPU, GIVEN) else None).plans["main"]
     verified, unverified = plan.arms["verified"], plan.arms["unverified"]
     assert verified.acceptance.model_dump()["fraction"] == 0.125
     assert unverified.verifier is None
@@ -92,3 +96,27 @@ def test_every_scale_keeps_an_eighth_in_equal_rounds(recipe: Recipe):
 
 def test_the_paper_scale_writes_about_nearly_every_article_once():
     assert 0 <= 204_045 - 8 * PAPER.base["schedule"]["n"] < 8
+
+
+def test_a_given_model_is_started_from_and_named(
+    out: Path, smoke: Setting, small_news: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("VERILOOP_DATA", str(small_news))
+    model = tmp_path / "given"
+    shutil.copytree(out / "pretrained", model)
+    (model / "origin.json").write_text('{"name": "A small model, made up"}')
+    reproduce("xsum", replace(smoke, model=model), tmp_path / "out")
+    results = json.loads((tmp_path / "out" / "xsum.json").read_text())
+    assert results["model"] == "A small model, made up"
+    assert results["command"] == "veriloop reproduce xsum --model given --scale smoke --seed 0 --out DIR"
+    assert results["pretraining"] is None
+    assert not (tmp_path / "out" / "pretrained").exists()
+    assert all(record["trained_on"] for record in results["records"])
+    assert "A small model, made up." in (tmp_path / "out" / "xsum-texts.md").read_text()
+    assert recipe_of("cpu", model) is not CPU
+
+
+def test_other_experiments_refuse_a_model(smoke: Setting, tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"mnist starts from no model.*Use xsum"):
+        reproduce("mnist", replace(smoke, model=tmp_path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

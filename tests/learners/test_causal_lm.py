@@ -212,13 +212,32 @@ def test_lora_trains_adapters_only_and_gives_an_ordinary_model(
     assert np.array_equal(weights(CausalLMGenerator.load(tmp_path)), weights(generator))
 
 
-def test_bfloat16_halves_the_weights_and_learns(learner: CausalLM, animals: Samples, tmp_path: Path) -> None:
-    half = learner.model_copy(update={"dtype": "bfloat16", "epochs": 4}).fit(animals, None, rng())
-    assert {p.dtype for p in half.language.model.parameters()} == {torch.bfloat16}
+def test_bfloat16_learns_in_float32_weights_and_computes_alike_when_loaded(
+    learner: CausalLM, animals: Samples, tmp_path: Path
+) -> None:
+    half = learner.model_copy(update={"precision": "bfloat16", "epochs": 4}).fit(animals, None, rng())
+    assert {p.dtype for p in half.language.model.parameters()} == {torch.float32}
     start = CausalLMGenerator(models.find(learner.model), learner.prompt, learner.decoding)
     assert half.loss(animals)[0].sum() < start.loss(animals)[0].sum()
+    exact = CausalLMGenerator(half.language, learner.prompt, learner.decoding, "float32")
+    assert not np.array_equal(half.loss(animals)[0], exact.loss(animals)[0])
     half.save(tmp_path)
-    assert CausalLMGenerator.load(tmp_path).greedy(animals).same_as(half.greedy(animals))
+    loaded = CausalLMGenerator.load(tmp_path)
+    assert np.array_equal(loaded.loss(animals)[0], half.loss(animals)[0])
+    assert loaded.greedy(animals).same_as(half.greedy(animals))
+
+
+def test_small_steps_in_bfloat16_are_not_lost(learner: CausalLM, animals: Samples) -> None:
+    slow = learner.model_copy(update={"precision": "bfloat16", "learning_rate": 1e-6, "epochs": 1})
+    once = slow.fit(animals, None, rng())
+    twice = slow.fit(animals, once, rng())
+    # Each weight moves by less than bfloat16 can say of it.
+    assert np.abs(weights(twice) - weights(once)).max() > 1e-7
+
+
+def test_auto_is_float32_for_a_small_model(learner: CausalLM, animals: Samples, tmp_path: Path) -> None:
+    learner.fit(animals, None, rng()).save(tmp_path)
+    assert json.loads((tmp_path / "causal_lm.json").read_text())["precision"] == "float32"
 
 
 def test_a_pickled_generator_is_the_same(trained: CausalLMGenerator, animals: Samples) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel
 
-from veriloop.learners._language import packing
+from veriloop.learners._language import decoding, packing
 from veriloop.learners._language.backends import Decoding
 from veriloop.learners._language.decoding import write
 from veriloop.learners._language.drawing import choose
@@ -90,6 +90,48 @@ def test_drawn_rows_do_not_depend_on_their_company(model: PreTrainedModel) -> No
     decoding = Decoding(max_new_tokens=8, temperature=0.8, top_p=0.9)
     assert draw(model, prompts(), decoding, 100_000) == draw(model, prompts(), decoding, 1)
     assert draw(model, prompts(), decoding, 1)[:7] == draw(model, prompts()[:7], decoding, 1)
+
+
+def test_equal_prompts_are_read_once_and_draw_for_themselves(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    forward: Any = model.forward
+
+    def counting(input_ids: torch.Tensor, **options: Any) -> Any:
+        read.append(input_ids.numel() if input_ids.shape[1] > 1 else 0)
+        return forward(input_ids=input_ids, **options)
+
+    decoding = Decoding(max_new_tokens=8, temperature=1.0)
+    texts = [prompt for prompt in prompts(6)[2:] for _ in range(5)]
+    alone = draw(model, texts, decoding, 1)
+    monkeypatch.setattr(model, "forward", counting)
+    assert draw(model, texts, decoding, 100_000) == alone
+    assert len({tuple(ids) for ids in alone[:5]}) > 1
+    if model.config.model_type == "llama":
+        assert sum(read) == sum(map(len, prompts(6)[2:]))
+
+
+def test_equal_prompts_are_written_on_once_where_nothing_is_drawn(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    batches = decoding._batches
+    monkeypatch.setattr(decoding, "_batches", lambda texts, *a: rows.append(len(texts)) or batches(texts, *a))
+    twice = draw(model, prompts() + prompts()[::-1], GREEDY, 100)
+    assert twice[:16] == twice[:15:-1] == draw(model, prompts(), GREEDY, 100)
+    assert rows == [16, 16]
+
+
+def test_texts_do_not_depend_on_the_number_of_lanes(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = Decoding(max_new_tokens=8, temperature=0.8)
+    found = []
+    for lanes in (1, 3):
+        monkeypatch.setattr("veriloop.learners._language.lanes.lanes", lambda n=lanes: n)
+        found.append(draw(model, prompts(), drawn, 60))
+    assert found[0] == found[1]
 
 
 @given(

@@ -21,6 +21,7 @@ from ..events import (
     RoundFinished,
     RowsLeftOut,
     RowsProgress,
+    SettingsChosen,
     TrackerFailed,
     TrainingProgress,
     VerifierSilent,
@@ -112,6 +113,9 @@ class Lines:
                 return "\n".join([silent_line(event), *map(example_line, event.examples)])
             case PromptsCut() | DuplicatesLeftOut() | RowsLeftOut() | HeldOutSeen():
                 return data_line(event)
+            case SettingsChosen():
+                chosen = ", ".join(f"{name} {value}" for name, value in event.settings.items())
+                return f"chosen on this machine: {chosen} ({event.why})"
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
             case WorkerLost():

@@ -35,6 +35,12 @@ def reproduce(
     only: Annotated[
         str | None, typer.Option(metavar="STUDY,...", help="Only these studies of such an experiment.")
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A language model's folder, to start from (xsum).", show_default="the scale's"
+        ),
+    ] = None,
     write_up: Annotated[
         bool, typer.Option("--write-up", help="Compute nothing; write up what its runs hold so far.")
     ] = False,
@@ -54,7 +60,9 @@ def reproduce(
     from .output import print_json
 
     studies = tuple(name.strip() for name in only.split(",")) if only else ()
-    setting = Setting(scale, seed, executor_of(executor, workers), seeds, studies, study_seeds, write_up)
+    setting = Setting(
+        scale, seed, executor_of(executor, workers), seeds, studies, study_seeds, write_up, model
+    )
     try:
         with progress_of_runs(out / RUNS, silent=json):
             done = carry_out(experiment, setting, out)

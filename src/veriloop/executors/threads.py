@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
@@ -39,6 +39,13 @@ def limit_threads(n: int) -> Iterator[None]:
             _limited = outside
             if torch:
                 torch.set_num_threads(before)
+
+
+@contextmanager
+def limit_again() -> Iterator[None]:
+    """Inside `limit_threads`, limit the libraries that were loaded since that block began as well."""
+    with limit_threads(_limited[0]) if _limited else nullcontext():
+        yield
 
 
 @cache

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ class Setting:
         only: The studies of such an experiment to carry out; all when empty.
         study_seeds: How many of the seeds the studies beside the main one have; all when None.
         write_up: Whether to compute nothing, and write up what such an experiment's runs hold so far.
+        model: The folder of a model in place of the scale's own; for an experiment with language models.
     """
 
     scale: Scale
@@ -39,6 +41,7 @@ class Setting:
     only: tuple[str, ...] = ()
     study_seeds: int | None = None
     write_up: bool = False
+    model: Path | None = None
 
 
 class Finding(NamedTuple):

@@ -31,11 +31,13 @@ class Experiment(NamedTuple):
         carry_out: Does it; the folder is where runs go, if it is made of runs.
         studies: What `Setting.only` may name; empty for an experiment that is one computation, of one seed.
         of_seeds: Whether it may be asked for several seeds. The recipes have many chains under one.
+        takes_model: Whether it starts from a language model that `Setting.model` may name.
     """
 
     carry_out: Callable[[Setting, Path], Finding]
     studies: tuple[str, ...]
     of_seeds: bool = True
+    takes_model: bool = False
 
 
 def _computed(by: Callable[[Setting], Finding]) -> Experiment:
@@ -47,7 +49,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "linear-estimators": _computed(linear_estimators),
     "linear-trajectories": _computed(linear_trajectories),
     "mnist": Experiment(mnist, MNIST_STUDIES),
-    "xsum": Experiment(xsum, (MAIN,)),
+    "xsum": Experiment(xsum, (MAIN,), takes_model=True),
 }
 
 
@@ -115,6 +117,9 @@ def _find(name: str, setting: Setting) -> Experiment:
             f"{name} is one computation of one seed",
             fix="leave out --seeds, --study-seeds, --only and --write-up; choose with --seed",
         )
+    if setting.model is not None and not experiment.takes_model:
+        having = ", ".join(other for other, about in EXPERIMENTS.items() if about.takes_model)
+        raise ConfigError(f"--model: {name} starts from no model", got=setting.model, fix=f"use {having}")
     for study in setting.only:
         if study not in experiment.studies:
             raise ConfigError(
@@ -131,7 +136,9 @@ def _command(name: str, setting: Setting) -> str:
     if setting.study_seeds:
         seeds += f" --study-seeds {setting.study_seeds}"
     only = f" --only {','.join(setting.only)}" if setting.only else ""
-    return f"veriloop reproduce {name} --scale {setting.scale} --seed {setting.seed}{seeds}{only} --out DIR"
+    model = "" if setting.model is None else f" --model {setting.model.name}"
+    asked = f"{name}{model} --scale {setting.scale} --seed {setting.seed}{seeds}{only}"
+    return f"veriloop reproduce {asked} --out DIR"
 
 
 def _make(folder: Path) -> None:

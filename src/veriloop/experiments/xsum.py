@@ -5,15 +5,20 @@ not rise. Diversity is shown beside it: a model that writes one safe sentence ha
 and texts are of the test split; the paper has no validation split, and decides nothing by one.
 """
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..comparison.runs import Recorded, jobs_of, recorded
 from ..datasets.xsum import XSum
-from ..errors import MissingExtraError
+from ..errors import CorruptFileError, MissingExtraError
+from ..executors.process import Process
+from ..executors.serial import Serial
+from ..loop.plan import quantities_of
 from .base import Finding, Setting
 from .comparison import MAIN, Comparison, compare
-from .xsum_settings import RECIPES, Pretraining, Recipe, xsum_study
+from .xsum_settings import Pretraining, recipe_of, xsum_study
 
 METRICS = (
     *("rouge1", "rouge2", "rougeL"),
@@ -25,6 +30,9 @@ METRICS = (
 
 PRETRAINED = "pretrained"
 """The folder, in that of the experiment, of a model that is made here."""
+
+ORIGIN = "origin.json"
+"""The file in a model's folder that says what people call it, and where it is from."""
 
 SHOWN = 3
 """Articles in the file of texts: the first held-out ones, whatever is written about them."""
@@ -38,18 +46,43 @@ def xsum(setting: Setting, out: Path) -> Finding:
         DataError: There are no pairs of XSum to be had, or no model.
         MissingExtraError: Torch or transformers is not installed.
     """
-    recipe, model, card = RECIPES[setting.scale], None, None
+    recipe, model, card = recipe_of(setting.scale, setting.model), setting.model, None
     if recipe.pretraining is not None:
         model = out / PRETRAINED
         card = _pretrained(recipe.pretraining, recipe.articles, model, setting.write_up)
     study = xsum_study(recipe, model)
-    comparison = Comparison("xsum", recipe.about, {MAIN: study}, METRICS, ("rouge1", "distinct2"))
+    about = recipe.about if setting.model is None else f"{named(setting.model)}. {recipe.about}"
+    measured = quantities_of(study.plans[MAIN].metrics)
+    metrics = tuple(name for name in METRICS if name in measured)
+    if recipe.fills_cores and isinstance(setting.executor, Process):
+        setting = replace(setting, executor=Serial())
+    comparison = Comparison("xsum", about, {MAIN: study}, metrics, ("rouge1", "distinct2"))
     finding = compare(comparison, setting, out)
     first = recorded(jobs_of(study.plans, setting.seed, setting.seeds), out)[0]
     return finding._replace(
-        numbers={**finding.numbers, "pretraining": card},
-        texts={**finding.texts, "xsum-texts.md": _texts(first, recipe)},
+        numbers={
+            **finding.numbers,
+            "executor": setting.executor.model_dump(mode="json"),
+            "pretraining": card,
+            "model": None if setting.model is None else named(setting.model),
+        },
+        texts={**finding.texts, "xsum-texts.md": _texts(first, about)},
     )
+
+
+def named(folder: Path) -> str:
+    """What the model in ``folder`` is: as its `ORIGIN` says, or else the folder's name.
+
+    Raises:
+        CorruptFileError: The file cannot be read.
+    """
+    path = folder / ORIGIN
+    if not path.exists():
+        return folder.resolve().name
+    try:
+        return str(json.loads(path.read_text())["name"])
+    except (OSError, ValueError, TypeError, LookupError) as e:
+        raise CorruptFileError(f"{path} cannot be read ({e})", fix='write {"name": "..."} into it') from e
 
 
 def _pretrained(
@@ -66,7 +99,7 @@ def _pretrained(
     return read_card(folder)
 
 
-def _texts(run: Recorded, recipe: Recipe) -> str:
+def _texts(run: Recorded, about: str) -> str:
     """What the models of a run wrote about a few held-out articles, over the rounds, in Markdown."""
     written = {
         f"{arm}, round {number}" if number else "start": samples
@@ -74,7 +107,7 @@ def _texts(run: Recorded, recipe: Recipe) -> str:
         if (samples := run.folder.preview(number, arm)) is not None
     }
     some = next(iter(written.values())).select(slice(SHOWN))
-    lines = [f"{run.job.name}: the first held-out articles, not chosen. {recipe.about}."]
+    lines = [f"{run.job.name}: the first held-out articles, not chosen. {about}."]
     for i, (article, person) in enumerate(zip(some.texts("document"), some.texts("reference"), strict=True)):
         lines += [
             f"\n## Article {i + 1}\n\n{article[:400]} …\n",

@@ -1,7 +1,8 @@
 """The family of learners: whatever turns samples into a generator."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +46,23 @@ class Learner(Part, frozen=True):
     def draws(self) -> bool:
         """Whether its models draw. False where equal conditions always give equal samples."""
         return True
+
+    @property
+    def chunk_rows(self) -> int:
+        """How many candidates are made at a time where a plan does not say: some seconds of work."""
+        return 2_000
+
+    @property
+    def fills_cores(self) -> bool:
+        """Whether one fit, or one call of ``sample``, keeps all cores of its process busy."""
+        return False
+
+    def settled(self) -> tuple[Mapping[str, Any], str]:
+        """Settings that only a try on this machine can choose, by field, and why, in one line.
+
+        A run asks once, before its first round, and keeps the answer in its manifest. None by default.
+        """
+        return {}, ""
 
     def prompt_card(self) -> PromptCard | None:
         """How its prompts are made; None where it writes no text.

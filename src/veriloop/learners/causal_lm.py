@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from typing_extensions import override
@@ -13,7 +13,7 @@ from ..hub import to_fetch
 from ..parts import imported, require
 from ..samples import Samples
 from ..schema import Schema
-from ._language.backends import Decoding, Remote
+from ._language.backends import Decoding, Remote, Started, Transformers
 from ._language.places import adapter_base, check_chat_template, find_folder, folders_of
 from ._language.recipe import Training
 from ._language.rules import Prompt
@@ -86,10 +86,34 @@ class CausalLM(Learner, Training, frozen=True):
     def draws(self) -> bool:
         return self.decoding.temperature > 0
 
+    @property
+    @override
+    def chunk_rows(self) -> int:
+        """Four batches, as a kill costs a chunk; more where a server is started for each."""
+        return 2_000 if isinstance(self.decoding.backend, Started) else 128
+
+    @property
+    @override
+    def fills_cores(self) -> bool:
+        """Where the model is in our own process: batches and passes then fill them."""
+        return isinstance(self.decoding.backend, Transformers)
+
     @override
     def rows_seen(self, n: int) -> int:
         most = self.epochs * n
         return most if self.max_steps is None else min(most, self.max_steps * self.batch_size)
+
+    @override
+    def settled(self) -> tuple[Mapping[str, Any], str]:
+        """The precision, where that is left to the machine."""
+        if self.precision != "auto":
+            return {}, ""
+        from ..executors.threads import limit_again
+        from ._language import models, precision
+
+        with limit_again():
+            chosen, why = precision.settled(self.precision, models.find(self.model).model)
+        return {"precision": chosen}, why
 
     @override
     def prompt_card(self) -> PromptCard | None:

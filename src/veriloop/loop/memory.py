@@ -1,8 +1,9 @@
 """A run that leaves nothing on disk: for thousands of small chains, and for notebooks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class MemoryRun:
         self._states: dict[str, dict[int, State]] = {}
         self._rows: dict[tuple[int, str], Rows] = {}
         self._stopped: dict[str, str] = {}
+        self._settled: Mapping[str, Any] = {}
         self._status: tuple[Status, str | None] = ("running", None)
 
     # -- to look at ------------------------------------------------------------------------------------
@@ -55,7 +57,12 @@ class MemoryRun:
             raise RunFolderError("this run has not begun", fix="pass it to veriloop.run as its out")
         status, reason = self._status
         return manifest_of(self._plan).model_copy(
-            update={"status": status, "reason": reason, "stopped_arms": dict(self._stopped)}
+            update={
+                "status": status,
+                "reason": reason,
+                "stopped_arms": dict(self._stopped),
+                "settled": dict(self._settled),
+            }
         )
 
     def model(self, arm: str, round_: int | None = None) -> Generator:
@@ -131,6 +138,14 @@ class MemoryRun:
         """See `Store`."""
         self._plan = plan
         yield
+
+    def settled(self) -> Mapping[str, Any]:
+        """See `Store`."""
+        return self._settled
+
+    def settle(self, settings: Mapping[str, Any]) -> None:
+        """See `Store`."""
+        self._settled = settings
 
     def stopped_arms(self) -> Sequence[str]:
         """See `Store`."""

@@ -158,7 +158,8 @@ class Plan(Checked, frozen=True):
         metrics: Measured after each round, on held-out real data.
         evaluation_samples: How many samples the metrics see; where prompts are held out, one for each of
             them at most.
-        chunk_size: How many candidates are made and judged at a time; bounds memory.
+        chunk_size: How many candidates are made and judged at a time; bounds memory, and what a kill costs.
+            When it is not given, what suits the learner: see `Learner.chunk_rows`.
         keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
         keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
         keep_models: Whether to keep the models and judges of ``all`` rounds, or those of the start and of
@@ -170,7 +171,8 @@ class Plan(Checked, frozen=True):
         common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
             noisy and equal settings give equal results. Otherwise each arm draws by its name.
         executor: Who computes. Results do not depend on it.
-        parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm.
+        parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm. When
+            it is not given, chunks for a learner that fills the cores by itself: see `Learner.fills_cores`.
         tracker: What shows the rounds elsewhere: one, or a list. Results do not depend on it.
     """
 
@@ -181,7 +183,7 @@ class Plan(Checked, frozen=True):
     arms: Annotated[dict[ArmName, Arm], Field(min_length=1)]
     metrics: tuple[SerializeAsAny[Metric], ...] = ()
     evaluation_samples: Positive = 2_000
-    chunk_size: Positive = 2_000
+    chunk_size: Positive = Field(default_factory=lambda given: _chunk_rows(given))
     keep_rejected: bool = False
     keep_candidates: bool = False
     keep_models: Literal["all", "last", "best"] = "all"
@@ -189,7 +191,7 @@ class Plan(Checked, frozen=True):
     threads: Positive = 1
     common_random_numbers: bool = True
     executor: SerializeAsAny[Executor] = Serial()
-    parallel: Literal["arms", "chunks"] = "arms"
+    parallel: Literal["arms", "chunks"] = Field(default_factory=lambda given: _parallel(given))
     tracker: tuple[SerializeAsAny[Tracker], ...] = ()
 
     @field_validator("tracker", mode="before")
@@ -291,6 +293,16 @@ class Plan(Checked, frozen=True):
     def last_round(self, arm: str) -> int:
         """The last round of ``arm``."""
         return self.rounds if self.arms[arm].train_on == "kept" else 1
+
+
+def _chunk_rows(given: dict[str, Any]) -> int:
+    """The default of ``chunk_size``, from the fields before it; any where these are wrong."""
+    return given["learner"].chunk_rows if "learner" in given else 1
+
+
+def _parallel(given: dict[str, Any]) -> Literal["arms", "chunks"]:
+    """The default of ``parallel``, from the fields before it."""
+    return "chunks" if "learner" in given and given["learner"].fills_cores else "arms"
 
 
 def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:

@@ -16,7 +16,16 @@ import numpy as np
 
 from ..datasets.base import RealData
 from ..errors import ReadOnlyError, VeriloopError
-from ..events import ArmStopped, Event, Noted, RoundFinished, RunEnded, RunStarted, StopRuleMet
+from ..events import (
+    ArmStopped,
+    Event,
+    Noted,
+    RoundFinished,
+    RunEnded,
+    RunStarted,
+    SettingsChosen,
+    StopRuleMet,
+)
 from ..executors._retry import told_of_lost_workers
 from ..executors.base import Executor
 from ..executors.serial import Serial
@@ -140,6 +149,7 @@ def _run_rounds(
         chains[record.arm].append(record)
         tell(RoundFinished(arm=record.arm, round=record.round, peak_memory_mb=peak_memory_mb))
 
+    plan = _settled(plan, store, tell)
     if missing := [arm for arm in plan.arms if (arm, 0) not in done]:
         _begin(plan, store, missing, tell, commit, starts)
     stopped = set(store.stopped_arms())
@@ -175,6 +185,18 @@ def _run_rounds(
             together = AwaitingVerdicts.together(waiting)
             together.ask()
             raise together
+
+
+def _settled(plan: Plan, store: Store, tell: Listen) -> Plan:
+    """The plan with the settings that the run chooses on its first machine, whichever this one is."""
+    settings = store.settled()
+    if not settings:
+        settings, why = seam.settled(plan.learner)
+        if not settings:
+            return plan
+        store.settle(settings)
+        tell(SettingsChosen(settings={name: str(value) for name, value in settings.items()}, why=why))
+    return plan.model_copy(update={"learner": plan.learner.model_copy(update=dict(settings))})
 
 
 def _stop_by_rule(plan: Plan, store: Store, chain: Sequence[RoundRecord], arm: str, tell: Listen) -> set[str]:

@@ -17,6 +17,7 @@ import numpy as np
 from ..datasets.base import Dataset, RealData, read_off
 from ..errors import ContractError, DataError, VeriloopError
 from ..executors.base import Executor, Item
+from ..executors.threads import limit_again
 from ..fitted import Fitted
 from ..generator import Generator, Notes
 from ..judge import Judge
@@ -184,6 +185,22 @@ def sources(part: Part) -> Mapping[str, Path]:
     return found
 
 
+def settled(learner: Learner) -> tuple[Mapping[str, Any], str]:
+    """`Learner.settled`, checked.
+
+    Raises:
+        ContractError: It gave something else than values of its fields and a reason.
+    """
+    where, hint = f"{_named(learner)}.settled", 'such as ({"precision": "float32"}, "it is faster")'
+    found = call(learner, "settled", learner.settled)
+    settings, why = found if isinstance(found, tuple) and len(found) == 2 else (None, None)
+    _expect(where, settings, Mapping, hint)
+    _expect(f"{where}: why", why, str, hint)
+    if unknown := [str(name) for name in settings or () if name not in type(learner).model_fields]:
+        raise ContractError(where, got=", ".join(unknown), expected="names of its fields")
+    return settings or {}, why or ""
+
+
 def downloads(part: Part) -> str | None:
     """`Part.downloads`, checked.
 
@@ -200,8 +217,10 @@ def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.rand
         ContractError: It gave something else than a generator of its ``generator_type``.
     """
     declared(learner)
-    generator = call(learner, "fit", learner.fit, samples, init, rng)
-    return _expect(f"{_named(learner)}.fit", generator, learner.generator_type, "its generator_type")
+    made = learner.generator_type  # brings the library that trains, which has to be limited as well
+    with limit_again():
+        generator = call(learner, "fit", learner.fit, samples, init, rng)
+    return _expect(f"{_named(learner)}.fit", generator, made, "its generator_type")
 
 
 def sample(

@@ -3,7 +3,7 @@
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -62,6 +62,14 @@ class Store(Protocol):
 
     def records(self) -> Sequence[RoundRecord]:
         """The finished rounds."""
+        ...
+
+    def settled(self) -> Mapping[str, Any]:
+        """The learner's settings that this run has chosen by trial; none before it has."""
+        ...
+
+    def settle(self, settings: Mapping[str, Any]) -> None:
+        """Keep them."""
         ...
 
     def stopped_arms(self) -> Iterable[str]:
@@ -184,6 +192,14 @@ class FolderStore:
         if self._records is None:
             self._records = self.folder.records()
         return self._records
+
+    def settled(self) -> Mapping[str, Any]:
+        """See `Store`."""
+        return self.folder.manifest().settled
+
+    def settle(self, settings: Mapping[str, Any]) -> None:
+        """See `Store`."""
+        self.folder.write_manifest(self.folder.manifest().model_copy(update={"settled": dict(settings)}))
 
     def stopped_arms(self) -> Iterable[str]:
         """See `Store`."""

@@ -48,6 +48,8 @@ class Manifest(BaseModel):
         config: The whole checked configuration, defaults included: enough to run it again. Who reads
             a run reads its cards.
         cards: What the run is: its arms, its quantities, its columns.
+        settled: Settings of the learner that were left open, as a trial on the first machine chose them; a
+            resume keeps them.
         digests: SHA-256 of the files and folders outside the configuration that results depend on, by name.
         files: SHA-256 of the files of the run folder itself that belong to no round, by name.
         seed: The run's seed, also in ``config``.
@@ -67,6 +69,7 @@ class Manifest(BaseModel):
     config: dict[str, Any]
     seed: int
     cards: RunCard = RunCard()
+    settled: dict[str, Any] = {}
     digests: dict[str, str] = {}
     files: dict[str, str] = {}
     versions: dict[str, str] = Field(default_factory=lambda: package_versions())

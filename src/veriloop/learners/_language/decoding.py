@@ -1,6 +1,10 @@
 """Writing completions with a model of our own process."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,13 +13,30 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from ...advance import Rows
+from ...advance import Rows as RowsSoFar
 from ...errors import VeriloopError
 from .backends import Decoding
 from .drawing import Repetitions, choose
+from .lanes import in_lanes
+from .memory import ATTENTION, Memory, remembers
+from .packing import Rows
 
 STAYING = 0.75
 """When no more than this share of a batch is still being written, the rest leaves it."""
+
+ROWS, BATCHES = 32, 4
+"""The most texts of a batch, where a new token costs least for each; and the fewest batches of many texts,
+so that several cores have work to the end."""
+
+READ_TOKENS = 2048
+"""Prompts are read in passes of about so many tokens, whose intermediate results stay in cache."""
+
+
+class _Text(NamedTuple):
+    """A completion under way: which row of the call it is, and its prompt among the different ones."""
+
+    row: int
+    prompt: int
 
 
 def write(
@@ -29,29 +50,75 @@ def write(
 ) -> list[list[int]]:
     """A completion of each prompt, without its stop token. Where ``ends`` says so of one, it ends as well.
 
-    Prompts of like length share a batch, padded at the left. Row i draws with its own numbers, ``rng``'s
-    i-th row of uniforms, so that it does not matter which rows it shares a batch with, but for the rounding
-    of the model's arithmetic. Rows and tokens are reported as they come, see :mod:`veriloop.advance`.
+    Prompts of like length share a batch. Equal prompts are read once, and written on once where nothing is
+    drawn. Row i draws with its own numbers, ``rng``'s i-th row of uniforms, so that it does not matter which
+    rows it shares a batch with, but for the rounding of the model's arithmetic. Which rows share one depends
+    on the prompts and the settings alone. Rows and tokens are reported as they come, see
+    :mod:`veriloop.advance`.
 
     Raises:
         VeriloopError: The model's weights make no numbers.
     """
     shape = (len(prompts), decoding.max_new_tokens)
     uniforms = rng.random(shape) if decoding.temperature else np.zeros(shape)
-    written: list[list[int]] = [[] for _ in prompts]
-    so_far = Rows(len(prompts))
-    order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
-    while order:
-        longest = len(prompts[order[0]]) + decoding.max_new_tokens
-        rows = max(1, batch_tokens // longest)
-        batch, order = order[:rows], order[rows:]
-        for i, ids in zip(
-            batch,
-            _write_batch(model, [prompts[i] for i in batch], stop, decoding, uniforms[batch], ends, so_far),
-            strict=True,
-        ):
-            written[i] = ids
-    return written
+    different: dict[tuple[int, ...], int] = {}
+    which = [different.setdefault(tuple(ids), len(different)) for ids in prompts]
+    texts = [_Text(row, prompt) for row, prompt in enumerate(which)]
+    first: dict[int, _Text] = {}
+    if not decoding.temperature:
+        texts = [text for text in texts if first.setdefault(text.prompt, text) is text]
+    texts.sort(key=lambda text: (-len(prompts[text.row]), text.prompt, text.row))
+
+    so_far = RowsSoFar(len(texts))
+    with _attending(model) as remembering:
+        one_batch = _write_batch if remembering else _write_padded
+
+        def written(batch: list[_Text]) -> list[list[int]]:
+            drawn = uniforms[[text.row for text in batch]]
+            return one_batch(
+                model, [prompts[text.row] for text in batch], stop, decoding, drawn, ends, so_far
+            )
+
+        batches = _batches(texts, [len(prompts[text.row]) for text in texts], decoding, batch_tokens)
+        ids = chain.from_iterable(in_lanes(written, batches))
+        done = {text.row: next(ids) for text in chain.from_iterable(batches)}
+    if not decoding.temperature:
+        return [done[first[prompt].row] for prompt in which]
+    return [done[row] for row in range(len(prompts))]
+
+
+def _batches(
+    texts: list[_Text], lengths: list[int], decoding: Decoding, batch_tokens: int
+) -> list[list[_Text]]:
+    """Texts in their order, in batches of about equal size."""
+    most = min(ROWS, max(8, math.ceil(len(texts) / BATCHES)))
+    batches = []
+    start = 0
+    while start < len(texts):
+        fitting = max(1, batch_tokens // (lengths[start] + decoding.max_new_tokens))
+        left = math.ceil((len(texts) - start) / min(most, fitting))
+        end = whole = start + math.ceil((len(texts) - start) / left)
+        while start < whole < len(texts) and texts[whole].prompt == texts[whole - 1].prompt:
+            whole -= 1
+        if whole > start:
+            end = whole  # a prompt's texts stay together, so that it is read once
+        batches.append(texts[start:end])
+        start = end
+    return batches
+
+
+@contextmanager
+def _attending(model: PreTrainedModel) -> Iterator[bool]:
+    """Inside, the model attends by a `Memory` if it can; gives whether it does."""
+    if not remembers(model):
+        yield False
+        return
+    before: Any = model.config._attn_implementation
+    model.set_attn_implementation(ATTENTION)
+    try:
+        yield True
+    finally:
+        model.set_attn_implementation(before)
 
 
 @torch.inference_mode()
@@ -62,7 +129,89 @@ def _write_batch(
     decoding: Decoding,
     uniforms: NDArray[np.float64],
     ends: Callable[[list[int]], bool] | None,
-    so_far: Rows,
+    so_far: RowsSoFar,
+) -> list[list[int]]:
+    device = model.device
+    different: dict[tuple[int, ...], int] = {}
+    which = [different.setdefault(tuple(ids), len(different)) for ids in prompts]
+    memory = Memory([len(ids) for ids in different], decoding.max_new_tokens, device)
+    logits = _read(model, [list(ids) for ids in different], memory)[which]
+    memory.spread(which)
+    chance, stops = torch.from_numpy(uniforms).to(device), torch.tensor(sorted(stop), device=device)
+    written: list[list[int]] = [[] for _ in prompts]
+    rows = torch.arange(len(prompts), device=device)
+    going, left = torch.ones(len(prompts), dtype=torch.bool, device=device), len(prompts)
+    repetitions = Repetitions(decoding.repetition_penalty, prompts)
+    for step in range(decoding.max_new_tokens):
+        tokens = choose(repetitions.damp(logits, rows), decoding, chance[rows, step])
+        going &= ~torch.isin(tokens, stops)
+        repetitions.add(rows[going], tokens[going])
+        for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):
+            written[row].append(token)
+        if ends is not None:
+            going &= torch.tensor([not ends(written[row]) for row in rows.tolist()], device=device)
+        before, left = left, int(going.sum())
+        so_far.add(before - left, tokens=left)
+        if not left or step + 1 == decoding.max_new_tokens:
+            break
+        if left <= STAYING * len(going):
+            memory.select(going.nonzero()[:, 0])
+            rows, tokens, going = rows[going], tokens[going], going[going]
+        places = memory.step()
+        logits = model(input_ids=tokens[:, None], position_ids=places, use_cache=False, memory=memory).logits[
+            :, -1
+        ]
+    so_far.add(left)
+    return written
+
+
+def _read(model: PreTrainedModel, prompts: list[list[int]], memory: Memory) -> Tensor:
+    """Read prompts into the memory, some joined in each pass; gives the logits after each.
+
+    Raises:
+        VeriloopError: These are no numbers.
+    """
+    found: list[Tensor] = []
+    while len(found) < len(prompts):
+        some, size = prompts[len(found) : len(found) + 1], 0
+        for ids in prompts[len(found) + 1 :]:
+            size += len(some[-1])
+            if size + len(ids) > READ_TOKENS:
+                break
+            some.append(ids)
+        layout = Rows([len(ids) for ids in some], model.device)
+        memory.read(layout, first=len(found))
+        ends = torch.tensor([len(ids) for ids in some], device=model.device).cumsum(0) - 1
+        logits = model(
+            input_ids=torch.tensor([list(chain(*some))], device=model.device),
+            position_ids=layout.positions,
+            use_cache=False,
+            logits_to_keep=ends,
+            memory=memory,
+        ).logits[0]
+        if logits.isnan().any():
+            raise no_numbers()
+        found += logits.unbind()
+    return torch.stack(found)
+
+
+def no_numbers() -> VeriloopError:
+    """What is said of a model whose weights are broken."""
+    return VeriloopError(
+        "the language model gives no numbers (NaN)",
+        fix="check its weights; a model that was trained here may need a lower learning_rate",
+    )
+
+
+@torch.inference_mode()
+def _write_padded(
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    stop: frozenset[int],
+    decoding: Decoding,
+    uniforms: NDArray[np.float64],
+    ends: Callable[[list[int]], bool] | None,
+    so_far: RowsSoFar,
 ) -> list[list[int]]:
     longest, device = max(map(len, prompts)), model.device
     padded = any(len(p) < longest for p in prompts)
@@ -90,10 +239,7 @@ def _write_batch(
             logits_to_keep=1,
         ).logits[:, -1]
         if step == 0 and logits.isnan().any():
-            raise VeriloopError(
-                "the language model gives no numbers (NaN)",
-                fix="check its weights; a model that was trained here may need a lower learning_rate",
-            )
+            raise no_numbers()
         tokens = choose(repetitions.damp(logits, rows), decoding, chance[rows, step])
         going &= ~torch.isin(tokens, stops)
         repetitions.add(rows[going], tokens[going])

@@ -4,12 +4,14 @@ import copy
 import json
 import tempfile
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
 from ...errors import CorruptFileError, DataError
 from ...generator import CUT, Generator, Notes
@@ -22,9 +24,11 @@ from .control import Asked, Marked
 from .decoding import write
 from .ends import StopStrings, before
 from .models import Language
+from .precision import settled
 from .prompts import Formatter
+from .recipe import Precision
 from .rules import Prompt
-from .training import Row, in_bfloat16, losses, train
+from .training import Row, losses, train
 from .trl_job import train_in_processes
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "causal_lm.json"
 
-LOSS_TOKENS = 8192
+LOSS_TOKENS = 2048
 """Tokens per pass where nothing is trained."""
 
 
@@ -43,16 +47,33 @@ class CausalLMGenerator(Generator):
         language: Model and tokenizer; the model is frozen, and not to be changed afterwards.
         prompt: How rows become prompts.
         decoding: How completions are written.
+        precision: In which arithmetic they are written and measured; None takes that of the weights.
 
     Raises:
         DataError: The tokenizer does not suit the prompt, or the model has too few positions.
     """
 
-    def __init__(self, language: Language, prompt: Prompt, decoding: Decoding) -> None:
+    def __init__(
+        self, language: Language, prompt: Prompt, decoding: Decoding, precision: Precision | None = None
+    ) -> None:
         models.check_places(language, prompt.max_tokens, decoding.max_new_tokens)
         self._formatter = Formatter(prompt, language.tokenizer)
         self._model = language.model.eval().requires_grad_(False)
         self._decoding = decoding
+        self._in_bfloat16 = precision == "bfloat16" or (
+            precision is None and language.model.dtype == torch.bfloat16
+        )
+
+    @cached_property
+    def _writer(self) -> PreTrainedModel:
+        """The model in the arithmetic that writes; made when it is needed, and sent to no worker."""
+        if not self._in_bfloat16 or self._model.dtype == torch.bfloat16:
+            return self._model
+        rounded: Any = copy.deepcopy(self._model)
+        return rounded.to(dtype=torch.bfloat16)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_writer"}
 
     @property
     def language(self) -> Language:
@@ -103,7 +124,7 @@ class CausalLMGenerator(Generator):
             DataError: A column is missing or holds no text.
         """
         rows = training_rows(self._formatter, samples, self._decoding)
-        return losses(self._model, rows, LOSS_TOKENS)
+        return losses(self._writer, rows, LOSS_TOKENS)
 
     def cut(self, condition: Samples) -> NDArray[np.bool_]:
         """Which prompts are too long, so that their column ``shorten`` is cut, shape (n,)."""
@@ -131,14 +152,14 @@ class CausalLMGenerator(Generator):
             return self._replies(prompts, ask(backend, _plain(prompts), decoding, rng))
         if isinstance(backend, Started):
             with tempfile.TemporaryDirectory() as folder:
-                models.save(self.language, Path(folder))
+                models.save(Language(self._writer, self._formatter.tokenizer), Path(folder))
                 with started(backend, Path(folder)) as server:
                     return self._replies(prompts, ask(server, _plain(prompts), decoding, rng))
         ids = formatter.prompt_ids(prompts)
         stop = models.stop_tokens(self.language) | {formatter.end}
         strings = StopStrings(decoding.stop, formatter.tokenizer)
         ends = strings.reached if decoding.stop else None
-        written = write(self._model, ids, stop, decoding, backend.batch_tokens, rng, ends)
+        written = write(self._writer, ids, stop, decoding, backend.batch_tokens, rng, ends)
         # The token that ends a text is not among those written, and counts among ``max_new_tokens``.
         most = decoding.max_new_tokens
         cut = np.array([len(i) == most and not strings.reached(i) for i in written], bool)
@@ -164,7 +185,8 @@ class CausalLMGenerator(Generator):
         """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""
         models.save(self.language, directory)
         settings = {"prompt": self._formatter.prompt, "decoding": self._decoding}
-        content = {name: part.model_dump(mode="json") for name, part in settings.items()}
+        content: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in settings.items()}
+        content["precision"] = "bfloat16" if self._in_bfloat16 else "float32"
         (directory / SETTINGS).write_text(json.dumps(content) + "\n")
 
     @classmethod
@@ -179,9 +201,10 @@ class CausalLMGenerator(Generator):
             content = json.loads(path.read_text())
             prompt = Prompt.model_validate(content["prompt"])
             decoding = Decoding.model_validate(content["decoding"])
+            precision = content.get("precision")
         except (OSError, ValueError, TypeError, KeyError) as e:
             raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
-        return cls(models.load(directory), prompt, decoding)
+        return cls(models.load(directory), prompt, decoding, precision)
 
 
 def _plain(prompts: Sequence[Marked]) -> list[Asked]:
@@ -204,6 +227,7 @@ def fit(
     learner.prompt.settled()  # before a large model is loaded
     language = _start(learner, init)
     models.check_places(language, learner.prompt.max_tokens, learner.decoding.max_new_tokens)
+    learner = learner.model_copy(update={"precision": settled(learner.precision, language.model)[0]})
     rows = training_rows(Formatter(learner.prompt, language.tokenizer), samples, learner.decoding)
     if not rows:
         pass
@@ -212,9 +236,7 @@ def fit(
     else:
         with global_torch(rng):
             train(language.model, rows, learner, rng)
-    if in_bfloat16(learner):
-        language.model.to(dtype=torch.bfloat16)  # pyright: ignore[reportCallIssue]
-    return CausalLMGenerator(language, learner.prompt, learner.decoding)
+    return CausalLMGenerator(language, learner.prompt, learner.decoding, learner.precision)
 
 
 def _start(learner: "CausalLM", init: Generator | None) -> Language:

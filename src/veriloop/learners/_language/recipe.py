@@ -1,10 +1,14 @@
 """What can be set of the training of language models; read without the libraries that do it."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from ...parts import Checked
+
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+"""An arithmetic, or the one that is measured to be faster."""
 
 
 class LoRA(Checked, frozen=True):
@@ -36,10 +40,14 @@ class Training(Checked, frozen=True):
         tokens_per_pass: A step's rows go through the model in passes of so many tokens. Bounds memory;
             nothing else depends on it but rounding.
         gradient_checkpointing: Compute activations twice instead of keeping them.
-        dtype: Of the arithmetic, and of the trained model's weights. ``auto`` takes bfloat16 on GPUs that
-            have it. AdamW always updates float32 weights.
+        precision: Of the arithmetic in training and writing. ``auto`` is bfloat16 on GPUs that have it; on a
+            CPU both are timed with the model itself when a run begins, and bfloat16 is taken where it is
+            clearly faster. The run's manifest keeps the choice, so that a resume elsewhere computes alike.
+            Weights are float32 in any case: what a few steps change would be rounded away.
         processes: More than one trains data-parallel, one process for each GPU.
     """
+
+    renamed: ClassVar[Mapping[str, str]] = {"dtype": "use precision"}
 
     epochs: Annotated[int, Field(ge=1)] = 1
     max_steps: Annotated[int, Field(ge=1)] | None = None
@@ -47,7 +55,7 @@ class Training(Checked, frozen=True):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-5
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     lora: LoRA | None = None
-    tokens_per_pass: Annotated[int, Field(ge=1)] = 4096
+    tokens_per_pass: Annotated[int, Field(ge=1)] = 1024
     gradient_checkpointing: bool = False
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     processes: Annotated[int, Field(ge=1)] = 1

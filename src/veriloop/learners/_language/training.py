@@ -9,13 +9,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...advance import Rows as RowsSoFar
 from ...advance import StepDone, report
 from ...errors import MissingExtraError, VeriloopError
-from ...networks import device
+from .lanes import in_lanes
 from .packing import ATTENTION, Rows, packs
 from .recipe import Training
 
@@ -32,13 +32,6 @@ class Row(NamedTuple):
     def __len__(self) -> int:
         # The last token is predicted, and predicts nothing.
         return len(self.prompt) + len(self.completion) - 1
-
-
-def in_bfloat16(training: Training) -> bool:
-    """Whether ``training.dtype`` means bfloat16 on this machine."""
-    if training.dtype == "auto":
-        return device().type == "cuda" and torch.cuda.is_bf16_supported()
-    return training.dtype == "bfloat16"
 
 
 def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: np.random.Generator) -> None:
@@ -62,13 +55,7 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
         report(StepDone(0, steps))
         for step, batch in zip(range(steps), _batches(len(rows), training.batch_size, rng), strict=False):
             optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle((step + 0.5) / steps)
-            tokens = sum(len(rows[i].completion) for i in batch)
-            total = 0.0
-            for one_pass in passes(rows, batch, min(training.tokens_per_pass, most)):
-                with torch.autocast(model.device.type, torch.bfloat16, enabled=in_bfloat16(training)):
-                    nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
-                nll.backward()
-                total += nll.item()
+            total = _gradient(model, rows, batch, training, most, parameters)
             if not math.isfinite(total):
                 raise VeriloopError("training diverged", got=total, fix="lower learning_rate")
             norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -77,6 +64,42 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
             seen += sum(len(rows[i]) for i in batch)
             if report(StepDone(step + 1, steps, total, float(norm), seen)):
                 break
+
+
+def _gradient(
+    model: PreTrainedModel,
+    rows: Sequence[Row],
+    batch: Sequence[int],
+    training: Training,
+    most: int,
+    parameters: Sequence[nn.Parameter],
+) -> float:
+    """Leave a step's gradient in ``parameters``, summed over its passes in their order; gives the loss."""
+    tokens = sum(len(rows[i].completion) for i in batch)
+    bfloat16 = training.precision == "bfloat16"
+
+    def of_pass(one_pass: list[int]) -> tuple[float, Sequence[Tensor | None]]:
+        # Each weight is cast once in a pass, so a cache of casts would only be shared with other passes.
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
+            nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
+        return nll.item(), torch.autograd.grad(nll, parameters, allow_unused=True)
+
+    total = 0.0
+    some = passes(rows, batch, min(training.tokens_per_pass, most))
+    for loss, gradients in in_lanes(of_pass, some, most=1 if _draws(model) else 64):
+        total += loss
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if parameter.grad is None:
+                parameter.grad = gradient
+            elif gradient is not None:
+                parameter.grad += gradient
+    return total
+
+
+def _draws(model: PreTrainedModel) -> bool:
+    """Whether a pass draws from the global stream: then passes have to come one after the other."""
+    dropout = any(isinstance(module, nn.Dropout) and module.p for module in model.modules())
+    return dropout or bool(getattr(model.config.get_text_config(), "attention_dropout", 0.0))
 
 
 @contextmanager
@@ -118,11 +141,16 @@ def losses(
     total = np.zeros(len(rows))
     counts = np.array([len(row.completion) for row in rows], np.int64)
     so_far = RowsSoFar(len(rows))
-    with packed(model) as most, torch.inference_mode():
-        for one_pass in passes(rows, range(len(rows)), min(tokens_per_pass, most)):
-            nll = completion_losses(model, [rows[i] for i in one_pass]).double().cpu().numpy()
-            starts = np.cumsum(counts[one_pass]) - counts[one_pass]
-            total[one_pass] = np.add.reduceat(nll, starts)
+
+    @torch.inference_mode()
+    def of_pass(one_pass: list[int]) -> NDArray[np.float64]:
+        nll = completion_losses(model, [rows[i] for i in one_pass]).double().cpu().numpy()
+        return np.add.reduceat(nll, np.cumsum(counts[one_pass]) - counts[one_pass])
+
+    with packed(model) as most:
+        groups = list(passes(rows, range(len(rows)), min(tokens_per_pass, most)))
+        for one_pass, summed in zip(groups, in_lanes(of_pass, groups), strict=True):
+            total[one_pass] = summed
             so_far.add(len(one_pass))
     return total, counts
 

@@ -23,7 +23,7 @@ from ...networks import device
 from . import models
 from .models import Language
 from .recipe import Training
-from .training import WARM_UP, Row, in_bfloat16, trainable
+from .training import WARM_UP, Row, trainable
 
 STEPS = "steps.jsonl"
 """Where the first process writes each step."""
@@ -54,7 +54,7 @@ def train_in_processes(language: Language, rows: Sequence[Row], training: Traini
         "warmup_steps": WARM_UP,
         "num_train_epochs": training.epochs,
         "max_steps": training.max_steps or -1,
-        "bf16": in_bfloat16(training),
+        "bf16": training.precision == "bfloat16",
         "seed": seed,
     }
     with tempfile.TemporaryDirectory() as scratch:

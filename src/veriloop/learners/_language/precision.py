@@ -1,0 +1,109 @@
+"""In which arithmetic a language model is fastest here: measured with the model itself, not guessed."""
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ...networks import device
+from .recipe import Precision
+
+SMALL = 50_000_000
+"""A model of fewer parameters is not measured: its time goes elsewhere, and float32 is exact."""
+
+CLEAR = 1.25
+"""By this factor bfloat16 must be faster: a closer race could end differently when it is measured again."""
+
+ROWS, TOKENS = 4, 32
+"""What is read, and trained on, for the measurement: some seconds for 135 million parameters."""
+
+
+class Speed(NamedTuple):
+    """Seconds for as many tokens in each arithmetic."""
+
+    reading: dict[Precision, float]
+    training: dict[Precision, float]
+
+    @property
+    def faster(self) -> Precision:
+        """bfloat16 where reading and training together are clearly faster in it."""
+        total = {p: self.reading[p] + self.training[p] for p in self.reading}
+        return "bfloat16" if total["float32"] > CLEAR * total["bfloat16"] else "float32"
+
+    def described(self) -> str:
+        """In one line, for people."""
+        ratio = lambda t: f"{t['float32'] / t['bfloat16']:.1f}"  # noqa: E731
+        return f"reads {ratio(self.reading)} and trains {ratio(self.training)} times as fast in bfloat16"
+
+
+def settled(precision: Precision, model: PreTrainedModel) -> tuple[Precision, str]:
+    """What ``auto`` means for this model on this machine, and why; another precision is itself."""
+    if precision != "auto":
+        return precision, "as the plan says"
+    if device().type != "cpu":
+        able = device().type == "cuda" and torch.cuda.is_bf16_supported()
+        return ("bfloat16", "the GPU has it") if able else ("float32", "the GPU has no bfloat16")
+    if model.num_parameters() < SMALL:
+        return "float32", "the model is small"
+    speed = measured(model)
+    return speed.faster, f"this model {speed.described()} here"
+
+
+_measured: dict[str, Speed] = {}
+"""By the model's shape and threads: once in a process."""
+
+
+def measured(model: PreTrainedModel) -> Speed:
+    """Time the model in both arithmetics; its weights are left as they are."""
+    key = json.dumps([model.config.to_dict(), torch.get_num_threads()], sort_keys=True, default=str)
+    if key not in _measured:
+        _measured[key] = _measure(model)
+    return _measured[key]
+
+
+def _measure(model: PreTrainedModel) -> Speed:
+    vocabulary: Any = model.get_input_embeddings().num_embeddings
+    ids = (torch.arange(ROWS * TOKENS) * 7919 % vocabulary).view(ROWS, TOKENS)
+    needs = [p.requires_grad for p in model.parameters()]
+    weights = [p for p in model.parameters() if p.is_floating_point()]
+
+    rounded: Any = copy.deepcopy(model)
+    readers = {"float32": model, "bfloat16": rounded.to(dtype=torch.bfloat16)}
+
+    def read(precision: Precision) -> None:
+        with torch.inference_mode():
+            readers[precision](input_ids=ids, use_cache=False, logits_to_keep=1)
+
+    def train(precision: Precision) -> None:
+        with _arithmetic(precision):
+            logits: Tensor = model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
+        torch.autograd.grad(logits.float().logsumexp(-1).sum(), weights, allow_unused=True)
+
+    try:
+        reading = _seconds(read)
+        for weight in weights:
+            weight.requires_grad_(True)
+        return Speed(reading, _seconds(train))
+    finally:
+        for weight, needed in zip(model.parameters(), needs, strict=True):
+            weight.requires_grad_(needed)
+
+
+def _arithmetic(precision: Precision) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+
+
+def _seconds(work: Callable[[Precision], None]) -> dict[Precision, float]:
+    """Processor time of each precision, after a turn of each that does not count."""
+    both: tuple[Precision, Precision] = ("float32", "bfloat16")
+    spent: dict[Precision, float] = {}
+    for precision in (*both, *both):
+        began = time.process_time()
+        work(precision)
+        spent[precision] = time.process_time() - began
+    return spent
