@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veriloop.errors import DataError
-from veriloop.functions._rows import Rows
+from veriloop.functions.rows import Rows
 from veriloop.nested import Nested, on_one_line, to_text
 from veriloop.samples import Samples, concat, plain, rows_of, type_of
 from veriloop.schema import Schema, schema_of

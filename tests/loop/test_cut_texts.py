@@ -11,7 +11,7 @@ from veriloop.config import plan_from
 from veriloop.generator import CUT, Generator, Notes
 from veriloop.learners.base import Learner
 from veriloop.loop import run
-from veriloop.report.export import export_kept
+from veriloop.report.export import export
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 
@@ -102,7 +102,7 @@ def test_cut_texts_are_dropped_where_that_is_asked(config: dict[str, Any], tmp_p
 
 def test_an_export_says_which_texts_were_cut(config: dict[str, Any], tmp_path: Path) -> None:
     folder = run(plan_from(config), tmp_path / "run")
-    export_kept(folder, 1, "unverified", tmp_path / "kept.jsonl")
+    export(folder, 1, "unverified", tmp_path / "kept.jsonl")
     rows = list(map(json.loads, (tmp_path / "kept.jsonl").read_text().splitlines()))
     assert [row["truncated"] for row in rows] == [int(row["completion"]) >= 5 for row in rows]
     assert all(CUT not in row for row in rows)

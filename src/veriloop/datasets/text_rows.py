@@ -113,7 +113,7 @@ def _said(value: object, where: str) -> str:
 
 
 def _carried(tables: Sequence[Table], name: str, nested: bool) -> list[Any]:
-    values = Nested() if nested else []
+    values: list[Any] = Nested() if nested else []
     for where, value in _rows(tables, name):
         if nested:
             try:

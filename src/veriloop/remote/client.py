@@ -223,7 +223,7 @@ class _Asking(Generic[K, T]):
         headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
         # The whole has its own limit; a connection that nobody takes is told from a slow reply.
         timeout = httpx.Timeout(None, connect=min(self._service.timeout / 2, 20.0))
-        limits = httpx.Check(max_connections=self._service.concurrency)
+        limits = httpx.Limits(max_connections=self._service.concurrency)
         try:
             httpx.URL(self._conversation.url)
         except httpx.InvalidURL as e:
