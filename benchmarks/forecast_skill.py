@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from _rival_curves import LAWS, NOISES, SEEN, rival
 from _stop_regret import stop_regret
-from veriloop.advise.forecast import NOTICEABLE, forecast, regime_of
+from veriloop.advise.forecasting import NOTICEABLE, forecast, regime_of
 from veriloop.advise.intervals import bootstrap
 from veriloop.cards import RunCard
 from veriloop.comparison.figures import round_axis, save_figure

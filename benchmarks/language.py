@@ -190,7 +190,7 @@ def training(folder: str, rows: list[Row], batches: Sequence[int], turns: int) -
 def one_round(folder: str) -> None:
     """Make a round of both arms in this process; prints what it took as JSON."""
     from veriloop.experiments.xsum_settings import GIVEN, xsum_study
-    from veriloop.loop.run import run
+    from veriloop.loop.rounds import run
 
     plan = xsum_study(GIVEN, Path(folder)).plans["main"]
     few = plan.dataset.model_copy(update={"start": 16})

@@ -14,7 +14,7 @@ from veriloop.advise._fate import HARMS, HELPS, TURNS, agreed, fates
 from veriloop.advise._prognosis import CONFIDENT
 from veriloop.advise._rivals import GENERATORS, Generator
 from veriloop.advise._surface import Terms
-from veriloop.advise.audit import Audit
+from veriloop.advise.auditing import Audit
 from veriloop.theory import Ball, SoftQuadratic, refit_rounds
 
 N, CENTER = 4_000, np.array([0.8, -0.3, 0.2])

@@ -21,7 +21,7 @@ from veriloop.learners._language.backends import Decoding
 from veriloop.learners._language.generator import CausalLMGenerator
 from veriloop.learners._language.rules import Prompt
 from veriloop.learners.causal_lm import CausalLM
-from veriloop.loop.step import Shortens
+from veriloop.loop.one_round import Shortens
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Messages, Schema, schema_of
 from veriloop.testing import check_learner

@@ -3,8 +3,8 @@ import html
 import numpy as np
 import pytest
 
-from veriloop.advise.audit import audit
 from veriloop.advise.audited import FOLDER, Audited
+from veriloop.advise.auditing import audit
 from veriloop.errors import CorruptFileError
 from veriloop.report.audits import audits, distance_figure
 from veriloop.report.html import write_report

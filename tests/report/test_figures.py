@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from veriloop.advise.forecast import NextRound
+from veriloop.advise.forecasting import NextRound
 from veriloop.report.figures import acceptance_figure, metric_figure, seconds_figure
 from veriloop.report.frames import counts_frame, metrics_frame, seconds_frame
 from veriloop.report.palette import arm_styles

@@ -1,5 +1,7 @@
 """Advice from numbers: how far a verifier can be trusted, and for how long. NumPy and SciPy only."""
 
-from .audit import Audit, audit
+from .auditing import Audit, audit
+from .calibration import Calibration, calibrate
+from .forecasting import Forecast, forecast
 
-__all__ = ["Audit", "audit"]
+__all__ = ["Audit", "Calibration", "Forecast", "audit", "calibrate", "forecast"]

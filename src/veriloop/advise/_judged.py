@@ -34,7 +34,7 @@ class Judged:
 
 
 def judged(rows: Rows, accepted: ArrayLike, scores: ArrayLike | None, rule: Rule) -> Judged:
-    """Read the verdicts of ``rows``; arguments as of `veriloop.advise.audit.audit`.
+    """Read the verdicts of ``rows``; arguments as of `veriloop.advise.audit`.
 
     Raises:
         ConfigError: ``top_fraction`` without scores.

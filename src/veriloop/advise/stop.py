@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from ..parts import Checked, did_you_mean
 from ..quantity import Quantity
 from ..records import Estimate, RoundRecord
-from .forecast import chance_of_gain
+from .forecasting import chance_of_gain
 
 CERTAINTY = 0.9
 """How probable it must be that no gain comes, where a rule does not say."""

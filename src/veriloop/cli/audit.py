@@ -9,8 +9,8 @@ import typer
 from .options import JsonOption, TrustOption
 
 if TYPE_CHECKING:
-    from ..advise.audit import Generator
     from ..advise.audited import Audited
+    from ..advise.auditing import Generator
 
 
 def audit(

@@ -8,7 +8,7 @@ import typer
 from .options import FolderArgument, JsonOption
 
 if TYPE_CHECKING:
-    from ..advise.forecast import Forecast
+    from ..advise.forecasting import Forecast
     from ..quantity import Better
 
 
@@ -31,7 +31,7 @@ def forecast(
     json: JsonOption = False,
 ) -> None:
     """Say from the rounds so far how an arm goes on, as far as that can be known, and which round to ship."""
-    from ..advise.forecast import forecast as forecast_arm
+    from ..advise.forecasting import forecast as forecast_arm
     from ..report.answer import answer, gate
     from ..report.forecasts import chain_of
     from ..report.summary import by_arm

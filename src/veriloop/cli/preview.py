@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..loop import Preview
-    from ..loop.preview import ArmPreview, Shown
+    from ..loop.previews import ArmPreview, Shown
 
 
 def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..errors import VeriloopError
 from ..executors.base import Executor
 from ..loop.plan import Plan
-from ..loop.run import run
+from ..loop.rounds import run
 from ..records import RoundRecord
 from ..store.folder import RunFolder
 

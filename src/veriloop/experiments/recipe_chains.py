@@ -15,7 +15,7 @@ from ..errors import VeriloopError
 from ..loop.check import checked
 from ..loop.memory import MemoryRun
 from ..loop.plan import Plan, quantities_of
-from ..loop.run import run
+from ..loop.rounds import run
 from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.manifest import package_versions

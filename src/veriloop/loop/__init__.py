@@ -2,10 +2,10 @@
 
 from .check import CheckedPlan, checked
 from .memory import MemoryRun
+from .one_round import Context, State, begin, step
 from .plan import Arm, Plan
-from .preview import Preview, preview
-from .run import run
-from .step import Context, State, begin, step
+from .previews import Preview, preview
+from .rounds import run
 from .stores import Resume, load_state
 
 __all__ = [

@@ -20,9 +20,9 @@ from .chunks import STORED
 from .data import load_data, load_schema
 from .gather import gather
 from .known import judge_of, round_of
+from .one_round import Context, candidates_of
 from .opening import opened
 from .plan import Plan
-from .step import Context, candidates_of
 from .stores import load_state
 
 

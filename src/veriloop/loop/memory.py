@@ -18,8 +18,8 @@ from ..store.folder import BESIDE
 from ..store.kept import KeptRounds
 from ..store.manifest import Manifest, Status
 from ..store.rows import Rows
+from .one_round import State
 from .plan import Plan
-from .step import State
 from .stores import Resume, manifest_of
 
 

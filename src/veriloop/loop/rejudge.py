@@ -17,9 +17,9 @@ from . import seam
 from .again import Again, Remade, Witness
 from .data import load_schema
 from .gather import judgement
+from .one_round import State, candidates_of, step
 from .opening import opened
 from .plan import Arm, Plan, Rival, seen_by_verifiers
-from .step import State, candidates_of, step
 from .stores import load_state
 
 

@@ -30,9 +30,9 @@ from . import seam
 from .cards import run_card, verifiers_in
 from .chunks import ChunkFiles
 from .data import load_schema
+from .one_round import State
 from .plan import Plan
 from .sources import changes_since, digests_of, note_changes
-from .step import State
 
 Resume = Literal["never", "always", "if-possible"]
 

@@ -23,9 +23,9 @@ from . import seam
 from .again import Witness
 from .deadline import Clock
 from .gather import Gathered, gather
+from .one_round import Context, candidates_of, measure
 from .opening import opened
 from .plan import Plan
-from .step import Context, candidates_of, measure
 
 FIRST = 4
 """Rows of the first training: of a large model, one step on so many takes seconds."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..advise.audit import Generator, audit
 from ..advise.audited import FOLDER, Audit, Audited
+from ..advise.auditing import Generator, audit
 from ..encoding import Encoding
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
@@ -34,7 +34,7 @@ def audit_run(
         folder: Of the run.
         arm: Its name.
         round_: A finished round; None for the last.
-        generator: How the learner refits, when that is known; see `veriloop.advise.audit.audit`.
+        generator: How the learner refits, when that is known; see `veriloop.advise.audit`.
 
     Returns:
         The finding, and the file that holds it; None where the folder is read-only.

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..advise.audit import Generator, Rule, audit
 from ..advise.audited import Audit, Audited
+from ..advise.auditing import Generator, Rule, audit
 from ..arrays import StoredArray, npz_array
 from ..errors import ConfigError, DataError
 from ..verdicts import Decision
@@ -44,7 +44,7 @@ def audit_table(
             width, to audit in, by `veriloop.report.embedding.embed_images`.
         embedding: Of texts or images; the usual one when None.
         score: The column, or array, of scores.
-        rule: See `veriloop.advise.audit.audit`.
+        rule: See `veriloop.advise.audit`.
         generator: Likewise.
 
     Raises:

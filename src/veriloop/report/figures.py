@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..advise.forecast import NextRound
+from ..advise.forecasting import NextRound
 from .palette import STAGES, ArmStyle
 
 # Backgrounds stay transparent and lines half-transparent grey, so that a figure suits a light and a dark

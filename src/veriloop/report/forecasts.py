@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..advise.forecast import ALIVE, Forecast, forecast
+from ..advise.forecasting import ALIVE, Forecast, forecast
 from ..advise.intervals import Interval
 from ..advise.paired import RowsOf
 from ..cards import RunCard

@@ -27,9 +27,9 @@ from .check import check_data, checked
 from .data import load_data, load_schema
 from .deadline import Clock
 from .gather import Gathered
+from .one_round import Context, count_cut, look_at_data
 from .plan import Plan
 from .shown import as_text, set_aside
-from .step import Context, count_cut, look_at_data
 from .trial import (
     Once,
     Started,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from veriloop.advise._curve import DRAWS, draw_curves
-from veriloop.advise.forecast import AHEAD, ALIVE, FEWEST, Forecast, chance_of_gain, regime_of
-from veriloop.advise.forecast import forecast as forecast_of
+from veriloop.advise.forecasting import AHEAD, ALIVE, FEWEST, Forecast, chance_of_gain, regime_of
+from veriloop.advise.forecasting import forecast as forecast_of
 from veriloop.errors import DomainError
 from veriloop.quantity import Near, Quantity
 from veriloop.records import Counts, Estimate, RoundRecord

@@ -40,9 +40,9 @@ from .check import check_data, checked
 from .data import load_data
 from .gather import condition_rows
 from .memory import MemoryRun
+from .one_round import SHOWN, ArmStop, CannotGoOn, Context, begin, step
 from .plan import Plan, quantities_of
 from .starts import Starts
-from .step import SHOWN, ArmStop, CannotGoOn, Context, begin, step
 from .stores import FolderStore, Resume, Store
 from .tracking import tracking
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veriloop.advise.audit import Audit, audit
+from veriloop.advise.auditing import Audit, audit
 from veriloop.errors import ConfigError, DataError, VeriloopError
 from veriloop.theory import contraction_rate, transfer_map
 

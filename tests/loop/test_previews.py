@@ -12,7 +12,7 @@ from veriloop.advance import StepDone, report
 from veriloop.generator import Generator
 from veriloop.judge import Judge
 from veriloop.loop import preview, trial
-from veriloop.loop.preview import Preview
+from veriloop.loop.previews import Preview
 from veriloop.loop.shown import as_text, drawn, set_aside
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Image, Prompt, Schema
