@@ -1,9 +1,8 @@
 """The small inputs that went wrong once: each must end in the right value, or in one line and exit code 2.
 
 They lie in the folder named by ``VERILOOP_CASES``, with a README that says what is wrong with each. Their
-column names and settings are those of the first version; a copy is made with today's words. Cases of issues
-to come are strict expected failures: when an issue mends them, its letter is added to ``LANDED``. Elsewhere
-the tests of each module cover the same kinds.
+column names and settings are those of the first version; a copy is made with today's words. Elsewhere the
+tests of each module cover the same kinds.
 """
 
 import importlib
@@ -27,17 +26,6 @@ import numpy as np
 import pytest
 
 CASES = os.environ.get("VERILOOP_CASES")
-LANDED = {"G", "L"}
-AHEAD = {
-    *(("chat", name) for name in ("messages", "multi_turn", "prompt_lists", "sharegpt")),
-    *(("text", name) for name in ("round_trip", "separators", "adapter")),
-    *(("rewards", name) for name in ("right_sum", "short", "only_sums")),
-    ("generator", "indent"),
-    ("generator", "cut"),
-    *(("images", name) for name in ("idx_dot_names", "folder")),
-    *(("tables", name) for name in ("mixed, audit", "mixed, array")),
-}
-"""Rows that are right before the rest of their issue."""
 
 pytestmark = pytest.mark.skipif(CASES is None, reason="VERILOOP_CASES names no folder of cases")
 
@@ -638,14 +626,8 @@ def test_the_inputs_that_others_are_compared_with_are_sound(project: Project) ->
     assert project.records("verified")[-1]["counts"]["kept"] == 3
 
 
-def _listed() -> list[Any]:
-    def marks(case: Case) -> list[Any]:
-        landed = case.issue in LANDED or (case.section, case.name) in AHEAD
-        return [] if landed else [pytest.mark.xfail(strict=True, reason=f"issue {case.issue}")]
-
-    return [pytest.param(c, marks=marks(c), id=f"{c.issue}-{c.section or 'any'}-{c.name}") for c in TABLE]
-
-
-@pytest.mark.parametrize("case", _listed())
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=f"{c.issue}-{c.section or 'any'}-{c.name}") for c in TABLE]
+)
 def test_case(case: Case, project: Project) -> None:
     case.check(project)
