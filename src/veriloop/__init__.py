@@ -5,13 +5,19 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .comparison.engine import Comparison, compare
     from .loop import MemoryRun, run
 
-__all__ = ["MemoryRun", "__version__", "run"]
+__all__ = ["Comparison", "MemoryRun", "__version__", "compare", "run"]
 
 __version__ = _version("veriloop")
 
-_WHERE = {"MemoryRun": ".loop", "run": ".loop"}
+_WHERE = {
+    "Comparison": ".comparison.engine",
+    "MemoryRun": ".loop",
+    "compare": ".comparison.engine",
+    "run": ".loop",
+}
 """The module of each name that is loaded when it is first asked for, so that the import itself is light."""
 
 

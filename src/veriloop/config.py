@@ -24,6 +24,9 @@ USUAL_ARMS: dict[str, dict[str, Any]] = {
 """What the three usual arms mean when ``arms`` is a list of names."""
 
 
+SEEDS, VARY = "seeds", "vary"
+"""Keys of a configuration that only a comparison reads: they make several plans of it."""
+
 LARGEST_FILE = 1_000_000
 """A configuration has at most so many bytes: what is larger is another file, given by mistake."""
 
@@ -36,8 +39,8 @@ def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
         overrides: Settings ``a.b=value`` (the value is YAML) that replace those of the file, in order.
 
     Raises:
-        ConfigError: The file is missing or no YAML, or a key or value is wrong; the message names the
-            path of the key, what was got and what is allowed.
+        ConfigError: The file is missing or no YAML, or it is a comparison, or a key or value is wrong; the
+            message names the path of the key, what was got and what is allowed.
         MissingExtraError: A part needs an optional package that is not installed.
     """
     return plan_from(read_config(Path(path), overrides))
@@ -177,6 +180,11 @@ def _foreign(settings: object) -> Iterator[str]:
 def plan_from(config: Mapping[str, Any]) -> Plan:
     """The plan that a configuration means, as `load_plan` reads it."""
     settings = dict(config)
+    if several := [key for key in (SEEDS, VARY) if key in settings]:
+        raise ConfigError(
+            f"{' and '.join(several)}: this configuration is a comparison, and not one plan",
+            fix="use veriloop compare CONFIG --out DIR, or veriloop.compare",
+        )
     defaults = {key: settings.pop(key) for key in ARM_DEFAULTS if key in settings}
     known = [*Plan.model_fields, *ARM_DEFAULTS]
     for key in settings:

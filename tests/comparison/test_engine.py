@@ -105,10 +105,7 @@ def test_the_sentence_names_the_variations(made: Comparison) -> None:
 def test_runs_that_exist_are_compared_by_what_differs(made: Comparison) -> None:
     assert made.out is not None
     again = compare(sorted((made.out / "runs").iterdir()))
-    assert set(again.variations) == {
-        "arms.verified.acceptance.fraction=0.1",
-        "arms.verified.acceptance.fraction=0.5",
-    }
+    assert set(again.variations) == set(made.variations)
     assert again.seeds == made.seeds
     ours, theirs = (found.tables[made.headline].differences[0] for found in (made, again))
     assert (ours.mean, ours.low, ours.told_apart) == (theirs.mean, theirs.low, theirs.told_apart)

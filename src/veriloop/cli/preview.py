@@ -17,16 +17,25 @@ if TYPE_CHECKING:
 
 
 def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Try a plan on a few rows in at most a minute: some judged candidates, and the whole run's cost."""
-    from ..config import load_plan
+    """Try a plan on a few rows in at most a minute: some judged candidates, and the whole run's cost.
+
+    Of a configuration with the keys seeds or vary, it tries the first variation.
+    """
+    from ..comparison.variations import check, requested
     from ..loop import preview as preview_plan
     from .output import data_line, print_json, print_table
 
-    plan = load_plan(config, set_ or [])
-    seen = preview_plan(plan)
+    request = requested(config, overrides=set_ or [])
+    if request.runs > 1:
+        check(request)
+    first, plan = next(iter(request.plans.items()))
+    seen = preview_plan(plan.model_copy(update={"seed": request.seeds[0]}))
     if json:
-        print_json(seen.model_dump(mode="json"))
+        comparison = {"comparison": _comparison(first, request.runs, seen)} if request.runs > 1 else {}
+        print_json({**seen.model_dump(mode="json"), **comparison})
         return
+    if request.runs > 1:
+        typer.echo(f"{first}, seed {request.seeds[0]}:")
     for name, arm in seen.arms.items():
         for line in _candidates(name, arm):
             typer.echo(line)
@@ -41,6 +50,9 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
             typer.echo(f"{part}: {line}")
     for line in _whole(seen):
         typer.echo(line)
+    if request.runs > 1:
+        for line in _all_runs(request.runs, seen, plan.keep_models):
+            typer.echo(line)
 
 
 def _candidates(name: str, arm: "ArmPreview") -> "Iterator[str]":
@@ -101,6 +113,25 @@ def _whole(seen: "Preview") -> "Iterator[str]":
         if known
         else "the whole run: its time cannot be told, since not all of it was measured"
     )
+
+
+def _comparison(first: str, runs: int, seen: "Preview") -> dict[str, object]:
+    """What all runs of a comparison cost, if each costs as much as the first; None where that is not known."""
+    whole = {"estimated_seconds": seen.estimated_seconds, "estimated_disk_mb": seen.estimated_disk_mb}
+    known = {name: runs * number if math.isfinite(number) else None for name, number in whole.items()}
+    return {"variation": first, "runs": runs, **known}
+
+
+def _all_runs(runs: int, seen: "Preview", keeps_models: str) -> "Iterator[str]":
+    from ..report.names import duration
+
+    if math.isfinite(seen.estimated_seconds) and math.isfinite(seen.estimated_disk_mb):
+        yield (
+            f"all {runs} runs, if they cost alike: about {duration(runs * seen.estimated_seconds)}, divided by"
+            f" the number of workers, and {runs * seen.estimated_disk_mb:,.0f} MB on disk"
+        )
+    if keeps_models == "all":
+        yield "with keep_models: last, only the models of the start and of the last rounds are kept"
 
 
 def _about(words: str) -> str:

@@ -20,9 +20,24 @@ def run(
     json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Run a configuration, then write its report."""
-    from ..config import load_plan
-    from .carry_out import carry_out
+    """Run a configuration, then write its report.
 
+    A configuration with the keys seeds or vary is carried out as veriloop compare does.
+    """
+    from ..comparison.variations import is_comparison
+    from ..config import load_plan
+    from ..errors import ConfigError
+    from .carry_out import carry_out
+    from .comparing import carry_out_comparison
+
+    if is_comparison(config, set_ or []):
+        if resume == "always" or accept_changes:
+            raise ConfigError(
+                "--resume always and --accept-changes are for one run",
+                got="a comparison, with the keys seeds or vary",
+                fix="leave them out: its runs go on where they were",
+            )
+        carry_out_comparison(config, out, overrides=set_ or [], json=json)
+        return
     plan = load_plan(config, set_ or [])
     carry_out(plan, out, resume=resume, accept_changes=accept_changes, json=json, plain=plain)

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Check a configuration against its data, files and functions, without training anything."""
-    from ..config import load_plan
-    from ..loop import checked
+    """Check a configuration against its data, files and functions, without training anything.
+
+    Of a configuration with the keys seeds or vary, each variation is checked; shown is the first one.
+    """
+    from ..comparison.variations import check, requested
     from .output import print_json, print_table
 
-    found = checked(load_plan(config, set_ or []))
+    request = requested(config, overrides=set_ or [])
+    found = next(iter(check(request).values()))
     if json:
         cards = found.cards.model_dump(mode="json")
         known = {
@@ -27,9 +30,13 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
             "downloads": list(found.downloads),
             "notes": found.notes,
         }
+        if request.runs > 1:
+            known |= {"variations": list(request.plans), "seeds": list(request.seeds)}
         print_json({"valid": True, **known, "data": found.seen and found.seen._asdict()})
         return
     plan = found.plan
+    if request.runs > 1:
+        typer.echo(f"first of {len(request.plans)} variations: {next(iter(request.plans))}")
     for table in (_columns(found), _arms(found), _quantities(found)):
         if table.row_count:
             print_table(table)
@@ -40,7 +47,10 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
             typer.echo(f"{part}: {line}")
     for what in found.downloads:
         typer.echo(f"a run will download: {what}")
-    typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; seed {plan.seed}")
+    seeds = f"seed{'s' if len(request.seeds) > 1 else ''} {', '.join(map(str, request.seeds))}"
+    typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; {seeds}")
+    if request.runs > 1:
+        typer.echo(f"{request.runs} runs: each of {'; '.join(request.plans)} under each seed")
 
 
 def _data(found: "CheckedPlan") -> list[str]:

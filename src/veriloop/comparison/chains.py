@@ -1,22 +1,18 @@
 """What is compared: the rounds of one arm of one run, and the variation that the run belongs to."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ..cards import RunCard
-from ..errors import ConfigError
+from ..errors import ConfigError, RunFolderError, VeriloopError
 from ..quantity import Quantity
 from ..records import Estimate, RoundRecord
 from ..report.summary import by_arm
 from ..store.folder import RunFolder
-from ..store.manifest import config_difference
-from .variations import AS_GIVEN
-
-NOT_VARIED = re.compile(r"(seed|executor|parallel)(\.|:|$)")
-"""Settings that do not make two runs variations of each other."""
+from ..store.manifest import find_run_folders
+from .names import named
+from .runs import RUNS
 
 
 @dataclass(frozen=True)
@@ -94,16 +90,26 @@ def existing(paths: Sequence[Path]) -> list[Chain]:
 
     Runs that differ in nothing but their seed are one variation.
 
+    Args:
+        paths: Run folders, and folders that hold run folders, also one further down in ``runs``.
+
     Raises:
-        RunFolderError: One of the folders holds no run.
+        RunFolderError: One of the folders holds no run, or there is one run only.
         ConfigError: Two of them are the same run: equal settings and seed.
+        VeriloopError: None of them has finished a round.
     """
-    folders = [RunFolder.open(path) for path in paths]
-    configs = [_compared(folder.manifest().config) for folder in folders]
-    names = _names(configs, folders)
+    folders = [RunFolder.open(run) for path in paths for run in _runs_in(path)]
+    if len(folders) == 1:
+        raise RunFolderError(
+            "one run is no comparison",
+            got=str(folders[0].path),
+            expected="two or more runs, or a configuration",
+        )
+    manifests = [folder.manifest() for folder in folders]
+    names = named([manifest.config for manifest in manifests], [folder.path.name for folder in folders])
     runs: dict[tuple[str, int], RunFolder] = {}
-    for name, folder in zip(names, folders, strict=True):
-        key = name, folder.manifest().seed
+    for name, manifest, folder in zip(names, manifests, folders, strict=True):
+        key = name, manifest.seed
         if key in runs:
             raise ConfigError(
                 "two runs have the same settings and seed",
@@ -111,33 +117,16 @@ def existing(paths: Sequence[Path]) -> list[Chain]:
                 expected="runs that differ",
             )
         runs[key] = folder
-    return [chain for (name, _), folder in runs.items() for chain in chains_of(name, folder)]
+    chains = [chain for (name, _), folder in runs.items() for chain in chains_of(name, folder)]
+    if not chains:
+        raise VeriloopError(
+            "none of these runs has finished a round", fix="go on with them: veriloop resume DIR"
+        )
+    return chains
 
 
-def _names(configs: Sequence[Mapping[str, Any]], folders: Sequence[RunFolder]) -> list[str]:
-    """A name for each run by the settings that are not equal in all; by its folder where there are many."""
-    flat = [_flat(config) for config in configs]
-    varied = sorted(
-        path
-        for path in {path for one in flat for path in one}
-        if len({one.get(path, "") for one in flat}) > 1
-    )
-    if not varied:
-        return [AS_GIVEN] * len(configs)
-    if len(varied) <= 3:
-        return [", ".join(f"{path}={one.get(path, 'none')}" for path in varied) for one in flat]
-    # Too many to read: the name of the first folder that has these settings.
-    first: dict[str, str] = {}
-    for one, folder in zip(flat, folders, strict=True):
-        first.setdefault(str(sorted(one.items())), folder.name)
-    return [first[str(sorted(one.items()))] for one in flat]
-
-
-def _flat(config: Mapping[str, Any]) -> dict[str, str]:
-    """Each setting by its path, as text."""
-    lines = (line.partition(": ") for line in config_difference({}, config))
-    return {path: change.partition(" -> ")[2] for path, _, change in lines}
-
-
-def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if not NOT_VARIED.match(key)}
+def _runs_in(path: Path) -> list[Path]:
+    """The run folder at ``path`` or those that it holds; ``path`` itself where there is none."""
+    if RunFolder(path).exists():
+        return [path]
+    return find_run_folders(path) or find_run_folders(path / RUNS) or [path]

@@ -1,8 +1,8 @@
 """Means over seeds, and differences of variations paired by seed, widened for how many are looked at.
 
 The interval of a difference is Student's over seeds at the level 1 - 0.05 / m, where m is the number of
-differences of the quantity (Bonferroni), without those that are 0 in every seed: an arm that no variation
-touches. So the probability that any is called different where none is stays below 5 % for each quantity.
+differences of the quantity (Bonferroni), without those of equal chains: an arm that no variation touches. So
+the probability that any is called different where none is stays below 5 % for each quantity.
 """
 
 import math
@@ -61,6 +61,7 @@ class Difference(BaseModel):
         seeds_needed: How many seeds find a difference as large as the mean in 80 % of cases, at the same
             level; None where the two are equal by construction, or where that is not known.
         n: The number of seeds.
+        equal: Whether the two are equal by construction: up to this round, all their numbers are.
         by: What the interval comes from: the differences of ``seeds``; or for one seed those of the held-out
             ``rows``, or the two standard ``errors``, which speak of these two runs only; or ``nothing``.
     """
@@ -77,12 +78,8 @@ class Difference(BaseModel):
     told_apart: bool
     seeds_needed: int | None
     n: int
+    equal: bool
     by: str
-
-    @property
-    def equal(self) -> bool:
-        """Whether the two are equal in every seed."""
-        return self.mean == self.low == self.high == 0
 
 
 class Table(BaseModel):
@@ -105,7 +102,7 @@ def table(name: str, chains: Sequence[Chain]) -> Table:
     rows = [row for key, group in groups.items() for row in _rows(name, key, group)]
     pairs = list(_pairs(name, groups))
     values = [np.array([_of(name, a, b, p.round) for a, b in zip(p.a, p.b, strict=True)]) for p in pairs]
-    comparisons = sum(bool(v.any()) for v in values)
+    comparisons = sum(not p.equal for p in pairs)
     differences = [_difference(name, p, v, comparisons) for p, v in zip(pairs, values, strict=True)]
     return Table(rows=tuple(rows), differences=tuple(differences))
 
@@ -121,13 +118,25 @@ def contrast(values: NDArray[np.float64], comparisons: int = 1) -> tuple[float, 
         The mean, the two ends of the interval, and `Difference.seeds_needed`.
     """
     n, mean = len(values), float(values.mean())
+    if not values.any():
+        return 0.0, 0.0, 0.0, None
     if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        # The same in every seed: 0 by construction, or as good as exact.
-        return mean, mean, mean, None
+        return _without_spread(mean, n, comparisons)
     spread = float(values.std(ddof=1))
     quantile = 1 - (1 - LEVEL) / (2 * comparisons)
     half = float(stdtrit(n - 1, quantile)) * spread / math.sqrt(n)
     return mean, mean - half, mean + half, _needed(spread, abs(mean), quantile)
+
+
+def _without_spread(mean: float, n: int, comparisons: int) -> tuple[float, float, float, int | None]:
+    """`contrast` of a difference that is the same in every seed, so that Student's interval has no width.
+
+    A quantity of few values, such as a share of 20 rows, is often so by luck. Equal signs are then all the
+    evidence: by luck, n of them come once in 2^(n - 1).
+    """
+    enough = 1 + math.ceil(math.log2(comparisons / (1 - LEVEL)))
+    half = 0.0 if n >= enough else abs(mean)
+    return mean, mean - half, mean + half, enough
 
 
 def _needed(spread: float, difference: float, quantile: float) -> int | None:
@@ -153,6 +162,13 @@ class _Pair(NamedTuple):
     a: Sequence[Chain]
     b: Sequence[Chain]
     round: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether the chains have equal numbers up to the round: nothing that varies touches them."""
+        return all(
+            _numbers(a, self.round) == _numbers(b, self.round) for a, b in zip(self.a, self.b, strict=True)
+        )
 
 
 def _grouped(chains: Sequence[Chain]) -> dict[_Key, list[Chain]]:
@@ -201,7 +217,7 @@ def _pairs(name: str, groups: Mapping[_Key, Sequence[Chain]]) -> Iterator[_Pair]
 
 
 def _difference(name: str, pair: _Pair, values: NDArray[np.float64], comparisons: int) -> Difference:
-    if len(values) > 1 or not values.any():
+    if len(values) > 1 or pair.equal:
         by = "seeds"
         mean, low, high, needed = contrast(values, comparisons)
     else:
@@ -220,8 +236,13 @@ def _difference(name: str, pair: _Pair, values: NDArray[np.float64], comparisons
         told_apart=bool(low > 0 or high < 0),
         seeds_needed=needed,
         n=len(values),
+        equal=pair.equal,
         by=by,
     )
+
+
+def _numbers(chain: Chain, last: int) -> list[str]:
+    return [r.model_dump_json(include={"counts", "metrics"}) for r in chain.records if r.round <= last]
 
 
 def _of(name: str, a: Chain, b: Chain, round_: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ..errors import VeriloopError
+from ..errors import ConfigError, VeriloopError
 from ..executors.base import Executor
 from ..executors.process import Process
 from ..executors.serial import Serial
@@ -17,15 +17,16 @@ from ..loop.plan import Plan
 from ..quantity import Quantity
 from ..records import RoundRecord
 from ..store.atomic import write_file
+from ..store.folder import RunFolder
 from .chains import Chain, chains_of, existing, quantities_of
 from .differences import Table, table
 from .drawing import curves, paired
 from .figures import save_figure
 from .page import Cells, Shown, experiment_page
 from .results import content_of, write_content
-from .runs import Job, failure, recorded, run_all
-from .sentence import cells, last_cells, sentences
-from .variations import Request, requested, slug
+from .runs import RUNS, Failed, Job, failure, recorded, run_all
+from .sentence import alone, cells, last_cells, sentences
+from .variations import Request, check, requested, slug
 
 RESULT = "compare.json"
 REPORT = "report.html"
@@ -131,8 +132,8 @@ def compare(
         seeds: How many seeds from the plan's own on, or the seeds themselves.
         vary: The values of each setting that varies, by its path. All combinations run.
         overrides: Settings ``a.b=value`` that replace those of a file.
-        executor: Who computes whole runs; one worker process for each core when None. Serial runs each with
-            the executor of its plan.
+        executor: Who computes whole runs. The plan's own when None, and one worker process for each core
+            where that is serial. `Serial` makes one run after the other, each with the executor of its plan.
         write_up: Whether to make no run, and to compare what there is so far.
         command: What is written into the results as the command that made them.
 
@@ -143,14 +144,20 @@ def compare(
     """
     began = time.perf_counter()
     broken = None
+    if isinstance(config, Path | str) and Path(config).is_dir():
+        config = [config]
     if isinstance(config, Sequence) and not isinstance(config, str):
+        if seeds or vary or overrides or write_up:
+            raise ConfigError(
+                "seeds, vary and overrides are for a configuration: runs that exist stay as they are"
+            )
         chains, variations = existing([Path(path) for path in config]), ()
     else:
         if out is None:
-            raise VeriloopError("compare: no folder for the runs", fix="pass out, or --out DIR")
+            raise ConfigError("compare: no folder for the runs", fix="pass out, or --out DIR")
         request = requested(config, seeds=seeds, vary=vary, overrides=overrides)
         variations = tuple(request.plans)
-        chains, broken = _made(request, Path(out), executor or Process(), write_up)
+        chains, broken = _made(request, Path(out), executor, write_up)
     found = _compared(chains, variations, broken, None if out is None else Path(out))
     if out is not None:
         _write(found, Path(out), command, time.perf_counter() - began)
@@ -158,20 +165,23 @@ def compare(
 
 
 def _made(
-    request: Request, out: Path, executor: Executor, write_up: bool
+    request: Request, out: Path, executor: Executor | None, write_up: bool
 ) -> tuple[list[Chain], VeriloopError | None]:
     """Make the runs, or what is missing of them; the chains of those that have finished a round."""
-    spread = not isinstance(executor, Serial)
-    names: dict[str, str] = {}
+    own = next(iter(request.plans.values())).executor
+    executor = executor or (Process() if isinstance(own, Serial) else own)
+    names = _slugs(request.plans)
     jobs: list[Job] = []
-    for variation, plan in request.plans.items():
-        setting = slug(variation)
-        setting = f"{setting}-{len(names)}" if setting in names else setting
-        names[setting] = variation
-        # Who computes is no part of a result: a worker that has a run to itself starts no others.
-        alone = plan.model_copy(update={"executor": Serial()}) if spread else plan
-        jobs += [Job(setting, alone.model_copy(update={"seed": seed})) for seed in request.seeds]
-    failed = [] if write_up else run_all(jobs, out, executor, share_starts=True)
+    for setting, variation in names.items():
+        plan = request.plans[variation]
+        if not isinstance(executor, Serial):
+            # Who computes is no part of a result: a worker that has a run to itself starts no others.
+            plan = plan.model_copy(update={"executor": Serial()})
+        jobs += [Job(setting, plan.model_copy(update={"seed": seed})) for seed in request.seeds]
+    failed: list[Failed] = []
+    if not write_up:
+        _check(jobs, names, request, out, executor)
+        failed = run_all(jobs, out, executor, share_starts=True)
     broken = failure(failed, len(jobs)) if failed else None
     bad = {f.name for f in failed}
     runs = recorded([job for job in jobs if job.name not in bad], out)
@@ -180,6 +190,28 @@ def _made(
             f"no run in {out} has finished a round", fix="make the runs first, without --write-up"
         )
     return [chain for run in runs for chain in chains_of(names[run.job.setting], run.folder)], broken
+
+
+def _slugs(plans: Mapping[str, Plan]) -> dict[str, str]:
+    """The name of each variation by what its folders are called."""
+    names: dict[str, str] = {}
+    for variation in plans:
+        setting = slug(variation)
+        names[f"{setting}-{len(names)}" if setting in names else setting] = variation
+    return names
+
+
+def _check(
+    jobs: Sequence[Job], names: Mapping[str, str], request: Request, out: Path, executor: Executor
+) -> None:
+    """Refuse before anything is computed what can be refused: a folder of other runs, or a plan's mistake.
+
+    Variations whose runs have all begun were checked then.
+    """
+    recorded(list(jobs), out)
+    waiting = [names[job.setting] for job in jobs if not RunFolder(out / RUNS / job.name).exists()]
+    plans = {name: request.plans[name].model_copy(update={"executor": executor}) for name in waiting}
+    check(Request(plans, request.seeds))
 
 
 def _compared(
@@ -199,7 +231,7 @@ def _compared(
         headline=headline,
         quantities=quantities,
         tables=tables,
-        sentences=tuple(words or [f"One variation, {found[0]}: there is nothing to compare it with."]),
+        sentences=tuple(words or [alone(quantities[headline], tables[headline])]),
         chains=tuple(chains),
         failure=broken,
         out=out,

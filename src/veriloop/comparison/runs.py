@@ -76,6 +76,8 @@ def run_all(jobs: list[Job], out: Path, executor: Executor, *, share_starts: boo
     Returns:
         Those that failed.
     """
+    # Workers may have another working directory.
+    out = out.absolute()
     starts = out / STARTS if share_starts else None
     reasons = zip(jobs, executor.map(_run, jobs, _Places(out / RUNS, starts)), strict=True)
     failed = [Failed(job.name, reason) for job, reason in reasons if reason is not None]

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from ..advise.versus import MOST
 from ..quantity import Near, Quantity
 from ..records import Estimate
-from ..report.names import signed, with_error
+from ..report.names import short, signed, with_error
 from .differences import Difference, Table
+
+MOST_PAIRS = 3
+"""More pairs than this are counted, and named only beside the best variation; the tables have all."""
+
+MOST_NAMES = 4
 
 
 def sentences(quantity: Quantity, table: Table) -> list[str]:
@@ -18,23 +25,75 @@ def sentences(quantity: Quantity, table: Table) -> list[str]:
     """
     arms = dict.fromkeys(difference.arm for difference in table.differences)
     of_arm = {arm: [d for d in table.differences if d.arm == arm] for arm in arms}
-    equal = [arm for arm, differences in of_arm.items() if all(d.equal for d in differences)]
-    lines = [_line(quantity, of_arm[arm], table.comparisons) for arm in arms if arm not in equal]
-    if equal:
-        lines.append(f"{', '.join(equal)}: equal in all variations, since none of them touches it.")
+    equal = {arm: max(d.round for d in of) for arm, of in of_arm.items() if all(d.equal for d in of)}
+    lines = [_line(quantity, of_arm[arm], table) for arm in arms if arm not in equal]
+    for last in sorted(set(equal.values()), reverse=True):
+        those = ", ".join(arm for arm in equal if equal[arm] == last)
+        lines.append(f"{those}: equal in all variations up to round {last}, the last that all have.")
     return lines
 
 
-def _line(quantity: Quantity, differences: Sequence[Difference], comparisons: int) -> str:
-    apart = [d for d in differences if d.told_apart]
-    rest = [d for d in differences if not d.told_apart]
+def alone(quantity: Quantity, table: Table) -> str:
+    """Of one variation, or of variations without a seed in common: what the arms have come to, in a line."""
+    last = {(row.variation, row.arm): row for row in sorted(table.rows, key=lambda row: row.round)}
+    several = len({row.variation for row in table.rows}) > 1
+    parts = [
+        f"{f'{variation}, ' if several else ''}{arm} {short(row.mean)} ({_range(row.low, row.high)}"
+        f" after round {row.round})"
+        for (variation, arm), row in last.items()
+    ]
+    n = max((row.n for row in table.rows), default=0)
+    why = "no two variations have a seed in common" if several else "one variation"
+    return f"{quantity.title}, {why}, {n} seed{'s' if n != 1 else ''}: {'; '.join(parts)}."
+
+
+def _range(low: float, high: float) -> str:
+    return f"{short(low)} to {short(high)}" if low <= high else "no interval"
+
+
+def _line(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
     rounds = sorted({d.round for d in differences})
     after = f"round {rounds[0]}" if len(rounds) == 1 else f"rounds {rounds[0]} to {rounds[-1]}"
-    found = "; ".join(_apart(quantity, d) for d in apart) or "no two variations can be distinguished"
-    line = f"{quantity.title} of {differences[0].arm} after {after}: {found}"
-    if rest:
-        line += f". Not distinguished: {'; '.join(map(_together, rest))}"
-    return f"{line}. {_by(differences, comparisons)}"
+    if len(differences) <= MOST_PAIRS:
+        found = "; ".join([_apart(quantity, d) for d in differences if d.told_apart])
+        rest = "; ".join([_together(d) for d in differences if not d.told_apart])
+        said = ". ".join(part for part in (found, rest) if part)
+    else:
+        said = _of_many(quantity, differences, table)
+    of = f"{quantity.title} of {differences[0].arm} after {after}"
+    return f"{of}: {said}. {_by(differences, table.comparisons)}"
+
+
+def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
+    """The best variation against the others, and how many of all pairs can be distinguished."""
+    arm = differences[0].arm
+    names = dict.fromkeys(name for d in differences for name in (d.a, d.b))
+    means = {
+        row.variation: row.mean
+        for row in sorted(table.rows, key=lambda row: row.round)
+        if row.arm == arm and row.variation in names
+    }
+    losses = (
+        quantity.loss(np.array(list(means.values()))) if quantity.better else -np.array([*means.values()])
+    )
+    best = list(means)[int(np.argmin(losses))]
+    word, than = ("best", "better") if quantity.better else ("highest", "higher")
+    own = [d for d in differences if best in (d.a, d.b)]
+    close = [d for d in own if not d.told_apart]
+    beaten = f"{len(own) - len(close)} of {len(own)} others"
+    said = f"{best} is {word} ({short(means[best])}), and {than} than {beaten}"
+    if close:
+        others = [f"{d.a if d.b == best else d.b}{_seeds(d)}" for d in close[:MOST_NAMES]]
+        more = [f"{len(close) - MOST_NAMES} more"] if len(close) > MOST_NAMES else []
+        said += f"; it cannot be distinguished from {', '.join(others + more)}"
+    apart = sum(d.told_apart for d in differences)
+    return f"{said}. Of all {len(differences)} pairs, {apart} can be distinguished"
+
+
+def _seeds(d: Difference) -> str:
+    if d.equal or d.by != "seeds" or d.mean == 0:
+        return " (equal)" if d.equal or d.mean == 0 else ""
+    return f" (about {d.seeds_needed:,} seeds)" if d.seeds_needed else f" (more than {MOST:,} seeds)"
 
 
 def _apart(quantity: Quantity, d: Difference) -> str:
@@ -48,16 +107,14 @@ def _apart(quantity: Quantity, d: Difference) -> str:
 
 
 def _together(d: Difference) -> str:
-    pair = f"{d.a} and {d.b} ({signed(d.mean)}"
-    if d.equal:
-        return f"{pair}, equal in every seed)"
-    if d.by == "seeds" and d.seeds_needed:
-        return f"{pair}; a difference of this size takes about {d.seeds_needed:,} seeds)"
-    return (
-        f"{pair}; a difference of this size takes more than {MOST:,} seeds)"
-        if d.by == "seeds"
-        else f"{pair})"
-    )
+    pair = f"{d.a} and {d.b}"
+    if d.equal or d.low == d.high == 0:
+        return f"{pair} are equal in every seed"
+    seeds = ""
+    if d.by == "seeds":
+        n = f"about {d.seeds_needed:,}" if d.seeds_needed else f"more than {MOST:,}"
+        seeds = f"; a difference of this size takes {n} seeds"
+    return f"{pair} cannot be distinguished ({signed(d.mean)}{seeds})"
 
 
 def _by(differences: Iterable[Difference], comparisons: int) -> str:
@@ -80,7 +137,7 @@ def cells(title: str, table: Table) -> list[list[str]]:
             d.b,
             str(d.round),
             signed(d.mean),
-            f"{signed(d.low)} to {signed(d.high)}",
+            f"{signed(d.low)} to {signed(d.high)}" if d.low <= d.high else "none",
             "yes" if d.told_apart else "no",
             "" if d.told_apart or d.seeds_needed is None else f"{d.seeds_needed:,}",
         ]

@@ -4,18 +4,18 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from ..config import ARM_DEFAULTS, plan_from, read_config, with_setting
+from ..config import ARM_DEFAULTS, SEEDS, VARY, plan_from, read_config, with_setting
 from ..errors import ConfigError
+from ..loop.check import CheckedPlan, checked
 from ..loop.plan import Plan
+from ..parts import at
 from ..yaml_1_2 import read_yaml
-
-SEEDS, VARY = "seeds", "vary"
-"""Keys of a configuration that only a comparison reads."""
 
 MOST_VARIATIONS = 200
 """More than this is a slip of the keyboard."""
@@ -48,6 +48,21 @@ class Request(NamedTuple):
 
     plans: Mapping[str, Plan]
     seeds: tuple[int, ...]
+
+    @property
+    def runs(self) -> int:
+        """How many."""
+        return len(self.plans) * len(self.seeds)
+
+
+def is_comparison(config: Path | str, overrides: Sequence[str] = ()) -> bool:
+    """Whether the YAML file ``config`` asks for several seeds or variations.
+
+    Raises:
+        ConfigError: The file is missing or no YAML.
+    """
+    settings = read_config(Path(config), overrides)
+    return SEEDS in settings or VARY in settings
 
 
 def requested(
@@ -82,7 +97,7 @@ def requested(
     for variation in variations(vary):
         changed = settings
         for path, value in variation.settings.items():
-            for place in _places(path, settings) if isinstance(config, Plan) else [path]:
+            for place in places(path, settings) if isinstance(config, Plan) else [path]:
                 changed = with_setting(changed, place, value, f"vary {path}")
         plans[variation.name] = plan_from(changed)
     _check_different(plans)
@@ -90,16 +105,29 @@ def requested(
     return Request(plans, _seeds(of_file[0] if seeds is None else seeds, first))
 
 
+def check(request: Request) -> dict[str, CheckedPlan]:
+    """Check the plan of each variation against its data, files and functions. Trains nothing.
+
+    Raises:
+        VeriloopError: The first mistake; its message begins with the variation's name if there are several.
+    """
+    found: dict[str, CheckedPlan] = {}
+    for name, plan in request.plans.items():
+        with at(name) if len(request.plans) > 1 else nullcontext():
+            found[name] = checked(plan.model_copy(update={"seed": request.seeds[0]}))
+    return found
+
+
 def variations(vary: Mapping[str, Sequence[Any]]) -> list[Variation]:
     """Every combination of the values, the last setting changing fastest."""
     combinations = itertools.product(*vary.values())
     made = [dict(zip(vary, values, strict=True)) for values in combinations]
-    return [
-        Variation(
-            ", ".join(f"{path}={_shown(value)}" for path, value in settings.items()) or AS_GIVEN, settings
-        )
-        for settings in made
-    ]
+    return [Variation(named_by(settings), settings) for settings in made]
+
+
+def named_by(settings: Mapping[str, Any]) -> str:
+    """The name of a variation by its settings."""
+    return ", ".join(f"{path}={_shown(value)}" for path, value in settings.items()) or AS_GIVEN
 
 
 def slug(name: str) -> str:
@@ -157,14 +185,15 @@ def _seeds(seeds: object, first: int) -> tuple[int, ...]:
     raise ConfigError("seeds", got=_shown(seeds), expected="how many, or a list of different seeds")
 
 
-def _places(path: str, settings: Mapping[str, Any]) -> list[str]:
+def places(path: str, settings: Mapping[str, Any]) -> list[str]:
     """Where a path that may stand at the top of a file is in a plan's own form: in each arm that has it."""
     key = path.split(".")[0]
     if key not in ARM_DEFAULTS:
         return [path]
-    chains = {name: arm for name, arm in settings["arms"].items() if arm["train_on"] == "kept"}
+    arms: Mapping[str, Any] = settings.get("arms", {})
+    chains = {name: arm for name, arm in arms.items() if arm.get("train_on", "kept") == "kept"}
     if key in ("verifier", "acceptance"):
-        chains = {name: arm for name, arm in chains.items() if arm["verifier"] is not None}
+        chains = {name: arm for name, arm in chains.items() if arm.get("verifier") is not None}
     return [f"arms.{name}.{path}" for name in chains]
 
 
