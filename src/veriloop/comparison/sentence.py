@@ -43,7 +43,7 @@ def alone(quantity: Quantity, table: Table) -> str:
         for (variation, arm), row in last.items()
     ]
     n = max((row.n for row in table.rows), default=0)
-    why = "no two variations have a seed in common" if several else "one variation"
+    why = "no two variations share an arm and a seed" if several else "one variation"
     return f"{quantity.title}, {why}, {n} seed{'s' if n != 1 else ''}: {'; '.join(parts)}."
 
 
