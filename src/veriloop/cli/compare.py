@@ -57,10 +57,12 @@ def compare(
             raise ConfigError(f"{', '.join(wrong)}: runs that exist are compared as they are")
         carry_out_comparison(what, out, json=json)
         return
+    if missing := [str(path) for path in what if not path.exists()]:
+        raise ConfigError("compare: no such file or folder", got=", ".join(missing), fix="check the path")
     if len(what) > 1:
         raise ConfigError(
-            "compare",
-            got=", ".join(map(str, what)),
+            "compare: a file among several paths",
+            got=", ".join(str(path) for path in what if not path.is_dir()),
             expected="one configuration, or folders of runs only",
         )
     if out is None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..comparison.engine import Comparison
     from ..executors.base import Executor
 
-COLUMNS = 2
-"""A screen has room for so many quantities; the report has all."""
+COLUMNS = 3
+"""So many quantities are on the screen at most, and fewer on a narrow one; the report has all."""
 
 
 def carry_out_comparison(
@@ -62,19 +64,32 @@ def carry_out_comparison(
 
 
 def _show(found: "Comparison") -> None:
+    from rich.console import Console
+
     from ..comparison.engine import REPORT, RESULT
-    from ..comparison.sentence import last_cells
-    from .output import new_table, print_table
+    from .output import print_table
 
     for line in found.sentences:
         typer.echo(line)
-    shown = {name: found.quantities[name].title for name in found.wholes[:COLUMNS]}
-    heading, *rows = last_cells(shown, found.tables)
+    screen = Console()
+    shown = found.wholes[:COLUMNS]
+    while len(shown) > 1 and screen.measure(_table(found, shown)).maximum > screen.width:
+        shown = shown[:-1]
+    print_table(_table(found, shown))
+    typer.echo("±: half the width of the 95 % interval")
+    if found.out is not None:
+        typer.echo(f"written: {found.out / RESULT}, tables, figures, and {found.out / REPORT}")
+
+
+def _table(found: "Comparison", shown: Sequence[str]) -> "Table":
+    from ..comparison.sentence import last_cells
+    from .output import new_table
+
+    titles = {name: found.quantities[name].title for name in shown}
+    heading, *rows = last_cells(titles, {name: found.tables[name] for name in shown})
     table = new_table()
     for name in heading:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    print_table(table)
-    if found.out is not None:
-        typer.echo(f"written: {found.out / RESULT}, tables, figures, and {found.out / REPORT}")
+    return table
