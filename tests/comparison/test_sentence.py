@@ -58,7 +58,7 @@ def test_what_nothing_touches_is_said_once() -> None:
     one = chains({("a", 0): [3, 2], ("b", 0): [3, 1]}, se=0.1)
     other = chains({("a", 0): [3, 2], ("b", 0): [3, 2]}, arm="unverified")
     lines = sentences(ERROR, table("error", [*one, *other]))
-    assert lines[1] == "unverified: equal in all variations up to round 1, the last that all have."
+    assert lines[1] == "unverified: equal in all variations."
 
 
 def test_no_interval_is_said_in_words() -> None:

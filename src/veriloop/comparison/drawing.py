@@ -1,87 +1,154 @@
 """The figures of a comparison: each quantity over the rounds, and the paired differences."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..quantity import Quantity
+from ..report.palette import arm_styles
 from .chains import Chain
 from .differences import Row, Table, contrast
 from .figures import DASHES, MARKERS, round_axis
 
-COLUMNS = 3
-"""Panels side by side."""
-
 MOST_PANELS = 9
 """More quantities than this are in the tables only."""
 
-UNTOUCHED = "#7d828a"
-"""The colour of an arm that no variation touches."""
+GREY = "#7d828a"
+"""The colour of an arm that no variation touches, and of the arms in the legend."""
 
-_DASHES = ("solid", "dash", "dashdot", "longdash", "dot")
+_DASHES = ("solid", "dash", "dashdot", "longdash", "dot", "longdashdot")
 """Of arms, in their order: a line's colour is its variation's."""
 
+WIDTH = 11.4
+"""Of a figure, in inches."""
 
-def curves(quantities: Mapping[str, Quantity], tables: Mapping[str, Table]) -> Figure:
+_LETTERS = 160
+"""So many fit into the width of a figure's legend."""
+
+
+class _Style(NamedTuple):
+    """How a line is drawn: the dash and marker of its arm, None for a level, and the strength of its band."""
+
+    colour: str
+    dash: str
+    marker: str | None
+    band: float
+
+
+class _Styles:
+    """The lines of a figure: colours for variations and dashes for arms; colours for arms by themselves.
+
+    Args:
+        chains: All that may be drawn.
+    """
+
+    def __init__(self, chains: Sequence[Chain]) -> None:
+        self.variations = list(dict.fromkeys(chain.variation for chain in chains))
+        self.arms = list(dict.fromkeys(chain.arm for chain in chains))
+        self.bounds = {chain.arm for chain in chains if chain.is_bound}
+        shades = colormaps["viridis"](np.linspace(0.05, 0.85, len(self.variations)))
+        self._colours = dict(zip(self.variations, map(to_hex, shades), strict=True))
+        self._band = 0.13 if len(self.variations) <= 4 else 0.04
+        self._of_arms = {arm: style.colour for arm, style in arm_styles(self.arms).items()}
+
+    def of(self, arm: str, variation: str | None) -> _Style:
+        """Of an arm of a variation; None for an arm that no variation touches."""
+        at = self.arms.index(arm)
+        colour = GREY if variation is None else self._colours[variation]
+        if len(self.variations) == 1:
+            colour = self._of_arms[arm]
+        if arm in self.bounds:
+            return _Style(colour, "dot", None, self._band)
+        return _Style(
+            colour, _DASHES[at % len(_DASHES)], list(MARKERS.values())[at % len(MARKERS)], self._band
+        )
+
+    def legend(self, figure: Figure, variations: Sequence[str], arms: Sequence[str]) -> None:
+        """What colours and dashes mean, under the figure."""
+        entries = [
+            (v, _Style(self._colours[v], "solid", None, 0)) for v in variations if len(self.variations) > 1
+        ]
+        if len(arms) > 1:
+            entries += [(arm, self.of(arm, None)) for arm in arms]
+        handles = [
+            Line2D(
+                [], [], color=s.colour, linestyle=DASHES[s.dash], marker=s.marker, markersize=4, label=label
+            )
+            for label, s in entries
+        ]
+        if handles:
+            longest = max(len(label) for label, _ in entries)
+            columns = max(1, min(4, len(handles), _LETTERS // (8 + longest)))
+            # The panels keep their height, however much there is to say.
+            figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))
+            place = "outside lower center"
+            figure.legend(handles=handles, loc=place, ncols=columns, frameon=False, fontsize=9)
+
+
+def curves(
+    quantities: Mapping[str, Quantity], tables: Mapping[str, Table], chains: Sequence[Chain]
+) -> Figure:
     """A panel for each quantity: the mean of each variation and arm, with its 95 % interval as a band."""
-    names = list(tables)[:MOST_PANELS]
+    names, styles = list(tables)[:MOST_PANELS], _Styles(chains)
     figure, panels = _panels(len(names))
-    variations = dict.fromkeys(row.variation for name in names for row in tables[name].rows)
-    arms = list(dict.fromkeys(row.arm for name in names for row in tables[name].rows))
-    colours = dict(zip(variations, _colours(len(variations)), strict=True))
     for panel, name in zip(panels, names, strict=True):
         table = tables[name]
         longest = max((row.round for row in table.rows), default=1)
-        for arm in arms:
+        for arm in styles.arms:
             lines = {
-                v: [row for row in table.rows if (row.variation, row.arm) == (v, arm)] for v in variations
+                v: [row for row in table.rows if (row.variation, row.arm) == (v, arm)]
+                for v in styles.variations
             }
-            if len(lines) > 1 and _are_equal(table, arm):
+            if _are_equal(table, arm):
                 # Drawn once: no variation touches it.
-                _line(panel, next(iter(lines.values())), UNTOUCHED, arms.index(arm), arm, longest)
+                _line(panel, max(lines.values(), key=len), styles.of(arm, None), longest)
                 continue
             for variation, rows in lines.items():
-                label = ", ".join(part for part, n in ((variation, len(lines)), (arm, len(arms))) if n > 1)
-                _line(panel, rows, colours[variation], arms.index(arm), label or arm, longest)
-        panel.set_title(_title(quantities[name]), fontsize=10.5)
+                _line(panel, rows, styles.of(arm, variation), longest)
+        panel.set_title(_title(quantities[name], panels), fontsize=10.5)
         panel.set_ylim(*_frame(table.rows))
         round_axis(panel)
-    _legend(figure, panels[0])
+    styles.legend(figure, styles.variations, styles.arms)
     return figure
 
 
 def paired(
     quantities: Mapping[str, Quantity], tables: Mapping[str, Table], chains: Sequence[Chain]
 ) -> Figure | None:
-    """A panel for each quantity: each variation less the first one, paired by seed; None with one variation.
+    """A panel for each quantity: each variation less the first one, paired by seed.
 
     The bands are 95 % intervals over seeds of each difference by itself, not widened.
+
+    Returns:
+        None where there are no differences: of one variation, or without seeds in common.
     """
-    variations = list(dict.fromkeys(chain.variation for chain in chains))
-    if len(variations) < 2:
+    names, styles = [name for name in tables if tables[name].differences][:MOST_PANELS], _Styles(chains)
+    if not names:
         return None
-    first, *others = variations
-    names = list(tables)[:MOST_PANELS]
+    first, *others = styles.variations
     figure, panels = _panels(len(names))
-    arms = list(dict.fromkeys(chain.arm for chain in chains if not chain.is_bound))
+    drawn = [
+        arm
+        for arm in styles.arms
+        if arm not in styles.bounds and not all(_are_equal(tables[name], arm) for name in names)
+    ]
     for panel, name in zip(panels, names, strict=True):
-        for number, variation in enumerate(others):
-            for arm in arms:
-                if _are_equal(tables[name], arm):
-                    continue
-                rows = _less(name, arm, variation, first, chains)
-                label = f"{variation}, {arm}" if len(arms) > 1 else variation
-                _line(panel, rows, _colours(len(variations))[number + 1], arms.index(arm), label, 0)
-        panel.axhline(0, color="#7d828a", linewidth=0.9)
-        panel.set_title(_title(quantities[name]), fontsize=10.5)
+        for variation in others:
+            for arm in drawn:
+                _line(panel, _less(name, arm, variation, first, chains), styles.of(arm, variation), 0)
+        panel.axhline(0, color=GREY, linewidth=0.9)
+        panel.set_title(_title(quantities[name], panels), fontsize=10.5)
         round_axis(panel)
-    figure.suptitle(f"less {first}, on equal seeds", fontsize=11)
-    _legend(figure, panels[0])
+    figure.suptitle("\n".join(textwrap.wrap(f"Less {first}, paired by seed", 110)), fontsize=11)
+    styles.legend(figure, others, drawn)
     return figure
 
 
@@ -111,38 +178,33 @@ def _less(name: str, arm: str, variation: str, first: str, chains: Sequence[Chai
     return rows
 
 
-def _line(panel: Axes, rows: Sequence[Row], colour: str, arm: int, label: str, longest: int) -> None:
+def _line(panel: Axes, rows: Sequence[Row], style: _Style, longest: int) -> None:
     if not rows:
         return
     at, mean, low, high = (np.array([getattr(r, f) for r in rows]) for f in ("round", "mean", "low", "high"))
-    if len(rows) == 2 and longest > 1:
+    if style.marker is None:
         # One model of all real data has no chain of rounds: it is drawn as a level.
         at, mean, low, high = np.array([0, longest]), *(np.repeat(part[-1], 2) for part in (mean, low, high))
-    dash, marker = _DASHES[arm % len(_DASHES)], list(MARKERS.values())[arm % len(MARKERS)]
     panel.plot(
         at,
         mean,
-        color=colour,
-        linestyle=DASHES[dash],
-        marker=marker,
+        color=style.colour,
+        linestyle=DASHES[style.dash],
+        marker=style.marker,
         markersize=4,
         linewidth=1.6,
-        label=label,
     )
-    panel.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
+    panel.fill_between(at, low, high, color=style.colour, alpha=style.band, linewidth=0)
 
 
 def _panels(n: int) -> tuple[Figure, Sequence[Axes]]:
-    rows = -(-n // COLUMNS)
-    figure = Figure(figsize=(11.4, 0.9 + 3.05 * rows), layout="constrained")
-    panels: list[Axes] = list(figure.subplots(rows, COLUMNS, squeeze=False).ravel())
+    columns = 2 if n in (2, 4) else min(n, 3)
+    rows = -(-n // columns)
+    figure = Figure(figsize=(WIDTH if columns > 1 else 0.67 * WIDTH, 0.5 + 3.05 * rows), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for panel in panels[n:]:
         panel.remove()
     return figure, panels[:n]
-
-
-def _colours(n: int) -> list[str]:
-    return [to_hex(shade) for shade in colormaps["viridis"](np.linspace(0.05, 0.85, n))]
 
 
 def _frame(rows: Sequence[Row]) -> tuple[float, float]:
@@ -153,12 +215,7 @@ def _frame(rows: Sequence[Row]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _title(quantity: Quantity) -> str:
-    return f"{quantity.title} ({quantity.remark})" if quantity.remark else quantity.title
-
-
-def _legend(figure: Figure, panel: Axes) -> None:
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(3, max(1, len(labels))), frameon=False
-    )
+def _title(quantity: Quantity, panels: Sequence[Axes]) -> str:
+    letters = 42 if len(panels) == 3 or len(panels) > 4 else 64
+    title = f"{quantity.title} ({quantity.remark})" if quantity.remark else quantity.title
+    return "\n".join(textwrap.wrap(title, letters))

@@ -61,7 +61,7 @@ class Comparison:
     out: Path | None = None
 
     def __repr__(self) -> str:
-        n = f"{len(self.variations)} variations, {len(self.seeds)} seeds"
+        n = f"{_counted(len(self.variations), 'variation')}, {_counted(len(self.seeds), 'seed')}"
         return f"<Comparison of {n}: {' '.join(self.sentences)}>"
 
     def content(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Comparison:
     def figures(self) -> dict[str, Figure]:
         """The figures by the names of their files."""
         shown = {name: self.tables[name] for name in self.wholes}
-        found = {CURVES: curves(self.quantities, shown)}
+        found = {CURVES: curves(self.quantities, shown, self.chains)}
         if less := paired(self.quantities, shown, self.chains):
             found[PAIRED] = less
         return found
@@ -246,18 +246,23 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
             save_figure(figure, out / f"{name}.{suffix}")
     text = "\n".join(f"## {heading}\n\n{_markdown(rows)}" for heading, rows in tables.items())
     write_file(out / TABLES, text.encode())
-    about = f"{len(found.variations)} variations, {len(found.seeds)} seeds"
-    shown = {
-        name: Shown(
-            "Means over seeds with their 95 % intervals" if name == CURVES else "Differences paired by seed",
-            figure,
-        )
-        for name, figure in figures.items()
+    about = f"{_counted(len(found.variations), 'variation')}, {_counted(len(found.seeds), 'seed')}"
+    words = {
+        CURVES: "Means over seeds with their 95 % intervals"
+        if len(found.seeds) > 1
+        else "One seed: the bands are two standard errors of the measurement, and say nothing of other seeds",
+        PAIRED: "Differences paired by seed; the bands are 95 % intervals of each one by itself, not widened",
     }
-    page = experiment_page("comparison", about, found.sentences, shown, tables)
+    headings = {CURVES: "Curves", PAIRED: "Differences"}
+    shown = {headings[name]: Shown(words[name], figure) for name, figure in figures.items()}
+    page = experiment_page("Comparison", about, found.sentences, shown, tables)
     write_file(out / REPORT, page.encode())
     content = content_of(command, seconds, found.records(), **found.content())
     write_content(out / RESULT, content)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _markdown(rows: Cells) -> str:

@@ -25,12 +25,26 @@ def sentences(quantity: Quantity, table: Table) -> list[str]:
     """
     arms = dict.fromkeys(difference.arm for difference in table.differences)
     of_arm = {arm: [d for d in table.differences if d.arm == arm] for arm in arms}
-    equal = {arm: max(d.round for d in of) for arm, of in of_arm.items() if all(d.equal for d in of)}
-    lines = [_line(quantity, of_arm[arm], table) for arm in arms if arm not in equal]
-    for last in sorted(set(equal.values()), reverse=True):
-        those = ", ".join(arm for arm in equal if equal[arm] == last)
-        lines.append(f"{those}: equal in all variations up to round {last}, the last that all have.")
-    return lines
+    equal = [arm for arm, of in of_arm.items() if all(d.equal for d in of)]
+    lines: list[str] = []
+    said = ""
+    for differences in (of for arm, of in of_arm.items() if arm not in equal):
+        by = _by(differences, table.comparisons)
+        lines.append(_line(quantity, differences, table) + (f" {by}" if by != said else ""))
+        said = by
+    return [*lines, *_equal({arm: of_arm[arm] for arm in equal}, table)]
+
+
+def _equal(of_arm: Mapping[str, Sequence[Difference]], table: Table) -> list[str]:
+    """Lines for the arms that are equal in all variations, as far as all of these have gone."""
+    arms: dict[str, list[str]] = {}
+    for arm, differences in of_arm.items():
+        last = max(d.round for d in differences)
+        longest = max(row.round for row in table.rows if row.arm == arm)
+        arms.setdefault(f" up to round {last}, the last that all have" if last < longest else "", []).append(
+            arm
+        )
+    return [f"{', '.join(those)}: equal in all variations{until}." for until, those in arms.items()]
 
 
 def alone(quantity: Quantity, table: Table) -> str:
@@ -61,7 +75,7 @@ def _line(quantity: Quantity, differences: Sequence[Difference], table: Table) -
     else:
         said = _of_many(quantity, differences, table)
     of = f"{quantity.title} of {differences[0].arm} after {after}"
-    return f"{of}: {said}. {_by(differences, table.comparisons)}"
+    return f"{of}: {said}."
 
 
 def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
@@ -122,6 +136,7 @@ def _by(differences: Iterable[Difference], comparisons: int) -> str:
     many = f", wide enough for {comparisons} comparisons together" if comparisons > 1 else ""
     seeds = sorted({d.n for d in differences})
     if seeds == [1]:
+        many = f"{many}," if many else ""
         return f"One seed: the 95 % intervals{many} are for these runs, not for other seeds."
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return f"95 % intervals over {n} seeds, paired by seed{many}."
