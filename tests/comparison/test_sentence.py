@@ -59,13 +59,23 @@ def test_what_nothing_touches_is_said_once() -> None:
     other = chains({("a", 0): [3, 2], ("b", 0): [3, 2]}, arm="unverified")
     lines = sentences(ERROR, table("error", [*one, *other]))
     assert lines[1] == "unverified: equal in all variations."
+    rows = last_cells({"error": "Error"}, {"error": table("error", [*one, *other])})
+    assert [row[:2] for row in rows[1:]] == [["a", "verified"], ["b", "verified"], ["all", "unverified"]]
 
 
 def test_no_interval_is_said_in_words() -> None:
     found = table("error", chains({("a", 0): [3, 2], ("b", 0): [3, 1]}))
-    assert cells("Error", found)[1][5] == "none"
+    assert cells(ERROR, found)[1][5] == "none"
     (line,) = sentences(ERROR, found)
     assert "a and b cannot be distinguished (+1.00). One seed: " in line
+
+
+def test_a_long_table_is_cut_to_the_pairs_of_the_best() -> None:
+    found = many([5, 1, 1.02, 3, 4])
+    assert len(cells(ERROR, found)) == 1 + 10
+    _, *rows = cells(ERROR, found, most=9)
+    assert len(rows) == 4
+    assert len({name for row in rows for name in row[1:3]}) == 5
 
 
 def test_one_variation_says_what_its_arms_have_come_to() -> None:

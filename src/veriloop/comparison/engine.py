@@ -31,6 +31,9 @@ from .variations import Request, check, requested, slug
 RESULT = "compare.json"
 REPORT = "report.html"
 TABLES = "tables.md"
+MOST_ROWS = 20
+"""Of a table on the page."""
+
 CURVES, PAIRED = "curves", "differences"
 
 
@@ -98,13 +101,17 @@ class Comparison:
             found[PAIRED] = less
         return found
 
-    def cells(self) -> dict[str, Cells]:
-        """The tables as text, by heading."""
+    def cells(self, most: int | None = None) -> dict[str, Cells]:
+        """The tables as text, by heading; of a quantity with more than ``most`` rows those of the best."""
         titles = {name: quantity.title for name, quantity in self.quantities.items()}
-        found: dict[str, Cells] = {"Last values": last_cells(titles, self.tables)}
+        found: dict[str, Cells] = {
+            "Last values, with half their 95 % intervals": last_cells(titles, self.tables)
+        }
         for name, of in self.tables.items():
-            if of.differences:
-                found[f"Differences in {titles[name]}"] = cells(titles[name], of)
+            whole, shown = cells(self.quantities[name], of), cells(self.quantities[name], of, most)
+            of_best = f", from the best ({len(whole) - 1} pairs are in {TABLES})" if shown != whole else ""
+            if len(whole) > 1:
+                found[f"Differences in {titles[name]}{of_best}"] = shown
         return found
 
 
@@ -255,7 +262,7 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
     }
     headings = {CURVES: "Curves", PAIRED: "Differences"}
     shown = {headings[name]: Shown(words[name], figure) for name, figure in figures.items()}
-    page = experiment_page("Comparison", about, found.sentences, shown, tables)
+    page = experiment_page("Comparison", about, found.sentences, shown, found.cells(MOST_ROWS))
     write_file(out / REPORT, page.encode())
     content = content_of(command, seconds, found.records(), **found.content())
     write_content(out / RESULT, content)

@@ -78,24 +78,27 @@ def _line(quantity: Quantity, differences: Sequence[Difference], table: Table) -
     return f"{of}: {said}."
 
 
-def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
-    """The best variation against the others, and how many of all pairs can be distinguished."""
-    arm = differences[0].arm
-    names = dict.fromkeys(name for d in differences for name in (d.a, d.b))
+def _best(quantity: Quantity, differences: Sequence[Difference], table: Table) -> tuple[str, float]:
+    """The best variation of an arm with its last mean; the one with the highest where none is better."""
+    names = {name for d in differences for name in (d.a, d.b)}
     means = {
         row.variation: row.mean
         for row in sorted(table.rows, key=lambda row: row.round)
-        if row.arm == arm and row.variation in names
+        if row.arm == differences[0].arm and row.variation in names
     }
-    losses = (
-        quantity.loss(np.array(list(means.values()))) if quantity.better else -np.array([*means.values()])
-    )
-    best = list(means)[int(np.argmin(losses))]
+    values = np.array(list(means.values()))
+    best = list(means)[int(np.argmin(quantity.loss(values) if quantity.better else -values))]
+    return best, means[best]
+
+
+def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
+    """The best variation against the others, and how many of all pairs can be distinguished."""
+    best, mean = _best(quantity, differences, table)
     word, than = ("best", "better") if quantity.better else ("highest", "higher")
     own = [d for d in differences if best in (d.a, d.b)]
     close = [d for d in own if not d.told_apart]
     beaten = f"{len(own) - len(close)} of {len(own)} others"
-    said = f"{best} is {word} ({short(means[best])}), and {than} than {beaten}"
+    said = f"{best} is {word} ({short(mean)}), and {than} than {beaten}"
     if close:
         others = [f"{d.a if d.b == best else d.b}{_seeds(d)}" for d in close[:MOST_NAMES]]
         more = [f"{len(close) - MOST_NAMES} more"] if len(close) > MOST_NAMES else []
@@ -142,9 +145,21 @@ def _by(differences: Iterable[Difference], comparisons: int) -> str:
     return f"95 % intervals over {n} seeds, paired by seed{many}."
 
 
-def cells(title: str, table: Table) -> list[list[str]]:
-    """The differences as text under a heading row."""
+def cells(quantity: Quantity, table: Table, most: int | None = None) -> list[list[str]]:
+    """The differences as text under a heading row; without those of arms that nothing which varies touches.
+
+    Args:
+        quantity: What is compared by.
+        table: Its table.
+        most: With more rows than this, only those of each arm's best variation are given.
+    """
+    title = quantity.title
     heading = ["arm", "a", "b", "round", f"{title}, a less b", "interval", "distinguished", "seeds needed"]
+    shown = [d for d in table.differences if not d.equal]
+    if most is not None and len(shown) > most:
+        of_arm = {arm: [d for d in shown if d.arm == arm] for arm in dict.fromkeys(d.arm for d in shown)}
+        best = {arm: _best(quantity, of, table)[0] for arm, of in of_arm.items()}
+        shown = [d for d in shown if best[d.arm] in (d.a, d.b)]
     rows = [
         [
             d.arm,
@@ -156,13 +171,16 @@ def cells(title: str, table: Table) -> list[list[str]]:
             "yes" if d.told_apart else "no",
             "" if d.told_apart or d.seeds_needed is None else f"{d.seeds_needed:,}",
         ]
-        for d in table.differences
+        for d in shown
     ]
     return [heading, *rows]
 
 
 def last_cells(titles: Mapping[str, str], tables: Mapping[str, Table]) -> list[list[str]]:
-    """The last values of each variation and arm with half their intervals, a column for each quantity."""
+    """The last values of each variation and arm with half their intervals, a column for each quantity.
+
+    An arm that nothing touches has one line.
+    """
     keys = dict.fromkeys((row.variation, row.arm) for table in tables.values() for row in table.rows)
     heading = ["variation", "arm", "round", "seeds", *titles.values()]
     rows: list[list[str]] = []
@@ -178,4 +196,18 @@ def last_cells(titles: Mapping[str, str], tables: Mapping[str, Table]) -> list[l
             for name in titles
         ]
         rows.append([variation, arm, str(any_row.round), str(any_row.n), *values])
-    return [heading, *rows]
+    return [heading, *_once(rows, tables)]
+
+
+def _once(rows: Sequence[list[str]], tables: Mapping[str, Table]) -> list[list[str]]:
+    """``rows`` with one line for each arm that is equal in all variations, and has gone equally far."""
+    found: list[list[str]] = []
+    for row in rows:
+        arm = row[1]
+        differences = [d for table in tables.values() for d in table.differences if d.arm == arm]
+        alike = all(other[1:] == row[1:] for other in rows if other[1] == arm)
+        if differences and alike and all(d.equal for d in differences):
+            row = ["all", *row[1:]]
+        if row not in found:
+            found.append(row)
+    return found
