@@ -12,6 +12,7 @@ import pytest
 
 from veriloop.config import load_plan
 from veriloop.errors import ConfigError
+from veriloop.store.folder import RunFolder
 
 from ..patience import until
 from .conftest import CONFIG
@@ -114,6 +115,18 @@ def test_folders_that_hold_runs(veriloop, made: Path) -> None:
     assert json.loads(veriloop("compare", *sorted((made / "runs").iterdir()), "--json").out) == whole
 
 
+def test_one_run_has_its_curves_and_numbers(veriloop, made: Path, tmp_path: Path) -> None:
+    run = made / "runs" / "acceptance.fraction=0.1-seed0"
+    called = veriloop("compare", run, "--out", tmp_path)
+    assert called.code == 0, called.err
+    assert called.out.startswith("Gap, one variation, 1 seed: verified ")
+    content = json.loads((tmp_path / "compare.json").read_text())
+    assert content["variations"] == ["as given"]
+    assert len(content["records"]) == len(RunFolder(run).records())
+    assert (tmp_path / "curves.png").is_file()
+    assert not (tmp_path / "differences.png").exists()
+
+
 def test_runs_of_format_1_and_of_other_plans(veriloop, made: Path) -> None:
     called = veriloop("compare", FORMAT_1 / "tiny", made)
     assert called.code == 0, called.err
@@ -138,7 +151,6 @@ def test_an_unfinished_run_and_another_length(veriloop, config: Path, made: Path
     ("arguments", "line"),
     [
         (["nowhere"], "no such file or folder: got 'nowhere'"),
-        (["RUN"], "one run is no comparison"),
         (["RUN", "RUN"], "two runs have the same settings and seed"),
         (["RUN", "CONFIG"], "a file among several paths"),
         (["CONFIG"], "add --out DIR"),

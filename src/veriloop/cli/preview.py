@@ -116,7 +116,7 @@ def _whole(seen: "Preview") -> "Iterator[str]":
 
 
 def _comparison(first: str, runs: int, seen: "Preview") -> dict[str, object]:
-    """What all runs of a comparison cost, if each costs as much as the first; None where that is not known."""
+    """What all runs of a comparison cost, if each costs what the first does; None where unknown."""
     whole = {"estimated_seconds": seen.estimated_seconds, "estimated_disk_mb": seen.estimated_disk_mb}
     known = {name: runs * number if math.isfinite(number) else None for name, number in whole.items()}
     return {"variation": first, "runs": runs, **known}
@@ -127,8 +127,8 @@ def _all_runs(runs: int, seen: "Preview", keeps_models: str) -> "Iterator[str]":
 
     if math.isfinite(seen.estimated_seconds) and math.isfinite(seen.estimated_disk_mb):
         yield (
-            f"all {runs} runs, if they cost alike: about {duration(runs * seen.estimated_seconds)}, divided by"
-            f" the number of workers, and {runs * seen.estimated_disk_mb:,.0f} MB on disk"
+            f"all {runs} runs, if they cost alike: about {duration(runs * seen.estimated_seconds)},"
+            f" divided by the number of workers, and {runs * seen.estimated_disk_mb:,.0f} MB on disk"
         )
     if keeps_models == "all":
         yield "with keep_models: last, only the models of the start and of the last rounds are kept"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cards import RunCard
-from ..errors import ConfigError, RunFolderError, VeriloopError
+from ..errors import ConfigError, VeriloopError
 from ..quantity import Quantity
 from ..records import Estimate, RoundRecord
 from ..report.summary import by_arm
@@ -94,17 +94,11 @@ def existing(paths: Sequence[Path]) -> list[Chain]:
         paths: Run folders, and folders that hold run folders, also one further down in ``runs``.
 
     Raises:
-        RunFolderError: One of the folders holds no run, or there is one run only.
+        RunFolderError: One of the folders holds no run.
         ConfigError: Two of them are the same run: equal settings and seed.
         VeriloopError: None of them has finished a round.
     """
     folders = [RunFolder.open(run) for path in paths for run in _runs_in(path)]
-    if len(folders) == 1:
-        raise RunFolderError(
-            "one run is no comparison",
-            got=str(folders[0].path),
-            expected="two or more runs, or a configuration",
-        )
     manifests = [folder.manifest() for folder in folders]
     names = named([manifest.config for manifest in manifests], [folder.path.name for folder in folders])
     runs: dict[tuple[str, int], RunFolder] = {}
