@@ -6,12 +6,14 @@ import sys
 import pytest
 
 import veriloop
+from veriloop.comparison.engine import compare
 from veriloop.loop import MemoryRun, run
 
 
 def test_the_names_are_those_of_the_loop():
     assert veriloop.run is run
     assert veriloop.MemoryRun is MemoryRun
+    assert veriloop.compare is compare
     assert set(veriloop.__all__) <= set(dir(veriloop))
     with pytest.raises(AttributeError, match="'veriloop' has no attribute 'rum'"):
         _ = veriloop.rum

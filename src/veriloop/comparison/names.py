@@ -7,7 +7,7 @@ from typing import Any
 
 from .variations import AS_GIVEN, named_by, places
 
-NOT_VARIED = re.compile(r"(seed|executor|parallel|keep_\w+)(\.|$)")
+NOT_VARIED = re.compile(r"(seed|executor|parallel|tracker|keep_(models|rejected|candidates))(\.|$)")
 """Settings that do not make two runs variations of each other: no number depends on them."""
 
 MOST_SETTINGS, LONGEST = 3, 100
