@@ -136,6 +136,8 @@ def test_mistakes_come_before_anything_is_written(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="unknown key"):
         compare(CONFIG, out, vary={"learning": [1, 2]})
+    with pytest.raises(ConfigError, match="needs metrics"):
+        compare({**CONFIG, "metrics": []}, out)
     with pytest.raises(VeriloopError, match="--out"):
         compare(CONFIG)
     with pytest.raises(VeriloopError, match="no run"):
@@ -143,6 +145,16 @@ def test_mistakes_come_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no such run folder"):
         compare([tmp_path / "a", tmp_path / "b"])
     assert not out.exists()
+
+
+def test_arms_that_end_early_and_runs_to_come_are_said(made: Comparison, tmp_path: Path) -> None:
+    stop = {"when": "budget", "candidates": 1}
+    found = compare({**CONFIG, "stop": stop}, tmp_path, seeds=2, vary=VARY, executor=Serial())
+    assert found.sentences[-1] == "verified ended early in 4 runs."
+    assert {row.round for row in found.tables["gap"].rows if row.arm == "verified"} == {0, 1}
+    half = compare({**CONFIG, "stop": stop}, tmp_path, seeds=3, vary=VARY, write_up=True)
+    assert "2 of 6 runs have not finished; compared is what they hold so far." in half.sentences
+    assert not [line for line in made.sentences if "finished" in line or "early" in line]
 
 
 def test_the_same_run_twice_is_no_comparison(made: Comparison) -> None:

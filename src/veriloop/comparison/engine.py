@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,14 +159,15 @@ def compare(
             raise ConfigError(
                 "seeds, vary and overrides are for a configuration: runs that exist stay as they are"
             )
-        chains, variations = existing([Path(path) for path in config]), ()
+        chains, variations, planned = existing([Path(path) for path in config]), (), 0
     else:
         if out is None:
             raise ConfigError("compare: no folder for the runs", fix="pass out, or --out DIR")
         request = requested(config, seeds=seeds, vary=vary, overrides=overrides)
-        variations = tuple(request.plans)
+        variations, planned = tuple(request.plans), request.runs
+        request.check_metrics()
         chains, broken = _made(request, Path(out), executor, write_up)
-    found = _compared(chains, variations, broken, None if out is None else Path(out))
+    found = _compared(chains, variations, planned, broken, None if out is None else Path(out))
     if out is not None:
         _write(found, Path(out), command, time.perf_counter() - began)
     return found
@@ -222,7 +224,11 @@ def _check(
 
 
 def _compared(
-    chains: Sequence[Chain], variations: Sequence[str], broken: VeriloopError | None, out: Path | None
+    chains: Sequence[Chain],
+    variations: Sequence[str],
+    planned: int,
+    broken: VeriloopError | None,
+    out: Path | None,
 ) -> Comparison:
     quantities = quantities_of(chains)
     if not quantities:
@@ -238,11 +244,29 @@ def _compared(
         headline=headline,
         quantities=quantities,
         tables=tables,
-        sentences=tuple(words or [alone(quantities[headline], tables[headline])]),
+        sentences=(
+            *(words or [alone(quantities[headline], tables[headline])]),
+            *_unfinished(chains, planned),
+        ),
         chains=tuple(chains),
         failure=broken,
         out=out,
     )
+
+
+def _unfinished(chains: Sequence[Chain], planned: int) -> list[str]:
+    """What to know of runs that have not come to their end."""
+    manifests = {chain.folder.path: chain.folder.manifest() for chain in chains}
+    states = Counter(manifest.status for manifest in manifests.values())
+    runs = max(planned, len(manifests))
+    found: list[str] = []
+    if missing := runs - states["finished"]:
+        waiting = f", {states['waiting']} of them since people have to judge" if states["waiting"] else ""
+        found.append(
+            f"{missing} of {runs} runs have not finished{waiting}; compared is what they hold so far."
+        )
+    ended = Counter(arm for manifest in manifests.values() for arm in manifest.stopped_arms)
+    return [*found, *(f"{arm} ended early in {_counted(n, 'run')}." for arm, n in ended.items())]
 
 
 def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:

@@ -54,6 +54,15 @@ class Request(NamedTuple):
         """How many."""
         return len(self.plans) * len(self.seeds)
 
+    def check_metrics(self) -> None:
+        """Refuse plans of which none measures anything.
+
+        Raises:
+            ConfigError: There is no metric.
+        """
+        if not any(plan.metrics for plan in self.plans.values()):
+            raise ConfigError("a comparison needs metrics", fix="add metrics to the plan, such as [frechet]")
+
 
 def is_comparison(config: Path | str, overrides: Sequence[str] = ()) -> bool:
     """Whether the YAML file ``config`` asks for several seeds or variations.
@@ -112,6 +121,8 @@ def check(request: Request) -> dict[str, CheckedPlan]:
         VeriloopError: The first mistake; its message begins with the variation's name if there are several.
     """
     found: dict[str, CheckedPlan] = {}
+    if request.runs > 1:
+        request.check_metrics()
     for name, plan in request.plans.items():
         with at(name) if len(request.plans) > 1 else nullcontext():
             found[name] = checked(plan.model_copy(update={"seed": request.seeds[0]}))
