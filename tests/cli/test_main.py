@@ -180,7 +180,7 @@ def test_validate(veriloop, config: Path) -> None:
     assert checked["schema"]["label"] == {"role": "label", "classes": 3, "given": True}
     arms = {name: (card["role"], card["verified"]) for name, card in checked["cards"]["arms"].items()}
     assert arms == {"verified": ("chain", True), "unverified": ("chain", False), "all_real": ("bound", False)}
-    assert set(checked) == {"valid", "cards", "schema", "downloads", "data"}
+    assert set(checked) == {"valid", "cards", "schema", "downloads", "notes", "data"}
     assert checked["downloads"] == []
     assert checked["data"]["rows"]["start"] <= checked["data"]["rows"]["train"]
 

@@ -71,9 +71,10 @@ def _show(found: "Comparison") -> None:
 
     for line in found.sentences:
         typer.echo(line)
-    screen = Console()
+    # Measured without an edge: a console's own measure never exceeds its width.
+    wide, width = Console(width=10_000), Console().width
     shown = found.wholes[:COLUMNS]
-    while len(shown) > 1 and screen.measure(_table(found, shown)).maximum > screen.width:
+    while len(shown) > 1 and wide.measure(_table(found, shown)).maximum > width:
         shown = shown[:-1]
     print_table(_table(found, shown))
     typer.echo("±: half the width of the 95 % interval")
