@@ -28,6 +28,9 @@ LONGEST_LINE = 2**26
 FIRST = 10
 """So many rows of a file are looked at to see what it holds."""
 
+JSON_TEXT = {b"content_type": b"application/json"}
+"""Marks a Parquet column of texts whose values are JSON: those that Arrow's types cannot hold unchanged."""
+
 Row = tuple[int, dict[str, Any]]
 """A row, and the line of the file in which it ends, counted from 1."""
 
@@ -332,7 +335,10 @@ def _first_of_parquet(path: Path) -> First:
     try:
         file = pq.ParquetFile(path)
         batch = next(file.iter_batches(batch_size=FIRST), None)
-        rows = [] if batch is None else batch.to_pylist()
+        rows: list[dict[str, Any]] = [] if batch is None else batch.to_pylist()
+        nested = _json_texts(file.schema_arrow)
+        for row in rows:
+            row |= {name: _loaded(row[name]) for name in nested}
         return First(str(path), file.schema_arrow.names, list(enumerate(rows, 1)))
     except pa.ArrowInvalid as e:
         raise _no_parquet(path, e) from e
@@ -348,7 +354,21 @@ def _parquet(path: Path, names: Sequence[str]) -> Table:
         read = file.read(columns=list(names))
     except pa.ArrowInvalid as e:
         raise _no_parquet(path, e) from e
-    return Table(str(path), range(1, len(read) + 1), {name: read[name].to_pylist() for name in names})
+    columns: dict[str, list[Any]] = {name: read[name].to_pylist() for name in names}
+    for name in _json_texts(read.schema):
+        columns[name] = list(map(_loaded, columns[name]))
+    return Table(str(path), range(1, len(read) + 1), columns)
+
+
+def _json_texts(schema: Any) -> list[str]:
+    return [field.name for field in schema if JSON_TEXT.items() <= (field.metadata or {}).items()]
+
+
+def _loaded(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as e:
+        raise DataError("a column that is marked as JSON holds none", got=_shown(text or "")) from e
 
 
 def _no_parquet(path: Path, error: Exception) -> DataError:

@@ -7,12 +7,14 @@ import pytest
 
 from veriloop.cards import PromptCard
 from veriloop.errors import ConfigError
+from veriloop.nested import Nested
 from veriloop.records import Counts, RoundRecord
 from veriloop.report.columns import ADDED
 from veriloop.report.export import export, kept_table, prompt_table
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Id, Prompt, Reference
 from veriloop.store.folder import RunFolder
+from veriloop.tables import first_rows, read_table
 
 
 def test_parquet_holds_samples_and_where_they_come_from(image_run: RunFolder, tmp_path: Path) -> None:
@@ -121,6 +123,37 @@ def test_a_column_with_a_name_that_is_added_keeps_both(empty_run: RunFolder, tex
     table = kept_table(empty_run, 1, "verified")
     assert table["data_seed"].to_pylist() == [5, 6]
     assert table["seed"].to_pylist() == [empty_run.manifest().seed] * 2
+
+
+def test_samples_that_were_exported_before_lose_no_column(empty_run: RunFolder, text_round: Samples) -> None:
+    before = {
+        "seed": ["1", "2"],
+        "data_seed": ["3", "4"],
+        "reason": ["5", "6"],
+        "verifier_reason": ["7", "8"],
+    }
+    clash = text_round.with_columns(
+        **before, truncated=["9", "0"], _cut=np.array([True, False]), _reason=["u", "v"]
+    )
+    clash.save(empty_run.round_directory(1, "verified") / "kept.npz")
+    row = kept_table(empty_run, 1, "verified").to_pylist()[0]
+    assert (row["data_seed"], row["data_data_seed"], row["seed"]) == ("1", "3", empty_run.manifest().seed)
+    assert (row["reason"], row["verifier_reason"], row["verifier_verifier_reason"]) == ("5", "7", "u")
+    assert (row["data_truncated"], row["truncated"]) == ("9", True)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_nested_values_are_read_back_as_they_were(
+    empty_run: RunFolder, text_round: Samples, tmp_path: Path, ending: str
+) -> None:
+    values = [{"a": [1, "x", {"k": None}], "f": 1.0}, {"a": []}]
+    clash = text_round.with_columns(info=Nested.of(values), text=['{"no": 1}', "  \u2028"])
+    clash.save(empty_run.round_directory(1, "verified") / "kept.npz")
+    path = tmp_path / f"kept.{ending}"
+    export(empty_run, 1, "verified", path)
+    again = read_table(path, ["info", "text"])
+    assert again.columns == {"info": values, "text": ['{"no": 1}', "  \u2028"]}
+    assert [row["info"] for _, row in first_rows(path).rows] == values
 
 
 def test_what_was_written_is_the_completion_whatever_other_columns_are_called(

@@ -328,6 +328,12 @@ def test_the_signature_tells_the_form_and_a_key_overrides_it(
     assert f" is called as {form}" in note
 
 
+def test_a_row_is_a_row_where_the_data_have_a_column_of_that_name(more: Any) -> None:
+    check = FunctionCheck(function="more_rewards:optional")
+    (note,) = check.check_call(["prompt", "completion", "row"])
+    assert " is called as f(row)" in note
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -1,6 +1,6 @@
 """Samples of a round as a table for other tools: the data's columns, and where each sample comes from."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +11,16 @@ from ..generator import CUT
 from ..nested import Nested
 from ..samples import Column, Samples
 from ..store.folder import PROVENANCE
+from ..tables import JSON_TEXT
 
 Columns = dict[str, pa.Array | Nested]
 """By name; nested values stay as they are until it is known what kind of file is written."""
 
 ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
 """Columns that `columns_of` adds to those of the data; ``reason`` besides, where there are reasons."""
+
+TAKEN = (*ADDED, "truncated")
+"""Names that a column of the data has ``data_`` in front of."""
 
 
 class Provenance(NamedTuple):
@@ -33,16 +37,17 @@ def columns_of(samples: Samples, of: Provenance) -> Columns:
 
     Returns:
         The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
-        the data with such a name has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say where
-        in the round it was generated; its ``score`` is null when nobody scored it. ``truncated``
-        says which texts were cut at their greatest length.
+        the data with a name of `TAKEN` has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say
+        where in the round it was generated; its ``score`` is null when nobody scored it. ``truncated`` says
+        which texts were cut at their greatest length.
     """
     n = len(samples)
     own = [name for name in samples if name not in (*PROVENANCE, SAID)]
     chunk, row, score = (samples.array(name) for name in PROVENANCE)
-    columns: Columns = {beside(ADDED, name): _arrow(samples[name]) for name in own}
-    if CUT in columns:
-        columns[beside([*ADDED, *columns], "truncated")] = columns.pop(CUT)
+    called = beside(TAKEN, own)
+    columns: Columns = {called[name]: _arrow(samples[name]) for name in own if name != CUT}
+    if CUT in samples:
+        columns["truncated"] = _arrow(samples[CUT])
     columns |= {
         "round": pa.array(np.full(n, of.round, np.int32)),
         "arm": pa.array([of.arm] * n, pa.string()),
@@ -53,14 +58,26 @@ def columns_of(samples: Samples, of: Provenance) -> Columns:
         "verifier": pa.array([of.verifier] * n, pa.string()),
     }
     if SAID in samples:
-        name = "reason" if "reason" not in columns else "verifier_reason"
+        name = "reason"
+        while name in columns:
+            name = f"verifier_{name}"
         columns[name] = pa.array(samples.texts(SAID), pa.string())
     return columns
 
 
 def as_table(columns: Columns) -> pa.Table:
-    """The columns in Arrow's types; nested values as JSON text where they would not come back equal."""
-    return pa.table({name: _typed(c) if isinstance(c, Nested) else c for name, c in columns.items()})
+    """The columns in Arrow's types; nested values as JSON text where they would not come back equal.
+
+    Such a column is marked, so that `veriloop.tables` reads its values.
+    """
+    typed = {name: _typed(c) if isinstance(c, Nested) else c for name, c in columns.items()}
+    fields = [
+        pa.field(name, array.type, metadata=JSON_TEXT)
+        if isinstance(columns[name], Nested) and pa.types.is_string(array.type)
+        else pa.field(name, array.type)
+        for name, array in typed.items()
+    ]
+    return pa.table(typed, schema=pa.schema(fields))
 
 
 def values_of(column: pa.Array | Nested) -> list[Any]:
@@ -84,9 +101,19 @@ def _typed(column: Nested) -> pa.Array:
     return typed if typed.to_pylist() == values else pa.array(list(column), pa.string())
 
 
-def beside(names: Container[str], name: str) -> str:
-    """What a column of the data is called beside others of these names."""
-    return f"data_{name}" if name in names else name
+def beside(taken: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """What columns of the data are called beside others: ``data_`` stands in front as often as it takes.
+
+    Names are given in order of length, so that samples which were exported before lose no column.
+    """
+    used, called = set(taken), dict[str, str]()
+    for name in sorted(names, key=len):
+        new = name
+        while new in used:
+            new = f"data_{new}"
+        used.add(new)
+        called[name] = new
+    return called
 
 
 def _arrow(column: Column) -> pa.Array | Nested:

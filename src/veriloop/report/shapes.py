@@ -19,7 +19,7 @@ from ..loop.sifted import Sifted
 from ..nested import Nested, to_text
 from ..turns import Turn
 from ..verdicts import Decision
-from .columns import ADDED, Columns, Provenance, at_rows, beside, columns_of, values_of
+from .columns import TAKEN, Columns, Provenance, at_rows, beside, columns_of, values_of
 
 SEVERAL = "write several candidates of each prompt (samples_per_prompt: 4), at a temperature above 0"
 """How a round comes to have pairs."""
@@ -55,10 +55,10 @@ class Written:
                 expected="a run of a language model",
                 fix="export its columns as they are: --as columns",
             )
-        completion = beside(ADDED, cards.data.one("completion", "this form"))
-        used = {
-            name: beside(ADDED, name) for _, name, _, _ in string.Formatter().parse(card.template) if name
-        }
+        fields = [name for _, name, _, _ in string.Formatter().parse(card.template) if name]
+        called = beside(TAKEN, {*cards.columns, *fields})
+        completion = called[cards.data.one("completion", "this form")]
+        used = {name: called[name] for name in fields}
         values = [values_of(columns[stored]) for stored in used.values()]
         rows = [dict(zip(used, row, strict=True)) for row in zip(*values, strict=True)]
         texts: list[str] = values_of(columns[completion])
@@ -87,7 +87,8 @@ class Written:
 
     def beside(self, columns: Columns, rows: Sequence[int]) -> Columns:
         """``columns``, and beside them the other columns at ``rows``."""
-        return columns | {beside(columns, name): at_rows(c, rows) for name, c in self.others.items()}
+        called = beside(columns, self.others)
+        return columns | {called[name]: at_rows(c, rows) for name, c in self.others.items()}
 
 
 def _chat(card: PromptCard, row: dict[str, Any], text: str) -> tuple[list[Turn], str]:
@@ -137,7 +138,8 @@ def unpaired_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Colum
     plain = prompt_completion_of(written)
     first = {"prompt": plain.pop("prompt"), "completion": plain.pop("completion")}
     first["label"] = pa.array(round_.accepted[judged] == 1)
-    return first | {beside(("label",), name): column for name, column in plain.items()}
+    called = beside(first, plain)
+    return first | {called[name]: column for name, column in plain.items()}
 
 
 def preference_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Columns:

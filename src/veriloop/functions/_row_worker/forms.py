@@ -116,7 +116,9 @@ def _guess(
     needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     takes_a_row = not lists and positional and needed in ([], [positional[0].name])
     first = positional[0].name if positional else ""
-    if takes_a_row and not any_positional and first not in TEXTS and first not in columns:
+    # Exports have a column ``row``; a parameter ``row`` still means a whole row.
+    names_a_value = first in TEXTS or (first in columns and first != ROW)
+    if takes_a_row and not any_positional and not names_a_value:
         return ROW
     raise WrongForm(
         str(signature),
