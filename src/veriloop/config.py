@@ -1,6 +1,5 @@
 """From YAML to a checked plan: names become parts, and every mistake becomes one clear line."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,21 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from .errors import ConfigError, RunFolderError, VeriloopError
+from .loop.arms import named_arms
 from .loop.plan import Arm, Plan, Rival
-from .parts import did_you_mean
+from .parts import shown
 from .store.folder import RunFolder
 from .yaml_1_2 import read_yaml
-
-ARM_DEFAULTS = tuple(name for name in Arm.model_fields if name != "train_on")
-"""Keys that may stand at the top of a configuration, and then hold for every arm that does not set them."""
-
-USUAL_ARMS: dict[str, dict[str, Any]] = {
-    "verified": {},
-    "unverified": {"verifier": None},
-    "all_real": {"train_on": "real"},
-}
-"""What the three usual arms mean when ``arms`` is a list of names."""
-
 
 SEEDS, VARY = "seeds", "vary"
 """Keys of a configuration that only a comparison reads: they make several plans of it."""
@@ -80,9 +69,9 @@ def with_setting(settings: Mapping[str, Any], path: str, value: Any, where: str)
         if isinstance(inner, str):
             inner = {"kind": inner}  # `learner: cvae` is short for {kind: cvae}
         elif isinstance(inner, list) and key == "arms" and depth == 0:
-            inner = _named_arms(inner)
+            inner = named_arms(inner)
         if not isinstance(inner, Mapping):
-            raise ConfigError(f"{where}: {key} is not a mapping", got=_shown(inner))
+            raise ConfigError(f"{where}: {key} is not a mapping", got=shown(inner))
         # A copy, because an alias in the file makes several keys share one mapping.
         here[key] = dict(inner)
         here = here[key]
@@ -110,7 +99,7 @@ def plan_of(folder: RunFolder, *, trust: bool = True) -> Plan:
             got=", ".join(named),
             fix="if you trust whoever made the folder, add --trust",
         )
-    return _checked(config)
+    return plan_from(config)
 
 
 def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
@@ -179,86 +168,13 @@ def _foreign(settings: object) -> Iterator[str]:
 
 def plan_from(config: Mapping[str, Any]) -> Plan:
     """The plan that a configuration means, as `load_plan` reads it."""
-    settings = dict(config)
-    if several := [key for key in (SEEDS, VARY) if key in settings]:
+    if several := [key for key in (SEEDS, VARY) if key in config]:
         raise ConfigError(
             f"{' and '.join(several)}: this configuration is a comparison, and not one plan",
             fix="use veriloop compare CONFIG --out DIR, or veriloop.compare",
         )
-    defaults = {key: settings.pop(key) for key in ARM_DEFAULTS if key in settings}
-    known = [*Plan.model_fields, *ARM_DEFAULTS]
-    for key in settings:
-        if key not in known and key in (words := {**Arm.renamed, **Plan.renamed}):
-            raise ConfigError(f"key {key!r} is of an earlier version", fix=words[key])
-        if key not in known:
-            raise ConfigError(
-                f"{key}: unknown key",
-                expected=f"one of {', '.join(known)}",
-                fix=did_you_mean(str(key), known),
-            )
-    settings["arms"] = _expand_arms(settings.get("arms", list(USUAL_ARMS)), defaults)
-    return _checked(settings)
-
-
-def _expand_arms(arms: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(arms, Sequence) and not isinstance(arms, str):
-        arms = _named_arms(arms)
-    if not isinstance(arms, Mapping):
-        raise ConfigError(
-            "arms", got=_shown(arms), expected="a list of names, or a mapping from names to settings"
-        )
-    for name in arms:
-        if not isinstance(name, str):
-            raise ConfigError(
-                "arms: a name", got=_shown(name), expected="a text", fix="put the name in quotes"
-            )
-    return {name: _expand_arm(name, own, defaults) for name, own in arms.items()}
-
-
-def _named_arms(names: Sequence[object]) -> dict[str, dict[str, Any]]:
-    """The usual arms by name, as a mapping of settings that can be changed."""
-    for name in names:
-        if not isinstance(name, str):
-            raise ConfigError(
-                "arms",
-                got=_shown(names),
-                expected="a list of names such as [verified, unverified], or a mapping {verified: {}}",
-            )
-        if name not in USUAL_ARMS:
-            raise ConfigError(
-                "arms: unknown arm",
-                got=name,
-                expected=f"one of {', '.join(USUAL_ARMS)}, or a mapping from names to settings",
-                fix=did_you_mean(name, USUAL_ARMS),
-            )
-    if twice := sorted({str(name) for name in names if list(names).count(name) > 1}):
-        raise ConfigError("arms: a name twice", got=", ".join(twice), fix="drop one of them")
-    return {str(name): dict(USUAL_ARMS[str(name)]) for name in names}
-
-
-def _expand_arm(name: str, own: object, defaults: Mapping[str, Any]) -> Any:
-    if own is None:
-        own = USUAL_ARMS.get(name, {})
-    if not isinstance(own, Mapping):
-        raise ConfigError(f"arms.{name}", got=_shown(own), expected="a mapping of settings")
-    if own.get("train_on") == "real":
-        return own
-    settings = {**defaults, **own}
-    if settings.get("verifier") is None and "acceptance" not in own:
-        # The acceptance of the other arms needs scores, which an arm without a verifier does not have.
-        settings["acceptance"] = {"kind": "accept_all"}
-    if settings.get("verifier") is None and "stop" not in own:
-        # It is there to be compared with, for as many rounds as the others may have.
-        settings.pop("stop", None)
-    if settings.get("verifier") is None and "drop_prompts" not in own:
-        # Nobody says which prompts are solved.
-        settings.pop("drop_prompts", None)
-    return settings
-
-
-def _checked(settings: Mapping[str, Any]) -> Plan:
     try:
-        return Plan.model_validate(settings)
+        return Plan.model_validate(config)
     except ValidationError as e:
         raise _as_config_error(e) from None
 
@@ -269,7 +185,8 @@ def _as_config_error(error: ValidationError) -> VeriloopError:
     path = ".".join(str(step) for step in first["loc"] if step != "[key]") or "configuration"
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, VeriloopError):
-        return type(cause)(f"{path}: {cause.what}", got=cause.got, expected=cause.expected, fix=cause.fix)
+        what = f"{path}: {cause.what}" if first["loc"] else cause.what
+        return type(cause)(what, got=cause.got, expected=cause.expected, fix=cause.fix)
     if first["type"] == "missing":
         return ConfigError(f"{path}: missing", expected="a value", fix="add this key")
     if first["type"] == "value_error":
@@ -280,7 +197,7 @@ def _as_config_error(error: ValidationError) -> VeriloopError:
             fix=f"declare it in the class body, such as {first['loc'][-1]}: float = 1.0, without an __init__",
         )
     message = first["msg"].removeprefix("Input should be ")
-    return ConfigError(path, got=_shown(first["input"]), expected=message[:1].lower() + message[1:])
+    return ConfigError(path, got=shown(first["input"]), expected=message[:1].lower() + message[1:])
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -293,13 +210,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except OSError as e:
         raise ConfigError(f"cannot read configuration {path}: {e.strerror}", fix="check the path") from e
     if not isinstance(content, dict):
-        raise ConfigError(f"configuration {path}", got=_shown(content), expected="a mapping of settings")
+        raise ConfigError(f"configuration {path}", got=shown(content), expected="a mapping of settings")
     return content
-
-
-def _shown(value: object) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -375,3 +375,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint naming the known word nearest to ``word``, or None when none is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else None
+
+
+def shown(value: object) -> str:
+    """A value of a configuration in an error: as JSON where it can be, cut to 80 characters."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from ..showing import Showing, in_short
 from ._prognosis import Regime
 from ._rivals import Generator
 from ._rows import Floats
@@ -55,8 +56,8 @@ class Center(NamedTuple):
     extrapolated: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Showing):
     """What one round of verdicts tells. Spreads are lengths in the model's own spread: x -> sqrt(x^T S^-1 x).
 
     Attributes:
@@ -126,6 +127,10 @@ class Audit:
     regime: Regime
     verdict: str
     warnings: list[str]
+
+    def __repr__(self) -> str:
+        kept = f"{self.n_accepted:,} of {self.n_generated:,} accepted"
+        return in_short("Audit", f"{kept}; {self.regime.value}.", self.verdict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for JSON; what does not exist or is not finite is None."""

@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from ..errors import DataError
 from ..records import Number
+from ..showing import Showing, in_short
 from ..verdicts import Decision, Verdicts
 from .fate import Fate, fate
 from .intervals import Interval, Share, Z, wilson
@@ -30,7 +31,7 @@ class CurvePoint(BaseModel):
     true_accept: float
 
 
-class Calibration(BaseModel):
+class Calibration(Showing, BaseModel):
     """How a verifier does on samples of which it is known whether they are good.
 
     Attributes:
@@ -65,6 +66,16 @@ class Calibration(BaseModel):
     decided_by: Literal["verifier", "given", "chosen"]
     auc: Interval
     curve: list[CurvePoint]
+
+    def __repr__(self) -> str:
+        return in_short(
+            "Calibration",
+            f"{self.good:,} known good and {self.bad:,} known bad samples; {self.accuracy.value:.1%} right,",
+            f"{self.false_accept.value:.1%} of the bad accepted,",
+            f"{self.false_reject.value:.1%} of the good rejected",
+        )
+
+    __str__ = __repr__
 
     @computed_field
     @property

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import DomainError
 from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
+from ..showing import Showing, in_short
 from ._curve import Curves, draw_curves, spread_of
 from .intervals import LEVEL, Interval
 from .ship import Ship, ship
@@ -38,7 +39,7 @@ class NextRound(Interval):
     round: int
 
 
-class Forecast(BaseModel):
+class Forecast(Showing, BaseModel):
     """What the rounds so far say about those to come. Intervals cover 95 %.
 
     Of a quantity without a direction there are numbers and no judgement: no best round, no gain, and the
@@ -81,6 +82,13 @@ class Forecast(BaseModel):
     split: Literal["validation", "test"] = "test"
     ship: Ship
     verdict: str
+
+    def __repr__(self) -> str:
+        k = self.next[0] if self.next else None
+        coming = f"round {k.round}: {k.value:.4g} ({k.low:.4g} to {k.high:.4g})." if k else ""
+        return in_short("Forecast", coming, self.verdict)
+
+    __str__ = __repr__
 
 
 def forecast(

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..quantity import Quantity
+from ..report.notebook import Picture
 from ..report.palette import arm_styles
 from .chains import Chain
 from .differences import Row, Table, contrast
@@ -200,7 +201,9 @@ def _line(panel: Axes, rows: Sequence[Row], style: _Style, longest: int) -> None
 def _panels(n: int) -> tuple[Figure, Sequence[Axes]]:
     columns = 2 if n in (2, 4) else min(n, 3)
     rows = -(-n // columns)
-    figure = Figure(figsize=(WIDTH if columns > 1 else 0.67 * WIDTH, 0.5 + 3.05 * rows), layout="constrained")
+    figure = Picture(
+        figsize=(WIDTH if columns > 1 else 0.67 * WIDTH, 0.5 + 3.05 * rows), layout="constrained"
+    )
     panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for panel in panels[n:]:
         panel.remove()

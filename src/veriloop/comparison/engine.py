@@ -17,6 +17,8 @@ from ..executors.serial import Serial
 from ..loop.plan import Plan
 from ..quantity import Quantity
 from ..records import RoundRecord
+from ..report import notebook
+from ..showing import in_short
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
 from .chains import Chain, chains_of, existing, quantities_of
@@ -65,8 +67,18 @@ class Comparison:
     out: Path | None = None
 
     def __repr__(self) -> str:
-        n = f"{_counted(len(self.variations), 'variation')}, {_counted(len(self.seeds), 'seed')}"
-        return f"<Comparison of {n}: {' '.join(self.sentences)}>"
+        n = f"{_counted(len(self.variations), 'variation')}, {_counted(len(self.seeds), 'seed')}."
+        return in_short("Comparison", n, *self.sentences)
+
+    def plot(self) -> Figure:
+        """Means over seeds of each quantity, by variation and arm, with their 95 % intervals."""
+        return self.figures()[CURVES]
+
+    def _repr_html_(self) -> str:
+        heading, *rows = last_cells({n: self.quantities[n].title for n in self.wholes[:4]}, self.tables)
+        return notebook.page(
+            "Comparison", self.sentences, notebook.table(heading, rows), notebook.picture(self.plot())
+        )
 
     def content(self) -> dict[str, Any]:
         """The numbers as `compare.json` holds them, without the records."""

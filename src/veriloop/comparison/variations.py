@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ..config import ARM_DEFAULTS, SEEDS, VARY, plan_from, read_config, with_setting
+from ..config import SEEDS, VARY, plan_from, read_config, with_setting
 from ..errors import ConfigError
 from ..loop.check import CheckedPlan, checked
-from ..loop.plan import Plan
+from ..loop.plan import ARM_DEFAULTS, Plan
 from ..parts import at
 from ..yaml_1_2 import read_yaml
 

@@ -1,1 +1,53 @@
 """Real data: where they come from, and how they are split by role."""
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
+
+if TYPE_CHECKING:
+    from .array_file import ArrayFile
+    from .digits import Digits
+    from .hugging_face import HuggingFace
+    from .idx import MNIST, FashionMNIST, IdxFolder
+    from .image_folder import ImageFolder
+    from .linear import LinearModel
+    from .points import Categories, Mixture
+    from .program_images import HuggingFaceImages, TorchImages
+    from .text import TextFiles
+    from .toys import Toy
+    from .xsum import XSum
+
+__all__ = [
+    "MNIST",
+    "ArrayFile",
+    "Categories",
+    "Digits",
+    "FashionMNIST",
+    "HuggingFace",
+    "HuggingFaceImages",
+    "IdxFolder",
+    "ImageFolder",
+    "LinearModel",
+    "Mixture",
+    "TextFiles",
+    "TorchImages",
+    "Toy",
+    "XSum",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        ".array_file": ["ArrayFile"],
+        ".digits": ["Digits"],
+        ".hugging_face": ["HuggingFace"],
+        ".idx": ["FashionMNIST", "IdxFolder", "MNIST"],
+        ".image_folder": ["ImageFolder"],
+        ".linear": ["LinearModel"],
+        ".points": ["Categories", "Mixture"],
+        ".program_images": ["HuggingFaceImages", "TorchImages"],
+        ".text": ["TextFiles"],
+        ".toys": ["Toy"],
+        ".xsum": ["XSum"],
+    },
+)

@@ -1,1 +1,28 @@
 """Who computes: this process, several processes, or a cluster."""
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
+
+if TYPE_CHECKING:
+    from .process import Process
+    from .ray import Ray
+    from .serial import Serial
+    from .slurm import Slurm
+
+__all__ = [
+    "Process",
+    "Ray",
+    "Serial",
+    "Slurm",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        ".process": ["Process"],
+        ".ray": ["Ray"],
+        ".serial": ["Serial"],
+        ".slurm": ["Slurm"],
+    },
+)

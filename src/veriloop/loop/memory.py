@@ -41,6 +41,9 @@ class MemoryRun:
         self._settled: Mapping[str, Any] = {}
         self._status: tuple[Status, str | None] = ("running", None)
 
+    def __repr__(self) -> str:
+        return f"<MemoryRun of {len(self._states)} arms, {len(self._records)} rounds finished>"
+
     # -- to look at ------------------------------------------------------------------------------------
 
     def records(self) -> list[RoundRecord]:

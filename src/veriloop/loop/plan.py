@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, SerializeAsAny, StringConstraints, field_validator, model_validator
 
@@ -24,6 +24,7 @@ from ..schema import Extra, Schema
 from ..trackers.base import Tracker
 from ..verifiers.base import PLACE, Verifier
 from . import seam
+from .arms import USUAL_ARMS, expanded
 from .per_prompt import TextsOfPrompts
 
 Positive = Annotated[int, Field(gt=0)]
@@ -146,8 +147,28 @@ class Arm(TextsOfPrompts, frozen=True):
         return self.max_candidates or CANDIDATES_PER_KEPT * self.schedule.wanted(round_)
 
 
+ARM_DEFAULTS = tuple(name for name in Arm.model_fields if name != "train_on")
+"""Settings of arms that may stand in the plan, and then hold for every arm that does not set them."""
+
+
 class Plan(Checked, frozen=True):
     """A whole run. Equal plans give equal results, apart from wall-clock times.
+
+    Parts are objects, or the mappings that stand for them in a file; a kind alone may be a text::
+
+        Plan(
+            dataset=Digits(start=25),
+            learner="cvae",
+            verifier=Discriminator(),
+            acceptance=TopFraction(fraction=0.1),
+            schedule=Constant(n=500),
+            metrics=["frechet"],
+            arms=["verified", "unverified"],
+        )
+
+    Settings of `Arm`, such as ``verifier`` and ``schedule``, may stand here, and hold for each arm that does
+    not set them. ``arms`` may be a list of the usual names: ``verified``, ``unverified``, ``all_real``.
+    Without ``arms``, a plan has all three.
 
     Attributes:
         seed: Of all randomness.
@@ -193,6 +214,31 @@ class Plan(Checked, frozen=True):
     executor: SerializeAsAny[Executor] = Serial()
     parallel: Literal["arms", "chunks"] = Field(default_factory=lambda given: _parallel(given))
     tracker: tuple[SerializeAsAny[Tracker], ...] = ()
+
+    if TYPE_CHECKING:
+        # Type checkers would only know the fields, and neither settings of all arms nor mappings for parts.
+        def __init__(self, **settings: Any) -> None: ...
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread_over_arms(cls, data: Any) -> Any:
+        """Give each arm the settings that stand in the plan for all of them; the plan itself has none."""
+        if not isinstance(data, Mapping):
+            return data
+        settings = dict(data)
+        defaults = {key: settings.pop(key) for key in ARM_DEFAULTS if key in settings}
+        known = [*cls.model_fields, *ARM_DEFAULTS]
+        for key in settings:
+            if key not in known and key in (words := {**Arm.renamed, **cls.renamed}):
+                raise ConfigError(f"key {key!r} is of an earlier version", fix=words[key])
+            if key not in known:
+                raise ConfigError(
+                    f"{key}: unknown key",
+                    expected=f"one of {', '.join(known)}",
+                    fix=did_you_mean(str(key), known),
+                )
+        settings["arms"] = expanded(settings.get("arms", list(USUAL_ARMS)), defaults)
+        return settings
 
     @field_validator("tracker", mode="before")
     @classmethod

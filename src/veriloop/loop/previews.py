@@ -20,6 +20,7 @@ from ..records import Counts, Number
 from ..rng import START
 from ..samples import Samples, concat
 from ..schema import Schema
+from ..showing import in_short
 from ..store.folder import FATE, FATES, REASON, SCORE
 from ..verdicts import Verdicts
 from . import seam
@@ -154,6 +155,18 @@ class Preview(BaseModel):
     seconds_range: tuple[Number, Number] = (math.nan, math.nan)
     estimated_disk_mb: Number = math.nan
     memory_mb: float = 0.0
+
+    def __repr__(self) -> str:
+        low, high = self.seconds_range
+        estimate = (
+            f"about {self.estimated_seconds:,.0f} s ({low:,.0f} to {high:,.0f}) and"
+            f" {self.estimated_disk_mb:,.0f} MB for the whole run, in one process"
+            if math.isfinite(self.estimated_seconds)
+            else "the cost of the whole run cannot be estimated"
+        )
+        return in_short("Preview", f"{', '.join(self.arms)}; {estimate}")
+
+    __str__ = __repr__
 
     @property
     def about_data(self) -> list[AboutData]:

@@ -210,7 +210,7 @@ class FolderStore:
         held = _held(self._token).pop(arm, None)
         if held is None or held.round != round_:
             return load_state(plan, self.folder, arm, round_)
-        generator, judge = held.models or _load_models(plan, self.folder, arm, round_)
+        generator, judge = held.models or load_models(plan, self.folder, arm, round_)
         return State(round_, generator, judge, held.kept, solved=held.solved)
 
     def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles]:
@@ -324,11 +324,17 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
     Raises:
         CorruptFileError: A file is missing, cut short or changed.
     """
-    generator, judge = _load_models(plan, folder, arm, round_)
+    generator, judge = load_models(plan, folder, arm, round_)
     return State(round_, generator, judge, _kept(folder, arm, round_), solved=folder.solved(round_, arm))
 
 
-def _load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
+def load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
+    """The model of a round, and what judged the candidates that it was trained on.
+
+    Raises:
+        RunFolderError: The run does not keep the models of this round.
+        CorruptFileError: A file is missing, cut short or changed.
+    """
     verifier, judge = plan.arms[arm].verifier, None
     model = folder.model(round_, arm)
     folder.check_files(round_, arm, "verifier")

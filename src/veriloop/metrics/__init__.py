@@ -1,1 +1,77 @@
 """The metrics: what is measured of a round's model."""
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
+
+if TYPE_CHECKING:
+    from .accuracy import Accuracy
+    from .checks import Command, JSONSchema, Math, PythonTests, Regex
+    from .distances import Distances
+    from .diversity import Diversity
+    from .fid import InceptionFID
+    from .frechet import Frechet
+    from .function import FunctionMean
+    from .label_accuracy import LabelAccuracy
+    from .loss import Loss
+    from .modes import Modes
+    from .nelbo import NELBO
+    from .nll import NLL
+    from .parameter_error import ParameterError
+    from .prdc import PRDC
+    from .rouge import Rouge
+    from .shares import Shares
+    from .spread import Spread
+    from .text_diversity import TextDiversity
+    from .text_form import TextForm
+
+__all__ = [
+    "NELBO",
+    "NLL",
+    "PRDC",
+    "Accuracy",
+    "Command",
+    "Distances",
+    "Diversity",
+    "Frechet",
+    "FunctionMean",
+    "InceptionFID",
+    "JSONSchema",
+    "LabelAccuracy",
+    "Loss",
+    "Math",
+    "Modes",
+    "ParameterError",
+    "PythonTests",
+    "Regex",
+    "Rouge",
+    "Shares",
+    "Spread",
+    "TextDiversity",
+    "TextForm",
+]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        ".accuracy": ["Accuracy"],
+        ".checks": ["Command", "JSONSchema", "Math", "PythonTests", "Regex"],
+        ".distances": ["Distances"],
+        ".diversity": ["Diversity"],
+        ".fid": ["InceptionFID"],
+        ".frechet": ["Frechet"],
+        ".function": ["FunctionMean"],
+        ".label_accuracy": ["LabelAccuracy"],
+        ".loss": ["Loss"],
+        ".modes": ["Modes"],
+        ".nelbo": ["NELBO"],
+        ".nll": ["NLL"],
+        ".parameter_error": ["ParameterError"],
+        ".prdc": ["PRDC"],
+        ".rouge": ["Rouge"],
+        ".shares": ["Shares"],
+        ".spread": ["Spread"],
+        ".text_diversity": ["TextDiversity"],
+        ".text_form": ["TextForm"],
+    },
+)

@@ -63,7 +63,7 @@ def lines(found: Calibrated) -> list[Line]:
     """The numbers of a finding, as people read them."""
     rows: list[Line] = []
     if found.calibration is not None:
-        rows += _verdict_lines(found.calibration)
+        rows += rates(found.calibration)
     for trait, preferred in found.preferences.items():
         rows.append(_line(f"correlation with {trait}", preferred.correlation, f"{preferred.samples:,}"))
     for place, share in found.positions.items():
@@ -124,7 +124,8 @@ def roc_figure(calibration: Calibration) -> go.Figure:
     return figure.update_xaxes(title="bad ones accepted", tickformat=".0%", range=[-0.02, 1])
 
 
-def _verdict_lines(c: Calibration) -> list[Line]:
+def rates(c: Calibration) -> list[Line]:
+    """The numbers of a calibration, as people read them."""
     limit = c.fate.noise_limit
     return [
         _share("right decisions", c.accuracy),

@@ -9,8 +9,7 @@ from ..advise.paired import RowsOf
 from ..cards import RunCard
 from ..errors import ConfigError
 from ..records import RoundRecord
-from ..store.folder import RunFolder
-from .answer import first_arm, gate
+from .answer import Run, first_arm, gate
 from .names import short
 from .summary import by_arm
 
@@ -63,11 +62,11 @@ def possible(found: Forecast) -> str:
     return ", ".join(f"{FAMILIES[name]} {p:.0%}" for name, p in alive.items())
 
 
-def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list[RoundRecord], str]:
+def chain_of(run: Run, arm: str | None, name: str | None) -> tuple[list[RoundRecord], str]:
     """The records of an arm, and the name of the quantity to forecast.
 
     Args:
-        folder: Of the run.
+        run: A run folder, or a run in memory.
         arm: The first arm with a verifier when None, or else the first one.
         name: The one that stands for a model's quality when None.
 
@@ -75,13 +74,13 @@ def chain_of(folder: RunFolder, arm: str | None, name: str | None) -> tuple[list
         ConfigError: There is no such arm or quantity, or no round has finished.
         CorruptFileError: The manifest or a record cannot be read.
     """
-    cards = folder.manifest().cards
-    chains = by_arm(folder.records(), cards.arms)
+    cards = run.manifest().cards
+    chains = by_arm(run.records(), cards.arms)
     if not chains:
-        raise ConfigError(f"nothing is measured yet in {folder.path}: no round has finished")
+        raise ConfigError("nothing is measured yet: no round of this run has finished")
     shown = arm or first_arm(cards, chains)
     if shown not in chains:
-        raise ConfigError("--arm", got=shown, expected=f"one of {', '.join(chains)}")
+        raise ConfigError("arm", got=shown, expected=f"one of {', '.join(chains)}")
     chain = chains[shown]
     known = list(dict.fromkeys(name for record in chain for name in record.decisive))
     chosen = name or cards.headline_of(known)

@@ -94,6 +94,9 @@ class RunFolder:
         self.path = Path(path)
         self._events, self._ledger = self.path / "events.jsonl", Ledger(self.path)
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """An existing run folder.
