@@ -23,6 +23,9 @@ class Fitted(ABC):
             CorruptFileError: A file is missing, cut short or changed.
         """
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     def digest(self) -> str:
         """SHA-256 of the files that :meth:`save` writes, in hexadecimal: equal content, equal digest."""
         with tempfile.TemporaryDirectory() as scratch:

@@ -105,7 +105,7 @@ class Run:
         name = quantity or self._headline()
         if name is None or name not in measured:
             raise ConfigError(
-                "quantity", got=name, expected=f"one of {', '.join(measured) or '(no metrics)'}"
+                "quantity", got=name, expected=f"one of {', '.join(measured) or '(none measured)'}"
             )
         return run_figure(self.source, name)
 
