@@ -13,6 +13,7 @@ REPEATS = 5
 CODE = {
     "import numpy (baseline)": "import numpy",
     "import veriloop": "import veriloop",
+    "vl.Plan, vl.run": "import veriloop as vl; vl.Plan, vl.run",
     "veriloop --help": "import sys; sys.argv[1:] = ['--help']; from veriloop.cli.main import main; main()",
     "import veriloop.loop": "import veriloop.loop",
 }

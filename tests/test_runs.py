@@ -1,5 +1,6 @@
 """`Run`: what a run found, from its folder or from memory."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +247,24 @@ def test_previews_and_comparisons_show_themselves(tmp_path: Path):
     assert len(repr(found)) < 300
     assert found.sentences[0][:60] in found._repr_html_()
     assert found.plot()._repr_html_().startswith("<img")
+
+
+def test_the_guides_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    page = (Path(__file__).parent.parent / "docs" / "guide" / "python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks)
+    for long, short in (
+        ("epochs=10", "epochs=1"),
+        ("epochs=5", "epochs=1"),
+        ("n=100", "n=40"),
+        ("rounds=2", "rounds=1"),
+    ):
+        assert long in code
+        code = code.replace(long, short)
+    exec(compile(code, "python.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "<Preview: verified, unverified; " in said
+    assert (tmp_path / "runs/first/manifest.json").is_file()
