@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,7 +26,7 @@ class ArmCard(BaseModel):
         verdict_stores: The data bases in which people judge its candidates, as URLs.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     role: Literal["chain", "bound"] = "chain"
     verified: bool = False
@@ -45,7 +45,7 @@ class PromptCard(BaseModel):
         between: What stands between a prompt and its completion; None leaves it to the prompt.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     template: str
     chat: bool = False
@@ -95,7 +95,7 @@ class RunCard(BaseModel):
             models are trained from nothing.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     arms: dict[str, ArmCard] = {}
     quantities: dict[str, Quantity] = {}

@@ -20,10 +20,12 @@ class VeriloopError(Exception):
     def __init__(
         self, what: str, *, got: object = None, expected: object = None, fix: str | None = None
     ) -> None:
-        self.what = what
-        self.got = got if got is None or isinstance(got, str | int | float | bool) else str(got)
-        self.expected = None if expected is None else str(expected)
-        self.fix = fix
+        self.what: str = what
+        self.got: str | int | float | bool | None = (
+            got if got is None or isinstance(got, str | int | float | bool) else str(got)
+        )
+        self.expected: str | None = None if expected is None else str(expected)
+        self.fix: str | None = fix
         super().__init__(self._line())
 
     def _line(self) -> str:

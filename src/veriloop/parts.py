@@ -87,7 +87,9 @@ class Checked(BaseModel, frozen=True):
         renamed: Keys of earlier versions, each with what to do now, such as ``{"metric": "use quantity"}``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
     renamed: ClassVar[Mapping[str, str]] = {}
 

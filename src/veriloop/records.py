@@ -1,7 +1,7 @@
 """What a finished round leaves behind: one frozen, typed record, one line of ``records.jsonl``."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Estimate(BaseModel):
         interval: Its 95 % interval by bootstrap, low and high, from a metric that makes one.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     value: Number
     se: Number
@@ -78,7 +78,7 @@ class RowEstimate(Estimate):
         rows: Shape (n,).
     """
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     rows: Annotated[NDArray[Any], Field(exclude=True, repr=False)]
 
@@ -112,7 +112,7 @@ class Counts(BaseModel):
         kept_truncated: How many of the kept samples are.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     generated: int = 0
     accepted: int = 0
@@ -134,7 +134,7 @@ class Trained(BaseModel):
         gradient_norm: The mean over the steps, before it was clipped.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     steps: int
     loss_first: Number
@@ -156,7 +156,7 @@ class PromptCounts(BaseModel):
         dropped_unsolved: How many because the round before did not solve them.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     drawn: int
     solved: int | None = None
@@ -190,7 +190,7 @@ class RoundRecord(BaseModel):
         seconds: Wall-clock seconds by stage, see :data:`STAGES`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     arm: str
     round: int

@@ -14,7 +14,7 @@ from .errors import ConfigError, CorruptFileError, DataError
 from .nested import Nested
 from .unpack import check_zip
 
-Column = NDArray | list[str]
+Column = NDArray[Any] | list[str]
 """An array whose first axis counts samples, or a list of as many texts; `Nested` for nested values."""
 
 UNCOMPRESSED = 2**15
@@ -76,7 +76,7 @@ class Samples(Mapping[str, Column]):
         )
         return f"Samples({len(self)} x {{{inside}}})"
 
-    def array(self, name: str) -> NDArray:
+    def array(self, name: str) -> NDArray[Any]:
         """The column ``name``, which must be an array.
 
         Raises:
@@ -98,7 +98,7 @@ class Samples(Mapping[str, Column]):
             raise DataError(f"column {name!r} is an array of {column.dtype}", expected="a list of text")
         return column
 
-    def select(self, rows: NDArray | slice) -> "Samples":
+    def select(self, rows: NDArray[Any] | slice) -> "Samples":
         """The samples at ``rows``: a boolean mask, an index array, or a slice."""
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
             if len(rows) != len(self):
@@ -154,7 +154,7 @@ class Samples(Mapping[str, Column]):
         Args:
             packed: Whether to compress it; None: if it is large.
         """
-        arrays: dict[str, NDArray] = {}
+        arrays: dict[str, NDArray[Any]] = {}
         for name, column in self._columns.items():
             if isinstance(column, np.ndarray):
                 arrays[f"{name}.array"] = column
@@ -327,7 +327,7 @@ def _equal(a: Column, b: Column) -> bool:
     return type(a) is type(b) and list(a) == list(b)
 
 
-def _read_columns(stored: Mapping[str, NDArray]) -> dict[str, object]:
+def _read_columns(stored: Mapping[str, NDArray[Any]]) -> dict[str, object]:
     columns: dict[str, object] = {}
     for key in stored:
         name, _, form = key.rpartition(".")

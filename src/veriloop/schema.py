@@ -4,7 +4,7 @@ Parts ask for a column by its role (``schema.one("image")``), so a user's column
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -24,7 +24,7 @@ class _Typed(BaseModel):
         given: Whether a generator is given the column as a condition; it makes all the others.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class Image(_Typed):

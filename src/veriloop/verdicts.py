@@ -56,7 +56,7 @@ class Verdicts:
             self.decision: NDArray[np.int8] = np.full(len(self.score), Decision.OPEN, np.int8)
         else:
             self.decision = np.asarray(decision).astype(np.int8)
-        self.reason = None if reason is None else list(reason)
+        self.reason: list[str] | None = None if reason is None else list(reason)
         self.logged: dict[str, list[float]] = {name: list(v) for name, v in (logged or {}).items() if v}
         lengths = {len(self.score), len(self.decision)} | ({len(self.reason)} if self.reason else set())
         if len(lengths) > 1:

@@ -1,7 +1,7 @@
 """Rows of features, read in chunks: their mean, spread, and weighted sums over random blocks of rows."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ class Source(Protocol):
         """Rows and features."""
         ...
 
-    def __getitem__(self, rows: slice, /) -> NDArray:
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
         """Some of the rows."""
         ...
 

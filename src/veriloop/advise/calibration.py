@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ CURVE = 200
 class CurvePoint(BaseModel):
     """One point of a ROC curve: what accepting from ``threshold`` on would do."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     threshold: Number
     false_accept: float
@@ -52,7 +52,7 @@ class Calibration(Showing, BaseModel):
         curve: The ROC curve, from accepting nothing to accepting everything.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     good: int
     bad: int

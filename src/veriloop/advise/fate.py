@@ -8,6 +8,7 @@ right up to ``p* = 1 / (1 + psi / phi)`` (Y. Feng, E. Dohmatob, P. Yang, F. Char
 """
 
 import math
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,7 +27,7 @@ class Fate(BaseModel):
             are mostly bad.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     kept_good: Share
     kept_bad: Share

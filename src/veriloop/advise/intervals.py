@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ Z = float(ndtri((1 + LEVEL) / 2))
 class Interval(BaseModel):
     """A number and its 95 % interval; NaN where there is none."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     value: Number
     low: Number

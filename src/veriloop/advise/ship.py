@@ -19,6 +19,7 @@ error, as if the errors of two rounds were independent. Numbers without any erro
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class Look(BaseModel):
         shown: Whether it is shown to be better.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     round: int
     gain: Number
@@ -79,7 +80,7 @@ class Ship(BaseModel):
         verdict: All this in plain language.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     round: int
     error: float

@@ -8,7 +8,7 @@ of seeds, is given with which a difference as large as this one would be found i
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -49,7 +49,7 @@ class Versus(BaseModel):
         line: All this in one line.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     quantity: str
     arm: str

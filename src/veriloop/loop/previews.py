@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -71,7 +71,7 @@ class Shown(BaseModel):
         reason: What it said; empty where it said nothing.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     fate: str
     columns: dict[str, str]
@@ -98,7 +98,7 @@ class ArmPreview(BaseModel):
         estimated_disk_mb: Over all rounds.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     counts: Counts = Counts()
     abstentions: dict[str, int] = {}
@@ -136,7 +136,7 @@ class Preview(BaseModel):
         memory_mb: What this process needed; a run needs at least as much in each process.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     start_samples: int
     start_seconds: Number = math.nan

@@ -7,7 +7,7 @@ memory does not grow with the number of candidates.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ __all__ = [
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
-def groups_of(samples: Samples, balance: str | None) -> NDArray:
+def groups_of(samples: Samples, balance: str | None) -> NDArray[Any]:
     """The group of each of n samples, shape (n,): its value of ``balance``; all one group when None."""
     return np.zeros(len(samples), np.int64) if balance is None else np.asarray(samples[balance])
 

@@ -1,7 +1,7 @@
 """Choice among k: of every k candidates one is kept, as people choose (Bradley-Terry, Luce)."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,9 @@ class Chosen(Selection):
         self._seen = self._abstained = self._shown = 0
 
     @override
-    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+    def offer(
+        self, verdicts: Verdicts, samples: Samples, groups: NDArray[Any], rng: np.random.Generator
+    ) -> None:
         gumbel = rng.gumbel(size=len(verdicts))
         score = np.where(verdicts.is_(Decision.OPEN), verdicts.score, 0.0)
         rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._strength * score + gumbel)
@@ -75,7 +77,7 @@ class Chosen(Selection):
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._shown += int(np.count_nonzero(shown))
 
-    def _choose(self, group: Group, rank: NDArray, number: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _choose(self, group: Group, rank: NDArray[Any], number: NDArray[np.int64]) -> NDArray[np.int64]:
         """Make all choices that are complete; returns who may be kept."""
         rank = np.concatenate([self._rank[group], rank])
         number = np.concatenate([self._number[group], number])
