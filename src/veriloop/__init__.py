@@ -6,7 +6,7 @@ All that users need is here: ``import veriloop as vl``. A name is imported when 
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
-from .lazy import lazily as _lazily
+from .lazy import export_lazily as _export_lazily
 
 if TYPE_CHECKING:
     from . import datasets, executors, learners, metrics, rules, schema, testing, theory, trackers, verifiers
@@ -97,10 +97,10 @@ __all__ = [
     "verifiers",
 ]
 
-__version__ = _version("veriloop")
+__version__: str = _version("veriloop")
 
-__getattr__, __dir__ = _lazily(
-    __name__,
+_export_lazily(
+    globals(),
     {
         ".advise.auditing": ["Audit", "audit"],
         ".advise.calibration": ["Calibration", "calibrate"],

@@ -1,39 +1,36 @@
 """Names of a package that are imported when they are first looked at, so that the package itself is light."""
 
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
 
-def lazily(
-    package: str, names: Mapping[str, Iterable[str]], modules: Iterable[str] = ()
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package.
+def export_lazily(
+    package: dict[str, Any], names: Mapping[str, Iterable[str]], modules: Iterable[str] = ()
+) -> None:
+    """Let a package export names of its modules.
 
-    Type checkers do not run this: the package imports the same names under ``TYPE_CHECKING``.
+    Type checkers do not run this: the package imports the same names under ``TYPE_CHECKING``. They see no
+    ``__getattr__``, and so find a name that is misspelt.
 
     Args:
-        package: Its ``__name__``.
+        package: Its ``globals()``.
         names: The names to export, by the module that has them, such as ``.digits``.
         modules: Modules of the package to export themselves.
-
-    Returns:
-        The two functions, to be assigned in the package.
     """
     where = {name: module for module, exported in names.items() for name in exported}
-    modules = frozenset(modules)
+    whole = frozenset(modules)
+    called = package["__name__"]
 
     def find(name: str) -> Any:
-        if name in modules:
-            return import_module(f".{name}", package)
+        if name in whole:
+            return import_module(f".{name}", called)
         if name not in where:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(where[name], package), name)
-        setattr(sys.modules[package], name, found)
+            raise AttributeError(f"module {called!r} has no attribute {name!r}")
+        found = package[name] = getattr(import_module(where[name], called), name)
         return found
 
     def listed() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *where, *modules})
+        return sorted({*package, *where, *whole})
 
-    return find, listed
+    package |= {"__getattr__": find, "__dir__": listed}

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .array_file import ArrayFile
@@ -35,8 +35,8 @@ __all__ = [
     "XSum",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".array_file": ["ArrayFile"],
         ".digits": ["Digits"],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .process import Process
@@ -17,8 +17,8 @@ __all__ = [
     "Slurm",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".process": ["Process"],
         ".ray": ["Ray"],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .causal_lm import CausalLM
@@ -29,8 +29,8 @@ __all__ = [
     "TableMixture",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".causal_lm": ["CausalLM"],
         ".cvae": ["CVAE"],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .accuracy import Accuracy
@@ -51,8 +51,8 @@ __all__ = [
     "TextForm",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".accuracy": ["Accuracy"],
         ".checks": ["Command", "JSONSchema", "Math", "PythonTests", "Regex"],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .acceptance import AcceptAll, DensityRatio, Threshold, TopFraction, TopOfCells
@@ -28,8 +28,8 @@ __all__ = [
     "TopOfCells",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".acceptance": ["AcceptAll", "DensityRatio", "Threshold", "TopFraction", "TopOfCells"],
         ".choice": ["Choice"],

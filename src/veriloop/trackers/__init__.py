@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .mlflow import MLflow
@@ -13,8 +13,8 @@ __all__ = [
     "Trackio",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".mlflow": ["MLflow"],
         ".trackio": ["Trackio"],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazily
+from ..lazy import export_lazily
 
 if TYPE_CHECKING:
     from .checks import Command, JSONSchema, Math, PythonTests, Regex
@@ -44,8 +44,8 @@ __all__ = [
     "Weighted",
 ]
 
-__getattr__, __dir__ = lazily(
-    __name__,
+export_lazily(
+    globals(),
     {
         ".checks": ["Command", "JSONSchema", "Math", "PythonTests", "Regex"],
         ".classifier": ["ClassifierScore"],
