@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,8 @@ def test_the_start_model_has_kept_no_samples(run: vl.Run):
 
 
 def test_a_plot_shows_each_arm_and_what_is_not_measured_is_refused(run: vl.Run):
-    drawn = {trace.name: trace for trace in run.plot(METRIC).data}  # pyright: ignore[reportAttributeAccessIssue]
+    traces: Any = run.plot(METRIC).data
+    drawn = {trace.name: trace for trace in traces}
     chain = [r.metrics[METRIC].value for r in run.records() if r.arm == "verified"]
     assert list(drawn["verified"].y) == chain
     assert {name for name, trace in drawn.items() if trace.showlegend} == set(run.arms)
@@ -246,7 +248,7 @@ def test_previews_and_comparisons_show_themselves(tmp_path: Path):
     found = vl.compare(plan, tmp_path, seeds=2, vary=vary, executor=vl.executors.Serial())
     assert len(repr(found)) < 300
     assert found.sentences[0][:60] in found._repr_html_()
-    assert found.plot()._repr_html_().startswith("<img")
+    assert str(found.plot()._repr_html_()).startswith("<img")
 
 
 def test_the_guides_code_runs(

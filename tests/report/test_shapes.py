@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from veriloop import run
+from veriloop.loop import run
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError, RunFolderError
 from veriloop.loop.plan import Plan

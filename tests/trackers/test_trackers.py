@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from veriloop import run
+from veriloop.loop import run
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.events import TrackerFailed
