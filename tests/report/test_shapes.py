@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from veriloop.loop import run
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError, RunFolderError
+from veriloop.loop import run
 from veriloop.loop.plan import Plan
 from veriloop.report.answer import answer
 from veriloop.report.export import FORMS, Form, export

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from veriloop.loop import run
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.events import TrackerFailed
+from veriloop.loop import run
 from veriloop.store.folder import RunFolder
 from veriloop.testing import check_tracker
 
