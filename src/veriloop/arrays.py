@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ class StoredArray:
     def __init__(self, path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._path, self._start, self.shape, self.dtype = path, start, shape, dtype
 
-    def __getitem__(self, rows: slice) -> NDArray:
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
         first, last, _ = rows.indices(self.shape[0])
         width = int(np.prod(self.shape[1:]))
         offset = self._start + first * width * self.dtype.itemsize
@@ -44,7 +45,7 @@ def npz_names(path: Path) -> list[str]:
         raise _unreadable(path, e) from e
 
 
-def npz_array(path: Path, key: str) -> NDArray | StoredArray:
+def npz_array(path: Path, key: str) -> NDArray[Any] | StoredArray:
     """An array of an .npz file. One that is stored plainly (``np.savez``) stays on disk, row by row.
 
     Raises:
@@ -83,7 +84,7 @@ def npz_array(path: Path, key: str) -> NDArray | StoredArray:
     return StoredArray(path, entry.header_offset + 30 + more + header, shape, dtype)
 
 
-def npy_array(path: Path) -> NDArray:
+def npy_array(path: Path) -> NDArray[Any]:
     """The array of an .npy file.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Packed:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def select(self, rows: NDArray | slice) -> "Packed":
+    def select(self, rows: NDArray[Any] | slice) -> "Packed":
         """The samples at ``rows``, still packed; see :meth:`Samples.select`."""
         return Packed(self.samples.select(rows), self.shapes)
 
@@ -32,7 +33,7 @@ class Packed:
         """What :func:`pack` was given."""
         if not self.shapes:
             return self.samples
-        columns: dict[str, NDArray] = {}
+        columns: dict[str, NDArray[Any]] = {}
         for name, shape in self.shapes.items():
             bits = np.unpackbits(self.samples.array(name), axis=1, count=int(np.prod(shape)))
             columns[name] = bits.reshape(len(self), *shape)
@@ -41,7 +42,7 @@ class Packed:
 
 def pack(samples: Samples) -> Packed:
     """``samples`` with every uint8 column of zeros and ones packed, if its rows have more than one value."""
-    columns: dict[str, NDArray] = {}
+    columns: dict[str, NDArray[Any]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for name, column in samples.items():
         if not isinstance(column, np.ndarray) or column.dtype != np.uint8 or column.ndim == 1:

@@ -1,6 +1,7 @@
 """Whether a judge prefers what has nothing to do with quality: length, or a place."""
 
 import math
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from .intervals import Interval, Share, Z, wilson
 class Preference(BaseModel):
     """Rank correlation of scores with what should not matter, among samples of equal known label."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     correlation: Interval
     samples: int
@@ -54,7 +55,7 @@ def preference(
     return Preference(correlation=interval, samples=len(x))
 
 
-def accuracy_by(place: NDArray, right: NDArray[np.bool_], judged: NDArray[np.bool_]) -> dict[str, Share]:
+def accuracy_by(place: NDArray[Any], right: NDArray[np.bool_], judged: NDArray[np.bool_]) -> dict[str, Share]:
     """The share of right decisions at each value of ``place``, such as which answer was shown first.
 
     Args:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +129,6 @@ def row_keys(rows: Samples) -> list[bytes]:
     return [key + "\0".join(words).encode() for key, *words in joined]
 
 
-def _telling(column: NDArray) -> bool:
+def _telling(column: NDArray[Any]) -> bool:
     """Whether two rows with the same value are the same row, and not equal by chance."""
     return column.ndim > 2 or (column.dtype.kind == "f" and bool((column != np.rint(column)).any()))

@@ -1,6 +1,6 @@
 """Splits of rows that come in one piece, or with a test split, by content and alike in each class."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class Pool(NamedTuple):
     samples: Samples
     keys: Keys
 
-    def select(self, rows: NDArray) -> "Pool":
+    def select(self, rows: NDArray[Any]) -> "Pool":
         """The rows at ``rows``: a mask or indices."""
         indices = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Pool(self.samples.select(indices), [self.keys[int(i)] for i in indices])

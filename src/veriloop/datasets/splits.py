@@ -6,7 +6,7 @@ What tells rows apart is a key for each: the prompt of a row of text, the pixels
 import hashlib
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def text_keys(texts: Iterable[str]) -> list[bytes]:
     return [_digest(" ".join(unicodedata.normalize("NFC", text).split()).encode()) for text in texts]
 
 
-def array_keys(rows: NDArray) -> list[bytes]:
+def array_keys(rows: NDArray[Any]) -> list[bytes]:
     """Keys of the rows of an array, such as images: their bytes."""
     return [_digest(row.tobytes()) for row in rows]
 

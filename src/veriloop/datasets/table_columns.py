@@ -36,7 +36,7 @@ class Table(NamedTuple):
     """
 
     source: str
-    columns: Mapping[str, Sequence[Any] | NDArray]
+    columns: Mapping[str, Sequence[Any] | NDArray[Any]]
     line: Sequence[str]
 
 
@@ -143,7 +143,7 @@ def _column(table: Table, name: str, wishes: Wishes) -> tuple[Column, Any]:
     return _number(where, array)
 
 
-def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray:
+def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray[Any]:
     """A list of plain values as an array of one kind."""
     for row, value in enumerate(values):
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -177,7 +177,7 @@ def _missing(table: Table, name: str, row: int, got: str) -> DataError:
     )
 
 
-def _number(where: str, array: NDArray) -> tuple[Column, Number]:
+def _number(where: str, array: NDArray[Any]) -> tuple[Column, Number]:
     if array.dtype.kind == "f":
         return array.astype(np.float64), Number()
     if np.abs(array.astype(np.float64)).max(initial=0) > _EXACT:
@@ -190,17 +190,17 @@ def _number(where: str, array: NDArray) -> tuple[Column, Number]:
     return array.astype(np.int64), Number()
 
 
-def _two_valued(name: str, array: NDArray) -> bool:
+def _two_valued(name: str, array: NDArray[Any]) -> bool:
     return name != LABEL and array.dtype.kind in "iu" and len(np.unique(array)) == 2 < len(array)
 
 
-def _whole(where: str, array: NDArray) -> list[int]:
+def _whole(where: str, array: NDArray[Any]) -> list[int]:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
         raise ConfigError(f"{where} is named in categories", got="fractions", expected="whole numbers")
     return [int(value) for value in array.tolist()]
 
 
-def _words(array: NDArray) -> list[str]:
+def _words(array: NDArray[Any]) -> list[str]:
     # Truth values in words, as JSON has them: samples hold numbers or text.
     return [str(v).lower() if isinstance(v, bool) else v for v in array.tolist()]
 

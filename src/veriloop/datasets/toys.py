@@ -90,13 +90,13 @@ class Toy(Dataset, Splits, frozen=True):
 
         loaded: Any = getattr(datasets, f"load_{self.name}")()
         names = [_plain(name) for name in loaded["feature_names"]]
-        columns: dict[str, NDArray] = dict(zip(names, loaded["data"].T.copy(), strict=True))
+        columns: dict[str, NDArray[Any]] = dict(zip(names, loaded["data"].T.copy(), strict=True))
         target = np.asarray(loaded["target"])
         if self.name in _CLASSES:
             return Samples(**columns, **({LABEL: target.astype(np.int64)} if self.labelled else {}))
         return Samples(**columns, **{TARGET: target.astype(np.float64)})
 
-    def _drawn(self) -> tuple[NDArray, NDArray | None]:
+    def _drawn(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """The points and their classes, if they have any."""
         from sklearn import datasets
 

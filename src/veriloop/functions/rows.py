@@ -39,7 +39,7 @@ class Rows:
     ) -> None:
         self._length = len(samples)
         self._plain: dict[str, Callable[[int], Any]] = {}
-        self._arrays: dict[str, NDArray] = {}
+        self._arrays: dict[str, NDArray[Any]] = {}
         self._round = int(samples.array(ROUND)[0]) if ROUND in samples and len(samples) else 0
         for name in names:
             column = samples[name]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,9 +63,9 @@ class Layout(NamedTuple):
         ]
         return np.concatenate(columns, axis=1) if columns else np.zeros((n, 0))
 
-    def columns(self, matrix: Floats) -> dict[str, NDArray]:
+    def columns(self, matrix: Floats) -> dict[str, NDArray[Any]]:
         """The columns of a matrix of shape (n, width), each in its own type; whole numbers are rounded."""
-        made, at = dict[str, NDArray](), 0
+        made, at = dict[str, NDArray[Any]](), 0
         for name, kind, shape in zip(self.names, self.types, self.shapes, strict=True):
             size = int(np.prod(shape))
             values = matrix[:, at : at + size].reshape(len(matrix), *shape)
@@ -117,14 +117,14 @@ def finite(matrix: Floats, what: str) -> Floats:
     return matrix
 
 
-def save_model(path: Path, arrays: dict[str, NDArray], layout: Layout, **settings: object) -> None:
+def save_model(path: Path, arrays: dict[str, NDArray[Any]], layout: Layout, **settings: object) -> None:
     """Write a model of arrays, its columns and its settings: equal models give equal bytes."""
     # One entry: of several, the library writes any first.
     about = {"about": json.dumps([layout, settings])}
     path.write_bytes(to_safetensors({k: np.ascontiguousarray(v) for k, v in arrays.items()}, about))
 
 
-def load_model(path: Path) -> tuple[dict[str, NDArray], Layout, dict[str, object]]:
+def load_model(path: Path) -> tuple[dict[str, NDArray[Any]], Layout, dict[str, object]]:
     """What `save_model` wrote.
 
     Raises:

@@ -1,7 +1,7 @@
 """Held-out loss: how well a language model explains what people wrote."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from .standard_errors import by_row
 class Likelihood(Protocol):
     """A generator that knows how likely a text is, such as a causal language model."""
 
-    def loss(self, samples: Samples) -> tuple[NDArray, NDArray]:
+    def loss(self, samples: Samples) -> tuple[NDArray[Any], NDArray[Any]]:
         """Negative log-likelihood in nats and number of tokens of each completion, shape (n,) each."""
         ...
 

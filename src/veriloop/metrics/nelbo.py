@@ -1,7 +1,7 @@
 """Test negative evidence bound: how well a model with a tractable bound explains held-out images."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from .standard_errors import mean
 class Bounded(Protocol):
     """A generator that bounds the likelihood of samples, such as :class:`veriloop.learners.cvae.CVAE`'s."""
 
-    def elbo(self, samples: Samples, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    def elbo(self, samples: Samples, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
         """Reconstruction and KL term of each sample, in nats, shape (n,) each."""
         ...
 

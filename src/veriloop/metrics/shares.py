@@ -1,7 +1,7 @@
 """How often each value of a category is generated and is real: whether minorities survive."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ class Shares(Metric, frozen=True):
         }
 
 
-def _column(samples: Samples, name: str) -> NDArray:
+def _column(samples: Samples, name: str) -> NDArray[Any]:
     return np.asarray(samples[name])
 
 

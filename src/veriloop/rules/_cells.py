@@ -1,6 +1,7 @@
 """Cells: a partition of each group by the nearest of a few centres of its real samples."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Cells:
         count: Cells of each group, at most as many as it has different real samples.
     """
 
-    def __init__(self, real: Samples, groups: NDArray, column: str, count: int) -> None:
+    def __init__(self, real: Samples, groups: NDArray[Any], column: str, count: int) -> None:
         self._column = column
         self._centres: Mapping[object, NDArray[np.float32]] = {}
         self._shares: Mapping[object, NDArray[np.float64]] = {}

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class PerPrompt:
         self._judged: list[NDArray[np.int64]] = []
         self._accepted: list[NDArray[np.int64]] = []
 
-    def choose(self, eligible: NDArray[np.bool_], rank: NDArray, samples: Samples) -> NDArray[np.bool_]:
+    def choose(self, eligible: NDArray[np.bool_], rank: NDArray[Any], samples: Samples) -> NDArray[np.bool_]:
         """Those of the next chunk's ``eligible`` texts that may be kept, shape (n,).
 
         Args:

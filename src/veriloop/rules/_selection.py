@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,9 @@ class Selection(ABC):
         )
 
     @abstractmethod
-    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+    def offer(
+        self, verdicts: Verdicts, samples: Samples, groups: NDArray[Any], rng: np.random.Generator
+    ) -> None:
         """Judge the next chunk of candidates; they get the next numbers.
 
         Args:
@@ -102,7 +105,9 @@ class FirstAccepted(Selection):
         self._per_prompt = per_prompt
 
     @override
-    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+    def offer(
+        self, verdicts: Verdicts, samples: Samples, groups: NDArray[Any], rng: np.random.Generator
+    ) -> None:
         decided = self._decide(verdicts, samples, rng)
         for decision in self._tally:
             self._tally[decision] += decided.count(decision)
@@ -182,7 +187,9 @@ class BestOfRound(Selection):
         self._per_prompt = per_prompt
 
     @override
-    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+    def offer(
+        self, verdicts: Verdicts, samples: Samples, groups: NDArray[Any], rng: np.random.Generator
+    ) -> None:
         rank = np.where(verdicts.is_(Decision.ACCEPT), np.inf, self._rank(verdicts, samples, rng))
         judged = ~verdicts.is_(Decision.ABSTAIN)
         eligible = judged & ~verdicts.is_(Decision.REJECT)
@@ -272,14 +279,14 @@ class _Best:
         self._n = n
         self._edge: float | None = None
         self._sorted = True
-        self._rank: list[NDArray] = [np.empty(0)]
+        self._rank: list[NDArray[Any]] = [np.empty(0)]
         self._number: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._size = 0
 
     def __len__(self) -> int:
         return min(self._n, self._size)
 
-    def add(self, rank: NDArray, number: NDArray) -> NDArray:
+    def add(self, rank: NDArray[Any], number: NDArray[Any]) -> NDArray[Any]:
         """Take in candidates whose numbers are higher than those before; returns those that may stay."""
         if self._edge is not None:
             # No better than the worst of n earlier ones: never among the best, and not worth sorting.

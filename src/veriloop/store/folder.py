@@ -91,7 +91,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._events, self._ledger = self.path / "events.jsonl", Ledger(self.path)
 
     def __repr__(self) -> str:

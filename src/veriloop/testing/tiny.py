@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class TinyData(Dataset, frozen=True):
 class TinyGenerator(Generator):
     """One Gaussian for each class: ``mean`` and ``spread`` of shape (3, 2)."""
 
-    def __init__(self, mean: NDArray, spread: NDArray) -> None:
+    def __init__(self, mean: NDArray[Any], spread: NDArray[Any]) -> None:
         self.mean, self.spread = mean, spread
 
     @override
@@ -125,7 +125,7 @@ class TinyVerifier(Verifier, frozen=True):
 class TinyJudge(Judge):
     """A `TinyVerifier` and the class means that it has learned, shape (3, 2)."""
 
-    def __init__(self, verifier: TinyVerifier, means: NDArray) -> None:
+    def __init__(self, verifier: TinyVerifier, means: NDArray[Any]) -> None:
         self.verifier, self.means = verifier, means
 
     @override

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def _whatever_the_company(rule: Pointwise | Ranked, real: Samples) -> None:
     """A candidate at the same place, with the same lot, is decided on or ranked alike."""
     verdicts, candidates, _ = _candidates(real, 0)
 
-    def told(rows: NDArray[np.int64]) -> NDArray:
+    def told(rows: NDArray[np.int64]) -> NDArray[Any]:
         chosen, samples = Verdicts(verdicts.score[rows], verdicts.decision[rows]), candidates.select(rows)
         if isinstance(rule, Ranked):
             return np.asarray(rule.rank(chosen, samples, stream()), np.float64)
