@@ -35,6 +35,8 @@ class Quantity:
         unit: Such as ``nats``; empty for a pure number.
         meaning: One sentence for people.
         part_of: The quantity of which this one is a part, such as the accuracy of one class.
+        watch_falls: Whether a fall is a reason to worry, whatever else got better: so of diversity.
+        least: Below this value there is a reason to worry; None where no value is one.
     """
 
     title: str = ""
@@ -44,6 +46,8 @@ class Quantity:
     unit: str = ""
     meaning: str = ""
     part_of: str | None = None
+    watch_falls: bool = False
+    least: float | None = None
 
     def __post_init__(self) -> None:
         low, high = self.bounds

@@ -60,7 +60,7 @@ def test_enough_rows_find_the_difference_in_the_share_that_is_said() -> None:
     rows = rng.standard_normal(30)
     rows = 0.15 + (rows - rows.mean()) / rows.std(ddof=1)  # with this very difference, and a spread of 1
     few = by_rows(rows, np.zeros(30))
-    assert few.outcome == "cannot be distinguished"
+    assert few.outcome == "cannot tell"
     assert few.enough is not None
     assert f"about {few.enough:,} rows" in few.line
     tries = 400
@@ -101,7 +101,7 @@ def test_standard_errors_alone_are_not_paired_and_that_is_said() -> None:
     assert (found.by, found.pairs, found.outcome) == ("errors", 0, "better")
     assert "Score +0.100 (95 % interval" in found.line, "three digits, zeros too"
     assert "not paired" in found.line
-    assert by_errors(0.51, 0.5, 0.01).outcome == "cannot be distinguished"
+    assert by_errors(0.51, 0.5, 0.01).outcome == "cannot tell"
 
 
 @pytest.mark.parametrize("se", [0.0, math.nan])
@@ -111,5 +111,5 @@ def test_values_alone_speak_of_this_run_only(se: float) -> None:
     assert math.isnan(found.low)
     assert "0.6 against 0.5" in found.line
     assert "this run only" in found.line
-    assert by_errors(0.5, 0.5, se).outcome == "cannot be distinguished"
+    assert by_errors(0.5, 0.5, se).outcome == "cannot tell"
     assert "null" in found.model_dump_json()

@@ -32,15 +32,15 @@ def record(arm: str, round_: int, **metrics: float) -> RoundRecord:
     [
         ("lower", 23.0, 12.0, "better"),
         ("lower", 12.0, 23.0, "worse"),
-        ("lower", 12.0, 12.2, "no clear change"),
+        ("lower", 12.0, 12.2, "cannot tell"),
         ("higher", 1.0, 2.0, "better"),
         ("higher", 2.0, 1.0, "worse"),
         (Near(1.0), 0.5, 1.2, "better"),
         (Near(1.0), 1.0, 2.0, "worse"),
-        (Near(1.0), 0.0, 2.0, "no clear change"),
+        (Near(1.0), 0.0, 2.0, "cannot tell"),
         (Near(7.0), 1.0, 6.0, "better"),
         (None, 1.0, 9.0, None),
-        ("lower", math.nan, 9.0, None),
+        ("lower", math.nan, 9.0, "cannot tell"),
     ],
 )
 def test_verdicts(better: Better, first: float, last: float, verdict: str | None) -> None:
@@ -48,7 +48,7 @@ def test_verdicts(better: Better, first: float, last: float, verdict: str | None
 
 
 def test_without_a_standard_error_nothing_is_claimed() -> None:
-    assert change("lower", 23.0, 12.0, math.nan).verdict is None
+    assert change("lower", 23.0, 12.0, math.nan).verdict == "cannot tell"
 
 
 @pytest.mark.parametrize(("first", "last"), [(0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0)])
@@ -63,7 +63,7 @@ def test_sentences() -> None:
     assert sentence(record("verified", 6, frechet=12.4)) == (
         "Fréchet distance 23.1 → 12.4 (\u00d70.54, better) over 6 rounds"
     )
-    assert sentence(record("verified", 1, frechet=23.2)).endswith("no clear change) over 1 round")
+    assert sentence(record("verified", 1, frechet=23.2)).endswith("cannot tell) over 1 round")
     assert sentence(record("verified", 0, frechet=23.1)).endswith("no round after the start model yet")
     assert sentence(record("all_real", 1, frechet=8.0), "all_real").endswith("trained on all real data")
     assert sentence(record("verified", 3)) == "3 rounds done, nothing measured"

@@ -25,7 +25,8 @@ POWER = 0.8
 MOST = 1_000_000
 """More rows than this are not worth a number."""
 
-Outcome = Literal["better", "worse", "cannot be distinguished"]
+Outcome = Literal["better", "worse", "cannot tell"]
+"""Whether one arm is better than another one; ``cannot tell`` where their interval holds 0."""
 
 
 class Versus(BaseModel):
@@ -44,7 +45,7 @@ class Versus(BaseModel):
         low: The lower end of its 95 % interval; NaN where there is none.
         high: The upper end.
         outcome: Whether ``arm`` is better.
-        enough: How many rows or seeds would do, where the two cannot be distinguished; None where that is
+        enough: How many rows or seeds would do, where it cannot be told which is better; None where that is
             not known, or more than `MOST`.
         line: All this in one line.
     """
@@ -108,11 +109,11 @@ def versus(
     half = math.nan
     if by != "values":
         half = (float(stdtrit(n - 1, (1 + LEVEL) / 2)) if n else Z) * found.se
-    outcome: Outcome = "cannot be distinguished"
+    outcome: Outcome = "cannot tell"
     if abs(found.value) > half or (by == "values" and found.value):
         outcome = "better" if found.value > 0 else "worse"
     enough = None
-    if outcome == "cannot be distinguished" and n:
+    if outcome == "cannot tell" and n:
         enough = _enough(found.se * math.sqrt(n), abs(found.value) if smallest is None else smallest)
     sign = 1.0 if quantity.better == "higher" else -1.0
     ends = sorted((sign * (found.value - half), sign * (found.value + half)))
@@ -158,8 +159,8 @@ def _line(
     title = quantity.title or v.quantity
     if isinstance(quantity.better, Near):
         title = f"distance of {title} from {quantity.better.near:g}"
-    if v.outcome == "cannot be distinguished":
-        head = f"{v.arm} and {v.than} cannot be distinguished"
+    if v.outcome == "cannot tell":
+        head = f"cannot tell whether {v.arm} is better or worse than {v.than}"
     else:
         head = f"{v.arm} is {v.outcome} than {v.than}"
     after = f"after round {v.round}"
@@ -174,7 +175,7 @@ def _line(
     }[v.by]
     interval = f"95 % interval {_signed(v.low)} to {_signed(v.high)}"
     line = f"{head}: {title} {_signed(v.difference)} ({interval}) {after}, {source}"
-    if v.outcome != "cannot be distinguished":
+    if v.outcome != "cannot tell":
         return f"{line}."
     if not v.pairs:
         return f"{line}; pairs of rows would give a narrower interval."

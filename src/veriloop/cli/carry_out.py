@@ -1,5 +1,6 @@
 """Carry out a plan in front of a person: live progress, then a table and the report."""
 
+import shlex
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,9 @@ def carry_out(
     from ..errors import ExhaustedError
     from ..events import AboutData
     from ..loop import run
-    from ..report.answer import answer
     from ..report.names import why_abstained
+    from ..report.overview import overview
+    from ..report.standing import resume_command
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
@@ -33,8 +35,8 @@ def carry_out(
         data_line,
         outcome_json,
         outcome_table,
-        print_answer,
         print_json,
+        print_lines,
         print_table,
         report_of,
     )
@@ -45,7 +47,7 @@ def carry_out(
     except KeyboardInterrupt:
         begun = RunFolder(out).exists()
         after = (
-            f"finished rounds are safe, continue with: veriloop resume {out}"
+            f"finished rounds are safe, continue with: {resume_command(RunFolder(out))}"
             if begun
             else "nothing was begun"
         )
@@ -76,10 +78,11 @@ def carry_out(
             )
     for arm, reason in manifest.stopped_arms.items():
         typer.echo(f"{arm} ended early: {reason}")
-    print_answer(answer(folder))
+    print_lines(f"{s.arm}: {s.sentence()}" for s in summaries)
+    print_lines(overview(folder).lines())
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
     if manifest.status == "waiting":
         typer.echo(
-            f"{manifest.reason}; judge them with: veriloop serve {out.parent},"
-            f" then go on with: veriloop resume {out}"
+            f"{manifest.reason}; judge them with: {shlex.join(['veriloop', 'serve', str(out.parent)])},"
+            f" then go on with: {resume_command(folder)}"
         )

@@ -69,6 +69,7 @@ def _direction(text: str) -> "Better":
 
 def _print(found: "Forecast", arm: str, metric: str) -> None:
     from ..report.forecasts import cell, possible
+    from ..report.overview import step_of
     from .output import new_table, print_table
 
     table = new_table()
@@ -90,7 +91,7 @@ def _print(found: "Forecast", arm: str, metric: str) -> None:
     if found.next:
         print_table(table)
         typer.echo(f"Curves that are possible: {possible(found)}.")
-    typer.echo(found.verdict)
+    typer.echo(step_of(found) if found.better is not None else found.verdict)
     if found.better is not None:
         typer.echo(found.ship.verdict)
     if found.better is None:

@@ -1,5 +1,6 @@
 """The entry point of the command ``veriloop``: puts the verbs together, and turns errors into one line."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -23,6 +24,7 @@ from .reverify import reverify
 from .run import run
 from .serve import serve
 from .ship import ship
+from .show import show
 from .simulate import simulate
 from .theory import app as theory
 from .train_classifier import train_classifier
@@ -39,6 +41,7 @@ app = typer.Typer(
 for _verb in (demo, init, validate, preview, run, resume, report):
     app.command()(_verb)
 app.command("list")(list_runs)
+app.command()(show)
 app.command()(export)
 app.add_typer(theory, name="theory")
 app.command()(simulate)
@@ -83,6 +86,9 @@ def main() -> None:
     """Run the command line. Mistakes of the user end in one line on stderr and exit code 2."""
     # Parts and functions of the user's own are looked for here as well, as Python does for a script; but not
     # by verbs that look at what others may have made.
+    # Bars of other libraries would break ours, and fill a log; workers inherit this.
+    for library in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(library, "1")
     runs_code = "--trust" in sys.argv or any(verb in OWN for verb in sys.argv[1:2])
     if runs_code and (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)

@@ -1,7 +1,7 @@
 """What verbs print: one JSON object for machines, or text and tables for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,11 +9,11 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.console import Console
     from rich.table import Table
 
     from ..events import AboutData, VerifierSilent
     from ..quantity import Quantity
-    from ..report.answer import Answer
     from ..report.summary import ArmSummary, Change
     from ..store.folder import RunFolder
 
@@ -25,9 +25,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 def print_table(table: "Table") -> None:
     """Print a table on stdout; a folder called ``[red]`` is shown as it is."""
-    from rich.console import Console
-
-    Console(highlight=False, markup=False).print(table)
+    plain_console().print(table)
 
 
 NOT_WRITTEN = "the folder is read-only: nothing was written"
@@ -84,37 +82,29 @@ def example_line(example: Mapping[str, str]) -> str:
     return f"  such as {in_words(example)}"
 
 
-def answer_json(found: "Answer") -> dict[str, Any]:
-    """The answer on top of a run: a line and its numbers, and the round to ship."""
-    coins = {"coin": found.coin, "coin_at_ship": found.at_ship}
-    return {
-        "verdict": found.line,
-        **{name: coin and coin.model_dump(mode="json") for name, coin in coins.items()},
-        "ship": found.ship and found.ship.round,
-    }
+def plain_console() -> "Console":
+    """Where text of people goes, as it is: a folder called ``[red]`` too."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False)
 
 
-def print_answer(found: "Answer") -> None:
-    """The lines for people."""
-    if found.ship is not None:
-        typer.echo(found.ship.verdict)
-    if found.at_ship is not None:
-        typer.echo(found.at_ship.line)
-    typer.echo(found.line)
+def print_lines(lines: "Iterable[str]") -> None:
+    """Print lines that a terminal wraps at words, and that stay whole in a file."""
+    for line in lines:
+        typer.echo(line)
 
 
 def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
     """A run's outcome: its folder, report and status, and the first and last record of each arm."""
-    from ..report.answer import answer
+    from ..report.overview import overview
 
-    manifest, found = folder.manifest(), answer(folder)
+    manifest, found = folder.manifest(), overview(folder)
     return {
         "run": str(folder.path),
         "report": report and str(report),
-        "status": manifest.status,
-        "reason": manifest.reason,
         "stopped_arms": manifest.stopped_arms,
-        **answer_json(found),
+        **found.to_json(),
         "first": {s.arm: s.first.model_dump(mode="json") for s in summaries},
         "last": {s.arm: s.last.model_dump(mode="json") for s in summaries},
     }

@@ -32,7 +32,7 @@ def ship(
     from ..report.forecasts import chain_of
     from ..report.summary import by_arm
     from ..store.folder import RunFolder
-    from .output import print_answer, print_json
+    from .output import print_json, print_lines
 
     if error is not None and not 0 < error < 0.5:
         raise ConfigError("--error", got=error, expected="a probability above 0 and below 0.5")
@@ -52,7 +52,8 @@ def ship(
         )
     else:
         _print(found, chain[0].arm)
-        print_answer(whole._replace(ship=found))
+        at_ship = [whole.at_ship.line] if whole.at_ship is not None else []
+        print_lines([found.verdict, *at_ship, whole.line])
 
 
 def _print(found: "Ship", arm: str) -> None:

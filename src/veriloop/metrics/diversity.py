@@ -33,6 +33,7 @@ class Diversity(FeatureMetric, frozen=True):
         {
             "diversity": Quantity(
                 "Diversity",
+                watch_falls=True,
                 better=Near(1.0),
                 low=0,
                 meaning="The spread of samples within a class, relative to that of real data.",

@@ -44,7 +44,10 @@ class Modes(Metric, frozen=True):
             "Share on modes", better="higher", low=0, high=1, meaning="How often a sample lies near a mode."
         ),
         "mode_diversity": Quantity(
-            "Diversity of modes", low=0, meaning="How often two samples lie nearest to different modes."
+            "Diversity of modes",
+            low=0,
+            watch_falls=True,
+            meaning="How often two samples lie nearest to different modes.",
         ),
     }
 

@@ -50,7 +50,11 @@ class NELBO(Metric, frozen=True):
             meaning="The part of the negative ELBO that is lost in decoding.",
         ),
         "kl": Quantity(
-            "KL", low=0, unit="nats", meaning="The part of the negative ELBO that the latent code costs."
+            "KL",
+            low=0,
+            unit="nats",
+            least=0.1,
+            meaning="The part of the negative ELBO that the latent code costs.",
         ),
     }
 

@@ -58,6 +58,7 @@ class PRDC(FeatureMetric, frozen=True):
             ),
             "recall": Quantity(
                 "Recall",
+                watch_falls=True,
                 better="higher",
                 low=0,
                 high=1,

@@ -48,6 +48,7 @@ class Shares(Metric, frozen=True):
             ),
             "share_entropy": Quantity(
                 "Entropy of shares",
+                watch_falls=True,
                 low=0,
                 unit="nats",
                 meaning="How evenly generated rows are spread over values.",

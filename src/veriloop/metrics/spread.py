@@ -41,7 +41,10 @@ class Spread(Metric, frozen=True):
             meaning="The sum of the variances of generated rows, over that of real ones.",
         ),
         "covariance_entropy": Quantity(
-            "Entropy", unit="nats", meaning="The entropy of a Gaussian with the covariance of generated rows."
+            "Entropy",
+            unit="nats",
+            watch_falls=True,
+            meaning="The entropy of a Gaussian with the covariance of generated rows.",
         ),
         "entropy_gap": Quantity(
             "Entropy gap",

@@ -37,6 +37,7 @@ class TextDiversity(Metric, frozen=True):
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "distinct1": Quantity(
             "Distinct-1",
+            watch_falls=True,
             better="higher",
             low=0,
             high=1,
@@ -44,6 +45,7 @@ class TextDiversity(Metric, frozen=True):
         ),
         "distinct2": Quantity(
             "Distinct-2",
+            watch_falls=True,
             better="higher",
             low=0,
             high=1,
@@ -51,6 +53,7 @@ class TextDiversity(Metric, frozen=True):
         ),
         "bigram_entropy": Quantity(
             "Bigram entropy",
+            watch_falls=True,
             better="higher",
             low=0,
             unit="bits",

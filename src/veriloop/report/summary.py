@@ -13,7 +13,7 @@ from ..records import Estimate, RoundRecord
 from ..store.folder import RunFolder
 from .names import short
 
-Verdict = Literal["better", "worse", "no clear change"]
+Verdict = Literal["better", "worse", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,16 @@ class Change:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Whether the change exceeds two standard errors, and which way; None when that cannot be said."""
+        """Whether the change exceeds two standard errors, and which way; None of a quantity without one."""
         noise = 2 * math.hypot(self.first.se, self.last.se)
         values = np.array([self.first.value, self.last.value])
-        if self.quantity.better is None or not math.isfinite(noise + values.sum()):
+        if self.quantity.better is None:
             return None
+        if not math.isfinite(noise + values.sum()):
+            return "cannot tell"
         before, after = self.quantity.loss(values)
         if abs(before - after) <= noise:
-            return "no clear change"
+            return "cannot tell"
         return "better" if after < before else "worse"
 
     def remark(self) -> str:

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shutil
-import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +49,7 @@ from .digests import (
     unsealed,
 )
 from .format_1 import migrated
+from .heartbeat import LOCK, beat, beating, name_of
 from .ledger import Ledger, first_line
 from .manifest import FORMAT, Format, Manifest, Status, config_difference
 from .rows import ROWS, read_rows
@@ -78,6 +79,9 @@ SOLVED = "solved.npz"
 REAL = "real.npz"
 """The file of some real samples, for people to look at."""
 
+
+LAST_BYTES = 50_000
+"""Of a run's events: enough to say what it does now, or did last."""
 
 BESIDE = ("executor", "tracker")
 """Settings of a plan on which no result depends."""
@@ -469,6 +473,14 @@ class RunFolder:
                 found.append(EVENT.validate_json(line))
         return found, start + len(whole)
 
+    def last_events(self) -> list[Event]:
+        """The last ones, without reading the file from its beginning; none where there are none."""
+        try:
+            size = self._events.stat().st_size
+        except FileNotFoundError:
+            return []
+        return self.events(max(0, size - LAST_BYTES))[0]
+
     # -- one writer at a time ----------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -480,21 +492,18 @@ class RunFolder:
         """
         with storage_errors(self.path):
             make_directory(self.path)
-            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(handle, 200, 0).decode(errors="replace").strip()
+            if not _locked(handle):
                 raise RunLockedError(
-                    f"another process is writing to {self.path} ({holder or 'unknown'})",
+                    f"another process is writing to {self.path} ({name_of(handle) or 'unknown'})",
                     fix="wait for it to end, or stop it",
-                ) from None
+                )
             with storage_errors(self.path):
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-            self._clear_leftovers()
-            yield
+                beat(handle)
+            with beating(handle):
+                self._clear_leftovers()
+                yield
         finally:
             os.close(handle)
 
@@ -535,3 +544,15 @@ class RunFolder:
         if any(self.path.glob(f"round_*/*{UNDER_WAY}")):
             for record in self.records():
                 shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)
+
+
+def _locked(handle: int) -> bool:
+    """Take the lock. Who only looks whether it is held has it for a moment, so that one try is not enough."""
+    for pause in (0.01, 0.05, 0.2, 0.0):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False

@@ -21,9 +21,6 @@ from ..report.summary import ArmSummary, summarise
 from ..store.folder import RunFolder
 from .site import render, run_folder, run_folders
 
-_TAIL = 50_000
-"""So many bytes of a run's events tell what it is doing now."""
-
 
 def _list(request: Request) -> Response:
     runs = [_row(name, folder) for name, folder in run_folders(request).items()]
@@ -95,10 +92,8 @@ def _now(request: Request) -> Response:
 
 def _doing(folder: RunFolder) -> dict[str, str]:
     """What each arm of a run is doing, as its last events tell it; empty when it is not running."""
-    path = folder.path / "events.jsonl"
-    size = path.stat().st_size if path.exists() else 0
     doing: dict[str, str] = {}
-    for event in folder.events(max(0, size - _TAIL))[0]:
+    for event in folder.last_events():
         match event:
             case StageStarted():
                 doing[event.arm] = f"round {event.round}, {event.stage}"
