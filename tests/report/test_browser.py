@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 
-from ..patience import HOUR
+from ..patience import HOUR, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -47,7 +47,11 @@ def test_it_draws_quietly_and_fits(
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url[:100]))
     page.goto(report.as_uri())
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length === 8")
+    plots = page.locator(".js-plotly-plot")
+    plots.nth(5).wait_for()
+    assert plots.count() == 6, "those in the fold are drawn when it is opened"
+    page.click("#rest > summary")
+    plots.nth(7).wait_for()
     drawn = page.evaluate(DRAWN)
     assert len(drawn) == 8
     assert all(count > 0 for count in drawn)
@@ -64,9 +68,55 @@ def test_figures_follow_the_reader_from_light_to_dark(browser: Browser, report: 
     page.set_default_timeout(1000 * HOUR)
     page.goto(report.as_uri())
     tick = "getComputedStyle(document.querySelector('.xtick text')).fill"
+    page.wait_for_selector(".xtick text")
     light = page.evaluate(tick)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{tick} !== '{light}'")
+    until(lambda: page.evaluate(tick) != light, pause=lambda: page.wait_for_timeout(20))
+    page.close()
+
+
+def test_curves_are_zoomed_put_on_a_log_axis_and_saved(browser: Browser, report: Path) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(1000 * HOUR)
+    page.goto(report.as_uri())
+    first = page.locator(".canvas").first
+    first.locator(".xtick text").first.wait_for()
+    first.hover()
+    first.locator('[data-title="Logarithmic axis, and back"]').click()
+    until(
+        lambda: first.evaluate("c => c._fullLayout.yaxis.type") == "log",
+        pause=lambda: page.wait_for_timeout(20),
+    )
+    with page.expect_download() as saved:
+        first.locator('[data-title="Download the numbers as CSV"]').click()
+    lines = Path(saved.value.path()).read_text().splitlines()
+    assert lines[0] == '"series","x","y"'
+    assert sum(line.startswith('"verified",') for line in lines) == 7
+    with page.expect_download() as picture:
+        first.locator(".modebar-btn[data-attr], .modebar-btn").nth(3).click()
+    assert Path(picture.value.path()).read_bytes().startswith(b"\x89PNG")
+    page.close()
+
+
+def test_the_answer_is_on_top_and_the_file_is_small(browser: Browser, report: Path) -> None:
+    assert report.stat().st_size < 1_000_000
+    page = browser.new_page()
+    page.set_default_timeout(1000 * HOUR)
+    page.goto(report.as_uri())
+    blocks = page.evaluate(
+        """() => {
+            const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+            const found = [];
+            while (walker.nextNode()) if (walker.currentNode.data.trim()) found.push(walker.currentNode.data.trim());
+            return found.slice(0, 40);
+        }"""
+    )
+    line = next(block for block in blocks if "is better than" in block)
+    assert "verified" in line
+    assert "unverified" in line
+    assert page.locator(".answer").first.bounding_box()["y"] < 300
+    assert page.locator("#curves").bounding_box()["y"] < page.locator("#samples").bounding_box()["y"]
+    assert not page.locator("#counts").is_visible()
     page.close()
 
 

@@ -94,7 +94,7 @@ def test_candidates_that_are_not_told_apart_are_said_with_examples(empty_run: Ru
         empty_run.emit(said)
         empty_run.emit(said.model_copy(update={"at": said.at + 1}))
     text = Page(write_report(empty_run)).text
-    assert text.count(why) == 4  # the result, each arm's examples, the round's counts
+    assert text.count(why) == 4  # a worry, each arm's examples, the round's counts
     assert text.count("text '<b>', said 'r'") == 2
     assert "36" in text
     assert "17" in text

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,7 +194,7 @@ def test_text_of_a_sample_is_shown_as_text(people, serve, open_page):
 def test_every_page_draws_quietly_and_fits(page, queue, open_page, scheme, width):
     look: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     shown = {
-        f"{page}/runs": "#runs li h2 a",
+        f"{page}/runs": "#runs tbody th a",
         f"{page}/runs/digits": ".js-plotly-plot .js-line, .js-plotly-plot .points path",
         f"{page}/judge": "form button",
         f"{queue}?annotator=viewer": "#picture img",
@@ -237,3 +238,38 @@ def test_a_run_is_followed_as_it_grows(people, serve, open_page):
     RunFolder(out).set_status("stopped", "interrupted")
     view.wait_for_selector(".status.stopped")
     view.wait_for_selector(".js-plotly-plot .js-line", state="attached")
+
+
+def test_runs_are_sorted_filtered_grouped_and_chosen(waiting, serve, open_page, tmp_path):
+    runs = tmp_path / "runs"
+    for name, seed in (("beta", 3), ("alpha", 12), ("gamma", 7)):
+        shutil.copytree(waiting.runs / "digits", runs / name)
+        folder = RunFolder(runs / name)
+        manifest = folder.manifest()
+        config = manifest.config | {"seed": seed} | ({"rounds": 9} if name == "gamma" else {})
+        folder.write_manifest(manifest.model_copy(update={"seed": seed, "config": config}))
+    view = open_page(f"{serve(runs)}/runs")
+
+    def names():
+        return view.locator(".runs tbody tr[data-group]:visible th a").all_inner_texts()
+
+    assert names() == ["alpha", "beta", "gamma"]
+    view.click("th[data-column=seed] button")
+    assert names() == ["beta", "gamma", "alpha"], "by number, not by text"
+    view.click("th[data-column=seed] button")
+    assert names() == ["alpha", "gamma", "beta"]
+    view.check("#group")
+    assert names() == ["alpha", "beta", "gamma"]
+    assert view.inner_text(".group-head") == "2 runs that differ by seed only"
+    view.fill("#filter", "alp")
+    assert names() == ["alpha"]
+    view.fill("#filter", "")
+    assert view.is_disabled("#compare")
+    view.check("[aria-label='choose beta']")
+    view.check("[aria-label='choose alpha']")
+    RunFolder(runs / "gamma").set_status("stopped", "interrupted")
+    view.wait_for_selector(".status.stopped")
+    assert names() == ["alpha", "beta", "gamma"], "order and choice survive new rows"
+    view.click("#compare")
+    view.wait_for_selector("h2:has-text('Last values')")
+    assert "run=beta&run=alpha" in view.url

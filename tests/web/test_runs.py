@@ -30,7 +30,7 @@ def test_runs_are_listed_with_how_they_stand(serve, copied):
     text = httpx.get(f"{page}/runs", timeout=HOUR).text
     assert '<a href="/runs/digits">digits</a>' in text
     assert '<a href="/runs/a%20link">a link</a>' in text
-    assert "0 of 1 rounds" in text, "an arm still waits"
+    assert "0 of 1<" in text, "an arm still waits"
     assert "waiting for verdicts of people on 30 samples" in text
     assert "unreadable" in text
     assert "manifest.json cannot be read" in text
@@ -56,6 +56,53 @@ def test_a_run_is_shown_again_only_when_it_has_changed(serve, copied):
     assert "<html" not in changed.text
     assert "interrupted" in changed.text
     assert f"version={version}" not in changed.text
+
+
+def test_pages_are_packed_and_rendered_from_the_cache(serve, copied, client):
+    page = serve(copied)
+    first = client.get(f"{page}/runs/digits")
+    assert first.headers["content-encoding"] == "gzip"
+    assert client.get(f"{page}/runs/digits").text == first.text
+    plain = client.get(f"{page}/runs/digits", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    script = client.get(f"{page}/assets/plotly-basic.js")
+    assert "plotly.js (basic" in script.text
+    assert script.num_bytes_downloaded < 500_000
+
+
+def test_the_list_is_sent_again_only_when_a_run_has_changed(serve, copied, client):
+    page = serve(copied)
+    version = client.get(f"{page}/runs").text.split("?version=")[1].split('"')[0]
+    address = f"{page}/runs?version={version}"
+    assert client.get(address, headers=PART).status_code == 204
+    RunFolder(copied / "digits").set_status("stopped", "interrupted")
+    assert "interrupted" in client.get(address, headers=PART).text
+
+
+def test_notes_and_tags_are_written(serve, copied, client):
+    page = serve(copied)
+    address = f"{page}/runs/digits/note"
+    written = {"note": "<b>mine</b>", "tags": "good, seed 3"}
+    assert client.post(address, json=written).status_code == 403, "without the token of a page"
+    csrf = client.get(f"{page}/runs").text.split('name="csrf" content="')[1].split('"')[0]
+    assert client.post(address, json=written, headers={"X-CSRF-Token": csrf}).status_code == 204
+    text = client.get(f"{page}/runs").text
+    assert "&lt;b&gt;mine&lt;/b&gt;" in text
+    assert "good, seed 3" in text
+    refused = client.post(address, json={"tags": "x" * 41}, headers={"X-CSRF-Token": csrf})
+    assert refused.status_code == 400
+    assert "at most 40 characters" in refused.text
+    assert client.post(address, content=b"{", headers={"X-CSRF-Token": csrf}).status_code == 400
+
+
+def test_runs_are_compared(serve, copied, client):
+    shutil.copytree(copied / "digits", copied / "other")
+    page = serve(copied)
+    shown = client.get(f"{page}/compare", params={"run": ["digits", "other"]})
+    assert shown.status_code == 200
+    assert "Last values" in shown.text
+    assert client.get(f"{page}/compare", params={"run": ["digits"]}).status_code == 404
+    assert client.get(f"{page}/compare", params={"run": ["digits", "../digits"]}).status_code == 404
 
 
 def test_what_a_run_is_doing_now(serve, copied):

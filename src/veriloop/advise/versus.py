@@ -68,10 +68,15 @@ class Versus(BaseModel):
     @property
     def brief(self) -> str:
         """Outcome, difference and interval, for the cell of a table."""
+        return f"{self.outcome}: {self.quantity} {self.numbers}"
+
+    @property
+    def numbers(self) -> str:
+        """Difference and interval."""
         numbers = _signed(self.difference)
         if math.isfinite(self.low + self.high):
-            numbers = f"{numbers} ({_signed(self.low)} to {_signed(self.high)})"
-        return f"{self.outcome}: {self.quantity} {numbers}"
+            return f"{numbers} ({_signed(self.low)} to {_signed(self.high)})"
+        return numbers
 
 
 def versus(

@@ -283,12 +283,19 @@ def _unfinished(chains: Sequence[Chain], planned: int) -> list[str]:
 
 def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    figures, tables = found.figures(), found.cells()
-    for name, figure in figures.items():
+    tables = found.cells()
+    for name, figure in found.figures().items():
         for suffix in ("png", "svg"):
             save_figure(figure, out / f"{name}.{suffix}")
     text = "\n".join(f"## {heading}\n\n{_markdown(rows)}" for heading, rows in tables.items())
     write_file(out / TABLES, text.encode())
+    write_file(out / REPORT, comparison_page(found).encode())
+    content = content_of(command, seconds, found.records(), **found.content())
+    write_content(out / RESULT, content)
+
+
+def comparison_page(found: Comparison) -> str:
+    """A comparison as an HTML page that opens without a network."""
     about = f"{_counted(len(found.variations), 'variation')}, {_counted(len(found.seeds), 'seed')}"
     words = {
         CURVES: "Means over seeds with their 95 % intervals"
@@ -297,11 +304,8 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
         PAIRED: "Differences paired by seed; the bands are 95 % intervals of each one by itself, not widened",
     }
     headings = {CURVES: "Curves", PAIRED: "Differences"}
-    shown = {headings[name]: Shown(words[name], figure) for name, figure in figures.items()}
-    page = experiment_page("Comparison", about, found.sentences, shown, found.cells(MOST_ROWS))
-    write_file(out / REPORT, page.encode())
-    content = content_of(command, seconds, found.records(), **found.content())
-    write_content(out / RESULT, content)
+    shown = {headings[name]: Shown(words[name], figure) for name, figure in found.figures().items()}
+    return experiment_page("Comparison", about, found.sentences, shown, found.cells(MOST_ROWS))
 
 
 def _counted(n: int, what: str) -> str:

@@ -101,7 +101,7 @@ def step_of(found: Forecast) -> str:
 
 def _of_quantities(chains: dict[str, list[RoundRecord]], cards: RunCard) -> Iterator[str]:
     """What a quantity's card calls a reason to worry, in the arms with a verifier, or in all without one."""
-    verified = [arm for arm in chains if cards.arms[arm].verified] or list(chains)
+    verified = [arm for arm in chains if arm in cards.arms and cards.arms[arm].verified] or list(chains)
     for arm in verified:
         start, last = chains[arm][0], chains[arm][-1]
         for name in cards.wholes(list(last.metrics)):

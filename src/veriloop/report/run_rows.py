@@ -1,6 +1,7 @@
 """One line of a list of runs, as ``list`` and the page both show it."""
 
 import hashlib
+import json
 import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
@@ -8,11 +9,12 @@ from typing import Any, NamedTuple
 from ..advise import audited, calibrated
 from ..advise.paired import loss
 from ..errors import CorruptFileError
-from ..store.folder import RunFolder
+from ..store.folder import BESIDE, RunFolder
+from ..store.manifest import Manifest
 from ..store.notes import NOTE, Note, note_of
 from .answer import first_arm
 from .overview import Overview, overview
-from .standing import Standing, rounds_done, standing
+from .standing import DIED, Standing, rounds_done, standing
 from .summary import ArmSummary, by_arm, summarise
 
 UNREADABLE = "unreadable"
@@ -53,6 +55,8 @@ class RunRow(NamedTuple):
         course: Its main quantity; None where none is measured.
         summaries: Of each arm.
         note: What people wrote about it.
+        group: Equal for runs that differ by seed only.
+        version: Changes with what is shown of the run, but for its age; empty where nobody asked.
     """
 
     path: str
@@ -66,6 +70,8 @@ class RunRow(NamedTuple):
     course: Course | None = None
     summaries: tuple[ArmSummary, ...] = ()
     note: Note = Note()
+    group: str = ""
+    version: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for JSON."""
@@ -103,9 +109,15 @@ def run_row(folder: RunFolder) -> RunRow:
             course=_course(folder),
             summaries=tuple(summaries),
             note=note_of(folder.path),
+            group=_group(manifest),
         )
     except CorruptFileError as e:
         return RunRow(str(folder.path), folder.name, Standing(UNREADABLE, str(e)))
+
+
+def _group(manifest: Manifest) -> str:
+    config = {name: value for name, value in manifest.config.items() if name not in ("seed", *BESIDE)}
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _course(folder: RunFolder) -> Course | None:
@@ -175,6 +187,6 @@ class Cached:
         """`run_row`; how the run stands is looked at each time, as that may change without a file."""
         version = version_of(folder)
         row: RunRow = self.get(folder, version, "row", lambda: run_row(folder))
-        if row.standing.status in ("running", "died"):
-            return row._replace(standing=standing(folder))
-        return row
+        if row.standing.status in ("running", DIED):
+            row = row._replace(standing=standing(folder))
+        return row._replace(version=f"{version}-{row.standing.status}")

@@ -8,12 +8,15 @@ from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ..errors import VeriloopError
+from ..report.html import plotly_basic
+from ..report.run_rows import Cached
 from . import explore, judge, runs
 from .security import Guard
 from .site import http_error, own_error
@@ -36,15 +39,18 @@ def create_app(folder: Path, token: str | None = None) -> Starlette:
             *judge.ROUTES,
             *explore.ROUTES,
             Route("/assets/plotly.js", _plotly),
+            Route("/assets/plotly-basic.js", _plotly_basic),
             Route("/assets/report.css", _report_css),
             Route("/assets/report.js", _report_js),
             Mount("/assets", StaticFiles(packages=[("veriloop.web", "static")])),
         ],
-        middleware=[Middleware(Guard, token=token)],
+        # What is shorter than a packet does not gain by being packed.
+        middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1_400)],
         exception_handlers={HTTPException: http_error, VeriloopError: own_error},
         max_body_size=_LARGEST_BODY,
     )
     app.state.runs, app.state.queues = folder, {}
+    app.state.rows, app.state.pages = Cached(5_000), Cached(20)
     return app
 
 
@@ -57,6 +63,11 @@ async def _plotly(request: Request) -> Response:
     return Response(
         get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"}
     )
+
+
+async def _plotly_basic(request: Request) -> Response:
+    headers = {"Cache-Control": "private, max-age=86400", "Content-Encoding": "gzip"}
+    return Response(plotly_basic(), media_type="text/javascript", headers=headers)
 
 
 async def _report_css(request: Request) -> Response:

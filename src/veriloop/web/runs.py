@@ -1,89 +1,85 @@
 """The page of runs: how they stand, and one run's report while it grows."""
 
 import hashlib
-from collections.abc import Collection
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, StringConstraints, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..advise import audited, calibrated
-from ..errors import CorruptFileError
+from ..comparison.engine import compare, comparison_page
 from ..events import Progress, RowsProgress, RunEnded, StageStarted, TrainingProgress
-from ..report.answer import answer
-from ..report.html import content, when
+from ..report.html import content
 from ..report.names import how_far
-from ..report.palette import arm_styles
 from ..report.pictures import sheet
-from ..report.summary import ArmSummary, summarise
+from ..report.run_rows import RunRow
 from ..store.folder import RunFolder
+from ..store.notes import Note, note_of, write_note
 from .site import render, run_folder, run_folders
+
+_COLUMNS = {
+    "run": "run",
+    "status": "status",
+    "rounds": "rounds",
+    "verdict": "verdict",
+    "ship": "ship",
+    "course": "start → last",
+    "difference": "difference",
+    "seed": "seed",
+    "tags": "tags",
+    "note": "note",
+    "age": "age",
+}
+"""Of the table of runs, with their headings."""
+
+_NUMERIC = ("rounds", "course", "difference", "seed", "age")
 
 
 def _list(request: Request) -> Response:
-    runs = [_row(name, folder) for name, folder in run_folders(request).items()]
-    return render(request, "runs_list.html.j2" if _asks_for_part(request) else "runs.html.j2", runs=runs)
-
-
-def _row(name: str, folder: RunFolder) -> dict[str, Any]:
-    """One run for the list. An unreadable one is listed as such: it must not hide the others."""
-    try:
-        manifest, summaries, line = folder.manifest(), summarise(folder), answer(folder).line
-    except CorruptFileError as e:
-        return {
-            "name": name,
-            "status": "unreadable",
-            "reason": str(e),
-            "answer": "",
-            "summaries": [],
-            "styles": {},
-        }
-    return {
-        "name": name,
-        "status": manifest.status,
-        "reason": manifest.reason,
-        "seed": manifest.seed,
-        "created": when(manifest.created),
-        "rounds": manifest.cards.rounds,
-        "done": _done(summaries, manifest.stopped_arms),
-        "answer": line,
-        "summaries": summaries,
-        "styles": arm_styles(s.arm for s in summaries),
-    }
-
-
-def _done(summaries: list[ArmSummary], stopped: Collection[str]) -> int:
-    """The last round that all arms have finished, but for those that ended early."""
-    chains = [s for s in summaries if not s.is_bound]
-    going = [s.last.round for s in chains if s.arm not in stopped]
-    return min(going) if going else max((s.last.round for s in chains), default=0)
+    rows = [request.app.state.rows.row(folder) for folder in run_folders(request).values()]
+    # Without the age: a table in which nothing else has changed stays as it is.
+    version = hashlib.sha256(repr([(row.name, row.version) for row in rows]).encode()).hexdigest()[:16]
+    shown = {"runs": rows, "version": version, "columns": _COLUMNS, "numeric": _NUMERIC}
+    if not _asks_for_part(request):
+        return render(request, "runs.html.j2", **shown)
+    if request.query_params.get("version") == version:
+        return Response(status_code=204)
+    return render(request, "runs_list.html.j2", **shown)
 
 
 def _run(request: Request) -> Response:
     folder = run_folder(request)
-    version = _version(folder)
+    version = _version(request, folder)
     if _asks_for_part(request):
         if request.query_params.get("version") == version:
             return Response(status_code=204)
-        return render(request, "run_live.html.j2", version=version, **content(folder))
+        return render(request, "run_live.html.j2", version=version, **_content(request, folder, version))
     cards = folder.manifest().cards
     arms = [name for name in cards.arms if name not in cards.bounds]
     return render(
-        request, "run_page.html.j2", version=version, arms=arms, rounds=cards.rounds, **content(folder)
+        request,
+        "run_page.html.j2",
+        version=version,
+        arms=arms,
+        rounds=cards.rounds,
+        note=note_of(folder.path),
+        **_content(request, folder, version),
     )
 
 
-def _version(folder: RunFolder) -> str:
-    """Changes whenever the run's records, its status, or what was found about it do."""
-    digest = hashlib.sha256()
-    found = (
-        path for name in (audited.FOLDER, calibrated.FOLDER) for path in (folder.path / name).glob("*.json")
-    )
-    for path in (folder.path / "records.jsonl", folder.path / "manifest.json", *sorted(found)):
-        digest.update(path.read_bytes() if path.exists() else b"")
-    return digest.hexdigest()[:16]
+def _version(request: Request, folder: RunFolder) -> str:
+    """Changes with the run's files, and when it dies."""
+    row: RunRow = request.app.state.rows.row(folder)
+    return row.version
+
+
+def _content(request: Request, folder: RunFolder, version: str) -> dict[str, Any]:
+    """`content`, computed once for each version of a run."""
+    found: dict[str, Any] = request.app.state.pages.get(folder, version, "page", lambda: content(folder))
+    return found
 
 
 def _now(request: Request) -> Response:
@@ -118,6 +114,31 @@ def _sheet(request: Request) -> Response:
     return render(request, "sheet.html.j2", picture=picture)
 
 
+class _Written(BaseModel):
+    """What the form of a run's page sends."""
+
+    note: Annotated[str, StringConstraints(max_length=10_000)] = ""
+    tags: Annotated[str, StringConstraints(max_length=10_000)] = ""
+
+
+async def _note(request: Request) -> Response:
+    folder = run_folder(request)
+    try:
+        written = _Written.model_validate_json(await request.body())
+    except ValidationError as e:
+        raise HTTPException(400, f"note: {e.errors(include_url=False)[0]['msg']}") from e
+    await run_in_threadpool(write_note, folder.path, Note.of(written.note, written.tags))
+    return Response(status_code=204)
+
+
+def _compare(request: Request) -> Response:
+    known = run_folders(request)
+    names = list(dict.fromkeys(request.query_params.getlist("run")))
+    if len(names) < 2 or not all(name in known for name in names):
+        raise HTTPException(404, "compare needs two or more runs of this folder: /compare?run=A&run=B")
+    return HTMLResponse(comparison_page(compare([known[name].path for name in names])))
+
+
 def _asks_for_part(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
@@ -127,4 +148,6 @@ ROUTES = [
     Route("/runs/{run}", _run),
     Route("/runs/{run}/now", _now),
     Route("/runs/{run}/sheet", _sheet),
+    Route("/runs/{run}/note", _note, methods=["POST"]),
+    Route("/compare", _compare),
 ]
