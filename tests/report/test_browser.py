@@ -107,8 +107,8 @@ def test_the_answer_is_on_top_and_the_file_is_small(browser: Browser, report: Pa
         """() => {
             const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
             const found = [];
-            while (walker.nextNode()) if (walker.currentNode.data.trim()) found.push(walker.currentNode.data.trim());
-            return found.slice(0, 40);
+            while (walker.nextNode()) found.push(walker.currentNode.data.trim());
+            return found.filter(Boolean).slice(0, 40);
         }"""
     )
     line = next(block for block in blocks if "is better than" in block)

@@ -97,6 +97,9 @@ def test_notes_and_tags_are_written(serve, copied, client):
 
 def test_runs_are_compared(serve, copied, client):
     shutil.copytree(copied / "digits", copied / "other")
+    other = RunFolder(copied / "other")
+    config = {**other.manifest().config, "seed": 5}
+    other.write_manifest(other.manifest().model_copy(update={"seed": 5, "config": config}))
     page = serve(copied)
     shown = client.get(f"{page}/compare", params={"run": ["digits", "other"]})
     assert shown.status_code == 200

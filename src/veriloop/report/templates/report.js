@@ -26,7 +26,7 @@ function draw() {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   for (const [id, figure] of Object.entries(figures)) {
     const canvas = document.getElementById(id);
-    if (!canvas?.offsetParent) continue;
+    if (!canvas?.checkVisibility()) continue;
     const name = `${document.querySelector("h1").textContent.trim()}-${id}`;
     const options = {
       responsive: true, displaylogo: false, displayModeBar: "hover",
