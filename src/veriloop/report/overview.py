@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..advise.forecast import Forecast, forecast
+from ..advise.forecasting import Forecast, forecast
 from ..cards import RunCard
 from ..records import Estimate, RoundRecord
 from ..store.folder import RunFolder
