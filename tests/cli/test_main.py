@@ -17,6 +17,7 @@ VERBS = (
     "resume",
     "report",
     "list",
+    "show",
     "export",
     "theory",
     "simulate",

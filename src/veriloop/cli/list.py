@@ -124,4 +124,4 @@ def _print_paragraph(row: "RunRow", width: int) -> None:
     lines.append(brief(row))
     console.print(Text(row.name, style="bold", overflow="fold"))
     for line in lines:
-        console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2)))
+        console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
