@@ -85,6 +85,13 @@ def test_no_number_of_rows_that_one_would_pay_for() -> None:
     assert f"more than {MOST:,} rows" in found.line
 
 
+def test_rows_that_are_all_equal_have_no_difference_to_find() -> None:
+    same = np.zeros(40)
+    line = by_rows(same, same, LOWER).line
+    assert "+0.00 (95 % interval +0.00 to +0.00)" in line
+    assert "to find" not in line
+
+
 def test_over_seeds_the_unit_is_a_run() -> None:
     values = [(0.5, 0.4), (0.55, 0.42), (0.52, 0.45)]
     pairs = [(Reading(Estimate(a, 0.001)), Reading(Estimate(b, 0.001))) for a, b in values]

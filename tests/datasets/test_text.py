@@ -231,7 +231,11 @@ def test_roles_that_cannot_be_told_are_asked_for(known: str, said: dict, message
 @pytest.mark.parametrize(
     ("row", "columns", "message"),
     [
-        ({"messages": [{"role": "user"}]}, {}, "which column is the prompt.*columns messages"),
+        (
+            {"messages": [{"role": "user"}]},
+            {},
+            "columns messages, and no turns in 'messages' of the first row",
+        ),
         ({"prompt": {"a": 1}}, {}, "column 'prompt': got 'dict', expected text"),
         ({"prompt": "a", "answer": 3}, {}, "column 'answer': got 'int', expected text"),
     ],

@@ -184,6 +184,8 @@ def _line(
         return f"{line}."
     if not v.pairs:
         return f"{line}; pairs of rows would give a narrower interval."
+    if v.low == v.high == 0 and smallest is None:
+        return f"{line}."  # all pairs are equal: there is no difference to find
     size = "this difference" if smallest is None else f"a difference of {smallest:g}"
     unit = "seeds" if v.by == "seeds" else "rows"
     needed = f"about {v.enough:,}" if v.enough else f"more than {MOST:,}"
@@ -191,4 +193,4 @@ def _line(
 
 
 def _signed(x: float) -> str:
-    return f"{x:+#.3g}".rstrip(".")
+    return f"{x + 0.0:+#.3g}".rstrip(".")  # minus zero is zero

@@ -223,10 +223,12 @@ def _prompt(
     if prompt is None:
         prompt = next((name for name in CONVERSATIONS if name in talking and name in free), None)
     if prompt is None:
+        chat = next((name for name in CONVERSATIONS if name in free), None)
         raise ConfigError(
             f"{source}: which column is the prompt?",
-            got=f"columns {', '.join(found) or '(none)'}",
-            fix=HOW,
+            got=f"columns {', '.join(found) or '(none)'}"
+            + (f", and no turns in {chat!r} of the first row" if chat else ""),
+            fix=f"give each of {chat!r} a list of turns with role and content; or {HOW}" if chat else HOW,
         )
     return prompt
 
