@@ -15,6 +15,7 @@ import pytest
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.events import Event, Noted, VerifierLogged
+from veriloop.functions.check import Roles
 from veriloop.loop import checked, preview, run
 from veriloop.samples import Samples, concat
 from veriloop.store.folder import RunFolder
@@ -326,6 +327,20 @@ def test_the_signature_tells_the_form_and_a_key_overrides_it(
     check = FunctionCheck.model_validate({"function": f"more_rewards:{function}", **fields, **arguments})
     (note,) = check.check_call(["prompt", "completion"])
     assert f" is called as {form}" in note
+
+
+def test_a_row_has_what_was_written_under_completion_too(more: Any) -> None:
+    check = FunctionCheck(function="more_rewards:waits", timeout=HOUR, roles=Roles(completion="answer"))
+    samples = Samples(question=["?", "?"], answer=["a", "b"])
+    assert check.verify(samples, np.random.default_rng(0)).decision.tolist() == [
+        Decision.ACCEPT,
+        Decision.REJECT,
+    ]
+    beside = samples.with_columns(completion=["b", "a"])
+    assert check.verify(beside, np.random.default_rng(0)).decision.tolist() == [
+        Decision.REJECT,
+        Decision.ACCEPT,
+    ]
 
 
 def test_a_row_is_a_row_where_the_data_have_a_column_of_that_name(more: Any) -> None:

@@ -69,7 +69,7 @@ class Check(Checked, frozen=True):
             it loads included: 1 GB is little for a function that imports PyTorch.
         processes: How many processes the function may have running beside its own; any number when None. They
             are counted ten times a second, on Linux; a row with more is an abstention.
-        roles: Which column is what, for functions that do not take a row.
+        roles: Which column is what; a row has what was written under ``completion`` too.
     """
 
     timeout: Annotated[float, Field(gt=0)] = 10.0

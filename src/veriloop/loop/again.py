@@ -23,6 +23,7 @@ from .known import judge_of, round_of
 from .one_round import Context, candidates_of
 from .opening import opened
 from .plan import Plan
+from .sources import check_unchanged
 from .stores import load_state
 
 
@@ -92,10 +93,14 @@ def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
-        RunFolderError: Neither the candidates nor the models of the round are kept.
+        RunFolderError: Neither the candidates nor the models of the round are kept; or the candidates are
+            not, and something that the round depends on has changed.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
     number, kind = round_of(plan, folder, arm, round_)
+    stored = folder.candidates(number, arm)
+    if not stored:
+        check_unchanged(folder, plan, number)
     data = load_data(plan.dataset, plan.seed)
     context = Context(
         plan,
@@ -109,7 +114,7 @@ def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
     opening = opened(plan, arm, data, address, folder.solved(number - 1, arm))
     seen = Witness(opening.selection)
     with limit_threads(plan.threads):
-        if stored := folder.candidates(number, arm):
+        if stored:
             _offer(stored, seen, plan.arms[arm].balance, address)
         else:
             generator = load_state(plan, folder, arm, number - 1).generator

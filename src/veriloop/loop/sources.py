@@ -117,6 +117,31 @@ def changes_since(folder: RunFolder, plan: Plan, accept: bool) -> tuple[Change, 
     )
 
 
+def check_unchanged(folder: RunFolder, plan: Plan, round_: int) -> None:
+    """Refuse to make candidates of a round again of other data, or by other code, than they were made of.
+
+    Args:
+        folder: Of the run. One without digests is of an earlier version; of it nothing is known.
+        plan: Its plan.
+        round_: A finished round.
+
+    Raises:
+        RunFolderError: Something has changed since that round.
+    """
+    manifest = folder.manifest()
+    then = dict(manifest.digests)
+    for change in reversed(manifest.changes):
+        if change.round > round_:
+            then[change.name] = change.old
+    now = digests_of(plan) if then else {}
+    if changed := [name for name in then if now.get(name, MISSING) != then[name]]:
+        raise RunFolderError(
+            f"candidates of round {round_} in {folder.path} cannot be made again as they were",
+            got=f"{', '.join(changed)} changed, or is gone",
+            fix="restore it; a run with keep_candidates: true needs nothing made again",
+        )
+
+
 def note_changes(folder: RunFolder, changes: tuple[Change, ...]) -> None:
     """Write accepted ``changes`` into the manifest, so that its rounds can be told apart."""
     if changes:

@@ -54,6 +54,10 @@ class Caller:
         """What the function says of each row, and what it logged. It raises whatever the function raises."""
         if self._found.form == TRL:
             return self._of_lists(rows, round_)
+        if self._found.form == ROW and (written := self._roles.get(COMPLETION)) is not None:
+            for row in rows:
+                if written in row:
+                    row.setdefault("completion", row[written])
         ask = self._found.function if self._found.form == ROW else self._score
         return [read(self._value(ask(row))) for row in rows], {}
 
