@@ -111,7 +111,7 @@ def _whole(seen: "Preview") -> "Iterator[str]":
         f"the whole run, in one process: about {duration(seen.estimated_seconds)} ({low} to {high})"
         f" and {size} on disk; at least {seen.memory_mb:,.0f} MB of memory"
         if known
-        else "the whole run: its time cannot be told, since not all of it was measured"
+        else "the whole run: no estimate, since not all of it was measured"
     )
 
 
