@@ -15,6 +15,60 @@ from .rng import START
 from .schema import ColumnType, Schema
 
 
+class Example(Checked, frozen=True):
+    """A sample that shows people how to judge.
+
+    Attributes:
+        answer: The right verdict.
+        words: What is seen of it, by column.
+        why: In a sentence.
+    """
+
+    answer: Literal["accept", "reject", "abstain"]
+    words: dict[str, str]
+    why: str = ""
+
+
+class Choice(Checked, frozen=True):
+    """An answer that people can give.
+
+    Attributes:
+        key: The letter or digit that gives it.
+        label: What its button says.
+    """
+
+    key: Annotated[str, Field(pattern=r"^[a-z0-9]$")]
+    label: Annotated[str, Field(min_length=1, max_length=24)]
+
+
+CHOICES = {
+    "accept": Choice(key="y", label="Yes"),
+    "reject": Choice(key="n", label="No"),
+    "abstain": Choice(key="s", label="Skip"),
+}
+"""What people answer where a plan says nothing else."""
+
+
+class Brief(BaseModel):
+    """What people are asked.
+
+    Attributes:
+        question: In a line; "" where the plan asks none.
+        guidelines: How to decide, in paragraphs.
+        judged: The columns that they judge; the others are there to judge them by.
+        examples: Judged samples to learn from.
+        choices: The answers, by verdict.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    question: str = ""
+    guidelines: str = ""
+    judged: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    choices: dict[str, Choice] = CHOICES
+
+
 class ArmCard(BaseModel):
     """What an arm is.
 
@@ -24,6 +78,7 @@ class ArmCard(BaseModel):
         verifier: That verifier's kind; None without one.
         last_round: The last round that the plan gives it.
         verdict_stores: The data bases in which people judge its candidates, as URLs.
+        brief: What people are asked there; None without people.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -33,6 +88,7 @@ class ArmCard(BaseModel):
     verifier: str | None = None
     last_round: int
     verdict_stores: tuple[str, ...] = ()
+    brief: Brief | None = None
 
 
 class PromptCard(BaseModel):

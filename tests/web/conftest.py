@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -61,6 +62,28 @@ def browser() -> Iterator[object]:
         browser = chromium.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens an address in a context of its own, and fails if the page complains of anything."""
+    contexts, noise = [], []
+
+    def open_(address: str, **options: Any) -> Any:
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(1000 * HOUR)  # milliseconds
+        # A script that types before the page has given its field the focus is told so; people are slower.
+        page.on("console", lambda m: None if m.text.startswith("Autofocus") else noise.append(m.text))
+        page.on("pageerror", lambda error: noise.append(str(error)))
+        page.goto(address, wait_until="commit")
+        return page
+
+    open_.noise = noise  # pyright: ignore[reportFunctionMemberAccess]
+    yield open_
+    for context in contexts:
+        context.close()
+    assert noise == []
 
 
 @pytest.fixture

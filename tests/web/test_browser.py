@@ -18,31 +18,9 @@ from veriloop.store.folder import RunFolder
 from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.store import Store
 
-from ..patience import HOUR, until
+from ..patience import until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens an address in a context of its own, and fails if the page complains of anything."""
-    contexts, noise = [], []
-
-    def open_(address: str, **options: Any) -> Any:
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(1000 * HOUR)  # milliseconds
-        # A script that types before the page has given its field the focus is told so; people are slower.
-        page.on("console", lambda m: None if m.text.startswith("Autofocus") else noise.append(m.text))
-        page.on("pageerror", lambda error: noise.append(str(error)))
-        page.goto(address, wait_until="commit")
-        return page
-
-    open_.noise = noise  # pyright: ignore[reportFunctionMemberAccess]
-    yield open_
-    for context in contexts:
-        context.close()
-    assert noise == []
 
 
 def _begin(open_page, server, name):

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from ..records import Number
 from .agreement import Agreement
 from .calibration import Calibration
 from .intervals import Share
@@ -9,6 +10,28 @@ from .preference import Preference
 
 FOLDER = "calibration"
 """Where in a run folder each `Calibrated` lies, as a JSON file of its own."""
+
+
+class Annotator(BaseModel):
+    """How one person judges.
+
+    Attributes:
+        verdicts: How many they have given, on all samples.
+        seconds: The median time that they looked at a sample; NaN where that is not known.
+        sensitivity: The share of known good samples that they accept, of those that they decide on.
+        specificity: The share of known bad ones that they reject.
+        early: The share of right answers in the first half of their known samples.
+        late: Likewise, in the second half.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    verdicts: int
+    seconds: Number
+    sensitivity: Share
+    specificity: Share
+    early: Share
+    late: Share
 
 
 class Calibrated(BaseModel):
@@ -22,6 +45,7 @@ class Calibrated(BaseModel):
         preferences: By what should not matter, such as ``length of text``.
         positions: Accuracy at each position.
         agreement: Of annotators.
+        annotators: By name, people whose verdicts a store holds.
         left_out: How many rows of a table were not counted, by what they lack.
     """
 
@@ -34,4 +58,5 @@ class Calibrated(BaseModel):
     preferences: dict[str, Preference] = {}
     positions: dict[str, Share] = {}
     agreement: Agreement | None = None
+    annotators: dict[str, Annotator] = {}
     left_out: dict[str, int] = {}

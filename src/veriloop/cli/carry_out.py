@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 
 def carry_out(
-    plan: "Plan", out: Path, *, resume: "Resume", accept_changes: bool = False, json: bool, plain: bool
+    plan: "Plan",
+    out: Path,
+    *,
+    resume: "Resume",
+    accept_changes: bool = False,
+    wait: bool = False,
+    json: bool,
+    plain: bool,
 ) -> None:
     """Run ``plan`` in ``out``, write the report, and print what came of it.
 
@@ -40,10 +47,16 @@ def carry_out(
         print_table,
         report_of,
     )
+    from .waiting import wait_for_people
 
     try:
         with progress(RunFolder(out), plan, json=json, plain=plain):
             folder = run(plan, out, resume=resume, accept_changes=accept_changes)
+        while wait and folder.manifest().status == "waiting":
+            typer.echo(f"{folder.manifest().reason}; judge them with: veriloop serve {out.parent}", err=True)
+            wait_for_people(folder)
+            with progress(RunFolder(out), plan, json=json, plain=plain):
+                folder = run(plan, out, resume="always", accept_changes=accept_changes)
     except KeyboardInterrupt:
         begun = RunFolder(out).exists()
         after = (

@@ -26,3 +26,7 @@ AcceptChangesOption = Annotated[
         help="Go on although files on which the run depends have changed; the run notes it.",
     ),
 ]
+
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="When people have to judge, wait for them, and then go on.")
+]

@@ -1,11 +1,12 @@
 """``veriloop resume DIR``."""
 
-from .options import AcceptChangesOption, FolderArgument, JsonOption, PlainOption
+from .options import AcceptChangesOption, FolderArgument, JsonOption, PlainOption, WaitOption
 
 
 def resume(
     folder: FolderArgument,
     accept_changes: AcceptChangesOption = False,
+    wait: WaitOption = False,
     json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -15,4 +16,4 @@ def resume(
     from .carry_out import carry_out
 
     plan = plan_of(RunFolder.open(folder))
-    carry_out(plan, folder, resume="always", accept_changes=accept_changes, json=json, plain=plain)
+    carry_out(plan, folder, resume="always", accept_changes=accept_changes, wait=wait, json=json, plain=plain)

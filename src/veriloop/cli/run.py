@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import AcceptChangesOption, ConfigArgument, JsonOption, PlainOption, SetOption
+from .options import AcceptChangesOption, ConfigArgument, JsonOption, PlainOption, SetOption, WaitOption
 
 
 def run(
@@ -17,6 +17,7 @@ def run(
         typer.Option(help="What to do about a run that is in DIR already."),
     ] = "never",
     accept_changes: AcceptChangesOption = False,
+    wait: WaitOption = False,
     json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
@@ -40,4 +41,4 @@ def run(
         carry_out_comparison(config, out, overrides=set_ or [], json=json)
         return
     plan = load_plan(config, set_ or [])
-    carry_out(plan, out, resume=resume, accept_changes=accept_changes, json=json, plain=plain)
+    carry_out(plan, out, resume=resume, accept_changes=accept_changes, wait=wait, json=json, plain=plain)

@@ -22,7 +22,7 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
     quantities = quantities_of(metric.suited_to(schema) for metric in plan.metrics)
     plan.check_decisions(quantities)
     return RunCard(
-        arms={name: _arm_card(arm, plan.last_round(name)) for name, arm in plan.arms.items()},
+        arms={name: _arm_card(arm, plan.last_round(name), schema) for name, arm in plan.arms.items()},
         quantities=quantities,
         columns=dict(schema),
         keeps_models=plan.keep_models,
@@ -32,15 +32,17 @@ def run_card(plan: Plan, schema: Schema) -> RunCard:
     )
 
 
-def _arm_card(arm: Arm, last_round: int) -> ArmCard:
+def _arm_card(arm: Arm, last_round: int, schema: Schema) -> ArmCard:
     if arm.train_on == "real":
         return ArmCard(role="bound", last_round=last_round)
     stores = [store for verifier in verifiers_in(arm.verifier) for store in verifier.verdict_stores()]
+    briefs = [v.suited_to(schema).brief() for v in verifiers_in(arm.verifier) if v.verdict_stores()]
     return ArmCard(
         verified=arm.verifier is not None,
         verifier=arm.verifier.kind if arm.verifier is not None else None,
         last_round=last_round,
         verdict_stores=tuple(dict.fromkeys(stores)),
+        brief=next((brief for brief in briefs if brief), None),
     )
 
 

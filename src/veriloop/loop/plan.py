@@ -195,6 +195,9 @@ class Plan(Checked, frozen=True):
         parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm. When
             it is not given, chunks for a learner that fills the cores by itself: see `Learner.fills_cores`.
         tracker: What shows the rounds elsewhere: one, or a list. Results do not depend on it.
+        notify: A program and its arguments, called without a shell when the run waits for people or ends. Its
+            environment has ``VERILOOP_RUN``, ``VERILOOP_STATUS`` and ``VERILOOP_REASON``. Where it fails, an
+            event says so.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -214,6 +217,7 @@ class Plan(Checked, frozen=True):
     executor: SerializeAsAny[Executor] = Serial()
     parallel: Literal["arms", "chunks"] = Field(default_factory=lambda given: _parallel(given))
     tracker: tuple[SerializeAsAny[Tracker], ...] = ()
+    notify: tuple[str, ...] = ()
 
     if TYPE_CHECKING:
         # Type checkers would only know the fields, and neither settings of all arms nor mappings for parts.

@@ -40,6 +40,7 @@ from .check import check_data, checked
 from .data import load_data
 from .gather import condition_rows
 from .memory import MemoryRun
+from .notify import Notifier
 from .one_round import SHOWN, ArmStop, CannotGoOn, Context, begin, step
 from .plan import Plan, quantities_of
 from .starts import Starts
@@ -115,16 +116,40 @@ def run(
     found = checked(plan)
     suited, notes = found.plan, found.notes
     check_data(suited, load_data(plan.dataset, plan.seed))
+    notifier = Notifier(plan.notify)
+    with _calling(notifier, store):
+        _carried_out(plan, suited, store, listen, notes, starts, notifier)
+    return store if isinstance(store, MemoryRun) else store.folder
+
+
+@contextmanager
+def _calling(notifier: Notifier, store: Store) -> Iterator[None]:
+    """Call the user's command after the run has ended and let go of its folder, however it ended."""
+    try:
+        yield
+    finally:
+        if isinstance(store, FolderStore):
+            notifier.call(store.folder, store.emit)
+
+
+def _carried_out(
+    plan: Plan,
+    suited: Plan,
+    store: Store,
+    listen: Listen | None,
+    notes: Mapping[str, Sequence[str]],
+    starts: Path | None,
+    notifier: Notifier,
+) -> None:
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
     with limit_threads(plan.threads), store.writing(plan), tracking(plan, store) as track:
-        listen = _Both(track, listen)
+        listen = _Both(track, _Both(notifier.hear, listen))
         try:
             with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):
                 _run_rounds(suited, store, listen, notes, None if starts is None else Starts(starts))
         except AwaitingVerdicts:
             if isinstance(store, MemoryRun):
                 raise
-    return store if isinstance(store, MemoryRun) else store.folder
 
 
 def _run_rounds(

@@ -68,6 +68,13 @@ def lines(found: Calibrated) -> list[Line]:
         rows.append(_line(f"correlation with {trait}", preferred.correlation, f"{preferred.samples:,}"))
     for place, share in found.positions.items():
         rows.append(_share(f"accuracy at {place}", share))
+    for name, person in found.annotators.items():
+        time = f", {person.seconds:.1f} s each" if math.isfinite(person.seconds) else ""
+        rows.append(Line(f"{name}: verdicts{time}", f"{person.verdicts:,}", "", ""))
+        rows.append(_share(f"{name}: good ones accepted", person.sensitivity))
+        rows.append(_share(f"{name}: bad ones rejected", person.specificity))
+        rows.append(_share(f"{name}: right in the first half", person.early))
+        rows.append(_share(f"{name}: right in the second half", person.late))
     if found.agreement is not None:
         seen = found.agreement
         rows.append(_line("Krippendorff's alpha", seen.alpha, f"{seen.units:,}"))

@@ -83,7 +83,7 @@ REAL = "real.npz"
 LAST_BYTES = 50_000
 """Of a run's events: enough to say what it does now, or did last."""
 
-BESIDE = ("executor", "tracker")
+BESIDE = ("executor", "tracker", "notify")
 """Settings of a plan on which no result depends."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from typing_extensions import override
 
+from ..cards import Brief
 from ..errors import ContractError, CorruptFileError, VeriloopError
 from ..generator import Generator
 from ..judge import Judge
@@ -145,6 +146,10 @@ class Verifier(Part, frozen=True):
     def verdict_stores(self) -> tuple[str, ...]:
         """The data bases in which people judge for it, as URLs; those of its members not counted."""
         return ()
+
+    def brief(self) -> Brief | None:
+        """What people who judge for it are asked; None where nobody does."""
+        return None
 
     def check_verdicts(self, asked: bool) -> None:
         """Say if what people have said is gone; called before a run goes on. Nothing, unless overridden.

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +15,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..cards import CHOICES, Brief
 from ..errors import CorruptFileError, DataError, StorageError, VeriloopError
 from ..verifiers.human.database import checked_url
-from ..verifiers.human.desk import Desk, Task
+from ..verifiers.human.desk import Desk, Remark, Task
 from ..verifiers.human.store import Opinion
 from .site import render, run_folders
 
 AT_HAND = 4
 """So many samples lie ready in the browser, so that the next one is there at once."""
+
+IN_GRID = 12
+"""So many samples stand in a grid."""
+
+MINE = 100
+"""So many of one's own verdicts are listed."""
 
 Annotator = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -32,11 +40,14 @@ Model = TypeVar("Model", bound=BaseModel)
 class _Take(BaseModel):
     annotator: Annotator
     holding: Keys = []
+    most: Annotated[int, Field(ge=1, le=IN_GRID)] = AT_HAND
 
 
 class _Verdict(_Take):
     key: Key
     answer: Opinion
+    comment: Annotated[str, Field(max_length=2_000)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Queue:
         id: Its name in addresses.
         url: Of the store.
         runs: Names of the runs.
+        briefs: What the runs ask, each once; several where they ask differently.
         problem: Why it cannot be used; None when it can.
     """
 
@@ -54,6 +66,7 @@ class Queue:
     url: str
     runs: list[str]
     problem: str | None = None
+    briefs: tuple[Brief, ...] = ()
 
     @property
     def desk(self) -> Desk:
@@ -63,7 +76,7 @@ class Queue:
 
 def queues(request: Request) -> dict[str, Queue]:
     """The stores that the runs' human verifiers name, by their name in addresses."""
-    runs: dict[str, list[str]] = {}
+    runs, briefs = dict[str, list[str]](), dict[str, list[Brief]]()
     for name, folder in run_folders(request).items():
         try:
             cards = folder.manifest().cards
@@ -71,8 +84,10 @@ def queues(request: Request) -> dict[str, Queue]:
             continue  # The page of runs shows it as unreadable.
         for url in cards.verdict_stores:
             runs.setdefault(url, []).append(name)
+            asked = [arm.brief for arm in cards.arms.values() if arm.brief and url in arm.verdict_stores]
+            briefs[url] = [*briefs.get(url, []), *(b for b in asked if b not in briefs.get(url, []))]
     found = {url: hashlib.sha256(url.encode()).hexdigest()[:12] for url in runs}
-    return {id_: Queue(id_, url, runs[url], _problem(url)) for url, id_ in found.items()}
+    return {id_: Queue(id_, url, runs[url], _problem(url), tuple(briefs[url])) for url, id_ in found.items()}
 
 
 def _problem(url: str) -> str | None:
@@ -97,24 +112,35 @@ def _queue(request: Request) -> Queue:
 
 
 def _choose(request: Request) -> Response:
-    waiting: dict[str, int] = {}
+    batches: dict[str, tuple[int, bool]] = {}
     found = queues(request)
     for queue in list(found.values()):
         try:
-            waiting[queue.id] = 0 if queue.problem else queue.desk.progress("").waiting
+            batches[queue.id] = (0, False) if queue.problem else queue.desk.batch()
         except StorageError as e:
             found[queue.id] = replace(queue, problem=str(e))
-    return render(request, "judges.html.j2", queues=list(found.values()), waiting=waiting)
+    return render(request, "judges.html.j2", queues=list(found.values()), batches=batches)
 
 
 def _judge(request: Request) -> Response:
     queue, taken = _queue(request), _query(request)
-    return render(request, "judge.html.j2", queue=queue, annotator=taken.annotator)
+    briefs = queue.briefs or (Brief(),)
+    choices = briefs[0].choices if len({repr(b.choices) for b in briefs}) == 1 else CHOICES
+    return render(
+        request,
+        "judge.html.j2",
+        queue=queue,
+        annotator=taken.annotator,
+        briefs=briefs,
+        choices=choices,
+        answers=json.dumps({choice.key: answer for answer, choice in choices.items()}),
+        judged=json.dumps(sorted({name for brief in briefs for name in brief.judged})),
+    )
 
 
 def _take(request: Request) -> Response:
     desk, given = _queue(request).desk, _query(request)
-    room = max(0, AT_HAND - len(given.holding))
+    room = max(0, given.most - len(given.holding))
     return _answer(desk, given.annotator, desk.take(given.annotator, room, holding=given.holding))
 
 
@@ -122,16 +148,24 @@ async def _record(request: Request) -> Response:
     given = await _body(request, _Verdict)
 
     def record() -> Response:
-        desk, room = _queue(request).desk, AT_HAND - len(given.holding)
+        desk, room = _queue(request).desk, given.most - len(given.holding)
+        remark = Remark(given.comment, given.seconds)
         try:
             tasks = desk.exchange(
-                given.annotator, given.key, given.answer, max(0, room), holding=given.holding
+                given.annotator, given.key, given.answer, max(0, room), holding=given.holding, remark=remark
             )
         except DataError as e:
             raise HTTPException(404, str(e)) from e
         return _answer(desk, given.annotator, tasks)
 
     return await run_in_threadpool(record)
+
+
+def _mine(request: Request) -> Response:
+    given = _queue(request).desk.given(_query(request).annotator, MINE)
+    return JSONResponse(
+        {"verdicts": [{**_plain(g.task), "answer": g.answer, "comment": g.comment} for g in given]}
+    )
 
 
 async def _undo(request: Request) -> Response:
@@ -153,7 +187,8 @@ def _answer(desk: Desk, annotator: str, tasks: list[Task], undone: Task | None =
         {
             "undone": undone and _plain(undone),
             "tasks": [_plain(task) for task in tasks],
-            "progress": progress._asdict(),
+            # What waits for anybody would stand still on known samples; it is shown at the end.
+            "progress": progress._asdict() | {"waiting": progress.left or progress.waiting},
             "agreement": agreement,
         }
     )
@@ -168,7 +203,11 @@ def _plain(task: Task) -> dict[str, Any]:
 
 def _query(request: Request) -> _Take:
     query = request.query_params
-    return _checked(_Take, {"annotator": query.get("annotator"), "holding": query.getlist("holding")})
+    return _checked(
+        _Take,
+        {"annotator": query.get("annotator"), "holding": query.getlist("holding")}
+        | ({"most": query["most"]} if "most" in query else {}),
+    )
 
 
 async def _body(request: Request, model: type[Model]) -> Model:
@@ -191,5 +230,6 @@ ROUTES = [
     Route("/judge/{queue}", _judge),
     Route("/judge/{queue}/samples", _take),
     Route("/judge/{queue}/verdicts", _record, methods=["POST"]),
+    Route("/judge/{queue}/mine", _mine),
     Route("/judge/{queue}/undo", _undo, methods=["POST"]),
 ]

@@ -111,8 +111,11 @@ def test_known_samples_are_mixed_in_and_not_marked(store_url):
     good, bad = _digits(10, first=100), _digits(10, first=150)
     known = KnownSamples(good, bad, 200.0)
     store.post(_digits(60), known, wanted=1, queue=100)
-    assert desk.progress("ann") == Progress(judged=0, left=60, waiting=60)
+    to_go = desk.progress("ann").left
+    assert 60 < to_go <= 80
+    assert desk.progress("ann") == Progress(judged=0, left=to_go, waiting=60)
     order = _judge_all(desk, "ann")
+    assert len(order) == to_go, "known samples are counted too"
     rank = {key: i for i, key in enumerate(order)}
     met = [rank[key] for key in content_keys(good) + content_keys(bad) if key in rank]
     assert len(order) == 60 + len(met)
@@ -173,3 +176,69 @@ def test_a_password_is_not_repeated():
     with pytest.raises(StorageError) as caught:
         Store("postgresql://me:secret@/x?host=/no/such/folder")
     assert "secret" not in str(caught.value)
+
+
+def test_every_verdict_takes_one_off_and_an_undo_puts_it_back(store_url):
+    store, desk = Store(store_url), Desk(store_url)
+    known = KnownSamples(_digits(15, first=100), _digits(15, first=150), 200.0)
+    store.post(_digits(60), known, wanted=1, queue=100)
+    to_go = desk.progress("ann").left
+    kinds = {judged.key: judged.truth for judged in store.everything()}
+    seen = []
+    while tasks := desk.take("ann"):
+        (task,) = tasks
+        for answer in ("accept", "reject"):
+            desk.record("ann", task.key, answer)
+            assert desk.progress("ann").left == to_go - 1
+            if answer == "accept":
+                assert desk.undo("ann") == task
+                assert desk.progress("ann")[:2] == (len(seen), to_go)
+                assert desk.take("ann") == tasks, "the same one, known or not"
+        to_go -= 1
+        seen.append(kinds[task.key] is not None)
+    assert to_go == 0
+    assert sum(seen) > 5
+    agreed = desk.agreement("ann")
+    assert agreed == Agreement(agreed.good, agreed.good, agreed.bad, 0), "first answers count"
+
+
+def test_asking_in_odd_ways_tells_nothing(store_url):
+    """What lies before a person is fixed when it is handed out, whatever they claim to hold."""
+    store, desk = Store(store_url), Desk(store_url)
+    known = KnownSamples(_digits(10, first=100), _digits(10, first=150), 200.0)
+    store.post(_digits(40), known, wanted=1, queue=100)
+    held = [task.key for task in desk.take("ann", 4)]
+    for claimed in ([], ["0" * 64] * 7, held[:1], held[2:]):
+        again = desk.take("ann", 4 - len(set(claimed) & set(held)), holding=claimed)
+        assert [task.key for task in again] == [key for key in held if key not in claimed]
+
+
+def test_a_latecomer_gets_mostly_what_the_run_waits_for(store_url):
+    store = Store(store_url)
+    known = KnownSamples(_digits(25, first=100), _digits(25, first=150), 200.0)
+    store.post(_digits(4), known, wanted=40, queue=100)
+    kinds = {judged.key: judged.truth for judged in store.everything()}
+    given = [kinds[key] for i in range(40) for key in _judge_all(Desk(store_url), f"person {i}")]
+    assert given.count(None) == 160
+    # A negative binomial: 5 gaps a person of mean 1/3 each, variance 4/9.
+    expected, deviation = 40 * 5 / 3, (40 * 5 * 4 / 9) ** 0.5
+    assert abs(len(given) - 160 - expected) < 4 * deviation
+
+
+def test_a_known_sample_that_a_model_repeats_is_put_before_people(store_url):
+    store, desk, asked = Store(store_url), Desk(store_url), _digits(2)
+    known = KnownSamples(asked, asked.select(slice(0)), 2.0)
+    store.post(_digits(1, first=7), known, wanted=1, queue=9)
+    store.post(asked, known, wanted=1, queue=9)
+    assert set(content_keys(asked)) <= set(_judge_all(desk, "ann"))
+    assert set(store.tallies(content_keys(asked)).values()) == {Tally(accept=1)}
+
+
+def test_known_samples_have_the_columns_of_the_others_in_their_order(store_url):
+    store = Store(store_url)
+    asked = Samples(prompt=["a"], extra=["b"], summary=["c"])
+    good = Samples(summary=["d"], note=["e"], extra=["f"], prompt=["g"])
+    store.post(asked, KnownSamples(good, good.select(slice(0)), 1.0), wanted=1, queue=9)
+    assert [list(p.shown.words) for p in store.everything()] == [["prompt", "extra", "summary"]] * 2
+    store.post(Samples(prompt=["h"], summary=["i"]), None, wanted=1, queue=9, show=["summary"])
+    assert dict(list(store.everything())[-1].shown.words) == {"summary": "i"}

@@ -153,6 +153,79 @@ def test_the_condition_is_the_label_or_the_prompt(store, columns, condition):
     assert Human(store=store).suited_to(Schema(columns)).condition == condition
 
 
+TEXT = {
+    "name": {"role": "id"},
+    "document": {"role": "prompt"},
+    "summary": {"role": "completion"},
+    "reference": {"role": "reference", "copy_of": "summary"},
+}
+
+
+def _texts(n):
+    summaries = [f"in short {row // 2} is a number" for row in range(n)]
+    return Samples(
+        name=[f"row {row}" for row in range(n)],
+        document=[f"all about {row}" for row in range(n)],
+        summary=summaries,
+        reference=summaries,
+    )
+
+
+def _known_of(verifier, real):
+    judge = verifier.fit(None, TinyLearner().fit(TinyData().load(0).train, None, _rng()), real, _rng())
+    assert judge.known is not None
+    return judge.known
+
+
+def test_a_bad_known_text_is_the_completion_of_another_prompt(store):
+    verifier = Human(store=store, known=12).suited_to(Schema(TEXT))
+    assert verifier.show == ("document", "summary"), "a good one would show its summary twice"
+    verifier.check_ahead(Schema(TEXT))
+    known = _known_of(verifier, _texts(20))
+    assert (len(known.good), len(known.bad)) == (6, 6)
+    for document, summary in zip(known.bad.texts("document"), known.bad.texts("summary"), strict=True):
+        number = int(document.split()[-1])
+        assert summary != f"in short {number // 2} is a number"
+        assert summary in _texts(20).texts("summary")
+
+
+def test_without_a_prompt_a_bad_known_text_has_its_words_in_random_order(store):
+    schema = Schema({"summary": TEXT["summary"]})
+    verifier = Human(store=store, known=12).suited_to(schema)
+    verifier.check_ahead(schema)
+    known = _known_of(verifier, _texts(20).only(["summary"]))
+    for text in known.bad.texts("summary"):
+        assert text not in _texts(20).texts("summary")
+        assert sorted(text.split())[1:] == sorted(["in", "short", "is", "a", "number"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "message"),
+    [
+        (TEXT, {"show": ["summary", "reference"]}, "show: got 'reference, which in a good known sample"),
+        ({"x": {"role": "vector", "p": 2}}, {}, "known: got '20, but without a label or a prompt"),
+        (
+            {"document": TEXT["document"], "summary": {"role": "completion", "in_data": False}},
+            {},
+            "known: got '20, but the data hold prompts alone",
+        ),
+    ],
+)
+def test_known_samples_that_cannot_be_made_or_would_be_recognised_are_refused(
+    store, columns, settings, message
+):
+    schema = Schema(columns)
+    with pytest.raises(ConfigError, match=message):
+        Human(store=store, **settings).suited_to(schema).check_ahead(schema)
+    Human(store=store, known=0, **settings).suited_to(schema).check_ahead(schema)
+
+
+@pytest.mark.parametrize("settings", [{"show": ["document"]}, {"hide": ["summary"]}])
+def test_what_is_judged_must_be_seen(store, settings):
+    with pytest.raises(ConfigError, match="expected what they judge among it: summary"):
+        Human(store=store, **settings).suited_to(Schema(TEXT))
+
+
 def test_a_condition_that_the_data_lack_is_refused(store):
     with pytest.raises(ConfigError, match="condition: got 'mood', expected a column of the data: x"):
         Human(store=store, condition="mood").suited_to(TINY)
@@ -252,3 +325,27 @@ def test_the_queue_bounds_what_waits(store, tmp_path):
 def test_a_wrong_store_is_refused_with_its_path(store):
     with pytest.raises(ConfigError, match=r"arms\.verified\.verifier.*store.*mysql"):
         plan_from(_config(store, verifier={"kind": "human", "store": "mysql://host/name"}))
+
+
+def test_what_people_are_asked_stands_in_the_card_of_the_arm(store, tmp_path):
+    verifier = {
+        "kind": "human",
+        "store": store,
+        "known": 0,
+        "question": "Is it round?",
+        "choices": {"accept": {"key": "j", "label": "Round"}},
+    }
+    folder = run(plan_from(_config(store, verifier=verifier, rounds=1)), tmp_path / "run")
+    brief = folder.manifest().cards.arms["verified"].brief
+    assert brief is not None
+    assert (brief.question, brief.judged) == ("Is it round?", ("x",))
+    assert {answer: choice.key for answer, choice in brief.choices.items()} == {
+        "accept": "j", "reject": "n", "abstain": "s",
+    }  # fmt: skip
+    assert folder.manifest().cards.arms["unverified"].brief is None
+
+
+@pytest.mark.parametrize("key", ["n", "u", "J", "ab"])
+def test_keys_of_choices_are_letters_that_mean_nothing_else(store, key):
+    with pytest.raises(ValueError, match="choices"):
+        Human.model_validate({"store": store, "choices": {"accept": {"key": key, "label": "Round"}}})

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from secrets import token_hex
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,6 +58,23 @@ leases = sa.Table(
     sa.Column("until", sa.Double, nullable=False),  # seconds since 1970
 )
 
+remarks = sa.Table(
+    "remarks",  # beside a verdict; it outlives one that is taken back
+    metadata,
+    sa.Column("sample", sa.ForeignKey("samples.id"), primary_key=True),
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("first", sa.String(7), nullable=False),  # the answer given first
+    sa.Column("comment", sa.Text),
+    sa.Column("seconds", sa.Double),  # from when the sample was shown to the first answer
+)
+
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
 
 def checked_url(url: str) -> sa.URL:
     """The parsed URL of a store.
@@ -94,6 +112,7 @@ class Database:
     Attributes:
         name: Its URL without the password.
         insert: An insert that knows ``ON CONFLICT``.
+        secret: Made once for each store; by it known samples are drawn.
     """
 
     def __init__(self, url: str) -> None:
@@ -117,6 +136,9 @@ class Database:
                 # Two processes that make the tables at once would trip over each other.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(b"veriloop"))))
             metadata.create_all(connection)
+            made = self.insert(secrets).on_conflict_do_nothing()
+            connection.execute(made, {"name": "schedule", "value": token_hex()})
+            self.secret: str = connection.execute(sa.select(secrets.c.value)).scalar_one()
 
     def close(self) -> None:
         """Close idle connections; the next transaction opens new ones."""

@@ -1,7 +1,7 @@
 """The run's side of the verdicts of people: what it asks, and what they said."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -13,7 +13,7 @@ from ...errors import StorageError
 from ...samples import Samples
 from ..base import PLACE
 from .content import Sight, content_keys, full_ink, shown
-from .database import checked_url, count, open_database, samples, verdicts
+from .database import checked_url, count, open_database, remarks, samples, verdicts
 
 Opinion = Literal["accept", "reject", "abstain"]
 """What a person says of a sample; ``abstain`` when they cannot tell."""
@@ -33,6 +33,16 @@ class Tally(NamedTuple):
     def total(self) -> int:
         """How many people have judged it."""
         return sum(self)
+
+
+class Said(NamedTuple):
+    """A verdict: on which sample, with which right answer if known, by whom, and after how many seconds."""
+
+    key: str
+    truth: Opinion | None
+    annotator: str
+    answer: Opinion
+    seconds: float | None
 
 
 class KnownSamples(NamedTuple):
@@ -113,7 +123,15 @@ class Store:
                     counted[key][answer] = number
         return {key: Tally(**counts) for key, counts in counted.items()}
 
-    def post(self, asked: Samples, known: KnownSamples | None, *, wanted: int, queue: int) -> None:
+    def post(
+        self,
+        asked: Samples,
+        known: KnownSamples | None,
+        *,
+        wanted: int,
+        queue: int,
+        show: Sequence[str] | None = None,
+    ) -> None:
         """Put samples before people, each once, in order, until ``queue`` of them wait for verdicts.
 
         Args:
@@ -121,17 +139,24 @@ class Store:
             known: Samples to mix in; all of them.
             wanted: How many people are to judge each.
             queue: The most samples that wait at a time, those posted before included.
+            show: The columns that people see, in this order; None for all, in the order of ``asked``.
         """
         if known is None:
             known = KnownSamples(asked.select(slice(0)), asked.select(slice(0)), full_ink(asked))
-        good = _rows(known.good, known.largest, truth="accept", wanted=wanted)
-        bad = _rows(known.bad, known.largest, truth="reject", wanted=wanted)
+        good = _rows(_like(asked, known.good), known.largest, truth="accept", wanted=wanted, show=show)
+        bad = _rows(_like(asked, known.bad), known.largest, truth="reject", wanted=wanted, show=show)
         keys = content_keys(asked)
         with self._database.writing() as connection:
             there: set[str] = set()
             for first in range(0, len(keys), _KEYS_AT_A_TIME):
                 some = samples.c.key.in_(keys[first : first + _KEYS_AT_A_TIME])
                 there |= set(connection.scalars(sa.select(samples.c.key).where(some)))
+                # Where a model repeats a known sample to the letter, the run needs a verdict on it.
+                connection.execute(
+                    samples.update()
+                    .where(some, samples.c.truth.is_not(None))
+                    .values(truth=None, wanted=wanted, open=samples.c.given < wanted)
+                )
                 # Another run may have asked fewer people.
                 connection.execute(
                     samples.update()
@@ -140,10 +165,20 @@ class Store:
                 )
             room = max(0, queue - count(connection, samples.c.open))
             new = [row for row, key in enumerate(keys) if key not in there][:room]
-            rows = _rows(asked.select(np.array(new, np.int64)), known.largest, truth=None, wanted=wanted)
-            for batch in (good, bad, rows):
+            rows = _rows(
+                asked.select(np.array(new, np.int64)), known.largest, truth=None, wanted=wanted, show=show
+            )
+            for batch in (rows, good, bad):
                 if batch:
                     connection.execute(self._database.insert(samples).on_conflict_do_nothing(), batch)
+
+    def said(self) -> list[Said]:
+        """All verdicts in the order in which they were first given."""
+        theirs = (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
+        columns = (samples.c.key, samples.c.truth, verdicts.c.annotator, verdicts.c.answer, remarks.c.seconds)
+        asked = sa.select(*columns).select_from(verdicts).join(samples).outerjoin(remarks, theirs)
+        with self._database.reading() as connection:
+            return [Said(*row) for row in connection.execute(asked.order_by(verdicts.c.id))]
 
     def everything(self) -> Iterator[PostedSample]:
         """All samples in the order in which they were posted, with their verdicts."""
@@ -158,8 +193,16 @@ class Store:
                 )
 
 
-def _rows(asked: Samples, largest: float, *, truth: Opinion | None, wanted: int) -> list[dict[str, Any]]:
+def _like(asked: Samples, known: Samples) -> Samples:
+    """Known samples with the columns of those that people are asked about, in their order."""
+    return known.only([name for name in asked if name in known])
+
+
+def _rows(
+    asked: Samples, largest: float, *, truth: Opinion | None, wanted: int, show: Sequence[str] | None
+) -> list[dict[str, Any]]:
     """Rows of the table, one for each of ``asked``."""
+    seen_of = asked if show is None else asked.only([name for name in show if name in asked])
     place = {name[1:]: np.asarray(asked[name]).tolist() for name in PLACE if name in asked}
     return [
         {
@@ -171,5 +214,5 @@ def _rows(asked: Samples, largest: float, *, truth: Opinion | None, wanted: int)
             "wanted": wanted,
             "open": truth is None,
         }
-        for i, (key, seen) in enumerate(zip(content_keys(asked), shown(asked, largest), strict=True))
+        for i, (key, seen) in enumerate(zip(content_keys(asked), shown(seen_of, largest), strict=True))
     ]

@@ -1,19 +1,21 @@
 """A person, or several, as verifier."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from typing_extensions import override
 
-from ...errors import CorruptFileError, MissingExtraError
+from ...cards import CHOICES, Brief, Choice, Example
+from ...errors import ConfigError, CorruptFileError, MissingExtraError
 from ...generator import Generator
 from ...judge import Judge
-from ...samples import Samples, concat
+from ...samples import Column, Samples, concat
 from ...schema import Schema
 from ...verdicts import Decision, Verdicts
 from ..base import AwaitingVerdicts, Verifier
@@ -21,7 +23,7 @@ from .content import content_keys, full_ink
 
 try:
     from .database import checked_url
-    from .store import KnownSamples, Store, Tally, check_there
+    from .store import KnownSamples, Opinion, Store, Tally, check_there
 except ModuleNotFoundError as e:
     if e.name != "sqlalchemy":
         raise
@@ -30,6 +32,9 @@ except ModuleNotFoundError as e:
 
 STATE = "human.json"
 KNOWN = "known.npz"
+
+PAGE_KEYS = ("u", "c", "g", "l")
+"""Undo, comment, grid and list, on the page where people judge."""
 
 
 class HumanJudge(Judge):
@@ -53,7 +58,7 @@ class HumanJudge(Judge):
             rows = np.array(sorted(missing.values()))
             where = checked_url(store).render_as_string(hide_password=True)
             raise AwaitingVerdicts(len(rows), where, [partial(self._ask, samples.select(rows))])
-        judged = [_verdict(tallies[key]) for key in keys]
+        judged = [verdict_of(tallies[key]) for key in keys]
         return Verdicts(
             np.array([score for score, _, _ in judged], np.float64),
             np.array([decision for _, decision, _ in judged], np.int8),
@@ -91,7 +96,11 @@ class HumanJudge(Judge):
     def _ask(self, samples: Samples) -> None:
         verifier = self.verifier
         Store(verifier.store).post(
-            samples, self.known, wanted=verifier.annotators_per_sample, queue=verifier.queue
+            samples,
+            self.known,
+            wanted=verifier.annotators_per_sample,
+            queue=verifier.queue,
+            show=verifier.show,
         )
 
 
@@ -104,7 +113,8 @@ class Human(Verifier, frozen=True):
     verdicts are missing, and goes on when they are there.
 
     To see how carefully people judge, known samples are mixed in, unmarked: real ones, and bad ones, which
-    are real ones with another one's condition.
+    are real ones under another one's condition, such as another prompt's completion. Without a condition a
+    bad one is a real one with its words or pixels in random order.
 
     Attributes:
         store: Where verdicts lie, as an SQLAlchemy URL: ``sqlite:///FILE`` or ``postgresql://...``. A
@@ -113,7 +123,14 @@ class Human(Verifier, frozen=True):
         queue: The most samples that wait for people at a time.
         known: How many known samples each round mixes in, half of them real and half of them bad.
         condition: The column that says what a sample should be. None for the data's label, or else its
-            prompt; without one, all known samples are real ones.
+            prompt.
+        judged: The columns that people judge. None for those that a model makes.
+        show: The columns that people see, in this order. None for all but references and ids.
+        hide: Columns that people do not see.
+        question: What they are asked, in a line above the sample.
+        guidelines: How to decide, in paragraphs.
+        examples: Judged samples to learn from: ``{answer: reject, words: {summary: ...}, why: ...}``.
+        choices: Keys and labels of their own for some of the answers: ``{accept: {key: j, label: Fine}}``.
     """
 
     judge_type: ClassVar[type[Judge]] = HumanJudge
@@ -124,12 +141,40 @@ class Human(Verifier, frozen=True):
     queue: Annotated[int, Field(ge=1)] = 500
     known: Annotated[int, Field(ge=0)] = 20
     condition: str | None = None
+    judged: tuple[str, ...] | None = None
+    show: tuple[str, ...] | None = None
+    hide: tuple[str, ...] = ()
+    question: str = ""
+    guidelines: str = ""
+    examples: tuple[Example, ...] = ()
+    choices: dict[Opinion, Choice] = Field(default_factory=dict)
 
     @field_validator("store")
     @classmethod
     def _is_url(cls, url: str) -> str:
         checked_url(url)
         return url
+
+    @field_validator("choices")
+    @classmethod
+    def _are_distinct(cls, choices: dict[Opinion, Choice]) -> dict[Opinion, Choice]:
+        keys = [choice.key for choice in {**CHOICES, **choices}.values()]
+        if len(set(keys)) < len(keys) or set(keys) & set(PAGE_KEYS):
+            raise ValueError(
+                f"keys of choices: got {', '.join(keys)}, expected a different one each, none of"
+                f" {', '.join(PAGE_KEYS)}, which the page has for itself"
+            )
+        return choices
+
+    @override
+    def brief(self) -> Brief:
+        return Brief(
+            question=self.question,
+            guidelines=self.guidelines,
+            judged=self.judged or (),
+            examples=self.examples,
+            choices={**CHOICES, **self.choices},
+        )
 
     @override
     def verdict_stores(self) -> tuple[str, ...]:
@@ -141,21 +186,64 @@ class Human(Verifier, frozen=True):
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        if self.condition is not None:
-            schema.column(self.condition, f"verifier {self.kind!r}: condition")
-            return super().suited_to(schema)
-        candidates = schema.named("label") or schema.named("prompt")
-        condition = candidates[0] if len(candidates) == 1 else None
-        return super().suited_to(schema).model_copy(update={"condition": condition})
+        for setting in ("judged", "show", "hide"):
+            for name in getattr(self, setting) or ():
+                schema.column(name, f"verifier {self.kind!r}: {setting}")
+        condition = self.condition
+        if condition is not None:
+            schema.column(condition, f"verifier {self.kind!r}: condition")
+        else:
+            candidates = schema.named("label") or schema.named("prompt") or schema.named("messages")
+            condition = candidates[0] if len(candidates) == 1 else None
+        own = {name: column for name, column in schema.items() if not name.startswith("_")}
+        judged = self.judged or tuple(name for name, column in own.items() if not column.given)
+        shown = tuple(
+            name
+            for name in self.show or [n for n, c in own.items() if c.role not in ("reference", "id")]
+            if name not in self.hide
+        )
+        if not set(judged) <= set(shown):
+            raise ConfigError(
+                f"verifier {self.kind!r}: show and hide",
+                got=f"people see {', '.join(shown) or 'nothing'}",
+                expected=f"what they judge among it: {', '.join(judged)}",
+            )
+        resolved = {"condition": condition, "judged": judged, "show": shown}
+        return super().suited_to(schema).model_copy(update=resolved)
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Open the store.
+        """Open the store, and see whether known samples can be made.
 
         Raises:
-            StorageError: It cannot be reached.
+            StorageError: The store cannot be reached.
+            ConfigError: They cannot, or would be recognised.
         """
         Store(self.store)
+        if self.known == 0:
+            return
+        for name in self.show or ():
+            if getattr(schema[name], "copy_of", None) in (self.judged or ()):
+                raise ConfigError(
+                    f"verifier {self.kind!r}: show",
+                    got=f"{name}, which in a good known sample equals what people judge",
+                    expected="other columns",
+                    fix="take it out of show, or set known: 0",
+                )
+        if not all(getattr(schema[name], "in_data", True) for name in self.judged or ()):
+            why = "the data hold prompts alone, so no good ones are known"
+        elif self.condition is None and not any(
+            schema[name].role in ("image", "completion") for name in self.judged or ()
+        ):
+            why = "without a label or a prompt, or text or images to shuffle, no bad ones can be made"
+        else:
+            return
+        raise ConfigError(
+            f"verifier {self.kind!r}: known",
+            got=f"{self.known}, but {why}",
+            expected="0",
+            fix="set known: 0, or name the column that says what a sample should be as condition",
+        )
 
     @override
     def fit(
@@ -169,22 +257,48 @@ class Human(Verifier, frozen=True):
         largest = full_ink(real)
         order = rng.permutation(len(real))
         good = real.select(order[: (self.known + 1) // 2])
+        rest = order[len(good) : len(good) + self.known // 2]
+        judged = [name for name in self.judged or () if name in real]
         if self.condition is None or self.condition not in real:
-            return KnownSamples(good, good.select(slice(0)), largest)
-        # A bad one keeps the content of a real one, and takes the condition of one with another condition.
-        condition = np.asarray(real[self.condition])
+            return KnownSamples(good, _shuffled(real.select(rest), judged, rng), largest)
+        # A bad one keeps what is judged of a real one, and stands under the condition of another one.
+        condition = _comparable(real[self.condition])
+        texts = [_comparable(real[name]) for name in judged if isinstance(real[name], list)]
         rows, others = [], []
-        for row in order[len(good) : len(good) + self.known // 2]:
-            unlike = np.flatnonzero(condition != condition[row])
+        for row in rest:
+            # Two prompts may have the same right answer, which is no bad sample of either.
+            differs = [column != column[row] for column in (condition, *texts)]
+            unlike = np.flatnonzero(np.logical_and.reduce(differs))
             if len(unlike):
                 rows.append(row)
                 others.append(rng.choice(unlike))
-        swapped = real.select(np.array(others, np.int64))[self.condition]
-        bad = real.select(np.array(rows, np.int64)).with_columns(**{self.condition: swapped})
-        return KnownSamples(good, bad, largest)
+        own, other = (real.select(np.array(some, np.int64)) for some in (rows, others))
+        if judged:
+            return KnownSamples(good, other.with_columns(**dict(own.only(judged))), largest)
+        return KnownSamples(good, own.with_columns(**{self.condition: other[self.condition]}), largest)
 
 
-def _verdict(tally: Tally) -> tuple[float, Decision, str]:
+def _comparable(column: Column) -> NDArray:
+    """A value for each row, equal where the column's are."""
+    return column if isinstance(column, np.ndarray) else np.array(content_keys(Samples(column=column)))
+
+
+def _shuffled(real: Samples, judged: Sequence[str], rng: np.random.Generator) -> Samples:
+    """Samples with their words or pixels in random order; none where that leaves them as they are."""
+    changed: dict[str, Column] = {}
+    for name in judged:
+        column = real[name]
+        if isinstance(column, np.ndarray) and column.ndim >= 3:
+            changed[name] = rng.permuted(column.reshape(len(column), -1), axis=1).reshape(column.shape)
+        elif isinstance(column, list):
+            changed[name] = [" ".join(rng.permutation(text.split()).tolist()) for text in column]
+    shuffled = real.with_columns(**changed)
+    same = np.array(content_keys(shuffled)) == np.array(content_keys(real))
+    return shuffled.select(np.flatnonzero(~same))
+
+
+def verdict_of(tally: Tally) -> tuple[float, Decision, str]:
+    """The score and decision of several people together, and why they are an abstention."""
     decided = tally.accept + tally.reject
     if decided == 0:
         return float("nan"), Decision.ABSTAIN, "nobody could tell"
