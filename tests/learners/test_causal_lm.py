@@ -470,7 +470,7 @@ def test_weights_that_are_pickles_are_refused_before_and_when_loaded(
     folder = Path(shutil.copytree(tiny_language, tmp_path / "m"))
     learner = CausalLM(model=str(folder), prompt=Prompt(**PAPER))
     (folder / name).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
-    schema = Schema({"document": {"role": "prompt"}})
+    schema = Schema({"document": {"role": "prompt"}, "summary": {"role": "completion"}})
     learner.check_ahead(schema)
     (folder / "model.safetensors").rename(folder / "weights.elsewhere")
     for attempt in (lambda: learner.check_ahead(schema), lambda: learner.fit(animals, None, rng())):

@@ -69,7 +69,7 @@ def test_a_healthy_run_has_no_worries(tmp_path: Path) -> None:
     ],
 )
 def test_worries_follow_the_cards(tmp_path: Path, numbers: dict[str, list[float]], worry: str) -> None:
-    found = overview(made(tmp_path / "run", **numbers))
+    found = overview(made(tmp_path / "run", 4, "finished", **numbers))
     assert found.worries == (worry,)
     assert found.lines()[-1] == f"Worry: {worry}"
     assert found.to_json()["worries"] == [worry]

@@ -113,16 +113,18 @@ def _said(value: object, where: str) -> str:
 
 
 def _carried(tables: Sequence[Table], name: str, nested: bool) -> list[Any]:
-    values: list[Any] = Nested() if nested else []
-    for where, value in _rows(tables, name):
-        if nested:
+    if nested:
+        texts = Nested()
+        for where, value in _rows(tables, name):
             try:
                 text = to_text(value)
             except DataError as e:
                 raise DataError(f"{where}: {e.what}", got=e.got, expected=e.expected, fix=KEEP) from None
             _check_whole(where, text)
-            values.append(text)
-            continue
+            texts.append(text)
+        return texts
+    values: list[Any] = []
+    for where, value in _rows(tables, name):
         if isinstance(value, str):
             _check_whole(where, value)
         elif not isinstance(value, bool | int | float):

@@ -58,7 +58,7 @@ class Learner(Part, frozen=True):
         return False
 
     def settled(self) -> tuple[Mapping[str, Any], str]:
-        """Settings that only a try on this machine can choose, by field, and why, in one line.
+        """Settings that only a try on this machine can choose, by field, and why, in one line or "".
 
         A run asks once, before its first round, and keeps the answer in its manifest. None by default.
         """

@@ -220,7 +220,8 @@ def _settled(plan: Plan, store: Store, tell: Listen) -> Plan:
         if not settings:
             return plan
         store.settle(settings)
-        tell(SettingsChosen(settings={name: str(value) for name, value in settings.items()}, why=why))
+        if why:
+            tell(SettingsChosen(settings={name: str(value) for name, value in settings.items()}, why=why))
     return plan.model_copy(update={"learner": plan.learner.model_copy(update=dict(settings))})
 
 

@@ -42,14 +42,14 @@ class Speed(NamedTuple):
 
 
 def settled(precision: Precision, model: PreTrainedModel) -> tuple[Precision, str]:
-    """What ``auto`` means for this model on this machine, and why; another precision is itself."""
+    """What ``auto`` means for this model on this machine, and why; "" where no trial was needed."""
     if precision != "auto":
-        return precision, "as the plan says"
+        return precision, ""
     if device().type != "cpu":
         able = device().type == "cuda" and torch.cuda.is_bf16_supported()
         return ("bfloat16", "the GPU has it") if able else ("float32", "the GPU has no bfloat16")
     if model.num_parameters() < SMALL:
-        return "float32", "the model is small"
+        return "float32", ""  # too small to gain anything: not worth a trial, nor a word
     speed = measured(model)
     return speed.faster, f"this model {speed.described()} here"
 
