@@ -117,7 +117,7 @@ def test_files_that_are_none(name: str, content: bytes | None, tmp_path: Path) -
 
 
 def test_another_kind_of_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"\.jsonl, \.csv, \.parquet"):
+    with pytest.raises(ConfigError, match=r"\.jsonl, \.json, \.csv, \.parquet"):
         calibrate_table(tmp_path / "t.xlsx", score="a", known="b")
 
 
