@@ -10,7 +10,9 @@ differences, with intervals for three differences together.
 1. 200 comparisons of three variations of equal truth: the share in which any two are told apart.
 2. 200 comparisons with a second variation 2 % and a third one 5 % above the first: power, against Student's.
 3. Coverage: the share of comparisons in which all three intervals hold the true differences, in both.
-4. The seeds that `seeds_needed` asks for at 2 %: the share in which so many find the difference.
+4. The seeds that `seeds_needed` asks for at 2 %: the share of comparisons with that number of seeds that
+   find the difference. It is given the planted mean, and the spread of a pilot; with a pilot's own mean it
+   is off by as much as that mean is.
 5. One comparison through `veriloop.compare` itself, of two learned chains: the truth lies in its interval.
 
 Exits with 1 unless the first is at most 5 % and coverage at least 95 %, both within two standard errors of
