@@ -322,6 +322,8 @@ def _like(column: list[str], texts: list[str]) -> list[str]:
 
 
 def _equal(a: Column, b: Column) -> bool:
+    if a is b:
+        return True
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return type(a) is type(b) and list(a) == list(b)

@@ -67,7 +67,7 @@ class Verdicts:
                 got=str(sorted(set(self.decision.tolist()))),
                 expected="ACCEPT, REJECT, ABSTAIN or OPEN",
             )
-        blind = int(np.count_nonzero(~np.isfinite(self.score[self.is_(Decision.OPEN)])))
+        blind = int(np.count_nonzero(self.is_(Decision.OPEN) & ~np.isfinite(self.score)))
         if blind:
             raise ContractError(
                 f"{blind} open verdicts have no finite score",

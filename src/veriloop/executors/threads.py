@@ -22,7 +22,7 @@ def limit_threads(n: int) -> Iterator[None]:
     Inside a block of as many threads it costs nothing, unless a library was loaded in between.
     """
     global _limited
-    loaded = tuple(name in sys.modules for name in _BRING_LIBRARIES)
+    loaded = tuple(map(sys.modules.__contains__, _BRING_LIBRARIES))
     if _limited == (n, loaded):
         yield
         return

@@ -46,7 +46,7 @@ class Stored(NamedTuple):
 
     def only(self, rows: NDArray[np.int64]) -> "Stored":
         """The same with fewer samples, those of ``rows``."""
-        return self._replace(rows=rows, samples=self.samples.select(np.searchsorted(self.rows, rows)))
+        return self._replace(rows=rows, samples=self.samples.select(self.rows.searchsorted(rows)))
 
     @property
     def offered(self) -> Samples:

@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,17 @@ LOOKED_AT, LOOKED_FOR = 100_000, 10_000
 """How many training rows, and how many of each held-out split, are compared at most."""
 
 
-@lru_cache(maxsize=1)
+# What was asked for last is compared, not looked up by hash, which is made of the whole configuration: every
+# round asks.
+_schema: tuple[Dataset, Schema] | None = None
+
+
 def load_schema(dataset: Dataset) -> Schema:
     """What each column of the data is. Kept, because a data set may have to be loaded to say it."""
-    return seam.schema(dataset)
+    global _schema
+    if _schema is None or _schema[0] != dataset:
+        _schema = (dataset, seam.schema(dataset))
+    return _schema[1]
 
 
 _loaded: tuple[Dataset, int, RealData] | None = None
@@ -40,7 +46,6 @@ def load_data(dataset: Dataset, seed: int) -> RealData:
         ContractError: The columns are not those of the schema that the data set gave.
     """
     global _loaded
-    # Compared, not looked up by hash: every round asks, and a hash is made of the whole configuration.
     if _loaded is None or _loaded[:2] != (dataset, seed):
         data = seam.load(dataset, seed)
         _check_columns(data, dataset)

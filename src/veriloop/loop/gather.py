@@ -214,11 +214,11 @@ def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[
     if conditions is None or balance not in conditions or np.ndim(conditions[balance]) != 1:
         known = "none" if conditions is None else ", ".join(conditions)
         raise ConfigError("balance", got=balance, expected=f"a column of the conditions ({known})")
-    groups, first = np.unique(np.asarray(conditions[balance]), return_index=True)
+    as_they_come = list(dict.fromkeys(np.asarray(conditions[balance]).tolist()))
+    groups = sorted(as_they_come)
     each, left = divmod(wanted, len(groups))
-    order = np.arange(len(groups)) if each else np.argsort(first)
-    one_more = set(order[:left].tolist())
-    return {group: each + (i in one_more) for i, group in enumerate(groups.tolist())}
+    one_more = set((groups if each else as_they_come)[:left])
+    return {group: each + (group in one_more) for group in groups}
 
 
 def condition_rows(conditions: Samples | None, first: int, size: int, each: int = 1) -> Samples | None:
@@ -376,7 +376,8 @@ class _Intake:
     def gathered(self) -> Gathered:
         """What the round has kept, when no more come."""
         selection, guard = self._selection, self.guard
-        kept, rejected = self._held.split(selection.kept())
+        chosen = selection.kept()
+        kept, rejected = self._held.split(chosen)
         names = [name for name in kept if name not in (*PROVENANCE, SAID)]
         provenance, kept = kept.only(PROVENANCE), kept.only(names)
         content = kept.only([name for name in names if name != CUT])
@@ -395,7 +396,7 @@ class _Intake:
             findings=findings,
             hopeless=self.hopeless,
             tokens=self._tokens,
-            first=guard.first and First(*guard.first, _below(selection.kept(), len(guard.first[1]))),
+            first=guard.first and First(*guard.first, _below(chosen, len(guard.first[1]))),
             wanted=sum(selection.quota.values()),
             seconds=self._seconds,
         )

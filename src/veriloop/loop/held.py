@@ -58,7 +58,9 @@ class Held:
         return self._select(kept), self._select([~k for k in kept]) if self._keep_all else None
 
     def _select(self, masks: list[NDArray[np.bool_]]) -> Samples:
-        return join([x.select(mask) for x, mask in zip(self._samples, masks, strict=True)])
+        return join(
+            [x if mask.all() else x.select(mask) for x, mask in zip(self._samples, masks, strict=True)]
+        )
 
 
 def _are_among(numbers: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:

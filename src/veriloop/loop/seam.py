@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,9 +84,9 @@ def declared(*parts: Part | None) -> None:
     """
     for part in parts:
         if isinstance(part, Learner):
-            _made_type(part, "generator_type", Generator)
+            _made_type(type(part), "generator_type", Generator)
         elif isinstance(part, Verifier):
-            _made_type(part, "judge_type", Judge)
+            _made_type(type(part), "judge_type", Judge)
         elif isinstance(part, Metric):
             quantities(part)
 
@@ -469,21 +470,23 @@ def quantities(metric: Metric) -> Mapping[str, Quantity]:
     return own
 
 
-def _made_type(part: Part, attribute: str, base: type[Fitted]) -> None:
-    owners = (vars(kind) for kind in type(part).__mro__ if attribute in vars(kind))
+@cache
+def _made_type(part: type[Part], attribute: str, base: type[Fitted]) -> None:
+    """Check a class once: what is wrong is raised, and so not remembered."""
+    owners = (vars(kind) for kind in part.__mro__ if attribute in vars(kind))
     if isinstance(next(owners, {}).get(attribute), Imported):
         return  # one of ours, whose libraries only training needs
     made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):
         raise ContractError(
-            f"{_named(part)} does not say what its fit makes",
+            f"{part.__name__} does not say what its fit makes",
             got=None if made is None else f"{attribute} {getattr(made, '__name__', repr(made))}",
             expected=f"a class attribute {attribute}, a subclass of {base.__name__}",
         )
     if missing := sorted(getattr(made, "__abstractmethods__", ())):
         lacks = " and ".join(missing)
         raise ContractError(
-            f"{_named(part)}.{attribute}: {made.__name__} lacks {lacks}",
+            f"{part.__name__}.{attribute}: {made.__name__} lacks {lacks}",
             expected=f"a subclass of {base.__name__} that defines all of its methods",
         )
 

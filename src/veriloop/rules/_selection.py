@@ -1,8 +1,9 @@
 """Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
 
+import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ class FirstAccepted(Selection):
         accepted = np.flatnonzero(usable)
         self._usable += len(accepted)
         before = len(self._kept)
-        for group in np.unique(groups[accepted]).tolist():
-            first = accepted[groups[accepted] == group][: self._missing.get(group, 0)]
+        for group, rows in _rows_by_group(groups[accepted]):
+            first = accepted[rows[: self._missing.get(group, 0)]]
             self._missing[group] = self._missing.get(group, 0) - len(first)
             self._kept.append(self._seen + first)
         self._latest = np.sort(np.concatenate([np.empty(0, np.int64), *self._kept[before:]]))
@@ -178,8 +179,10 @@ class BestOfRound(Selection):
         self._latest = np.empty(0, np.int64)
         self._per_prompt: PerPrompt | None = None
         self._judged = dict.fromkeys(self.quota, 0)
-        # Sums over groups, kept up to date: there may be as many groups as prompts, and many chunks.
-        self._missing, self._kept = sum(map(self._missing_of, self.quota)), 0
+        # Of each group, and their sums kept up to date: there may be as many groups as prompts, and many
+        # chunks.
+        self._missing_of, self._count_of = dict(self._needed), dict.fromkeys(self.quota, 0)
+        self._missing, self._kept = sum(self._missing_of.values()), 0
         self._seen = self._abstained = 0
 
     @override
@@ -196,22 +199,18 @@ class BestOfRound(Selection):
         if self._per_prompt:
             eligible = self._per_prompt.choose(eligible, rank, samples)
         latest = [np.empty(0, np.int64)]
-        for group in np.unique(groups).tolist():
+        for group, mine in _rows_by_group(groups):
             if group not in self._best:
                 continue
-            self._missing -= self._missing_of(group)
-            self._kept -= self._count_of(group)
-            mine = groups == group
-            self._judged[group] += int(np.count_nonzero(mine & judged))
-            rows = np.flatnonzero(mine & eligible)
+            self._judged[group] += int(np.count_nonzero(judged[mine]))
+            rows = mine[eligible[mine]]
             latest.append(self._best[group].add(rank[rows], self._seen + rows))
             if self._cells and len(rows):
                 cell = self._cells.of(group, samples.select(rows))
                 for number, best in enumerate(self._best_of_cell[group]):
                     inside = rows[cell == number]
                     latest.append(best.add(rank[inside], self._seen + inside))
-            self._missing += self._missing_of(group)
-            self._kept += self._count_of(group)
+            self._count(group)
         self._latest = self._in_order(latest)
         self._abstained += verdicts.count(Decision.ABSTAIN)
         self._seen += len(verdicts)
@@ -223,8 +222,14 @@ class BestOfRound(Selection):
         needed = int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
         return self._per_prompt.needed(0, needed) if self._per_prompt else needed
 
-    def _missing_of(self, group: Group) -> int:
-        return max(self._needed[group] - self._judged[group], self.quota[group] - len(self._best[group]), 0)
+    def _count(self, group: Group) -> None:
+        """Bring the counts up to date, after candidates of a group have come in."""
+        wanted, found = self.quota[group], len(self._best[group])
+        missing = max(self._needed[group] - self._judged[group], wanted - found, 0)
+        count = min(self._earned(group), found)
+        self._missing += missing - self._missing_of[group]
+        self._kept += count - self._count_of[group]
+        self._missing_of[group], self._count_of[group] = missing, count
 
     @override
     def retained(self) -> NDArray[np.int64]:
@@ -268,8 +273,15 @@ class BestOfRound(Selection):
             kept=self._kept,
         )
 
-    def _count_of(self, group: Group) -> int:
-        return min(self._earned(group), len(self._best[group]))
+
+def _rows_by_group(groups: NDArray[Any]) -> Iterator[tuple[Group, NDArray[np.intp]]]:
+    """Each group in increasing order, with its rows in theirs."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    first = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    edges = [0, *first.tolist(), len(groups)] if len(groups) else []
+    for begin, end in itertools.pairwise(edges):
+        yield ordered[begin].item(), order[begin:end]
 
 
 class _Best:
