@@ -18,7 +18,9 @@ def test_every_answer_is_right_and_no_problem_is_on_two_sides(check_schema) -> N
     questions: list[str] = []
     for split in (data.train, data.validation, data.test):
         for question, answer in zip(split.texts("question"), split.texts("answer"), strict=True):
-            a, sign, b = re.fullmatch(r"(\d{2}) ([+*-]) (\d) =", question).groups()
+            found = re.fullmatch(r"(\d{2}) ([+*-]) (\d) =", question)
+            assert found, question
+            a, sign, b = found.groups()
             assert answer == str(OPERATIONS[sign](int(a), int(b)))
             questions.append(question)
     assert len(set(questions)) == len(questions) == 500

@@ -1,11 +1,15 @@
 """A small server with OpenAI's interface: ``python completion_server.py PORT``. It writes what it was asked.
 
+With a second argument, a file, it adds a line to it when it starts: its process's number.
+
 Every prompt's first request is answered with 503, as a busy server would.
 """
 
 import json
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 seen: set[str] = set()
 
@@ -42,4 +46,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    if sys.argv[2:]:
+        with Path(sys.argv[2]).open("a") as log:
+            log.write(f"{os.getpid()}\n")
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -1,6 +1,7 @@
 """Servers as writers: one that we start on the model, one that runs already, and what may go wrong."""
 
 import json
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,19 @@ import numpy as np
 import psutil
 import pytest
 
+from veriloop.config import plan_from
 from veriloop.errors import VeriloopError
+from veriloop.guarded.kept import keeping
 from veriloop.learners._language import backends, models
 from veriloop.learners._language.backends import Decoding, Remote, Started
 from veriloop.learners._language.generator import CausalLMGenerator
 from veriloop.learners._language.prompts import Formatter
 from veriloop.learners._language.rules import Prompt
+from veriloop.learners.causal_lm import CausalLM
+from veriloop.loop import run
 from veriloop.samples import Samples
+
+from ..patience import until
 
 SERVER = Started(
     command=(sys.executable, str(Path(__file__).with_name("completion_server.py")), "{port}"),
@@ -36,8 +43,8 @@ def generator(folder: Path, decoding: Decoding, *, chat: bool = False) -> Causal
 
 @pytest.fixture(scope="module")
 def server(tiny_language: Path) -> Iterator[Remote]:
-    with backends.started(SERVER, tiny_language) as remote:
-        yield remote
+    with backends.started(SERVER, tiny_language) as server:
+        yield server.remote
 
 
 def asked(generator: CausalLMGenerator, animals: Samples, seed: int = 0) -> list[dict[str, Any]]:
@@ -98,6 +105,75 @@ def test_a_server_is_started_on_the_model_and_ended(tiny_language: Path, animals
     before = set(psutil.Process().children())
     assert len(asked(generator(tiny_language, Decoding(backend=SERVER)), animals)) == 6
     assert set(psutil.Process().children()) <= before
+
+
+def logged(log: Path) -> Started:
+    """A server that notes each of its starts in ``log``."""
+    return SERVER.model_copy(update={"command": (*SERVER.command, str(log))})
+
+
+def starts(log: Path) -> list[int]:
+    """The numbers of the processes that have been started."""
+    return [int(line) for line in log.read_text().split()]
+
+
+def test_a_run_keeps_its_server_until_another_model_writes_or_one_is_trained(
+    tiny_language: Path, animals: Samples, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    decoding = Decoding(backend=logged(log), max_new_tokens=6)
+    learner = CausalLM(model=str(tiny_language), prompt=Prompt(**PAPER), decoding=decoding)
+    first, same = generator(tiny_language, decoding), generator(tiny_language, decoding)
+    language = models.find(str(tiny_language))
+    next(language.model.parameters()).data[0, 0] += 1
+    other = CausalLMGenerator(language, Prompt(**PAPER, max_tokens=24), decoding)
+    with keeping():
+        for writer in (first, first, pickle.loads(pickle.dumps(same))):
+            asked(writer, animals)
+        assert len(starts(log)) == 1
+        asked(other, animals)
+        assert len(starts(log)) == 2
+        assert not psutil.pid_exists(starts(log)[0])
+        psutil.Process(starts(log)[1]).kill()
+        until(lambda: not psutil.pid_exists(starts(log)[1]))
+        asked(other, animals)
+        assert len(starts(log)) == 3
+        learner.fit(animals.select(slice(0)), None, np.random.default_rng(0))
+        assert not psutil.pid_exists(starts(log)[2])
+        asked(other, animals)
+    assert len(starts(log)) == 4
+    assert not any(map(psutil.pid_exists, starts(log)))
+
+
+def test_a_run_of_one_arm_starts_a_server_for_each_model(
+    tiny_language: Path, animals: Samples, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    pairs = zip(animals.texts("document"), animals.texts("summary"), strict=True)
+    lines = [json.dumps({"document": document, "summary": summary}) for document, summary in pairs]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(lines))
+    plan = plan_from(
+        {
+            "rounds": 2,
+            "dataset": {"kind": "text", "files": str(tmp_path / "pairs.jsonl"), "start": 0},
+            "learner": {
+                "kind": "causal_lm",
+                "model": str(tiny_language),
+                "prompt": {"max_tokens": 24},
+                "decoding": {"max_new_tokens": 6, "temperature": 1.0, "backend": logged(log).model_dump()},
+                "max_steps": 1,
+            },
+            "verifier": {"kind": "regex", "pattern": "prompt"},
+            "schedule": {"kind": "constant", "n": 8},
+            "chunk_size": 2,
+            "metrics": ["text_form"],
+            "arms": ["verified"],
+        }
+    )
+    records = run(plan, None).records()
+    assert [record.counts.kept for record in records] == [0, 8, 8]
+    assert len(starts(log)) == 3
+    assert not any(map(psutil.pid_exists, starts(log)))
 
 
 def test_chat_goes_to_the_chat_interface(server: Remote, tiny_language: Path, animals: Samples) -> None:

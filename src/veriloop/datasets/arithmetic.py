@@ -53,7 +53,7 @@ class Arithmetic(TextPairs, frozen=True):
             raise ConfigError(
                 "problems",
                 got=self.problems,
-                expected=f"at most {self._different:,}: with these digits and operations no more are different",
+                expected=f"at most {self._different:,}, all that there are with these digits and operations",
                 fix="lower problems, or take numbers of more digits",
             )
         held = count(self.held_out, self.problems)

@@ -89,7 +89,7 @@ class CausalLM(Learner, Training, frozen=True):
     @property
     @override
     def chunk_rows(self) -> int:
-        """Four batches, as a kill costs a chunk; more where a server is started for each."""
+        """Four batches, as a kill costs a chunk; more where a server writes many texts at a time."""
         return 2_000 if isinstance(self.decoding.backend, Started) else 128
 
     @property

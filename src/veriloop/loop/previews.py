@@ -16,6 +16,7 @@ from ..errors import VeriloopError
 from ..events import AboutData, DuplicatesLeftOut, Event, HeldOutSeen, PromptsCut, RowsLeftOut
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
+from ..guarded.kept import keeping
 from ..records import Counts, Number
 from ..rng import START
 from ..samples import Samples, concat
@@ -199,7 +200,7 @@ def preview(plan: Plan, seconds: float = LIMIT) -> Preview:
         raise VeriloopError("the data were not loaded", got=clock.missed[0], fix="give preview more seconds")
     check_data(plan, data)
     told: list[Event] = []
-    with limit_threads(plan.threads):
+    with limit_threads(plan.threads), keeping():
         context = Context(plan, START, data, Serial(), told.append)
         look_at_data(context)
         started = start(context, clock)

@@ -30,6 +30,7 @@ from ..executors._retry import told_of_lost_workers
 from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
+from ..guarded.kept import keeping
 from ..records import RoundRecord
 from ..rng import START
 from ..samples import Samples
@@ -142,7 +143,7 @@ def _carried_out(
     notifier: Notifier,
 ) -> None:
     # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
-    with limit_threads(plan.threads), store.writing(plan), tracking(plan, store) as track:
+    with limit_threads(plan.threads), keeping(), store.writing(plan), tracking(plan, store) as track:
         listen = _Both(track, _Both(notifier.hear, listen))
         try:
             with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):

@@ -5,14 +5,15 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ...errors import ConfigError, VeriloopError
+from ...guarded.kept import kept
 from ...guarded.process import GuardedProcess
 from ...parts import Checked
 from ...remote.completions import Completion
@@ -21,6 +22,9 @@ from .control import Asked
 
 STARTED_MODEL = "veriloop"
 """What a server that we start calls its model."""
+
+PLACE = "model server"
+"""Where a run keeps the server that it has started: one, as a model may fill the memory of a GPU."""
 
 ENDING = 20.0
 """Seconds that a server that we started has to end by itself when it is asked to."""
@@ -45,9 +49,11 @@ class Client(Patience, frozen=True):
 
 
 class Started(Client, frozen=True):
-    """A server in a process of its own, started on the trained model for one call of ``sample``.
+    """A server in a process of its own, started on the trained model.
 
-    It costs a start for each chunk of candidates: choose a large ``chunk_size``.
+    A run keeps it until another model is to write, or one is to be trained, which may need its memory. So an
+    arm that runs alone starts one each round, and of several arms each starts two. Worker processes keep
+    none: there every chunk of candidates starts one.
 
     Attributes:
         command: Starts the server; ``{model}`` and ``{port}`` are filled in. It must call the model
@@ -147,8 +153,40 @@ def ask(
     return write(server, server.model, settings, prompts, seeds)
 
 
+class Serving(NamedTuple):
+    """A server that we have started, and its process."""
+
+    remote: Remote
+    process: GuardedProcess
+
+
+def serving(
+    backend: Started, weights: str, save: Callable[[Path], None]
+) -> contextlib.AbstractContextManager[Serving]:
+    """A server on a model: the one that the run keeps, if it has the same weights, or else a new one.
+
+    Args:
+        backend: How it is started.
+        weights: Their digest.
+        save: Writes the model into an existing folder.
+
+    Raises:
+        VeriloopError: As `started` does.
+    """
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[Serving]:
+        with tempfile.TemporaryDirectory() as folder:
+            save(Path(folder))
+            with started(backend, Path(folder)) as server:
+                yield server
+
+    key = f"{backend.model_dump_json()} {weights}"
+    return kept(PLACE, key, opened, lambda server: server.process.poll() is None)
+
+
 @contextlib.contextmanager
-def started(backend: Started, model: Path) -> Iterator[Remote]:
+def started(backend: Started, model: Path) -> Iterator[Serving]:
     """A server on the model folder ``model`` while the block runs.
 
     It ends with this process, however that ends, and with it all that it has started: an orphan would hold
@@ -175,7 +213,7 @@ def started(backend: Started, model: Path) -> Iterator[Remote]:
                 words = log.read().decode(errors="replace").strip().split("\n")
                 raise VeriloopError(f"server {' '.join(command)} did not start", got=words[-1])
             fields = {name: getattr(backend, name) for name in Client.model_fields}
-            yield Remote(url=url, model=STARTED_MODEL, **fields)
+            yield Serving(Remote(url=url, model=STARTED_MODEL, **fields), process)
         finally:
             process.end()
 

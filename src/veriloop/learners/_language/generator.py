@@ -2,9 +2,8 @@
 
 import copy
 import json
-import tempfile
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,11 +14,12 @@ from transformers import PreTrainedModel
 
 from ...errors import CorruptFileError, DataError
 from ...generator import CUT, Generator, Notes
+from ...guarded.kept import let_go
 from ...remote.completions import Completion
 from ...rng import global_torch
 from ...samples import Samples
 from . import models
-from .backends import Decoding, Remote, Started, ask, started
+from .backends import PLACE, Decoding, Remote, Started, ask, serving
 from .control import Asked, Marked
 from .decoding import write
 from .ends import StopStrings, before
@@ -71,6 +71,11 @@ class CausalLMGenerator(Generator):
             return self._model
         rounded: Any = copy.deepcopy(self._model)
         return rounded.to(dtype=torch.bfloat16)
+
+    @cached_property
+    def _weights(self) -> str:
+        """The digest of the weights that write."""
+        return models.weights_digest(self._writer)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_writer"}
@@ -151,10 +156,9 @@ class CausalLMGenerator(Generator):
         if isinstance(backend, Remote):
             return self._replies(prompts, ask(backend, _plain(prompts), decoding, rng))
         if isinstance(backend, Started):
-            with tempfile.TemporaryDirectory() as folder:
-                models.save(Language(self._writer, self._formatter.tokenizer), Path(folder))
-                with started(backend, Path(folder)) as server:
-                    return self._replies(prompts, ask(server, _plain(prompts), decoding, rng))
+            writer = Language(self._writer, formatter.tokenizer)
+            with serving(backend, self._weights, partial(models.save, writer)) as server:
+                return self._replies(prompts, ask(server.remote, _plain(prompts), decoding, rng))
         ids = formatter.prompt_ids(prompts)
         stop = models.stop_tokens(self.language) | {formatter.end}
         strings = StopStrings(decoding.stop, formatter.tokenizer)
@@ -225,6 +229,7 @@ def fit(
 ) -> CausalLMGenerator:
     """What :meth:`veriloop.learners.causal_lm.CausalLM.fit` does."""
     learner.prompt.settled()  # before a large model is loaded
+    let_go(PLACE)  # on a GPU there may be no room for a server beside a model that is trained
     language = _start(learner, init)
     models.check_places(language, learner.prompt.max_tokens, learner.decoding.max_new_tokens)
     learner = learner.model_copy(update={"precision": settled(learner.precision, language.model)[0]})

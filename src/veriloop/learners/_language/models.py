@@ -1,5 +1,6 @@
 """Causal language models with their tokenizers: where they are found, how they are stored."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from logging import CRITICAL
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -142,6 +144,15 @@ def _merged(folder: Path, base: Language) -> Language:
     if (folder / "tokenizer_config.json").is_file():
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return Language(model.eval().requires_grad_(False).to(device()), tokenizer)
+
+
+def weights_digest(model: PreTrainedModel) -> str:
+    """SHA-256 of a model's parameters, by name, type and shape, in hexadecimal."""
+    whole = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        whole.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}\n".encode())
+        whole.update(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
 
 
 def stop_tokens(language: Language) -> frozenset[int]:
