@@ -191,27 +191,6 @@ def test_a_warm_start_goes_on(learner: CausalLM, trained: CausalLMGenerator, ani
         learner.fit(animals, TinyGenerator(np.zeros((3, 2)), np.ones((3, 2))), rng())
 
 
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by the old name
-def test_lora_trains_adapters_only_and_gives_an_ordinary_model(
-    learner: CausalLM, animals: Samples, tmp_path: Path
-) -> None:
-    pytest.importorskip("peft")
-    adapted = CausalLM.model_validate({**learner.model_dump(), "lora": {"rank": 4}, "learning_rate": 1e-2})
-    start = models.find(learner.model).model
-    generator = adapted.fit(animals, None, rng())
-    assert np.array_equal(weights(generator), weights(adapted.fit(animals, None, rng())))
-    model = generator.language.model
-    assert dict(model.named_parameters()).keys() == dict(start.named_parameters()).keys()
-    for name, before in start.named_parameters():
-        change = model.get_parameter(name).double() - before.double()
-        if name.endswith("_proj.weight"):
-            assert 0 < torch.linalg.matrix_rank(change, rtol=1e-4) <= 4
-        else:
-            assert not change.any(), f"{name} is no linear layer of the blocks"
-    generator.save(tmp_path)
-    assert np.array_equal(weights(CausalLMGenerator.load(tmp_path)), weights(generator))
-
-
 def test_bfloat16_learns_in_float32_weights_and_computes_alike_when_loaded(
     learner: CausalLM, animals: Samples, tmp_path: Path
 ) -> None:

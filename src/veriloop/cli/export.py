@@ -31,6 +31,9 @@ def export(
     rejected: Annotated[
         bool, typer.Option("--rejected", help="The candidates that were not kept, not those that were.")
     ] = False,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Of a run with LoRA: the adapter without its model.")
+    ] = False,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -48,12 +51,14 @@ def export(
     if model is not None:
         if rejected or form != "columns":
             raise ConfigError("--model exports a model", fix="drop --as and --rejected")
-        found = export_model(run, model, arm, round_)
+        found = export_model(run, model, arm, round_, adapter=adapter)
         if json:
             print_json({"folder": str(model), "arm": found.arm, "round": found.round})
         else:
             typer.echo(f"model of round {found.round} of {found.arm}: {model}")
         return
+    if adapter:
+        raise ConfigError("--adapter goes with --model DIR", fix="drop --adapter")
     assert to is not None
     of = to_ship(run, arm, round_)
     plan = lambda: plan_of(run, trust=trust)  # noqa: E731 - made only where candidates are needed

@@ -63,6 +63,8 @@ class CausalLM(Learner, Training, frozen=True):
         A name on the hub is tried when it is needed.
         """
         self.downloads()
+        if self.lora is not None:
+            require("llm", "peft")
         if self.prompt.suited_to(schema, "learner 'causal_lm'").chat:
             check_chat_template(folders_of(self.model))
         if isinstance(self.decoding.backend, Remote):

@@ -15,6 +15,11 @@ from .summary import by_arm
 CARD = "README.md"
 """What the hub calls a card."""
 
+ADAPTER = "adapter_config.json"
+"""The file by which the folder of an adapter is known."""
+
+CONFIGS = ("config.json", ADAPTER)
+
 
 class ExportedModel(NamedTuple):
     """A folder with a model, and which one it is."""
@@ -69,20 +74,27 @@ def _shown(folder: RunFolder, cards: RunCard, arm: str) -> int:
 
 
 def export_model(
-    folder: RunFolder, path: Path, arm: str | None = None, round_: int | None = None
+    folder: RunFolder,
+    path: Path,
+    arm: str | None = None,
+    round_: int | None = None,
+    *,
+    adapter: bool = False,
 ) -> ExportedModel:
     """Copy the model of a round into the new folder ``path``, with a model card.
 
-    A language model's folder is one that ``AutoModelForCausalLM.from_pretrained(path)`` loads.
+    A language model's folder is one that ``AutoModelForCausalLM.from_pretrained(path)`` loads. An adapter is
+    added to the weights of its model, unless it is wanted alone.
 
     Args:
         folder: Of the run.
         path: A new folder, or an empty one.
         arm: See `to_ship`.
         round_: See `to_ship`.
+        adapter: Whether to export a LoRA adapter without its model.
 
     Raises:
-        ConfigError: ``path`` is there and not an empty folder, or see `to_ship`.
+        ConfigError: ``path`` is there and not an empty folder, the run has no adapter, or see `to_ship`.
         RunFolderError: The run does not keep the models of this round.
         CorruptFileError: A file of the model has changed.
         StorageError: It could not be written.
@@ -91,15 +103,25 @@ def export_model(
     if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
         raise ConfigError("folder to export to", got=str(path), expected="a new or an empty folder")
     source = folder.model(of.round, of.arm)
-    configs = ("config.json", "adapter_config.json")
-    is_causal_lm = folder.manifest().cards.prompt is not None and any((source / c).exists() for c in configs)
-    card = model_card(folder, of, is_causal_lm, _load(folder, is_causal_lm))
+    is_causal_lm = folder.manifest().cards.prompt is not None and any((source / c).exists() for c in CONFIGS)
+    is_adapter = is_causal_lm and (source / ADAPTER).exists()
+    if adapter and not is_adapter:
+        raise ConfigError(
+            f"round {of.round} of arm {of.arm!r} has no adapter",
+            got="a whole model",
+            fix="leave out --adapter; a run with learner.lora has adapters",
+        )
+    card = model_card(folder, of, is_causal_lm, _load(folder, is_causal_lm, adapter))
     aside = path.with_name(f".{path.name}.exported")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(aside, ignore_errors=True)
         try:
-            shutil.copytree(source, aside, copy_function=shutil.copyfile)
+            if is_adapter and not adapter:
+                aside.mkdir()
+                _save_whole(source, aside)
+            else:
+                shutil.copytree(source, aside, copy_function=shutil.copyfile)
             (aside / CARD).write_text(card)
             aside.replace(path)  # an empty folder gives way
         finally:
@@ -107,8 +129,17 @@ def export_model(
     return ExportedModel(path, of.arm, of.round)
 
 
-def _load(folder: RunFolder, is_causal_lm: bool) -> str:
+def _save_whole(source: Path, path: Path) -> None:
+    """Write the model into ``path`` that the adapter in ``source`` makes of its base."""
+    from ..learners._language.generator import CausalLMGenerator
+
+    CausalLMGenerator.load(source).whole().save(path)
+
+
+def _load(folder: RunFolder, is_causal_lm: bool, adapter: bool) -> str:
     """Python that loads the model, to be run in its folder."""
+    if adapter:
+        return 'AutoPeftModelForCausalLM.from_pretrained(".")'
     if is_causal_lm:
         return 'AutoModelForCausalLM.from_pretrained(".")'
     return (

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from ...guarded.kept import let_go
 from ...remote.completions import Completion
 from ...rng import global_torch
 from ...samples import Samples
-from . import models
+from . import adapters, models
+from .adapters import Adapter, Base
 from .backends import PLACE, Decoding, Remote, Started, ask, serving
 from .control import Asked, Marked
 from .decoding import write
@@ -26,7 +27,7 @@ from .ends import StopStrings, before
 from .models import Language
 from .precision import settled
 from .prompts import Formatter
-from .recipe import Precision
+from .recipe import LoRA, Precision
 from .rules import Prompt
 from .training import Row, losses, train
 from .trl_job import train_in_processes
@@ -48,14 +49,21 @@ class CausalLMGenerator(Generator):
         prompt: How rows become prompts.
         decoding: How completions are written.
         precision: In which arithmetic they are written and measured; None takes that of the weights.
+        adapter: The one whose weights have been added to the model: it is stored in place of the model.
 
     Raises:
         DataError: The tokenizer does not suit the prompt, or the model has too few positions.
     """
 
     def __init__(
-        self, language: Language, prompt: Prompt, decoding: Decoding, precision: Precision | None = None
+        self,
+        language: Language,
+        prompt: Prompt,
+        decoding: Decoding,
+        precision: Precision | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
+        self.adapter = adapter
         models.check_places(language, prompt.max_tokens, decoding.max_new_tokens)
         self._formatter = Formatter(prompt, language.tokenizer)
         self._model = language.model.eval().requires_grad_(False)
@@ -186,29 +194,42 @@ class CausalLMGenerator(Generator):
         return texts, Notes(cut, [c.reason for c in completions], tokens if counted else None)
 
     def save(self, directory: Path) -> None:
-        """Write a Hugging Face model folder, and ``causal_lm.json`` (prompt and decoding)."""
-        models.save(self.language, directory)
+        """Write a Hugging Face folder, of the model or its adapter, and ``causal_lm.json`` (the settings)."""
         settings = {"prompt": self._formatter.prompt, "decoding": self._decoding}
         content: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in settings.items()}
         content["precision"] = "bfloat16" if self._in_bfloat16 else "float32"
+        if self.adapter is None:
+            models.save(self.language, directory)
+        else:
+            adapters.save(self.adapter, directory)
+            content["adapter"] = adapters.described(self.adapter)
         (directory / SETTINGS).write_text(json.dumps(content) + "\n")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote, without a network.
+        """Read what :meth:`save` wrote, without a network where the model, or the adapter's, is here.
 
         Raises:
             CorruptFileError: A file is missing, cut short or changed.
+            DataError: An adapter's model is not there.
         """
         path = directory / SETTINGS
         try:
             content = json.loads(path.read_text())
             prompt = Prompt.model_validate(content["prompt"])
             decoding = Decoding.model_validate(content["decoding"])
-            precision = content.get("precision")
-        except (OSError, ValueError, TypeError, KeyError) as e:
+            precision, adapter = content.get("precision"), content.get("adapter")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as e:
             raise CorruptFileError(f"model description {path} cannot be read ({e})") from e
-        return cls(models.load(directory), prompt, decoding, precision)
+        if adapter is None:
+            return cls(models.load(directory), prompt, decoding, precision)
+        language, loaded = adapters.load(directory, adapter)
+        return cls(language, prompt, decoding, precision, loaded)
+
+    def whole(self) -> "CausalLMGenerator":
+        """The same, stored as a model also where this one is stored as an adapter."""
+        precision = "bfloat16" if self._in_bfloat16 else "float32"
+        return CausalLMGenerator(self.language, self._formatter.prompt, self._decoding, precision)
 
 
 def _plain(prompts: Sequence[Marked]) -> list[Asked]:
@@ -230,29 +251,70 @@ def fit(
     """What :meth:`veriloop.learners.causal_lm.CausalLM.fit` does."""
     learner.prompt.settled()  # before a large model is loaded
     let_go(PLACE)  # on a GPU there may be no room for a server beside a model that is trained
-    language = _start(learner, init)
+    start = _start(learner, init)
+    language = start.language
     models.check_places(language, learner.prompt.max_tokens, learner.decoding.max_new_tokens)
     learner = learner.model_copy(update={"precision": settled(learner.precision, language.model)[0]})
     rows = training_rows(Formatter(learner.prompt, language.tokenizer), samples, learner.decoding)
-    if not rows:
-        pass
-    elif learner.processes > 1:
-        language = train_in_processes(language, rows, learner, int(rng.integers(2**31)))
-    else:
+    adapter = None
+    if learner.lora is not None:
+        tensors = _trained_adapter(learner, learner.lora, start, rows, rng)
+        adapters.merge(language.model, learner.lora, tensors)
+        adapter = None if start.base is None else Adapter(start.base, learner.lora, tensors)
+    elif rows and learner.processes > 1:
+        language, _ = train_in_processes(language, rows, learner, int(rng.integers(2**31)))
+    elif rows:
         with global_torch(rng):
             train(language.model, rows, learner, rng)
-    return CausalLMGenerator(language, learner.prompt, learner.decoding, learner.precision)
+    return CausalLMGenerator(language, learner.prompt, learner.decoding, learner.precision, adapter)
 
 
-def _start(learner: "CausalLM", init: Generator | None) -> Language:
+class _Start(NamedTuple):
+    """A copy of a model to train.
+
+    Attributes:
+        language: It; float32.
+        base: By what it is known again, where an adapter can be stored without it.
+        adapter: The weights of one to go on with.
+    """
+
+    language: Language
+    base: Base | None = None
+    adapter: adapters.Tensors | None = None
+
+
+def _start(learner: "CausalLM", init: Generator | None) -> _Start:
     if init is None:
+        if learner.lora is not None:
+            return _Start(*adapters.found(learner.model))
         language = models.find(learner.model)
-        return Language(language.model.float(), language.tokenizer)
-    if isinstance(init, CausalLMGenerator):
-        return Language(copy.deepcopy(init.language.model).float(), init.language.tokenizer)
-    raise DataError(
-        "cannot start from this model",
-        got=type(init).__name__,
-        expected=CausalLMGenerator.__name__,
-        fix="start fresh (warm_start: false)",
-    )
+        return _Start(Language(language.model.float(), language.tokenizer))
+    if not isinstance(init, CausalLMGenerator):
+        raise DataError(
+            "cannot start from this model",
+            got=type(init).__name__,
+            expected=CausalLMGenerator.__name__,
+            fix="start fresh (warm_start: false)",
+        )
+    if init.adapter is not None and init.adapter.lora == learner.lora:
+        return _Start(*adapters.found(init.adapter.base.model), init.adapter.tensors)
+    language = init.language
+    return _Start(Language(copy.deepcopy(language.model).float(), language.tokenizer))
+
+
+def _trained_adapter(
+    learner: "CausalLM", lora: LoRA, start: _Start, rows: Sequence[Row], rng: np.random.Generator
+) -> adapters.Tensors:
+    """The weights of the adapter after training; the model of ``start`` is what it was."""
+    model = start.language.model
+    with global_torch(rng):
+        begin = start.adapter or adapters.fresh(model, lora)
+        if not rows:
+            return begin
+        if learner.processes == 1:
+            with adapters.attached(model, lora, begin) as tensors:
+                train(model, rows, learner, rng)
+                return tensors()
+    _, trained = train_in_processes(start.language, rows, learner, int(rng.integers(2**31)), begin)
+    assert trained is not None
+    return trained

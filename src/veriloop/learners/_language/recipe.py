@@ -14,7 +14,8 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 class LoRA(Checked, frozen=True):
     """Low-rank adapters on all linear layers, trained instead of the weights and then added to them.
 
-    The trained model is an ordinary one of full size.
+    Rounds store the adapter alone, with the name and digest of the model that it is for. With a warm start a
+    round goes on with the adapter of the round before.
 
     Attributes:
         rank: Of each adapter.

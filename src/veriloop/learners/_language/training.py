@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from ...advance import Rows as RowsSoFar
 from ...advance import StepDone, report
-from ...errors import MissingExtraError, VeriloopError
+from ...errors import VeriloopError
 from .lanes import in_lanes
 from .packing import ATTENTION, Rows, packs
 from .recipe import Training
@@ -104,31 +104,14 @@ def _draws(model: PreTrainedModel) -> bool:
 
 @contextmanager
 def trainable(model: PreTrainedModel, training: Training) -> Iterator[None]:
-    """Inside, the model has what is to be trained; afterwards it is an ordinary one that has learned it."""
-    model.train().requires_grad_(training.lora is None)
+    """Inside, the model can be trained: all of its weights, or the adapters that it has."""
+    model.train()
+    if training.lora is None:
+        model.requires_grad_(True)
     if training.gradient_checkpointing:
         model.activation_checkpointing_enable()
         model.enable_input_require_grads()
-    adapted = None
-    if training.lora is not None:
-        try:
-            import peft
-        except ModuleNotFoundError as e:
-            raise MissingExtraError.of("peft", "llm") from e
-        lora = training.lora
-        adapted = peft.get_peft_model(
-            model,
-            peft.LoraConfig(
-                r=lora.rank,
-                lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType]
-                lora_dropout=lora.dropout,
-                target_modules="all-linear",
-                task_type=peft.TaskType.CAUSAL_LM,
-            ),
-        )
     yield
-    if adapted is not None:
-        adapted.merge_and_unload()
     if training.gradient_checkpointing:
         model.activation_checkpointing_disable()
         model.disable_input_require_grads()

@@ -1,7 +1,8 @@
 """Training by TRL's SFTTrainer in processes of its own: ``torchrun --module ...trl_job FOLDER``.
 
-The folder holds the model to start from (``start/``), the rows (``rows.json``), TRL's settings
-(``settings.json``) and ours (``training.json``); the first process writes ``trained/``.
+The folder holds the model to start from (``start/``), the adapter to go on with if there is one
+(``adapter_model.safetensors``), the rows (``rows.json``), TRL's settings (``settings.json``) and ours
+(``training.json``); the first process writes ``trained/``: a model, or the adapter.
 
 Why one process trains in a loop of our own instead: the trainer takes seconds to start, for each fit of
 each round, and without FlashAttention it pads batches, or lets joined rows look at all pairs of tokens.
@@ -12,15 +13,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import transformers
+from safetensors.torch import load_file, save_file
 
 from ...advance import StepDone, report
 from ...errors import ConfigError, VeriloopError
 from ...networks import device
-from . import models
+from . import adapters, models
 from .models import Language
 from .recipe import Training
 from .training import WARM_UP, Row, trainable
@@ -31,8 +33,24 @@ STEPS = "steps.jsonl"
 POLL_SECONDS = 0.5
 
 
-def train_in_processes(language: Language, rows: Sequence[Row], training: Training, seed: int) -> Language:
-    """The model trained on ``rows`` by ``training.processes`` data-parallel processes.
+def train_in_processes(
+    language: Language,
+    rows: Sequence[Row],
+    training: Training,
+    seed: int,
+    tensors: adapters.Tensors | None = None,
+) -> tuple[Language, adapters.Tensors | None]:
+    """Train on ``rows`` by ``training.processes`` data-parallel processes.
+
+    Args:
+        language: The model to start from.
+        rows: What is learned.
+        training: How.
+        seed: Of the trainer.
+        tensors: An adapter of the model, which is then trained in place of it.
+
+    Returns:
+        The trained model; or the same model, and the trained adapter.
 
     Raises:
         ConfigError: The batch does not divide among the processes.
@@ -61,6 +79,8 @@ def train_in_processes(language: Language, rows: Sequence[Row], training: Traini
         folder = Path(scratch)
         (folder / "start").mkdir()
         models.save(language, folder / "start")
+        if tensors is not None:
+            save_file(dict(tensors), folder / adapters.WEIGHTS)
         (folder / "rows.json").write_text(json.dumps(rows))
         (folder / "settings.json").write_text(json.dumps(settings))
         fields = training.model_dump(mode="json")  # of a learner: its kind, and fields of its own, as well
@@ -69,7 +89,9 @@ def train_in_processes(language: Language, rows: Sequence[Row], training: Traini
         launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(training.processes)]
         command = [sys.executable, "-m", *launch, "--module", __name__, scratch]
         _carry_out(command, folder)
-        return models.load(folder / "trained")
+        if tensors is None:
+            return models.load(folder / "trained"), None
+        return language, load_file(folder / "trained" / adapters.WEIGHTS)
 
 
 def _carry_out(command: Sequence[str], folder: Path) -> None:
@@ -152,13 +174,18 @@ def main(folder: Path) -> None:
     tokenizer = language.tokenizer
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # asked for, and not used
     training = Training.model_validate_json((folder / "training.json").read_text())
-    with trainable(language.model, training):
+    start = load_file(folder / adapters.WEIGHTS) if training.lora else None
+    attached = adapters.attached(language.model, training.lora, start) if training.lora else nullcontext()
+    with attached as tensors, trainable(language.model, training):
         trainer = SFTTrainer(language.model, arguments, train_dataset=data, processing_class=tokenizer)
         trainer.add_callback(_WrittenDown(folder / STEPS))
         trainer.train()
-    if trainer.is_world_process_zero():
-        (folder / "trained").mkdir()
-        models.save(language, folder / "trained")
+        if trainer.is_world_process_zero():
+            (folder / "trained").mkdir()
+            if tensors is None:
+                models.save(language, folder / "trained")
+            else:
+                save_file(dict(tensors()), folder / "trained" / adapters.WEIGHTS)
 
 
 if __name__ == "__main__":
