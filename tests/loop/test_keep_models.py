@@ -13,6 +13,7 @@ import pytest
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, RunFolderError
 from veriloop.loop import Plan, run
+from veriloop.loop.previews import preview
 from veriloop.loop.stores import load_state
 from veriloop.quantity import Quantity
 from veriloop.store.folder import RunFolder
@@ -74,6 +75,28 @@ def test_a_best_round_in_the_middle_is_among_the_seeds_above(tmp_path: Path) -> 
     """Else the test above would say no more than that the last one stays."""
     runs = [run(plan(seed=seed), tmp_path / f"{seed}") for seed in range(4)]
     assert 3 in {len(kept) for folder in runs for kept in expected(folder).values()}
+
+
+def test_of_many_rounds_and_two_arms_three_models_stay(tmp_path: Path) -> None:
+    weights, most = tmp_path / "run", 0
+
+    def models(event: object) -> None:
+        nonlocal most
+        # Files of the start model are one, by whichever arm they are found.
+        most = max(most, len({path.stat().st_ino for path in weights.rglob("generator/model.safetensors")}))
+
+    long = plan(rounds=15, keep_models="last")
+    folder = run(long, weights, listen=models)
+    assert with_models(folder) == {"unverified": [0, 15], "verified": [0, 15]}
+    models(None)
+    assert len({path.stat().st_ino for path in weights.rglob("generator/model.safetensors")}) == 3
+    assert most <= 4, "the three, and one that is written before an old one goes"
+    size = sum(path.stat().st_size for path in (weights / "round_15/verified/generator").iterdir()) / 1e6
+    estimate = preview(long)
+    kept = sum(
+        (weights / f"round_{k}/{arm}/kept.npz").stat().st_size for k in range(1, 16) for arm in long.arms
+    )
+    assert 4 * size <= estimate.estimated_disk_mb <= 4 * size + 3 * kept / 1e6
 
 
 def test_what_is_not_kept_is_named_with_what_is(tmp_path: Path) -> None:

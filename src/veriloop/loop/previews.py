@@ -96,7 +96,7 @@ class ArmPreview(BaseModel):
         candidates_range: Likewise, at both ends of the rate's 95 % interval.
         estimated_seconds: Over all rounds.
         seconds_range: Between which it should lie.
-        estimated_disk_mb: Over all rounds.
+        estimated_disk_mb: Of its rounds, without the start model.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -133,7 +133,7 @@ class Preview(BaseModel):
         took: Seconds that the preview took.
         estimated_seconds: Of the whole run.
         seconds_range: Between which it should lie.
-        estimated_disk_mb: Of the whole run.
+        estimated_disk_mb: Of the whole run, at its largest.
         memory_mb: What this process needed; a run needs at least as much in each process.
     """
 
@@ -257,7 +257,7 @@ def _tried(context: Context, started: Started, clock: Clock) -> Preview:
         arms=arms,
         estimated_seconds=total,
         seconds_range=(begin / FASTER + sum(lows), begin * SLOWER + sum(highs)),
-        estimated_disk_mb=sum(arm.estimated_disk_mb for arm in arms.values()),
+        estimated_disk_mb=costs.shared_disk() + sum(arm.estimated_disk_mb for arm in arms.values()),
     )
 
 
@@ -285,6 +285,10 @@ class _Costs:
             self._of_start.seconds(self._plan.learner, n) if n else self._of_start.fixed
         ) + self._evaluation
 
+    def shared_disk(self) -> float:
+        """Megabytes of the start model; and of a new model, which is there before an old one may go."""
+        return self._model_mb * (1 if self._plan.keep_models == "all" else 2)
+
     def _fit(self, n: int) -> float:
         return math.nan if self._of_rounds.each is None else self._of_rounds.seconds(self._plan.learner, n)
 
@@ -310,7 +314,7 @@ class _Costs:
         fits = sum(map(self._fit, self._trained_on(name, wanted)))
         fixed = fits + rounds * (self._evaluation + tried.seconds.get("update", 0.0))
         kept_mb = _megabytes(gathered.kept) / max(counts.kept, 1) * sum(wanted)
-        models = rounds + 1 if self._plan.keep_models == "all" else 3
+        models = {"all": rounds, "best": 2, "last": 1}[self._plan.keep_models]
         return ArmPreview(
             counts=counts,
             abstentions=gathered.commonest,

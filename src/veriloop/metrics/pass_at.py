@@ -1,6 +1,6 @@
 """pass@k: how many prompts a model solves in k tries, and which of them the start model solved."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Self
 
 import numpy as np
@@ -51,15 +51,7 @@ class PassAt(Checked, frozen=True):
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
-        n, most = self.samples_per_prompt, max(self.pass_at, default=0)
-        if n is not None and not self.pass_at:
-            raise ConfigError("samples_per_prompt needs pass_at", expected="such as pass_at: [1, 8]")
-        if n is not None and n < most:
-            raise ConfigError(
-                "samples_per_prompt", got=n, expected=f"at least {most}, the largest k of pass_at"
-            )
-        if len(set(self.pass_at)) < len(self.pass_at):
-            raise ConfigError("pass_at: a number twice", got=", ".join(map(str, self.pass_at)))
+        check_tries("pass_at", self.pass_at, self.samples_per_prompt)
         return self
 
     @property
@@ -126,6 +118,28 @@ class PassAt(Checked, frozen=True):
         shares = solved_since(evaluation.start(name), found[name])
         estimates = {name: mean(values) for name, values in found.items()}
         return estimates | {f"{prefix}{name}": mean(values) for name, values in shares.items()}
+
+
+def check_tries(setting: str, ks: Sequence[int], n: int | None) -> None:
+    """Refuse numbers of tries that do not go together.
+
+    Args:
+        setting: What the setting with each k is called.
+        ks: Each k.
+        n: How many texts are drawn for each prompt; None leaves it open.
+
+    Raises:
+        ConfigError: A k is larger than ``n``, or there twice; or there is none.
+    """
+    most = max(ks, default=0)
+    if n is not None and not ks:
+        raise ConfigError(f"samples_per_prompt needs {setting}", expected=f"such as {setting}: [1, 8]")
+    if n is not None and n < most:
+        raise ConfigError(
+            "samples_per_prompt", got=n, expected=f"at least {most}, the largest k of {setting}"
+        )
+    if len(set(ks)) < len(ks):
+        raise ConfigError(f"{setting}: a number twice", got=", ".join(map(str, ks)))
 
 
 def pass_at(k: int, n: int, accepted: NDArray[np.int64]) -> NDArray[np.float64]:
