@@ -21,6 +21,6 @@ def test_a_taken_port_and_a_missing_folder_are_one_clear_line(veriloop, tmp_path
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1, port {port}"):
-            listen("127.0.0.1", port, None)
+            listen("127.0.0.1", port)
     called = veriloop("serve", tmp_path / "nowhere")
     assert (called.code, "no such folder" in called.err) == (2, True)

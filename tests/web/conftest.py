@@ -11,10 +11,14 @@ import httpx
 import pytest
 import uvicorn
 
+from veriloop.cards import ArmCard, Brief, RunCard
 from veriloop.config import plan_from
 from veriloop.loop import run
+from veriloop.store.folder import RunFolder
+from veriloop.store.manifest import Manifest
 from veriloop.verifiers.human.database import open_database
 from veriloop.web.app import create_app
+from veriloop.web.security import Tokens
 from veriloop.web.server import listen
 
 from ..patience import HOUR, until
@@ -29,10 +33,15 @@ Serve = Callable[..., str]
 
 
 @contextmanager
-def _serving(folder: Path, token: str | None = None) -> Iterator[str]:
-    listening = listen("127.0.0.1", 0, token)
+def _serving(folder: Path, token: str | None = None, judge_token: str | None = None) -> Iterator[str]:
+    tokens = Tokens(token, judge_token)
+    listening = listen("127.0.0.1", 0, tokens)
     config = uvicorn.Config(
-        create_app(folder, token), log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1
+        create_app(folder, tokens),
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
@@ -109,6 +118,12 @@ def people_config(store: str, samples: int, **verifier: object) -> dict:
         "chunk_size": 100,
         "arms": ["verified", "unverified"],
     }
+
+
+def write_run(folder: Path, store: str, brief: Brief | None = None) -> None:
+    """The folder of a run that asks people, and has done nothing yet."""
+    arm = ArmCard(last_round=1, verdict_stores=(store,), brief=brief)
+    RunFolder(folder).write_manifest(Manifest(config={}, seed=0, cards=RunCard(arms={"verified": arm})))
 
 
 class People:

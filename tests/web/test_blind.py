@@ -14,14 +14,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from veriloop.cards import ArmCard, RunCard
 from veriloop.samples import Samples
-from veriloop.store.folder import RunFolder
-from veriloop.store.manifest import Manifest
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.store import KnownSamples, Store
 
-from .conftest import Serve
+from .conftest import Serve, write_run
 
 VERDICTS = 200
 REAL, KNOWN = 400, 100
@@ -53,8 +50,7 @@ def judging(request: pytest.FixtureRequest, tmp_path: Path, serve: Serve) -> Ite
     known = KnownSamples(draw(rng, KNOWN // 2), draw(rng, KNOWN // 2), 16.0)
     show = None if kind == "digits" else ["prompt", "summary"]
     Store(url).post(_asked(kind, rng, REAL), known, wanted=1, queue=REAL, show=show)
-    cards = RunCard(arms={"verified": ArmCard(last_round=1, verdict_stores=(url,))})
-    RunFolder(tmp_path / "runs" / "some").write_manifest(Manifest(config={}, seed=0, cards=cards))
+    write_run(tmp_path / "runs" / "some", url)
     page = serve(tmp_path / "runs")
     listed = httpx.get(f"{page}/judge").text
     yield page + listed.split('action="')[1].split('"')[0], {p.key: p.truth for p in Store(url).everything()}

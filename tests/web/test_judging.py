@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veriloop.cards import ArmCard, Brief, Choice, Example, RunCard
+from veriloop.cards import Brief, Choice, Example
 from veriloop.samples import Samples
-from veriloop.store.folder import RunFolder
-from veriloop.store.manifest import Manifest
 from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.store import Store, Tally
 
 from ..patience import until
+from .conftest import write_run
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +26,7 @@ class Asked:
 
     def __init__(self, folder: Path, brief: Brief | None = None) -> None:
         self.url, self.runs = f"sqlite:///{folder}/verdicts.db", folder / "runs"
-        arm = ArmCard(last_round=1, verdict_stores=(self.url,), brief=brief)
-        RunFolder(self.runs / "some").write_manifest(
-            Manifest(config={}, seed=0, cards=RunCard(arms={"verified": arm}))
-        )
+        write_run(self.runs / "some", self.url, brief)
 
     def post(self, samples: Samples) -> list[str]:
         Store(self.url).post(

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 
 from veriloop.errors import ConfigError
 from veriloop.web.app import create_app
-from veriloop.web.security import check_exposure, is_loopback
+from veriloop.web.security import Tokens, check_exposure, is_loopback
 
 from ..patience import HOUR
 
@@ -38,9 +38,9 @@ def _requests(queue):
 def test_loopback_is_known_by_all_its_names():
     assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"))
     assert not any(is_loopback(host) for host in ("", "localhost.evil.org", "127.0.0.1.evil.org", "10.0.0.1"))
-    check_exposure("0.0.0.0", TOKEN)
+    check_exposure("0.0.0.0", Tokens(TOKEN))
     with pytest.raises(ConfigError, match="--token"):
-        check_exposure("127.0.0.1", " ")
+        check_exposure("127.0.0.1", Tokens(" "))
 
 
 def test_with_a_token_every_route_needs_it(guarded, queue, client):
@@ -59,6 +59,40 @@ def test_with_a_token_every_route_needs_it(guarded, queue, client):
         # A post still lacks what proves that it comes from a page of ours, and a comparison its runs.
         expected = {404} if path in ("/nothing", "/compare") else {"GET": {200, 307}, "POST": {403}}[method]
         assert given.status_code in expected, path
+
+
+def test_the_token_of_annotators_opens_the_pages_of_judging_alone(serve, waiting, queue, client):
+    page = serve(waiting.runs, token=TOKEN, judge_token="judges")
+    own = {"Authorization": "Bearer judges"}
+    for method, path in _requests(queue):
+        expected = 403 if method == "POST" else 200
+        if not path.startswith(("/judge", "/assets")):
+            expected = 307 if path == "/" else 403
+        given = client.request(method, page + path, params={"annotator": "ann"}, headers=own)
+        assert given.status_code == expected, path
+    assert client.get(page, params={"token": "wrong"}).status_code == 401
+    welcome = client.get(f"{page}/judge", params={"token": "judges"})
+    assert (welcome.status_code, welcome.headers["location"]) == (303, "/judge")
+    shown = client.get(f"{page}/judge").text
+    assert "30 samples wait" in shown
+    assert "/people" not in shown
+    assert "/runs" not in shown
+    assert client.get(f"{page}/people/data").status_code == 403
+    client.get(f"{page}/runs", params={"token": TOKEN})
+    assert "/people" in client.get(f"{page}/judge").text, "the owner's token takes its place"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "problem"),
+    [
+        (Tokens(None, "judges"), "no --token beside it"),
+        (Tokens("same", "same"), "the same secret as --token"),
+        (Tokens("one", " "), "--judge-token"),
+    ],
+)
+def test_a_token_of_annotators_that_would_protect_nothing_is_refused(tokens, problem):
+    with pytest.raises(ConfigError, match=problem):
+        check_exposure("127.0.0.1", tokens)
 
 
 def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(guarded, client):
@@ -195,6 +229,6 @@ def test_no_verdict_makes_it_stumble(queue, fuzzed, annotator, key, answer):
 def test_an_app_without_runs_is_fine(serve, tmp_path, client):
     page = serve(tmp_path)
     assert create_app(tmp_path).state.runs == tmp_path
-    for address in ("/runs", "/judge", "/explore"):
+    for address in ("/runs", "/judge", "/people", "/explore"):
         assert client.get(page + address).status_code == 200
     assert client.get(f"{page}/judge/000000000000?annotator=ann").status_code == 404

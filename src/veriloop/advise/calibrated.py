@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from ..records import Number
 from .agreement import Agreement
 from .calibration import Calibration
-from .intervals import Share
+from .intervals import Interval, Share, nothing
 from .preference import Preference
 
 FOLDER = "calibration"
@@ -22,6 +22,11 @@ class Annotator(BaseModel):
         specificity: The share of known bad ones that they reject.
         early: The share of right answers in the first half of their known samples.
         late: Likewise, in the second half.
+        drift: ``late`` less ``early``.
+        with_others: The share of their verdicts that are those of most others who judged the same sample.
+        accuracy: The chance that they give the label that all mean, by Dawid and Skene; NaN where fewer than
+            three people judged the same samples as others.
+        weight: What they count for where a majority is weighed by accuracy; see `veriloop.advise.people`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +37,10 @@ class Annotator(BaseModel):
     specificity: Share
     early: Share
     late: Share
+    drift: Interval = nothing()
+    with_others: Share = nothing()
+    accuracy: Number = float("nan")
+    weight: Number = float("nan")
 
 
 class Calibrated(BaseModel):

@@ -39,7 +39,7 @@ def wilson(count: int, total: int) -> Share:
     succession, and statistical inference, JASA 22, 1927. It holds near 0 and 1, where counts of errors lie.
     """
     if total == 0:
-        return Share(value=math.nan, low=math.nan, high=math.nan, count=0, total=0)
+        return nothing()
     p, z2 = count / total, Z**2 / total
     middle = (p + z2 / 2) / (1 + z2)
     half = math.sqrt(z2 * (p * (1 - p) + z2 / 4)) / (1 + z2)
@@ -47,6 +47,24 @@ def wilson(count: int, total: int) -> Share:
     low = 0.0 if count == 0 else middle - half
     high = 1.0 if count == total else middle + half
     return Share(value=p, low=low, high=high, count=count, total=total)
+
+
+def nothing() -> Share:
+    """The share of no samples: it has neither a value nor an interval."""
+    return Share(value=math.nan, low=math.nan, high=math.nan, count=0, total=0)
+
+
+def newcombe(a: Share, b: Share) -> Interval:
+    """The difference ``a - b`` of the shares of two separate groups, with Newcombe's hybrid score interval.
+
+    R. G. Newcombe, Interval estimation for the difference between independent proportions, Statistics in
+    Medicine 17, 1998, method 10: Wilson's intervals of both, put together by squares. NaN where one is of
+    nothing.
+    """
+    below = math.hypot(a.value - a.low, b.high - b.value)
+    above = math.hypot(a.high - a.value, b.value - b.low)
+    value = a.value - b.value
+    return Interval(value=value, low=value - below, high=value + above)
 
 
 def bootstrap(

@@ -4,15 +4,15 @@ from collections import defaultdict
 
 import numpy as np
 
-from ..advise.agreement import Ratings, agreement
-from ..advise.calibrated import FOLDER, Annotator, Calibrated
+from ..advise.agreement import agreement
+from ..advise.calibrated import FOLDER, Calibrated
 from ..advise.calibration import calibrate
-from ..advise.intervals import Share, wilson
+from ..advise.people import annotators, ratings
 from ..errors import DataError
 from ..rng import Address, Stage
 from ..store.folder import RunFolder
 from ..verdicts import Verdicts
-from ..verifiers.human.store import Said, Store, Tally, check_there
+from ..verifiers.human.store import Store, Tally, check_there
 from ..verifiers.human.verifier import Human, verdict_of
 
 MOST_COMPARED = 8
@@ -53,18 +53,17 @@ def calibrate_people(verifier: Human, folder: RunFolder, arm: str, seed: int) ->
         [decision for _, decision, _ in together],
         [reason for _, _, reason in together],
     )
-    of_person: dict[str, list[Said]] = defaultdict(list)
-    for s in said:
-        of_person[s.annotator].append(s)
+    people = annotators(said)
+    weighed = ", each counted once" if verifier.weigh == "accuracy" else ""
     found = Calibrated(
-        subject=f"{arm}: people, by majority",
+        subject=f"{arm}: people, by majority{weighed}",
         good_are="known good samples that people met unmarked: real ones",
         bad_are="known bad samples that people met unmarked: real ones under another condition, or shuffled",
         calibration=calibrate(verdicts, np.array([right == "accept" for right in truth.values()]), None),
-        annotators={name: _annotator(some) for name, some in sorted(of_person.items())},
+        annotators=dict(sorted(people.items())),
     )
-    compared = sorted(of_person, key=lambda name: -len(of_person[name]))[:MOST_COMPARED]
-    labels = _labels({name: of_person[name] for name in sorted(compared)})
+    compared = sorted(list(people)[:MOST_COMPARED])
+    labels = ratings({name: [s for s in said if s.annotator == name] for name in compared})
     if len(labels) > 1 and (np.isfinite(np.column_stack(list(labels.values()))).sum(axis=1) > 1).any():
         rng = Address(seed, "people", 0).at(Stage.VERIFY).rng()
         found = found.model_copy(update={"agreement": agreement(labels, rng)})
@@ -72,31 +71,3 @@ def calibrate_people(verifier: Human, folder: RunFolder, arm: str, seed: int) ->
         folder.path / FOLDER / f"{arm}-people.json", found.model_dump_json(indent=1).encode()
     )
     return found
-
-
-def _annotator(said: list[Said]) -> Annotator:
-    known = [s for s in said if s.truth is not None and s.answer != "abstain"]
-    seconds = [s.seconds for s in said if s.seconds is not None]
-    half = len(known) // 2
-    return Annotator(
-        verdicts=len(said),
-        seconds=float(np.median(seconds)) if seconds else float("nan"),
-        sensitivity=_right([s for s in known if s.truth == "accept"]),
-        specificity=_right([s for s in known if s.truth == "reject"]),
-        early=_right(known[:half]),
-        late=_right(known[half:]),
-    )
-
-
-def _right(said: list[Said]) -> Share:
-    return wilson(sum(s.answer == s.truth for s in said), len(said))
-
-
-def _labels(of_person: dict[str, list[Said]]) -> dict[str, Ratings]:
-    row = {key: i for i, key in enumerate(dict.fromkeys(s.key for some in of_person.values() for s in some))}
-    labels = {name: np.full(len(row), np.nan) for name in of_person}
-    for name, some in of_person.items():
-        for s in some:
-            if s.answer != "abstain":
-                labels[name][row[s.key]] = s.answer == "accept"
-    return labels

@@ -16,19 +16,24 @@ def serve(
     token: Annotated[
         str | None, typer.Option(help="A secret that every visitor needs; required beyond this machine.")
     ] = None,
+    judge_token: Annotated[
+        str | None, typer.Option(help="A secret for annotators: it opens the pages of judging, and no other.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with runs that wait for people, once all is judged.")
     ] = False,
 ) -> None:
     """Serve the page on which runs are watched, samples judged and the theory explored."""
     from ..errors import RunFolderError
+    from ..web.security import Tokens
     from ..web.server import listen, serve_forever
     from .waiting import Resumer
 
     if not folder.is_dir():
         raise RunFolderError(f"no such folder: {folder}", fix="check the path")
-    listening = listen(host, port, token)
+    tokens = Tokens(token, judge_token)
+    listening = listen(host, port, tokens)
     name = f"[{host}]" if ":" in host else host
     typer.echo(f"serving {folder} on http://{name}:{listening.getsockname()[1]}/ (Ctrl-C ends)")
     with Resumer(folder) if resume else nullcontext():
-        serve_forever(folder, listening, token)
+        serve_forever(folder, listening, tokens)

@@ -75,6 +75,7 @@ def lines(found: Calibrated) -> list[Line]:
         rows.append(_share(f"{name}: bad ones rejected", person.specificity))
         rows.append(_share(f"{name}: right in the first half", person.early))
         rows.append(_share(f"{name}: right in the second half", person.late))
+        rows.append(_share(f"{name}: says what most others say", person.with_others))
     if found.agreement is not None:
         seen = found.agreement
         rows.append(_line("Krippendorff's alpha", seen.alpha, f"{seen.units:,}"))

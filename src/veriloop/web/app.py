@@ -17,26 +17,27 @@ from starlette.staticfiles import StaticFiles
 from ..errors import VeriloopError
 from ..report.html import plotly_basic
 from ..report.run_rows import Cached
-from . import explore, judge, runs
-from .security import Guard
+from . import explore, judge, people, runs
+from .security import NO_TOKENS, Guard, Tokens
 from .site import http_error, own_error
 
 _LARGEST_BODY = 100_000
 """Bytes; a verdict takes a few hundred."""
 
 
-def create_app(folder: Path, token: str | None = None) -> Starlette:
+def create_app(folder: Path, tokens: Tokens = NO_TOKENS) -> Starlette:
     """The page over the run folders at ``folder`` and directly below it.
 
     Args:
         folder: A run folder, or a folder of run folders.
-        token: What every request needs; None lets in whoever calls this machine by its own name.
+        tokens: What requests need.
     """
     app = Starlette(
         routes=[
             Route("/", _home),
             *runs.ROUTES,
             *judge.ROUTES,
+            *people.ROUTES,
             *explore.ROUTES,
             Route("/assets/plotly.js", _plotly),
             Route("/assets/plotly-basic.js", _plotly_basic),
@@ -45,12 +46,12 @@ def create_app(folder: Path, token: str | None = None) -> Starlette:
             Mount("/assets", StaticFiles(packages=[("veriloop.web", "static")])),
         ],
         # What is shorter than a packet does not gain by being packed.
-        middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1_400)],
+        middleware=[Middleware(Guard, tokens=tokens), Middleware(GZipMiddleware, minimum_size=1_400)],
         exception_handlers={HTTPException: http_error, VeriloopError: own_error},
         max_body_size=_LARGEST_BODY,
     )
     app.state.runs, app.state.queues = folder, {}
-    app.state.rows, app.state.pages = Cached(5_000), Cached(20)
+    app.state.rows, app.state.pages, app.state.people = Cached(5_000), Cached(20), {}
     return app
 
 

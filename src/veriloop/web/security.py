@@ -2,13 +2,15 @@
 
 Without a token the page is for this machine alone. Two attacks remain, and are met here: a foreign web page
 that posts to us from the reader's own browser (it cannot know the CSRF token), and one whose host name is
-made to point to this machine (its requests name a foreign host). With a token every route needs it.
+made to point to this machine (its requests name a foreign host). With a token every route needs it. A second
+token is for annotators: it opens the pages on which people judge, and nothing that says how they do.
 """
 
 import hashlib
 import hmac
 import ipaddress
 import secrets
+from typing import Literal, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.datastructures import MutableHeaders
@@ -24,6 +26,9 @@ CSRF = "x-csrf-token"
 _CSRF_COOKIE, _TOKEN_COOKIE = "veriloop_csrf", "veriloop_token"
 _COOKIE = "Path=/; HttpOnly; SameSite=Strict"
 
+_FOR_JUDGES = ("/judge", "/assets/")
+"""Where the paths begin that an annotator's token opens."""
+
 _HEADERS = {
     # Plotly sets styles from its script, which browsers count as inline; scripts come from us alone.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -34,14 +39,46 @@ _HEADERS = {
 }
 
 
-def check_exposure(host: str, token: str | None) -> None:
+Role = Literal["owner", "judges"]
+
+
+class Tokens(NamedTuple):
+    """Secrets that visitors need.
+
+    Attributes:
+        owner: Opens everything; None lets in whoever calls this machine by its own name, as an owner.
+        judges: Opens the pages on which people judge, and no other; None for nobody.
+    """
+
+    owner: str | None = None
+    judges: str | None = None
+
+    def items(self) -> list[tuple[Role, str]]:
+        """The secrets there are, by whose they are."""
+        both: tuple[tuple[Role, str | None], ...] = (("owner", self.owner), ("judges", self.judges))
+        return [(role, token) for role, token in both if token is not None]
+
+
+NO_TOKENS = Tokens()
+
+
+def check_exposure(host: str, tokens: Tokens) -> None:
     """Refuse to show runs to a whole network without a token.
 
     Raises:
-        ConfigError: ``host`` is more than this machine and there is no token, or the token is empty.
+        ConfigError: ``host`` is more than this machine and there is no token, or a token is empty or is of no
+            use.
     """
-    if token is not None and not token.strip():
-        raise ConfigError("--token", got=token, expected="a secret of a few characters at least")
+    token, judges = tokens
+    for option, given in (("--token", token), ("--judge-token", judges)):
+        if given is not None and not given.strip():
+            raise ConfigError(option, got=given, expected="a secret of a few characters at least")
+    if judges is not None and (token is None or token == judges):
+        raise ConfigError(
+            "--judge-token",
+            got="no --token beside it" if token is None else "the same secret as --token",
+            expected="a --token of your own, which you keep from annotators",
+        )
     if token is None and not is_loopback(host):
         raise ConfigError(
             "without --token the page is for this machine only",
@@ -64,19 +101,20 @@ class Guard:
 
     Args:
         app: What is guarded.
-        token: What every request needs, as the header ``Authorization: Bearer TOKEN``, or once as the
+        tokens: What every request needs, as the header ``Authorization: Bearer TOKEN``, or once as the
             query ``?token=TOKEN``, which a cookie then stands for.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self._app, self._tokens = app, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or have it answered."""
         request = Request(scope)
         csrf = request.cookies.get(_CSRF_COOKIE) or secrets.token_urlsafe(24)
-        scope.setdefault("state", {})["csrf"] = csrf
-        answer = self._refusal(request, csrf) or self._app
+        role = self._role(request)
+        scope.setdefault("state", {}).update(csrf=csrf, is_owner=role == "owner")
+        answer = self._refusal(request, csrf, role) or self._app
 
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -90,38 +128,45 @@ class Guard:
 
         await answer(scope, receive, guarded_send)
 
-    def _refusal(self, request: Request, csrf: str) -> Response | None:
-        if self._token is None:
+    def _role(self, request: Request) -> Role | None:
+        """Who asks, by the header or the cookie; None for a stranger."""
+        if self._tokens.owner is None:
+            return "owner"
+        bearer = request.headers.get("authorization", "")
+        cookie = request.cookies.get(_TOKEN_COOKIE, "")
+        for role, token in self._tokens.items():
+            if _same(bearer, f"Bearer {token}") or _same(cookie, _stand_in(token)):
+                return role
+        return None
+
+    def _refusal(self, request: Request, csrf: str, role: Role | None) -> Response | None:
+        if self._tokens.owner is None:
             if not is_loopback(_without_port(request.headers.get("host", ""))):
                 return _refuse(421, "this page answers to 127.0.0.1 and localhost only")
-        elif not self._has_token(request):
-            given = request.query_params.get("token")
-            if given is None or not _same(given, self._token):
-                return _refuse(401, "this page needs its token: add ?token=TOKEN to the address")
-            if request.method == "GET":
-                return self._welcome(request)
+        elif (given := request.query_params.get("token")) is not None and request.method == "GET":
+            shown = next((one for one in self._tokens.items() if _same(given, one[1])), None)
+            if shown and shown[0] != role:
+                return self._welcome(request, shown[1])
+        if role is None:
+            return _refuse(401, "this page needs its token: add ?token=TOKEN to the address")
+        if role == "judges" and not request.scope["path"].startswith(_FOR_JUDGES):
+            if request.scope["path"] == "/":
+                return RedirectResponse("/judge")
+            return _refuse(403, "your token is for judging: go to /judge")
         if request.method not in ("GET", "HEAD") and not (
             _CSRF_COOKIE in request.cookies and _same(request.headers.get(CSRF, ""), csrf)
         ):
             return _refuse(403, f"a {request.method} needs the CSRF token of a page of this server")
         return None
 
-    def _has_token(self, request: Request) -> bool:
-        assert self._token is not None
-        bearer = request.headers.get("authorization", "")
-        return _same(bearer, f"Bearer {self._token}") or _same(
-            request.cookies.get(_TOKEN_COOKIE, ""), _stand_in(self._token)
-        )
-
-    def _welcome(self, request: Request) -> Response:
+    def _welcome(self, request: Request, token: str) -> Response:
         """Remember the token in a cookie, and take it out of the address, which others may see."""
-        assert self._token is not None
         query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
         # Relative to this server: a path that begins with two slashes would lead to another one.
         response = RedirectResponse(
             "/" + request.scope["path"].lstrip("/\\") + (f"?{query}" if query else ""), 303
         )
-        response.headers.append("Set-Cookie", f"{_TOKEN_COOKIE}={_stand_in(self._token)}; {_COOKIE}")
+        response.headers.append("Set-Cookie", f"{_TOKEN_COOKIE}={_stand_in(token)}; {_COOKIE}")
         return response
 
 

@@ -14,16 +14,16 @@ except ModuleNotFoundError as e:
     raise MissingExtraError.of(str(e.name), "web") from e
 
 from .app import create_app
-from .security import check_exposure
+from .security import NO_TOKENS, Tokens, check_exposure
 
 
-def listen(host: str, port: int, token: str | None) -> socket.socket:
+def listen(host: str, port: int, tokens: Tokens = NO_TOKENS) -> socket.socket:
     """A socket on which the page can be served.
 
     Raises:
         ConfigError: Others than this machine would be let in without a token, or the address cannot be had.
     """
-    check_exposure(host, token)
+    check_exposure(host, tokens)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(found[4][:2], family=found[0], backlog=512)
@@ -33,10 +33,10 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
         ) from e
 
 
-def serve_forever(folder: Path, listening: socket.socket, token: str | None) -> None:
+def serve_forever(folder: Path, listening: socket.socket, tokens: Tokens) -> None:
     """Serve the page over the runs in ``folder`` until an interrupt."""
     config = uvicorn.Config(
-        create_app(folder, token), log_level="warning", access_log=False, lifespan="off", ws="none",
+        create_app(folder, tokens), log_level="warning", access_log=False, lifespan="off", ws="none",
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=5,
         timeout_keep_alive=75,  # people think between two verdicts, and should not wait for a new connection
     )  # fmt: skip

@@ -18,7 +18,11 @@ _TEMPLATES = templates("veriloop.web")
 def render(request: Request, template: str, **context: Any) -> HTMLResponse:
     """A page from a template; it knows the address it stands at, and its CSRF token."""
     page = _TEMPLATES.get_template(template)
-    return HTMLResponse(page.render(context, path=request.scope["path"], csrf=request.state.csrf))
+    return HTMLResponse(
+        page.render(
+            context, path=request.scope["path"], csrf=request.state.csrf, is_owner=request.state.is_owner
+        )
+    )
 
 
 def run_folders(request: Request) -> dict[str, RunFolder]:

@@ -18,8 +18,8 @@ from veriloop.verifiers.base import AwaitingVerdicts
 from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.desk import Desk
-from veriloop.verifiers.human.store import Store
-from veriloop.verifiers.human.verifier import Human, HumanJudge
+from veriloop.verifiers.human.store import KnownSamples, Store
+from veriloop.verifiers.human.verifier import Human, HumanJudge, weighed_verdict
 
 TINY = Schema({"x": {"role": "vector", "p": 2}, "label": {"role": "label", "classes": 3}})
 
@@ -98,6 +98,67 @@ def test_several_people_decide_by_majority(store, answers, decision, score, reas
     assert verdicts.decision.tolist() == [decision]
     assert np.array_equal(verdicts.score, [score], equal_nan=True)
     assert verdicts.reason == [reason]
+
+
+def _ask_three(store, samples):
+    """Ann is right on ten known samples, Bob and Cyd on none; all three then judge ``samples``."""
+    verifier = HumanJudge(Human(store=store, annotators_per_sample=3, weigh="accuracy"))
+    known = Samples(x=np.arange(10.0, 20.0)[:, None])
+    verifier.known = KnownSamples(known, known.select(slice(0)), 1.0)
+    _asked(verifier, samples)
+    for name, answer in (("ann", "accept"), ("bob", "reject"), ("cyd", "reject")):
+        for key in content_keys(known) + content_keys(samples):
+            Desk(store).record(name, key, answer)
+    return verifier
+
+
+def test_people_can_be_weighed_by_their_accuracy_on_known_samples(store):
+    samples = Samples(x=np.zeros((1, 1)))
+    verifier = _ask_three(store, samples)
+    verdicts = verifier.verify(samples, _rng())
+    assert verdicts.decision.tolist() == [Decision.ACCEPT], "one who is right outweighs two who are not"
+    assert verdicts.score.tolist() == [1.0]
+    assert HumanJudge(Human(store=store, annotators_per_sample=3)).verify(samples, _rng()).score == [1 / 3]
+    # Only what was known when the last of its verdicts was given counts: the same round comes out the same.
+    more = Samples(x=np.arange(30.0, 90.0)[:, None])
+    Store(store).post(samples, KnownSamples(more, more.select(slice(0)), 1.0), wanted=3, queue=99)
+    for key in content_keys(more):
+        Desk(store).record("bob", key, "accept")
+        Desk(store).record("ann", key, "reject")
+    assert verifier.verify(samples, _rng()).score.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("votes", "decision", "score", "reason"),
+    [
+        ([("accept", 2.0), ("reject", 1.0), ("reject", 0.5)], Decision.ACCEPT, 2 / 3.5, ""),
+        ([("accept", 1.0), ("reject", 1.0)], Decision.ABSTAIN, 0.5, "weights of 1.00 against 1.00"),
+        ([("abstain", 2.0), ("reject", 0.5)], Decision.REJECT, 0.0, ""),
+        ([("abstain", 2.0), ("abstain", 2.0)], Decision.ABSTAIN, np.nan, "nobody could tell"),
+        (
+            [("accept", 0.0), ("reject", 0.0)],
+            Decision.ABSTAIN,
+            np.nan,
+            "nobody who judged it is right more often than not",
+        ),
+    ],
+)
+def test_weights_decide(votes, decision, score, reason):
+    found = weighed_verdict(votes)
+    assert found[1:] == (decision, reason)
+    assert np.array_equal([found[0]], [score], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "with annotators_per_sample: 1, expected two or more"),
+        ({"annotators_per_sample": 2, "known": 0}, "with known: 0, expected known samples"),
+    ],
+)
+def test_weights_that_could_change_nothing_are_refused(store, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        plan_from(_config(store, verifier={"kind": "human", "store": store, "weigh": "accuracy", **settings}))
 
 
 def test_known_bad_samples_are_real_ones_with_another_condition(store):

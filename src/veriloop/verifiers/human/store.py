@@ -1,22 +1,21 @@
 """The run's side of the verdicts of people: what it asks, and what they said."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import sqlalchemy as sa
 
+from ...advise.people import Opinion, Said, weight
 from ...errors import StorageError
 from ...samples import Samples
 from ..base import PLACE
 from .content import Sight, content_keys, full_ink, shown
 from .database import checked_url, count, open_database, remarks, samples, verdicts
-
-Opinion = Literal["accept", "reject", "abstain"]
-"""What a person says of a sample; ``abstain`` when they cannot tell."""
 
 _KEYS_AT_A_TIME = 500
 """Fewer than the variables that SQLite allows in a statement."""
@@ -35,14 +34,13 @@ class Tally(NamedTuple):
         return sum(self)
 
 
-class Said(NamedTuple):
-    """A verdict: on which sample, with which right answer if known, by whom, and after how many seconds."""
+class Vote(NamedTuple):
+    """A verdict on a sample that a run asks about; ``number`` counts up over all verdicts of the store."""
 
     key: str
-    truth: Opinion | None
     annotator: str
     answer: Opinion
-    seconds: float | None
+    number: int
 
 
 class KnownSamples(NamedTuple):
@@ -123,6 +121,30 @@ class Store:
                     counted[key][answer] = number
         return {key: Tally(**counts) for key, counts in counted.items()}
 
+    def votes(self, keys: Collection[str]) -> list[Vote]:
+        """Who has said what so far of each of ``keys``, in the order in which it was said."""
+        wanted, found = list(keys), list[Vote]()
+        columns = samples.c.key, verdicts.c.annotator, verdicts.c.answer, verdicts.c.id
+        with self._database.reading() as connection:
+            for first in range(0, len(wanted), _KEYS_AT_A_TIME):
+                some = samples.c.key.in_(wanted[first : first + _KEYS_AT_A_TIME])
+                asked = sa.select(*columns).select_from(verdicts).join(samples).where(some)
+                found += [Vote(*row) for row in connection.execute(asked)]
+        return sorted(found, key=lambda vote: vote.number)
+
+    def weights(self, up_to: int) -> dict[str, float]:
+        """What each person counts for, by the known samples that they had judged before a verdict.
+
+        Args:
+            up_to: The number of that verdict. What is said later changes nothing, so a round that is judged
+                again comes out as it did.
+        """
+        said = self.said(verdicts.c.id <= up_to, samples.c.truth.is_not(None))
+        decided = [s for s in said if s.answer != "abstain"]
+        known = Counter(s.annotator for s in decided)
+        right = Counter(s.annotator for s in decided if s.answer == s.truth)
+        return {name: weight(right[name], number) for name, number in known.items()}
+
     def post(
         self,
         asked: Samples,
@@ -172,13 +194,27 @@ class Store:
                 if batch:
                     connection.execute(self._database.insert(samples).on_conflict_do_nothing(), batch)
 
-    def said(self) -> list[Said]:
-        """All verdicts in the order in which they were first given."""
+    def version(self) -> tuple[int, float]:
+        """Changes with the verdicts: how many there are, and when the last one was given or corrected."""
+        with self._database.reading() as connection:
+            asked = sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(verdicts.c.at), 0.0))
+            number, at = connection.execute(asked.select_from(verdicts)).one()
+        return number, at
+
+    def said(self, *where: sa.ColumnElement[bool]) -> list[Said]:
+        """All verdicts in the order in which they were first given; on known samples the first answers.
+
+        A person who learns how they judged known samples, and then corrects one, changes nothing here.
+        """
         theirs = (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
-        columns = (samples.c.key, samples.c.truth, verdicts.c.annotator, verdicts.c.answer, remarks.c.seconds)
+        answer = sa.case(
+            (samples.c.truth.is_not(None), sa.func.coalesce(remarks.c.first, verdicts.c.answer)),
+            else_=verdicts.c.answer,
+        )
+        columns = (samples.c.key, samples.c.truth, verdicts.c.annotator, answer, remarks.c.seconds)
         asked = sa.select(*columns).select_from(verdicts).join(samples).outerjoin(remarks, theirs)
         with self._database.reading() as connection:
-            return [Said(*row) for row in connection.execute(asked.order_by(verdicts.c.id))]
+            return [Said(*row) for row in connection.execute(asked.where(*where).order_by(verdicts.c.id))]
 
     def everything(self) -> Iterator[PostedSample]:
         """All samples in the order in which they were posted, with their verdicts."""

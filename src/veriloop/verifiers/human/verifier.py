@@ -1,16 +1,19 @@
 """A person, or several, as verifier."""
 
 import json
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
+from ...advise.people import weight
 from ...cards import CHOICES, Brief, Choice, Example
 from ...errors import ConfigError, CorruptFileError, MissingExtraError
 from ...generator import Generator
@@ -58,7 +61,10 @@ class HumanJudge(Judge):
             rows = np.array(sorted(missing.values()))
             where = checked_url(store).render_as_string(hide_password=True)
             raise AwaitingVerdicts(len(rows), where, [partial(self._ask, samples.select(rows))])
-        judged = [verdict_of(tallies[key]) for key in keys]
+        if self.verifier.weigh == "accuracy":
+            judged = _weighed(Store(store), keys)
+        else:
+            judged = [verdict_of(tallies[key]) for key in keys]
         return Verdicts(
             np.array([score for score, _, _ in judged], np.float64),
             np.array([decision for _, decision, _ in judged], np.int8),
@@ -122,6 +128,8 @@ class Human(Verifier, frozen=True):
         annotators_per_sample: So many people judge each sample.
         queue: The most samples that wait for people at a time.
         known: How many known samples each round mixes in, half of them real and half of them bad.
+        weigh: What each person counts for: all ``equally``, or by their ``accuracy`` on the known samples
+            that they had met by then, see `veriloop.advise.people.weight`.
         condition: The column that says what a sample should be. None for the data's label, or else its
             prompt.
         judged: The columns that people judge. None for those that a model makes.
@@ -140,6 +148,7 @@ class Human(Verifier, frozen=True):
     annotators_per_sample: Annotated[int, Field(ge=1)] = 1
     queue: Annotated[int, Field(ge=1)] = 500
     known: Annotated[int, Field(ge=0)] = 20
+    weigh: Literal["equally", "accuracy"] = "equally"
     condition: str | None = None
     judged: tuple[str, ...] | None = None
     show: tuple[str, ...] | None = None
@@ -165,6 +174,21 @@ class Human(Verifier, frozen=True):
                 f" {', '.join(PAGE_KEYS)}, which the page has for itself"
             )
         return choices
+
+    @model_validator(mode="after")
+    def _can_be_weighed(self) -> Self:
+        if self.weigh == "accuracy":
+            if self.annotators_per_sample < 2:
+                raise ValueError(
+                    "weigh: got accuracy, with annotators_per_sample: 1, expected two or more people on a"
+                    " sample, or weigh: equally"
+                )
+            if self.known == 0:
+                raise ValueError(
+                    "weigh: got accuracy, with known: 0, expected known samples by which to weigh people,"
+                    " or weigh: equally"
+                )
+        return self
 
     @override
     def brief(self) -> Brief:
@@ -306,3 +330,26 @@ def verdict_of(tally: Tally) -> tuple[float, Decision, str]:
     if tally.accept == tally.reject:
         return share, Decision.ABSTAIN, f"{tally.accept} against {tally.reject}"
     return share, Decision.ACCEPT if share > 0.5 else Decision.REJECT, ""
+
+
+def _weighed(store: Store, keys: Sequence[str]) -> list[tuple[float, Decision, str]]:
+    """The score, decision and reason of each sample, where people count as their accuracy says."""
+    votes = store.votes(keys)
+    weights = store.weights(max((vote.number for vote in votes), default=0))
+    of_sample: dict[str, list[tuple[Opinion, float]]] = defaultdict(list)
+    for vote in votes:
+        of_sample[vote.key].append((vote.answer, weights.get(vote.annotator, weight(0, 0))))
+    return [weighed_verdict(of_sample[key]) for key in keys]
+
+
+def weighed_verdict(votes: Sequence[tuple[Opinion, float]]) -> tuple[float, Decision, str]:
+    """As `verdict_of`, of several opinions with their weights."""
+    accept, reject = (math.fsum(w for said, w in votes if said == one) for one in ("accept", "reject"))
+    if all(said == "abstain" for said, _ in votes):
+        return float("nan"), Decision.ABSTAIN, "nobody could tell"
+    if accept + reject == 0:
+        return float("nan"), Decision.ABSTAIN, "nobody who judged it is right more often than not"
+    share = accept / (accept + reject)
+    if math.isclose(accept, reject):
+        return share, Decision.ABSTAIN, f"weights of {accept:.2f} against {reject:.2f}"
+    return share, Decision.ACCEPT if accept > reject else Decision.REJECT, ""

@@ -1,0 +1,127 @@
+"""How each person judges: on samples whose right verdict is known, beside others, and over time."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .agreement import Ratings, dawid_skene
+from .calibrated import Annotator
+from .intervals import Share, newcombe, wilson
+
+Opinion = Literal["accept", "reject", "abstain"]
+"""What a person says of a sample; ``abstain`` when they cannot tell."""
+
+AS_NEWCOMER = (3, 4)
+"""A person counts as right on so many of so many known samples before their own ones: three of four."""
+
+FEWEST_JUDGES = 3
+"""Dawid and Skene need so many people: two who differ may each be the one who is wrong."""
+
+
+class Said(NamedTuple):
+    """A verdict: on which sample, with which right answer if known, by whom, and after how many seconds."""
+
+    key: str
+    truth: Opinion | None
+    annotator: str
+    answer: Opinion
+    seconds: float | None
+
+
+def weight(right: int, known: int) -> float:
+    """What a person's verdict counts for in a majority that is weighed by accuracy; 0 or more.
+
+    It is ln(p / (1 - p)), where p is the share of right answers on known samples, `AS_NEWCOMER` among them.
+    Of people who err independently, and as often on good samples as on bad ones, the majority with these
+    weights is the one most often right; S. Nitzan, J. Paroush, Optimal decision rules in uncertain
+    dichotomous choice situations, International Economic Review 23, 1982. Nobody counts against their word:
+    where p is below one half, the weight is 0.
+
+    Args:
+        right: Known samples on which they were right.
+        known: Known samples that they decided on.
+    """
+    p = (right + AS_NEWCOMER[0]) / (known + AS_NEWCOMER[1])
+    return max(0.0, float(np.log(p / (1 - p))))
+
+
+def annotators(said: Sequence[Said]) -> dict[str, Annotator]:
+    """How each person of a store judges, by name, those with the most verdicts first.
+
+    Args:
+        said: All their verdicts, in the order in which they were given.
+    """
+    of_person: dict[str, list[Said]] = defaultdict(list)
+    for one in said:
+        of_person[one.annotator].append(one)
+    names = sorted(of_person, key=lambda name: (-len(of_person[name]), name))
+    with_others, accuracy = _with_others(said), _accuracy(ratings(of_person))
+    return {
+        name: _annotator(of_person[name], with_others.get(name, []), accuracy.get(name, np.nan))
+        for name in names
+    }
+
+
+def ratings(of_person: Mapping[str, Iterable[Said]]) -> dict[str, Ratings]:
+    """Each person's verdicts on all samples that any of them met: 1 accept, 0 reject, NaN for none."""
+    row = {key: i for i, key in enumerate(dict.fromkeys(s.key for some in of_person.values() for s in some))}
+    found = {name: np.full(len(row), np.nan) for name in of_person}
+    for name, some in of_person.items():
+        for s in some:
+            if s.answer != "abstain":
+                found[name][row[s.key]] = s.answer == "accept"
+    return found
+
+
+def _annotator(said: Sequence[Said], with_others: Sequence[bool], accuracy: float) -> Annotator:
+    known = [s for s in said if s.truth is not None and s.answer != "abstain"]
+    seconds = [s.seconds for s in said if s.seconds is not None]
+    half = len(known) // 2
+    early, late = _right(known[:half]), _right(known[half:])
+    return Annotator(
+        verdicts=len(said),
+        seconds=float(np.median(seconds)) if seconds else float("nan"),
+        sensitivity=_right([s for s in known if s.truth == "accept"]),
+        specificity=_right([s for s in known if s.truth == "reject"]),
+        early=early,
+        late=late,
+        drift=newcombe(late, early),
+        with_others=wilson(sum(with_others), len(with_others)),
+        accuracy=accuracy,
+        weight=weight(sum(s.answer == s.truth for s in known), len(known)),
+    )
+
+
+def _right(said: Sequence[Said]) -> Share:
+    return wilson(sum(s.answer == s.truth for s in said), len(said))
+
+
+def _with_others(said: Sequence[Said]) -> dict[str, list[bool]]:
+    """Of each person, whether their verdicts are those of most others; where others are split, none."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for s in said:
+        votes[s.key][s.answer] += 1
+    found: dict[str, list[bool]] = defaultdict(list)
+    for s in said:
+        if s.answer == "abstain":
+            continue
+        own, other = votes[s.key][s.answer] - 1, votes[s.key]["reject" if s.answer == "accept" else "accept"]
+        if own != other:
+            found[s.annotator].append(own > other)
+    return found
+
+
+def _accuracy(of_person: Mapping[str, Ratings]) -> dict[str, float]:
+    """How often each person says what all mean, by Dawid and Skene, on samples that several judged."""
+    together = np.column_stack(list(of_person.values())) if of_person else np.empty((0, 0))
+    together = together[np.isfinite(together).sum(axis=1) >= 2]
+    judges = np.isfinite(together).any(axis=0)
+    if judges.sum() < FEWEST_JUDGES:
+        return {}
+    _, confusion, prior = dawid_skene(together[:, judges])
+    shares = np.einsum("acc,c->a", confusion, prior).tolist()
+    return dict(
+        zip([name for name, is_one in zip(of_person, judges, strict=True) if is_one], shares, strict=True)
+    )
