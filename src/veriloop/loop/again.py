@@ -24,7 +24,7 @@ from .one_round import Context, candidates_of
 from .opening import opened
 from .plan import Plan
 from .sources import check_unchanged
-from .stores import load_state
+from .stores import counts_of_round, load_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,8 @@ def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
         start=lambda name, split: folder.rows(0, arm, name, split),
     )
     address = plan.address(arm, number)
-    opening = opened(plan, arm, data, address, folder.solved(number - 1, arm))
+    before = counts_of_round(plan, folder, arm, number - 1)
+    opening = opened(plan, arm, data, address, folder.solved(number - 1, arm), before)
     seen = Witness(opening.selection)
     with limit_threads(plan.threads):
         if stored:
@@ -128,6 +129,7 @@ def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
                 keep_rejected=False,
                 executor=context.executor,
                 report=lambda counts: None,
+                first=opening.first,
             )
     return Again(context, number, seen.offered, seen.remade(number, kind, data))
 

@@ -46,6 +46,11 @@ def _arm_card(arm: Arm, last_round: int, schema: Schema) -> ArmCard:
     )
 
 
+def asks_people(verifier: Verifier | None) -> bool:
+    """Whether people judge, alone or in an ensemble."""
+    return any(one.verdict_stores() for one in verifiers_in(verifier))
+
+
 def verifiers_in(found: object) -> Iterator[Verifier]:
     """A verifier and those that it is made of, such as the members of an ensemble."""
     if isinstance(found, Verifier):

@@ -148,6 +148,7 @@ def gather(
     warn: Callable[[Finding], None] | None = None,
     note: Callable[[int, Verdicts], None] | None = None,
     hopeless_after: int | None = None,
+    first: int | None = None,
 ) -> Gathered:
     """Make and judge candidates until ``selection`` is full or ``limit`` of them have been made.
 
@@ -165,6 +166,7 @@ def gather(
         warn: Told of a sign that the candidates are not told apart, while more of them are made.
         note: Told of the verdicts on each chunk that was judged now, by its number.
         hopeless_after: See `Arm`.
+        first: How many candidates to make in the first wave; None for what the selection asks for.
 
     Raises:
         AwaitingVerdicts: People have to judge candidates of this wave first; all its chunks were tried.
@@ -172,7 +174,8 @@ def gather(
     intake = _Intake(candidates, selection, balance, limit, keep_rejected, hopeless_after, chunks)
     made = chunks_made = 0
     chunk_size = max(chunk_size // candidates.each, 1) * candidates.each
-    while intake.hopeless is None and (shortfall := min(selection.shortfall(), limit - made)) > 0:
+    while intake.hopeless is None and (shortfall := min(first or selection.shortfall(), limit - made)) > 0:
+        first = None
         # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
         # only, never on who computes, so neither do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)

@@ -69,6 +69,7 @@ class State:
         shown: The first of the samples that the metrics saw, for people to look at.
         judged: Some of this round's candidates with what was said of them, likewise; None without a verifier.
         rows: What each row added to what was measured; empty where the metrics do not say.
+        counts: What became of this round's candidates; a run folder tells only where people judge.
     """
 
     round: int
@@ -81,6 +82,7 @@ class State:
     shown: Samples | None = None
     judged: Samples | None = None
     rows: Rows = field(default_factory=dict)
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
                     arm.verifier, judge, state.generator, context.data.train, address.at(Stage.UPDATE).rng()
                 )
         with clock.stage("generate"):
-            opening = opened(context.plan, context.name, context.data, address, state.solved)
+            opening = opened(context.plan, context.name, context.data, address, state.solved, state.counts)
             gathered = _gather(state.generator, judge, context, address, opening)
         if opening.drawn is not None and opening.per_prompt is not None:
             prompts = counts_of(opening.drawn, opening.per_prompt, gathered.counts.generated)
@@ -255,6 +257,7 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
         shown=shown,
         judged=_judged(gathered, context) if gathered and arm.verifier else None,
         rows=rows,
+        counts=gathered.counts if gathered else None,
     ), record
 
 
@@ -403,6 +406,7 @@ def _gather(
         warn=warn,
         note=note,
         hopeless_after=arm.hopeless_after,
+        first=opening.first,
     )
     for finding in gathered.findings:
         warn(finding)

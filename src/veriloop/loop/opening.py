@@ -1,14 +1,18 @@
 """How a round opens: the prompts or classes that it draws in their order, its selection, and its limit."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from ..advise.intervals import wilson
 from ..datasets.base import RealData
+from ..records import Counts
 from ..rng import Address, Stage
 from ..rules.acceptance import PerPrompt, Selection, groups_of
 from ..samples import Samples
 from . import seam
+from .cards import asks_people
 from .data import load_schema
 from .gather import quota
 from .per_prompt import Drawn, draw, prompts_of
@@ -24,6 +28,8 @@ class Opening(NamedTuple):
         limit: The most candidates that the round makes.
         drawn: Its prompts, where several texts are written for each; else None.
         per_prompt: What chooses among these; else None.
+        first: How many candidates the first wave makes, where people judge them: by the rate at which they
+            accepted those of the round before. None for what the selection asks for.
     """
 
     pool: Samples | None
@@ -31,6 +37,7 @@ class Opening(NamedTuple):
     limit: int
     drawn: Drawn | None = None
     per_prompt: PerPrompt | None = None
+    first: int | None = None
 
     @property
     def no_more(self) -> str:
@@ -41,7 +48,14 @@ class Opening(NamedTuple):
         return ", and there are no more prompts" + (f" ({dropped:,} are dropped)" if dropped else "")
 
 
-def opened(plan: Plan, name: str, data: RealData, address: Address, solved: Samples | None) -> Opening:
+def opened(
+    plan: Plan,
+    name: str,
+    data: RealData,
+    address: Address,
+    solved: Samples | None,
+    before: Counts | None = None,
+) -> Opening:
     """How a round of the arm ``name`` opens.
 
     Args:
@@ -50,6 +64,7 @@ def opened(plan: Plan, name: str, data: RealData, address: Address, solved: Samp
         data: The real data.
         address: Of the round.
         solved: How often the round before solved its prompts, see `veriloop.loop.per_prompt.solved_in`.
+        before: What became of the candidates of the round before.
     """
     arm, pool, drawn = plan.arms[name], data.conditions, None
     assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
@@ -70,8 +85,20 @@ def opened(plan: Plan, name: str, data: RealData, address: Address, solved: Samp
     rule, limit = arm.acceptance, arm.limit(address.round)
     selection = seam.call(rule, "open", rule.open, places, data.train, arm.balance)
     if pool is None or drawn is None:
-        return Opening(pool, selection, limit)
+        first = _first(selection, before) if asks_people(arm.verifier) else None
+        return Opening(pool, selection, limit, first=first)
     n = arm.texts_per_prompt
     per_prompt = PerPrompt(n, arm.keep_per_prompt or n, arm.distinct, list(pool), arm.verifier is not None)
     selection.limit_prompts(per_prompt)
     return Opening(pool, selection, min(limit // n, len(pool)) * n, drawn, per_prompt)
+
+
+def _first(selection: Selection, before: Counts | None) -> int | None:
+    """How many candidates to put before people at once, so that a round does not wait for them many times.
+
+    A verdict too many is time of theirs that is lost, so the rate is taken at the upper end of its interval.
+    """
+    if before is None or not before.accepted:
+        return None
+    rate = wilson(before.accepted, before.generated).high
+    return max(selection.shortfall(), math.ceil(sum(selection.quota.values()) / rate))

@@ -18,7 +18,7 @@ from ..errors import CorruptFileError, RunFolderError, VeriloopError
 from ..events import ChunkStored, Event
 from ..generator import Generator
 from ..judge import Judge
-from ..records import RoundRecord, Split
+from ..records import Counts, RoundRecord, Split
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
@@ -27,7 +27,7 @@ from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from ..store.rows import ROWS, rows_to_bytes
 from . import seam
-from .cards import run_card, verifiers_in
+from .cards import asks_people, run_card, verifiers_in
 from .chunks import ChunkFiles
 from .data import load_schema
 from .one_round import State
@@ -211,7 +211,8 @@ class FolderStore:
         if held is None or held.round != round_:
             return load_state(plan, self.folder, arm, round_)
         generator, judge = held.models or load_models(plan, self.folder, arm, round_)
-        return State(round_, generator, judge, held.kept, solved=held.solved)
+        counts = counts_of_round(plan, self.folder, arm, round_)
+        return State(round_, generator, judge, held.kept, solved=held.solved, counts=counts)
 
     def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles]:
         """See `Store`."""
@@ -325,7 +326,25 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
         CorruptFileError: A file is missing, cut short or changed.
     """
     generator, judge = load_models(plan, folder, arm, round_)
-    return State(round_, generator, judge, _kept(folder, arm, round_), solved=folder.solved(round_, arm))
+    return State(
+        round_,
+        generator,
+        judge,
+        _kept(folder, arm, round_),
+        solved=folder.solved(round_, arm),
+        counts=counts_of_round(plan, folder, arm, round_),
+    )
+
+
+def counts_of_round(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Counts | None:
+    """What became of the candidates of a finished round; None where nobody asks, as people do not judge.
+
+    Raises:
+        CorruptFileError: A record cannot be read.
+    """
+    if round_ == 0 or not asks_people(plan.arms[arm].verifier):
+        return None
+    return next(r.counts for r in folder.records() if (r.arm, r.round) == (arm, round_))
 
 
 def load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:

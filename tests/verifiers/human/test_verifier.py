@@ -1,16 +1,20 @@
 import json
+import math
 import pickle
 
 import numpy as np
 import pytest
 
+from veriloop.advise.intervals import wilson
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.events import RunEnded
 from veriloop.loop import run
+from veriloop.loop.again import candidates_again
 from veriloop.rng import Address
 from veriloop.samples import Samples
 from veriloop.schema import Schema
+from veriloop.store.folder import RunFolder
 from veriloop.testing import check_verifier
 from veriloop.testing.tiny import TinyData, TinyLearner
 from veriloop.verdicts import Decision
@@ -381,6 +385,45 @@ def test_the_queue_bounds_what_waits(store, tmp_path):
     assert Desk(store).progress("ann").waiting == 12
     _, states = _to_the_end(plan_from(config), tmp_path / "run", store)
     assert states == ["waiting"] * 6 + ["finished"]
+
+
+def test_a_round_asks_for_as_many_as_it_needs_by_the_rate_of_the_one_before(store, tmp_path):
+    wanted = 60
+    changes = {"schedule": {"kind": "constant", "n": wanted}, "max_candidates": 600, "arms": ["verified"]}
+    plan = plan_from(_config(store, chunk_size=40, rounds=3, **changes))
+    run(plan, tmp_path / "run")
+    asked: dict[int, list[int]] = {1: [], 2: [], 3: []}
+    while True:
+        posted = [p.place["round"] for p in Store(store).everything() if p.truth is None]
+        for number, sizes in asked.items():
+            if more := posted.count(number) - sum(sizes):
+                sizes.append(more)
+        _judge_all(store)
+        if run(plan, tmp_path / "run", resume="always").manifest().status == "finished":
+            break
+    records = {r.round: r.counts for r in RunFolder(tmp_path / "run").records()}
+    assert asked[1][0] == wanted, "nothing is known yet, and so many are needed in any case"
+    for number in (2, 3):
+        before, counts = records[number - 1], records[number]
+        rate = wilson(before.accepted, before.generated).high
+        assert asked[number][0] == math.ceil(wanted / rate) > wanted
+        # Of candidates that people were asked about, what goes beyond the last one kept is lost work.
+        kept = RunFolder(tmp_path / "run").kept(number, "verified")
+        last = [p.key for p in Store(store).everything() if p.place["round"] == number].index(
+            content_keys(kept)[-1]
+        )
+        assert counts.generated - (last + 1) <= 0.1 * counts.generated
+        assert sum(asked[number]) == counts.generated
+
+
+def test_a_round_is_judged_again_from_the_store_as_it_was(store, tmp_path):
+    changes = {"schedule": {"kind": "constant", "n": 20}, "max_candidates": 200, "arms": ["verified"]}
+    verifier = {"kind": "human", "store": store, "known": 4}
+    plan = plan_from(_config(store, chunk_size=12, verifier=verifier, **changes))
+    folder, _ = _to_the_end(plan, tmp_path / "run", store)
+    again = candidates_again(plan, folder, "verified", 2)
+    record = next(r for r in folder.records() if r.round == 2)
+    assert int(np.nansum(again.accepted)) == record.counts.kept == 20
 
 
 def test_a_wrong_store_is_refused_with_its_path(store):
