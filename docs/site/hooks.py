@@ -41,7 +41,8 @@ def tutorial(path: Path) -> str:
         parts.append(source if text else f"```python\n{source}\n```")
         if not text and (output := next(printed, "").rstrip()):
             parts.append(f"```{{.text .output}}\n{output}\n```")
-    parts.insert(1, f"*This page is a script: [{path.name}]({path.name}). Run it with `python {path.name}`.*")
+    script = f'<a href="{path.name}" download>{path.name}</a>'
+    parts.insert(1, f"*This page is a script: {script}. Run it with `python {path.name}` in an empty folder.*")
     return "\n\n".join(parts)
 
 
@@ -56,7 +57,7 @@ def sources() -> dict[str, Path]:
 
 
 SOURCES = sources()
-PAGE_OF = {path: page for page, path in SOURCES.items() if path.suffix == ".md"}
+PAGE_OF = {path: page for page, path in SOURCES.items()}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
