@@ -28,9 +28,9 @@ from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.demo import demo_plan
 from veriloop.loop import Plan, run
 from veriloop.records import RoundRecord
+from veriloop.starters.demo import demo_plan
 
 STAR, CENTER = [1.0, -1.0, 0.5], [1.2, -0.9, 0.5]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from veriloop.executors.process import Process
 from veriloop.executors.serial import Serial
 from veriloop.executors.threads import limit_threads
-from veriloop.experiments.demo import demo_plan
 from veriloop.loop import run
+from veriloop.starters.demo import demo_plan
 
 PLAIN = Path(__file__).parents[1] / "examples" / "plain_loop.py"
 

@@ -189,10 +189,11 @@ def training(folder: str, rows: list[Row], batches: Sequence[int], turns: int) -
 
 def one_round(folder: str) -> None:
     """Make a round of both arms in this process; prints what it took as JSON."""
-    from veriloop.experiments.xsum_settings import GIVEN, xsum_study
+    from veriloop.config import load_plan
     from veriloop.loop.rounds import run
 
-    plan = xsum_study(GIVEN, Path(folder)).plans["main"]
+    recipe = Path(__file__).parents[1] / "recipes" / "xsum" / "cpu-given.yaml"
+    plan = load_plan(recipe, [f"learner.model={json.dumps(folder)}"])
     few = plan.dataset.model_copy(update={"start": 16})
     prompt = {"prompt": PROMPT.model_copy(update={"completion": None})}
     learner = plan.learner.model_copy(update={**prompt, "precision": "bfloat16"})

@@ -55,9 +55,9 @@ def plain_loop(data, learner, verifier, *, seed=0, rounds=3, keep=400, fraction=
 
 
 if __name__ == "__main__":
-    from veriloop.experiments.demo import demo_plan
     from veriloop.metrics.base import Evaluation
     from veriloop.metrics.frechet import Frechet
+    from veriloop.starters.demo import demo_plan
 
     plan = demo_plan()
     data = plan.dataset.load(plan.seed)

@@ -17,10 +17,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from veriloop.cards import RunCard
-from veriloop.comparison.figures import round_axis, save_figure
+from veriloop.comparison.differences import mean_interval
+from veriloop.comparison.figures import DASHES, MARKERS, round_axis, save_figure
 from veriloop.comparison.results import Measured, write_results
-from veriloop.experiments.studies import Curve, Line, interval
-from veriloop.experiments.study_figures import band_words, draw_curve
+from veriloop.recipes.studies import Line
 from veriloop.records import RoundRecord
 from veriloop.report.palette import OTHER_ARMS, USUAL_ARMS
 from veriloop.store.folder import RunFolder
@@ -59,11 +59,10 @@ def opened(path: Path) -> Run:
     return Run(manifest.seed, manifest.cards, folder.records())
 
 
-def curve(runs: Runs, line: Line, metric: str) -> Curve:
+def values(runs: Runs, line: Line, metric: str, of: str = "value") -> np.ndarray:
+    """A metric of a line, or its standard errors (``se``), shape (seeds, rounds + 1)."""
     estimates = [[r.metrics[metric] for r in run.chain(line)] for run in runs[line.setting]]
-    values = np.array([[e.value for e in chain] for chain in estimates], float)
-    errors = np.array([[e.se for e in chain] for chain in estimates], float)
-    return Curve(line, tuple(run.seed for run in runs[line.setting]), values, errors)
+    return np.array([[getattr(e, of) for e in chain] for chain in estimates], float)
 
 
 def draw(runs: Runs) -> Figure:
@@ -74,17 +73,23 @@ def draw(runs: Runs) -> Figure:
         quantity = runs["ten"][0].cards.quantity(metric)
         panels[0].set_ylabel(f"{quantity.title} ({quantity.remark})")
         for at, panel in enumerate(panels):
-            one = {setting: [found[at]] for setting, found in runs.items()}
             for line, style in zip(LINES, STYLES, strict=True):
-                shown = curve(one, line, metric)
-                draw_curve(panel, shown, style, shown.values.shape[1], bound=False)
+                shown, half = values(runs, line, metric)[at], 2 * values(runs, line, metric, "se")[at]
+                look = {
+                    "color": style.colour,
+                    "linestyle": DASHES[style.dash],
+                    "marker": MARKERS[style.symbol],
+                }
+                panel.plot(shown, **look, markersize=4.5, linewidth=1.7, label=line.label)
+                rounds = np.arange(len(shown))
+                panel.fill_between(
+                    rounds, shown - half, shown + half, color=style.colour, alpha=0.13, linewidth=0
+                )
                 if line is LINES[0]:
-                    panel.axhline(shown.values[0, -1], color=style.colour, linewidth=0.8, alpha=0.6)
+                    panel.axhline(shown[-1], color=style.colour, linewidth=0.8, alpha=0.6)
             panel.set_title(f"seed {runs['ten'][at].seed}", fontsize=10.5)
             round_axis(panel)
-    figure.suptitle(
-        f"6,000 samples kept a round unless said; {band_words(1).removeprefix('one seed, ')}", fontsize=11
-    )
+    figure.suptitle("6,000 samples kept a round unless said; ± 2 standard errors of measurement", fontsize=11)
     handles, labels = rows[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(LINES), frameon=False)
     return figure
@@ -97,11 +102,11 @@ def table(runs: Runs) -> list[dict[str, object]]:
         rounds = [run.chain(line)[1:] for run in runs[line.setting]]
         row: dict[str, object] = {"line": line.label, "rounds": len(rounds[0])}
         for metric in TOLD:
-            last, goal = (curve(runs, of, metric).values[:, -1] for of in (line, LINES[0]))
+            last, goal = (values(runs, of, metric)[:, -1] for of in (line, LINES[0]))
             row[metric] = _told(last)
             if line is not LINES[0]:
                 row[f"{metric}, less the first line's, seed by seed"] = _told(last - goal)
-        near = curve(runs, line, "frechet").values <= curve(runs, LINES[0], "frechet").values[:, -1:]
+        near = values(runs, line, "frechet") <= values(runs, LINES[0], "frechet")[:, -1:]
         row["rounds until the first line's last Fréchet distance"] = [
             int(seed.argmax()) if seed.any() else None for seed in near
         ]
@@ -114,7 +119,7 @@ def table(runs: Runs) -> list[dict[str, object]]:
 
 def _told(of_seeds: np.ndarray) -> list[float]:
     """The mean over the seeds, and half its 95 % interval."""
-    mean, low, _ = interval(of_seeds)
+    mean, low, _ = mean_interval(of_seeds)
     return [float(f"{x:.4g}") for x in (mean, mean - low)]
 
 

@@ -94,6 +94,7 @@ def test_pictures_of_several_sizes_get_one(data: Path, veriloop) -> None:
         (("table", "--path", "photos"), "no file photos"),
         (("table", "--path", "notes.txt"), ".txt"),
         (("images",), "--path"),
+        (("mnists",), "Did you mean 'mnist'"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(
@@ -105,6 +106,26 @@ def test_mistakes_are_one_line_and_write_nothing(
     assert message in done.err
     assert done.err.count("\n") == 1
     assert not list(data.glob("*.yaml"))
+
+
+def test_a_recipe_is_copied_and_can_be_changed_and_run(
+    tmp_path: Path, veriloop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = veriloop("init", "linear-phase")
+    assert (done.code, done.err) == (0, "")
+    folder = tmp_path / "recipes" / "linear-phase"
+    assert {path.name for path in folder.iterdir()} == {"README.md", "recipe.yaml"}
+    text = (folder / "recipe.yaml").read_text()
+    (folder / "recipe.yaml").write_text(text.replace("simulated: [24, 12]", "simulated: [5, 4]"))
+    command = done.out.strip().partition("Next: veriloop ")[2].split()
+    run = veriloop(*command, "--scale", "smoke", "--executor", "serial")
+    assert run.code == 0
+    assert json.loads(Path("runs/linear-phase/linear-phase.json").read_text())["compared"] == 20
+    again = veriloop("init", "linear-phase")
+    assert again.code == 2
+    assert "recipes/linear-phase is there already" in again.err
+    assert not list(tmp_path.glob("recipes/.*"))
 
 
 def test_every_kind_says_what_it_takes() -> None:

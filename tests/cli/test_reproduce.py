@@ -1,17 +1,15 @@
 """``veriloop reproduce``: the command around the experiments, which are tested on their own."""
 
-import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from veriloop.cli.reproduce import reproduce
-from veriloop.experiments.base import Scale
-from veriloop.experiments.catalogue import EXPERIMENTS
-from veriloop.experiments.mnist_settings import RECIPES
-from veriloop.experiments.mnist_settings import SMOKE as SMALLEST
+from veriloop.recipes.base import Scale
+from veriloop.recipes.folders import recipe_folders
 
 SMOKE = ("reproduce", "linear-trajectories", "--scale", "smoke", "--executor", "serial")
 
@@ -40,12 +38,12 @@ def test_for_machines(veriloop, tmp_path: Path) -> None:
 
 def test_help_and_options_know_what_there_is(veriloop) -> None:
     shown = " ".join(veriloop("reproduce", "--help").out.replace("│", " ").split())
-    assert all(name in shown for name in EXPERIMENTS)
+    assert all(name in shown for name in recipe_folders())
     assert get_args(get_args(reproduce.__annotations__["scale"])[0]) == get_args(Scale)
 
 
 MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
-    "unknown experiment": (("reproduce", "linear-phases", "--out", "out"), "Did you mean 'linear-phase'?"),
+    "unknown recipe": (("reproduce", "linear-phases", "--out", "out"), "Did you mean 'linear-phase'?"),
     "unwritable": ((*SMOKE, "--out", "file/out"), "cannot write to file/out"),
     "a file for a folder": ((*SMOKE, "--out", "file"), "cannot write to file"),
     "seeds of one computation": ((*SMOKE, "--out", "out", "--seeds", "2"), "is one computation of one seed"),
@@ -78,11 +76,23 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 
 @pytest.fixture
-def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of a second under the name of the smallest scale."""
-    learner = {**SMALLEST.base["learner"], "channels": [2, 4], "epochs": 1, "min_steps": 5}
-    base = {**SMALLEST.base, "rounds": 1, "learner": learner, "evaluation_samples": 50}
-    monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(SMALLEST, base=base))
+def tiny_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe of one's own in ``recipes/mnist``, whose smallest scale takes a second a run."""
+    folder = tmp_path / "here" / "recipes" / "mnist"
+    shutil.copytree(recipe_folders()["mnist"], folder)
+    replace(folder / "smoke.yaml", "channels: [8, 16]", "channels: [2, 4]")
+    replace(folder / "smoke.yaml", "epochs: 10", "epochs: 1")
+    replace(folder / "smoke.yaml", "min_steps: 150", "min_steps: 5")
+    replace(folder / "smoke.yaml", "rounds: 2", "rounds: 1")
+    replace(folder / "smoke.yaml", "evaluation_samples: 300", "evaluation_samples: 50")
+    monkeypatch.chdir(tmp_path / "here")
+    return folder
+
+
+def replace(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
 
 
 MNIST = ("reproduce", "mnist", "--scale", "smoke", "--executor", "serial")
@@ -107,11 +117,11 @@ def test_an_experiment_of_runs_tells_how_far_they_are_and_goes_on(veriloop, tmp_
     assert printed["failed"] == []
 
 
-@pytest.mark.usefixtures("tiny_mnist")
 def test_a_run_that_fails_ends_in_one_line_after_the_results_of_the_others(
-    veriloop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    veriloop, tmp_path: Path, tiny_mnist: Path
 ) -> None:
-    monkeypatch.setitem(RECIPES, "smoke", dataclasses.replace(RECIPES["smoke"], start_sizes=(50, 5_000)))
+    replace(tiny_mnist / "recipe.yaml", '"20": {dataset.start: 20}, ', "")
+    replace(tiny_mnist / "recipe.yaml", '"200": {dataset.start: 200}', "5,000: {dataset.start: 5000}")
     called = veriloop(*MNIST, "--only", "start-set", "--out", tmp_path)
     assert called.code == 2
     assert called.out.splitlines()[-1].endswith("report.html")

@@ -110,7 +110,7 @@ def test_demo(veriloop, config: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         asked.append((seed, rounds))
         return load_plan(config, [f"seed={seed}", f"rounds={rounds}"])
 
-    monkeypatch.setattr("veriloop.experiments.demo.demo_plan", demo_plan)
+    monkeypatch.setattr("veriloop.starters.demo.demo_plan", demo_plan)
     monkeypatch.chdir(tmp_path)
     first = veriloop("demo", "--seed", 4, "--rounds", 2, "--json")
     outcome = json.loads(first.out)

@@ -7,8 +7,7 @@ from typing import get_args
 import pytest
 
 from veriloop.cli.theory import one_round
-from veriloop.experiments.linear_system import orthogonal_system
-from veriloop.theory import Method, one_round_mse
+from veriloop.theory import Method, one_round_mse, orthogonal_system
 
 VERIFIER = ("--bias", 0.2, "--radius", 0.4)
 

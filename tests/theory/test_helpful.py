@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from veriloop.errors import DomainError
-from veriloop.experiments.linear_system import orthogonal_system
 from veriloop.linear import simulate
-from veriloop.theory import LinearSystem, helpful_biases, one_round_grid, trajectory
+from veriloop.theory import LinearSystem, helpful_biases, one_round_grid, orthogonal_system, trajectory
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from veriloop.errors import DomainError
-from veriloop.experiments.linear_system import orthogonal_system, unverified_mse
 from veriloop.linear import simulate
-from veriloop.theory import LinearSystem, trajectory, truncated_moments
+from veriloop.theory import LinearSystem, orthogonal_system, trajectory, truncated_moments, unverified_mse
 from veriloop.theory import _stationary as stationary
 
 

@@ -23,7 +23,7 @@ def demo(
     plain: PlainOption = False,
 ) -> None:
     """Retrain on verified and on unverified samples of real digits, side by side, in a few minutes."""
-    from ..experiments.demo import demo_plan
+    from ..starters.demo import demo_plan
     from .carry_out import carry_out
 
     out = out or Path("runs") / f"demo-seed-{seed}"

@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..executors.base import Executor
-    from ..experiments.linear_answers import Answer
+    from ..recipes.linear_answers import Answer
     from ..theory import LinearSystem
 
 BiasOption = Annotated[
@@ -112,7 +112,7 @@ def described(system: "LinearSystem", n0: int) -> dict[str, Any]:
 
 def tell(answer: "Answer", asked: dict[str, Any], plot: Path | None, json: bool) -> None:
     """Print an answer: with ``json`` one object that also says what was asked, else its words."""
-    from ..experiments.base import plain
+    from ..recipes.base import plain
     from .output import print_json
 
     if json:

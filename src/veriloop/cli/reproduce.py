@@ -1,4 +1,4 @@
-"""``veriloop reproduce EXPERIMENT --out DIR``."""
+"""``veriloop reproduce RECIPE --out DIR``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,9 +13,9 @@ def reproduce(
     experiment: Annotated[
         str,
         typer.Argument(
-            metavar="EXPERIMENT",
-            help="linear-phase, linear-estimators, linear-trajectories, mnist, xsum, or a folder of recipes/ "
-            "in a clone of the project, such as collapse-zoo.",
+            metavar="RECIPE",
+            help="linear-phase, linear-estimators, linear-trajectories, mnist, xsum or collapse-zoo; a "
+            "folder in recipes/ of the working directory; or the path of another.",
             show_default=False,
         ),
     ],
@@ -48,13 +48,13 @@ def reproduce(
     workers: WorkersOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Reproduce a figure of the paper: draw it, and write its numbers beside it.
+    """Carry out a recipe, such as a figure of the paper: draw it, and write its numbers beside it.
 
-    An experiment made of runs goes on where it was when the same command is given again.
+    A recipe made of runs goes on where it was when the same command is given again.
     """
     from ..comparison.runs import RUNS
-    from ..experiments.base import Setting, plain
-    from ..experiments.catalogue import reproduce as carry_out
+    from ..recipes.base import Setting, plain
+    from ..recipes.catalogue import reproduce as carry_out
     from ..report.names import duration
     from .live_runs import progress_of_runs
     from .output import print_json

@@ -61,10 +61,10 @@ def simulate(
 ) -> None:
     """Simulate many chains of retraining on the linear system, and compare them with the theory."""
     from ..comparison.figures import save_figure
-    from ..experiments.linear_answers import compare_with_theory
-    from ..experiments.linear_figures import simulation_figure
-    from ..experiments.linear_system import orthogonal_system
     from ..linear import simulate as run_chains
+    from ..recipes.linear_answers import compare_with_theory
+    from ..recipes.linear_figures import simulation_figure
+    from ..theory import orthogonal_system
     from .output import print_table
 
     check_plot(plot)

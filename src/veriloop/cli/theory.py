@@ -48,9 +48,9 @@ def one_round(
 ) -> None:
     """Does one round of verified retraining lower the error, and what does it cost?"""
     from ..comparison.figures import save_figure
-    from ..experiments.linear_answers import one_round_answer
-    from ..experiments.linear_figures import one_round_figure
-    from ..experiments.linear_system import orthogonal_system
+    from ..recipes.linear_answers import one_round_answer
+    from ..recipes.linear_figures import one_round_figure
+    from ..theory import orthogonal_system
 
     check_plot(plot)
     system = orthogonal_system(
@@ -78,9 +78,9 @@ def many_rounds(
 ) -> None:
     """Over many rounds: which is the best, where does it end, does it turn back? Always exact."""
     from ..comparison.figures import save_figure
-    from ..experiments.linear_answers import trajectory_answer
-    from ..experiments.linear_figures import trajectory_figure
-    from ..experiments.linear_system import orthogonal_system
+    from ..recipes.linear_answers import trajectory_answer
+    from ..recipes.linear_figures import trajectory_figure
+    from ..theory import orthogonal_system
     from .output import print_table
 
     check_plot(plot)
@@ -120,10 +120,9 @@ def phase(
     import numpy as np
 
     from ..comparison.figures import save_figure
-    from ..experiments.linear_answers import phase_answer
-    from ..experiments.linear_figures import phase_figure
-    from ..experiments.linear_system import orthogonal_system
-    from ..theory import one_round_grid
+    from ..recipes.linear_answers import phase_answer
+    from ..recipes.linear_figures import phase_figure
+    from ..theory import one_round_grid, orthogonal_system
 
     check_plot(plot)
     biases, radii = (np.linspace(*_ascending(name, ends), cells)

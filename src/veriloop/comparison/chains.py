@@ -27,6 +27,7 @@ class Chain:
         folder: Of the run.
         card: What the run is.
         dataset: The setting of its data: equal ones have the same held-out rows.
+        own_arm: The name of the arm in its run, where it is compared under another one.
     """
 
     variation: str
@@ -36,11 +37,17 @@ class Chain:
     folder: RunFolder
     card: RunCard
     dataset: object
+    own_arm: str | None = None
+
+    @property
+    def arm_of_run(self) -> str:
+        """The name of the arm in its run."""
+        return self.own_arm or self.arm
 
     @property
     def is_bound(self) -> bool:
         """Whether the arm is one model of all real data."""
-        return self.arm in self.card.bounds
+        return self.arm_of_run in self.card.bounds
 
     @property
     def last(self) -> int:

@@ -195,9 +195,16 @@ def _mean(found: Sequence[Estimate]) -> tuple[float, float, float]:
     if len(found) == 1:
         value, half = found[0].value, 2 * found[0].se
         return value, value - half, value + half
-    values = np.array([e.value for e in found])
-    half = stdtrit(len(found) - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / math.sqrt(len(found))
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+    return mean_interval(np.array([e.value for e in found]))
+
+
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The mean over seeds and its 95 % interval by Student's t; NaN for a single seed."""
+    n, mean = len(values), float(values.mean())
+    if n == 1:
+        return mean, math.nan, math.nan
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return mean, mean - half, mean + half
 
 
 def _pairs(name: str, groups: Mapping[_Key, Sequence[Chain]]) -> Iterator[_Pair]:
@@ -255,7 +262,7 @@ def _of(name: str, a: Chain, b: Chain, round_: int) -> float:
 def _error(name: str, a: Chain, b: Chain, round_: int) -> tuple[float, str]:
     """The standard error of the difference of two models, on the rows that they share if they do."""
     same_data = a.dataset == b.dataset
-    one, other = (c.folder.rows(round_, c.arm, name, "test") if same_data else None for c in (a, b))
+    one, other = (c.folder.rows(round_, c.arm_of_run, name, "test") if same_data else None for c in (a, b))
     if one is not None and other is not None and len(one) == len(other) > 1:
         rows = np.asarray(one, float) - np.asarray(other, float)
         return float(rows.std(ddof=1)) / math.sqrt(len(rows)), "rows"

@@ -25,7 +25,7 @@ from .chains import Chain, chains_of, existing, quantities_of
 from .differences import Table, table
 from .drawing import curves, paired
 from .figures import save_figure
-from .page import Cells, Shown, experiment_page
+from .page import Cells, Shown, experiment_page, markdown
 from .results import content_of, write_content
 from .runs import RUNS, Failed, Job, failure, recorded, run_all
 from .sentence import alone, cells, last_cells, sentences
@@ -287,7 +287,7 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
     for name, figure in found.figures().items():
         for suffix in ("png", "svg"):
             save_figure(figure, out / f"{name}.{suffix}")
-    text = "\n".join(f"## {heading}\n\n{_markdown(rows)}" for heading, rows in tables.items())
+    text = "\n".join(f"## {heading}\n\n{markdown(rows)}" for heading, rows in tables.items())
     write_file(out / TABLES, text.encode())
     write_file(out / REPORT, comparison_page(found).encode())
     content = content_of(command, seconds, found.records(), **found.content())
@@ -310,11 +310,6 @@ def comparison_page(found: Comparison) -> str:
 
 def _counted(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def _markdown(rows: Cells) -> str:
-    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *body]) + "\n"
 
 
 def command_of(arguments: Sequence[str]) -> str:

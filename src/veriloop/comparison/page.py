@@ -47,3 +47,9 @@ def experiment_page(
     }
     template = environment.get_template("experiment.html.j2")
     return template.render(name=name, about=about, words=words, pictures=pictures, tables=tables)
+
+
+def markdown(cells: Cells) -> str:
+    """A table in Markdown; the first row is its heading."""
+    head, *rows = ("| " + " | ".join(row) + " |" for row in cells)
+    return "\n".join([head, "|" + "---|" * len(cells[0]), *rows]) + "\n"

@@ -7,7 +7,7 @@ There are three:
 - an exponential towards the tail (Robert 1995), likewise.
 
 Two uniforms are several times cheaper than a normal, so the second wins wherever the density is not too
-uneven, which is where the paper's experiments live.
+uneven.
 """
 
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ from ._grid import OneRoundGrid, TrajectoryGrid, estimators_grid, one_round_grid
 from ._helpful import ROUNDING, helpful_biases
 from ._long_run import acceptance_rate, contraction_rate, long_run_bound, transfer_map
 from ._one_round import Method, OneRound, one_round_mse
+from ._orthogonal import orthogonal_system, unverified_mse
 from ._planning import BestRadius, best_radius, samples_needed
 from ._refit import Acceptance, Ball, Gaussian, RefitCourse, Refitted, Slab, SoftQuadratic, refit_rounds
 from ._system import LinearSystem
@@ -45,6 +46,7 @@ __all__ = [
     "long_run_bound",
     "one_round_grid",
     "one_round_mse",
+    "orthogonal_system",
     "refit_rounds",
     "samples_needed",
     "trajectory",
@@ -52,4 +54,5 @@ __all__ = [
     "transfer_map",
     "truncated_cumulants",
     "truncated_moments",
+    "unverified_mse",
 ]

@@ -1,0 +1,273 @@
+"""Recipes made of runs: what stands in their files, and the studies that follow.
+
+All studies but the main one vary the first arm of one run, the reference: a smaller run, or the main run
+where the two differ in the number of rounds at most. An arm that equals it is not computed again: the study
+shows the reference's. That is exact, because runs of one seed with equal data and learner have the same start
+model, and a round does not depend on how many come after it.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, model_validator
+
+from ..config import plan_from, read_config, with_setting
+from ..errors import ConfigError
+from ..loop.plan import Plan
+from ..parts import Checked, at
+from .base import Scale
+from .folders import RECIPE, checked_recipe
+from .studies import MAIN, Line, Study
+
+REFERENCE = "reference"
+
+Config = dict[str, Any]
+Settings = Mapping[str, Any]
+"""Values of settings by their paths, such as ``{"acceptance.fraction": 0.1}``."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Pretraining(Checked, frozen=True):
+    """How large a small language model is, and how long it is trained.
+
+    Attributes:
+        vocabulary: Tokens, learned from the articles.
+        hidden: Width of the residual stream, a multiple of ``heads``.
+        layers: How many.
+        heads: Attention heads of each layer.
+        intermediate: Width of the gated feed-forward layers.
+        row_tokens: Tokens of a training row.
+        batch_size: Rows of a step.
+        steps: How many, over as many passes through the articles as it takes.
+        repeated: In this number of first steps a row repeats a text, which teaches to copy.
+        learning_rate: AdamW's, at its peak: it rises over 100 steps, or a tenth of all where they are few,
+            then falls along half a cosine to zero; so for the repeated texts, and again for the rest.
+        copied: Share of the rows whose sentence stays in the text.
+        seed: Of all randomness; not the experiment's, whose seeds share one model.
+    """
+
+    vocabulary: Count
+    hidden: Count
+    layers: Count
+    heads: Count
+    intermediate: Count
+    row_tokens: Count
+    batch_size: Count
+    steps: Count
+    repeated: Annotated[int, Field(ge=0)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    copied: Annotated[float, Field(ge=0, le=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Given(Checked, frozen=True):
+    """What is different where a language model is given, so that none is made.
+
+    Attributes:
+        about: As in `Size`; the same when None.
+        plan: As in `Size`; the same when None.
+        fills_cores: Whether one run keeps all cores busy, so that several at once would take memory only.
+    """
+
+    about: str | None = None
+    plan: str | None = None
+    fills_cores: bool = False
+
+
+class Size(Checked, frozen=True):
+    """What a scale is.
+
+    Attributes:
+        about: Its size in one line, for people.
+        plan: The file of the main run's plan.
+        reference: The settings in which the reference differs; its rounds are at most as many.
+        pretraining: Of the language model to start from, where it is made here.
+        articles: It is pretrained on at most this number; None for all training articles.
+        given: What is different where a model is given; None where that has no meaning.
+    """
+
+    about: str
+    plan: str
+    reference: Settings = Field(default={})
+    pretraining: Pretraining | None = None
+    articles: Count | None = None
+    given: Given | None = None
+
+
+class Question(Checked, frozen=True):
+    """A study, as it stands in the file.
+
+    Attributes:
+        title: What is varied, as a heading.
+        also: More arms of the reference to show, by their labels.
+        runs: Where each line is a run and not an arm, the beginning of the runs' names.
+        lines: By scale and label, the settings in which a line differs from the reference. The main study
+            has none: its lines are the arms of its plan.
+    """
+
+    title: str
+    also: Mapping[str, str] = {}
+    runs: str | None = None
+    lines: Mapping[Scale, Mapping[str, Settings]] = {}
+
+
+class StudyRecipe(Checked, frozen=True):
+    """What stands in the recipe's file.
+
+    Attributes:
+        title: One line.
+        source: The paper.
+        metrics: Shown of each study where they were measured; the first stands for quality.
+        claim: Those that the main study's first arm is compared to its second by.
+        scales: What each scale is.
+        studies: By name, the main one first, then those with long runs.
+    """
+
+    title: str
+    source: str
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    claim: tuple[str, ...]
+    scales: Mapping[Scale, Size]
+    studies: Mapping[str, Question]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "StudyRecipe":
+        if next(iter(self.studies), None) != MAIN:
+            raise ConfigError("studies", got=", ".join(self.studies), expected=f"{MAIN!r} as the first one")
+        for name, question in self.studies.items():
+            missing = [scale for scale in self.scales if scale not in question.lines]
+            if name != MAIN and missing:
+                raise ConfigError(f"studies.{name}.lines", got=f"none of scale {missing[0]}")
+        if missing := [scale for scale in get_args(Scale) if scale not in self.scales]:
+            raise ConfigError("scales", got=f"no scale {missing[0]}", expected=", ".join(get_args(Scale)))
+        return self
+
+    @property
+    def takes_model(self) -> bool:
+        """Whether a language model may be given, at any scale."""
+        return any(size.given is not None for size in self.scales.values())
+
+    def fills_cores(self, scale: Scale) -> bool:
+        """Whether one run from a model that is given keeps all cores busy."""
+        given = self.scales[scale].given
+        return given is not None and given.fills_cores
+
+    def size(self, scale: Scale, model: Path | None) -> Size:
+        """What is done at a scale, with the model that is given if one is."""
+        size = self.scales[scale]
+        if model is None or size.given is None:
+            return size
+        own = {key: value for key, value in size.given if key in ("about", "plan") and value is not None}
+        return size.model_copy(update={**own, "pretraining": None})
+
+
+def load_studies(folder: Path) -> StudyRecipe:
+    """The recipe in ``folder``.
+
+    Raises:
+        ConfigError: Its file is missing or no YAML, or a key or value is wrong.
+    """
+    return checked_recipe(folder, StudyRecipe)
+
+
+def studies_of(
+    folder: Path, recipe: StudyRecipe, scale: Scale, plan: str, model: Path | None = None
+) -> dict[str, Study]:
+    """The studies of a recipe, by name.
+
+    Args:
+        folder: Of the recipe.
+        recipe: The recipe.
+        scale: At which scale.
+        plan: The file of the main run's plan, see `StudyRecipe.size`.
+        model: The folder of the language model to start from, in place of the plan's.
+
+    Raises:
+        ConfigError: A plan is wrong.
+    """
+    config = read_config(folder / plan)
+    if model is not None:
+        config = with_setting(config, "learner.model", str(model), "--model")
+    with at(str(folder / plan)):
+        main = plan_from(config)
+    arms = tuple(Line(name.replace("_", " "), MAIN, name) for name in main.arms)
+    made = {MAIN: Study(MAIN, recipe.studies[MAIN].title, {MAIN: main}, arms)}
+    if len(recipe.studies) > 1:
+        with at(f"{folder / RECIPE}: reference"):
+            vary = _Vary(_changed(config, recipe.scales[scale].reference), main)
+        for name, question in recipe.studies.items():
+            if name != MAIN:
+                with at(f"{folder / RECIPE}: studies.{name}"):
+                    made[name] = vary.study(name, question, question.lines[scale])
+    return made
+
+
+class _Vary:
+    """Makes studies that vary the first arm of the reference, a run with the configuration ``config``."""
+
+    def __init__(self, config: Config, main: Plan) -> None:
+        self._config = config
+        own = plan_from(config)
+        self._base = next(iter(own.arms))
+        self._setting, self._plan = MAIN, main
+        if not self._is_reference(own):
+            self._setting, self._plan = REFERENCE, own
+
+    def study(self, name: str, question: Question, changes: Mapping[str, Settings]) -> Study:
+        """The study ``name`` with a line for each of ``changes``, by label."""
+        made = self._runs(question.runs, changes) if question.runs else self._arms(name, changes)
+        plans, lines = made
+        lines += [Line(label, self._setting, arm) for label, arm in question.also.items()]
+        return Study(name, question.title, plans, tuple(lines), self._base)
+
+    def _arms(self, name: str, changes: Mapping[str, Settings]) -> tuple[dict[str, Plan], list[Line]]:
+        """One run with an arm for each of ``changes`` (by label) that is not the reference's own."""
+        arms = {_slug(label): dict(self._arm(settings)) for label, settings in changes.items()}
+        if len(arms) < len(changes):
+            raise ConfigError("two labels stand for one name", got=", ".join(changes), expected="other words")
+        plan = plan_from({**self._config, "arms": arms})
+        others = {arm: how for arm, how in plan.arms.items() if how != self._plan.arms[self._base]}
+        lines = [
+            Line(label, name, arm)
+            if (arm := _slug(label)) in others
+            else Line(label, self._setting, self._base)
+            for label in changes
+        ]
+        return {self._setting: self._plan, name: plan.model_copy(update={"arms": others})}, lines
+
+    def _is_reference(self, plan: Plan) -> bool:
+        """Whether the first arm does the same in ``plan`` as in the reference, however long they are."""
+        alike = plan.model_copy(update={"rounds": self._plan.rounds, "arms": self._plan.arms})
+        return alike == self._plan and plan.arms[self._base] == self._plan.arms.get(self._base)
+
+    def _arm(self, settings: Settings) -> Iterator[tuple[str, Any]]:
+        """An arm's part of ``settings``, each key whole: an arm's own keys take the place of the plan's."""
+        changed = _changed(self._config, settings)
+        return ((key, changed[key]) for key in dict.fromkeys(path.split(".")[0] for path in settings))
+
+    def _runs(self, begin: str, changes: Mapping[str, Settings]) -> tuple[dict[str, Plan], list[Line]]:
+        """A run for each of ``changes``, the reference among them."""
+        plans: dict[str, Plan] = {self._setting: self._plan}
+        lines: list[Line] = []
+        for label, settings in changes.items():
+            plan = plan_from(_changed(self._config, settings))
+            plan = plan.model_copy(update={"arms": {self._base: plan.arms[self._base]}})
+            setting = self._setting if self._is_reference(plan) else f"{begin}-{_slug(label)}"
+            plans.setdefault(setting, plan)
+            lines.append(Line(label, setting, self._base))
+        return plans, lines
+
+
+def _changed(config: Settings, changes: Settings) -> Config:
+    changed = dict(config)
+    for path, value in changes.items():
+        changed = with_setting(changed, path, value, path)
+    return changed
+
+
+def _slug(label: str) -> str:
+    """A label as an arm's name: ``10 %`` is ``10``, ``k x 5,000`` is ``k-x-5000``."""
+    words = label.replace(",", "").replace(".", "_").split()
+    return "-".join(word for word in words if word.replace("_", "").isalnum())

@@ -1,0 +1,16 @@
+"""The demonstration: real handwritten digits, with and without a verifier, in a few minutes."""
+
+from pathlib import Path
+
+from ..config import load_plan
+from ..loop.plan import Plan
+
+
+def demo_plan(seed: int = 0, rounds: int = 6) -> Plan:
+    """The demonstration's plan, which is the file ``demo.yaml`` beside this module.
+
+    Args:
+        seed: Of all randomness.
+        rounds: How many rounds after the start model, at least 1.
+    """
+    return load_plan(Path(__file__).with_suffix(".yaml"), [f"seed={seed}", f"rounds={rounds}"])
