@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from veriloop.errors import ConfigError
-from veriloop.learners._language import models
+from veriloop.learners._language import drawing, models
 from veriloop.learners._language.backends import Decoding
 from veriloop.learners._language.drawing import Repetitions, choose
 from veriloop.learners._language.ends import StopStrings, before
@@ -60,6 +60,41 @@ def test_as_much_is_drawn_of_each_token_as_by_transformers(
     for token, share in enumerate(expected.tolist()):
         assert abs(found.get(token, 0) - share * len(GRID)) <= 1 + 1e-6
         assert share > 0 or token not in found
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"temperature": 0.3},
+        {"top_k": 40},
+        {"top_k": 400, "top_p": 0.9},
+        {"top_p": 0.95},
+        {"min_p": 0.02},
+        {"top_k": 50, "top_p": 0.8, "min_p": 0.05},
+    ],
+)
+@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0, 9.0])
+def test_the_likeliest_alone_give_the_token_that_a_sort_of_all_gives(
+    settings: dict[str, Any], scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding = Decoding.model_validate({"temperature": 1.0, **settings})
+    stream = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(60, 3_000, generator=stream)
+    logits = torch.cat([logits, logits.bfloat16().float()])  # the second half with many equal ones
+    uniform = torch.rand(120, generator=stream, dtype=torch.float64)
+    uniform[:3] = torch.tensor([0.0, 1 - 2**-53, 0.5])
+    found = choose(logits, decoding, uniform)
+    sorted_rows: list[int] = []
+    monkeypatch.setattr(
+        drawing, "_drawn", lambda p, d, u: sorted_rows.append(len(p)) or torch.zeros(len(p), dtype=torch.long)
+    )
+    choose(logits, decoding, uniform)
+    monkeypatch.undo()
+    monkeypatch.setattr(drawing, "LIKELIEST", 3_000)
+    assert torch.equal(found, choose(logits, decoding, uniform))
+    if scale >= 3:
+        assert sum(sorted_rows) < 12, "most rows need no sort"
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=9), st.sampled_from([0.7, 1.3, 2.0]))
