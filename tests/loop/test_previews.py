@@ -138,12 +138,45 @@ def test_what_never_ends_is_given_up_and_named(tiny_plan, monkeypatch) -> None:
     assert seen.missed == ("the start model (not done after 0 s)",)
     assert math.isnan(seen.estimated_seconds)
     assert set(seen.arms) == {"verified", "unverified", "all_real"}
+    monkeypatch.setattr(trial, "PATIENCE", 3.0)  # enough for what ends, on a busy machine too
     seen = preview(tiny_plan(verifier=f"{HERE}:EndlessVerifier", arms=["verified", "unverified"]))
-    assert seen.missed == ("8 candidates of verified (not done after 0 s)",)
+    assert seen.missed == (
+        "8 candidates of verified (not done after 3 s)",
+        "a candidate of verified (not done after 3 s)",
+    )
     assert math.isnan(seen.arms["verified"].estimated_seconds)
     assert seen.arms["unverified"].counts.kept == 60, "what does end is shown all the same"
     assert math.isnan(seen.estimated_seconds)
     assert Preview.model_validate_json(seen.model_dump_json()).missed == seen.missed
+
+
+class HeavyGenerator(TinyGenerator):
+    """Eight samples are never done."""
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        if n == trial.FEW:
+            time.sleep(NEVER)
+        return super().sample(n, rng, condition)
+
+
+class HeavyLearner(TinyLearner, frozen=True):
+    generator_type: ClassVar[type[Generator]] = HeavyGenerator
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> HeavyGenerator:
+        tiny = super().fit(samples, None, rng)
+        return HeavyGenerator(tiny.mean, tiny.spread)
+
+
+@pytest.mark.parametrize("several", [{}, {"samples_per_prompt": 4, "keep_per_prompt": 1}])
+def test_where_several_are_not_done_in_time_one_is_shown(tiny_plan, monkeypatch, several) -> None:
+    monkeypatch.setattr(trial, "MOST", 0.01)
+    settings = {"learner": f"{HERE}:HeavyLearner", "verifier": STATING, "balance": None, "arms": ["verified"]}
+    seen = preview(tiny_plan(**settings, **several))
+    assert seen.missed[0].startswith("8 candidates of verified (not done after ")
+    assert len(seen.arms["verified"].shown) == 1
+    assert seen.arms["verified"].shown[0].reason
 
 
 def test_candidates_are_shown_with_what_was_said_of_them(tiny_plan) -> None:

@@ -48,6 +48,9 @@ FIT, WRITE, EVALUATE = 6.0, 14.0, 6.0
 PATIENCE = 35.0
 """Seconds that one step of these may take when it cannot be cut short; then it is given up."""
 
+MOST = 0.7
+"""The share of the time left that the first candidates may take: if they do not come, there is one to try."""
+
 
 class Training(NamedTuple):
     """What a training costs.
@@ -92,8 +95,10 @@ def start(context: Context, clock: Clock) -> Started | None:
     whole = context.data.start
     few = whole.select(slice(FIRST))
     more = whole.select(slice(MANY))
+    # Where there is nothing to train on, the model is only read: without it there is nothing else to do.
+    patience = PATIENCE if len(few) else clock.left
     try:
-        tried = clock.give("the start model", PATIENCE, lambda: _trained(context, few))
+        tried = clock.give("the start model", patience, lambda: _trained(context, few))
     except VeriloopError:
         # Some learners need more rows than a few.
         return clock.give("the start model", PATIENCE, lambda: _trained(context, more))
@@ -274,24 +279,34 @@ def try_arm(context: Context, once: Once, clock: Clock) -> Tried:
     few = min(TINY, max(wanted_by(plan, name)))
     whole = min(limit, max(TINY_CANDIDATES, 2 * math.ceil(few * tried.ratio)))
     first = min(whole, FEW)
+    _try_candidates(context, once, clock, tried, first, min(PATIENCE, MOST * clock.left))
+    if tried.gathered is None and not tried.waits:
+        # One shows at least what is written, and what the verifier says of it.
+        _try_candidates(context, once, clock, tried, 1, PATIENCE)
+        return tried
     if first < whole:
-        _try_candidates(context, once, clock, tried, first)
         judging = tried.gathered.seconds["verify"] / first if tried.gathered else 0.0
         spent = (once.each + judging) * whole
-        if tried.gathered is None and not tried.waits:
-            return tried
         if spent > WRITE:
             if spent * 2 * FEW > WRITE * whole:
                 return tried
             whole = 2 * FEW
-    _try_candidates(context, once, clock, tried, whole)
+        _try_candidates(context, once, clock, tried, whole, PATIENCE)
     return tried
 
 
-def _try_candidates(context: Context, once: Once, clock: Clock, tried: Tried, most: int) -> None:
+ONE_TEXT = {"samples_per_prompt": None, "keep_per_prompt": None, "distinct": False, "drop_prompts": None}
+"""Settings of an arm that writes one text for a prompt."""
+
+
+def _try_candidates(
+    context: Context, once: Once, clock: Clock, tried: Tried, most: int, seconds: float
+) -> None:
     """Make and judge up to ``most`` candidates as a small round of the arm, and note what came of it."""
     plan, name = context.plan, context.name
     arm, address = plan.arms[name], plan.address(name, 1)
+    if most == 1:
+        arm = arm.model_copy(update=ONE_TEXT)
     # All texts of a prompt are written together.
     most = -(-most // arm.texts_per_prompt) * arm.texts_per_prompt
     few = min(TINY, max(wanted_by(plan, name)), max(1, int(most / tried.ratio + 1e-9)))
@@ -314,7 +329,8 @@ def _try_candidates(context: Context, once: Once, clock: Clock, tried: Tried, mo
         )
 
     try:
-        gathered = clock.give(f"{most} candidates of {name}", PATIENCE, made)
+        what = f"{most} candidates of {name}" if most > 1 else f"a candidate of {name}"
+        gathered = clock.give(what, seconds, made)
     except AwaitingVerdicts as waiting:
         tried.waits = str(waiting)
         return
