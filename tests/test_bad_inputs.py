@@ -232,9 +232,9 @@ def test_modules_that_cannot_be_imported(case, veriloop, config, tmp_path, monke
 
 
 FILES = {
-    "key twice": (b"rounds: 1\nrounds: 2", "line 2", "key 'rounds' stands here and in line 1"),
+    "key twice": (b"rounds: 1\nrounds: 2", "line 2", "key 'rounds' occurs here and in line 1"),
     "key no text": (b"1: 2", "line 1", "put it in quotes"),
-    "an alias bomb": (b"a: &a [1]\nb: &b [*a, *b]", "an alias stands within what it is an alias of"),
+    "an alias bomb": (b"a: &a [1]\nb: &b [*a, *b]", "an alias occurs inside its own value"),
     "large": (b"#" * 1_000_001, "1,000,001 bytes"),
     "missing": (None, "cannot read configuration"),
     "broken": (b"a: [1, 2", "line 1", "not valid YAML"),

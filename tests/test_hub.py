@@ -86,7 +86,7 @@ def test_a_missing_folder_is_fetched_or_refused_ahead(
     assert "from the Hugging Face hub" in (dataset.downloads() or "")
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     with pytest.raises(
-        DataError, match=rf"may not be fetched.*ooked in {tmp_path}/data/{dataset.kind} first"
+        DataError, match=rf"must not be downloaded.*ooked in {tmp_path}/data/{dataset.kind} first"
     ):
         dataset.check_ahead(Schema({}))
 

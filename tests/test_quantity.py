@@ -28,7 +28,7 @@ def test_a_direction_puts_values_in_order(
 
 
 def test_without_a_direction_there_is_no_order() -> None:
-    with pytest.raises(ConfigError, match="length is neither better nor worse by itself"):
+    with pytest.raises(ConfigError, match="length has no better direction"):
         _ = Quantity("length").loss
     assert (Quantity().direction, Quantity().hint) == ("", "")
 

@@ -92,7 +92,7 @@ def test_a_column_is_numbers_where_every_field_is_one(
 def test_a_key_twice_in_a_line_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"score": 1}\n{"score": 1, "score": 2}\n')
     for read in (read_frame, read_table):
-        with pytest.raises(DataError, match=r"line 2: .*'score' stands there twice"):
+        with pytest.raises(DataError, match=r"line 2: .*'score' occurs twice"):
             read(tmp_path / "t.jsonl", ["score"])
 
 
@@ -156,8 +156,8 @@ def test_a_json_list_is_read_like_lines_of_json(indent: int | None, tmp_path: Pa
         ('[{"x": 1}', "broken JSON"),
         ("[", "broken JSON"),
         ('[{"x": 1},]', "broken JSON"),
-        ('[{"x": 1}] [2]', "something stands after the list"),
-        ('[{"x": 1, "x": 2}]', "key 'x' stands there twice"),
+        ('[{"x": 1}] [2]', "there is text after the list"),
+        ('[{"x": 1, "x": 2}]', "key 'x' occurs twice"),
         ('{"data": [\n{"x": 1}]}', "line 1: broken JSON"),
     ],
 )

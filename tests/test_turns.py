@@ -65,11 +65,11 @@ def test_what_is_said_is_not_changed(said: list[str]) -> None:
         ([{"role": "user", "content": " "}], "turn 1 (user) is empty"),
         ([{"role": "user"}], "turn 1 (user) is empty"),
         ([{"role": "user", "content": 3}], "content: got 'int', expected text"),
-        ([{"role": "user", "content": [{"type": "image_url"}]}], "parts that are no text"),
+        ([{"role": "user", "content": [{"type": "image_url"}]}], "parts that are not text"),
         ([USER, USER], "turn 2: two turns of the user in a row"),
         ([USER, ASSISTANT, ASSISTANT], "turn 3: two turns of the assistant in a row"),
         ([USER, SYSTEM], "turn 2: a system prompt after other turns"),
-        ([USER, {"role": "tool", "content": "3"}], "was not called"),
+        ([USER, {"role": "tool", "content": "3"}], "without a call"),
     ],
 )
 def test_a_chat_that_is_none_is_refused(turns: Any, words: str) -> None:
@@ -83,7 +83,7 @@ def test_a_chat_that_is_none_is_refused(turns: Any, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("turn", "words"),
-    [(USER, "does not end with a turn of the assistant"), (CALL, "ends with a call of a tool")],
+    [(USER, "does not end with an assistant turn"), (CALL, "ends with a tool call")],
 )
 def test_only_an_answer_in_words_can_be_learned(turn: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):

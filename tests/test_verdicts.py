@@ -23,8 +23,8 @@ def test_rules_decide_open_verdicts_only():
         ([1.0], [1], ["a", "b"], "unequal length"),
         ([1.0], [3], None, "decision of a verdict"),
         ([[1.0]], None, None, "one axis"),
-        ([NAN], None, None, "says ABSTAIN"),
-        ([np.inf], None, None, "says ABSTAIN"),
+        ([NAN], None, None, "Return ABSTAIN"),
+        ([np.inf], None, None, "Return ABSTAIN"),
     ],
 )
 def test_broken_verdicts_are_refused(score, decision, reason, message):

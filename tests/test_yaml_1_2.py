@@ -68,12 +68,12 @@ e: {<<: [*y, *x]}
 
 
 BAD = {
-    "a: 1\nb: 2\na: 3": "plan, line 3, column 1: not valid YAML (key 'a' stands here and in line 1)",
-    "x: {a: 1, a: 2}": "key 'a' stands here and in line 1",
-    "x:\n- {a: 1,\n   'a': 2}": "line 3, column 4: not valid YAML (key 'a' stands here and in line 2)",
-    "{1: {}}": "key 1 is no text: put it in quotes",
-    "a: {true: {}}": "key true is no text: put it in quotes",
-    "a: {~: 1}": "key ~ is no text: put it in quotes",
+    "a: 1\nb: 2\na: 3": "plan, line 3, column 1: not valid YAML (key 'a' occurs here and in line 1)",
+    "x: {a: 1, a: 2}": "key 'a' occurs here and in line 1",
+    "x:\n- {a: 1,\n   'a': 2}": "line 3, column 4: not valid YAML (key 'a' occurs here and in line 2)",
+    "{1: {}}": "key 1 is not text: put it in quotes",
+    "a: {true: {}}": "key true is not text: put it in quotes",
+    "a: {~: 1}": "key ~ is not text: put it in quotes",
     "? [a]\n: 1": "a key must be a text",
     "? {a: 1}\n: 1": "a key must be a text",
     "a: [1, 2": "line 1",
@@ -82,7 +82,7 @@ BAD = {
     "a: !mine 3": "could not determine a constructor",
     "a: !!set {b}": "could not determine a constructor",
     "a: !!timestamp 2024-01-02": "could not determine a constructor",
-    "a: &x [*x]": "an alias stands within what it is an alias of",
+    "a: &x [*x]": "an alias occurs inside its own value",
     "a: *x": "undefined alias",
     "a: " + "[" * 100 + "]" * 100: "nested too deeply",
     "a: " + "[" * 5_000 + "]" * 5_000: "nested too deeply",

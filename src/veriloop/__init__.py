@@ -1,6 +1,6 @@
 """Train generative models on their own verified output, and know whether it helps.
 
-All that users need is here: ``import veriloop as vl``. A name is imported when it is first looked at.
+The public API: ``import veriloop as vl``. A name is imported when it is first used.
 """
 
 from importlib.metadata import version as _version

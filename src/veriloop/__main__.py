@@ -1,4 +1,4 @@
-"""``python -m veriloop`` is the command ``veriloop``."""
+"""Run the ``veriloop`` command with ``python -m veriloop``."""
 
 from .cli.main import main
 

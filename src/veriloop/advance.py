@@ -1,8 +1,8 @@
-"""How far a long call of a part is: the part reports it, and the caller may listen.
+"""Progress inside a long call of a part: the part reports it, and the caller may listen.
 
-A part's methods take what they work on and nothing else, so a listener is not one of their arguments. It is
-set for the length of a block (`heard_by`), in one thread. Without a listener a report costs a fraction of a
-microsecond. No result depends on a listener, unless it has enough: then a training may end early (`report`).
+A part's methods take the data they work on and nothing else, so the listener is not an argument. It is set
+for one thread for the length of a block (`heard_by`). Without a listener, a report costs a fraction of a
+microsecond. Results never depend on a listener, except that it may end a training early (`report`).
 """
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 
 class RowsDone(NamedTuple):
-    """A call goes through rows: it writes, judges or reads them.
+    """Progress of a call that writes, judges or reads rows.
 
     Attributes:
-        done: Rows so far.
-        of: All of them.
-        tokens: Tokens so far, written or read; 0 where there are none.
+        done: Rows finished so far.
+        of: Total number of rows.
+        tokens: Tokens written or read so far; 0 if the call has none.
     """
 
     done: int
@@ -25,14 +25,14 @@ class RowsDone(NamedTuple):
 
 
 class StepDone(NamedTuple):
-    """A call trains a model.
+    """Progress of a call that trains a model.
 
     Attributes:
-        done: Steps so far; 0 where the first is about to begin.
-        of: The most steps there will be.
-        loss: Of the latest step or epoch; None where it is not known.
-        gradient_norm: Likewise, before it is clipped.
-        tokens: Tokens trained on so far, prompts included; 0 where there are none.
+        done: Steps finished so far; 0 just before the first one.
+        of: Largest possible number of steps.
+        loss: Loss of the latest step or epoch; None if it is not known.
+        gradient_norm: Gradient norm of the latest step before clipping; None if it is not known.
+        tokens: Tokens trained on so far, including prompts; 0 if there are none.
     """
 
     done: int
@@ -49,10 +49,10 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def report(how_far: Report) -> bool:
-    """Pass this on to the listener, if there is one.
+    """Pass a report on to the listener, if there is one.
 
     Returns:
-        Whether it has enough: then a training may end and give the model that it has by now.
+        Whether the listener wants no more: a training may then stop and return the model it has so far.
     """
     listener = _listener.get()
     return listener is not None and bool(listener(how_far))
@@ -74,17 +74,17 @@ class heard_by:
 
 
 class Rows:
-    """Counts the rows of a call as they are done, and reports them.
+    """Counts the rows that a call has finished and reports them.
 
     Args:
-        of: How many there are.
+        of: Total number of rows.
     """
 
     def __init__(self, of: int) -> None:
         self._done, self._of, self._tokens = 0, of, 0
 
     def add(self, rows: int = 0, tokens: int = 0) -> None:
-        """So many more are done, and so many more tokens."""
+        """Add finished rows and tokens."""
         self._done += rows
         self._tokens += tokens
         report(RowsDone(self._done, self._of, self._tokens))

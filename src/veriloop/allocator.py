@@ -1,8 +1,8 @@
-"""Freed memory stays with the process, for the next batch.
+"""Keep freed memory in the process, ready for the next batch.
 
-The GNU C library gives large blocks back to the kernel as soon as they are freed, and the kernel hands out
-zeroed pages for the next ones. A network that goes through batches frees and asks for the same megabytes over
-and over: on a virtual machine that took up to a third of the time of decoding images.
+The GNU C library returns large blocks to the kernel as soon as they are freed, and the kernel hands out
+zeroed pages for new ones. A network that works through batches frees and requests the same megabytes again
+and again. On a virtual machine this took up to a third of the time needed to decode images.
 """
 
 import ctypes
@@ -10,16 +10,16 @@ import os
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEPT = 256 * 2**20
-"""Bytes of freed memory that the process holds on to, at most."""
+"""Largest number of bytes of freed memory that the process keeps."""
 
 _LARGEST = 32 * 2**20
-"""Bytes of a block that is taken from them; the library allows no more."""
+"""Largest block, in bytes, that is served from the kept memory; the library allows no more."""
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep freed blocks; nothing happens where it is another one.
+    """Make the C library keep freed blocks. Does nothing on systems with another C library.
 
-    Whoever sets ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_THRESHOLD_`` knows better, and is left alone.
+    If ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_THRESHOLD_`` is set, that setting is left alone.
     """
     if any(f"MALLOC_{name}_THRESHOLD_" in os.environ for name in ("TRIM", "MMAP")):
         return

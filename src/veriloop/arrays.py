@@ -1,4 +1,4 @@
-"""Arrays in .npy and .npz files, read within bounds and without pickles."""
+"""Read arrays from .npy and .npz files, within size limits and without pickle."""
 
 import zipfile
 from pathlib import Path
@@ -12,11 +12,11 @@ from .unpack import check_array, check_zip
 
 
 class StoredArray:
-    """An array in an .npz file, of which rows are read only when they are asked for.
+    """An array in an .npz file whose rows are read only when they are used.
 
     Attributes:
-        shape: Of the array.
-        dtype: Of its values.
+        shape: Shape of the array.
+        dtype: Type of its values.
     """
 
     def __init__(self, path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -31,7 +31,7 @@ class StoredArray:
 
 
 def npz_names(path: Path) -> list[str]:
-    """The names of the arrays in an .npz file.
+    """Return the names of the arrays in an .npz file.
 
     Raises:
         DataError: The file cannot be read.
@@ -46,7 +46,7 @@ def npz_names(path: Path) -> list[str]:
 
 
 def npz_array(path: Path, key: str) -> NDArray[Any] | StoredArray:
-    """An array of an .npz file. One that is stored plainly (``np.savez``) stays on disk, row by row.
+    """Return an array of an .npz file. An uncompressed one (``np.savez``) is read row by row from disk.
 
     Raises:
         DataError: The file cannot be read, or has no such array.
@@ -72,7 +72,7 @@ def npz_array(path: Path, key: str) -> NDArray[Any] | StoredArray:
             with np.load(path, allow_pickle=False) as stored:
                 return stored[key]
         with path.open("rb") as file:
-            # The local header before an entry: 30 bytes, of which the last 4 tell how much follows them.
+            # The local header before an entry has 30 bytes; the last 4 give the length of what follows.
             file.seek(entry.header_offset + 26)
             more = int(np.frombuffer(file.read(4), "<u2").sum())
     except FileNotFoundError:
@@ -85,13 +85,13 @@ def npz_array(path: Path, key: str) -> NDArray[Any] | StoredArray:
 
 
 def npy_array(path: Path) -> NDArray[Any]:
-    """The array of an .npy file.
+    """Return the array in an .npy file.
 
     Raises:
-        DataError: The file cannot be read, or holds less than its header says.
+        DataError: The file cannot be read, or holds less data than its header claims.
     """
     try:
-        # Mapped first: the size that a header claims is then held against the file's before memory is taken.
+        # Map the file first, so that the claimed size is checked against the file before memory is allocated.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
         raise DataError(f"no such file: {path}", fix="check the path") from None

@@ -1,4 +1,4 @@
-"""Cards: what a run says of itself, once, in its manifest. Readers read cards, never the configuration."""
+"""Cards: what a run states about itself, once, in its manifest. Readers use cards, not the configuration."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,12 +16,12 @@ from .schema import ColumnType, Schema
 
 
 class Example(Checked, frozen=True):
-    """A sample that shows people how to judge.
+    """A judged sample that shows people how to judge.
 
     Attributes:
-        answer: The right verdict.
-        words: What is seen of it, by column.
-        why: In a sentence.
+        answer: Correct verdict.
+        words: What people see of the sample, by column.
+        why: Explanation in one sentence.
     """
 
     answer: Literal["accept", "reject", "abstain"]
@@ -33,8 +33,8 @@ class Choice(Checked, frozen=True):
     """An answer that people can give.
 
     Attributes:
-        key: The letter or digit that gives it.
-        label: What its button says.
+        key: Letter or digit on the keyboard for this answer.
+        label: Text on its button.
     """
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9]$")]
@@ -46,18 +46,18 @@ CHOICES = {
     "reject": Choice(key="n", label="No"),
     "abstain": Choice(key="s", label="Skip"),
 }
-"""What people answer where a plan says nothing else."""
+"""The answers people can give unless the plan sets others."""
 
 
 class Brief(BaseModel):
-    """What people are asked.
+    """The task as shown to people who judge.
 
     Attributes:
-        question: In a line; "" where the plan asks none.
-        guidelines: How to decide, in paragraphs.
-        judged: The columns that they judge; the others are there to judge them by.
+        question: Question in one line; "" if the plan sets none.
+        guidelines: How to decide, in one or more paragraphs.
+        judged: Columns to judge; the other columns are shown as context.
         examples: Judged samples to learn from.
-        choices: The answers, by verdict.
+        choices: Possible answers, by verdict.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,15 +70,16 @@ class Brief(BaseModel):
 
 
 class ArmCard(BaseModel):
-    """What an arm is.
+    """Description of an arm.
 
     Attributes:
-        role: ``chain``: rounds of its own samples. ``bound``: one model of all real data.
+        role: ``chain`` for rounds trained on its own samples, ``bound`` for one model trained on all real
+            data.
         verified: Whether a verifier judges its candidates.
-        verifier: That verifier's kind; None without one.
-        last_round: The last round that the plan gives it.
-        verdict_stores: The data bases in which people judge its candidates, as URLs.
-        brief: What people are asked there; None without people.
+        verifier: Kind of that verifier; None if there is none.
+        last_round: Number of its last planned round.
+        verdict_stores: URLs of the databases in which people judge its candidates.
+        brief: The task as shown to those people; None if nobody judges.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -92,13 +93,13 @@ class ArmCard(BaseModel):
 
 
 class PromptCard(BaseModel):
-    """How a language model's prompts are made.
+    """How a language model's prompts are built.
 
     Attributes:
-        template: With the names of columns in braces.
-        chat: Whether the model's chat template makes the prompt: of the filled template as a user's turn, or
-            of the turns that its one column holds.
-        between: What stands between a prompt and its completion; None leaves it to the prompt.
+        template: Text with column names in braces.
+        chat: Whether the model's chat template builds the prompt, either from the filled template as a user
+            turn or from the turns in its one column.
+        between: Text between a prompt and its completion; None to decide by the prompt.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -108,9 +109,9 @@ class PromptCard(BaseModel):
     between: str | None = None
 
     def joint(self, filled: str) -> str:
-        """What stands between the prompt ``filled`` and its completion: a space, where nothing else was said.
+        """Return the text between the prompt ``filled`` and its completion: a space unless set otherwise.
 
-        Nothing where the prompt ends in white space, as code does that is to be gone on with, or in a chat.
+        It is empty in a chat, or if the prompt ends in white space, as a piece of code to continue may.
         """
         if self.between is not None:
             return self.between
@@ -118,16 +119,16 @@ class PromptCard(BaseModel):
 
 
 ERROR = 0.05
-"""The probability of naming a round that is not better by default."""
+"""Default probability of naming a round that is not better."""
 
 
 class Gate(Checked, frozen=True):
-    """What a round has to show before it is named as the one to ship.
+    """What a round must show before it is recommended to ship.
 
     Attributes:
-        quantity: One that has a direction; the run's headline when None.
-        error: The probability of naming a round that is not better, over all looks together.
-        than: ``start``, or the name of another arm, whose round of the same number is to be beaten.
+        quantity: Name of a quantity with a direction; the run's headline when None.
+        error: Probability of naming a round that is not better, over all looks together.
+        than: What to beat: ``start``, or another arm's name for its round of the same number.
     """
 
     quantity: str | None = None
@@ -136,19 +137,18 @@ class Gate(Checked, frozen=True):
 
 
 class RunCard(BaseModel):
-    """What a run is.
+    """Description of a run.
 
     Attributes:
-        arms: By name, in the order of the plan.
-        quantities: What is measured, by name, in the order of the plan's metrics.
-        columns: What each column of the data is, see `schema`.
-        keeps_models: Which rounds' models are kept: all, those of the start and the last ones, or these and
-            the best ones by the headline.
-        prompt: How a language model's prompts are made: the template, and whether it is a chat message;
-            None where the learner writes no text.
-        ship: What the round to ship has to show.
-        base_model: The model that the start model was made from, by the name that the plan gives; None where
-            models are trained from nothing.
+        arms: Arms by name, in the order of the plan.
+        quantities: Measured quantities by name, in the order of the plan's metrics.
+        columns: Type of each data column, see `schema`.
+        keeps_models: Which rounds keep their models: all of them, the first and the last, or also the best by
+            the headline.
+        prompt: How a language model's prompts are built; None if the learner does not write text.
+        ship: What a round must show before it is recommended to ship.
+        base_model: Name of the pretrained model behind the start model, as the plan gives it; None if models
+            are trained from scratch.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -163,29 +163,29 @@ class RunCard(BaseModel):
 
     @property
     def data(self) -> Schema:
-        """The columns, with what can be asked of them."""
+        """The columns as a `Schema`."""
         return Schema(self.columns)
 
     @property
     def rounds(self) -> int:
-        """The last round of all arms."""
+        """Number of the last round over all arms."""
         return max((arm.last_round for arm in self.arms.values()), default=0)
 
     @property
     def bounds(self) -> list[str]:
-        """The arms that are one model of all real data, and no chain of rounds."""
+        """Names of the arms that are one model trained on all real data."""
         return [name for name, arm in self.arms.items() if arm.role == "bound"]
 
     @property
     def verdict_stores(self) -> list[str]:
-        """The data bases in which people judge, of all arms."""
+        """Databases of all arms in which people judge."""
         return list(dict.fromkeys(store for arm in self.arms.values() for store in arm.verdict_stores))
 
     def with_models(self, records: Iterable[RoundRecord]) -> set[tuple[str, int]]:
-        """Of which of the finished rounds the models are kept, as arm and round.
+        """Return the finished rounds whose models are kept, as pairs of arm and round.
 
-        The best round of an arm is the first of those from round 1 on whose headline is best, on the
-        validation split where there is one.
+        The best round of an arm is the first one from round 1 on with the best headline, measured on the
+        validation split if there is one.
         """
         chains: dict[str, list[RoundRecord]] = {}
         for record in sorted(records, key=lambda r: r.round):
@@ -206,26 +206,26 @@ class RunCard(BaseModel):
         return measured[int(np.argmin(self.quantity(name).loss(values)))]
 
     def quantity(self, name: str) -> Quantity:
-        """What ``name`` means. One that the run does not know has its name for a title, and no direction."""
+        """Return the quantity ``name``. An unknown one gets its name as title and has no direction."""
         known = self.quantities.get(name, Quantity())
         return replace(known, title=known.title or name)
 
     def parts_of(self, whole: str, names: Iterable[str]) -> list[str]:
-        """Those of ``names`` that are a part of ``whole``, such as ``accuracy_3`` of ``accuracy``."""
+        """Return those of ``names`` that are part of ``whole``, such as ``accuracy_3`` of ``accuracy``."""
         return [name for name in names if self.quantity(name).part_of == whole]
 
     def wholes(self, names: Sequence[str]) -> list[str]:
-        """``names`` without those that are a part of another one of them."""
+        """Return ``names`` without those that are part of another of them."""
         return [name for name in names if self.quantity(name).part_of not in names]
 
     def headline_of(self, names: Sequence[str]) -> str | None:
-        """The one of ``names`` that stands for a model's quality: the headline, or else the next best."""
+        """Return the one of ``names`` that best shows a model's quality: the headline, or the next best."""
         known = {name: self.quantity(name) for name in (*self.quantities, *names) if name in names}
         return RunCard(quantities=known).headline
 
     @property
     def headline(self) -> str | None:
-        """The quantity that stands for a model's quality: the first one that has a direction."""
+        """Name of the quantity that stands for a model's quality: the first one with a direction."""
         whole = [name for name, quantity in self.quantities.items() if quantity.part_of is None]
         return next(
             (name for name in whole if self.quantities[name].better is not None), next(iter(whole), None)

@@ -1,4 +1,4 @@
-"""From YAML to a checked plan: names become parts, and every mistake becomes one clear line."""
+"""Turn YAML into a checked plan; every mistake becomes one clear line."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,32 +14,32 @@ from .store.folder import RunFolder
 from .yaml_1_2 import read_yaml
 
 SEEDS, VARY = "seeds", "vary"
-"""Keys of a configuration that only a comparison reads: they make several plans of it."""
+"""Configuration keys that only a comparison uses, to make several plans."""
 
 LARGEST_FILE = 1_000_000
-"""A configuration has at most so many bytes: what is larger is another file, given by mistake."""
+"""Largest configuration in bytes. A larger file was probably given by mistake."""
 
 
 def load_plan(path: Path | str, overrides: Sequence[str] = ()) -> Plan:
     """Read and check a configuration.
 
     Args:
-        path: A YAML file.
-        overrides: Settings ``a.b=value`` (the value is YAML) that replace those of the file, in order.
+        path: Path of a YAML file.
+        overrides: Settings ``a.b=value`` (the value is YAML) that replace those of the file, in this order.
 
     Raises:
-        ConfigError: The file is missing or no YAML, or it is a comparison, or a key or value is wrong; the
-            message names the path of the key, what was got and what is allowed.
+        ConfigError: The file is missing or not YAML, describes a comparison, or has a wrong key or value. The
+            message names the key, what was found and what is allowed.
         MissingExtraError: A part needs an optional package that is not installed.
     """
     return plan_from(read_config(Path(path), overrides))
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The settings that a file holds, with ``overrides`` as in `load_plan`; not checked yet.
+    """Read the settings in a file, with ``overrides`` as in `load_plan`, without checking them.
 
     Raises:
-        ConfigError: The file is missing or no YAML, or an override is none.
+        ConfigError: The file is missing or not YAML, or an override is malformed.
     """
     settings = _read_yaml(path)
     for override in overrides:
@@ -51,16 +51,16 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def with_setting(settings: Mapping[str, Any], path: str, value: Any, where: str) -> dict[str, Any]:
-    """A copy of ``settings`` with another value at ``path``, such as ``learner.epochs``.
+    """Return a copy of ``settings`` with another value at ``path``, such as ``learner.epochs``.
 
     Args:
-        settings: Of a configuration.
-        path: Keys, separated by dots; mappings that are not there are made.
-        value: The value.
-        where: What asks for it, for the line of an error.
+        settings: Settings of a configuration.
+        path: Keys separated by dots; missing mappings are created.
+        value: New value.
+        where: Where the setting comes from, for error messages.
 
     Raises:
-        ConfigError: On the way there is something else than a mapping.
+        ConfigError: Something on the path is not a mapping.
     """
     changed = dict(settings)
     here, keys = changed, path.split(".")
@@ -80,38 +80,39 @@ def with_setting(settings: Mapping[str, Any], path: str, value: Any, where: str)
 
 
 def plan_of(folder: RunFolder, *, trust: bool = True) -> Plan:
-    """The plan of the run in ``folder``.
+    """Return the plan of the run in ``folder``.
 
     Args:
-        folder: Of the run.
-        trust: Whether code that the manifest names may be run, and services asked that it names. To make the
-            plan is to import its parts.
+        folder: Run folder.
+        trust: Whether to run code and call services that the manifest names. Building the plan imports its
+            parts.
 
     Raises:
-        ConfigError: The manifest's configuration does not fit this version of veriloop.
-        RunFolderError: An earlier version began the run, or it is not trusted and names such code.
+        ConfigError: The configuration in the manifest does not fit this version of veriloop.
+        RunFolderError: The run was started by an earlier version, or it names such code and is not trusted.
     """
     folder.check_format()
     config = folder.manifest().config
     if not trust and (named := sorted(set(_foreign(config)))):
         raise RunFolderError(
-            f"the run in {folder.path} names code or services that are not veriloop's own",
+            f"the run in {folder.path} names code or services from outside veriloop",
             got=", ".join(named),
-            fix="if you trust whoever made the folder, add --trust",
+            fix="if you trust the source of this folder, add --trust",
         )
     return plan_from(config)
 
 
 def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
-    """A verifier in its own file, to stand in an arm's place.
+    """Read a verifier from a file, to replace the one in an arm.
 
     Args:
-        path: A YAML file: a verifier with its settings, or the keys ``verifier`` and ``acceptance``.
-        plan: The plan.
-        arm: Whose acceptance rule holds where the file has none.
+        path: Path of a YAML file with a verifier and its settings, or with the keys ``verifier`` and
+            ``acceptance``.
+        plan: Plan that the arm belongs to.
+        arm: Name of the arm. Its acceptance rule is used if the file has none.
 
     Raises:
-        ConfigError: The file is missing or no verifier, or there is no such arm, or its rule does not fit.
+        ConfigError: The file is missing or is not a verifier, there is no such arm, or the rule does not fit.
         MissingExtraError: A part needs an optional package that is not installed.
     """
     if arm not in plan.arms:
@@ -128,9 +129,7 @@ def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
         )
     setting = plan.arms[arm]
     if setting.verifier is None:
-        raise ConfigError(
-            f"arm {arm!r} has no verifier", expected="an arm of which another can take the place"
-        )
+        raise ConfigError(f"arm {arm!r} has no verifier", expected="an arm whose verifier can be replaced")
     try:
         made = Arm.model_validate(
             {"acceptance": setting.acceptance, "schedule": setting.schedule, **settings}
@@ -145,16 +144,16 @@ def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
 
 
 RUN_WHAT_IS_WRITTEN = ("command", "python_tests")
-"""Kinds of our own that run a program that the folder names, or code that its data hold."""
+"""Built-in kinds that run a program named in the folder, or code in its data."""
 
 
 def _foreign(settings: object) -> Iterator[str]:
-    """What ``settings`` name that is neither veriloop's own nor an installed plug-in's."""
+    """Names in ``settings`` that belong neither to veriloop nor to an installed plug-in."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             is_kind = key == "kind" and isinstance(value, str) and ":" in value
             if (is_kind and not value.startswith("veriloop.")) or (
-                # A url with the name of the environment variable that holds its key would be sent that key.
+                # The URL would be sent the key from the environment variable named beside it.
                 (key.endswith("function") or key == "url") and value is not None
             ):
                 yield str(value)
@@ -167,10 +166,10 @@ def _foreign(settings: object) -> Iterator[str]:
 
 
 def plan_from(config: Mapping[str, Any]) -> Plan:
-    """The plan that a configuration means, as `load_plan` reads it."""
+    """Return the plan for a configuration, as `load_plan` does."""
     if several := [key for key in (SEEDS, VARY) if key in config]:
         raise ConfigError(
-            f"{' and '.join(several)}: this configuration is a comparison, and not one plan",
+            f"{' and '.join(several)}: this configuration describes a comparison, not a single plan",
             fix="use veriloop compare CONFIG --out DIR, or veriloop.compare",
         )
     try:
@@ -190,10 +189,10 @@ def _as_config_error(error: ValidationError) -> VeriloopError:
     if first["type"] == "missing":
         return ConfigError(f"{path}: missing", expected="a value", fix="add this key")
     if first["type"] == "value_error":
-        return ConfigError(f"{path}: {cause}")  # a validator's own words
+        return ConfigError(f"{path}: {cause}")  # the validator's message
     if first["type"] == "frozen_instance":
         return ConfigError(
-            f"{path} is no field, and a part is frozen",
+            f"{path} is not a field, and parts are frozen",
             fix=f"declare it in the class body, such as {first['loc'][-1]}: float = 1.0, without an __init__",
         )
     message = first["msg"].removeprefix("Input should be ")

@@ -1,6 +1,6 @@
-"""Rows of numbers, vectors and categories as vectors: numbers in standard deviations, categories as one-hot.
+"""Encode rows of numbers, vectors and categories as vectors: standardised numbers and one-hot categories.
 
-For whatever needs distances or a network's input: metrics, discriminators and audits see tables alike.
+Metrics, discriminators and audits share this, so that they all see tables alike.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ TABLE_ROLES = ("number", "vector", "category")
 
 
 class TableColumns(Checked, frozen=True):
-    """Which columns of a table are what.
+    """The columns of a table, by kind.
 
     Attributes:
-        numbers: Columns of numbers and vectors.
-        categories: Columns of categories.
-        given: Those of all columns, classes included, that generators are given.
-        label: The column of classes; None where there is none.
+        numbers: Names of columns with numbers or vectors.
+        categories: Names of columns with categories.
+        given: Names of the columns, including classes, that generators are given.
+        label: Name of the class column; None if there is none.
     """
 
     numbers: tuple[str, ...] = ()
@@ -34,15 +34,15 @@ class TableColumns(Checked, frozen=True):
 
     @classmethod
     def of(cls, schema: Schema, asked_by: str) -> Self:
-        """The columns of ``schema``.
+        """Return the columns of ``schema``.
 
         Raises:
-            ConfigError: None of the columns that are made is a number, vector or category.
+            ConfigError: No generated column is a number, vector or category.
         """
         by_role = {role: tuple(schema.named(role)) for role in (*TABLE_ROLES, "label")}  # pyright: ignore[reportArgumentType]
         if not any(name in schema.made for role in TABLE_ROLES for name in by_role[role]):
             raise ConfigError(
-                f"{asked_by} needs a column of images, numbers, vectors or categories that is made",
+                f"{asked_by} needs a generated column of images, numbers, vectors or categories",
                 got=schema.described(),
                 expected="data with such a column",
             )
@@ -54,24 +54,24 @@ class TableColumns(Checked, frozen=True):
         )
 
     def stratum(self, samples: Samples) -> NDArray[np.int64]:
-        """The class of each of n rows, shape (n,); all of one where there are no classes."""
+        """Return the class of each of n rows, shape (n,); all the same if there are no classes."""
         if self.label is None:
             return np.zeros(len(samples), np.int64)
         return samples.array(self.label).astype(np.int64)
 
 
 class Encoding(NamedTuple):
-    """How rows become vectors, as it was learned from some of them.
+    """An encoding of rows as vectors, learned from some rows.
 
-    A number is centred and divided by its standard deviation; one that never varies is only centred. A
-    category becomes as many zeros as it has values, with 1/sqrt(2) in the place of its own: two rows that
-    differ in it are a distance of 1 apart. A value that was not there has zeros alone.
+    A number is centred and divided by its standard deviation; a constant one is only centred. A category
+    becomes one entry per known value: 1/sqrt(2) at its value and zero elsewhere, so two rows that differ in
+    it are 1 apart. An unknown value becomes all zeros.
 
     Attributes:
-        numbers: Columns of numbers and vectors.
-        mean: Of each number, those of a vector one after the other.
-        spread: Its standard deviation.
-        categories: Columns of categories, with their values.
+        numbers: Names of columns with numbers or vectors.
+        mean: Mean of each number; entries of a vector follow each other.
+        spread: Standard deviation of each number.
+        categories: Category columns with their values.
     """
 
     numbers: tuple[str, ...]
@@ -81,7 +81,7 @@ class Encoding(NamedTuple):
 
     @classmethod
     def learned(cls, samples: Samples, numbers: Sequence[str], categories: Sequence[str]) -> Self:
-        """The encoding of rows like ``samples``; at least one.
+        """Learn the encoding from ``samples``, which must have at least one row.
 
         Raises:
             DataError: A column is missing, or holds text where numbers should be.
@@ -98,16 +98,16 @@ class Encoding(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """The name of each entry of a vector, such as ``age`` and ``city=north``."""
+        """Name of each vector entry, such as ``age`` or ``city=north``."""
         return _names(self.numbers, len(self.mean)) + [
             f"{name}={value}" for name, values in self.categories for value in values
         ]
 
     def encode(self, samples: Samples) -> NDArray[np.float64]:
-        """The vectors of n rows, shape (n, entries).
+        """Return the vectors of n rows, shape (n, entries).
 
         Raises:
-            DataError: A column is missing, or of another kind or size than those that were learned from.
+            DataError: A column is missing, or its kind or size differs from the rows it was learned from.
         """
         rows = _matrix(samples, self.numbers)
         if rows.shape[1] != len(self.mean):
@@ -120,7 +120,7 @@ class Encoding(NamedTuple):
         return np.concatenate(columns, axis=1)
 
     def dump(self) -> list[Any]:
-        """As plain JSON values."""
+        """Return the encoding as plain JSON values."""
         return [
             list(self.numbers),
             list(self.mean),
@@ -130,7 +130,7 @@ class Encoding(NamedTuple):
 
     @classmethod
     def of_dump(cls, content: list[Any]) -> Self:
-        """The encoding of which `dump` made ``content``."""
+        """Rebuild the encoding from the output of `dump`."""
         numbers, mean, spread, categories = content
         return cls(
             tuple(numbers), tuple(mean), tuple(spread), tuple((name, tuple(v)) for name, v in categories)

@@ -1,17 +1,17 @@
-"""One exception tree: every error says what was got, what was expected, and what to do.
+"""The exceptions of veriloop. Each one states what was found, what was expected, and what to do.
 
 The command line prints ``str(error)`` as one line and exits with 2, so a message never holds a newline.
-Every error survives pickling, because executors carry them back from other processes.
+Every error survives pickling, because executors bring errors back from other processes.
 """
 
 from typing import Any, Self
 
 
 class VeriloopError(Exception):
-    """Base of everything veriloop raises on purpose.
+    """Base class of all errors that veriloop raises on purpose.
 
     Args:
-        what: What went wrong, in a few words, naming the thing (a path, a key, a column).
+        what: What went wrong, in a few words that name the thing (a path, a key, a column).
         got: What was found. Left out of the message when None.
         expected: What would have been accepted. Left out when None.
         fix: What the user can do about it. Left out when None.
@@ -54,11 +54,11 @@ class ConfigError(VeriloopError, ValueError):
 
 
 class DataError(VeriloopError, ValueError):
-    """Data are missing, of the wrong shape or type, or not what their checksum says."""
+    """Data are missing, have the wrong shape or type, or do not match their checksum."""
 
 
 class DomainError(VeriloopError, ValueError):
-    """An argument of a mathematical function lies outside the domain where it means something."""
+    """An argument lies outside the domain of a mathematical function."""
 
 
 class MissingExtraError(VeriloopError, ImportError):
@@ -66,7 +66,7 @@ class MissingExtraError(VeriloopError, ImportError):
 
     @classmethod
     def of(cls, package: str, extra: str) -> Self:
-        """The error for ``package``, which the extra ``extra`` would have brought."""
+        """Return the error for a missing ``package`` that the extra ``extra`` installs."""
         return cls(
             f"this needs the package {package!r}, which is not installed",
             fix=f"install it with: pip install 'veriloop[{extra}]'",
@@ -74,7 +74,7 @@ class MissingExtraError(VeriloopError, ImportError):
 
 
 class RunFolderError(VeriloopError):
-    """A run folder is missing, already taken, of another configuration, or cannot be read."""
+    """A run folder is missing, already in use, from another configuration, or unreadable."""
 
 
 class RunLockedError(RunFolderError):
@@ -82,7 +82,7 @@ class RunLockedError(RunFolderError):
 
 
 class CorruptFileError(RunFolderError):
-    """A file that veriloop wrote is cut short or was changed."""
+    """A file written by veriloop is truncated or was changed."""
 
 
 class StorageError(VeriloopError, OSError):
@@ -90,16 +90,16 @@ class StorageError(VeriloopError, OSError):
 
 
 class ReadOnlyError(StorageError):
-    """Nothing may be written there, which does not hinder anybody from looking."""
+    """The folder cannot be written to; reading it still works."""
 
 
 class ExhaustedError(VeriloopError):
-    """A round saw ``max_candidates`` candidates and still kept fewer samples than it wanted."""
+    """A round reached ``max_candidates`` candidates and still kept fewer samples than it wanted."""
 
 
 class BudgetError(VeriloopError):
-    """A service has been asked as often, or has cost as much, as the plan allows."""
+    """The plan's limit on requests to a service, or on its cost, was reached."""
 
 
 class ContractError(VeriloopError, TypeError):
-    """A part broke its family's contract, such as verdicts of another length than the samples."""
+    """A part broke the contract of its family, for example by returning too few verdicts."""

@@ -1,4 +1,4 @@
-"""What happens in a run, as typed events: one line each in ``events.jsonl``, read by whoever watches."""
+"""Typed events of a run, one line each in ``events.jsonl``, for anything that watches the run."""
 
 import time
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ class _Event(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     at: float = Field(default_factory=time.time)
-    """Seconds since 1970."""
+    """Time in seconds since 1970."""
 
 
 class RunStarted(_Event):
-    """A run began, or went on after ``resumed`` finished rounds over all arms."""
+    """A run started, or continued after ``resumed`` finished rounds over all arms."""
 
     event: Literal["run_started"] = "run_started"
     resumed: int
@@ -30,7 +30,7 @@ class RunStarted(_Event):
 
 
 class SettingsChosen(_Event):
-    """What a trial on this machine chose for the learner, by setting, and ``why``; kept for the whole run."""
+    """Learner settings chosen by a trial on this machine, and ``why``; they hold for the whole run."""
 
     event: Literal["settings_chosen"] = "settings_chosen"
     settings: dict[str, str]
@@ -38,7 +38,7 @@ class SettingsChosen(_Event):
 
 
 class PromptsCut(_Event):
-    """``cut`` of the first ``of`` training prompts are too long: their end is left out, in every round."""
+    """``cut`` of the first ``of`` training prompts are too long; their end is dropped in every round."""
 
     event: Literal["prompts_cut"] = "prompts_cut"
     cut: int
@@ -46,9 +46,9 @@ class PromptsCut(_Event):
 
 
 class DuplicatesLeftOut(_Event):
-    """Rows that equal one of another split were left out, so that no model is measured on what it has seen.
+    """Rows equal to a row in another split were removed, so that no model is measured on data it has seen.
 
-    ``left_out`` holds their numbers by the split in which they were.
+    ``left_out`` counts them by the split they were in.
     """
 
     event: Literal["duplicates_left_out"] = "duplicates_left_out"
@@ -56,16 +56,16 @@ class DuplicatesLeftOut(_Event):
 
 
 class RowsLeftOut(_Event):
-    """Rows of the data were left out for what they hold; ``left_out`` holds how many, by the reason."""
+    """Rows were removed because of their content; ``left_out`` counts them by reason."""
 
     event: Literal["rows_left_out"] = "rows_left_out"
     left_out: dict[str, int]
 
 
 class HeldOutSeen(_Event):
-    """Rows that are held out are training rows as well: numbers from them flatter the model.
+    """Held-out rows are also training rows, so results on them are too good.
 
-    ``seen`` holds how many, by split.
+    ``seen`` counts them by split.
     """
 
     event: Literal["held_out_seen"] = "held_out_seen"
@@ -73,7 +73,7 @@ class HeldOutSeen(_Event):
 
 
 class Noted(_Event):
-    """What the check of the plan found out of how ``part`` will work, such as how a function is called."""
+    """Something the check of the plan found out about ``part``, such as how a function is called."""
 
     event: Literal["noted"] = "noted"
     part: str
@@ -90,7 +90,7 @@ class StageStarted(_Event):
 
 
 class Progress(_Event):
-    """How far the making of candidates is: ``accepted`` so far, of the ``wanted``."""
+    """Progress in making candidates: ``accepted`` so far, out of ``wanted``."""
 
     event: Literal["progress"] = "progress"
     arm: str
@@ -101,10 +101,10 @@ class Progress(_Event):
 
 
 class RowsProgress(_Event):
-    """How far a long call is that writes, judges or reads rows: ``done`` of ``of``.
+    """Progress of a long call that writes, judges or reads rows: ``done`` out of ``of``.
 
-    ``tokens`` were written or read in the ``seconds`` since it began; 0 where there are none. A stage may
-    make several calls; one on a chunk of candidates says which.
+    ``tokens`` were written or read in the ``seconds`` since it started; 0 if there are none. A stage may make
+    several calls; a call on a chunk of candidates names its chunk.
     """
 
     event: Literal["rows_progress"] = "rows_progress"
@@ -119,10 +119,10 @@ class RowsProgress(_Event):
 
 
 class TrainingProgress(_Event):
-    """How far a training is: ``done`` steps of ``of`` at most.
+    """Progress of a training: ``done`` steps out of at most ``of``.
 
-    ``loss`` and ``gradient_norm`` are means of the latest ten that the learner reported; None where it
-    reports none. ``tokens`` were trained on in the ``seconds`` since it began, prompts included.
+    ``loss`` and ``gradient_norm`` are means of the ten latest values from the learner, or None if it reports
+    none. ``tokens``, including prompts, were trained on in the ``seconds`` since it started.
     """
 
     event: Literal["training_progress"] = "training_progress"
@@ -138,7 +138,7 @@ class TrainingProgress(_Event):
 
 
 class VerifierSilent(_Event):
-    """A round's candidates are not told apart: ``why``, after how many, and some of them by column."""
+    """The verifier does not distinguish a round's candidates: ``why``, how many it saw, and some examples."""
 
     event: Literal["verifier_silent"] = "verifier_silent"
     arm: str
@@ -149,7 +149,7 @@ class VerifierSilent(_Event):
 
 
 class VerifierLogged(_Event):
-    """What the verifier logged of a chunk of candidates: the mean of each number, by name."""
+    """Numbers logged by the verifier for a chunk of candidates: the mean of each, by name."""
 
     event: Literal["verifier_logged"] = "verifier_logged"
     arm: str
@@ -159,7 +159,7 @@ class VerifierLogged(_Event):
 
 
 class ChunkStored(_Event):
-    """A chunk of ``candidates`` with its verdicts is on disk, so a kill does not cost it."""
+    """A chunk of ``candidates`` with its verdicts is on disk and survives a kill."""
 
     event: Literal["chunk_stored"] = "chunk_stored"
     arm: str
@@ -189,7 +189,7 @@ class RoundFinished(_Event):
 
 
 class StopRuleMet(_Event):
-    """An arm's stop rule was met after ``round``: which kind of rule, and the numbers that say so."""
+    """An arm's stop rule was met after ``round``: the kind of rule, and the numbers behind it."""
 
     event: Literal["stop_rule_met"] = "stop_rule_met"
     arm: str
@@ -199,7 +199,7 @@ class StopRuleMet(_Event):
 
 
 class ArmStopped(_Event):
-    """An arm ended before its last round, and why."""
+    """An arm ended before its last planned round, and why."""
 
     event: Literal["arm_stopped"] = "arm_stopped"
     arm: str
@@ -208,7 +208,7 @@ class ArmStopped(_Event):
 
 
 class WorkerLost(_Event):
-    """A process that computed for the run died; its work is tried again, for the ``try``-th time."""
+    """A worker process died; its work is tried again, for the ``try``-th time."""
 
     event: Literal["worker_lost"] = "worker_lost"
     what: str
@@ -222,7 +222,7 @@ class WorkerLost(_Event):
 
 
 class TrackerFailed(_Event):
-    """A tracker made a mistake and gets no more of this run, which goes on; a resume tries it again."""
+    """A tracker failed and gets nothing more from this run. The run goes on; a resume tries it again."""
 
     event: Literal["tracker_failed"] = "tracker_failed"
     tracker: str
@@ -262,16 +262,16 @@ Event = Annotated[
     Field(discriminator="event"),
 ]
 AboutData = PromptsCut | DuplicatesLeftOut | RowsLeftOut | HeldOutSeen
-"""What a run says of its data, once."""
+"""Events about a run's data, sent once."""
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads and writes any event: ``EVENT.validate_json(line)``."""
 
 
 SAID = "_reason"
-"""Stands beside a candidate's columns: what the verifier said of it."""
+"""Key for the verifier's remark, next to a candidate's columns."""
 
 
 def in_words(example: Mapping[str, str]) -> str:
-    """An example of `VerifierSilent`: each column with its value, and what the verifier said."""
+    """Describe an example of `VerifierSilent`: each column with its value, and the verifier's remark."""
     return ", ".join(f"{'said' if name == SAID else name} {value!r}" for name, value in example.items())

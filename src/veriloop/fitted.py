@@ -1,4 +1,4 @@
-"""Fitted things: what a configuration makes of data. They are saved and loaded, and never changed."""
+"""Fitted objects: what a configuration produces from data. They can be saved and loaded, and never change."""
 
 import hashlib
 import tempfile
@@ -8,35 +8,35 @@ from typing import Self
 
 
 class Fitted(ABC):
-    """A trained model or judge; immutable, and picklable so that other processes can use it."""
+    """A trained model or judge. Immutable, and picklable so that other processes can use it."""
 
     @abstractmethod
     def save(self, directory: Path) -> None:
-        """Write it into the existing ``directory``; weights as ``*.safetensors``, never pickle."""
+        """Write it to the existing ``directory``; weights as ``*.safetensors``, never as pickle."""
 
     @classmethod
     @abstractmethod
     def load(cls, directory: Path) -> Self:
-        """Read what :meth:`save` wrote; what is loaded does bit for bit what was saved.
+        """Read what :meth:`save` wrote; the loaded object behaves bit for bit like the saved one.
 
         Raises:
-            CorruptFileError: A file is missing, cut short or changed.
+            CorruptFileError: A file is missing, truncated or changed.
         """
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     def digest(self) -> str:
-        """SHA-256 of the files that :meth:`save` writes, in hexadecimal: equal content, equal digest."""
+        """SHA-256 of the files that :meth:`save` writes, in hexadecimal, which depends on nothing else."""
         with tempfile.TemporaryDirectory() as scratch:
             self.save(Path(scratch))
             return digest_of(Path(scratch))
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, or of the names and contents of all files below a directory.
+    """SHA-256 of a file's content, or of the names and contents of all files in a directory tree.
 
-    Hidden files and folders below it are left out: caches lie there.
+    Hidden files and folders in the tree are skipped, because caches live there.
 
     Raises:
         OSError: A file cannot be read.

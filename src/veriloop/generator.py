@@ -1,4 +1,4 @@
-"""Generator: a trained generative model, made by learners, sampled by the loop, judged by metrics."""
+"""Generator: a trained generative model. Learners make it, the loop samples it, metrics measure it."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -12,38 +12,37 @@ from .samples import Samples
 
 
 class Generator(Fitted):
-    """A trained generative model; immutable, and picklable so that other processes can sample it."""
+    """A trained generative model. Immutable, and picklable so that other processes can sample it."""
 
     @abstractmethod
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
         """Draw ``n`` samples.
 
         Args:
-            n: How many, at least 0.
-            rng: All randomness comes from it: an equal state gives equal samples.
-            condition: ``n`` rows to condition on (labels, prompts), or None for an unconditional
-                model. Its columns are part of the result.
+            n: Number of samples, at least 0.
+            rng: The only source of randomness; an equal state gives equal samples.
+            condition: ``n`` rows to condition on (labels, prompts), or None for an unconditional model. Its
+                columns are part of the result.
 
         Returns:
             ``n`` samples with the columns of the training data.
 
         Raises:
-            DataError: The model needs a condition and got none, or one of another length.
+            DataError: The model needs a condition and got none, or one with another number of rows.
         """
 
 
 CUT = "_cut"
-"""A column of what is trained on, shape (n,): which texts were cut at their greatest length."""
+"""Name of a column in training data, shape (n,): which texts were cut at the length limit."""
 
 
 class Notes(NamedTuple):
-    """What a writer of texts notes of n of them, beside the texts.
+    """Notes of a text writer on n texts.
 
     Attributes:
-        cut: Which have been cut at their greatest length, shape (n,).
-        reason: Why a text was not written; "" where it was; n texts, or none where all were.
-        tokens: How many tokens each text has, the one that ends it not counted, shape (n,); None where
-            that is not known.
+        cut: Which texts were cut at the length limit, shape (n,).
+        reason: Why a text was not written, or "" if it was; n texts, or empty if all were written.
+        tokens: Number of tokens of each text, without the end token, shape (n,); None if unknown.
     """
 
     cut: NDArray[np.bool_]
@@ -51,16 +50,16 @@ class Notes(NamedTuple):
     tokens: NDArray[np.int64] | None = None
 
     def first(self, n: int) -> "Notes":
-        """Of the first ``n`` texts only."""
+        """Return the notes on the first ``n`` texts only."""
         tokens = None if self.tokens is None else self.tokens[:n]
         return Notes(self.cut[:n], self.reason[:n], tokens)
 
 
 class Annotates(Protocol):
-    """A generator that can say more of its samples than they hold, such as which texts were cut."""
+    """A generator that adds notes to its samples, such as which texts were cut."""
 
     def sample_with_notes(
         self, n: int, rng: np.random.Generator, condition: Samples | None = None
     ) -> tuple[Samples, Notes]:
-        """The same samples as `Generator.sample`, and notes on them."""
+        """The same samples as `Generator.sample`, with notes."""
         ...

@@ -1,6 +1,6 @@
-"""The Hugging Face hub: what of it is on this machine already, and whether the rest may be fetched.
+"""The Hugging Face hub: what is already on this machine, and whether the rest may be downloaded.
 
-Looks at folders and environment variables only: the libraries that download take seconds to import.
+This looks only at folders and environment variables, because the download libraries take seconds to import.
 """
 
 import os
@@ -13,28 +13,29 @@ OFFLINE = {
     "dataset": ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"),
     "model": ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"),
 }
-"""Environment variables by which the libraries are kept from the network."""
+"""Environment variables that keep the libraries off the network."""
 
 
 def to_fetch(kind: Literal["model", "dataset"], name: str, fix: str | None = None) -> str | None:
-    """What a run would download, in words; None where it is in the libraries' cache.
+    """Describe what a run would download; None if it is in the libraries' cache.
 
     Args:
-        kind: What it is.
-        name: On the hub, such as ``ylecun/mnist``.
-        fix: What to do where it cannot be downloaded; None for a model that may be a folder.
+        kind: Whether it is a model or a data set.
+        name: Name on the hub, such as ``ylecun/mnist``.
+        fix: What to do if it cannot be downloaded; None for a model, which may also be a folder.
 
     Raises:
-        DataError: It is not there, and an environment variable forbids to fetch it.
+        DataError: It is not there, and an environment variable forbids downloading it.
     """
     if _is_cached(kind, name):
         return None
     offline = (variable for variable in OFFLINE[kind] if _is_set(variable))
     if (why := next(offline, None)) is not None:
         raise DataError(
-            f"{kind} {name!r} is not on this machine and may not be fetched from the Hugging Face hub",
+            f"{kind} {name!r} is not on this machine and must not be downloaded from the Hugging Face hub",
             got=f"{why}={os.environ[why]}",
-            fix=fix or f"hf download {name} --local-dir DIR, where there is a network; set model to DIR",
+            fix=fix
+            or f"hf download {name} --local-dir DIR, on a machine with a network; then set model to DIR",
         )
     return f"{kind} {name} from the Hugging Face hub"
 
@@ -44,7 +45,7 @@ def _is_set(variable: str) -> bool:
 
 
 def _is_cached(kind: Literal["model", "dataset"], name: str) -> bool:
-    """Whether the libraries find it without a network, as they lay out their folders."""
+    """Whether the libraries would find it without a network, given how they lay out their folders."""
     home = os.environ.get("HF_HOME") or Path(
         os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "huggingface"
     )

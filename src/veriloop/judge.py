@@ -1,4 +1,4 @@
-"""Judge: a fitted verifier. Made by verifiers, asked by the loop."""
+"""Judge: a fitted verifier. Verifiers make it; the loop calls it."""
 
 from abc import abstractmethod
 
@@ -10,27 +10,27 @@ from .verdicts import Verdicts
 
 
 class Judge(Fitted):
-    """Judges samples as its verifier's configuration says, with all that it has learned."""
+    """Judges samples with the verifier's configuration and everything it has learned."""
 
     @property
     def in_pieces(self) -> bool:
-        """Whether samples may be put before it in several calls: it is slow or costly, and draws nothing.
+        """Whether samples may be passed in several calls: the judge is slow or costly, and draws no numbers.
 
-        The loop then asks about a few first, and stops asking where it abstains on all of them.
+        The loop then judges a few samples first, and stops if the judge abstains on all of them.
         """
         return False
 
     @abstractmethod
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """Judge every one of ``samples``: one verdict each, in the same order.
+        """Judge all ``samples``: one verdict each, in the same order.
 
-        A verdict must depend on the sample and ``rng`` only, not on which other samples stand beside it.
-        The loop adds columns that say where a sample was made (`veriloop.verifiers.base.PLACE`), for
-        verifiers that show it to somebody; a verdict must not depend on them.
+        A verdict must depend only on the sample and ``rng``, not on the samples next to it. The loop adds
+        columns that say where a sample was made (`veriloop.verifiers.base.PLACE`), for verifiers that show
+        this to people; a verdict must not depend on them.
 
         Args:
-            samples: The candidates, n rows.
-            rng: All randomness comes from it.
+            samples: Candidates, n rows.
+            rng: The only source of randomness.
 
         Raises:
             AwaitingVerdicts: People have to judge some of the samples first.

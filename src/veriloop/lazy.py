@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first looked at, so that the package itself is light."""
+"""Export names of a package that are imported on first use, so that importing the package stays fast."""
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -8,14 +8,14 @@ from typing import Any
 def export_lazily(
     package: dict[str, Any], names: Mapping[str, Iterable[str]], modules: Iterable[str] = ()
 ) -> None:
-    """Let a package export names of its modules.
+    """Make a package export names of its modules.
 
     Type checkers do not run this: the package imports the same names under ``TYPE_CHECKING``. They see no
-    ``__getattr__``, and so find a name that is misspelt.
+    ``__getattr__``, so they still find misspelt names.
 
     Args:
-        package: Its ``globals()``.
-        names: The names to export, by the module that has them, such as ``.digits``.
+        package: The package's ``globals()``.
+        names: Names to export, by the module that defines them, such as ``.digits``.
         modules: Modules of the package to export themselves.
     """
     where = {name: module for module, exported in names.items() for name in exported}

@@ -1,4 +1,4 @@
-"""Folders of models as Hugging Face writes them; looks at names only."""
+"""Check folders of Hugging Face models by file name only."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ from .errors import DataError
 
 
 def check_safetensors(folder: Path) -> None:
-    """Refuse a model whose weights are pickles only: to unpickle a file is to run what stands in it.
+    """Refuse a model that has its weights as pickle only, because unpickling a file can run code in it.
 
     Raises:
-        DataError: There are such weights in ``folder``, and none as safetensors.
+        DataError: ``folder`` has such weights and no safetensors.
     """
     pickles = sorted(
         path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth", ".ckpt")
     )
-    # Files of a trainer's state lie there, too, and are not loaded.
+    # Trainer state files may also be here; they are not loaded.
     others = ("training_args.bin", "optimizer.pt", "scheduler.pt")
     weights = [name for name in pickles if name not in others]
     if weights and not any(folder.glob("*.safetensors")):

@@ -1,8 +1,8 @@
 """Nested values as text: a column of lists and mappings travels through the loop as canonical JSON.
 
-The column's class says so, wherever the samples go: `Nested` is a list of JSON texts, so that all that
-compares, stores, digests and splits texts does so with these. Whoever hands rows to people's own code takes
-`veriloop.samples.rows_of`, which reads them back.
+`Nested` is a list of JSON texts, so everything that compares, stores, hashes or splits texts works on it
+unchanged. Code that passes rows to user functions calls `veriloop.samples.rows_of`, which parses the values
+again.
 """
 
 import json
@@ -15,25 +15,25 @@ _write: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(
 
 
 class Nested(list[str]):
-    """Values that are neither one text nor one number, as JSON text, one for each row."""
+    """Values that are neither a text nor a number, as JSON text, one per row."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, values: Iterable[Any]) -> "Nested":
-        """A column of ``values``: anything JSON can hold. Keys keep their order, numbers all their digits.
+        """Make a column from ``values`` that JSON can hold. Key order and all digits are kept.
 
         Raises:
-            DataError: One holds something else, such as a date.
+            DataError: A value cannot be written as JSON, such as a date.
         """
         return cls(map(to_text, values))
 
     def value(self, row: int) -> Any:
-        """One value, equal to that of which the column was made."""
+        """Return one value, equal to the original."""
         return json.loads(self[row])
 
     def values(self) -> list[Any]:
-        """All of them."""
+        """Return all values."""
         return [json.loads(text) for text in self]
 
 
@@ -41,15 +41,15 @@ _BREAKS = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}
 
 
 def on_one_line(json_text: str) -> str:
-    """The same JSON without characters that some readers take for the end of a line."""
+    """Return the same JSON without characters that some readers take for the end of a line."""
     return json_text.translate(_BREAKS)
 
 
 def to_text(value: Any) -> str:
-    """``value`` as canonical JSON: on one line, without spaces, in the letters that it has.
+    """Return ``value`` as canonical JSON: one line, no spaces, characters not escaped.
 
     Raises:
-        DataError: JSON cannot hold it.
+        DataError: JSON cannot hold the value.
     """
     try:
         return _write(value)

@@ -1,6 +1,6 @@
-"""What every torch network here needs: a device, seeded weights, checked files, batches that do not matter.
+"""What every torch network here needs: a device, seeded weights, checked files, fixed batch shapes.
 
-Not imported by ``import veriloop``: only parts that need torch import this module.
+``import veriloop`` does not import this module; only parts that need torch do.
 """
 
 import os
@@ -21,24 +21,24 @@ from .errors import ConfigError, CorruptFileError
 keep_freed_memory()
 
 INFERENCE_BATCH = 256
-"""Rows per forward pass. About where decoding is fastest on a CPU: the activations stay in cache."""
+"""Rows per forward pass on a CPU. Decoding is fastest near this size, where activations stay in cache."""
 
 GPU_INFERENCE_BATCH = 8192
-"""The same on a GPU, which wants to be filled. Not measured: none was at hand."""
+"""Rows per forward pass on a GPU, which needs larger batches. Chosen without a measurement."""
 
 DEVICE = "VERILOOP_DEVICE"
-"""The environment variable that says where networks run: cpu, cuda, cuda:1, ..."""
+"""Environment variable that sets the device of networks: cpu, cuda, cuda:1, ..."""
 
 N = TypeVar("N", bound=nn.Module)
 
 
 def device() -> torch.device:
-    """Where networks run: as ``$VERILOOP_DEVICE`` says, else on the GPU if there is one, else on the CPU.
+    """Return the device of networks: ``$VERILOOP_DEVICE`` if set, else a GPU if there is one, else the CPU.
 
-    Results are repeatable bit for bit on one kind of device; another kind draws other numbers.
+    Results repeat bit for bit on the same kind of device; another kind draws other numbers.
 
     Raises:
-        ConfigError: The variable names no device of this machine.
+        ConfigError: The variable does not name a device of this machine.
     """
     return _device(os.environ.get(DEVICE, ""))
 
@@ -49,7 +49,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         probe = torch.zeros((), device=name)
-        probe.item()  # some names build tensors that hold nothing
+        probe.item()  # some device names build tensors without data
         return probe.device
     except (RuntimeError, AssertionError, NotImplementedError) as e:
         reason = str(e).splitlines()[0]
@@ -61,15 +61,15 @@ def _device(name: str) -> torch.device:
 
 
 def batch_size(where: torch.device) -> int:
-    """Rows per forward pass that suit a device."""
+    """Return the number of rows per forward pass that suits a device."""
     return INFERENCE_BATCH if where.type == "cpu" else GPU_INFERENCE_BATCH
 
 
 def blank(make: Callable[[], N]) -> N:
-    """The network that ``make`` builds, its weights still undefined.
+    """Build a network with ``make``, leaving its weights undefined.
 
-    PyTorch's constructors draw weights from its global generator, which is not ours to touch; on the
-    ``meta`` device they draw nothing.
+    PyTorch's constructors draw weights from the global generator, which must not be touched. On the ``meta``
+    device they draw nothing.
     """
     with torch.device("meta"):
         network = make()
@@ -77,7 +77,7 @@ def blank(make: Callable[[], N]) -> N:
 
 
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw all weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's own default for both."""
+    """Draw all weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for both."""
     with torch.no_grad():
         for layer in network.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
@@ -88,7 +88,7 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
 
 def freeze(network: nn.Module) -> None:
-    """Make a trained network ready for inference, in place: on the device, no dropout, no gradients."""
+    """Prepare a trained network for inference, in place: on the device, without dropout or gradients."""
     network.to(device()).eval().requires_grad_(False)
 
 
@@ -98,10 +98,10 @@ def save_weights(network: nn.Module, path: Path) -> None:
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill ``network``, in place, with what :func:`save_weights` wrote, and freeze it.
+    """Load into ``network``, in place, what :func:`save_weights` wrote, and freeze it.
 
     Raises:
-        CorruptFileError: The file is missing, cut short, or holds the weights of another network.
+        CorruptFileError: The file is missing, truncated, or holds the weights of another network.
     """
     try:
         network.load_state_dict({k: v.float() for k, v in from_safetensors(path.read_bytes()).items()})
@@ -109,23 +109,23 @@ def load_weights(network: nn.Module, path: Path) -> None:
         raise CorruptFileError(f"weights {path} are missing") from None
     except (SafetensorError, RuntimeError, OSError, ValueError) as e:
         raise CorruptFileError(
-            f"weights {path} cannot be read ({e})", fix="restore the file, or make it anew"
+            f"weights {path} cannot be read ({e})", fix="restore the file, or create it again"
         ) from e
     freeze(network)
 
 
 def in_batches(f: Callable[..., Tensor], *columns: Tensor, batch: int | None = None) -> Iterator[Tensor]:
-    """Apply ``f`` to batches of rows on the device, without gradients; yields each batch's result, in order.
+    """Apply ``f`` to batches of rows on the device, without gradients, and yield the results in order.
 
-    Every call sees exactly ``batch`` rows, the last one filled up with zeros that are cut off again:
-    matrix libraries choose their kernels, and with them the last bit of a result, by the shape. So a
-    row's result does not depend on how many rows it came with.
+    Every call sees exactly ``batch`` rows; the last batch is padded with zeros that are cut off afterwards.
+    Matrix libraries choose their kernels by shape, which changes the last bits of a result. With a fixed
+    shape, a row's result does not depend on the number of rows passed.
 
     Args:
-        f: Maps tensors of ``batch`` rows to a tensor of ``batch`` rows, row by row.
-        *columns: Tensors of n rows each; when n is 0, one empty result is yielded. Results come back to
-            where the first one lies.
-        batch: How many rows ``f`` sees at a time; what suits the device when None.
+        f: Function that maps tensors of ``batch`` rows to a tensor of ``batch`` rows, row by row.
+        *columns: Tensors of n rows each; if n is 0, one empty result is yielded. Results are moved to the
+            device of the first tensor.
+        batch: Rows per call of ``f``; a size that suits the device when None.
     """
     n, home, there = len(columns[0]), columns[0].device, device()
     batch = batch_size(there) if batch is None else batch

@@ -1,4 +1,4 @@
-"""Samples in less memory: columns of zeros and ones take a bit where they took a byte."""
+"""Samples in less memory: columns of zeros and ones use one bit per value instead of one byte."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from .samples import Samples, concat
 
 @dataclass(frozen=True)
 class Packed:
-    """Samples whose uint8 columns of zeros and ones are packed; made by :func:`pack`.
+    """Samples whose uint8 columns of zeros and ones are packed into bits; made by :func:`pack`.
 
     Attributes:
-        samples: The columns; a packed one is of shape (n, bytes), each row padded to whole bytes.
-        shapes: The shape of one sample, for each packed column.
+        samples: Columns; a packed one has shape (n, bytes), each row padded to whole bytes.
+        shapes: Shape of one sample for each packed column.
     """
 
     samples: Samples
@@ -26,11 +26,11 @@ class Packed:
         return len(self.samples)
 
     def select(self, rows: NDArray[Any] | slice) -> "Packed":
-        """The samples at ``rows``, still packed; see :meth:`Samples.select`."""
+        """Return the samples at ``rows``, still packed; see :meth:`Samples.select`."""
         return Packed(self.samples.select(rows), self.shapes)
 
     def unpack(self) -> Samples:
-        """What :func:`pack` was given."""
+        """Return the samples that were passed to :func:`pack`."""
         if not self.shapes:
             return self.samples
         columns: dict[str, NDArray[Any]] = {}
@@ -41,7 +41,7 @@ class Packed:
 
 
 def pack(samples: Samples) -> Packed:
-    """``samples`` with every uint8 column of zeros and ones packed, if its rows have more than one value."""
+    """Pack every uint8 column of zeros and ones whose rows have more than one value."""
     columns: dict[str, NDArray[Any]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for name, column in samples.items():
@@ -54,12 +54,12 @@ def pack(samples: Samples) -> Packed:
 
 
 def join(parts: Sequence[Packed]) -> Samples:
-    """All samples of ``parts`` in order, unpacked; no part is ever unpacked beside the whole.
+    """Join all samples of ``parts`` in order, unpacked; no part is unpacked next to the full result.
 
     Raises:
         DataError: ``parts`` is empty, or the parts do not have the same columns.
     """
     if all(part.shapes == parts[0].shapes for part in parts):
         return Packed(concat([part.samples for part in parts]), parts[0].shapes if parts else {}).unpack()
-    # Somewhere counts happened to be zeros and ones only: these are small images.
+    # In one part the counts happened to be only zeros and ones; such images are small.
     return concat([part.unpack() for part in parts])

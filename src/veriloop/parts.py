@@ -1,8 +1,8 @@
 """Parts: frozen objects whose fields are their whole configuration.
 
-``CVAE(latent_dim=20)`` in Python is ``{kind: cvae, latent_dim: 20}`` in YAML. A kind is looked up among
-the entry points of the part's family (``veriloop.learners``, ``veriloop.verifiers``, ...), where our own
-parts are registered like anybody's, or is spelled out as ``package.module:Class``.
+``CVAE(latent_dim=20)`` in Python is ``{kind: cvae, latent_dim: 20}`` in YAML. A kind is looked up among the
+entry points of the part's family (``veriloop.learners``, ``veriloop.verifiers``, ...), where built-in parts
+are registered the same way as plug-ins, or is given as ``package.module:Class``.
 """
 
 import difflib
@@ -38,12 +38,12 @@ from .schema import ROLES, Role, Schema
 
 
 def _as_written(schema: Any, model: type[BaseModel]) -> Any:
-    """``schema`` with every number and truth value of ``model``'s own fields taken as it is written."""
+    """Wrap ``schema`` so that numbers and booleans in ``model``'s own fields are not converted."""
     if isinstance(schema, list | tuple):
         return type(schema)(_as_written(inner, model) for inner in schema)
     if not isinstance(schema, dict) or (schema.get("type") == "model" and schema["cls"] is not model):
         return schema
-    # A key is a text in JSON, whatever it stands for.
+    # Keys are always text in JSON.
     kept = {"metadata", "keys_schema"}
     inner = {key: value if key in kept else _as_written(value, model) for key, value in schema.items()}
     check = _WRITTEN.get(inner.get("type", ""))
@@ -65,7 +65,7 @@ def _a_number(value: object) -> object:
 
 
 def _undisguised(value: object, expected: LiteralString) -> object:
-    # Left to itself, pydantic reads true as 1 and "10" as 10.
+    # By default, pydantic reads true as 1 and "10" as 10.
     if isinstance(value, bool):
         raise PydanticCustomError("number", expected)
     if isinstance(value, str):
@@ -78,10 +78,9 @@ _WRITTEN = {"bool": _true_or_false, "int": _a_whole_number, "float": _a_number}
 
 
 class Checked(BaseModel, frozen=True):
-    """A frozen, strictly checked set of fields; an unknown one is answered with the nearest known one.
+    """A frozen, strictly checked set of fields. An unknown field is refused with the nearest known name.
 
-    A number is a number: neither true nor text stands for one, and it is finite. Only true and
-    false are truth values.
+    A number must be finite and written as a number, not as true or as text. Only true and false are booleans.
 
     Class attributes:
         renamed: Keys of earlier versions, each with what to do now, such as ``{"metric": "use quantity"}``.
@@ -94,7 +93,7 @@ class Checked(BaseModel, frozen=True):
     renamed: ClassVar[Mapping[str, str]] = {}
 
     def __hash__(self) -> int:
-        # By content: a field may be a list or a mapping.
+        # By content, because a field may be a list or a mapping.
         return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     @classmethod
@@ -107,7 +106,7 @@ class Checked(BaseModel, frozen=True):
         if isinstance(data, Mapping):
             for key in data:
                 if key in cls.renamed and key not in cls.model_fields:
-                    raise ConfigError(f"key {key!r} is of an earlier version", fix=cls.renamed[key])
+                    raise ConfigError(f"key {key!r} belongs to an earlier version", fix=cls.renamed[key])
                 if key not in cls.model_fields and key != "kind":
                     raise ConfigError(
                         f"unknown key {key!r}",
@@ -121,10 +120,10 @@ class Part(Checked, frozen=True):
     """A piece of the loop: a learner, a verifier, an acceptance rule, a metric, a data set, ...
 
     Class attributes:
-        family: The entry-point group in which this part's kind is looked up. Set once, by the
-            family's abstract base class.
-        needs: The roles of the columns that it cannot work without, see `veriloop.schema`. A part that
-            declares none is checked when it meets the data.
+        family: Entry-point group in which kinds are looked up. Set once, by the abstract base class of the
+            family.
+        needs: Roles of the columns that the part requires, see `veriloop.schema`. A part that declares none
+            is checked only when it meets the data.
     """
 
     family: ClassVar[str] = ""
@@ -140,7 +139,7 @@ class Part(Checked, frozen=True):
             return handler(data)
         known = ", ".join(sorted(_kinds(cls.family)))
         if not isinstance(data, Mapping):
-            raise ConfigError("no part", got=data, expected=f"a mapping with a key 'kind', one of {known}")
+            raise ConfigError("not a part", got=data, expected=f"a mapping with a key 'kind', one of {known}")
         fields = {k: v for k, v in data.items() if k != "kind"}
         if "family" not in vars(cls):
             return handler(fields)
@@ -150,34 +149,34 @@ class Part(Checked, frozen=True):
         try:
             return own.model_validate(fields)  # pyright: ignore[reportReturnType]
         except (ValueError, AssertionError, VeriloopError):
-            raise  # a mistake in a field, which pydantic tells with its path
+            raise  # a mistake in a field; pydantic adds its path
         except (Exception, SystemExit) as e:
-            raise ConfigError(f"{data['kind']!r} cannot be made of its settings", got=_told(e)) from e
+            raise ConfigError(f"{data['kind']!r} cannot be built from its settings", got=_told(e)) from e
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
         return {"kind": self.kind, **handler(self)}
 
     def __eq__(self, other: object) -> bool:
-        # A part is its configuration; what it has learned (private state) is not compared.
+        # A part equals another with the same configuration; private state is not compared.
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
         return hash(self.digest())
 
     def digest(self) -> str:
-        """SHA-256 of its kind and fields, in hexadecimal: equal configuration, equal digest."""
+        """SHA-256 of kind and fields, in hexadecimal; equal configuration gives an equal digest."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def suited_to(self, schema: Schema) -> Self:
-        """This part for data of ``schema``: open settings filled in from it, and set ones checked against it.
+        """Return this part for data with ``schema``: unset options are filled in, set ones are checked.
 
-        A part that overrides this calls it first. It computes nothing else: what looks at files, services or
-        functions is :meth:`check_ahead`.
+        An override must call this first. It computes nothing else; use :meth:`check_ahead` for checks that
+        need files, services or functions.
 
         Raises:
-            ConfigError: The part cannot work on such data.
+            ConfigError: The part cannot work with such data.
         """
         for role in self.needs:
             if role not in ROLES:
@@ -191,52 +190,52 @@ class Part(Checked, frozen=True):
         return self
 
     def check_ahead(self, schema: Schema) -> Sequence[str] | None:
-        """Say what is wrong before a run computes anything. Nothing, unless overridden.
+        """Report problems before a run computes anything. Does nothing unless overridden.
 
-        Called on the part that :meth:`suited_to` gave. It may open files, ask services and import functions,
-        but trains nothing.
+        Called on the result of :meth:`suited_to`. It may open files, call services and import functions, but
+        must not train anything.
 
         Args:
-            schema: All columns that the part will be given.
+            schema: All columns that the part will receive.
 
         Returns:
-            What is worth knowing of how the part will work, a line each, such as what it has guessed;
-            ``validate``, ``preview`` and the run's events say it. None for nothing.
+            Lines worth knowing about how the part will work, such as a default it guessed; ``validate``,
+            ``preview`` and the run's events show them. None if there are none.
 
         Raises:
-            ConfigError: The part could not do its work.
-            DataError: Likewise, because of the data.
+            ConfigError: The part cannot do its work.
+            DataError: The part cannot do its work because of the data.
         """
 
     def check_data(self, real: Samples) -> None:
-        """Say what is wrong with the data themselves, before anything is trained. Nothing, unless overridden.
+        """Report problems in the data themselves, before anything is trained. Does nothing unless overridden.
 
         Args:
-            real: For a verifier what candidates are made for, or the training samples where nothing is given;
-                for a metric the held-out samples; for a policy the start set.
+            real: For a verifier, the conditions of candidates, or the training samples if there are none; for
+                a metric, the held-out samples; for a policy, the start set.
 
         Raises:
-            DataError: The part could not do its work on them.
+            DataError: The part cannot work on these samples.
         """
 
     def sources(self) -> Mapping[str, Path]:
-        """The files and folders outside the configuration that results depend on, by a name for people.
+        """Files and folders outside the configuration that results depend on, by a readable name.
 
-        Their digests stand in the manifest of a run, and a resume that meets others is refused. Parts of
-        parts are found by themselves.
+        Their digests go into the manifest of a run, and a resume is refused if they have changed. Nested
+        parts are found automatically.
         """
         return {}
 
     def downloads(self) -> str | None:
-        """What a run of the plan would fetch from the network, in words; None for nothing.
+        """Describe what a run would download from the network; None for nothing.
 
-        `validate` prints it. Parts of parts are found by themselves.
+        `validate` prints it. Nested parts are found automatically.
         """
         return None
 
     @property
     def kind(self) -> str:
-        """The name by which configurations call this part."""
+        """Name of this part in configurations."""
         target = f"{type(self).__module__}:{type(self).__qualname__}"
         return next((name for name, value in _kinds(self.family).items() if value == target), target)
 
@@ -247,7 +246,7 @@ def _kinds(family: str) -> dict[str, str]:
 
 
 def registered(part: type[Part]) -> bool:
-    """Whether ``part`` is an entry point of an installed package, and so belongs to a version."""
+    """Whether ``part`` is an entry point of an installed package, and so has a version."""
     return f"{part.__module__}:{part.__qualname__}" in _kinds(part.family).values()
 
 
@@ -263,14 +262,14 @@ _EXTRAS = {
     "trackers": ("trackio", "mlflow"),
     "checks": ("math_verify", "jsonschema"),
 }
-"""The modules that each of our extras brings."""
+"""Modules that each extra installs."""
 
 
 def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
-    """The class that ``kind`` names in ``family``.
+    """Return the class that ``kind`` names in ``family``.
 
     Raises:
-        ConfigError: There is no such kind, its module cannot be imported, or it is of another family.
+        ConfigError: There is no such kind, its module cannot be imported, or it belongs to another family.
         MissingExtraError: The part needs an optional package that is not installed.
     """
     known = _kinds(family)
@@ -294,12 +293,12 @@ def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
         raise ConfigError(f"{kind!r} is the base class of its family", expected="a subclass of it")
     if inspect.isabstract(found):
         lacking = ", ".join(sorted(found.__abstractmethods__))
-        raise ConfigError(f"{kind!r} is not complete", got=f"no method {lacking}", expected="all of them")
+        raise ConfigError(f"{kind!r} is incomplete", got=f"no method {lacking}", expected="all of them")
     return found
 
 
 def _import(module: str, name: str, asked: str) -> Any:
-    """The object ``name`` of ``module``, which may be inside a class; the user ``asked`` for both."""
+    """Import the object ``name`` from ``module``, also inside a class; ``asked`` is what the user wrote."""
     try:
         return operator.attrgetter(name)(importlib.import_module(module))
     except VeriloopError:
@@ -313,9 +312,9 @@ def _import(module: str, name: str, asked: str) -> Any:
     except AttributeError as e:
         if module in sys.modules:
             raise ConfigError(f"module {module!r} has no {name!r}", got=asked, expected="module:name") from e
-        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="mend the module") from e
+        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="fix the module") from e
     except (Exception, SystemExit) as e:
-        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="mend the module") from e
+        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="fix the module") from e
 
 
 def _told(error: BaseException) -> str:
@@ -326,11 +325,11 @@ def _told(error: BaseException) -> str:
 
 @contextmanager
 def at(path: str) -> Iterator[None]:
-    """A mistake inside is told with ``path`` before it; what a stranger's part raises becomes one line, too.
+    """Prefix errors inside the block with ``path``; any other exception of a plug-in becomes one line, too.
 
     Raises:
-        VeriloopError: As inside.
-        ContractError: Any other error, which is the cause of this one.
+        VeriloopError: The same error, with the path.
+        ContractError: Any other error, set as its cause.
     """
     try:
         yield
@@ -345,10 +344,10 @@ def at(path: str) -> Iterator[None]:
 
 
 def require(extra: str, *modules: str) -> None:
-    """Say at once that optional packages are missing, without the seconds that it takes to import them.
+    """Raise at once if optional packages are missing, without spending seconds on importing them.
 
     Raises:
-        MissingExtraError: One of ``modules`` is not installed; ``extra`` brings it.
+        MissingExtraError: One of ``modules`` is not installed; ``extra`` installs it.
     """
     for module in modules:
         if importlib.util.find_spec(module) is None:
@@ -356,15 +355,15 @@ def require(extra: str, *modules: str) -> None:
 
 
 def imported(target: str) -> Any:
-    """A class attribute that is ``module:Class``, imported when it is first looked at.
+    """Define a class attribute as ``module:Class``, imported on first use.
 
-    So that a configuration can be read, and checked, without the libraries that training needs.
+    This lets a configuration be read and checked without the libraries that training needs.
     """
     return Imported(target)
 
 
 class Imported:
-    """What `imported` gives: a class that waits to be imported."""
+    """Result of `imported`: a class that is not imported yet."""
 
     def __init__(self, target: str) -> None:
         self._module, _, self._name = target.partition(":")
@@ -374,13 +373,13 @@ class Imported:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint naming the known word nearest to ``word``, or None when none is near."""
+    """Return a hint with the known word nearest to ``word``, or None if none is close."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else None
 
 
 def shown(value: object) -> str:
-    """A value of a configuration in an error: as JSON where it can be, cut to 80 characters."""
+    """Format a configuration value for an error message: as JSON if possible, cut to 80 characters."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):

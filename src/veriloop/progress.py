@@ -1,4 +1,4 @@
-"""How far a run is, in one line that is written over: in a terminal or a notebook, and nowhere else."""
+"""Show a run's progress in one line that is overwritten, in a terminal or a notebook only."""
 
 import sys
 import time
@@ -13,21 +13,21 @@ from .loop.rounds import Listen
 from .rng import START
 
 OFTEN = 0.2
-"""Seconds between two lines, at least: a notebook keeps every one that it is sent for a moment."""
+"""Least number of seconds between two updates, because a notebook keeps each one for a moment."""
 
 
 class _Display(Protocol):
-    """What shows a line of text."""
+    """Something that shows a line of text."""
 
     def update(self, line: str, /) -> None: ...
 
 
 class Line:
-    """Makes the line from the events of a run, and shows it.
+    """Builds the progress line from the events of a run and shows it.
 
     Args:
-        plan: What is run.
-        display: Where to show it.
+        plan: Plan of the run.
+        display: Where to show the line.
     """
 
     def __init__(self, plan: Plan, display: _Display) -> None:
@@ -38,7 +38,7 @@ class Line:
         self._now = "start"
 
     def __call__(self, event: Event) -> None:
-        """Show what the event says, unless something was shown a moment ago."""
+        """Show the event, unless something was shown a moment ago."""
         match event:
             case RoundFinished():
                 self._done[event.arm] = event.round
@@ -58,7 +58,7 @@ class Line:
             self._display.update(self.text(now - self._began))
 
     def text(self, seconds: float) -> str:
-        """The line after so many seconds."""
+        """Return the line after ``seconds`` seconds."""
         done, of = sum(self._done.values()), sum(self._last.values())
         minutes, rest = divmod(int(seconds), 60)
         return f"{done} of {of} rounds done, {minutes}:{rest:02} | {self._now}"
@@ -71,9 +71,9 @@ class Line:
 
 @contextmanager
 def progress(plan: Plan) -> Iterator[Listen | None]:
-    """Show how far a run is while the block runs it; the block's value is to be told of its events.
+    """Show progress while the block runs a plan; the block's value takes the run's events.
 
-    None where nobody would see it: outside of a notebook, with standard error going elsewhere.
+    It is None if nobody would see it: outside a notebook, with standard error redirected.
     """
     if notebook := _notebook():
         handle = notebook.display({"text/plain": ""}, raw=True, display_id=True)
@@ -95,7 +95,7 @@ class _Cell:
 
 
 def _notebook() -> Any:
-    """``IPython.display`` in a notebook, None elsewhere."""
+    """Return ``IPython.display`` in a notebook, None elsewhere."""
     if "IPython" not in sys.modules:
         return None
     shell = import_module("IPython").get_ipython()

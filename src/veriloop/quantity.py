@@ -1,4 +1,4 @@
-"""Quantities: what a measured number means, as the metric that measures it declares."""
+"""Quantities: the meaning of a measured number, as declared by its metric."""
 
 import math
 from collections.abc import Callable
@@ -14,29 +14,30 @@ from .errors import ConfigError
 
 @dataclass(frozen=True)
 class Near:
-    """The best value is ``near``: nearer is better, from either side."""
+    """The best value is ``near``; closer is better, from either side."""
 
     near: float
 
 
 Better = Literal["higher", "lower"] | Near | None
-"""Which way a quantity is better; None where neither way is better by itself."""
+"""The better direction of a quantity; None if neither direction is better."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Quantity:
-    """What a number means: enough to plot it, to stop by it, and to say which of two values is better.
+    """The meaning of a number: enough to plot it, to stop by it, and to tell which of two values is better.
 
     Attributes:
-        title: What people call it; its key when empty.
-        better: Which way is better. None: a stop rule, a forecast's verdict and a comparison refuse it.
-        low: The least possible value; None without a bound.
-        high: The greatest possible value; None without a bound.
-        unit: Such as ``nats``; empty for a pure number.
-        meaning: One sentence for people.
-        part_of: The quantity of which this one is a part, such as the accuracy of one class.
-        watch_falls: Whether a fall is a reason to worry, whatever else got better: so of diversity.
-        least: Below this value there is a reason to worry; None where no value is one.
+        title: Name for people; the key when empty.
+        better: Better direction. With None, stop rules, forecast verdicts and comparisons refuse the
+            quantity.
+        low: Smallest possible value; None if unbounded.
+        high: Largest possible value; None if unbounded.
+        unit: Unit, such as ``nats``; empty for a pure number.
+        meaning: Explanation in one sentence.
+        part_of: Quantity that this one is a part of, such as the accuracy of one class.
+        watch_falls: Whether a fall is a warning even if everything else improves, as for diversity.
+        least: Value below which there is a warning; None for no such value.
     """
 
     title: str = ""
@@ -56,29 +57,29 @@ class Quantity:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Its least and its greatest value, infinite without a bound."""
+        """Smallest and largest value; infinite if unbounded."""
         return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
 
     @property
     def direction(self) -> str:
-        """In words: ``higher``, ``lower``, ``near 1``, or nothing."""
+        """Direction in words: ``higher``, ``lower``, ``near 1``, or an empty text."""
         return f"near {self.better.near:g}" if isinstance(self.better, Near) else self.better or ""
 
     @property
     def hint(self) -> str:
-        """Which way is better, for people: ``lower is better``, ``closer to 1 is better``, or nothing."""
+        """Better direction for people: ``lower is better``, ``closer to 1 is better``, or an empty text."""
         if isinstance(self.better, Near):
             return f"closer to {self.better.near:g} is better"
         return f"{self.better} is better" if self.better else ""
 
     @property
     def remark(self) -> str:
-        """Its unit and its `hint`, as far as there are any: ``nats, lower is better``."""
+        """Unit and `hint`, if there are any: ``nats, lower is better``."""
         return ", ".join(part for part in (self.unit, self.hint) if part)
 
     @property
     def loss(self) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-        """What turns values into numbers of which the lower is better.
+        """Function that maps values to numbers of which lower is better.
 
         Raises:
             ConfigError: The quantity has no direction.
@@ -91,7 +92,7 @@ class Quantity:
             case Near(near=best):
                 return lambda values: np.abs(values - best)
         raise ConfigError(
-            f"{self.title or 'this quantity'} is neither better nor worse by itself",
+            f"{self.title or 'this quantity'} has no better direction",
             expected="a quantity with a direction",
             fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
         )

@@ -1,4 +1,4 @@
-"""What a finished round leaves behind: one frozen, typed record, one line of ``records.jsonl``."""
+"""The result of a finished round: one frozen, typed record, one line of ``records.jsonl``."""
 
 import math
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,18 +16,18 @@ from pydantic import (
 )
 
 STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
-"""The stages of a round, in the order in which they run; the keys of ``RoundRecord.seconds``."""
+"""Stages of a round in the order in which they run; the keys of ``RoundRecord.seconds``."""
 
 
 _MAY_LACK = ("prompts", "training", "tokens")
-"""Fields of a record that are left out of its line where there is nothing to say."""
+"""Fields of a record that are omitted from its line when empty."""
 
 Split = Literal["test", "validation"]
-"""Of held-out data: that whose numbers are reported, and that which decisions read."""
+"""Held-out data: ``test`` for reported numbers, ``validation`` for decisions."""
 
 
 def _number_or_null(x: float) -> float | None:
-    # JSON has no NaN or infinity; null says "no such number" to every reader.
+    # JSON has no NaN or infinity; null means "no such number" to every reader.
     return x if math.isfinite(x) else None
 
 
@@ -39,12 +39,12 @@ Number = Annotated[float, BeforeValidator(_null_as_nan), PlainSerializer(_number
 
 
 class Estimate(BaseModel):
-    """A measured number and its Monte Carlo standard error (NaN when it has none).
+    """A measured number and its Monte Carlo standard error (NaN if it has none).
 
     Attributes:
-        value: The number.
-        se: Its standard error.
-        interval: Its 95 % interval by bootstrap, low and high, from a metric that makes one.
+        value: Measured number.
+        se: Standard error.
+        interval: Bootstrap 95 % interval, low and high, if the metric computes one.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -58,7 +58,7 @@ class Estimate(BaseModel):
 
     @property
     def band(self) -> tuple[float, float]:
-        """Its interval where it has one, else two standard errors either side."""
+        """The interval if there is one, else the value plus and minus two standard errors."""
         return self.interval or (self.value - 2 * self.se, self.value + 2 * self.se)
 
     @model_serializer(mode="wrap")
@@ -68,14 +68,14 @@ class Estimate(BaseModel):
 
 
 class RowEstimate(Estimate):
-    """An estimate that knows what each row adds to it: one number for each, whose mean is the value.
+    """An estimate with the contribution of each row: the value is the mean over rows.
 
-    Rows are held-out samples, or samples that a model has drawn. Two models that were measured on the same
-    rows are compared row by row: the mean difference has the variance of the differences over their number.
-    Records hold the estimate alone; the rows lie beside them, in single precision.
+    Rows are held-out samples or samples drawn by a model. Two models measured on the same rows are compared
+    row by row: the variance of the mean difference is that of the differences divided by their number.
+    Records hold only the estimate; rows are stored separately, in single precision.
 
     Attributes:
-        rows: Shape (n,).
+        rows: Contributions, shape (n,).
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -87,7 +87,7 @@ class RowEstimate(Estimate):
 
     @property
     def alone(self) -> Estimate:
-        """Without the rows."""
+        """Return the estimate without the rows."""
         return Estimate(self.value, self.se, interval=self.interval)
 
     def __eq__(self, other: object) -> bool:
@@ -102,14 +102,14 @@ class RowEstimate(Estimate):
 
 
 class Counts(BaseModel):
-    """How many candidates a round made and what became of them.
+    """Number of candidates in a round, and what became of them.
 
     ``generated == accepted + rejected + abstained`` and ``kept <= accepted``.
 
     Attributes:
-        distinct: How many of the kept samples are different, by content.
-        truncated: How many candidates are texts cut at their greatest length; 0 where that is not known.
-        kept_truncated: How many of the kept samples are.
+        distinct: Number of kept samples with different content.
+        truncated: Number of candidate texts cut at the length limit; 0 if unknown.
+        kept_truncated: Number of kept texts cut at the length limit.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -125,13 +125,13 @@ class Counts(BaseModel):
 
 
 class Trained(BaseModel):
-    """How a training went, as its learner reported it; NaN where it did not.
+    """Summary of a training, as reported by its learner; NaN where it reported nothing.
 
     Attributes:
-        steps: How many were taken.
-        loss_first: The mean loss of the first tenth of the steps, or of the epochs where losses are theirs.
-        loss_last: Likewise, of the last tenth.
-        gradient_norm: The mean over the steps, before it was clipped.
+        steps: Number of training steps.
+        loss_first: Mean loss over the first tenth of steps, or of epochs if losses are per epoch.
+        loss_last: Mean loss over the last tenth.
+        gradient_norm: Mean gradient norm over all steps, before clipping.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -143,17 +143,16 @@ class Trained(BaseModel):
 
 
 class PromptCounts(BaseModel):
-    """What became of a round's prompts, where it writes ``samples_per_prompt`` texts for each.
+    """What became of a round's prompts, if it writes ``samples_per_prompt`` texts for each.
 
     Attributes:
-        drawn: For how many prompts it wrote texts.
-        solved: Of how many at least one text was accepted; None under a rule that only ranks, and in an arm
-            without a verifier.
-        always_solved: Of how many all were, but for texts on which the verifier abstained; likewise.
-        copies: How many texts were left out as copies of others of their prompt (``distinct``).
-        dropped_solved: How many prompts it passed over because the round before solved them
-            (``drop_prompts``).
-        dropped_unsolved: How many because the round before did not solve them.
+        drawn: Number of prompts that texts were written for.
+        solved: Number of prompts with at least one accepted text; None with a rule that only ranks, and in an
+            arm without a verifier.
+        always_solved: Number of prompts with all texts accepted, abstentions aside; None in the same cases.
+        copies: Number of texts left out as copies of others for the same prompt (``distinct``).
+        dropped_solved: Number of prompts skipped because the round before solved them (``drop_prompts``).
+        dropped_unsolved: Number of prompts skipped because the round before did not solve them.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -167,26 +166,26 @@ class PromptCounts(BaseModel):
 
 
 class RoundRecord(BaseModel):
-    """One finished (arm, round).
+    """Record of a finished round of an arm.
 
-    Equal seeds give equal records, apart from ``seconds``: everything else that depends on the
-    machine's mood, such as peak memory, is told by events instead.
+    Equal seeds give equal records, apart from ``seconds``. Other machine-dependent values, such as peak
+    memory, are in events instead.
 
     Attributes:
-        arm: The arm's name.
-        round: 0 for the start model.
+        arm: Name of the arm.
+        round: Round number; 0 for the start model.
         counts: What became of the candidates; all 0 in round 0.
-        prompts: What became of the prompts, where several texts are written for each.
-        abstentions: Why the verifier abstained: its commonest reasons, and on how many candidates each.
-        silent: That the verifier, or the model, does not tell candidates apart: a line for each sign of it.
-        trained_on: How many samples the round's model was trained on.
-        training: How that went; None where the learner reports nothing.
-        tokens: By stage, where there are any: ``generate``, those of the candidates' texts, and ``fit``,
-            those trained on, prompts and repetitions included. Over `seconds` they are rates.
+        prompts: What became of the prompts, if several texts are written for each.
+        abstentions: Most frequent reasons for abstentions, with the number of candidates.
+        silent: Signs that the verifier or the model does not distinguish candidates, one line each.
+        trained_on: Number of samples that the round's model was trained on.
+        training: Summary of the training; None if the learner reports nothing.
+        tokens: Number of tokens by stage, if any: ``generate`` for candidate texts, ``fit`` for training,
+            including prompts and repetitions. Divide by `seconds` for rates.
         exhausted: Whether the round kept fewer samples than it wanted (``train_with_fewer``).
-        metrics: Measured on the test split, by name: the numbers to report.
-        validation: The same on the validation split: what stop rules, forecasts and the round to ship read.
-            Empty where there is none, and in records of earlier versions.
+        metrics: Estimates on the test split, by name; the numbers to report.
+        validation: Estimates on the validation split, used by stop rules, forecasts and the round to ship.
+            Empty if there is no such split, and in records of earlier versions.
         seconds: Wall-clock seconds by stage, see :data:`STAGES`.
     """
 
@@ -213,10 +212,10 @@ class RoundRecord(BaseModel):
 
     @property
     def decisive(self) -> dict[str, Estimate]:
-        """What decisions read: the validation split's numbers, the test split's where there are none."""
+        """The numbers that decisions use: of the validation split, or of the test split if there is none."""
         return self.validation or self.metrics
 
     @property
     def decisive_split(self) -> Split:
-        """Where the `decisive` numbers come from."""
+        """The split that the `decisive` numbers come from."""
         return "validation" if self.validation else "test"

@@ -1,10 +1,10 @@
 """ROUGE: how much of a reference's wording a text shares (C.-Y. Lin, ACL workshop 2004).
 
-The definitions are those of the package ``rouge-score``, whose numbers are the published ones, and the scores
-are equal to its scores to the last bit. Counting is our own, since it builds a table for each pair and
-stems each word each time: this is faster by the factor that ``benchmarks/rouge.py`` measures.
+The definitions are those of the package ``rouge-score``, which published results use, and the scores equal
+its scores to the last bit. Counting is reimplemented, because that package builds a table for each pair and
+stems each word every time; ``benchmarks/rouge.py`` measures the speed-up.
 
-The published tokenizer knows the letters a to z only. Texts of other scripts get words by Unicode.
+The published tokenizer knows only the letters a to z. Texts in other scripts are split into words by Unicode.
 """
 
 import re
@@ -22,7 +22,7 @@ Measure = Literal["rouge1", "rouge2", "rougeL"]
 """Shared words, shared pairs of neighbouring words, or the longest common subsequence of words."""
 
 SHORTEST_STEMMED = 4
-"""Words of fewer letters are not stemmed, as in rouge-score's ``tokenize.py``."""
+"""Shortest word, in letters, that is stemmed, as in rouge-score's ``tokenize.py``."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -30,26 +30,26 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\ua9e0-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese are written without blanks between words."""
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese are written without spaces between words."""
 
 Tokenizer = Literal["auto", "published", "unicode"]
-"""How words are found: as rouge-score does, by Unicode, or as the script of the reference asks for."""
+"""How words are found: as in rouge-score, by Unicode, or depending on the script of the reference."""
 
 
 def tokens(text: str, stem: bool = True, tokenizer: Tokenizer = "auto") -> list[str]:
-    """The words of ``text``.
+    """Return the words of ``text``.
 
-    ``published``: runs of a-z and 0-9 in lower case, so that other scripts have none. ``unicode``: runs of
-    letters, digits and their marks in any script, and single characters where a script has no blanks.
-    ``auto``: see `tokenizer_for`.
+    ``published``: runs of a-z and 0-9 in lower case, so other scripts have no words. ``unicode``: runs of
+        letters, digits and their marks in any script, and single characters in scripts without spaces.
+        ``auto``: see `tokenizer_for`.
 
     Args:
-        text: Any.
-        stem: Whether to cut words of a-z down to their stem, by Porter's algorithm.
+        text: Text to split.
+        stem: Whether to reduce words of a-z to their stem with Porter's algorithm.
         tokenizer: How words are found.
 
     Raises:
-        MissingExtraError: ``stem``, and nltk is not installed.
+        MissingExtraError: ``stem`` is set and nltk is not installed.
     """
     if tokenizer == "auto":
         tokenizer = tokenizer_for(text)
@@ -58,9 +58,9 @@ def tokens(text: str, stem: bool = True, tokenizer: Tokenizer = "auto") -> list[
 
 
 def tokenizer_for(text: str) -> Literal["published", "unicode"]:
-    """The published tokenizer, if it finds at least half of the letters and digits of ``text``.
+    """Return ``published`` if it finds at least half of the letters and digits of ``text``, else ``unicode``.
 
-    So an accent in an English text changes nothing, and a number in a Chinese text does not either.
+    So neither an accent in an English text nor a number in a Chinese text changes the choice.
     """
     if text.isascii():
         return "published"
@@ -87,27 +87,27 @@ def _unicode_words(text: str) -> list[str]:
 
 
 def check_reference(columns: Collection[str], reference: str) -> None:
-    """Refuse samples with ``columns`` that have none called ``reference``.
+    """Refuse samples whose ``columns`` do not include ``reference``.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no such column.
     """
     if reference not in columns:
         raise DataError(
             f"nothing to compare texts with: there is no column {reference!r}",
-            fix="set the data's columns.reference to the column that holds what should be written",
+            fix="set the data's columns.reference to the column with the expected texts",
         )
 
 
 LOOKED_AT = 10_000
-"""Among so many references those without a token are counted."""
+"""Number of references that are checked for tokens."""
 
 
 def check_tokens(samples: Samples, reference: str, tokenizer: Tokenizer) -> None:
-    """Refuse references most of which have no token: every text would have the score 0.
+    """Refuse references if most have no token, because every text would then score 0.
 
     Raises:
-        DataError: Most have none, or the column holds no text.
+        DataError: Most references have no token, or the column does not hold text.
     """
     texts = samples.texts(reference)[:LOOKED_AT]
     without = [text for text in texts if not tokens(text, stem=False, tokenizer=tokenizer)]
@@ -117,30 +117,30 @@ def check_tokens(samples: Samples, reference: str, tokenizer: Tokenizer) -> None
             f"{len(without):,} of {len(texts):,} references in the column {reference!r} have no tokens",
             got=without[0] if len(without[0]) <= 80 else f"{without[0][:77]}...",
             expected="letters a to z or digits" if published else "letters or digits",
-            fix="set tokenizer to unicode, or leave it out" if published else "name another column",
+            fix="set tokenizer to unicode, or leave it out" if published else "choose another column",
         )
 
 
 def token_pairs(
     samples: Samples, written: str, reference: str, stem: bool, tokenizer: Tokenizer = "auto"
 ) -> list[tuple[list[str], list[str]]]:
-    """The `tokens` of the columns ``written`` and ``reference``, side by side.
+    """Return the `tokens` of the columns ``written`` and ``reference``, side by side.
 
     Raises:
-        DataError: A column is missing or holds no text.
-        MissingExtraError: ``stem``, and nltk is not installed.
+        DataError: A column is missing or does not hold text.
+        MissingExtraError: ``stem`` is set and nltk is not installed.
     """
     check_reference(list(samples), reference)
     pairs = []
     for text, wanted in zip(samples.texts(written), samples.texts(reference), strict=True):
-        # By the reference alone: a score must not depend on the other pairs.
+        # Chosen by the reference alone, because a score must not depend on other pairs.
         way = tokenizer_for(wanted) if tokenizer == "auto" else tokenizer
         pairs.append((tokens(text, stem, way), tokens(wanted, stem, way)))
     return pairs
 
 
 def f1(measure: Measure, written: Sequence[str], reference: Sequence[str]) -> float:
-    """Harmonic mean of precision and recall of ``written`` against ``reference``, both `tokens`; 0 to 1."""
+    """Return the harmonic mean of precision and recall, 0 to 1; both arguments are `tokens`."""
     if measure == "rougeL":
         shared, made, wanted = _longest_common(written, reference), len(written), len(reference)
     else:
@@ -158,7 +158,7 @@ def _grams(words: Sequence[str], n: int) -> Counter:
 
 
 def _longest_common(a: Sequence[str], b: Sequence[str]) -> int:
-    """Length of the longest common subsequence, a row of the usual table at a time as bits of one number.
+    """Return the length of the longest common subsequence, one table row at a time as bits of an integer.
 
     (H. Hyyrö, Bit-parallel LCS-length computation revisited, 2004.) Bit i of ``row`` is 0 where the
     table grows from ``a[:i]`` to ``a[:i + 1]``.

@@ -1,4 +1,4 @@
-"""Runs as people look at them: `run` makes one, and `Run` shows what it found."""
+"""Runs for interactive use: `run` starts one, and `Run` shows its results."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,44 +30,44 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A run, to look at: its numbers, models and samples, and what it found.
+    """The results of a run: its numbers, models, samples and verdict.
 
-    It reads the run afresh each time, so a run that is under way shows the rounds that have finished.
+    Every access reads the run again, so an unfinished run shows the rounds finished so far.
 
     Args:
-        run: A run folder, or a run in memory.
+        run: Run folder, or a run in memory.
 
     Raises:
-        RunFolderError: There is no run in this folder.
+        RunFolderError: The folder does not contain a run.
         CorruptFileError: Its manifest cannot be read.
     """
 
     source: RunFolder | MemoryRun
-    """What it reads."""
+    """Where the results are read from."""
 
     def __init__(self, run: Path | str | RunFolder | MemoryRun) -> None:
         self.source = RunFolder.open(Path(run)) if isinstance(run, Path | str) else run
 
     @property
     def folder(self) -> Path | None:
-        """The run folder; None for a run in memory."""
+        """Path of the run folder; None for a run in memory."""
         return self.source.path if isinstance(self.source, RunFolder) else None
 
     @property
     def plan(self) -> Plan:
-        """The plan that was run. To make it imports the parts that it names, a stranger's too."""
+        """Plan of the run. Building it imports the parts that it names, including plug-ins."""
         if isinstance(self.source, RunFolder):
             return plan_of(self.source)
         return plan_from(self.source.manifest().config)
 
     @property
     def status(self) -> str:
-        """How it stands, such as ``running``, ``waiting`` or ``finished``."""
+        """Status of the run, such as ``running``, ``waiting`` or ``finished``."""
         return self.source.manifest().status
 
     @property
     def arms(self) -> list[str]:
-        """The names of its arms."""
+        """Names of the arms."""
         return list(self.source.manifest().cards.arms)
 
     @property
@@ -77,24 +77,24 @@ class Run:
 
     @property
     def ship(self) -> Ship | None:
-        """Which round of the verified arm is shown to be better than the start; None without metrics."""
+        """The round of the verified arm that is shown to be better than the start; None without metrics."""
         return self._answer().ship
 
     def records(self) -> list[RoundRecord]:
-        """The finished rounds, in the order in which they finished."""
+        """Records of the finished rounds, in the order in which they finished."""
         return self.source.records()
 
     def frame(self) -> "pd.DataFrame":
-        """The numbers as a tidy table with columns ``arm, round, metric, value, se, low, high``."""
+        """Return the numbers as a tidy table with columns ``arm, round, metric, value, se, low, high``."""
         from .report.frames import metrics_frame
 
         return metrics_frame(self.records())
 
     def plot(self, quantity: str | None = None) -> "go.Figure":
-        """A quantity of each arm over the rounds, as in the report.
+        """Plot a quantity of each arm over the rounds, as in the report.
 
         Args:
-            quantity: Its name, such as ``frechet``; the run's headline when None.
+            quantity: Name of the quantity, such as ``frechet``; the run's headline when None.
 
         Raises:
             ConfigError: The run does not measure it.
@@ -110,16 +110,16 @@ class Run:
         return run_figure(self.source, name)
 
     def model(self, arm: str | None = None, round_: int | None = None) -> Generator:
-        """The model of a round.
+        """Return the model of a round.
 
         Args:
-            arm: Its name; None for the first arm with a verifier, or else the first one.
-            round_: Its number; 0 is the start model. None for the round to ship, or the last one if no round
-                is shown to be better than the start.
+            arm: Name of the arm; when None, the first arm with a verifier, or else the first arm.
+            round_: Round number; 0 is the start model. When None, the round to ship, or the last round if
+                none is shown to be better than the start.
 
         Raises:
-            ConfigError: There is no such finished round, or its model is not held in memory.
-            RunFolderError: The run does not keep the models of this round.
+            ConfigError: There is no such finished round, or its model is not in memory.
+            RunFolderError: The run does not keep the model of this round.
             CorruptFileError: A file is missing or has changed.
         """
         chain = self._chain(arm)
@@ -130,14 +130,14 @@ class Run:
         return load_models(self.plan, self.source, name, number)[0]
 
     def samples(self, arm: str | None = None, round_: int | None = None) -> Samples:
-        """The samples that a round kept.
+        """Return the samples that a round kept.
 
         Args:
             arm: See `model`.
-            round_: Its number, from 1 on; the last one when None.
+            round_: Round number from 1 on; the last round when None.
 
         Raises:
-            ConfigError: There is no such finished round, or it has kept none.
+            ConfigError: There is no such finished round, or it kept no samples.
             CorruptFileError: A file is missing or has changed.
         """
         chain = self._chain(arm)
@@ -146,21 +146,21 @@ class Run:
         if not kept[number]:
             with_samples = ", ".join(str(k) for k, n in kept.items() if n)
             raise ConfigError(
-                f"round {number} of arm {chain[0].arm!r} has kept no samples",
+                f"round {number} of arm {chain[0].arm!r} kept no samples",
                 expected=f"one of {with_samples}" if with_samples else "an arm that keeps samples",
             )
         return self.source.kept(number, chain[0].arm)
 
     def audit(self, arm: str | None = None, round_: int | None = None) -> Audit:
-        """Audit the verifier of an arm; the finding is then also a section of the report.
+        """Audit the verifier of an arm. The result also becomes a section of the report.
 
         Args:
             arm: See `model`.
-            round_: The round whose candidates are judged again; the last one when None.
+            round_: Round whose candidates are judged again; the last round when None.
 
         Raises:
             ConfigError: The run is in memory, the arm has no verifier, or there is no such finished round.
-            DataError: The round cannot carry an answer.
+            DataError: The round has too little data for an answer.
         """
         from .report.audit_run import audit_run
 
@@ -168,11 +168,11 @@ class Run:
         return audit_run(self.plan, folder, self._chain(arm)[0].arm, round_)[0].audit
 
     def report(self) -> Path:
-        """Write the report of the rounds so far, one HTML file in the run folder; its path.
+        """Write a report of the rounds so far, one HTML file in the run folder, and return its path.
 
         Raises:
             ConfigError: The run is in memory.
-            StorageError: The file could not be written.
+            StorageError: The file cannot be written.
         """
         from .report.html import write_report
 
@@ -201,7 +201,7 @@ class Run:
         return self.source
 
     def _chain(self, arm: str | None) -> list[RoundRecord]:
-        """The finished rounds of an arm."""
+        """Return the finished rounds of an arm."""
         cards = self.source.manifest().cards
         chains = by_arm(self.records(), cards.arms)
         if not chains:
@@ -223,7 +223,7 @@ class Run:
         return round_
 
     def _to_ship(self, arm: str) -> int:
-        """The round of an arm that is shown to be better, or its last."""
+        """Return the round of an arm that is shown to be better, or its last round."""
         cards = self.source.manifest().cards
         chains = by_arm(self.records(), cards.arms)
         name = self._headline()
@@ -241,23 +241,23 @@ def run(
     starts: Path | None = None,
     progress: bool = True,
 ) -> Run:
-    """Run ``plan`` to its end, in the folder ``out`` or, when that is None, in memory.
+    """Run ``plan`` to its end, in the folder ``out``, or in memory when ``out`` is None.
 
     Args:
-        plan: What to do.
-        out: The run folder; made if it does not exist. None leaves no file anywhere; then a run holds the
-            models of every round, or of the last ones with ``keep_models="last"``.
-        resume: What to do about a run that is already there: refuse (``never``), need one (``always``),
-            or continue it if there is one (``if-possible``).
-        accept_changes: Whether to continue a run although files on which it depends have changed.
+        plan: Plan to run.
+        out: Run folder, created if missing. When None, no files are written, and the run holds the models of
+            every round in memory, or of the last ones with ``keep_models="last"``.
+        resume: How to treat an existing run: refuse it (``never``), require it (``always``), or continue it
+            if there is one (``if-possible``).
+        accept_changes: Whether to continue a run even though files that it depends on have changed.
         listen: Called with each event of this process.
-        starts: A folder of start models that several runs share.
-        progress: Whether to show how far it is, where someone can see it: in a terminal or a notebook.
+        starts: Folder of start models that several runs share.
+        progress: Whether to show progress if someone can see it, in a terminal or a notebook.
 
     Raises:
         RunFolderError: See `veriloop.loop.run`.
-        VeriloopError: Something is wrong with the plan, and nothing was computed. Or a round failed: the
-            finished ones are safe, and the run can be resumed.
+        VeriloopError: Something is wrong with the plan, and nothing was computed; or a round failed, the
+            finished rounds are safe, and the run can be resumed.
     """
     settings: dict[str, Any] = {"resume": resume, "starts": starts}
     if out is None:
@@ -279,13 +279,13 @@ def run(
 def forecast(
     run: Run | Path | str, quantity: str | None = None, *, arm: str | None = None, rounds: int = AHEAD
 ) -> Forecast:
-    """Forecast the next rounds of an arm, and say which round to ship.
+    """Forecast the next rounds of an arm, and name the round to ship.
 
     Args:
-        run: The run, or its folder.
-        quantity: Its name; the one that stands for a model's quality when None.
-        arm: Its name; None for the first arm with a verifier, or else the first one.
-        rounds: How many rounds to forecast.
+        run: Run or run folder.
+        quantity: Name of the quantity; the one that stands for a model's quality when None.
+        arm: Name of the arm; when None, the first arm with a verifier, or else the first arm.
+        rounds: Number of rounds to forecast.
 
     Raises:
         ConfigError: There is no such arm or quantity, or no round has finished.

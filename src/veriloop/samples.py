@@ -1,4 +1,4 @@
-"""Samples: columns of equal length, the one kind of data that flows through the loop."""
+"""Samples: columns of equal length, the one form of data that flows through the loop."""
 
 import io
 import zipfile
@@ -15,21 +15,21 @@ from .nested import Nested
 from .unpack import check_zip
 
 Column = NDArray[Any] | list[str]
-"""An array whose first axis counts samples, or a list of as many texts; `Nested` for nested values."""
+"""An array whose first axis counts samples, or a list of one text per sample; `Nested` for nested values."""
 
 UNCOMPRESSED = 2**15
-"""Up to so many bytes, to compress a file costs more than it saves: disks give room by kilobytes."""
+"""Files up to this many bytes are not compressed: disks allocate whole kilobytes, so it would not pay."""
 
 
 MOST_PACKED = 100
-"""A file of samples whose content is more times as large as itself is held to the limit of packed files."""
+"""Files whose content is more than this many times their size are held to the limit for packed files."""
 
 
 class Samples(Mapping[str, Column]):
     """Immutable columns of equal length: arrays, lists of text, or nested values (`Nested`).
 
-    ``samples["pixels"]`` is a column, ``len(samples)`` the number of samples, ``list(samples)`` the
-    column names. (So, unlike a dict, ``len`` counts rows.)
+    ``samples["pixels"]`` is a column, ``len(samples)`` the number of samples, ``list(samples)`` the column
+    names. Unlike in a dict, ``len`` counts rows.
 
     Example:
         >>> s = Samples(pixels=np.zeros((3, 8, 8), np.uint8), label=np.array([0, 1, 2]))
@@ -37,8 +37,8 @@ class Samples(Mapping[str, Column]):
         (3, ['pixels', 'label'], 2)
 
     Raises:
-        DataError: No columns, columns of different length, a column that is neither an array of
-            numbers nor a list of text.
+        DataError: There are no columns, columns differ in length, or a column is neither an array of numbers
+            nor a list of text.
     """
 
     __slots__ = ("_columns", "_length")
@@ -77,7 +77,7 @@ class Samples(Mapping[str, Column]):
         return f"Samples({len(self)} x {{{inside}}})"
 
     def array(self, name: str) -> NDArray[Any]:
-        """The column ``name``, which must be an array.
+        """Return the column ``name``, which must be an array.
 
         Raises:
             DataError: There is no such column, or it holds text.
@@ -88,7 +88,7 @@ class Samples(Mapping[str, Column]):
         return column
 
     def texts(self, name: str) -> list[str]:
-        """The column ``name``, which must hold text; of nested values, their JSON.
+        """Return the column ``name``, which must hold text; nested values are returned as JSON.
 
         Raises:
             DataError: There is no such column, or it is an array.
@@ -99,10 +99,10 @@ class Samples(Mapping[str, Column]):
         return column
 
     def select(self, rows: NDArray[Any] | slice) -> "Samples":
-        """The samples at ``rows``: a boolean mask, an index array, or a slice."""
+        """Return the samples at ``rows``: a boolean mask, an index array, or a slice."""
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
             if len(rows) != len(self):
-                raise DataError("mask of another length", got=len(rows), expected=len(self))
+                raise DataError("mask of the wrong length", got=len(rows), expected=len(self))
             rows = np.flatnonzero(rows)
         picked: dict[str, Column] = {}
         for name, column in self._columns.items():
@@ -117,7 +117,7 @@ class Samples(Mapping[str, Column]):
         return _checked(picked)
 
     def with_columns(self, **columns: object) -> "Samples":
-        """These samples with columns added or replaced."""
+        """Return these samples with columns added or replaced."""
         new = {name: _column(name, column) for name, column in columns.items()}
         for name, column in new.items():
             if len(column) != len(self):
@@ -127,32 +127,32 @@ class Samples(Mapping[str, Column]):
         return _checked({**self._columns, **new})
 
     def only(self, names: Sequence[str]) -> "Samples":
-        """These samples with just the columns ``names``, in that order."""
+        """Return these samples with only the columns ``names``, in that order."""
         if not names:
             raise DataError("samples without columns", fix="name at least one column")
         return _checked({name: self[name] for name in names})
 
     def __eq__(self, other: object) -> bool:
-        """`same_as`, where the other one is `Samples` too."""
+        """Compare as `same_as` does, if ``other`` is also `Samples`."""
         return self.same_as(other) if isinstance(other, Samples) else NotImplemented
 
     __hash__ = None
 
     def same_as(self, other: "Samples") -> bool:
-        """Whether both hold the same columns with the same types and bit-equal values."""
+        """Whether both have the same columns with the same types and bit-equal values."""
         if list(self) != list(other) or len(self) != len(other):
             return False
         return all(_equal(self[name], other[name]) for name in self)
 
     def save(self, path: Path) -> None:
-        """Write to ``path`` as an NPZ without pickle (text as UTF-8 bytes and offsets), packed if large."""
+        """Write an NPZ file without pickle (text as UTF-8 bytes and offsets), compressed if it is large."""
         Path(path).write_bytes(self.to_bytes())
 
     def to_bytes(self, packed: bool | None = None) -> bytes:
-        """The content of the file that :meth:`save` writes; equal samples give equal bytes.
+        """Return the content of the file that :meth:`save` writes; equal samples give equal bytes.
 
         Args:
-            packed: Whether to compress it; None: if it is large.
+            packed: Whether to compress it; if None, only when it is large.
         """
         arrays: dict[str, NDArray[Any]] = {}
         for name, column in self._columns.items():
@@ -174,7 +174,7 @@ class Samples(Mapping[str, Column]):
         """Read what :meth:`save` wrote.
 
         Raises:
-            CorruptFileError: The file is cut short or was changed.
+            CorruptFileError: The file is truncated or was changed.
         """
         try:
             with Path(path).open("rb") as file:
@@ -186,11 +186,11 @@ class Samples(Mapping[str, Column]):
 
     @classmethod
     def read(cls, file: BinaryIO, path: Path) -> "Samples":
-        """As `load`, from an open file that stands at ``path``, or is a part of it."""
+        """Read an open file, as `load` does; ``path`` is its path or the file that contains it."""
         try:
             begin = file.tell()
             with zipfile.ZipFile(file) as archive:
-                # Honest samples are never packed so well; a file that is made to fill memory may be.
+                # Ordinary samples never compress this well; a file made to fill memory may.
                 entries = archive.infolist()
                 packed = sum(entry.compress_size for entry in entries)
                 if sum(entry.file_size for entry in entries) > MOST_PACKED * packed:
@@ -200,7 +200,8 @@ class Samples(Mapping[str, Column]):
                 return cls(**_read_columns(stored))
         except MemoryError as e:
             raise CorruptFileError(
-                f"samples file {path} cannot be read ({e})", fix="free memory, or restore the file if it lies"
+                f"samples file {path} cannot be read ({e})",
+                fix="free memory, or restore the file if its header is wrong",
             ) from None
         except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError) as e:
             raise CorruptFileError(
@@ -210,7 +211,7 @@ class Samples(Mapping[str, Column]):
 
 
 def _checked(columns: dict[str, Column]) -> Samples:
-    """Samples of columns that are known to be as they must be: a round makes tens of them."""
+    """Make samples from columns already known to be valid; a round makes dozens of them."""
     samples = Samples.__new__(Samples)
     samples._columns = columns
     samples._length = len(next(iter(columns.values())))
@@ -218,7 +219,7 @@ def _checked(columns: dict[str, Column]) -> Samples:
 
 
 def concat(parts: Sequence[Samples]) -> Samples:
-    """All samples of ``parts`` in order.
+    """Join all samples of ``parts`` in order.
 
     Raises:
         DataError: ``parts`` is empty, or the parts do not have the same columns.
@@ -235,7 +236,7 @@ def concat(parts: Sequence[Samples]) -> Samples:
     for name in names:
         columns = [part[name] for part in parts]
         if all(isinstance(c, np.ndarray) for c in columns):
-            # In the usual order in memory, as files have it: sums may depend on it in their last bits.
+            # In C order, as when read from a file: the last bits of a sum may depend on the memory layout.
             joined[name] = np.ascontiguousarray(np.concatenate([np.asarray(c) for c in columns]))
         else:
             texts = [text for c in columns for text in c]
@@ -248,14 +249,14 @@ def _in_usual_order(column: Column) -> bool:
 
 
 def rows_of(samples: Samples, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Each sample as a dict of plain values: what code of people's own gets to see.
+    """Return each sample as a dict of plain values, the form that user functions receive.
 
-    Texts are texts, arrays are numbers or lists of them, and nested values are what the data hold: lists and
-    dicts, so that ``row["messages"]`` is a list of turns.
+    Texts stay texts, arrays become numbers or lists of numbers, and nested values become the original lists
+    and dicts, so ``row["messages"]`` is a list of turns.
 
     Args:
-        samples: All are taken.
-        names: Which columns, in which order; None for all but the loop's own.
+        samples: Samples to convert.
+        names: Columns in the order wanted; None for all except the loop's internal ones.
     """
     if names is None:
         names = [name for name in samples if not name.startswith("_")]
@@ -264,31 +265,31 @@ def rows_of(samples: Samples, names: Sequence[str] | None = None) -> list[dict[s
 
 
 def plain(column: Column) -> list[Any]:
-    """The values of a column as `rows_of` has them."""
+    """Return the values of a column in the form of `rows_of`."""
     if isinstance(column, np.ndarray):
         return column.tolist()
     return column.values() if isinstance(column, Nested) else column
 
 
 def type_of(column: Column) -> str:
-    """The type of a column's values, in words: ``text``, ``nested values``, ``uint8 of shape (8, 8)``."""
+    """Describe the type of a column: ``text``, ``nested values``, ``uint8 of shape (8, 8)``."""
     if not isinstance(column, np.ndarray):
         return "nested values" if isinstance(column, Nested) else "text"
     return f"{column.dtype} of shape {column.shape[1:]}" if column.ndim > 1 else str(column.dtype)
 
 
 def same_type(column: Column, other: Column) -> bool:
-    """Whether both have the same `type_of`, without putting it into words."""
+    """Whether both columns have the same `type_of`, without building the text."""
     if isinstance(column, np.ndarray) and isinstance(other, np.ndarray):
         return column.dtype == other.dtype and column.shape[1:] == other.shape[1:]
     return isinstance(column, list) and isinstance(other, list) and type(column) is type(other)
 
 
 def check_columns(wanted: Iterable[str], columns: Collection[str]) -> None:
-    """Refuse to go on where samples with ``columns`` will lack one of ``wanted``.
+    """Check that ``columns`` contains all of ``wanted``.
 
     Raises:
-        ConfigError: They will.
+        ConfigError: One is missing.
     """
     for name in wanted:
         if name not in columns:
@@ -306,7 +307,7 @@ def _column(name: str, value: object) -> Column:
         value = value.view()
         value.flags.writeable = False
         return value
-    # By the types that occur first: to ask each of a million values takes four times as long.
+    # Check each type that occurs once; checking each of a million values takes four times as long.
     if isinstance(value, list | tuple) and all(issubclass(kind, str) for kind in set(map(type, value))):
         return Nested(value) if isinstance(value, Nested) else list(value)
     raise DataError(
@@ -317,7 +318,7 @@ def _column(name: str, value: object) -> Column:
 
 
 def _like(column: list[str], texts: list[str]) -> list[str]:
-    """``texts`` of the class of ``column``."""
+    """Return ``texts`` as the class of ``column``."""
     return Nested(texts) if isinstance(column, Nested) else texts
 
 

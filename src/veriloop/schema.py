@@ -1,6 +1,6 @@
-"""Schema: what each column of a data set is. A role and a type travel with the data, not in defaults.
+"""Schema: the role and type of each column. They travel with the data instead of being guessed.
 
-Parts ask for a column by its role (``schema.one("image")``), so a user's columns keep their own names.
+Parts ask for a column by its role (``schema.one("image")``), so users keep their own column names.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ class _Typed(BaseModel):
     """A column's type.
 
     Attributes:
-        given: Whether a generator is given the column as a condition; it makes all the others.
+        given: Whether the generator receives the column as a condition; it generates all others.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class Image(_Typed):
-    """Whole counts 0..levels in uint8, shape (n, height, width), or (n, height, width, channels)."""
+    """Integers 0..levels as uint8, shape (n, height, width) or (n, height, width, channels)."""
 
     role: Literal["image"] = "image"
     height: Positive
@@ -39,7 +39,7 @@ class Image(_Typed):
 
 
 class Label(_Typed):
-    """Whole numbers 0..classes-1, shape (n,)."""
+    """Integers 0..classes-1, shape (n,)."""
 
     role: Literal["label"] = "label"
     classes: Positive
@@ -54,10 +54,10 @@ class Prompt(_Typed):
 
 
 class Completion(_Typed):
-    """Text that generators write; real data have a person's.
+    """Text that generators write; in real data it was written by a person.
 
     Attributes:
-        in_data: Whether they have. Not where there are prompts alone.
+        in_data: Whether real data contain it; False if there are only prompts.
     """
 
     role: Literal["completion"] = "completion"
@@ -69,7 +69,7 @@ class Reference(_Typed):
     """Text that a completion is compared to.
 
     Attributes:
-        copy_of: The data's own column of which it is a copy; there stands what generators write.
+        copy_of: Data column that this one copies; that column holds what generators write.
     """
 
     role: Literal["reference"] = "reference"
@@ -78,9 +78,9 @@ class Reference(_Typed):
 
 
 class Messages(_Typed):
-    """Turns of a chat that a completion is written for: in rows a list of dicts, in samples `Nested`.
+    """Turns of a chat that a completion is written for: a list of dicts in rows, `Nested` in samples.
 
-    Each has ``role`` and ``content``. The turn that the model writes is not among them.
+    Each turn has ``role`` and ``content``. The turn that the model writes is not included.
     """
 
     role: Literal["messages"] = "messages"
@@ -111,21 +111,21 @@ class Category(_Typed):
 
 
 class Id(_Typed):
-    """Tells rows apart; nothing is made of it."""
+    """Identifies rows; no part uses it otherwise."""
 
     role: Literal["id"] = "id"
     given: bool = True
 
 
 class Extra(_Typed):
-    """Carried along under its own name, for checks and exports."""
+    """Kept under its own name, for checks and exports."""
 
     role: Literal["extra"] = "extra"
     given: bool = True
 
 
 class NestedValues(_Typed):
-    """As `Extra`, of lists and mappings: in rows these, in samples `veriloop.nested.Nested`."""
+    """Like `Extra`, for lists and mappings: plain in rows, `veriloop.nested.Nested` in samples."""
 
     role: Literal["nested"] = "nested"
     given: bool = True
@@ -157,18 +157,18 @@ _COLUMNS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, ColumnType])
 
 TEXT_ROLES: tuple[Role, ...] = ("prompt", "completion", "reference", "messages")
 ANY_TEXT: tuple[Role, ...] = (*TEXT_ROLES, "extra", "id")
-"""The roles of columns that may hold text: a setting may name any of them."""
+"""Roles of columns that may hold text; a setting may name any of them."""
 
 
 class Schema(Mapping[str, ColumnType]):
-    """The columns of a data set by name, in order.
+    """Columns of a data set by name, in order.
 
     Args:
-        columns: Each column's type, such as ``{"pixels": Image(height=8, width=8, levels=16)}``, or
-            the same as plain JSON values.
+        columns: Type of each column, such as ``{"pixels": Image(height=8, width=8, levels=16)}``, or the same
+            as plain JSON values.
 
     Raises:
-        ValidationError: A column is of no known role, or lacks what its role needs.
+        ValidationError: A column has an unknown role, or lacks a field that its role needs.
     """
 
     __slots__ = ("_columns",)
@@ -189,32 +189,32 @@ class Schema(Mapping[str, ColumnType]):
         return f"Schema({{{', '.join(f'{name!r}: {column!r}' for name, column in self.items())}}})"
 
     def dump(self) -> dict[str, dict[str, Any]]:
-        """As plain JSON values, from which ``Schema(...)`` makes an equal one."""
+        """Return plain JSON values from which ``Schema(...)`` makes an equal schema."""
         return _COLUMNS.dump_python(self._columns, mode="json")
 
     @property
     def given(self) -> list[str]:
-        """The columns that a generator is given."""
+        """Names of the columns that a generator receives."""
         return [name for name, column in self.items() if column.given]
 
     @property
     def made(self) -> list[str]:
-        """The columns that a generator makes."""
+        """Names of the columns that a generator makes."""
         return [name for name, column in self.items() if not column.given]
 
     def named(self, role: Role) -> list[str]:
-        """The columns with this role."""
+        """Return the names of the columns with this role."""
         return [name for name, column in self.items() if column.role == role]
 
     def one(self, role: Role, asked_by: str) -> str:
-        """The column with this role.
+        """Return the one column with this role.
 
         Args:
-            role: Which.
-            asked_by: Who needs it, for the error.
+            role: Role to look for.
+            asked_by: Part that needs the column, for the error message.
 
         Raises:
-            ConfigError: There is none, or there are several.
+            ConfigError: No column has this role, or several have.
         """
         found = self.named(role)
         if len(found) != 1:
@@ -226,23 +226,23 @@ class Schema(Mapping[str, ColumnType]):
         return found[0]
 
     def written_by_people(self, name: str, asked_by: str) -> None:
-        """Refuse a column of completions that real data lack.
+        """Refuse a column of completions that real data do not contain.
 
         Raises:
-            ConfigError: There are prompts alone.
+            ConfigError: The data have only prompts.
         """
         if not getattr(self[name], "in_data", True):
             raise ConfigError(
-                f"{asked_by} needs texts by people",
-                got="prompts alone",
-                fix="take it out, or set the data's columns.completion to the column that holds them",
+                f"{asked_by} needs texts written by people",
+                got="only prompts",
+                fix="remove it, or set the data's columns.completion to the column that holds them",
             )
 
     def column(self, name: str, asked_by: str, *roles: Role) -> Any:
-        """The column ``name``, which must be of one of ``roles``, or of any when there are none.
+        """Return the column ``name``, which must have one of ``roles``, or any role if none is given.
 
         Raises:
-            ConfigError: There is no such column, or it is of another role.
+            ConfigError: There is no such column, or it has another role.
         """
         if name not in self:
             raise ConfigError(asked_by, got=name, expected=f"a column of the data: {self.described()}")
@@ -257,17 +257,17 @@ class Schema(Mapping[str, ColumnType]):
     def pick(
         self, part: str, setting: str, name: str | None, *roles: Role, also: tuple[Role, ...] = ()
     ) -> str:
-        """The column that a part's optional ``setting`` means: ``name``, or the one column of ``roles``.
+        """Return the column for an optional ``setting``: ``name``, or else the one with one of ``roles``.
 
         Args:
-            part: Whose setting, for the error, such as ``verifier 'reference'``.
-            setting: Its name.
-            name: Its value; None leaves it to the roles.
-            roles: Which columns it may be.
-            also: Which others it may be where it is set.
+            part: Part with the setting, for the error message, such as ``verifier 'reference'``.
+            setting: Name of the setting.
+            name: Value of the setting; None to choose by role.
+            roles: Allowed roles.
+            also: More roles that are allowed if the setting is given.
 
         Raises:
-            ConfigError: There is no such column, it is of another role, or there are several.
+            ConfigError: There is no such column, it has another role, or several fit.
         """
         if name is not None:
             self.column(name, f"{part}: {setting}", *roles, *also)
@@ -278,21 +278,23 @@ class Schema(Mapping[str, ColumnType]):
                 f"{part} needs one column of role {' or '.join(roles)}",
                 got=f"{', '.join(found) or 'none'} among {self.described()}",
                 expected="data with such a column",
-                fix=f"name the column in {setting}",
+                fix=f"set {setting} to the column's name",
             )
         return found[0]
 
     def described(self) -> str:
-        """Such as ``pixels (image), label (label)``."""
-        own = {name: column for name, column in self.items() if not name.startswith("_")}  # not the loop's
+        """Describe the columns, such as ``pixels (image), label (label)``."""
+        own = {
+            name: column for name, column in self.items() if not name.startswith("_")
+        }  # no internal columns
         return ", ".join(f"{name} ({column.role})" for name, column in own.items()) or "no columns"
 
 
 def agreed(part: str, setting: str, own: int | None, found: int, column: str) -> int:
-    """An optional setting as the data have it; ``own`` is its value, None leaves it to the data.
+    """Return an optional setting checked against the data; ``own`` is its value, None takes that of the data.
 
     Raises:
-        ConfigError: It is set, and the data's column ``column`` says otherwise.
+        ConfigError: The setting differs from the data's column ``column``.
     """
     if own not in (None, found):
         raise ConfigError(
@@ -305,11 +307,11 @@ def agreed(part: str, setting: str, own: int | None, found: int, column: str) ->
 
 
 def schema_of(samples: Samples, conditions: Samples | None) -> Schema:
-    """What the columns of ``samples`` look like: for data sets that do not say it themselves.
+    """Infer the schema of ``samples``, for data sets that do not declare one.
 
     Args:
         samples: Real samples.
-        conditions: What generators are given, or None.
+        conditions: Columns that generators receive, or None.
     """
     given = set(conditions or ())
     known: dict[str, Column] = {

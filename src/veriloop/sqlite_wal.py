@@ -8,14 +8,14 @@ _PAUSE_S = 0.01
 
 
 def write_ahead(connection: sqlite3.Connection, *, synchronous: str) -> None:
-    """Let readers and one writer of a file work side by side; whoever finds it busy waits up to a minute.
+    """Let readers and one writer of a file work at the same time; each waits up to a minute for a busy file.
 
-    A new file changes over to the write-ahead log only under a lock that SQLite does not wait for: two
-    processes that open a new file at the same moment need this wait, and `busy_timeout` does not give it.
+    Switching a new file to the write-ahead log needs a lock that SQLite does not wait for: two processes that
+    open a new file at the same moment need this wait, and `busy_timeout` does not provide it.
 
     Args:
-        connection: Just opened, outside a transaction.
-        synchronous: ``NORMAL`` keeps what was committed through a kill, ``FULL`` through a loss of power.
+        connection: New connection, outside a transaction.
+        synchronous: ``NORMAL`` keeps committed data through a kill, ``FULL`` also through a power loss.
 
     Raises:
         sqlite3.OperationalError: The file stayed locked, or cannot be read or written.

@@ -1,8 +1,8 @@
-"""The reader of tables: JSON lines, JSON, CSV and Parquet, packed by gzip or not.
+"""Read tables: JSON lines, JSON, CSV and Parquet, optionally compressed with gzip.
 
-All that is read from a user's table is read here, so that the rules are the same everywhere. A byte order
-mark is passed over. An empty field of a CSV file is missing, and nothing else is: ``NA`` is a text. Numbers
-are those of the file, however long. What is not understood is an error with its line, never a guess.
+All user tables are read here, so the rules are the same everywhere. A byte order mark is skipped. In a CSV
+file an empty field is missing, and nothing else is: ``NA`` is a text. Numbers are read exactly, however long.
+Anything unclear is an error with its line number, never a guess.
 """
 
 import csv
@@ -23,25 +23,25 @@ from .errors import ConfigError, DataError
 from .unpack import open_gzip
 
 LONGEST_LINE = 2**26
-"""Characters. A line that is longer is no line: the file is another one, or was made to fill memory."""
+"""Longest line in characters. A longer one suggests a wrong file, or one made to fill memory."""
 
 FIRST = 10
-"""So many rows of a file are looked at to see what it holds."""
+"""Number of rows that are read to find out what a file holds."""
 
 JSON_TEXT = {b"content_type": b"application/json"}
-"""Marks a Parquet column of texts whose values are JSON: those that Arrow's types cannot hold unchanged."""
+"""Marks a Parquet column of JSON texts, for values that Arrow's types cannot hold unchanged."""
 
 Row = tuple[int, dict[str, Any]]
-"""A row, and the line of the file in which it ends, counted from 1."""
+"""A row, and the line of the file where it ends, counted from 1."""
 
 
 class Table(NamedTuple):
     """Some columns of a file.
 
     Attributes:
-        source: What errors call it, such as its path.
-        lines: The line of the file in which each row ends, counted from 1.
-        columns: By name; as many values each as there are lines.
+        source: Name for error messages, such as the path.
+        lines: Line of the file where each row ends, counted from 1.
+        columns: Values by column name, one per line.
     """
 
     source: str
@@ -50,12 +50,12 @@ class Table(NamedTuple):
 
 
 class First(NamedTuple):
-    """The beginning of a file.
+    """The first rows of a file.
 
     Attributes:
-        source: What errors call it.
-        names: Its columns.
-        rows: Its first rows, with all columns.
+        source: Name for error messages.
+        names: Column names.
+        rows: First rows, with all columns.
     """
 
     source: str
@@ -63,10 +63,10 @@ class First(NamedTuple):
     rows: Sequence[Row]
 
     def table(self, names: Sequence[str]) -> Table:
-        """The columns ``names`` of these rows.
+        """Return the columns ``names`` of these rows.
 
         Raises:
-            DataError: One is missing, or is there twice.
+            DataError: A column is missing, or occurs twice.
         """
         if self.names:
             check_has(names, self.names, self.source)
@@ -74,11 +74,11 @@ class First(NamedTuple):
 
 
 def first_rows(path: Path) -> First:
-    """The first rows of a file; its name says which kind: .jsonl, .json, .csv or .parquet, maybe with .gz.
+    """Read the first rows of a file: .jsonl, .json, .csv or .parquet by its name, optionally with .gz.
 
     Raises:
-        ConfigError: The name ends in something else.
-        DataError: The file cannot be read, or a line is broken.
+        ConfigError: The name has another ending.
+        DataError: The file cannot be read, or a line is malformed.
     """
     if _kind(path) == ".parquet":
         with _readable(path):
@@ -91,10 +91,10 @@ def first_rows(path: Path) -> First:
 
 
 def check_has(names: Sequence[str], known: Sequence[str], source: str, fix: str | None = None) -> None:
-    """Refuse a table whose columns ``known`` are not all of ``names``, once each.
+    """Check that a table with columns ``known`` has each of ``names`` exactly once.
 
     Raises:
-        DataError: One is missing, or is there twice.
+        DataError: One is missing, or occurs twice.
     """
     found = Counter(known)
     if missing := [name for name in names if name not in found]:
@@ -108,19 +108,19 @@ def check_has(names: Sequence[str], known: Sequence[str], source: str, fix: str 
 
 
 def read_values(path: Path, names: Sequence[str], texts: Sequence[str] = ()) -> Table:
-    """The columns ``names`` of a file, all rows, as values: numbers, truth values, texts, None where missing.
+    """Read the columns ``names`` of a file, all rows, as numbers, booleans or texts; None where missing.
 
-    In a CSV file a column is numbers, or truth values, where every field is one. In JSON lines a row may
-    leave out what it misses.
+    A column of a CSV file becomes numbers or booleans if every field is one. Rows of JSON lines may omit
+    missing values.
 
     Args:
-        path: As for `read_table`.
-        names: What it must have.
-        texts: Those of them that stay texts, whatever they look like.
+        path: Path, as for `read_table`.
+        names: Required columns.
+        texts: Columns of ``names`` that stay texts, whatever they look like.
 
     Raises:
         ConfigError: As for `read_table`.
-        DataError: Likewise, or there are no rows.
+        DataError: As for `read_table`, or there are no rows.
     """
     kind = _kind(path)
     if kind in (".jsonl", ".json"):
@@ -157,7 +157,7 @@ def _texts(fields: Sequence[str]) -> list[str | None]:
 
 
 def _typed(fields: Sequence[str]) -> list[Any]:
-    """The values of a CSV column: of one kind, or texts."""
+    """Convert a CSV column to values of one type, or leave it as texts."""
     there = [field for field in fields if field]
     if all(field in _TRUTH for field in there):
         return [_TRUTH[field] if field else None for field in fields]
@@ -171,16 +171,16 @@ def _number(field: str) -> int | float:
 
 
 def read_table(path: Path, names: Sequence[str], fix: str | None = None) -> Table:
-    """The columns ``names`` of a file, all rows, as they stand there: fields of a CSV file are texts.
+    """Read the columns ``names`` of a file, all rows, unconverted: fields of a CSV file are texts.
 
     Args:
-        path: Its name says which kind, as for :func:`first_rows`.
-        names: What each row must have.
-        fix: What to do where one lacks a column that others have.
+        path: Path; its ending gives the format, as for :func:`first_rows`.
+        names: Columns that each row must have.
+        fix: What to do if a row lacks a column that others have.
 
     Raises:
-        ConfigError: The file's name has another ending than those of :func:`first_rows`.
-        DataError: The file cannot be read, a line is broken, or a column is missing; the message has the
+        ConfigError: The file name has an ending not listed in :func:`first_rows`.
+        DataError: The file cannot be read, a line is malformed, or a column is missing; the message gives the
             file and the line.
     """
     if _kind(path) == ".parquet":
@@ -225,7 +225,7 @@ def _json_rows(file: IO[str], path: Path) -> Iterator[Row]:
 
 def _json(file: IO[str], path: Path) -> tuple[None, Iterator[Row]]:
     text = file.read()
-    # Many files of JSON lines have this ending.
+    # Many JSON lines files have this ending.
     is_list = text.lstrip().startswith("[")
     return None, _json_list(text, path) if is_list else _json_rows(io.StringIO(text), path)
 
@@ -234,7 +234,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def _json_list(text: str, path: Path) -> Iterator[Row]:
-    """The objects of one list, each with the line in which it ends."""
+    """Yield the objects of a JSON list, each with the line where it ends."""
     decoder = json.JSONDecoder(object_pairs_hook=_once)
     at, line, counted = text.index("[") + 1, 1, 0
     for number in itertools.count():
@@ -258,12 +258,12 @@ def _json_list(text: str, path: Path) -> Iterator[Row]:
         if text[at - 1] == "]":
             break
     if rest := text[at:].strip():
-        raise DataError(f"{path}: something stands after the list", got=_shown(rest))
+        raise DataError(f"{path}: there is text after the list", got=_shown(rest))
 
 
 def _space_end(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
-    assert found is not None  # it matches nothing, too
+    assert found is not None  # the pattern also matches an empty text
     return found.end()
 
 
@@ -273,11 +273,11 @@ def _broken(path: Path, line: int, error: Exception, text: str) -> DataError:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, whose keys stand there once each."""
+    """Return a JSON object, refusing repeated keys."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        raise ValueError(f"key {twice!r} stands there twice")
+        raise ValueError(f"key {twice!r} occurs twice")
     return found
 
 
@@ -285,13 +285,15 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
         if len(line) > LONGEST_LINE:
             raise DataError(
-                f"{path}, line {number}", got="no end of it", expected=f"at most {LONGEST_LINE:,} characters"
+                f"{path}, line {number}",
+                got="no end of line",
+                expected=f"at most {LONGEST_LINE:,} characters",
             )
         yield line
 
 
 def _csv(file: IO[str], path: Path) -> tuple[Sequence[str], Iterator[Row]]:
-    # The library's limit on a field, 128 KiB, guards against a forgotten quote; articles may be longer.
+    # The library's field limit, 128 KiB, guards against a missing quote, but articles may be longer.
     csv.field_size_limit(sys.maxsize)
     reader = csv.DictReader(_lines(file, path), strict=True)
     with _sound_csv(reader, path):
@@ -301,14 +303,14 @@ def _csv(file: IO[str], path: Path) -> tuple[Sequence[str], Iterator[Row]]:
 def _csv_rows(reader: csv.DictReader, path: Path) -> Iterator[Row]:
     with _sound_csv(reader, path):
         for row in reader:
-            if None in row:  # an unquoted comma moves all that follows it to wrong columns
+            if None in row:  # an unquoted comma shifts all later fields
                 raise DataError(
                     f"{path}, line {reader.line_num}",
                     got=f"{len(row) - 1 + len(row[None])} fields",
                     expected=f"{len(row) - 1}, as in the header",
                     fix="quote fields that hold commas",
                 )
-            # A short row misses its last columns, which the reader gives as None.
+            # A short row lacks its last columns, which the reader returns as None.
             yield reader.line_num, {k: v for k, v in row.items() if v is not None}
 
 
@@ -325,7 +327,7 @@ _ROWS: Mapping[str, Callable[[IO[str], Path], tuple[Sequence[str] | None, Iterat
     ".json": _json,
     ".csv": _csv,
 }
-"""By ending: the header if there is one, and the rows."""
+"""By file ending: the header, if there is one, and the rows."""
 
 
 def _first_of_parquet(path: Path) -> First:
@@ -368,11 +370,11 @@ def _loaded(text: str | None) -> Any:
     try:
         return None if text is None else json.loads(text)
     except ValueError as e:
-        raise DataError("a column that is marked as JSON holds none", got=_shown(text or "")) from e
+        raise DataError("a column marked as JSON holds something else", got=_shown(text or "")) from e
 
 
 def _no_parquet(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is not a Parquet file ({error})", fix="check the file, or its name")
+    return DataError(f"{path} is not a Parquet file ({error})", fix="check the file and its name")
 
 
 def _kind(path: Path) -> str:
@@ -390,11 +392,11 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        raise DataError(f"cannot read {path} ({e})", fix="check that the file is there and is whole") from e
+        raise DataError(f"cannot read {path} ({e})", fix="check that the file exists and is complete") from e
 
 
 def _open(path: Path) -> IO[str]:
-    # Spreadsheets begin their UTF-8 with a mark that is no part of the first column's name.
+    # Spreadsheets start UTF-8 files with a mark that is not part of the first column's name.
     if path.suffix == ".gz":
         return io.TextIOWrapper(open_gzip(path), encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")

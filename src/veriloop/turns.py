@@ -1,7 +1,7 @@
-"""Turns of a chat as data have them, made into one form: a list of dicts with ``role`` and ``content``.
+"""Normalise chat turns in data to one form: a list of dicts with ``role`` and ``content``.
 
-ShareGPT's ``from`` and ``value`` are read as well, and so is a list as JSON text, which a cell of a CSV file
-has to be. Other keys of a turn, such as ``name`` or ``tool_calls``, stay: chat templates know them.
+ShareGPT's ``from`` and ``value`` are also accepted, and so is a list given as JSON text, as in a CSV cell.
+Other keys of a turn, such as ``name`` or ``tool_calls``, are kept, because chat templates use them.
 """
 
 import json
@@ -26,16 +26,16 @@ KNOWN = {
     "observation": "tool",
     "function_response": "tool",
 }
-"""What data call those who speak, and what chat templates call them."""
+"""Names of speakers in data, and the matching names in chat templates."""
 
 FORMS = (("role", "content"), ("from", "value"))
-"""The keys of who speaks and of what is said: OpenAI's, and ShareGPT's."""
+"""Keys for the speaker and the content: OpenAI's, and ShareGPT's."""
 
 LEADING = ("system", "developer")
 
 
 def look_like_turns(value: object) -> bool:
-    """Whether ``value`` is a list of turns, or JSON text of one, by its first element."""
+    """Whether ``value`` looks like a list of turns, or JSON text of one, judged by its first element."""
     if isinstance(value, str):
         if not value.lstrip().startswith("["):
             return False
@@ -50,7 +50,7 @@ def look_like_turns(value: object) -> bool:
 
 
 def last_role(value: object) -> str | None:
-    """Who speaks last in what looks like turns; None where that cannot be said."""
+    """Return the last speaker in a value that looks like turns; None if it cannot be found."""
     turns: Any = json.loads(value) if isinstance(value, str) else value
     last = turns[-1]
     who = next((last[form[0]] for form in FORMS if isinstance(last, Mapping) and form[0] in last), None)
@@ -58,22 +58,21 @@ def last_role(value: object) -> str | None:
 
 
 def are_turns(column: Nested) -> bool:
-    """Whether a column of nested values holds turns, by its first value."""
+    """Whether a nested column holds turns, judged by its first value."""
     return bool(column) and look_like_turns(column[0])
 
 
 def read_turns(value: object, where: str) -> list[Turn]:
-    """The turns of one chat in the one form, checked.
+    """Return the turns of one chat, normalised and checked.
 
-    System turns come first. Nobody speaks twice in a row, but tools do, after a call of them. All say
-    something.
+    System turns come first. No role speaks twice in a row, except tools after a call. No turn is empty.
 
     Args:
-        value: As the data have it.
-        where: What errors call it, such as ``chats.jsonl, line 3: column 'messages'``.
+        value: Value from the data.
+        where: Location for error messages, such as ``chats.jsonl, line 3: column 'messages'``.
 
     Raises:
-        DataError: It is no chat, or one that no model can be asked to go on with.
+        DataError: It is not a chat, or not one that a model can continue.
     """
     if isinstance(value, str):
         try:
@@ -95,34 +94,34 @@ def read_turns(value: object, where: str) -> list[Turn]:
 
 
 def said_by_assistant(turn: Turn, where: str) -> str:
-    """What the assistant says in ``turn``, which must be an answer in words.
+    """Return the text of an assistant ``turn``, which must be an answer in words.
 
     Raises:
-        DataError: Somebody else speaks, or it is a call of a tool.
+        DataError: Another role speaks, or the turn is a tool call.
     """
     if turn["role"] != "assistant":
         raise DataError(
-            f"{where} does not end with a turn of the assistant",
-            got=f"one of {turn['role']}",
+            f"{where} does not end with an assistant turn",
+            got=f"a turn of {turn['role']}",
             expected="an answer to learn from, as the other rows have",
             fix="drop the row, or the last turns of all rows",
         )
     if turn.get("tool_calls"):
         raise DataError(
-            f"{where} ends with a call of a tool",
-            expected="an answer in words: calls and replies of tools may stand before it",
+            f"{where} ends with a tool call",
+            expected="an answer in words; tool calls and replies may come before it",
             fix="drop the row",
         )
     return turn["content"]
 
 
 def in_words(turns: Sequence[Turn]) -> str:
-    """What is said in a chat, one turn after the other, without who says it."""
+    """Return the text of a chat, one turn after the other, without the speakers."""
     return "\n".join(turn["content"] for turn in turns if turn.get("content"))
 
 
 def shown(turns: Sequence[Turn]) -> str:
-    """A chat for people to read: who says what, one turn after the other."""
+    """Format a chat for people: speaker and text, one turn after the other."""
     return "\n".join(f"{turn['role']}: {turn.get('content') or turn.get('tool_calls', '')}" for turn in turns)
 
 
@@ -135,7 +134,7 @@ def _turn(turn: object, where: str) -> Turn:
     who, what = turn[form[0]], turn.get(form[1])
     if not isinstance(who, str) or who not in KNOWN:
         raise DataError(f"{where}: {form[0]}", got=_short(who), expected=f"one of {', '.join(KNOWN)}")
-    # What some rows of a Parquet file lack stands there as null.
+    # Missing keys in some rows of a Parquet file are read as null.
     others = {key: value for key, value in turn.items() if key not in form and value is not None}
     content = _content(what, where)
     if not content.strip() and not others.get("tool_calls"):
@@ -151,7 +150,7 @@ def _content(what: object, where: str) -> str:
             part.get("text") for part in what if isinstance(part, Mapping) and part.get("type") == "text"
         ]
         if len(texts) < len(what) or not all(isinstance(text, str) for text in texts):
-            raise DataError(f"{where}: content", got="parts that are no text", expected="text alone")
+            raise DataError(f"{where}: content", got="parts that are not text", expected="text only")
         return "".join(map(str, texts))
     if not isinstance(what, str):
         raise DataError(f"{where}: content", got=type(what).__name__, expected="text")
@@ -168,7 +167,7 @@ def _check_order(before: Turn | None, turn: Turn, where: str) -> None:
             f"{where}: two turns of the {role} in a row", fix="join the two, or drop one or the row"
         )
     if role == "tool" and not (last == "tool" or (before is not None and before.get("tool_calls"))):
-        raise DataError(f"{where}: a tool answers, and was not called", fix="drop the row")
+        raise DataError(f"{where}: a tool reply without a call", fix="drop the row")
 
 
 def _short(value: object) -> str:

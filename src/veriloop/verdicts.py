@@ -1,4 +1,4 @@
-"""Verdicts: what a verifier says of samples, a score and a decision each."""
+"""Verdicts: a verifier's output, a score and a decision for each sample."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
@@ -10,11 +10,11 @@ from .errors import ContractError
 
 
 class Decision(IntEnum):
-    """What becomes of a sample.
+    """The decision on a sample.
 
-    OPEN: the verifier gave a score and leaves the decision to the acceptance rule.
-    ABSTAIN: the verifier cannot tell. The sample is not trained on, and is counted on its own: an
-    abstention is neither a rejection nor a score of zero.
+    OPEN: the verifier gives a score and leaves the decision to the acceptance rule. ABSTAIN: the verifier
+        cannot decide. The sample is not trained on and is counted separately: an abstention is neither a
+        rejection nor a score of zero.
     """
 
     OPEN = -1
@@ -30,14 +30,14 @@ class Verdicts:
     """A score and a decision for each of ``n`` samples.
 
     Args:
-        score: Shape (n,), higher is better. NaN where there is none (an abstention, or no verifier).
-        decision: Shape (n,), values of :class:`Decision`; all OPEN when None.
-        reason: Why a sample was judged so, "" where nothing is to be said; n texts, or None.
-        logged: Numbers that the verifier logs beside, by name; their mean becomes an event of the run.
+        score: Scores, shape (n,), higher is better. NaN without a score (an abstention, or no verifier).
+        decision: Decisions, shape (n,), values of :class:`Decision`; all OPEN when None.
+        reason: Reason for each verdict, "" for none; n texts, or None.
+        logged: Numbers that the verifier logs, by name; their mean becomes an event of the run.
 
     Raises:
-        ContractError: Lengths differ, a decision is not one of the four, or an OPEN sample has no
-            finite score, so that no rule could decide on it.
+        ContractError: Lengths differ, a decision is not one of the four, or an OPEN sample has no finite
+            score, so that no rule can decide on it.
     """
 
     __slots__ = ("decision", "logged", "reason", "score")
@@ -71,30 +71,30 @@ class Verdicts:
         if blind:
             raise ContractError(
                 f"{blind} open verdicts have no finite score",
-                fix="a verifier that cannot judge a sample says ABSTAIN",
+                fix="return ABSTAIN for a sample that the verifier cannot judge",
             )
 
     def __len__(self) -> int:
         return len(self.score)
 
     def is_(self, decision: Decision) -> NDArray[np.bool_]:
-        """A mask of the samples with this decision."""
+        """Return a mask of the samples with this decision."""
         return self.decision == int(decision)
 
     def count(self, decision: Decision) -> int:
-        """How many samples have this decision."""
+        """Return the number of samples with this decision."""
         return int(np.count_nonzero(self.is_(decision)))
 
     def decide(self, accept: NDArray[np.bool_]) -> "Verdicts":
-        """These verdicts with the OPEN ones decided by ``accept``, shape (n,); others stay as they are.
+        """Return these verdicts with the OPEN ones decided by ``accept``, shape (n,); others are unchanged.
 
         Raises:
-            ContractError: ``accept`` is not one True or False for each verdict.
+            ContractError: ``accept`` is not one boolean for each verdict.
         """
         accept = np.asarray(accept)
         if accept.dtype != np.bool_ or accept.shape != self.score.shape:
             raise ContractError(
-                "which verdicts to accept",
+                "accept",
                 got=f"{accept.dtype} of shape {accept.shape}",
                 expected=f"True or False for each of {len(self)}",
             )
@@ -104,7 +104,7 @@ class Verdicts:
 
 
 def all_logged(verdicts: Iterable[Verdicts]) -> dict[str, list[float]]:
-    """What several verdicts log, together."""
+    """Collect what several verdicts logged, by name."""
     together: dict[str, list[float]] = {}
     for one in verdicts:
         for name, values in one.logged.items():

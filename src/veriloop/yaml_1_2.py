@@ -1,4 +1,4 @@
-"""YAML as it is written: the words of YAML 1.2's core schema, and no key twice.
+"""Read YAML with the literals of YAML 1.2's core schema, and without repeated keys.
 
 PyYAML reads YAML 1.1, where ``no`` is false, ``010`` is 8 and ``1:30`` is 90. Here they are a text, ten, and
 a text.
@@ -15,32 +15,32 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 from .errors import ConfigError
 
 DEEPEST = 60
-"""How many levels of mappings and lists may stand within each other."""
+"""Deepest nesting of mappings and lists."""
 
 LARGEST = 50_000
-"""How many keys and values there may be, with each alias counted as what it stands for."""
+"""Largest number of keys and values, with each alias counted in full."""
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
 
 
 class _Reader(yaml.SafeLoader):
-    """PyYAML's reader with other words; its problems carry the place where they are."""
+    """PyYAML's reader with other literals; its errors carry their location."""
 
     yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # pyright: ignore[reportIncompatibleVariableOverride]
     yaml_constructors: ClassVar[dict[Any, Any]] = {}
 
     def compose_mapping_node(self, anchor: Any) -> MappingNode:
         node = super().compose_mapping_node(anchor)
-        # Here and not when values are made: a merge puts keys of other mappings before the own ones.
+        # Checked here, because later a merge puts the keys of other mappings before the mapping's own.
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, ScalarNode):
                 raise _problem("a key must be a text", key)
             if key.tag not in (_TAG + "str", _MERGE):
-                raise _problem(f"key {key.value} is no text: put it in quotes", key)
+                raise _problem(f"key {key.value} is not text: put it in quotes", key)
             if key.value in lines:
-                raise _problem(f"key {key.value!r} stands here and in line {lines[key.value]}", key)
+                raise _problem(f"key {key.value!r} occurs here and in line {lines[key.value]}", key)
             lines[key.value] = key.start_mark.line + 1
         return node
 
@@ -50,7 +50,7 @@ def _problem(problem: str, node: Node) -> yaml.MarkedYAMLError:
 
 
 def _whole(text: str) -> int:
-    # In so many words: Python's own guess at the base refuses 010.
+    # Parsed explicitly, because Python's base detection refuses 010.
     return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
 
@@ -91,7 +91,7 @@ _WORDS: tuple[tuple[str, str, str, str, _Word], ...] = (
 
 def _constructor(pattern: re.Pattern[str], meant: str, value: _Word) -> Callable[[_Reader, ScalarNode], Any]:
     def construct(loader: _Reader, node: ScalarNode) -> Any:
-        # The tag may stand before the word: !!int x.
+        # The tag may come before the word: !!int x.
         if not isinstance(node, ScalarNode) or not pattern.match(node.value):
             raise _problem(f"expected {meant}", node)
         return value(node.value)
@@ -112,14 +112,14 @@ _Reader.add_constructor(None, _Reader.construct_undefined)
 
 
 def read_yaml(content: str | bytes, name: str) -> Any:
-    """The value that ``content`` says: mappings, lists, texts, finite and other numbers, truth values, None.
+    """Parse ``content`` into mappings, lists, texts, numbers, booleans and None.
 
     Args:
         content: One document. Bytes are UTF-8, or UTF-16 with a byte order mark.
-        name: What it is, for the error.
+        name: Name of the document, for error messages.
 
     Raises:
-        ConfigError: It is no YAML, gives a key twice, or is nested or repeated beyond reason.
+        ConfigError: It is not YAML, repeats a key, or is nested or aliased too deeply.
     """
     try:
         reader = _Reader(_text(content, name))
@@ -153,16 +153,16 @@ def _text(content: str | bytes, name: str) -> str:
 
 
 def _measure(node: Node, known: dict[int, int], above: tuple[int, ...]) -> int:
-    """How many nodes ``node`` is, with aliases written out."""
+    """Return the number of values in ``node``, with aliases expanded."""
     if not isinstance(node, CollectionNode):
         return 1
     if id(node) in above:
-        raise _problem("an alias stands within what it is an alias of", node)
+        raise _problem("an alias occurs inside its own value", node)
     if len(above) >= DEEPEST:
         raise _problem(f"nested too deeply, expected at most {DEEPEST} levels", node)
     if id(node) not in known:
         inner = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
         known[id(node)] = 1 + sum(_measure(part, known, (*above, id(node))) for part in inner)
         if known[id(node)] > LARGEST:
-            raise _problem(f"with its aliases written out, more than {LARGEST:,} values", node)
+            raise _problem(f"with its aliases expanded, more than {LARGEST:,} values", node)
     return known[id(node)]

@@ -201,7 +201,7 @@ def test_chats_that_end_with_a_question_are_prompts(tmp_path: Path) -> None:
     ("second", "words"),
     [
         ([{"role": "wizard", "content": "x"}], "turn 1: role: got 'wizard'"),
-        ([user("x")], "does not end with a turn of the assistant"),
+        ([user("x")], "does not end with an assistant turn"),
         ([user("x"), user("y"), assistant("z")], "turn 2: two turns of the user in a row"),
         ([user("x"), assistant(" ")], r"turn 2 \(assistant\) is empty"),
         (

@@ -112,7 +112,7 @@ def test_what_it_cannot_make_is_refused(tmp_path: Path) -> None:
         TableMixture().suited_to(Schema({"x": Number(), "question": Prompt()}))
     with pytest.raises(ConfigError, match="given numbers x"):
         TableMixture().suited_to(Schema({"x": Number(given=True), "y": Number()}))
-    with pytest.raises(ConfigError, match="needs a column of images, numbers"):
+    with pytest.raises(ConfigError, match="needs a generated column of images, numbers"):
         TableMixture().suited_to(Schema({"question": Prompt()}))
     with pytest.raises(ConfigError, match="knows nothing of its columns"):
         TableMixture().fit(rows(), None, rng())

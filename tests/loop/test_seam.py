@@ -224,7 +224,7 @@ NEIGHBOURS = {
             def decide(self, verdicts, samples, rng):
                 return verdicts.decide(verdicts.score)
         """,
-        "Mine.decide: which verdicts to accept: got 'float64 of shape ... expected True or False for each of",
+        "Mine.decide: accept: got 'float64 of shape ... expected True or False for each of",
     ),
     "a rank that raises": (
         "acceptance",
@@ -256,7 +256,7 @@ NEIGHBOURS = {
             def verify(self, samples, rng):
                 return Verdicts(np.zeros(len(samples)))
         """,
-        "known is no field, and a part is frozen. Declare it in the class body, such as known: float = 1.0",
+        "known is not a field, and parts are frozen. Declare it in the class body, such as known: float = 1.0",
     ),
     "a validator's own words": (
         "verifier",
@@ -306,7 +306,7 @@ NEIGHBOURS = {
         class Mine(Learner, frozen=True):
             generator_type: ClassVar = TinyGenerator
         """,
-        "Mine' is not complete ... no method fit",
+        "Mine' is incomplete ... no method fit",
     ),
     "load returns a tuple": (
         "dataset",
@@ -516,7 +516,7 @@ NEIGHBOURS = {
             def model_post_init(self, context):
                 {}["x"]
         """,
-        "Mine' cannot be made of its settings ... KeyError: 'x'",
+        "Mine' cannot be built from its settings ... KeyError: 'x'",
     ),
     "a validator that exits": (
         "verifier",
@@ -525,7 +525,7 @@ NEIGHBOURS = {
             def model_post_init(self, context):
                 raise SystemExit("no licence")
         """,
-        "Mine' cannot be made of its settings ... SystemExit: no licence",
+        "Mine' cannot be built from its settings ... SystemExit: no licence",
     ),
     "a look at the schema that exits": (
         "verifier",

@@ -228,12 +228,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
     "loss of what nobody wrote": (
         {"metrics": ["loss"]},
         ConfigError,
-        r"metrics\.loss: metric 'loss' needs texts by people: got 'prompts alone'",
+        r"metrics\.loss: metric 'loss' needs texts written by people: got 'prompts alone'",
     ),
     "training on what nobody wrote": (
         {"arms": {"verified": {}, "bound": {"train_on": "real"}}},
         ConfigError,
-        r"arms\.bound: training on real data needs texts by people: got 'prompts alone'",
+        r"arms\.bound: training on real data needs texts written by people: got 'prompts alone'",
     ),
     "a mix with no real samples": (
         {"policy": "mix"},
