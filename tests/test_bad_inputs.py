@@ -125,7 +125,7 @@ SETTINGS = {
     "arms number": ({"arms": 3}, "arms: got '3'"),
     "arms in a list of mappings": ({"arms": [{"verified": {}}]}, "arms", "[verified, unverified]"),
     "arms in a list of lists": ({"arms": [["verified"]]}, "arms", "[verified, unverified]"),
-    "an arm twice": ({"arms": ["verified", "verified"]}, "arms: a name twice", "verified"),
+    "an arm twice": ({"arms": ["verified", "verified"]}, "arms: duplicate name", "verified"),
     "a list for a part": ({"learner": [1]}, "learner: no part", "a mapping with a key 'kind'"),
     "a number for a part": ({"learner": 3}, "learner: no part", "a mapping with a key 'kind'"),
     "nothing for a part": ({"learner": None}, "learner: no part", "a mapping with a key 'kind'"),
@@ -158,7 +158,11 @@ SETTINGS = {
     "parallel": ({"parallel": "all"}, "parallel", "'arms' or 'chunks'"),
     "real share": ({"policy": {"kind": "mix", "real_share": 1}}, "real_share", "less than 1"),
     "balance": ({"balance": "lable"}, "balance", "got 'lable'", "label"),
-    "two equal metrics": ({"metrics": [f"{TINY}:TinyMetric"] * 2}, "two metrics give the same number", "gap"),
+    "two equal metrics": (
+        {"metrics": [f"{TINY}:TinyMetric"] * 2},
+        "two metrics measure the same quantity",
+        "gap",
+    ),
     "workers": ({"executor": {"kind": "process", "workers": 0}}, "executor.workers", "greater than 0"),
     "no such module": ({"learner": "no.module:Learner"}, "cannot import 'no.module:Learner'"),
     "no such class": ({"learner": f"{TINY}:Nothing"}, "has no 'Nothing'"),
@@ -574,7 +578,7 @@ def test_language_models(case, veriloop, language, tmp_path, monkeypatch):
 
 UNKEPT = {
     "all rejected": ("never", "0 accepted, 40 rejected, 0 abstained, 0 kept", "In a new --out, raise max_"),
-    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "mend the check"),
+    "all fail": ("fails", "40 abstained (most often: KeyError: 'answer'), 0 kept", "fix the verifier"),
 }
 
 

@@ -109,7 +109,7 @@ def test_what_is_not_there_is_one_line(run: vl.Run, arm: str, round_: int, messa
 
 def test_the_start_model_has_kept_no_samples(run: vl.Run):
     with pytest.raises(
-        ConfigError, match="round 0 of arm 'verified' has kept no samples: expected one of 1, 2, 3"
+        ConfigError, match="round 0 of arm 'verified' kept no samples: expected one of 1, 2, 3"
     ):
         run.samples("verified", 0)
     assert run.samples().same_as(run.samples("verified", 3))
@@ -160,12 +160,12 @@ def test_what_needs_a_folder_says_so(in_memory: vl.Run, in_folder: vl.Run):
 def test_keep_models_holds_for_memory_as_well():
     run = vl.run(tiny(keep_models="last"))
     assert run.model("verified", 3).digest()
-    with pytest.raises(ConfigError, match="round 1 of arm 'verified' is not held in memory"):
+    with pytest.raises(ConfigError, match="round 1 of arm 'verified' is not in memory"):
         run.model("verified", 1)
 
 
 def test_a_run_that_has_not_begun_is_one_line():
-    with pytest.raises(RunFolderError, match="has not begun"):
+    with pytest.raises(RunFolderError, match="has not started"):
         _ = vl.Run(MemoryRun()).verdict
 
 

@@ -414,7 +414,7 @@ def cut(project: Project) -> None:
     fine(generator("cut")(project))
     record = project.records("unverified")[-1]
     assert record["counts"]["truncated"] == record["counts"]["generated"] == 8
-    assert "8 of 8 texts are cut at their greatest length" in record["silent"]
+    assert "8 of 8 texts were cut at the length limit" in record["silent"]
 
 
 def indent(project: Project) -> None:
@@ -498,11 +498,11 @@ def equal_scores(project: Project) -> None:
 def accepts_nothing(project: Project) -> None:
     project.models()
     called = fine(project.run("C/silent-verifier/accepts_nothing.yaml"))
-    assert "verified round 1: none of 100 candidates is accepted" in called.err
+    assert "verified round 1: none of 100 candidates was accepted" in called.err
     assert called.err.count("prompt 'What is") >= 3, called.err
     assert project.records("unverified")[-1]["round"] == 1
     report = (project.root / "runs/case/report.html").read_text()
-    assert report.count("none of 100 candidates is accepted") >= 1
+    assert report.count("none of 100 candidates was accepted") >= 1
     assert "verified ended early: " in report
 
 

@@ -20,7 +20,7 @@ def test_a_runs_verifier(veriloop: Callable[..., Any], run_folder: Path) -> None
     called = veriloop("calibrate", run_folder, "--bad", "mislabelled", "--samples", 100)
     assert called.code == 0, called.err
     assert "area under the ROC curve" in called.out
-    assert "with the conditions of other ones" in called.out
+    assert "with the conditions of other samples" in called.out
     assert "stops helping at label noise p*" in called.out
     assert "J is above 0" in called.out
     report = (run_folder / "report.html").read_text()

@@ -81,7 +81,7 @@ def test_what_goes_wrong_is_said(folder: RunFolder) -> None:
 SILENT = VerifierSilent(
     arm="verified",
     round=2,
-    why="none of 100 candidates is accepted",
+    why="none of 100 candidates was accepted",
     seen=100,
     examples=[
         {"prompt": "1 + 1", "completion": "3", "_reason": "wrong"},
@@ -92,12 +92,12 @@ SILENT = VerifierSilent(
 
 def test_a_silent_verifier_is_said_with_examples(folder: RunFolder) -> None:
     assert lines(folder, ARMS, SILENT) == [
-        "verified round 2: none of 100 candidates is accepted",
+        "verified round 2: none of 100 candidates was accepted",
         "  such as prompt '1 + 1', completion '3', said 'wrong'",
         "  such as prompt '2 + 2', completion ''",
     ]
     table = drawn(folder, SILENT)
-    assert "verified round 2: none of 100 candidates is accepted" in table
+    assert "verified round 2: none of 100 candidates was accepted" in table
     assert "said 'wrong'" in table
 
 

@@ -70,7 +70,7 @@ def test_without_settings_of_all_arms_an_object_stays_as_it_is():
     [
         ({"rouns": 3}, "rouns: unknown key"),
         ({"arms": ["verfied"]}, "Did you mean 'verified'?"),
-        ({"arms": ["verified", "verified"]}, "arms: a name twice"),
+        ({"arms": ["verified", "verified"]}, "arms: duplicate name"),
         ({"arms": 3}, "a list of names, or a mapping from names to settings"),
         ({"arms": {"a": 3}}, "arms.a: got '3', expected a mapping of settings"),
         ({"schedule": None}, "no schedule"),

@@ -171,7 +171,7 @@ WRONG = {
     ),
     "no schema": ({"dataset": {"kind": f"{HERE}:Odd", "what": "no schema"}}, "dataset: Odd.schema", "dict"),
     "unknown role": ({"dataset": {"kind": f"{HERE}:Odd", "what": "unknown role"}}, "dataset: ", "picture"),
-    "nothing made": ({"dataset": {"kind": f"{HERE}:Odd", "what": "nothing made"}}, "no column to make"),
+    "nothing made": ({"dataset": {"kind": f"{HERE}:Odd", "what": "nothing made"}}, "no column to generate"),
     "verifier's error": (
         {"verifier": f"{HERE}:Broken"},
         "arms.verified.verifier: Broken.check_ahead raised RuntimeError: two lines",

@@ -1,4 +1,4 @@
-"""Texts that were cut at their greatest length: counted, learned without an end, and dropped where asked."""
+"""Texts that were cut at the length limit: counted, learned without an end, and dropped where asked."""
 
 import json
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_cut_texts_are_dropped_where_that_is_asked(config: dict[str, Any], tmp_p
         assert record.counts.rejected == record.counts.truncated > 0
         others = Samples.load(folder.round_directory(record.round, "unverified") / "rejected.npz")
         cut = [int(text) >= 5 for text in others.texts("completion")]
-        assert [reason == "cut at its greatest length" for reason in others.texts("_reason")] == cut
+        assert [reason == "cut at the length limit" for reason in others.texts("_reason")] == cut
 
 
 def test_an_export_says_which_texts_were_cut(config: dict[str, Any], tmp_path: Path) -> None:

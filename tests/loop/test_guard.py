@@ -144,7 +144,7 @@ def test_an_outage_after_good_verdicts_is_noticed_and_is_told_from_a_rare_word()
     found = gathered(Says(Decision.REJECT, Decision.ABSTAIN, until=300), chunk_size=50)
     assert found.hopeless is not None
     assert 300 + 64 <= found.counts.generated < 300 + 64 * 2 + 50
-    assert "in a row, after it has judged others" in found.findings[0].why
+    assert "all of the last" in found.findings[0].why
 
     class Rare(Says):
         """Judges one of 40: its abstentions in a row are no outage."""
@@ -184,10 +184,10 @@ def test_equal_scores_are_told_with_their_copies() -> None:
 
 
 def test_rules_that_select_nothing_or_everything_are_told() -> None:
-    assert "all 100 candidates are accepted" in whys(gathered(Says(Decision.ACCEPT)))[0]
-    assert "all 100 candidates are accepted" in whys(gathered(Says(Decision.OPEN), Threshold(at=0.1)))[0]
+    assert "all 100 candidates were accepted" in whys(gathered(Says(Decision.ACCEPT)))[0]
+    assert "all 100 candidates were accepted" in whys(gathered(Says(Decision.OPEN), Threshold(at=0.1)))[0]
     nothing = gathered(Says(Decision.REJECT), limit=300)
-    assert whys(nothing) == ["none of 300 candidates is accepted (most often: so it is)"]
+    assert whys(nothing) == ["none of 300 candidates was accepted (most often: so it is)"]
     assert nothing.hopeless is None
 
 
@@ -201,7 +201,7 @@ def test_texts_that_are_cut_empty_or_not_written_are_told() -> None:
     found = gathered(None, generator=Texts())
     assert found.counts.truncated == 50
     assert whys(found) == [
-        "50 of 100 texts are cut at their greatest length",
+        "50 of 100 texts were cut at the length limit",
         "25 of 100 texts were not written: filtered",
     ]
     assert "all 100 kept texts are empty" in whys(gathered(None, generator=Texts(equal=True)))

@@ -121,7 +121,7 @@ class Aimless(TinyMetric, frozen=True):
 
 @pytest.mark.parametrize("metrics", [[], [Aimless()]])
 def test_without_a_direction_no_round_is_best(metrics: list[TinyMetric]) -> None:
-    with pytest.raises(ConfigError, match="keep_models 'best' needs a metric that says which"):
+    with pytest.raises(ConfigError, match="keep_models 'best' needs a metric with a better direction"):
         plan(metrics=metrics)
 
 

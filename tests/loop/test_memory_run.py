@@ -64,7 +64,7 @@ def test_none_holds_the_last_round_alone(tiny_plan):
     for ask in (lambda: memory.model("verified", 2), lambda: memory.kept(2, "verified")):
         with pytest.raises(ConfigError, match=r"round 2 of arm 'verified' is not held.*every_round=True"):
             ask()
-    with pytest.raises(ConfigError, match="round 1 of arm 'all_real' has kept no samples"):
+    with pytest.raises(ConfigError, match="round 1 of arm 'all_real' kept no samples"):
         memory.kept(1, "all_real")
     with pytest.raises(ConfigError, match="arm 'nobody' is not held"):
         memory.model("nobody")
@@ -137,7 +137,7 @@ def test_resume_modes(tiny_plan):
     memory = MemoryRun()
     with pytest.raises(RunFolderError, match="no run in this memory"):
         run(tiny_plan(), memory, resume="always")
-    with pytest.raises(RunFolderError, match="has not begun"):
+    with pytest.raises(RunFolderError, match="has not started"):
         memory.manifest()
     assert run(tiny_plan(), memory) is memory
     with pytest.raises(RunFolderError, match="already"):

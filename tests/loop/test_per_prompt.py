@@ -396,7 +396,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {**BY_EYES, "acceptance": {"kind": "top_fraction", "fraction": 0.5}},
         r"acceptance.fraction is more than keep_per_prompt leaves: got '0.5', expected at most 0.1667",
     ),
-    "drop by rank": ({**BY_EYES, "drop_prompts": {"solved": 1.0}}, r"drop_prompts needs a rule that says"),
+    "drop by rank": (
+        {**BY_EYES, "drop_prompts": {"solved": 1.0}},
+        r"drop_prompts needs an acceptance rule that decides",
+    ),
     "drop unverified": (
         {"arms": {"plain": {"verifier": None, "drop_prompts": {"solved": 1.0}}}},
         r"drop_prompts needs a verifier",
@@ -416,7 +419,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             "keep_per_prompt": 1,
             "schedule": {"kind": "linear", "start": 20, "step": 1},
         },
-        r"arms.verified: schedule wants more than there can be: got '21 texts.*at most 20: 20 prompts",
+        r"arms.verified: schedule asks for more texts than possible: got '21 texts.*at most 20: 20 prompts",
     ),
 }
 

@@ -194,7 +194,7 @@ def test_candidates_are_shown_with_what_was_said_of_them(tiny_plan) -> None:
 @pytest.mark.parametrize(
     ("verifier", "fate", "sign"),
     [
-        ({**STATING, "mode": "decide", "bias": 99.0}, "not kept", "none of 1,000 candidates is accepted"),
+        ({**STATING, "mode": "decide", "bias": 99.0}, "not kept", "none of 1,000 candidates was accepted"),
         ({**STATING, "mode": "decide", "abstain": 1.0}, "abstained", "the verifier abstains on all"),
     ],
 )

@@ -132,7 +132,7 @@ FIRST_MISTAKES = {
             def fit(self, samples, init, rng):
                 return TinyLearner().fit(samples, init, rng)
         """,
-        "Mine does not say what its fit makes: expected a class attribute generator_type",
+        "Mine does not declare what its fit returns: expected a class attribute generator_type",
     ),
 }
 
@@ -298,7 +298,7 @@ NEIGHBOURS = {
         class Mine(TinyLearner, frozen=True):
             generator_type: ClassVar = "TinyGenerator"
         """,
-        "Mine does not say what its fit makes: got \"generator_type 'TinyGenerator'\"",
+        "Mine does not declare what its fit returns: got \"generator_type 'TinyGenerator'\"",
     ),
     "a learner without fit": (
         "learner",
@@ -651,7 +651,7 @@ NEIGHBOURS = {
                 data = TinyData().load(seed)
                 return RealData(data.start, data.train, data.train, data.conditions)
         """,
-        "Mine: test holds nothing but training rows (by x, label): got '150 of 150'",
+        "Mine: test contains only training rows (by x, label): got '150 of 150'",
     ),
     "a validation split that was trained on": (
         "dataset",
@@ -662,7 +662,7 @@ NEIGHBOURS = {
                 backwards = data.train.select(np.arange(len(data.train))[::-1])
                 return RealData(data.start, data.train, data.test, data.conditions, validation=backwards)
         """,
-        "Mine: validation holds nothing but training rows (by x, label): got '300 of 300'",
+        "Mine: validation contains only training rows (by x, label): got '300 of 300'",
     ),
     "map exits": (
         "executor",

@@ -96,7 +96,7 @@ def test_a_resume_that_meets_others_is_refused(case, resume, plan, unfinished):
     Path(name).write_text(content)
     shown = {"shift.txt": "shift.txt", "mine.py": "module mine", "check.py": "function check:score"}[name]
     before = unfinished.manifest()
-    with pytest.raises(RunFolderError, match=f"^{shown} has changed since the run began.*--accept-changes"):
+    with pytest.raises(RunFolderError, match=f"^{shown} has changed since the run started.*--accept-changes"):
         run(plan, "run", resume=resume)
     assert unfinished.manifest() == before
 
@@ -104,7 +104,7 @@ def test_a_resume_that_meets_others_is_refused(case, resume, plan, unfinished):
 @pytest.mark.parametrize("name", ["shift.txt", "check.py"])
 def test_what_is_gone_is_told(name, plan, unfinished):
     Path(name).unlink()
-    with pytest.raises(RunFolderError, match="is not there any more"):
+    with pytest.raises(RunFolderError, match="no longer exists"):
         run(plan, "run", resume="always")
 
 
@@ -130,7 +130,7 @@ def test_a_part_that_has_gained_a_setting_is_told_as_a_change_and_can_go_on(plan
     monkeypatch.delitem(sys.modules, "mine")
     again = plan_of(unfinished)
     assert again.config()["dataset"] == {**old, "factor": 2.0}
-    with pytest.raises(RunFolderError, match=r"^module mine has changed since the run began"):
+    with pytest.raises(RunFolderError, match=r"^module mine has changed since the run started"):
         run(again, "run", resume="always")
     folder = run(again, "run", resume="always", accept_changes=True)
     assert [change.name for change in folder.manifest().changes] == ["module mine"]

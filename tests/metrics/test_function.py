@@ -92,7 +92,9 @@ def test_two_functions_have_two_names() -> None:
     assert Metric.model_validate({**near.model_dump(), "better": {"near": 1.0}}).quantities[
         "error"
     ].better == Near(1.0)
-    with pytest.raises(ConfigError, match="two metrics give the same number: got 'check, check_abstained'"):
+    with pytest.raises(
+        ConfigError, match="two metrics measure the same quantity: got 'check, check_abstained'"
+    ):
         quantities_of([FunctionMean(function="a:b"), FunctionMean(function="c:d")])
     assert list(quantities_of([near, FunctionMean(function="c:d")])) == [
         "error",

@@ -201,5 +201,5 @@ def test_one_that_writes_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_same_tracker_twice_is_a_mistake() -> None:
     pytest.importorskip("trackio")
-    with pytest.raises(ConfigError, match="the same tracker twice"):
+    with pytest.raises(ConfigError, match="duplicate tracker"):
         plan_from({**CONFIG, "tracker": ["trackio", {"kind": "trackio", "project": "veriloop"}]})

@@ -149,7 +149,11 @@ def test_columns_levels_and_classes_come_from_the_data() -> None:
 UNSUITED = {
     "levels": ({"levels": 1}, DATA, r"levels: got 1, expected 16, as the data's column 'scan' has\. Leave"),
     "classes": ({"classes": 10}, DATA, "classes: got 10, expected 3, as the data's column 'digit'"),
-    "no images": ({}, Schema({"text": {"role": "completion"}}), "needs a generated column of images, numbers"),
+    "no images": (
+        {},
+        Schema({"text": {"role": "completion"}}),
+        "needs a generated column of images, numbers",
+    ),
     "no such column": ({"image": "pixels"}, DATA, "image: got 'pixels', expected a column of the data"),
     "another role": ({"label": "scan"}, DATA, "label: column 'scan': got 'image', expected .* label"),
     "two images": (

@@ -1,4 +1,4 @@
-"""A finished round's candidates, read where the run has kept them all, or else made again from its seeds."""
+"""Replay of a finished round: its candidates, read from disk or made again from the seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ from .stores import counts_of_round, load_state
 
 @dataclass(frozen=True, eq=False)
 class Remade:
-    """A round's candidates, in the order in which they were made.
+    """The candidates of a round, in the order in which they were made.
 
     Attributes:
-        round: Its number.
-        verifier: The kind of the verifier.
-        samples: The candidates.
-        number: Which of all the round's candidates they are, shape (n,).
-        score: What the verifier gave them, shape (n,).
+        round: Round number.
+        verifier: Kind of the verifier.
+        samples: Candidates, n rows.
+        number: Position of each one among all candidates of the round, shape (n,).
+        score: Scores from the verifier, shape (n,).
         accepted: 1 or 0, NaN where the verifier abstained, shape (n,).
-        groups: The value of the column that the arm balances over, shape (n,).
-        data: The run's real data.
+        groups: Values of the column that the arm balances over, shape (n,).
+        data: Real data of the run.
     """
 
     round: int
@@ -54,13 +54,13 @@ class Remade:
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A finished round's candidates, chunk by chunk, and what was said of them.
+    """The candidates of a finished round, chunk by chunk, with their verdicts.
 
     Attributes:
-        context: Of the arm.
-        round: Its number.
+        context: Context of the arm.
+        round: Round number.
         chunks: Samples, verdicts and groups of each chunk of candidates, in order.
-        remade: The round's candidates together, with what became of them.
+        remade: All candidates of the round together, with the outcome for each.
     """
 
     context: Context
@@ -70,30 +70,31 @@ class Again:
 
 
 def candidates_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Remade:
-    """The candidates of a finished round and what became of them, see `round_again`."""
+    """Return the candidates of a finished round and their outcomes, see `round_again`."""
     return round_again(plan, folder, arm, round_).remade
 
 
 def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Again:
-    """The candidates of a finished round, as they were made, with what was said of them.
+    """Return the candidates of a finished round exactly as they were made, with their verdicts.
 
-    Where the run has kept them (``keep_candidates``) they are read, and no model is needed. Else they are
-    made again, bit for bit: every chunk has its own address of randomness, so this needs the models in the
-    folder only. A verifier that does not always say the same, such as a model behind a URL, may then judge
-    them otherwise.
-    What a full quota turned away was accepted and not kept, and says nothing of the verifier: such a group's
-    candidates after the last one kept are left out of `Again.remade`. All the others are in memory at once.
+    If the run stored them (``keep_candidates``), they are read, and no model is needed. Otherwise they are
+    made again, bit for bit: every chunk has its own random stream, so only the models in the folder are
+    needed. A verifier whose answers vary, such as a model behind a URL, may then judge them differently.
+
+    Candidates accepted after their group's quota was full were not kept, which does not reflect on the
+    verifier: candidates of such a group after the last kept one are left out of `Again.remade`. All others
+    are in memory at once.
 
     Args:
-        plan: Of the run.
-        folder: Of the run.
-        arm: Its name.
-        round_: A finished round; None for the last.
+        plan: Plan of the run.
+        folder: Run folder.
+        arm: Name of the arm.
+        round_: Number of a finished round; None for the last one.
 
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
         CorruptFileError: A file cannot be read.
-        RunFolderError: Neither the candidates nor the models of the round are kept; or the candidates are
+        RunFolderError: Neither the candidates nor the models of the round are stored; or the candidates are
             not, and something that the round depends on has changed.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
@@ -135,7 +136,7 @@ def round_again(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> 
 
 
 def _offer(stored: Sequence[Samples], selection: Selection, balance: str | None, address: Address) -> None:
-    """Offer stored chunks to a selection, as `gather` offered them."""
+    """Offer stored chunks to a selection, in the same way as `gather` did."""
     for chunk, whole in enumerate(stored):
         samples = whole.only([name for name in whole if name not in STORED])
         said = whole.array("_score"), whole.array("_decision"), whole.texts("_reason")
@@ -145,7 +146,7 @@ def _offer(stored: Sequence[Samples], selection: Selection, balance: str | None,
 
 
 class Witness(Selection):
-    """Leaves the choice to another selection, and remembers every candidate with what was said of it."""
+    """Leaves the choice to another selection, and remembers every candidate with its verdict."""
 
     def __init__(self, other: Selection) -> None:
         super().__init__(other.quota)
@@ -174,7 +175,7 @@ class Witness(Selection):
         return self._other.counts()
 
     def remade(self, round_: int, verifier: str, data: RealData) -> Remade:
-        """All candidates so far, with what has become of them."""
+        """Return all candidates so far, with the outcome for each."""
         samples, verdicts, groups = zip(*self.offered, strict=True)
         group = np.concatenate(groups)
         accepted = np.zeros(len(group))

@@ -1,4 +1,4 @@
-"""Arms in short: a list of names, and settings of a plan that hold for all of its arms."""
+"""Short forms for arms: a list of names, and settings of the plan that apply to all of its arms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,18 +13,18 @@ USUAL_ARMS: dict[str, dict[str, Any]] = {
     "unverified": {"verifier": None},
     "all_real": {"train_on": "real"},
 }
-"""What the three usual arms mean when ``arms`` is a list of names."""
+"""The meaning of the three usual arms when ``arms`` is a list of names."""
 
 
 def expanded(arms: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of each arm by its name.
+    """Return the settings of each arm by name.
 
     Args:
         arms: Names, or a mapping from names to settings or to an `Arm`.
-        defaults: Settings that hold for every arm that does not set them.
+        defaults: Settings for every arm that does not set them itself.
 
     Raises:
-        ConfigError: ``arms`` is something else, or a name is unknown or stands there twice.
+        ConfigError: ``arms`` is something else, or a name is unknown or occurs twice.
     """
     if isinstance(arms, Sequence) and not isinstance(arms, str):
         arms = named_arms(arms)
@@ -41,10 +41,10 @@ def expanded(arms: object, defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named_arms(names: Sequence[object]) -> dict[str, dict[str, Any]]:
-    """The usual arms by name, as a mapping of settings that can be changed.
+    """Return the usual arms by name, as a mapping of settings that can be changed.
 
     Raises:
-        ConfigError: A name is unknown, or stands there twice.
+        ConfigError: A name is unknown or occurs twice.
     """
     for name in names:
         if not isinstance(name, str):
@@ -61,7 +61,7 @@ def named_arms(names: Sequence[object]) -> dict[str, dict[str, Any]]:
                 fix=did_you_mean(name, USUAL_ARMS),
             )
     if twice := sorted({str(name) for name in names if list(names).count(name) > 1}):
-        raise ConfigError("arms: a name twice", got=", ".join(twice), fix="drop one of them")
+        raise ConfigError("arms: duplicate name", got=", ".join(twice), fix="remove one of them")
     return {str(name): dict(USUAL_ARMS[str(name)]) for name in names}
 
 
@@ -71,7 +71,7 @@ def _with_defaults(name: str, own: object, defaults: Mapping[str, Any]) -> Any:
     if isinstance(own, BaseModel):
         if not defaults:
             return own
-        # An object stands for the settings that it was given, like a mapping in a file.
+        # An object is treated as the settings it was created with, like a mapping in a file.
         own = {field: getattr(own, field) for field in own.model_fields_set}
     if not isinstance(own, Mapping):
         raise ConfigError(f"arms.{name}", got=shown(own), expected="a mapping of settings")
@@ -79,10 +79,10 @@ def _with_defaults(name: str, own: object, defaults: Mapping[str, Any]) -> Any:
         return own
     settings = {**defaults, **own}
     if settings.get("verifier") is None and "acceptance" not in own:
-        # The acceptance of the other arms needs scores, which an arm without a verifier does not have.
+        # The acceptance rule of other arms needs scores, and an arm without a verifier has none.
         settings["acceptance"] = {"kind": "accept_all"}
     if settings.get("verifier") is None and "stop" not in own:
-        # It is there to be compared with, for as many rounds as the others may have.
+        # This arm exists for comparison, with as many rounds as the others.
         settings.pop("stop", None)
     if settings.get("verifier") is None and "drop_prompts" not in own:
         # Without a verifier, no prompt counts as solved.

@@ -1,4 +1,4 @@
-"""The cards of a run, made of its plan: what its manifest says to whoever reads it."""
+"""Build a run's cards from its plan: the description in its manifest."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,15 +9,15 @@ from .plan import Arm, Plan, quantities_of
 
 
 def run_card(plan: Plan, schema: Schema) -> RunCard:
-    """What a run of ``plan`` is.
+    """Describe a run of ``plan``.
 
     Args:
-        plan: Its metrics and its learner need not be suited to the data yet.
-        schema: Of the data.
+        plan: Plan whose metrics and learner need not be adapted to the data yet.
+        schema: Schema of the data.
 
     Raises:
-        ConfigError: A metric or the learner cannot work on such data, or a stop rule waits for what is not
-            measured of them.
+        ConfigError: A metric or the learner cannot work on such data, or a stop rule uses a quantity that is
+            not measured.
     """
     quantities = quantities_of(metric.suited_to(schema) for metric in plan.metrics)
     plan.check_decisions(quantities)
@@ -52,7 +52,7 @@ def asks_people(verifier: Verifier | None) -> bool:
 
 
 def verifiers_in(found: object) -> Iterator[Verifier]:
-    """A verifier and those that it is made of, such as the members of an ensemble."""
+    """Yield a verifier and the verifiers inside it, such as the members of an ensemble."""
     if isinstance(found, Verifier):
         yield found
         found = dict(found)

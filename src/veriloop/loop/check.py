@@ -1,4 +1,4 @@
-"""The check of a whole plan before anything is computed, from its data to its executor."""
+"""Check a whole plan, from its data to its executor, before anything is computed."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -21,20 +21,20 @@ from .plan import Arm, Plan, seen_by_verifiers
 from .sources import downloads_of, sources_of
 
 SMALL = 2**22
-"""Data files of up to this many bytes are read whole by the check."""
+"""Largest size in bytes of data files that the check reads in full."""
 
 
 class CheckedPlan(NamedTuple):
     """A plan in which no mistake was found.
 
     Attributes:
-        plan: Each of its parts suited to the data: what computes takes this one.
-        schema: What the columns of the data are.
-        cards: What a run of the plan is.
-        downloads: What it would fetch from the network, in words.
-        notes: What parts found out of how they will work, such as how a function is called: lines by the
+        plan: Plan with each part adapted to the data; this is the one to run.
+        schema: Type of each data column.
+        cards: Description of a run of the plan.
+        downloads: Descriptions of what the run would download.
+        notes: What parts found out about how they will work, such as how a function is called: lines by the
             part's path.
-        seen: What the data hold; None where their files are so large that they are not read by a check.
+        seen: Summary of the data; None if the files are too large for the check to read.
     """
 
     plan: Plan
@@ -46,12 +46,12 @@ class CheckedPlan(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What real data hold.
+    """Summary of real data.
 
     Attributes:
-        rows: How many, by split; the start set is a part of the training rows.
-        turns: How many turns of chats are given in all rows, by column.
-        system: In how many rows they begin with a system prompt, by column.
+        rows: Number of rows by split; the start set is part of the training rows.
+        turns: Number of chat turns over all rows, by column.
+        system: Number of rows that start with a system prompt, by column.
     """
 
     rows: dict[str, int]
@@ -60,10 +60,10 @@ class Seen(NamedTuple):
 
 
 def checked(plan: Plan) -> CheckedPlan:
-    """Check ``plan`` from the data to the stop rules, files and functions included. Trains nothing.
+    """Check ``plan`` from its data to its stop rules, including files and functions. Trains nothing.
 
     Raises:
-        VeriloopError: The first mistake; its message begins with the part's path, such as
+        VeriloopError: The first mistake found; its message starts with the part's path, such as
             ``arms.verified.verifier``.
     """
     notes: dict[str, list[str]] = {}
@@ -96,14 +96,14 @@ def checked(plan: Plan) -> CheckedPlan:
 
 
 def check_data(plan: Plan, data: RealData) -> None:
-    """Look at the data themselves: whether rows are held out, and what verifiers, policies and metrics say.
+    """Check the data themselves: rows must be held out, and verifiers, policies and metrics must accept them.
 
     Args:
-        plan: Suited to ``data``.
-        data: The real data.
+        plan: Plan adapted to ``data``.
+        data: Real data.
 
     Raises:
-        VeriloopError: The first mistake; its message begins with the part's path.
+        VeriloopError: The first mistake found; its message starts with the part's path.
     """
     with at("dataset"):
         held_out_seen(data, load_schema(plan.dataset), type(plan.dataset).__name__)
@@ -127,7 +127,7 @@ def check_data(plan: Plan, data: RealData) -> None:
 
 
 def seen_in(data: RealData, schema: Schema) -> Seen:
-    """Count the rows of real data, and the turns of chats in them."""
+    """Count the rows of real data, and the chat turns in them."""
     splits = {"start": data.start, "train": data.train, "validation": data.validation, "test": data.test}
     rows = {name: len(split) for name, split in splits.items() if split is not None}
     turns, system = Counter[str](), Counter[str]()
@@ -141,10 +141,10 @@ def seen_in(data: RealData, schema: Schema) -> Seen:
 
 
 def _check_prompts(arm: Arm, rounds: int, conditions: Samples, schema: Schema) -> None:
-    """Look whether there are prompts enough for what each round of ``arm`` keeps.
+    """Check that there are enough prompts for the number of samples each round of ``arm`` keeps.
 
     Raises:
-        ConfigError: There are not, and the arm would end for it.
+        ConfigError: There are not enough, which would end the arm.
     """
     n = arm.samples_per_prompt
     if n is None or arm.schedule is None or arm.on_exhausted == "train_with_fewer":
@@ -153,10 +153,10 @@ def _check_prompts(arm: Arm, rounds: int, conditions: Samples, schema: Schema) -
     wanted = max(arm.schedule.wanted(round_) for round_ in range(1, rounds + 1))
     if wanted > (most := prompts * (arm.keep_per_prompt or n)):
         raise ConfigError(
-            "schedule wants more than there can be",
+            "schedule asks for more texts than possible",
             got=f"{wanted:,} texts to keep in a round",
             expected=f"at most {most:,}: {prompts:,} prompts with {arm.keep_per_prompt or n} texts each",
-            fix="lower it, raise samples_per_prompt and keep_per_prompt, or set on_exhausted: "
+            fix="lower the schedule, raise samples_per_prompt and keep_per_prompt, or set on_exhausted: "
             "train_with_fewer",
         )
 
@@ -164,14 +164,14 @@ def _check_prompts(arm: Arm, rounds: int, conditions: Samples, schema: Schema) -
 def _schema(plan: Plan) -> Schema:
     schema = load_schema(plan.dataset)
     if not schema.made:
-        raise ConfigError("no column to make", got=schema.described(), expected="one that is not given")
+        raise ConfigError("no column to generate", got=schema.described(), expected="one that is not given")
     return schema
 
 
 def _is_small(dataset: Dataset) -> bool:
-    """Whether its files take no time to read: then a mistake in their last row is found, too.
+    """Whether its files are quick to read; mistakes are then found even in their last row.
 
-    One that is loaded to say its schema is loaded anyway.
+    A data set that must be loaded to get its schema is loaded in any case.
     """
     if type(dataset).schema is Dataset.schema:
         return True
@@ -180,7 +180,7 @@ def _is_small(dataset: Dataset) -> bool:
 
 
 def _check_arm(name: str, arm: Arm, schema: Schema, known: list[Part]) -> dict[str, list[str]]:
-    """Let the parts of ``arm`` look for mistakes, but for ``known`` ones, which an arm before has.
+    """Let the parts of ``arm`` check themselves, except those in ``known``, which an earlier arm has.
 
     Returns:
         Their notes.

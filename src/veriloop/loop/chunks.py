@@ -1,7 +1,7 @@
-"""Finished chunks of a round's candidates, as files: a kill costs the chunk under way, and not the round.
+"""Store finished chunks of candidates in files, so that a kill loses one chunk, not the whole round.
 
-A file holds all that was said of a chunk's candidates, and of the candidates themselves those that can still
-be kept, or all. It belongs to one arm, round, model, judge and configuration; others are stale.
+A file holds all verdicts of a chunk and the candidates that may still be kept, or all candidates. It belongs
+to one arm, round, model, judge and configuration; any other file is stale.
 """
 
 import io
@@ -24,18 +24,18 @@ from ..store.chunks import chunk_name, chunk_of
 from ..verdicts import Verdicts
 
 STORED = ("_chunk", "_row", "_score", "_decision", "_reason")
-"""The columns beside the candidates in its files."""
+"""Columns stored next to the candidates."""
 
 
 class Stored(NamedTuple):
-    """A chunk as its file holds it.
+    """A chunk as stored in its file.
 
     Attributes:
-        verdicts: On all n candidates.
-        notes: Of the generator, on all of them.
-        groups: The group of each, shape (n,).
-        rows: The candidates that are stored, in increasing order.
-        samples: These.
+        verdicts: Verdicts on all n candidates.
+        notes: Notes of the generator on all of them.
+        groups: Group of each candidate, shape (n,).
+        rows: Rows of the stored candidates, in increasing order.
+        samples: Stored candidates.
     """
 
     verdicts: Verdicts
@@ -50,7 +50,7 @@ class Stored(NamedTuple):
 
     @property
     def offered(self) -> Samples:
-        """What a selection is shown: all candidates, or empty rows if it does not look at them."""
+        """Return what a selection is shown: all candidates, or empty rows if it does not look at them."""
         n = len(self.verdicts)
         return self.samples if len(self.rows) == n else Samples(row=np.arange(n))
 
@@ -60,11 +60,11 @@ class ChunkFiles:
     """The finished chunks of a round.
 
     Attributes:
-        directory: Where they are, beside the directory of the finished round.
-        digest: Gives the digest of all that the candidates depend on.
-        whole: Whether all candidates are stored, not only those that can be kept.
+        directory: Folder of the files, next to the folder of the finished round.
+        digest: Function that returns the digest of everything the candidates depend on.
+        whole: Whether all candidates are stored, or only those that may be kept.
         always: Whether a round of one chunk is stored, too.
-        told: Is told of each chunk that is stored: its number, and how many candidates it has.
+        told: Called for each chunk stored, with its number and size.
     """
 
     directory: Path
@@ -79,7 +79,7 @@ class ChunkFiles:
 
     @cached_property
     def _found(self) -> dict[int, Path]:
-        """The files by number; stale ones are removed."""
+        """Return the files by number, removing stale ones."""
         found: dict[int, Path] = {}
         for path in sorted(self.directory.iterdir()) if self.directory.is_dir() else ():
             name = chunk_of(path)
@@ -93,7 +93,7 @@ class ChunkFiles:
         return number in self._found
 
     def load(self, number: int, size: int) -> Stored | None:
-        """A chunk that is there; None if its file is not what was stored, and has to be made again."""
+        """Read a chunk; None if it is missing or damaged and has to be made again."""
         path = self._found.pop(number)
         try:
             stored = read(path)
@@ -106,10 +106,10 @@ class ChunkFiles:
         return stored
 
     def store(self, number: int, chunk: Stored) -> None:
-        """Store a chunk. Not synced: what a power cut spoils is noticed, and made again.
+        """Store a chunk without syncing: damage by a power cut is detected, and the chunk made again.
 
         Raises:
-            StorageError: It could not be written.
+            StorageError: The file could not be written.
         """
         content = _content(chunk)
         path = self.directory / chunk_name(number, self._key, content)
@@ -122,12 +122,12 @@ class ChunkFiles:
         self.told(number, len(chunk.verdicts))
 
     def discard(self) -> None:
-        """Forget all chunks."""
+        """Remove all chunks."""
         self._found.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def write_candidates(self, directory: Path) -> None:
-        """Write all chunks into the new ``directory``, as samples with what was said of them.
+        """Write all chunks to the new ``directory``, as samples with their verdicts.
 
         Raises:
             StorageError: They could not be written.
@@ -161,14 +161,13 @@ def _content(chunk: Stored) -> bytes:
             columns["unwritten"] = list(notes.reason)
         if notes.tokens is not None:
             columns["tokens"] = notes.tokens
-    # Scores hardly get smaller when packed, and to pack them took longer than all else that is done for a
-    # candidate where it is kept.
+    # Scores hardly compress, and compressing them took longer than all other work on a stored candidate.
     first = Samples(**columns).to_bytes(packed=any(isinstance(column, list) for column in columns.values()))
     return len(first).to_bytes(8, "little") + first + chunk.samples.to_bytes()
 
 
 def _narrow(groups: NDArray) -> NDArray:
-    """Whole numbers in as few bytes as hold them."""
+    """Return integers in the smallest type that holds them."""
     if groups.dtype.kind not in "iu":
         return groups
     return groups.astype(
@@ -177,7 +176,7 @@ def _narrow(groups: NDArray) -> NDArray:
 
 
 def read(path: Path) -> Stored:
-    """A chunk's file.
+    """Read the file of a chunk.
 
     Raises:
         CorruptFileError: It has changed.

@@ -1,4 +1,4 @@
-"""The real data of a run: loaded once per process, with a split for decisions beside the one for reports."""
+"""The real data of a run: loaded once per process, with separate splits for decisions and for reports."""
 
 import hashlib
 from collections import Counter
@@ -16,7 +16,7 @@ from ..schema import Schema
 from . import seam
 
 LOOKED_AT, LOOKED_FOR = 100_000, 10_000
-"""How many training rows, and how many of each held-out split, are compared at most."""
+"""Largest number of training rows, and of rows of each held-out split, that are compared."""
 
 
 # What was asked for last is compared, not looked up by hash, which is made of the whole configuration: every
@@ -36,14 +36,14 @@ _loaded: tuple[Dataset, int, RealData] | None = None
 
 
 def load_data(dataset: Dataset, seed: int) -> RealData:
-    """The real data, loaded once per process. Without a validation split, half of the test split becomes it.
+    """Load the real data once per process. Without a validation split, half of the test split becomes one.
 
-    Which half is a matter of content alone, equal for all seeds: equal prompts, or equal images, are on one
-    side, and each class is halved like the whole. It is empty where all test samples are equal.
+    The halves depend only on content and are the same for all seeds: equal prompts or equal images go to the
+    same half, and each class is halved, too. The validation split is empty if all test samples are equal.
 
     Raises:
-        DataError: The data are missing or not what they should be.
-        ContractError: The columns are not those of the schema that the data set gave.
+        DataError: The data are missing or invalid.
+        ContractError: The columns do not match the schema of the data set.
     """
     global _loaded
     if _loaded is None or _loaded[:2] != (dataset, seed):
@@ -54,9 +54,9 @@ def load_data(dataset: Dataset, seed: int) -> RealData:
 
 
 def _check_columns(data: RealData, dataset: Dataset) -> None:
-    """Refuse data of other columns than their schema tells of."""
+    """Refuse data whose columns do not match the schema."""
     told = load_schema(dataset)
-    # What only generators write, as where there are prompts alone, has its place in the start set.
+    # Columns that only generators write, as with prompts alone, are allowed in the start set.
     there = list(dict.fromkeys([*data.train, *data.start, *(data.conditions or ())]))
     if set(told) != set(there):
         raise ContractError(
@@ -84,9 +84,9 @@ _beside: tuple[Samples, Samples] | None = None
 
 
 def beside(start: Samples, kept: Samples) -> Samples:
-    """The start set with the columns of what a round kept: real texts were not cut.
+    """Give the start set the columns of a round's samples; real texts count as not cut.
 
-    The same object each time, by which policies know it again.
+    Returns the same object each time, which is how policies recognise the start set.
     """
     global _beside
     if CUT not in kept or CUT in start:
@@ -97,20 +97,20 @@ def beside(start: Samples, kept: Samples) -> Samples:
 
 
 def held_out_seen(data: RealData, schema: Schema, where: str) -> dict[str, int]:
-    """How many held-out rows are training rows as well, by split; without zeros.
+    """Count the held-out rows that are also training rows, by split; splits without any are omitted.
 
-    Our own data sets leave such rows out; of anybody else's this notices them. Rows are compared by their
-    prompts, or else their images, or else all that they hold but ids and extras; of data without text and
-    without fractions nothing is said, since a few whole numbers are equal by right. At most `LOOKED_AT`
-    training rows and `LOOKED_FOR` of each split are compared, which takes a fraction of a second.
+    Built-in data sets remove such rows; this detects them in others. Rows are compared by prompt, or else by
+    image, or else by all columns except ids and extras. Data with neither text nor fractions are not checked,
+    because rows of a few integers may well repeat. At most `LOOKED_AT` training rows and `LOOKED_FOR` rows
+    per split are compared, which takes a fraction of a second.
 
     Args:
-        data: The real data.
-        schema: Of its columns.
-        where: What an error calls them.
+        data: Real data.
+        schema: Schema of the data.
+        where: Location for the error message.
 
     Raises:
-        DataError: All rows of a split are: then nothing is held out.
+        DataError: All rows of a split are training rows, so nothing is held out.
     """
     telling = [n for n in _prompts_or_images(schema) if n in data.train]
     names = telling or [n for n in data.train if schema[n].role not in ("id", "extra")]
@@ -127,10 +127,10 @@ def held_out_seen(data: RealData, schema: Schema, where: str) -> dict[str, int]:
             found[split] = seen
         if seen == len(rows):
             raise DataError(
-                f"{where}: {split} holds nothing but training rows (by {', '.join(names)})",
+                f"{where}: {split} contains only training rows (by {', '.join(names)})",
                 got=f"{seen} of {len(rows)}",
                 expected="rows that no model is trained on",
-                fix="hold some out: what a model has seen says nothing of it",
+                fix="hold out other rows: results on training rows are meaningless",
             )
     return found
 
@@ -139,14 +139,14 @@ _unseen: tuple[RealData, Samples] | None = None
 
 
 def read_by(policy: DataPolicy, data: RealData) -> Samples:
-    """The real samples that ``policy`` is given: the start set, or the other training samples."""
+    """Return the real samples that ``policy`` receives: the start set, or the other training samples."""
     global _unseen
     if policy.reads == "start":
         return data.start
     if _unseen is None or _unseen[0] is not data:
         names = list(data.train)
         left = Counter(_digests(data.start.only(names)) if len(data.start) else [])
-        # Of rows with equal content, as many are left out as the start set has.
+        # Of rows with equal content, remove as many as the start set contains.
         new = np.ones(len(data.train), bool)
         for row, digest in enumerate(_digests(data.train)):
             if left[digest]:
@@ -161,7 +161,7 @@ def _is_whole(column: Column) -> bool:
 
 
 def half_of(samples: Samples, conditions: Samples | None, schema: Schema) -> NDArray[np.bool_]:
-    """A mask of half of the n rows, shape (n,): of each class too. Rows of equal content stay together."""
+    """Return a mask of half of the n rows, shape (n,), and of each class. Equal rows stay together."""
     columns = {**dict(conditions or {}), **dict(samples)}
     names = [name for name in _telling_apart(schema) if name in columns] or list(columns)
     content = Samples(**{name: columns[name] for name in names})
@@ -183,7 +183,7 @@ def half_of(samples: Samples, conditions: Samples | None, schema: Schema) -> NDA
 
 
 def _telling_apart(schema: Schema) -> list[str]:
-    """What samples are told apart by: their prompts, else their images, else all that is made."""
+    """Return the columns that identify samples: prompts, else images, else all generated columns."""
     return _prompts_or_images(schema) or schema.made
 
 
@@ -192,7 +192,7 @@ def _prompts_or_images(schema: Schema) -> list[str]:
 
 
 def _digests(samples: Samples) -> list[bytes]:
-    """A digest of each row's content."""
+    """Return a digest of each row's content."""
     hashes = [hashlib.blake2b(digest_size=16) for _ in range(len(samples))]
     for name in sorted(samples):
         column = samples[name]

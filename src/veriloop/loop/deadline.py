@@ -1,4 +1,4 @@
-"""Work against the clock: a part may be as slow as it likes, and a preview has to be over."""
+"""Time limits: a part may be slow, but a preview must end on time."""
 
 import signal
 import threading
@@ -11,21 +11,21 @@ from typing import TypeVar
 T = TypeVar("T")
 
 AGAIN = 5.0
-"""Seconds after which work that did not end when it was interrupted is interrupted again."""
+"""Seconds after which work that did not stop when interrupted is interrupted again."""
 
 
 class OutOfTime(BaseException):
-    """The time is over. Not an `Exception`, so that no part takes it for a mistake in its own code."""
+    """The time is up. Not an `Exception`, so that parts do not catch it as an error of their own."""
 
 
 class Clock:
-    """How much time is left, and what was given up for lack of it.
+    """Tracks the time left, and what was given up for lack of it.
 
     Args:
-        seconds: From now on.
+        seconds: Time limit, from now.
 
     Attributes:
-        missed: What was given up, each in a few words for people.
+        missed: Descriptions of the work that was given up, in a few words each.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -34,19 +34,19 @@ class Clock:
 
     @property
     def left(self) -> float:
-        """Seconds; below 0 when the time is over."""
+        """Seconds left; negative when the time is up."""
         return self._end - time.monotonic()
 
     def give(self, what: str, seconds: float, work: Callable[[], T]) -> T | None:
-        """The result of ``work``, or None when it was not done in so many seconds, or in those that are left.
+        """Return the result of ``work``, or None if it takes longer than ``seconds`` or the time left.
 
-        In the main thread it is interrupted, by a timer of the system, whatever it does. In another thread
-        nothing can interrupt it, and it is waited for.
+        In the main thread, a system timer interrupts the work. In another thread nothing can, and this waits
+        until the work is done.
 
         Args:
-            what: What is given up then, in a few words.
-            seconds: How long it may take.
-            work: Is called once.
+            what: Short description, for the list of missed work.
+            seconds: Time limit for this work.
+            work: Function to call once.
         """
         seconds = min(seconds, self.left)
         if seconds <= 0:
@@ -62,7 +62,7 @@ class Clock:
 
 @contextmanager
 def _interrupted_after(seconds: float) -> Iterator[None]:
-    """A block that `OutOfTime` ends after so many seconds."""
+    """End the block with `OutOfTime` after ``seconds``."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -80,7 +80,7 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException:
-        # Whatever libraries have made of the interruption on its way, such as a group of errors.
+        # Libraries may wrap the interruption in another error, such as an exception group.
         if not fired:
             raise
         raise OutOfTime from None

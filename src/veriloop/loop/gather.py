@@ -1,4 +1,4 @@
-"""Make candidates, judge them, keep enough: the first half of a round, chunk by chunk."""
+"""Make candidates, judge them, and keep enough: the first half of a round, chunk by chunk."""
 
 import time
 from collections import Counter
@@ -30,18 +30,18 @@ from .guard import Finding, Guard, in_pieces
 from .hearing import Hearing
 from .held import Held
 
-CUT_AT = "cut at its greatest length"
-"""Why `Arm.drop_truncated` rejects a text."""
+CUT_AT = "cut at the length limit"
+"""Reason given when `Arm.drop_truncated` rejects a text."""
 
 REASONS = 5
-"""How many of the reasons for abstaining a record tells."""
+"""Number of abstention reasons that a record lists."""
 
 
 class Chunk(NamedTuple):
     """Candidates ``first`` to ``first + size - 1`` of a round.
 
     Attributes:
-        most: If the verifier abstains on so many at its start, they are all that is judged of it.
+        most: Abstentions at the start of the chunk after which the rest is not judged.
     """
 
     number: int
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A chunk's candidates, with what the verifier says of them and what the generator notes."""
+    """Candidates of a chunk, with the verifier's verdicts and the generator's notes."""
 
     samples: Samples
     verdicts: Verdicts | AwaitingVerdicts
@@ -61,17 +61,16 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Candidates:
-    """How a round makes its candidates: all that a worker needs to make any chunk of them.
+    """Everything that a worker needs to make any chunk of a round's candidates.
 
     Attributes:
-        arm: The name of the arm, for verifiers that show it to somebody.
-        conditions: The pool, already in this round's order; candidate i takes row i // each modulo its
-            length.
-        drop_truncated: Whether texts that were cut at their greatest length are rejected, whatever is said of
-            them.
-        like: Real samples, maybe none, whose columns and types the candidates must have.
-        each: How many candidates a condition gets, one after the other. Chunks hold all of them.
-        emit: Is told how far a chunk is, in whichever process makes it; None for nobody.
+        arm: Name of the arm, for verifiers that show it to people.
+        conditions: Pool of conditions, already in this round's order; candidate i uses row i // each modulo
+            its length.
+        drop_truncated: Whether texts cut at the length limit are rejected, whatever their verdict.
+        like: Real samples, possibly none, whose columns and types the candidates must have.
+        each: Number of consecutive candidates per condition. They are always in the same chunk.
+        emit: Called with progress events in the process that makes a chunk; None for no events.
     """
 
     arm: str
@@ -86,14 +85,14 @@ class Candidates:
     emit: Callable[[Event], None] | None = None
 
     def heard(self, stage: str, chunk: int) -> AbstractContextManager[None]:
-        """A block whose calls are reported, for a chunk in a stage."""
+        """Return a context that reports the calls inside it, for a chunk and a stage."""
         if self.emit is None:
             return nullcontext()
         return heard_by(Hearing(self.emit, self.arm, self.address.round, stage, chunk))
 
 
 class First(NamedTuple):
-    """A round's first chunk of candidates, what was said of them, and the rows that are kept."""
+    """The first chunk of a round: its candidates, verdicts and kept rows."""
 
     samples: Samples
     verdicts: Verdicts
@@ -102,18 +101,18 @@ class First(NamedTuple):
 
 @dataclass(frozen=True)
 class Gathered:
-    """What a round kept, and what became of its candidates.
+    """The samples that a round kept, and the outcome for its candidates.
 
     Attributes:
-        kept: In the order in which they were generated; with the column `CUT`, if the generator notes that.
+        kept: Samples in the order of generation, with the column `CUT` if the generator notes it.
         provenance: Columns `_chunk`, `_row`, `_score` for each kept sample.
-        rejected: The candidates that were not kept, if asked for, with provenance and the column `_reason`.
-        abstentions: Why the verifier abstained: on how many candidates, by reason.
-        findings: Signs that the candidates are not told apart.
-        tokens: How many the candidates' texts have; None where that is not known.
-        first: The first chunk, and which of its rows are kept; None where no chunk was made.
-        hopeless: The one for which the round was ended before its limit, if there is one.
-        seconds: By stage, summed over workers.
+        rejected: Candidates not kept, if requested, with provenance and the column `_reason`.
+        abstentions: Number of abstentions by reason.
+        findings: Signs that the verifier does not distinguish the candidates.
+        tokens: Number of tokens in the candidates' texts; None if unknown.
+        first: First chunk and its kept rows; None if no chunk was made.
+        hopeless: Finding that ended the round before its limit, if any.
+        seconds: Seconds by stage, summed over workers.
     """
 
     kept: Samples
@@ -130,7 +129,7 @@ class Gathered:
 
     @property
     def commonest(self) -> dict[str, int]:
-        """The commonest reasons for abstaining, as a record tells them."""
+        """The most frequent reasons for abstentions, as listed in a record."""
         return dict(self.abstentions.most_common(REASONS))
 
 
@@ -150,21 +149,21 @@ def gather(
     hopeless_after: int | None = None,
     first: int | None = None,
 ) -> Gathered:
-    """Make and judge candidates until ``selection`` is full or ``limit`` of them have been made.
+    """Make and judge candidates until ``selection`` is full or ``limit`` is reached.
 
     Args:
-        candidates: Where they come from.
-        selection: A fresh selection; it is used up.
-        balance: The column of the candidates that holds their group, or None for one group.
-        chunk_size: The most candidates in memory at a time, per worker, beside the retained ones; all of a
-            condition's at least.
-        limit: The most candidates to make.
-        keep_rejected: Whether to hold on to the others as well; memory then grows with all candidates.
-        executor: Makes the chunks.
-        report: Told the counts after each chunk.
-        chunks: Where finished chunks are, and new ones go; None to store none.
-        warn: Told of a sign that the candidates are not told apart, while more of them are made.
-        note: Told of the verdicts on each chunk that was judged now, by its number.
+        candidates: Source of the candidates.
+        selection: A fresh selection; it is consumed.
+        balance: Candidate column with the group to balance over, or None for one group.
+        chunk_size: Largest number of candidates in memory at a time, per worker, besides the retained ones;
+            at least all candidates of one condition.
+        limit: Largest number of candidates to make.
+        keep_rejected: Whether to hold all other candidates as well, which needs memory for them.
+        executor: Executor that makes the chunks.
+        report: Called with the counts after each chunk.
+        chunks: Store of finished chunks; None to store none.
+        warn: Called when the verifier seems not to distinguish candidates, while more are made.
+        note: Called with the number and verdicts of each newly judged chunk.
         hopeless_after: See `Arm`.
         first: How many candidates to make in the first wave; None for what the selection asks for.
 
@@ -192,7 +191,7 @@ def gather(
                 break
         if waiting:
             if chunks:
-                # People may think again of what they have judged, while the others are before them.
+                # People may revise earlier verdicts while the remaining candidates are shown.
                 chunks.discard()
             raise AwaitingVerdicts.together(waiting)
         made += shortfall
@@ -204,13 +203,13 @@ def gather(
 
 
 def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[Group, int]:
-    """How many of the ``wanted`` samples to keep of each group: equal numbers, the first ones one more.
+    """Divide ``wanted`` over the groups: equal numbers, plus one for the first groups if needed.
 
-    With fewer wanted samples than groups, the groups that come first among the conditions get one each. The
-    conditions are in a round's own order, so that each round has others.
+    If fewer samples are wanted than there are groups, the first groups among the conditions get one each. The
+    conditions are in the round's own order, so the groups vary between rounds.
 
     Raises:
-        ConfigError: ``balance`` names no column of the conditions with one number or text for each row.
+        ConfigError: ``balance`` is not a column of the conditions with one number or text per row.
     """
     if balance is None:
         return {0: wanted}
@@ -225,7 +224,7 @@ def quota(wanted: int, conditions: Samples | None, balance: str | None) -> dict[
 
 
 def condition_rows(conditions: Samples | None, first: int, size: int, each: int = 1) -> Samples | None:
-    """Rows ``first`` to ``first + size - 1`` of the pool repeated without end, each row ``each`` times."""
+    """Return rows ``first`` to ``first + size - 1`` of the pool repeated forever, each row ``each`` times."""
     if conditions is None:
         return None
     return conditions.select(np.arange(first, first + size) // each % len(conditions))
@@ -238,10 +237,10 @@ def _made(
     guard: Guard,
     chunks: ChunkFiles | None,
 ) -> Iterator[tuple[Chunk, Judged | Stored]]:
-    """The chunks of a wave, made and judged or read from their files, in order."""
+    """Yield the chunks of a wave in order, made and judged, or read from their files."""
     alone = 0
     if candidates.judge is not None and candidates.judge.in_pieces and guard.silent_so_far:
-        # A few first, and the others only if something is said of these.
+        # Judge a few first, and the rest only if any of these gets a verdict.
         wave, alone = [wave[0]._replace(most=guard.left), *wave[1:]], 1
     for part in (wave[:alone], wave[alone:]):
         missing = [chunk for chunk in part if chunks is None or chunk.number not in chunks]
@@ -275,7 +274,7 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
             with candidates.heard("verify", chunk.number):
                 verdicts = judgement(candidates, samples, chunk.number, chunk.most)
         except AwaitingVerdicts as waiting:
-            # Given back, not raised: the other chunks of the wave are to be put before people as well.
+            # Returned, not raised: the other chunks of the wave must also be shown to people.
             verdicts = waiting
         else:
             if (n := len(verdicts)) < len(samples):
@@ -288,7 +287,7 @@ def _make_and_judge(candidates: Candidates, chunk: Chunk) -> Judged:
 
 
 def _without_cut(verdicts: Verdicts, cut: NDArray[np.bool_]) -> Verdicts:
-    """The verdicts, but for texts that were cut: these are rejected."""
+    """Return the verdicts with cut texts rejected."""
     if not cut.any():
         return verdicts
     said = verdicts.reason or [""] * len(verdicts)
@@ -297,13 +296,14 @@ def _without_cut(verdicts: Verdicts, cut: NDArray[np.bool_]) -> Verdicts:
 
 
 def judgement(candidates: Candidates, samples: Samples, number: int, most: int | None = None) -> Verdicts:
-    """What the judge of ``candidates`` says of the samples of chunk ``number``; see `Chunk` for ``most``.
+    """Return the judge's verdicts on the samples of chunk ``number``; see `Chunk` for ``most``.
 
     Raises:
         AwaitingVerdicts: People have to judge some of them first.
     """
     if candidates.judge is None:
-        # Nobody scored them, and the arm's rule accepts everything: say so, rather than invent a score.
+        # Nobody scored these samples, and the arm's rule accepts everything: show that instead of inventing
+        # scores.
         return Verdicts(np.full(len(samples), np.nan), np.ones(len(samples), np.int8))
     address, n = candidates.address, len(samples)
     place = ([candidates.arm] * n, np.full(n, address.round), np.full(n, number), np.arange(n))
@@ -324,7 +324,7 @@ def _below(numbers: NDArray[np.int64], n: int) -> NDArray[np.int64]:
 
 
 class _Intake:
-    """A round's judged candidates as they come in, chunk by chunk, in their order."""
+    """Takes in a round's judged candidates, chunk by chunk, in order."""
 
     def __init__(
         self,
@@ -346,10 +346,10 @@ class _Intake:
         self.hopeless: Finding | None = None
 
     def take(self, chunk: Chunk, made: Judged | Stored, others: bool) -> None:
-        """Offer a chunk to the selection, hold what it may keep, and store what was not stored.
+        """Offer a chunk to the selection, hold what it may keep, and store what is not stored yet.
 
         Args:
-            chunk: The next one.
+            chunk: Next chunk.
             made: Its candidates with their verdicts.
             others: Whether the round is known to have other chunks.
         """
@@ -370,14 +370,14 @@ class _Intake:
                 self._seconds[stage] += made.seconds[stage]
             others = others or min(shortfall, self._limit - chunk.size) > 0
             if (chunks := self._chunks) and len(done.verdicts) == chunk.size and (others or chunks.always):
-                # Of the first chunk all, since what the guard finds is shown by examples from it.
+                # Keep all of the first chunk, because the guard shows examples from it.
                 chunks.store(chunk.number, done if chunks.whole or chunk.number == 0 else may_keep)
         self.counts = selection.counts()
         if shortfall and self.guard.left == 0:
             self.hopeless = self.guard.hopeless()
 
     def gathered(self) -> Gathered:
-        """What the round has kept, when no more come."""
+        """Return what the round kept, once all candidates are in."""
         selection, guard = self._selection, self.guard
         chosen = selection.kept()
         kept, rejected = self._held.split(chosen)

@@ -1,4 +1,4 @@
-"""The guard: does a round's verifier tell its candidates apart? Otherwise it selects nothing."""
+"""The guard: check that a round's verifier distinguishes candidates; otherwise it selects nothing."""
 
 import hashlib
 import math
@@ -16,34 +16,34 @@ from ..samples import Column, Samples
 from ..verdicts import Decision, Verdicts, all_logged
 
 REASON_LENGTH = 200
-"""The longest reason that is kept, in characters."""
+"""Longest reason that is kept, in characters."""
 
 EXAMPLES = 3
-"""How many candidates are shown with a finding."""
+"""Number of candidates shown with a finding."""
 
 EXAMPLE_LENGTH = 120
-"""The longest text of an example that is shown, in characters."""
+"""Longest text shown in an example, in characters."""
 
 FEW = 8
-"""Of fewer candidates or kept samples, that all are alike may be chance."""
+"""Least number of candidates or kept samples for a finding that all are alike; fewer may agree by chance."""
 
 EARLY = 64
-"""After so many candidates, that none was accepted is told while the round goes on."""
+"""Number of candidates after which a warning is given that none was accepted, while the round continues."""
 
 NARROW = 64
-"""Rows of up to so many bytes are compared as they are, longer ones by their digests."""
+"""Rows up to this many bytes are compared directly, longer ones by digest."""
 
 BLOCK = 10_000
-"""Rows of numbers that are compared at a time, so that the copies stay small."""
+"""Number of numeric rows compared at a time, to keep copies small."""
 
 
 class Finding(NamedTuple):
-    """What the guard has noticed.
+    """Something the guard noticed.
 
     Attributes:
-        why: In a line for people.
-        seen: After how many candidates.
-        examples: Some of the candidates, each by column, and what was said of it.
+        why: Explanation in one line.
+        seen: Number of candidates seen.
+        examples: Some candidates by column, each with the verifier's remark.
     """
 
     why: str
@@ -52,12 +52,13 @@ class Finding(NamedTuple):
 
 
 class Guard:
-    """Watches the candidates of one round come in, chunk by chunk, in their order.
+    """Watches a round's candidates arrive, chunk by chunk, in order.
 
     Args:
         judged: Whether the arm has a verifier.
-        patience: After how many abstentions in a row there is no hope; None for never. Once candidates have
-            been judged it is so many times as many as one of them took: who abstains often is not hopeless.
+        patience: Number of consecutive abstentions after which the round is hopeless; None for no limit.
+            After the first verdict the limit is multiplied by the number of candidates it took, because a
+            verifier that abstains often is not hopeless.
     """
 
     def __init__(self, judged: bool, patience: int | None) -> None:
@@ -68,10 +69,10 @@ class Guard:
         self.first: tuple[Samples, Verdicts] | None = None
         """The first chunk, for examples."""
         self.abstentions: Counter[str] = Counter()
-        """Why the verifier abstained: on how many candidates, by reason."""
+        """Number of abstentions by reason."""
 
     def see(self, samples: Samples, verdicts: Verdicts, notes: Notes | None) -> None:
-        """Take note of the next chunk."""
+        """Record the next chunk."""
         n = len(samples)
         self.first = self.first or (samples, verdicts)
         if notes is not None:
@@ -95,7 +96,7 @@ class Guard:
 
     @property
     def left(self) -> int | None:
-        """How many more abstentions in a row there may be; None for any number."""
+        """Number of further consecutive abstentions allowed; None for no limit."""
         if self._patience is None:
             return None
         each = math.ceil(self._seen / self._said) if self._said else 1
@@ -103,28 +104,28 @@ class Guard:
 
     @property
     def silent_so_far(self) -> bool:
-        """Whether the verifier has said nothing yet."""
+        """Whether the verifier has only abstained so far."""
         return self._said == 0
 
     def hopeless(self) -> Finding:
-        """What is said where no abstention is left."""
-        how = "all" if self.silent_so_far else "in a row, after it has judged others: the last"
+        """Return the finding for when no more abstentions are allowed."""
+        how = "all" if self.silent_so_far else "all of the last"
         why = f"the verifier abstains on {how} {self._streak:,} candidates: {self._commonest()}"
         return self._finding(why)
 
     def accepts_none(self, counts: Counts) -> Finding | None:
-        """That none of the candidates so far is accepted, if they are enough to say so."""
+        """Return a finding if none of the candidates so far is accepted and there are enough of them."""
         if counts.accepted or counts.generated < EARLY or self.silent_so_far:
             return None
         return self._finding(f"{self._none_of(counts)} so far")
 
     def findings(self, counts: Counts, kept: Samples, given: Sequence[str]) -> list[Finding]:
-        """What there is to say of a whole round.
+        """Return the findings on a whole round.
 
         Args:
-            counts: Of all its candidates.
-            kept: What it keeps.
-            given: The columns that are not made.
+            counts: Counts of all its candidates.
+            kept: Samples that it keeps.
+            given: Columns that are given, not generated.
         """
         found: list[Finding] = []
         n, copies = counts.generated, counts.kept - counts.distinct
@@ -135,7 +136,7 @@ class Guard:
                 found.append(self._finding(self._none_of(counts)))
             elif counts.accepted == n >= FEW:
                 found.append(
-                    self._finding(f"all {n:,} candidates are accepted: the verifier selects nothing")
+                    self._finding(f"all {n:,} candidates were accepted: the verifier selects nothing")
                 )
             if self._scores >= FEW and self._low == self._high:
                 why = f"all {self._scores:,} scores are equal ({self._low:g}), so their order decided"
@@ -145,18 +146,18 @@ class Guard:
         if alike := _alike(counts, kept, given):
             found.append(Finding(alike, n, [shown(kept, row) for row in range(min(EXAMPLES, len(kept)))]))
         if self._cut and 2 * self._cut >= n:
-            found.append(self._finding(f"{self._cut:,} of {n:,} texts are cut at their greatest length"))
+            found.append(self._finding(f"{self._cut:,} of {n:,} texts were cut at the length limit"))
         if unwritten := self._unwritten.total():
             why = f"{unwritten:,} of {n:,} texts were not written: {self._unwritten.most_common(1)[0][0]}"
             found.append(self._finding(why))
         return found
 
     def counted(self, counts: Counts, kept: Samples) -> Counts:
-        """``counts`` with what the guard adds to them."""
+        """Return ``counts`` with the guard's numbers added."""
         return counts.model_copy(update={"distinct": distinct(kept), "truncated": self._cut})
 
     def _none_of(self, counts: Counts) -> str:
-        why = f"none of {counts.generated:,} candidates is accepted"
+        why = f"none of {counts.generated:,} candidates was accepted"
         if counts.abstained:
             why += f", and the verifier abstains on {counts.abstained:,}"
         assert self.first is not None
@@ -168,7 +169,7 @@ class Guard:
         return self.abstentions.most_common(1)[0][0]
 
     def _finding(self, why: str) -> Finding:
-        """With the first candidates, rejected ones where there are any, of different content if possible."""
+        """Build a finding with the first candidates as examples, rejected and distinct ones if possible."""
         assert self.first is not None
         samples, verdicts = self.first
         rejected = np.flatnonzero(verdicts.is_(Decision.REJECT))
@@ -187,7 +188,7 @@ class Guard:
 
 
 def in_pieces(verify: Callable[[Samples], Verdicts], samples: Samples, most: int) -> Verdicts:
-    """Verdicts on ``samples``; if the first ``most`` are abstentions, on these alone."""
+    """Return verdicts on ``samples``; if the first ``most`` are all abstentions, on these only."""
     if len(samples) <= most:
         return verify(samples)
     first = verify(samples.select(slice(most)))
@@ -204,24 +205,24 @@ def in_pieces(verify: Callable[[Samples], Verdicts], samples: Samples, most: int
 
 
 def reasons_of(verdicts: Verdicts, of: NDArray[np.bool_]) -> list[str]:
-    """What the verifier said of the samples ``of``, each in one line that any file can hold."""
+    """Return the verifier's remarks on the samples ``of``, each on one line that any file can hold."""
     said = verdicts.reason or [""] * len(verdicts)
     return [_one_line(said[i], REASON_LENGTH) for i in np.flatnonzero(of)]
 
 
 def shown(samples: Samples, row: int) -> dict[str, str]:
-    """A sample in a few words, by column."""
+    """Describe a sample in a few words, by column."""
     return {name: _value(column, row) for name, column in samples.items()}
 
 
 def examples_of(findings: Sequence[Finding]) -> str:
-    """The examples of the first finding in one line, if there is one."""
+    """Return the examples of the first finding in one line, if there are any."""
     shown = [in_words(example) for finding in findings[:1] for example in finding.examples]
     return f". For example: {'; '.join(shown)}" if shown else ""
 
 
 def distinct(samples: Samples) -> int:
-    """How many different rows there are, by content."""
+    """Return the number of rows with different content."""
     if not len(samples):
         return 0
     numbers = [np.asarray(c).reshape(len(samples), -1) for c in samples.values() if isinstance(c, np.ndarray)]
@@ -237,36 +238,36 @@ def distinct(samples: Samples) -> int:
 
 
 def _rows(columns: Sequence[NDArray]) -> list[bytes]:
-    """The bytes of each row over all columns, or their digests if they are many."""
+    """Return the bytes of each row over all columns, or their digests if there are many."""
     pieces = [np.ascontiguousarray(column) for column in columns if column.shape[1]]
     if not pieces:
         return [b""] * len(columns[0])
     whole = [column.view(np.uint8) for column in pieces]
     joined = np.concatenate(whole, axis=1) if len(whole) > 1 else whole[0]
     width = joined.shape[1]
-    # As structured values, so that numpy makes all rows' bytes in one go.
+    # As structured values, so that NumPy converts all rows to bytes in one call.
     rows = np.ascontiguousarray(joined).view(f"V{width}").ravel().tolist()
     return rows if width <= NARROW else [hashlib.blake2b(row, digest_size=16).digest() for row in rows]
 
 
 def _alike(counts: Counts, kept: Samples, given: Sequence[str]) -> str:
-    """What is to be said where kept samples are copies of one another; or nothing."""
+    """Describe how kept samples repeat each other; empty if they do not."""
     n, made = len(kept), [kept[name] for name in kept if name not in given]
     if n < FEW:
         return ""
     if made and all(isinstance(column, list) and not any(map(str.strip, column)) for column in made):
         return f"all {n:,} kept texts are empty"
     if made and all(map(_constant, made)):
-        return f"all {n:,} kept samples are equal but for what they were asked for"
+        return f"all {n:,} kept samples are equal apart from their conditions"
     if 2 * counts.distinct < n and any(isinstance(column, list) for column in made):
-        return f"only {counts.distinct:,} of the {n:,} kept samples are different"
+        return f"only {counts.distinct:,} of the {n:,} kept samples differ"
     return ""
 
 
 def _constant(column: Column) -> bool:
     if isinstance(column, list):
         return all(value == column[0] for value in column)
-    # Most are not, and the last row says so at once.
+    # Most are not, and the last row shows it at once.
     return bool((column[0] == column[-1]).all() and (column == column[0]).all())
 
 

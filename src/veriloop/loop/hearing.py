@@ -1,4 +1,4 @@
-"""What the calls of a stage report, as events for whoever watches, and a training in a few numbers."""
+"""Turn progress reports of a stage's calls into events, and summarise each training."""
 
 import math
 import time
@@ -11,24 +11,24 @@ from ..events import Event, RowsProgress, TrainingProgress
 from ..records import Trained
 
 QUICK = 0.5
-"""A call that is over in so many seconds is not reported, and at most so often is another."""
+"""Seconds before a call is reported, and the least time between two events."""
 
 SELDOM = 0.05
-"""The pause between two events grows with the time so far, by this share of it: a long call writes few."""
+"""The pause between events grows with elapsed time by this share, so long calls write few events."""
 
 LONGEST_PAUSE = 30.0
-"""Seconds; the longest pause between two events of a call that reports."""
+"""Longest pause in seconds between two events of a call that reports progress."""
 
 
 class Hearing:
     """Listens to the calls of one stage, for `veriloop.advance.heard_by`.
 
     Args:
-        emit: Is told what is worth an event.
-        arm: The arm's name.
-        round_: Its round.
-        stage: The stage.
-        chunk: The number of the chunk, where the stage works on one.
+        emit: Called with each event.
+        arm: Name of the arm.
+        round_: Round number.
+        stage: Name of the stage.
+        chunk: Number of the chunk, if the stage works on one.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Hearing:
         self._steps = self._tokens = self._done = 0
 
     def __call__(self, how_far: Report) -> None:
-        """Hear a report."""
+        """Handle a report."""
         now = time.monotonic()
         if self._call != (type(how_far), how_far.of) or how_far.done < self._done:
-            # A stage makes several calls: each is timed for itself.
+            # A stage makes several calls; each is timed separately.
             self._call, self._began, self._last = (type(how_far), how_far.of), now, now
         self._done = how_far.done
         if isinstance(how_far, StepDone):
@@ -73,7 +73,7 @@ class Hearing:
                 **how_far._asdict(),
                 seconds=seconds,
             )
-        # Of one step the loss is noisy, and of some it is not known: a few of the latest say more.
+        # The loss of a single step is noisy or unknown, so average the latest few.
         latest = {"loss": _mean(self._losses[-10:]), "gradient_norm": _mean(self._norms[-10:])}
         return TrainingProgress(
             arm=self._arm,
@@ -84,7 +84,7 @@ class Hearing:
         )
 
     def trained(self) -> Trained | None:
-        """The training that was heard; None where there was none."""
+        """Summary of the training; None if there was none."""
         if not self._steps:
             return None
         few = math.ceil(len(self._losses) / 10)
@@ -97,7 +97,7 @@ class Hearing:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were trained on."""
+        """Number of tokens trained on."""
         return self._tokens
 
 

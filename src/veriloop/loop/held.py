@@ -1,4 +1,4 @@
-"""The candidates of a round that are still in memory, packed, with where each was made and its score."""
+"""The candidates of a round that are still in memory, packed, with their origin and score."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,10 @@ from .guard import reasons_of
 
 
 class Held:
-    """Candidates, known by their number in the round.
+    """Candidates, identified by their number in the round.
 
     Args:
-        keep_all: Whether none of them is ever let go.
+        keep_all: Whether all of them are kept in memory.
     """
 
     def __init__(self, keep_all: bool) -> None:
@@ -25,7 +25,7 @@ class Held:
         self._size = self._after_filtering = 0
 
     def add(self, chunk: int, first: int, some: Stored) -> None:
-        """Hold ``some`` of the candidates of a chunk, whose first has the number ``first``."""
+        """Hold ``some`` of the candidates of a chunk that starts at number ``first``."""
         n, rows = len(some.rows), some.rows.astype(np.int32)
         columns: dict[str, object] = {
             "_chunk": np.full(n, chunk, np.int32),
@@ -41,19 +41,19 @@ class Held:
         self._size += n
 
     def has_grown(self) -> bool:
-        """Whether to filter: it costs a copy of everything held, so not until half as much again came in."""
+        """Whether to filter: this copies everything held, so it waits until half as much again was added."""
         return not self._keep_all and self._size > 1.5 * self._after_filtering
 
     def keep_only(self, retained: NDArray[np.int64]) -> None:
-        """Let the others go."""
+        """Drop all others."""
         stays = [_are_among(numbers, retained) for numbers in self._numbers]
         kept = [(n[s], x.select(s)) for n, x, s in zip(self._numbers, self._samples, stays, strict=True)]
-        kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty one still has the columns
+        kept = [(n, x) for n, x in kept if len(n)] or kept[:1]  # an empty part still has the columns
         self._numbers, self._samples = [n for n, _ in kept], [x for _, x in kept]
         self._size = self._after_filtering = len(retained)
 
     def split(self, chosen: NDArray[np.int64]) -> tuple[Samples, Samples | None]:
-        """The chosen ones and, where all are kept, the others."""
+        """Return the chosen candidates and, if all are kept, the others."""
         kept = [_are_among(numbers, chosen) for numbers in self._numbers]
         return self._select(kept), self._select([~k for k in kept]) if self._keep_all else None
 
@@ -64,7 +64,7 @@ class Held:
 
 
 def _are_among(numbers: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each of ``numbers``, whether it is in ``chosen``, which is in increasing order and may be long."""
+    """Return which of ``numbers`` are in ``chosen``, which is increasing and may be long."""
     if len(chosen) == 0:
         return np.zeros(len(numbers), bool)
     return chosen[np.minimum(np.searchsorted(chosen, numbers), len(chosen) - 1)] == numbers

@@ -1,4 +1,4 @@
-"""A run's own verifier against samples of which it is known whether they are good."""
+"""Test a run's verifier on samples that are known to be good or bad."""
 
 import contextlib
 from collections.abc import Sequence
@@ -25,39 +25,39 @@ from .stores import load_state
 Bad = Literal["start", "shuffled", "mislabelled"]
 
 KNOWN = "known samples"
-"""The name under which their random numbers are drawn. No arm's name has a space."""
+"""Name under which their random numbers are drawn. Arm names contain no spaces."""
 
 BAD_ARE: dict[Bad, str] = {
-    "start": "samples of the start model, for the conditions of the real ones",
+    "start": "samples of the start model, with the conditions of the real ones",
     "shuffled": "the real samples with their pixels or words in random order",
-    "mislabelled": "the real samples with the conditions of other ones",
+    "mislabelled": "the real samples with the conditions of other samples",
 }
-"""What is known to be bad."""
+"""Descriptions of the known bad samples."""
 
 
 def calibrate_arm(
     plan: Plan, folder: RunFolder, arm: str, round_: int | None, bad: Bad, most: int, at: float | None = None
 ) -> Calibrated:
-    """Calibrate the verifier of ``arm`` as it was in a round, and leave the finding in the run folder.
+    """Calibrate the verifier of ``arm`` as it was in a round, and write the result to the run folder.
 
-    Into a folder that is read-only it is not written.
+    The result is not written if the folder is read-only.
 
-    Known good are held-out real samples, which neither the models nor the verifier were trained on.
+    Known good samples are held-out real ones, which neither the models nor the verifier were trained on.
 
     Args:
-        plan: Of the run.
-        folder: Of the run.
-        arm: Its name.
-        round_: A finished round; None for the last.
-        bad: What the known bad samples are.
-        most: At most so many good ones, and as many bad ones.
+        plan: Plan of the run.
+        folder: Run folder.
+        arm: Name of the arm.
+        round_: Number of a finished round; None for the last one.
+        bad: Kind of known bad samples.
+        most: Largest number of good samples, and of bad ones.
         at: See `veriloop.advise.calibration.calibrate`.
 
     Raises:
-        ConfigError: There is no such finished round, the arm has no verifier, or its samples can have no bad
-            ones of this kind.
+        ConfigError: There is no such finished round, the arm has no verifier, or bad samples of this kind
+            cannot be made.
         CorruptFileError: A file cannot be read.
-        StorageError: The finding could not be written.
+        StorageError: The result could not be written.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
     number, kind = round_of(plan, folder, arm, round_)
@@ -88,7 +88,7 @@ def calibrate_arm(
 
 
 def known_bad(data: RealData, good: Samples, bad: Bad, start: Generator, rng: np.random.Generator) -> Samples:
-    """As many samples as ``good`` that are known to be bad, see `BAD_ARE`.
+    """Return as many known bad samples as ``good`` has, see `BAD_ARE`.
 
     Raises:
         ConfigError: There is nothing to shuffle, or no condition to exchange.
@@ -101,7 +101,7 @@ def known_bad(data: RealData, good: Samples, bad: Bad, start: Generator, rng: np
         changed = {name: column for name, column in shuffled.items() if column is not None}
         if not changed:
             raise ConfigError(
-                "--bad", got=bad, expected="'start' or 'mislabelled': nothing here has an order"
+                "--bad", got=bad, expected="'start' or 'mislabelled': nothing here can be shuffled"
             )
         return good.with_columns(**changed)
     if not conditions:
@@ -113,7 +113,7 @@ def known_bad(data: RealData, good: Samples, bad: Bad, start: Generator, rng: np
 
 
 def _contents(data: RealData, samples: Samples) -> Sequence[str]:
-    """The columns that are generated, not given."""
+    """Return the columns that are generated, not given."""
     return [name for name in samples if name not in (data.conditions or ())]
 
 
@@ -126,7 +126,7 @@ def _shuffled(column: Column, rng: np.random.Generator) -> Column | None:
 
 
 def _other_rows(values: Column) -> NDArray[np.int64]:
-    """For each row one of another value: sorted by value, and shifted by the largest group."""
+    """Return for each row another row with a different value: sorted, then shifted by the largest group."""
     array = np.asarray(values)
     order, largest = np.argsort(array, kind="stable"), int(np.unique_counts(array).counts.max())
     if 2 * largest > len(array):
@@ -137,7 +137,7 @@ def _other_rows(values: Column) -> NDArray[np.int64]:
 
 
 def round_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, str]:
-    """The number of a finished round of ``arm``, the last one when None, and its verifier's kind.
+    """Return the number of a finished round of ``arm``, the last one when None, and its verifier's kind.
 
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
@@ -159,11 +159,11 @@ def round_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tup
 
 
 def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Judge:
-    """What judged the candidates of a finished round.
+    """Return the judge of a finished round's candidates.
 
     Raises:
         CorruptFileError: A file cannot be read.
-        RunFolderError: The round's models are not kept.
+        RunFolderError: The round's models are not stored.
     """
     judge = load_state(plan, folder, arm, round_).judge
     assert judge is not None

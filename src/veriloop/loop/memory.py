@@ -1,4 +1,4 @@
-"""A run that leaves nothing on disk: for thousands of small chains, and for notebooks."""
+"""Runs that write nothing to disk, for thousands of small chains and for notebooks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ from .stores import Resume, manifest_of
 
 
 class MemoryRun:
-    """A run in this process's memory; it reads like a run folder.
+    """A run in the memory of this process; it can be read like a run folder.
 
     Args:
-        every_round: Whether to hold the models and kept samples of every round. Otherwise those of each
-            arm's last round, and the kept samples that its policy looks back at.
+        every_round: Whether to hold the models and kept samples of every round. Otherwise only those of each
+            arm's last round are held, and the kept samples that its policy uses.
     """
 
     def __init__(self, every_round: bool = False) -> None:
@@ -44,20 +44,20 @@ class MemoryRun:
     def __repr__(self) -> str:
         return f"<MemoryRun of {len(self._states)} arms, {len(self._records)} rounds finished>"
 
-    # -- to look at ------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------
 
     def records(self) -> list[RoundRecord]:
-        """The finished rounds, in the order in which they finished."""
+        """Return the finished rounds, in the order in which they finished."""
         return list(self._records)
 
     def manifest(self) -> Manifest:
-        """What the run is, and how it ended; the same that a folder's ``manifest.json`` says.
+        """Return the description of the run and its status, as in a folder's ``manifest.json``.
 
         Raises:
             RunFolderError: Nothing has been run.
         """
         if self._plan is None:
-            raise RunFolderError("this run has not begun", fix="pass it to veriloop.run as its out")
+            raise RunFolderError("this run has not started", fix="pass it to veriloop.run as its out")
         status, reason = self._status
         return manifest_of(self._plan).model_copy(
             update={
@@ -69,46 +69,46 @@ class MemoryRun:
         )
 
     def model(self, arm: str, round_: int | None = None) -> Generator:
-        """The model of a round of ``arm``, of the last when None.
+        """Return the model of a round of ``arm``, the last round when None.
 
         Raises:
-            ConfigError: It is not held.
+            ConfigError: The model is not in memory.
         """
         return self._held(arm, round_).generator
 
     def judge(self, arm: str, round_: int | None = None) -> Judge | None:
-        """What judged the candidates of a round of ``arm``, of the last when None; None without a verifier.
+        """Return the judge of a round of ``arm``, the last round when None; None without a verifier.
 
         Raises:
-            ConfigError: It is not held.
+            ConfigError: The judge is not in memory.
         """
         return self._held(arm, round_).judge
 
     def kept(self, round_: int, arm: str) -> Samples:
-        """The samples that a round kept, without provenance.
+        """Return the samples that a round kept, without provenance.
 
         Raises:
-            ConfigError: They are not held, or the round kept none.
+            ConfigError: They are not in memory, or the round kept none.
         """
         last = self._held(arm, None)
         if self._looks_back(arm) and 0 < round_ <= last.round:
             return last.kept[round_ - 1]
         state = self._held(arm, round_)
         if state.provenance is None:
-            raise ConfigError(f"round {round_} of arm {arm!r} has kept no samples")
+            raise ConfigError(f"round {round_} of arm {arm!r} kept no samples")
         return state.kept[-1]
 
     def kept_with_provenance(self, round_: int, arm: str) -> Samples:
-        """The samples that a round kept, with the columns that say where each was made.
+        """Return the samples that a round kept, with the columns that say where each was made.
 
         Raises:
-            ConfigError: They are not held, or the round kept none.
+            ConfigError: They are not in memory, or the round kept none.
         """
         kept = self.kept(round_, arm)
         return kept.with_columns(**dict(self._held(arm, round_).provenance or {}))
 
     def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
-        """What each row added to ``name``, shape (n,); None if nobody said."""
+        """Return the contribution of each row to ``name``, shape (n,); None if unknown."""
         return self._rows.get((round_, arm), {}).get(split, {}).get(name)
 
     def _held(self, arm: str, round_: int | None) -> State:
@@ -116,13 +116,13 @@ class MemoryRun:
         number = max(held, default=0) if round_ is None else round_
         if number not in held:
             raise ConfigError(
-                f"round {number} of arm {arm!r} is not held in memory",
+                f"round {number} of arm {arm!r} is not in memory",
                 expected=", ".join(f"{name}: {', '.join(map(str, s))}" for name, s in self._states.items()),
-                fix="hold all of them with out=MemoryRun(every_round=True)",
+                fix="keep all rounds with out=MemoryRun(every_round=True)",
             )
         return held[number]
 
-    # -- to be written by a run, see `veriloop.loop.stores.Store` ----------------------------------------
+    # -- writing by a run, see `veriloop.loop.stores.Store` ----------------------------------------------
 
     def check_free(self, plan: Plan, resume: Resume) -> None:
         """See `Store`."""
@@ -159,7 +159,7 @@ class MemoryRun:
         return self._states[arm][round_]
 
     def chunks(self, plan: Plan, arm: str, round_: int) -> None:
-        """See `Store`: what is in memory is lost with its process."""
+        """See `Store`. Memory is lost with the process, so no chunks are stored."""
 
     def leave(self, plan: Plan, arm: str, state: State) -> State:
         """See `Store`."""
@@ -171,7 +171,7 @@ class MemoryRun:
         if not self._every_round:
             held.clear()
         elif self._looks_back(record.arm):
-            # The last round's state holds what all of them kept.
+            # The state of the last round holds the kept samples of all rounds.
             held.update({k: replace(state, kept=KeptRounds(k)) for k, state in held.items() if state.kept})
         if left.kept and not self._looks_back(record.arm):
             left = replace(left, kept=KeptRounds(len(left.kept) - 1) + (left.kept[-1],))
@@ -186,7 +186,7 @@ class MemoryRun:
         return self._plan.arms[arm].policy.looks_back and self._plan.arms[arm].train_on == "kept"
 
     def show(self, real: Samples) -> None:
-        """See `Store`: nobody looks."""
+        """See `Store`. Does nothing."""
 
     def stop_arm(self, arm: str, reason: str) -> None:
         """See `Store`."""
@@ -198,7 +198,7 @@ class MemoryRun:
 
     @staticmethod
     def emit(event: Event) -> None:
-        """See `Store`: nobody watches; listeners are told what the run itself tells.
+        """See `Store`. Does nothing, because the run itself calls its listeners.
 
-        It knows nothing of the run, which workers need not be sent for it.
+        A static method, so that the run need not be sent to workers.
         """

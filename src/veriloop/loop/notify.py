@@ -1,4 +1,4 @@
-"""Calls a command of the user when a run ends or waits for people."""
+"""Call a user's command when a run ends or waits for people."""
 
 import os
 import subprocess
@@ -8,14 +8,14 @@ from ..events import Event, RunEnded, TrackerFailed
 from ..store.folder import RunFolder
 
 PATIENCE = 60.0
-"""Seconds that the command may take."""
+"""Time limit of the command in seconds."""
 
 
 class Notifier:
-    """Hears a run's events, and calls a command once the run has let go of its folder.
+    """Listens to a run's events, and calls a command after the run has released its folder.
 
     Args:
-        command: The program and its arguments; no shell reads them. Empty for none.
+        command: Program and arguments, run without a shell. Empty for none.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -27,7 +27,7 @@ class Notifier:
             self._ended = event
 
     def call(self, folder: RunFolder, tell: Callable[[Event], None]) -> None:
-        """Call the command; where that fails, ``tell`` says so, and the run is none the worse."""
+        """Call the command. If it fails, ``tell`` gets an event and the run is unaffected."""
         if not self._command or self._ended is None:
             return
         about = {

@@ -1,4 +1,4 @@
-"""One round, as a pure step: ``step(state, context) -> (state, record)``."""
+"""One round as a pure function: ``step(state, context) -> (state, record)``."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,15 +47,15 @@ from .shown import OF_EACH, set_aside
 from .starts import Start, Starts
 
 LOOKED_AT = 10_000
-"""Among so many prompts those that are too long are counted: enough for a share, few enough for seconds."""
+"""Number of prompts checked for length: enough for an estimate, few enough to take seconds."""
 
 SHOWN = 100
-"""How many samples of each round's model are set aside to look at."""
+"""Number of samples of each round's model that are set aside for viewing."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where an arm stands after a round; all that the next round depends on.
+    """The state of an arm after a round; everything that the next round depends on.
 
     Attributes:
         round: 0 after the start model.
@@ -90,13 +90,13 @@ class Context:
     """What all rounds of an arm share.
 
     Attributes:
-        plan: The run's plan, suited to its data.
-        name: The arm's name.
-        data: The real data.
-        executor: Makes chunks of candidates.
-        emit: Is told what happens.
-        chunks: Gives the files of finished chunks for a round and its judge; None where none are stored.
-        start: Gives the start model's rows of a number on a split, see `Evaluation.start`.
+        plan: Plan of the run, adapted to its data.
+        name: Name of the arm.
+        data: Real data.
+        executor: Executor that makes chunks of candidates.
+        emit: Called with each event.
+        chunks: Function that returns the chunk files of a round by its judge; None to store no chunks.
+        start: Function that returns the start model's rows of a number on a split, see `Evaluation.start`.
     """
 
     plan: Plan
@@ -109,42 +109,42 @@ class Context:
 
     @property
     def arm(self) -> Arm:
-        """The arm's setting."""
+        """Setting of the arm."""
         return self.plan.arms[self.name]
 
 
 @runtime_checkable
 class Shortens(Protocol):
-    """A generator that cuts what it is given when it is too long, such as a language model its prompts."""
+    """A generator that cuts conditions that are too long, as a language model does with prompts."""
 
     def cut(self, condition: Samples) -> NDArray[np.bool_]:
-        """Which rows it cuts, shape (n,)."""
+        """Return which rows it cuts, shape (n,)."""
         ...
 
 
 class ArmStop(VeriloopError):
-    """An arm ends early, as its ``on_exhausted: stop`` asks, or because every prompt is dropped."""
+    """An arm ends early, because of ``on_exhausted: stop`` or because every prompt is dropped."""
 
 
 class CannotGoOn(ExhaustedError):
-    """A round of an arm kept nothing to train on, or its verifier says nothing; other arms may go on.
+    """A round kept nothing to train on, or its verifier only abstains; other arms may continue.
 
     Attributes:
-        gathered: What became of its candidates. It stays in the process that raised the error.
+        gathered: Outcome for its candidates. It stays in the process that raised the error.
     """
 
     gathered: Gathered
 
 
 def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundRecord]:
-    """Round 0: train the start model that all arms share, and measure it.
+    """Run round 0: train the start model that all arms share, and measure it.
 
     Args:
-        context: Of the run.
-        starts: Where the start model may be, or is left for other runs; None to train it in any case.
+        context: Context of the run.
+        starts: Shared folder of start models to read from or write to; None to always train.
 
     Returns:
-        Its state, without a judge, and its record under the arm name "start".
+        The state, without a judge, and the record under the arm name "start".
     """
     look_at_data(context)
     clock = _Clock(context.emit, START, 0)
@@ -174,7 +174,7 @@ def begin(context: Context, starts: Starts | None = None) -> tuple[State, RoundR
 
 
 def look_at_data(context: Context) -> None:
-    """Tell what was left out of the data, and what is held out and seen all the same."""
+    """Emit events on rows that were left out, and on held-out rows that are also training rows."""
     if context.data.duplicates:
         context.emit(DuplicatesLeftOut(left_out=dict(context.data.duplicates)))
     if context.data.left_out:
@@ -185,7 +185,7 @@ def look_at_data(context: Context) -> None:
 
 
 def count_cut(generator: Generator, context: Context, most: int = LOOKED_AT) -> None:
-    """Tell how many of the first prompts are too long: once, since all models of a run read them alike."""
+    """Emit an event with the number of prompts that are too long; once, as all rounds read the same ones."""
     pool = context.data.conditions
     if pool is None or not isinstance(generator, Shortens):
         return
@@ -195,14 +195,14 @@ def count_cut(generator: Generator, context: Context, most: int = LOOKED_AT) -> 
 
 
 def step(state: State, context: Context) -> tuple[State, RoundRecord]:
-    """The next round of an arm: generate, verify, keep, retrain, measure.
+    """Run the next round of an arm: generate, verify, keep, retrain, measure.
 
     Equal arguments give equal results, in any process and with any executor.
 
     Raises:
-        ExhaustedError: The round reached its limit of candidates, and the arm says ``raise``.
-        CannotGoOn: It kept nothing to train on, or its verifier says nothing.
-        ArmStop: It did, and the arm says ``stop``; or ``drop_prompts`` leaves no prompt.
+        ExhaustedError: The round reached its limit of candidates, and ``on_exhausted`` is ``raise``.
+        CannotGoOn: It kept nothing to train on, or its verifier only abstains.
+        ArmStop: The limit was reached and ``on_exhausted`` is ``stop``; or ``drop_prompts`` leaves no prompt.
     """
     arm, number = context.arm, state.round + 1
     address = context.plan.address(context.name, number)
@@ -262,12 +262,12 @@ def step(state: State, context: Context) -> tuple[State, RoundRecord]:
 
 
 def _tokens(**by_stage: int | None) -> dict[str, int]:
-    """Of a record: without stages that have none."""
+    """Return the token counts for a record, without stages that have none."""
     return {stage: tokens for stage, tokens in by_stage.items() if tokens}
 
 
 def _judged(gathered: Gathered, context: Context) -> Samples | None:
-    """Some of the candidates to look at, of texts and images only: of numbers few say more than a count."""
+    """Return some candidates for viewing, for texts and images only; a list of numbers shows little."""
     schema = load_schema(context.plan.dataset)
     if gathered.first is None or not (schema.named("completion") or schema.named("image")):
         return None
@@ -275,19 +275,19 @@ def _judged(gathered: Gathered, context: Context) -> Samples | None:
 
 
 class Measured(TypedDict):
-    """The two blocks of numbers of a record, see `RoundRecord`."""
+    """The two groups of numbers in a record, see `RoundRecord`."""
 
     metrics: dict[str, Estimate]
     validation: dict[str, Estimate]
 
 
 def evaluate(generator: Generator, context: Context, address: Address) -> tuple[Samples, Measured, Rows]:
-    """Measure ``generator`` against the test split, and against the validation split if there is one.
+    """Measure ``generator`` on the test split, and on the validation split if there is one.
 
-    Each split has samples of its own, so that a decision by one is not by the luck of the other.
+    Each split gets its own samples, so that luck in a decision does not carry over to the report.
 
     Returns:
-        The first `SHOWN` of the samples for the test split, all metrics of the plan, and their rows.
+        The first `SHOWN` samples for the test split, all metrics of the plan, and their rows.
     """
     data = context.data
     generated, metrics, rows = measure(
@@ -312,11 +312,11 @@ def measure(
     conditions: Samples | None,
     address: Address,
 ) -> tuple[Samples, dict[str, Estimate], dict[str, NDArray[np.float32]]]:
-    """Draw samples at ``address``, and measure them against ``real``: the numbers, and the rows of some."""
+    """Draw samples at ``address`` and measure them against ``real``; return the numbers and some rows."""
     plan = context.plan
     pool, n = context.data.conditions, plan.evaluation_samples
     if conditions is not None:
-        # One sample for each prompt at most: a second of the same prompt would tell little more.
+        # At most one sample per prompt: a second one would add little information.
         pool, n = conditions, min(n, len(conditions))
     asked = condition_rows(pool, 0, n)
     generated, notes = seam.sample_with_notes(generator, n, address.rng(), asked, context.data.start)
@@ -330,7 +330,7 @@ def measure(
     measured: dict[str, Estimate] = {}
     rows: dict[str, NDArray[np.float32]] = {}
     for metric in plan.metrics:
-        # A metric's stream depends on its kind, so that adding another does not change it.
+        # The random stream of a metric depends on its kind, so adding another metric does not change it.
         rng = address.at(address.stage, name_key(metric.kind)).rng()
         for name, found in seam.measure(metric, evaluation, rng).items():
             if isinstance(found, RowEstimate):
@@ -343,8 +343,8 @@ def measure(
 def candidates_of(
     generator: Generator, judge: Judge | None, pool: Samples | None, context: Context, address: Address
 ) -> Candidates:
-    """How a round makes its candidates."""
-    like = context.data.start.select(slice(0))  # workers need its types only
+    """Describe how a round makes its candidates."""
+    like = context.data.start.select(slice(0))  # workers need only its types
     return Candidates(
         arm=context.name,
         generator=generator,
@@ -414,7 +414,7 @@ def _gather(
         raise _cannot_go_on(
             gathered,
             f"arm {context.name!r}, round {address.round}: {gathered.hopeless.why}",
-            f"mend the check, or set hopeless_after, which is {arm.hopeless_after}",
+            f"fix the verifier, or set hopeless_after, which is {arm.hopeless_after}",
         )
     if gathered.counts.kept < wanted:
         _on_exhausted(gathered, context, address.round, opening)
@@ -436,11 +436,11 @@ def _on_exhausted(gathered: Gathered, context: Context, round_: int, opening: Op
     if action == "stop":
         raise ArmStop(what, got=got, expected=gathered.wanted)
     other = "train_with_fewer or stop" if counts.kept else "stop"
-    # More candidates or a milder rule help nothing where no candidate was judged.
+    # More candidates or a milder rule do not help if no candidate was judged.
     judged = counts.abstained < counts.generated
     more = "give more prompts or more samples_per_prompt" if opening.no_more else "raise max_candidates"
-    change = f"{more}, relax the acceptance" if judged else "mend the check"
-    # The rounds in a folder belong to its configuration, which cannot be changed there.
+    change = f"{more}, relax the acceptance" if judged else "fix the verifier"
+    # The rounds in a folder belong to its configuration, so it cannot be changed there.
     fix = f"in a new --out, {change}, or set on_exhausted to {other}"
     if counts.kept == 0:
         raise _cannot_go_on(gathered, what, fix, got=got, expected=gathered.wanted)
@@ -474,7 +474,7 @@ class _Clock:
 
 
 class _Throttle:
-    """At most two reports a second: a watcher sees no more, and a file should not hold more."""
+    """Limits reports to two per second: nobody reads more, and files stay small."""
 
     def __init__(self) -> None:
         self._last = -np.inf

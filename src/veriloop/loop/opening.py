@@ -1,4 +1,4 @@
-"""How a round opens: the prompts or classes that it draws in their order, its selection, and its limit."""
+"""The start of a round: its prompts or classes in order, its selection, and its limit."""
 
 import math
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class Opening(NamedTuple):
 
     @property
     def no_more(self) -> str:
-        """That the limit is all that the prompts allow, in words for a message; empty where it is not."""
+        """A remark for messages if the prompts allow no more candidates, else an empty text."""
         if self.pool is None or self.per_prompt is None or self.limit < len(self.pool) * self.per_prompt.n:
             return ""
         dropped = self.drawn.solved + self.drawn.unsolved if self.drawn else 0
@@ -59,15 +59,15 @@ def opened(
     """How a round of the arm ``name`` opens.
 
     Args:
-        plan: Suited to ``data``.
-        name: Of the arm.
-        data: The real data.
-        address: Of the round.
+        plan: Plan adapted to ``data``.
+        name: Name of the arm.
+        data: Real data.
+        address: Address of the round.
         solved: How often the round before solved its prompts, see `veriloop.loop.per_prompt.solved_in`.
         before: What became of the candidates of the round before.
     """
     arm, pool, drawn = plan.arms[name], data.conditions, None
-    assert arm.schedule is not None  # Arm checks it for every arm that trains on kept samples.
+    assert arm.schedule is not None  # Arm checks this for arms that train on kept samples.
     wanted = seam.wanted(arm.schedule, address.round)
     if pool is not None:
         order = address.at(Stage.CONDITION).rng().permutation(len(pool))
@@ -78,7 +78,7 @@ def opened(
         pool = pool.select(order)
     places = quota(wanted, pool, arm.balance)
     if pool is not None and not all(places.values()):
-        # Nothing is kept of a group without a place: no candidates are made for it.
+        # Nothing is kept of a group with quota 0, so no candidates are made for it.
         having = np.isin(groups_of(pool, arm.balance), [group for group, n in places.items() if n])
         pool = pool.select(having)
         drawn = drawn and drawn._replace(rows=drawn.rows[having])

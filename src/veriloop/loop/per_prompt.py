@@ -1,4 +1,4 @@
-"""Several texts for each prompt of a round: the settings, the prompts drawn, how often each was solved."""
+"""Several texts per prompt: the settings, the prompts drawn, and how often each was solved."""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple, Self
@@ -18,13 +18,13 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class DropPrompts(Checked, frozen=True):
-    """Prompts that teach little: a round passes over those that the round before found too easy or too hard.
+    """Skip prompts that teach little, because the round before found them too easy or too hard.
 
-    A prompt that is passed over comes back in the round after: by then the model is another one.
+    A skipped prompt comes back in the round after, since the model has changed by then.
 
     Attributes:
-        solved: Drop a prompt if at least this share of its texts was accepted. None drops none for it.
-        unsolved: Drop a prompt if at most this share was accepted. None drops none for it.
+        solved: Skip a prompt if at least this share of its texts was accepted. None to skip none.
+        unsolved: Skip a prompt if at most this share was accepted. None to skip none.
     """
 
     solved: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -46,16 +46,16 @@ class DropPrompts(Checked, frozen=True):
 
 
 class TextsOfPrompts(Checked, frozen=True):
-    """The settings of an arm that say how many texts each prompt gets, and which of them may be kept.
+    """The settings of an arm for the number of texts per prompt, and which of them may be kept.
 
     Attributes:
-        samples_per_prompt: How many texts a round writes for each prompt that it draws. It draws a prompt
-            once at most. None: one text a prompt, and again from the first when the prompts are used up.
-        keep_per_prompt: How many texts of a prompt are kept at most: the best by score, the earlier of
-            equals. All that are accepted when None.
-        distinct: Whether a text is left out that a better one of its prompt equals, but for case and white
-            space.
-        drop_prompts: Which prompts a round passes over. None of them when None.
+        samples_per_prompt: Number of texts written for each prompt drawn. A round draws each prompt at most
+            once. None: one text per prompt, starting over when the prompts run out.
+        keep_per_prompt: Largest number of texts kept per prompt: the best by score, the earlier one if equal.
+            All accepted texts when None.
+        distinct: Whether to leave out a text that equals a better one for the same prompt, ignoring case and
+            white space.
+        drop_prompts: Which prompts to skip. None to skip none.
     """
 
     samples_per_prompt: Positive | None = None
@@ -69,7 +69,7 @@ class TextsOfPrompts(Checked, frozen=True):
         asked = {"keep_per_prompt": most, "distinct": self.distinct, "drop_prompts": self.drop_prompts}
         if n is None and (names := [name for name, value in asked.items() if value]):
             raise ConfigError(
-                f"{names[0]} needs samples_per_prompt", fix="say how many texts to write for each prompt"
+                f"{names[0]} needs samples_per_prompt", fix="set the number of texts to write per prompt"
             )
         if n is not None and most is not None and most > n:
             raise ConfigError(
@@ -78,10 +78,10 @@ class TextsOfPrompts(Checked, frozen=True):
         return self
 
     def check_rule(self, rule: Acceptance, verified: bool, max_candidates: int | None) -> None:
-        """Look whether the settings go with the others of their arm.
+        """Check these settings against the other settings of the arm.
 
         Raises:
-            ConfigError: They do not.
+            ConfigError: They are incompatible.
         """
         n, fraction = self.samples_per_prompt, getattr(rule, "fraction", None)
         if n is None:
@@ -94,7 +94,7 @@ class TextsOfPrompts(Checked, frozen=True):
             )
         if not isinstance(rule, Pointwise | Ranked):
             raise ConfigError(
-                "samples_per_prompt needs a rule that derives from Pointwise or Ranked",
+                "samples_per_prompt needs an acceptance rule derived from Pointwise or Ranked",
                 got=f"acceptance {rule.kind!r}",
             )
         most = self.keep_per_prompt or n
@@ -102,41 +102,41 @@ class TextsOfPrompts(Checked, frozen=True):
             raise ConfigError(
                 "acceptance.fraction is more than keep_per_prompt leaves",
                 got=f"{fraction:g}",
-                expected=f"at most {most / n:.4g}: {most} of {n} texts a prompt",
+                expected=f"at most {most / n:.4g}: {most} of {n} texts per prompt",
             )
         if self.drop_prompts is not None and not verified:
             raise ConfigError(
-                "drop_prompts needs a verifier: without one every prompt is solved", fix="take it out"
+                "drop_prompts needs a verifier: without one every prompt counts as solved", fix="remove it"
             )
         if self.drop_prompts is not None and fraction is not None:
             raise ConfigError(
-                "drop_prompts needs a rule that says which texts are right",
-                got=f"acceptance {rule.kind!r}, which takes the best of what there is",
+                "drop_prompts needs an acceptance rule that decides which texts are right",
+                got=f"acceptance {rule.kind!r}, which only ranks them",
                 expected="a verifier that decides, or {kind: threshold, at: 0.5}",
             )
 
     def check_schema(self, schema: Schema, path: str) -> None:
-        """Look whether the data have prompts, if texts of prompts are asked for.
+        """Check that the data have prompts if several texts per prompt are requested.
 
         Raises:
-            ConfigError: They have none.
+            ConfigError: There are no prompts.
         """
         if self.samples_per_prompt is not None and not prompts_of(schema):
             raise ConfigError(
                 f"{path}.samples_per_prompt",
                 got=f"data without prompts: {schema.described()}",
                 expected="a column of role prompt",
-                fix="take it out; balance keeps an equal number of each class, such as balance: label",
+                fix="remove it; balance keeps an equal number of each class, such as balance: label",
             )
 
 
 class Drawn(NamedTuple):
-    """The prompts of a round, in the order in which it draws them.
+    """The prompts of a round, in the order in which they are drawn.
 
     Attributes:
-        rows: Their numbers in the data's pool of conditions, shape (n,).
-        solved: How many were dropped because the round before solved them.
-        unsolved: How many because it did not.
+        rows: Row numbers in the pool of conditions, shape (n,).
+        solved: Number of prompts dropped because the round before solved them.
+        unsolved: Number of prompts dropped because it did not.
     """
 
     rows: NDArray[np.int64]
@@ -145,7 +145,7 @@ class Drawn(NamedTuple):
 
 
 def prompts_of(schema: Schema) -> list[str]:
-    """The columns that are a prompt: rows that are equal in them ask for the same."""
+    """Return the columns that form a prompt; rows equal in them are the same prompt."""
     return [name for role in ("prompt", "messages") for name in schema.named(role) if schema[name].given]
 
 
@@ -156,14 +156,14 @@ def draw(
     drop: DropPrompts | None,
     last: Samples | None,
 ) -> Drawn:
-    """The prompts of a round: each once, without those to be dropped.
+    """Draw the prompts of a round: each once, without those to drop.
 
     Args:
-        conditions: The data's pool.
-        order: The round's own order of it, shape (n,).
-        columns: What a prompt is known by.
-        drop: Which to drop.
-        last: What `solved_in` gave of the round before; None in the first.
+        conditions: Pool of conditions.
+        order: The round's order of the pool, shape (n,).
+        columns: Columns that identify a prompt.
+        drop: Which prompts to drop.
+        last: Result of `solved_in` for the round before; None in the first round.
     """
     keys = [conditions[name] for name in columns]
     first: dict[tuple[str, ...], int] = {}
@@ -186,17 +186,17 @@ def draw(
 
 
 def solved_in(drawn: Drawn, per_prompt: PerPrompt) -> Samples | None:
-    """How often a round solved each prompt that it drew; None under a rule that only ranks.
+    """Return how often a round solved each prompt that it drew; None with a rule that only ranks.
 
     Returns:
-        Columns `row` (in the data's pool of conditions), `judged` and `accepted` (numbers of texts).
+        Columns `row` (row in the pool of conditions), `judged` and `accepted` (numbers of texts).
     """
     judged, accepted = per_prompt.solved()
     return Samples(row=drawn.rows[: len(judged)], judged=judged, accepted=accepted) if len(judged) else None
 
 
 def counts_of(drawn: Drawn, per_prompt: PerPrompt, generated: int) -> PromptCounts:
-    """What a round's record says of its prompts."""
+    """Return the prompt counts for a round's record."""
     judged, accepted = per_prompt.solved()
     return PromptCounts(
         drawn=-(-generated // per_prompt.n),

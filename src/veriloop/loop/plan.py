@@ -1,4 +1,4 @@
-"""What a run will do: its data, learner, metrics and arms, all checked before anything is computed."""
+"""The plan of a run: data, learner, metrics and arms, all checked before anything is computed."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -31,36 +31,37 @@ Positive = Annotated[int, Field(gt=0)]
 ArmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
 
 CANDIDATES_PER_KEPT = 1_000
-"""How many candidates a round makes at most for each sample it wants, when the arm does not say."""
+"""Default limit on candidates per round, as a multiple of the samples it wants."""
 
 
 class Rival(NamedTuple):
-    """A verifier to stand in an arm's place, with the rule that turns its scores into decisions."""
+    """A verifier to replace the one of an arm, with the rule that turns its scores into decisions."""
 
     verifier: Verifier
     acceptance: Acceptance
 
 
 class Arm(TextsOfPrompts, frozen=True):
-    """One chain of rounds under one setting.
+    """One chain of rounds with one setting.
 
     Attributes:
-        train_on: ``kept``: each round's own accepted samples, the loop. ``real``: all real training
-            data, once, in round 1: the upper bound.
-        schedule: How many samples each round keeps. Needed when training on kept samples.
-        verifier: Judges the candidates; None for an unverified arm.
-        acceptance: Turns scores into decisions; `AcceptAll` where the verifier decides, or there is none.
-        policy: Puts together the training set.
-        balance: A column of the conditions; each of its values gets an equal number of kept samples.
-        warm_start: Whether a round's model starts from the last one instead of fresh.
-        max_candidates: A round's limit; 1,000 for each wanted sample when None.
-        on_exhausted: What to do at that limit: fail, train on fewer (and say so), or end the arm. An arm that
-            keeps nothing ends in any case.
-        hopeless_after: The arm ends when its verifier abstains on so many candidates in a row; once it has
-            judged some, on so many times as many as it took to judge one. Never when None.
-        drop_truncated: Whether texts that were cut at their greatest length are rejected. If not, they are
-            learned without an end.
-        stop: Ends the arm before its last round.
+        train_on: ``kept`` to train on each round's accepted samples (the loop). ``real`` to train once, in
+            round 1, on all real training data (the upper bound).
+        schedule: Number of samples that each round keeps. Required when training on kept samples.
+        verifier: Verifier of the candidates; None for an unverified arm.
+        acceptance: Rule that turns scores into decisions; `AcceptAll` if the verifier decides or there is
+            none.
+        policy: Policy that assembles the training set.
+        balance: Column of the conditions; the kept samples are divided equally over its values.
+        warm_start: Whether each model continues from the one before instead of starting from scratch.
+        max_candidates: Limit on candidates per round; 1,000 per wanted sample when None.
+        on_exhausted: What to do at that limit: raise an error, train on fewer samples (and record it), or
+            stop the arm. An arm that keeps nothing stops in any case.
+        hopeless_after: Number of consecutive abstentions after which the arm ends. Once some candidates were
+            judged, it is multiplied by the number it took to judge one. No limit when None.
+        drop_truncated: Whether to reject texts cut at the length limit. Otherwise the model trains on them
+            without an end token.
+        stop: Rule that ends the arm before its last round.
 
     The other fields are those of `TextsOfPrompts`.
     """
@@ -87,14 +88,14 @@ class Arm(TextsOfPrompts, frozen=True):
         accepts_all = isinstance(self.acceptance, AcceptAll)
         if self.verifier is None and not accepts_all:
             raise ConfigError(
-                f"acceptance {self.acceptance.kind!r} needs scores, and this arm has no verifier",
+                f"acceptance {self.acceptance.kind!r} needs scores, but this arm has no verifier",
                 fix="give the arm a verifier, or acceptance: accept_all",
             )
         if accepts_all and self.train_on == "kept" and self.verifier and self.verifier.only_scores:
             raise ConfigError(
                 "acceptance 'accept_all' would keep every candidate",
                 got=f"verifier {self.verifier.kind!r}, which gives scores and no decisions",
-                expected="a rule that reads scores",
+                expected="a rule that uses scores",
                 fix=READS_SCORES,
             )
         if isinstance(self.acceptance, DensityRatio) and self.verifier and not self.verifier.calibrated:
@@ -109,15 +110,15 @@ class Arm(TextsOfPrompts, frozen=True):
 
     @property
     def texts_per_prompt(self) -> int:
-        """How many texts a round writes for a prompt, one after the other.
+        """Number of texts a round writes for each prompt.
 
-        Without a verifier nobody chooses among them, so just those are written that are kept.
+        Without a verifier there is no choice among them, so only the texts to keep are written.
         """
         n = self.samples_per_prompt
         return 1 if n is None else n if self.verifier is not None else self.keep_per_prompt or n
 
     def suited_to(self, schema: Schema, path: str) -> Self:
-        """This arm, whose path in the plan is ``path``, for data of ``schema``; see `Plan.suited_to`."""
+        """Adapt this arm to data of ``schema``; ``path`` is its path in the plan. See `Plan.suited_to`."""
         if self.train_on == "real":
             for name in schema.made:
                 schema.written_by_people(name, f"{path}: training on real data")
@@ -142,19 +143,19 @@ class Arm(TextsOfPrompts, frozen=True):
         return self.model_copy(update={"acceptance": acceptance, "policy": policy, "verifier": verifier})
 
     def limit(self, round_: int) -> int:
-        """The most candidates that round ``round_`` of an arm that trains on kept samples makes."""
+        """Return the limit on candidates in round ``round_``, for an arm that trains on kept samples."""
         assert self.schedule is not None
         return self.max_candidates or CANDIDATES_PER_KEPT * self.schedule.wanted(round_)
 
 
 ARM_DEFAULTS = tuple(name for name in Arm.model_fields if name != "train_on")
-"""Settings of arms that may stand in the plan, and then hold for every arm that does not set them."""
+"""Arm settings that may also be given in the plan, as defaults for all arms."""
 
 
 class Plan(Checked, frozen=True):
     """A whole run. Equal plans give equal results, apart from wall-clock times.
 
-    Parts are objects, or the mappings that stand for them in a file; a kind alone may be a text::
+    Parts are objects, or mappings as in a configuration file; a kind without settings may be a string::
 
         Plan(
             dataset=Digits(start=25),
@@ -166,38 +167,37 @@ class Plan(Checked, frozen=True):
             arms=["verified", "unverified"],
         )
 
-    Settings of `Arm`, such as ``verifier`` and ``schedule``, may stand here, and hold for each arm that does
-    not set them. ``arms`` may be a list of the usual names: ``verified``, ``unverified``, ``all_real``.
-    Without ``arms``, a plan has all three.
+    Settings of `Arm`, such as ``verifier`` and ``schedule``, may be given here as defaults for every arm.
+    ``arms`` may be a list of the usual names: ``verified``, ``unverified``, ``all_real``. Without ``arms``, a
+    plan has all three.
 
     Attributes:
-        seed: Of all randomness.
-        rounds: How many rounds after the start model.
-        dataset: Where real samples come from.
-        learner: Trains the start model and every round's model.
-        arms: By name, in the order in which they are reported. All share one start model.
-        metrics: Measured after each round, on held-out real data.
-        evaluation_samples: How many samples the metrics see; where prompts are held out, one for each of
-            them at most.
-        chunk_size: How many candidates are made and judged at a time; bounds memory, and what a kill costs.
-            When it is not given, what suits the learner: see `Learner.chunk_rows`.
-        keep_rejected: Whether to save the candidates that were not kept, too (``rejected.npz``).
+        seed: Seed of all random numbers.
+        rounds: Number of rounds after the start model.
+        dataset: Source of real samples.
+        learner: Learner that trains the start model and every round's model.
+        arms: Arms by name, in the order of reports. All share one start model.
+        metrics: Metrics computed after each round, on held-out real data.
+        evaluation_samples: Number of samples for the metrics; with held-out prompts, at most one per prompt.
+        chunk_size: Number of candidates made and judged at a time, which limits memory use and what a kill
+            loses. The default depends on the learner: see `Learner.chunk_rows`.
+        keep_rejected: Whether to also save the candidates that were not kept (``rejected.npz``).
         keep_candidates: Whether to save all candidates with their verdicts (``candidates/``), chunk by chunk.
-        keep_models: Whether to keep the models and judges of ``all`` rounds, or those of the start and of
-            each arm's ``last`` round, or of its ``best`` one as well, by the first metric with a direction. A
-            round can be audited with its models or its candidates.
-        ship: What a round has to show before it is named as the one to ship.
-        threads: Of numerical libraries, in each process. Results may differ in the last bits between
-            numbers of threads, so this is part of the plan; parallel work is the executor's.
-        common_random_numbers: Whether all arms draw the same random numbers, so that their difference is less
-            noisy and equal settings give equal results. Otherwise each arm draws by its name.
-        executor: Who computes. Results do not depend on it.
-        parallel: What the executor spreads: the arms of a round, or the chunks of candidates of an arm. When
-            it is not given, chunks for a learner that fills the cores by itself: see `Learner.fills_cores`.
-        tracker: What shows the rounds elsewhere: one, or a list. Results do not depend on it.
-        notify: A program and its arguments, called without a shell when the run waits for people or ends. Its
-            environment has ``VERILOOP_RUN``, ``VERILOOP_STATUS`` and ``VERILOOP_REASON``. Where it fails, an
-            event says so.
+        keep_models: Which models and judges to keep: those of ``all`` rounds, those of the start and each
+            arm's ``last`` round, or also its ``best`` one by the first metric with a direction. Auditing a
+            round needs its models or its candidates.
+        ship: What a round must show before it is recommended to ship.
+        threads: Number of threads of numerical libraries in each process. Results may depend on it in the
+            last bits, so it is part of the plan; parallel work is done by the executor.
+        common_random_numbers: Whether all arms draw the same random numbers, which makes their difference
+            less noisy and gives equal results for equal settings. Otherwise each arm draws by its name.
+        executor: Executor of the work. Results do not depend on it.
+        parallel: What the executor distributes: the arms of a round, or the chunks of an arm's candidates.
+            The default is chunks for a learner that uses all cores itself: see `Learner.fills_cores`.
+        tracker: One tracker or several that show the rounds elsewhere. Results do not depend on them.
+        notify: Program and arguments to call, without a shell, when the run waits for people or ends. Its
+            environment contains ``VERILOOP_RUN``, ``VERILOOP_STATUS`` and ``VERILOOP_REASON``. If it fails,
+            an event reports it.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -220,13 +220,13 @@ class Plan(Checked, frozen=True):
     notify: tuple[str, ...] = ()
 
     if TYPE_CHECKING:
-        # Type checkers would only know the fields, and neither settings of all arms nor mappings for parts.
+        # Type checkers would know only the fields, not the defaults for all arms or mappings for parts.
         def __init__(self, **settings: Any) -> None: ...
 
     @model_validator(mode="before")
     @classmethod
     def _spread_over_arms(cls, data: Any) -> Any:
-        """Give each arm the settings that stand in the plan for all of them; the plan itself has none."""
+        """Give each arm the defaults in the plan, and remove them from the plan itself."""
         if not isinstance(data, Mapping):
             return data
         settings = dict(data)
@@ -234,7 +234,7 @@ class Plan(Checked, frozen=True):
         known = [*cls.model_fields, *ARM_DEFAULTS]
         for key in settings:
             if key not in known and key in (words := {**Arm.renamed, **cls.renamed}):
-                raise ConfigError(f"key {key!r} is of an earlier version", fix=words[key])
+                raise ConfigError(f"key {key!r} belongs to an earlier version", fix=words[key])
             if key not in known:
                 raise ConfigError(
                     f"{key}: unknown key",
@@ -253,7 +253,7 @@ class Plan(Checked, frozen=True):
     @classmethod
     def _each_once(cls, trackers: tuple[Tracker, ...]) -> tuple[Tracker, ...]:
         if len(set(trackers)) < len(trackers):
-            raise ConfigError("the same tracker twice", got=", ".join(t.kind for t in trackers))
+            raise ConfigError("duplicate tracker", got=", ".join(t.kind for t in trackers))
         return trackers
 
     @model_validator(mode="after")
@@ -276,14 +276,14 @@ class Plan(Checked, frozen=True):
         self.check_decisions(quantities := quantities_of(self.metrics))
         if self.keep_models == "best" and all(q.better is None for q in quantities.values()):
             raise ConfigError(
-                "keep_models 'best' needs a metric that says which round is better",
+                "keep_models 'best' needs a metric with a better direction",
                 got=", ".join(quantities) or "no metrics",
                 fix="add one, or set keep_models to last",
             )
         return self
 
     def _check_draws(self) -> None:
-        """Refuse what needs texts that differ, where all of a prompt would be equal."""
+        """Refuse settings that need different texts per prompt if all of them would be equal."""
         asking = {f"arms.{n}.samples_per_prompt": a.texts_per_prompt > 1 for n, a in self.arms.items()}
         asking |= {f"metrics.{metric.kind}": metric.draws_again for metric in self.metrics}
         for path, asks in asking.items():
@@ -291,14 +291,14 @@ class Plan(Checked, frozen=True):
                 raise ConfigError(
                     f"{path}: all texts of a prompt would be equal",
                     got="a learner that decodes greedily",
-                    fix="let it draw: set learner.decoding.temperature above 0, such as 1.0",
+                    fix="sample instead: set learner.decoding.temperature above 0, such as 1.0",
                 )
 
     def check_decisions(self, quantities: Mapping[str, Quantity]) -> None:
-        """Let the gate and each arm's stop rule find their quantity.
+        """Check that the gate and each stop rule find their quantity.
 
         Raises:
-            ConfigError: One does not, or neither way of it is better.
+            ConfigError: A quantity is missing or has no direction.
         """
         wanted = {"ship": self.ship.quantity} | {
             f"arms.{name}.stop": arm.stop.quantity
@@ -314,12 +314,12 @@ class Plan(Checked, frozen=True):
                     raise ConfigError(what, got=e.got, expected=e.expected, fix=e.fix) from None
 
     def suited_to(self, schema: Schema) -> Self:
-        """This plan for data of ``schema``: each part with its open settings filled in.
+        """Adapt this plan to data of ``schema``: each part with its unset options filled in.
 
-        The run's manifest keeps the plan as it was written; what computes takes this one.
+        The run's manifest stores the plan as it was written; the adapted one is used to compute.
 
         Raises:
-            VeriloopError: A part cannot work on such data; the message begins with the part's path.
+            VeriloopError: A part cannot work with such data; the message starts with the part's path.
         """
         with at("learner"):
             learner = seam.suited(self.learner, schema)
@@ -331,50 +331,50 @@ class Plan(Checked, frozen=True):
         return self.model_copy(update={"learner": learner, "arms": arms, "metrics": tuple(metrics)})
 
     def config(self) -> dict[str, Any]:
-        """The plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
+        """Return the plan as plain JSON values, from which `Plan.model_validate` makes an equal one."""
         return json.loads(self.model_dump_json())
 
     def address(self, arm: str, round_: int) -> Address:
-        """Where the random streams of a round of ``arm`` are; round 0 is the start model's."""
+        """Return the address of the random streams of a round of ``arm``; round 0 is the start model's."""
         if round_ == 0:
             return Address(self.seed)
         return Address(self.seed, ARMS if self.common_random_numbers else arm, round_)
 
     def last_round(self, arm: str) -> int:
-        """The last round of ``arm``."""
+        """Return the last round of ``arm``."""
         return self.rounds if self.arms[arm].train_on == "kept" else 1
 
 
 def _chunk_rows(given: dict[str, Any]) -> int:
-    """The default of ``chunk_size``, from the fields before it; any where these are wrong."""
+    """Default of ``chunk_size``, from the fields before it; an arbitrary value if they are invalid."""
     return given["learner"].chunk_rows if "learner" in given else 1
 
 
 def _parallel(given: dict[str, Any]) -> Literal["arms", "chunks"]:
-    """The default of ``parallel``, from the fields before it."""
+    """Default of ``parallel``, from the fields before it."""
     return "chunks" if "learner" in given and given["learner"].fills_cores else "arms"
 
 
 def quantities_of(metrics: Iterable[Metric]) -> dict[str, Quantity]:
-    """What ``metrics`` measure, by name, in their order.
+    """Return what ``metrics`` measure, by name, in order.
 
     Raises:
-        ConfigError: Two of them measure the same.
-        ContractError: A metric does not say what it measures.
+        ConfigError: Two of them measure the same quantity.
+        ContractError: A metric does not declare what it measures.
     """
     found: dict[str, Quantity] = {}
     for metric in metrics:
         own = seam.quantities(metric)
         if twice := [name for name in own if name in found]:
             raise ConfigError(
-                "two metrics give the same number",
+                "two metrics measure the same quantity",
                 got=", ".join(twice),
-                fix="drop one of them; a function metric takes another name",
+                fix="remove one of them, or give a function metric another name",
             )
         found |= own
     return found
 
 
 def seen_by_verifiers(schema: Schema) -> Schema:
-    """The columns that verifiers are given: those of the data, and where a candidate was made."""
+    """Return the columns that verifiers receive: those of the data, and where a candidate was made."""
     return Schema({**schema, **{name: Extra() for name in PLACE}})

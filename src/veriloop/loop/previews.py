@@ -1,4 +1,4 @@
-"""What a run will cost, and what its verifier says, from a few rows: in a minute, whatever the model."""
+"""Preview: estimate a run's cost, and show its verifier's decisions, from a few rows, within a minute."""
 
 import math
 import resource
@@ -47,29 +47,29 @@ from .trial import (
 E = TypeVar("E")
 
 LIMIT = 52.0
-"""Seconds that all of it may take; the program's start and its end come on top."""
+"""Time limit in seconds for the whole preview, without the program's start and end."""
 
 SHOWN = 3
-"""How many candidates of an arm are shown."""
+"""Number of candidates shown per arm."""
 
 LOOKED_AT = 500
-"""Among so many prompts those that are too long are counted."""
+"""Number of prompts checked for length."""
 
 SLOWER, FASTER = 1.5, 2.0
-"""The whole takes at most so many times as long as reckoned from few rows, and at least one such part.
+"""Factor for the upper end of the estimated time.
 
-Large batches are cheaper by the row than small ones, and other programs make everything slower.
+Large batches cost less per row than small ones, and other programs slow everything down.
 """
 
 
 class Shown(BaseModel):
-    """A candidate, and what became of it.
+    """A candidate and its outcome.
 
     Attributes:
         fate: ``kept``, ``not kept`` or ``abstained``.
-        columns: What the candidate is, as text, by column; what the model was given first.
-        score: What the verifier gave it; None without one.
-        reason: What it said; empty where it said nothing.
+        columns: The candidate as text, by column, with the model's input first.
+        score: Score from the verifier; None without one.
+        reason: Reason given by the verifier; empty if there is none.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -81,9 +81,9 @@ class Shown(BaseModel):
 
 
 class ArmPreview(BaseModel):
-    """What an arm did with a few candidates, and an estimate of all its rounds in one process.
+    """The outcome for a few candidates of an arm, and an estimate for all its rounds in one process.
 
-    Numbers that could not be measured in time are NaN, null in JSON.
+    Numbers that could not be measured in time are NaN, or null in JSON.
 
     Attributes:
         counts: Of the candidates that were tried.
@@ -115,21 +115,21 @@ class ArmPreview(BaseModel):
 
 
 class Preview(BaseModel):
-    """What was tried of a plan, and the whole run's estimated cost in one process.
+    """Results of trying a plan, and the estimated cost of the whole run in one process.
 
     Attributes:
-        start_samples: How many the start model is trained on.
-        start_seconds: That it takes.
-        tried_rows: How many rows the model was trained on that wrote what is shown.
-        tried_steps: In how many steps, of how many; None where its learner reports none.
-        tokens_per_second: Of writing (``generate``) and training (``fit``), where there are any.
-        prompts_cut: If any prompts are too long, how many of the first ones.
-        duplicates_left_out: If any rows are on two sides of a split, how many.
-        rows_left_out: If any rows are left out for what they hold, how many and why.
-        held_out_seen: If any held-out rows are training rows as well, how many.
-        notes: What parts found out of how they will work: lines by the part's path.
-        arms: By name.
-        missed: What could not be measured in time, each in a few words.
+        start_samples: Number of samples that the start model is trained on.
+        start_seconds: Seconds for that training.
+        tried_rows: Number of rows that the previewed model was trained on.
+        tried_steps: Number of training steps taken, and the full number; None if its learner reports none.
+        tokens_per_second: Speed of writing (``generate``) and training (``fit``), if there are tokens.
+        prompts_cut: Number of the first prompts that are too long, if any.
+        duplicates_left_out: Number of rows that occur in two splits, if any.
+        rows_left_out: Number of rows left out because of their content, and why, if any.
+        held_out_seen: Number of held-out rows that are also training rows, if any.
+        notes: What parts found out about how they will work: lines by the part's path.
+        arms: Previews of the arms by name.
+        missed: Descriptions of what could not be measured in time.
         took: Seconds that the preview took.
         estimated_seconds: Of the whole run.
         seconds_range: Between which it should lie.
@@ -171,26 +171,26 @@ class Preview(BaseModel):
 
     @property
     def about_data(self) -> list[AboutData]:
-        """What there is to say of the data."""
+        """Events about the data."""
         seen = (self.prompts_cut, self.duplicates_left_out, self.rows_left_out, self.held_out_seen)
         return [event for event in seen if event]
 
 
 def preview(plan: Plan, seconds: float = LIMIT) -> Preview:
-    """Try a plan on a few rows, and estimate the whole run.
+    """Try a plan on a few rows, and estimate the cost of the whole run.
 
-    A model is trained, on all start samples where that is done in seconds, else on a few. It makes some
-    candidates, 8 to 16 where they are slow. Each arm's verifier judges them, and a few rows are evaluated.
-    All rounds are reckoned from that by their numbers of rows, each as long as those that were tried. What
-    cannot be measured in time is given up and named. Nothing is left on disk.
+    A model is trained, on all start samples if that takes seconds, else on a few. It makes some candidates, 8
+    to 16 if they are slow. Each arm's verifier judges them, and a few rows are evaluated. The cost of all
+    rounds follows from the number of rows in each. What cannot be measured in time is listed as missed.
+    Nothing is left on disk.
 
     Args:
-        plan: The plan.
-        seconds: How long it may take.
+        plan: Plan to try.
+        seconds: Time limit.
 
     Raises:
-        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`; or its data were
-            not loaded in time.
+        VeriloopError: Something is wrong with the plan, see `veriloop.loop.check.checked`; or its data could
+            not be loaded in time.
     """
     began, clock = time.monotonic(), Clock(seconds)
     found = checked(plan)
@@ -262,7 +262,7 @@ def _tried(context: Context, started: Started, clock: Clock) -> Preview:
 
 
 class _Costs:
-    """Reckons a whole run from what was tried."""
+    """Estimates the cost of a whole run from what was tried."""
 
     def __init__(
         self,
@@ -279,7 +279,7 @@ class _Costs:
         self._model_mb = model_mb
 
     def start(self) -> float:
-        """Seconds of the start model."""
+        """Seconds for the start model."""
         n = len(self._data.start)
         return (
             self._of_start.seconds(self._plan.learner, n) if n else self._of_start.fixed
@@ -304,7 +304,7 @@ class _Costs:
         )
 
     def of_kept(self, name: str, tried: Tried) -> ArmPreview:
-        """An arm that was tried."""
+        """Estimate the cost of an arm that was tried."""
         gathered, rounds = tried.gathered, self._plan.rounds
         if gathered is None:
             return ArmPreview(waits=tried.waits, seconds=tried.seconds)
@@ -333,25 +333,26 @@ class _Costs:
         return sum(min(arm.limit(k), n * max(each, tried.ratio)) for k, n in enumerate(wanted, 1))
 
     def _trained_on(self, name: str, wanted: Sequence[int]) -> list[int]:
-        """How many samples each round trains on, asked of the policy with row numbers for samples."""
+        """Return how many samples each round trains on, found by passing row numbers to the policy."""
         policy, sizes = self._plan.arms[name].policy, list[int]()
         start = Samples(row=np.arange(len(self._data.start)))
-        # A policy that looks back is asked about some rounds only: the rows of all of them add up.
+        # A policy that uses earlier rounds is asked about some rounds only, because their rows add up.
         asked = np.unique(np.linspace(1, len(wanted), min(len(wanted), 12)).astype(int)).tolist()
         for k in asked:
             kept = [Samples(row=np.arange(n)) for n in wanted[:k]]
             try:
                 sizes.append(len(policy.training_set(start, kept, np.random.default_rng(0))))
-            except Exception:  # a policy may look at what samples are
+            except Exception:  # a policy may inspect the samples
                 sizes.append(wanted[k - 1])
         return np.interp(np.arange(1, len(wanted) + 1), asked, sizes).round().astype(int).tolist()
 
 
 def _per_kept(counts: Counts, tried: Tried) -> tuple[float, float, float]:
-    """How many candidates a kept sample takes: as it was, at least, and at most, by the 95 % interval."""
+    """Return the candidates needed per kept sample: observed, and at both ends of the 95 % interval."""
     n, abstained = counts.generated, counts.abstained
     if tried.ratio > 1:
-        # A rule that takes the best of many judges so many; what is abstained on has to be made up for.
+        # A rule that keeps the best of a fixed number judges that many, plus a replacement for each
+        # abstention.
         each = tried.ratio * n / (n - abstained) if abstained < n else math.inf
         return each, each, each
     each = n / counts.kept if counts.kept else math.inf
@@ -360,15 +361,15 @@ def _per_kept(counts: Counts, tried: Tried) -> tuple[float, float, float]:
 
 
 def _share(some: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share, by Wilson's score."""
+    """Return the 95 % interval of a share, by Wilson's score."""
     z = 1.96
     center, half = some + z * z / 2, z * math.sqrt(some * (n - some) / n + z * z / 4)
-    # Of none the lower end is 0 but for rounding.
+    # The lower end for a count of 0 is exactly 0, apart from rounding.
     return (center - half) / (n + z * z) if some else 0.0, (center + half) / (n + z * z)
 
 
 def _shown(gathered: Gathered, tried: Tried, schema: Schema) -> tuple[Shown, ...]:
-    """Some candidates: one of each fate in turn, the best first where they are kept, else the worst."""
+    """Return some candidates: one of each outcome in turn, best first if kept, else worst first."""
     assert tried.witness is not None
     chunks, said, _ = zip(*tried.witness.offered, strict=True)
     samples = concat(chunks)
@@ -402,7 +403,7 @@ def _megabytes(samples: Samples) -> float:
 
 
 def _megabytes_of_model(once: Once, clock: Clock) -> float:
-    """What a round's model takes on disk; NaN where there is no room to write one, or no time."""
+    """Return the disk space of a round's model; NaN if there is no space to write one, or no time."""
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with tempfile.TemporaryDirectory() as scratch:
         if shutil.disk_usage(scratch).free < 2 * largest:

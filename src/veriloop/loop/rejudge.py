@@ -1,4 +1,4 @@
-"""A finished round's candidates before another verifier, as the loop would fit it, ask it and keep."""
+"""Judge a finished round's candidates with another verifier, as the loop would."""
 
 import time
 from dataclasses import dataclass, replace
@@ -25,13 +25,13 @@ from .stores import load_state
 
 @dataclass(frozen=True, eq=False)
 class Rejudged:
-    """What a rival says of a round's candidates.
+    """The result of judging a round's candidates with a rival verifier.
 
     Attributes:
-        remade: The candidates, its scores and decisions.
-        kept: What the arm would train on.
-        seconds: Of fitting and judging.
-        requests: That it sent to services.
+        remade: Candidates with the rival's scores and decisions.
+        kept: Samples that the arm would train on.
+        seconds: Seconds for fitting and judging.
+        requests: Number of requests it sent to services.
     """
 
     remade: Remade
@@ -41,20 +41,20 @@ class Rejudged:
 
 
 def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
-    """Put a round's candidates before a rival.
+    """Judge a round's candidates with a rival verifier.
 
-    It is fitted in round 1 and on, as in another run, but against this arm's models. No candidates are
-    made: where it accepts fewer than the round wants, fewer are kept.
+    The rival is fitted in each round from 1 on, as in a run of its own, but with this arm's models. No
+    candidates are made: if it accepts fewer than the round wants, fewer are kept.
 
     Args:
-        again: The round.
-        folder: Of the run.
-        rival: The verifier and its rule.
+        again: Round to judge.
+        folder: Run folder.
+        rival: Verifier and acceptance rule.
 
     Raises:
         AwaitingVerdicts: People have to judge some of the candidates first.
         ConfigError: The rule cannot be used with this verifier, or it does not suit the data.
-        RunFolderError: The models of earlier rounds are not kept.
+        RunFolderError: The models of earlier rounds are not stored.
     """
     plan = with_rival(again, rival)
     context = replace(again.context, plan=plan)
@@ -78,7 +78,7 @@ def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
 
 
 def with_rival(again: Again, rival: Rival) -> Plan:
-    """The plan of the round with the rival in its arm.
+    """Return the round's plan with the rival in its arm.
 
     Raises:
         ConfigError: The rule cannot be used with this verifier, or it does not suit the data.
@@ -89,15 +89,15 @@ def with_rival(again: Again, rival: Rival) -> Plan:
     try:
         arm = Arm.model_validate({**dict(plan.arms[name]), **changed})
     except ValidationError as e:
-        # What `Arm` itself says of the two.
+        # The error that `Arm` itself gives for the two.
         raise e.errors()[0].get("ctx", {}).get("error", e) from None
     return plan.model_copy(update={"arms": {**plan.arms, name: arm}})
 
 
 def retrained(again: Again, folder: RunFolder, rival: Rival) -> RoundRecord:
-    """The round as it is with the rival in its arm: candidates, model and measurements.
+    """Run the round in full with the rival in its arm: candidates, model and measurements.
 
-    This is what `rejudged` is there to spare, and what it is judged by.
+    `rejudged` avoids this cost; this is the reference for its quality.
     """
     plan = with_rival(again, rival)
     context, number = replace(again.context, plan=plan), again.round
@@ -108,7 +108,7 @@ def retrained(again: Again, folder: RunFolder, rival: Rival) -> RoundRecord:
 
 
 def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None) -> Judge | None:
-    """The rival of round ``last``, this one when None, fitted in each round up to it; None for round 0."""
+    """Fit the rival in each round up to ``last``, this round when None; return None for round 0."""
     name, data, judge = again.context.name, again.context.data, None
     verifier = plan.arms[name].verifier
     assert verifier is not None
@@ -120,5 +120,5 @@ def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None
 
 
 def model_of(again: Again, folder: RunFolder, round_: int) -> Generator:
-    """What made the candidates of a round: the model of the round before."""
+    """Return the model that made a round's candidates: that of the round before."""
     return load_state(again.context.plan, folder, again.context.name, round_ - 1).generator

@@ -1,7 +1,7 @@
-"""Runs: several arms on one start model, round by round, in a folder that survives any kill, or in memory.
+"""Run several arms from one start model, round by round, in a folder that survives any kill, or in memory.
 
-The state of an arm is what its store holds. Each (arm, round) is computed from it by `_advance`, in whichever
-process, so a resumed run does exactly what an unbroken one would have done.
+The state of an arm is what its store holds. `_advance` computes each (arm, round) from it, in any process, so
+a resumed run does exactly what an uninterrupted one would have done.
 """
 
 import math
@@ -79,38 +79,37 @@ def run(
     listen: Listen | None = None,
     starts: Path | None = None,
 ) -> RunFolder | MemoryRun:
-    """Run ``plan`` to its end, in the folder ``out`` or, when that is None, in memory.
+    """Run ``plan`` to its end, in the folder ``out``, or in memory when ``out`` is None.
 
     Args:
-        plan: What to do.
-        out: The run folder; made if it does not exist. None leaves no file anywhere: the result holds the
-            records and the last round of each arm, or all rounds with ``MemoryRun(every_round=True)``.
-        resume: What to do about a run that is already there: refuse (``never``), need one (``always``),
-            or continue it if there is one (``if-possible``).
-        accept_changes: Whether to continue a run although files on which it depends have changed, and to note
+        plan: Plan to run.
+        out: Run folder, created if missing. When None, no files are written: the result holds the records and
+            the last round of each arm, or all rounds with ``MemoryRun(every_round=True)``.
+        resume: How to treat an existing run: refuse it (``never``), require it (``always``), or continue it
+            if there is one (``if-possible``).
+        accept_changes: Whether to continue a run even though files that it depends on have changed, and note
             the change in its manifest.
-        listen: Told what happens in this process, beside the folder's own events. Events of worker
-            processes are in the folder only.
-        starts: A folder of start models that several runs share: that of this plan is read from there, or
-            left there. It changes no result.
+        listen: Called with each event of this process. Events of worker processes are in the folder only.
+        starts: Folder of start models that several runs share: this plan's start model is read from it, or
+            written to it. It does not change any result.
 
     Returns:
-        The folder, with every record in it; or, when its manifest says ``waiting``, with those that need no
-        verdicts of people that are not there yet. Call again with ``resume="always"`` when they are.
-        Without a folder, the run in memory.
+        The folder with all records. If its manifest says ``waiting``, rounds that need verdicts from people
+        are missing; call again with ``resume="always"`` once they have judged. Without a folder, the run in
+        memory.
 
     Raises:
-        RunFolderError: There is a run and there should be none, or the other way round; or it has
-            another configuration, or depends on files that have changed, or another process is writing to it.
-        AwaitingVerdicts: A run in memory needs verdicts of people first.
-        VeriloopError: Something is wrong with the plan, and nothing was computed. Or a round failed: the
-            finished ones are safe, and the run can be resumed.
+        RunFolderError: There is a run and there should be none, or the other way round; it has another
+            configuration, depends on files that have changed, or another process is writing to it.
+        AwaitingVerdicts: A run in memory needs verdicts from people first.
+        VeriloopError: Something is wrong with the plan, and nothing was computed; or a round failed, the
+            finished rounds are safe, and the run can be resumed.
     """
     out = MemoryRun() if out is None else out
     store = out if isinstance(out, MemoryRun) else FolderStore(Path(out), accept_changes)
     store.check_free(plan, resume)
     if isinstance(store, FolderStore) and store.is_over(plan):
-        # Under the lock goes what killed processes have left, if this user may write here.
+        # With the lock held, remove what killed processes left behind, if this user may write here.
         with suppress(ReadOnlyError), store.folder.lock(), tracking(plan, store) as track:
             track(RunEnded(status="finished"))
         return store.folder
@@ -125,7 +124,7 @@ def run(
 
 @contextmanager
 def _calling(notifier: Notifier, store: Store) -> Iterator[None]:
-    """Call the user's command after the run has ended and let go of its folder, however it ended."""
+    """Call the user's command once the run has ended, in any way, and released its folder."""
     try:
         yield
     finally:
@@ -214,7 +213,7 @@ def _run_rounds(
 
 
 def _settled(plan: Plan, store: Store, tell: Listen) -> Plan:
-    """The plan with the settings that the run chooses on its first machine, whichever this one is."""
+    """Return the plan with the settings that the run chose on its first machine."""
     settings = store.settled()
     if not settings:
         settings, why = seam.settled(plan.learner)
@@ -227,10 +226,10 @@ def _settled(plan: Plan, store: Store, tell: Listen) -> Plan:
 
 
 def _stop_by_rule(plan: Plan, store: Store, chain: Sequence[RoundRecord], arm: str, tell: Listen) -> set[str]:
-    """End ``arm`` if its stop rule is met: the arm alone, or no arm.
+    """Return ``arm`` if its stop rule is met, else an empty set.
 
-    The rule sees the arm's finished rounds and nothing else, before each round and not after it, so a run
-    that was killed in between decides the same when it is resumed.
+    The rule sees only the arm's finished rounds, before each round rather than after it, so a run that was
+    killed in between makes the same decision when it is resumed.
     """
     rule = plan.arms[arm].stop
     decision = rule and rule.decide(chain, quantities_of(plan.metrics))
@@ -246,10 +245,10 @@ def _stop_by_rule(plan: Plan, store: Store, chain: Sequence[RoundRecord], arm: s
 def _leave_out(
     plan: Plan, store: Store, ended: Mapping[str, CannotGoOn], stopped: set[str], round_: int, tell: Listen
 ) -> None:
-    """End the arms ``ended``, and let the others go on.
+    """End the arms in ``ended``, and let the others continue.
 
     Raises:
-        CannotGoOn: There is no other. A resume then tries this round again: a service may answer by then.
+        CannotGoOn: No arm is left. A resume tries this round again, since a service may answer by then.
     """
     chains = {name for name, arm in plan.arms.items() if arm.train_on == "kept"}
     if chains <= stopped | set(ended):
@@ -285,7 +284,7 @@ def _begin(
     commit: Callable[[RoundRecord, Any, float], None],
     starts: Starts | None,
 ) -> None:
-    """Train the start model once, and let it be round 0 of each of ``arms``."""
+    """Train the start model once, as round 0 of each of ``arms``."""
     data = load_data(plan.dataset, plan.seed)
     with limit_threads(plan.threads):
         state, record = begin(Context(plan, START, data, Serial(), tell), starts)
@@ -295,7 +294,7 @@ def _begin(
 
 
 def _for_show(data: RealData) -> Samples:
-    """Some held-out real samples, in the order of the conditions that the shown generated ones have."""
+    """Return some held-out real samples, with conditions in the same order as the shown generated ones."""
     names = [name for name in data.conditions or () if name in data.test and np.ndim(data.test[name]) == 1]
     if data.conditions is None or data.test_conditions is not None or not names:
         return data.test.select(slice(SHOWN))
@@ -329,7 +328,7 @@ def _advance(shared: _Shared, item: _Item) -> "_Done | ArmStop | CannotGoOn | Aw
 
 @contextmanager
 def _status(store: Store, listen: Listen | None) -> Iterator[None]:
-    """Leave the store saying how the run ended, whatever happens short of a kill."""
+    """Record in the store how the run ended, unless the process is killed."""
     tell = _Both(store.emit, listen)
 
     def end(status: Literal["finished", "waiting", "stopped", "failed"], reason: str | None = None) -> None:
@@ -345,7 +344,7 @@ def _status(store: Store, listen: Listen | None) -> Iterator[None]:
         end("stopped", "interrupted")
         raise
     except BaseException as e:
-        # A full disk may refuse even this; the error that led here matters more.
+        # Even this may fail on a full disk; the original error matters more.
         try:
             end("failed", f"{type(e).__name__}: {e}")
         except VeriloopError as also:
@@ -355,7 +354,7 @@ def _status(store: Store, listen: Listen | None) -> Iterator[None]:
 
 
 class _Both:
-    """Tells the folder, and a listener if there is one."""
+    """Sends events to the folder, and to a listener if there is one."""
 
     def __init__(self, emit: Listen, listen: Listen | None) -> None:
         self._emit, self._listen = emit, listen
@@ -367,11 +366,11 @@ class _Both:
 
 
 _peak = (-math.inf, 0.0)
-"""When this process's peak memory was last looked up, and what it was: that can take a millisecond."""
+"""Time and value of the last look at this process's peak memory, which can take a millisecond."""
 
 
 def _peak_memory_mb() -> float:
-    """Of this process, as it was at most a second ago."""
+    """Return the peak memory of this process, as of at most a second ago."""
     global _peak
     now = time.monotonic()
     if now - _peak[0] > 1:

@@ -1,8 +1,8 @@
-"""The seam between the loop and parts: each call of a part goes through here, and what comes back is checked.
+"""Checked calls from the loop into parts: every call goes through here, and its result is checked.
 
-A part may be a stranger's. Its mistakes become one line that names the part and the method, whatever the
-part raised or gave back; our own errors, an interrupt and a lack of memory go through as they are. A check
-looks at types, lengths and names only, so it costs microseconds.
+A part may be a plug-in. Whatever it raises or returns by mistake becomes one line with the part and the
+method; veriloop's own errors, interrupts and memory errors pass through unchanged. Checks look only at types,
+lengths and names, so they cost microseconds.
 """
 
 import math
@@ -38,24 +38,25 @@ T = TypeVar("T")
 P = TypeVar("P", bound=Part)
 
 ROUNDING = 1e-6
-"""By so much, relative to values above 1, a measured number may miss its bounds: sums in float32 do."""
+"""Tolerance for bounds of measured numbers, relative to values above 1: float32 sums may exceed them."""
 
 MESSAGE_LENGTH = 300
-"""The longest message of a part's own error that is told, in characters."""
+"""Longest message of a part's own error that is shown, in characters."""
 
 
 def call(part: object, method: str, function: Callable[..., T], *arguments: Any) -> T:
-    """``function(*arguments)``, with whatever a part's code raises as one line.
+    """Return ``function(*arguments)``; any error of a part's code becomes one line.
 
     Args:
-        part: Whose code it is, for the line.
-        method: Likewise.
-        function: What is called: usually ``part``'s method.
-        arguments: For it.
+        part: Part whose code is called, for the error message.
+        method: Name of the method, for the error message.
+        function: Function to call, usually a method of ``part``.
+        arguments: Arguments of the function.
 
     Raises:
-        ContractError: It raised an error that is not ours; the error itself is the cause of this one.
-        VeriloopError: One of ours. Where the part handed our code something wrong, the line names the part.
+        ContractError: It raised an error that is not from veriloop; that error is the cause.
+        VeriloopError: An error from veriloop. If the part passed bad input to veriloop, the line names the
+            part.
     """
     try:
         return function(*arguments)
@@ -67,7 +68,7 @@ def call(part: object, method: str, function: Callable[..., T], *arguments: Any)
     except (VeriloopError, MemoryError):
         raise
     except (Exception, SystemExit) as e:
-        # An exit is for the whole program to decide on, and a part is not: it would end a run without a word.
+        # Only the whole program may decide to exit; an exit by a part would end a run without a message.
         message = " ".join(str(e).split())
         if len(message) > MESSAGE_LENGTH:
             message = f"{message[: MESSAGE_LENGTH - 3]}..."
@@ -76,11 +77,11 @@ def call(part: object, method: str, function: Callable[..., T], *arguments: Any)
 
 
 def declared(*parts: Part | None) -> None:
-    """Check what the classes of parts say of themselves; None for a part that is not there.
+    """Check what the classes of parts declare; None for a part that is not used.
 
     Raises:
-        ContractError: A learner or verifier does not name the class of what it makes, or that class cannot be
-            made or loaded; or a metric does not say what it measures.
+        ContractError: A learner or verifier does not declare the class that its fit returns, or that class
+            cannot be instantiated or loaded; or a metric does not declare what it measures.
     """
     for part in parts:
         if isinstance(part, Learner):
@@ -92,11 +93,11 @@ def declared(*parts: Part | None) -> None:
 
 
 def load(dataset: Dataset, seed: int) -> RealData:
-    """`Dataset.load`, checked.
+    """Call `Dataset.load` and check the result.
 
     Raises:
-        ContractError: It gave something else than real data, a split is no `Samples` or empty, or the splits
-            have different columns.
+        ContractError: The result is not real data, a split is not `Samples` or is empty, or the splits have
+            different columns.
     """
     data = call(dataset, "load", dataset.load, seed)
     where = f"{_named(dataset)}.load"
@@ -132,32 +133,32 @@ def load(dataset: Dataset, seed: int) -> RealData:
 
 
 def schema(dataset: Dataset) -> Schema:
-    """`Dataset.schema`, checked.
+    """Call `Dataset.schema` and check the result.
 
     Raises:
-        ContractError: It gave something else than a schema.
+        ContractError: The result is not a schema.
     """
     if type(dataset).schema is Dataset.schema:
-        # Read off the samples: what is wrong with these is load's mistake.
+        # If the schema is derived from the samples, report faults of the samples as faults of load.
         return call(dataset, "load", read_off, load(dataset, 0))
     return _expect(f"{_named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
 
 
 def suited(part: P, data: Schema) -> P:
-    """`Part.suited_to`, checked.
+    """Call `Part.suited_to` and check the result.
 
     Raises:
-        ContractError: It gave something else than a part of the same family.
+        ContractError: The result is not a part of the same family.
     """
     base = next(base for base in type(part).__mro__ if "family" in vars(base))
     return _expect(f"{_named(part)}.suited_to", call(part, "suited_to", part.suited_to, data), base)
 
 
 def check_ahead(part: Part, data: Schema) -> list[str]:
-    """`Part.check_ahead`, checked.
+    """Call `Part.check_ahead` and check the result.
 
     Raises:
-        ContractError: It gave something else than lines of text, or None.
+        ContractError: The result is not lines of text or None.
     """
     notes = call(part, "check_ahead", part.check_ahead, data)
     where = f"{_named(part)}.check_ahead"
@@ -173,10 +174,10 @@ def check_data(part: Part, real: Samples) -> None:
 
 
 def sources(part: Part) -> Mapping[str, Path]:
-    """`Part.sources`, checked.
+    """Call `Part.sources` and check the result.
 
     Raises:
-        ContractError: It gave something else than a `Path` for each name.
+        ContractError: The result does not map each name to a `Path`.
     """
     found = call(part, "sources", part.sources)
     where, hint = f"{_named(part)}.sources", 'such as {"words.txt": Path("words.txt")}'
@@ -187,10 +188,10 @@ def sources(part: Part) -> Mapping[str, Path]:
 
 
 def settled(learner: Learner) -> tuple[Mapping[str, Any], str]:
-    """`Learner.settled`, checked.
+    """Call `Learner.settled` and check the result.
 
     Raises:
-        ContractError: It gave something else than values of its fields and a reason.
+        ContractError: The result is not a pair of field values and a reason.
     """
     where, hint = f"{_named(learner)}.settled", 'such as ({"precision": "float32"}, "it is faster")'
     found = call(learner, "settled", learner.settled)
@@ -203,22 +204,22 @@ def settled(learner: Learner) -> tuple[Mapping[str, Any], str]:
 
 
 def downloads(part: Part) -> str | None:
-    """`Part.downloads`, checked.
+    """Call `Part.downloads` and check the result.
 
     Raises:
-        ContractError: It gave something else than a text or None.
+        ContractError: The result is not a text or None.
     """
     return _expect(f"{_named(part)}.downloads", call(part, "downloads", part.downloads) or "", str)
 
 
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
-    """`Learner.fit`, checked.
+    """Call `Learner.fit` and check the result.
 
     Raises:
-        ContractError: It gave something else than a generator of its ``generator_type``.
+        ContractError: The result is not of the learner's ``generator_type``.
     """
     declared(learner)
-    made = learner.generator_type  # brings the library that trains, which has to be limited as well
+    made = learner.generator_type  # imports the training library, whose threads must be limited, too
     with limit_again():
         generator = call(learner, "fit", learner.fit, samples, init, rng)
     return _expect(f"{_named(learner)}.fit", generator, made, "its generator_type")
@@ -231,17 +232,17 @@ def sample(
     condition: Samples | None,
     like: Samples | None,
 ) -> Samples:
-    """`Generator.sample`, checked.
+    """Call `Generator.sample` and check the result.
 
     Args:
-        generator: As in `Generator.sample`.
-        n: Likewise.
-        rng: Likewise.
-        condition: Likewise.
-        like: Real samples, whose columns and types the samples must have; None to look at neither.
+        generator: Generator to sample.
+        n: Number of samples.
+        rng: Source of randomness.
+        condition: Rows to condition on, or None.
+        like: Real samples whose columns and types the result must have; None to skip this check.
 
     Raises:
-        ContractError: It gave something else than ``n`` samples of this kind.
+        ContractError: The result is not ``n`` samples of this kind.
     """
     samples = call(generator, "sample", generator.sample, n, rng, condition)
     return _drawn(generator, samples, n, condition, like)
@@ -254,8 +255,8 @@ def sample_with_notes(
     condition: Samples | None,
     like: Samples | None,
 ) -> tuple[Samples, Notes | None]:
-    """`sample`, and what the generator notes beside, if it does."""
-    # Not by isinstance, which looks through the whole protocol each time: most generators note nothing.
+    """Call `sample`, and return the generator's notes as well, if it makes any."""
+    # Not with isinstance, which examines the whole protocol each time; most generators make no notes.
     own: Any = getattr(generator, "sample_with_notes", None)
     if own is None:
         return sample(generator, n, rng, condition, like), None
@@ -284,12 +285,13 @@ def _drawn(
             fix="samples have the columns of the training data and of the condition",
         )
     if condition is not None and not samples.only(list(condition)).same_as(condition):
-        # Samples of another class or prompt than was asked for would be judged and balanced as that one.
+        # Samples of a class or prompt that was not requested would be judged and balanced as the requested
+        # one.
         raise ContractError(
             where, got="other conditions", expected=f"{', '.join(condition)} row for row as they were given"
         )
     if like is not None:
-        # Joined with the real ones, samples of another type would change theirs, and with it the bits.
+        # Joined with real samples, another type would change theirs, and with it the bits.
         _alike(
             samples, like, [name for name in like if name not in (condition or ())], where, "the real data"
         )
@@ -299,10 +301,10 @@ def _drawn(
 def judge(
     verifier: Verifier, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
 ) -> Judge:
-    """`Verifier.fit`, checked.
+    """Call `Verifier.fit` and check the result.
 
     Raises:
-        ContractError: It gave something else than a judge of its ``judge_type``.
+        ContractError: The result is not of the verifier's ``judge_type``.
     """
     declared(verifier)
     fitted = call(verifier, "fit", verifier.fit, previous, generator, real, rng)
@@ -310,10 +312,10 @@ def judge(
 
 
 def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts:
-    """`Judge.verify`, checked.
+    """Call `Judge.verify` and check the result.
 
     Raises:
-        ContractError: It gave something else than one verdict for each sample.
+        ContractError: The result is not one verdict per sample.
     """
     part = judge.verifier if isinstance(judge, AsConfigured) else judge
     verdicts = call(part, "verify", judge.verify, samples, rng)
@@ -325,10 +327,10 @@ def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts
 
 
 def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) -> Mapping[str, Estimate]:
-    """`Metric.measure`, checked.
+    """Call `Metric.measure` and check the result.
 
     Raises:
-        ContractError: It gave something else than one `Estimate` for each of its quantities.
+        ContractError: The result is not one `Estimate` for each of its quantities.
     """
     promised = quantities(metric)
     measured = call(metric, "measure", metric.measure, evaluation, rng)
@@ -359,11 +361,11 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
 
 
 def _is_possible(estimate: Estimate, quantity: Quantity) -> bool:
-    """Whether a quantity may have this value; NaN with NaN beside it is what cannot be measured."""
+    """Whether a quantity may have this value; NaN with standard error NaN means it cannot be measured."""
     value, (low, high) = estimate.value, quantity.bounds
     if math.isnan(value):
         return math.isnan(estimate.se)
-    # A sum of shares may miss its bound by rounding.
+    # A sum of shares may exceed its bound by rounding.
     slack = ROUNDING * max(1.0, abs(value))
     return math.isfinite(value) and low - slack <= value <= high + slack
 
@@ -379,10 +381,10 @@ def _check_rows(where: str, estimate: RowEstimate) -> None:
 def training_set(
     policy: DataPolicy, start: Samples, kept: Sequence[Samples], rng: np.random.Generator
 ) -> Samples:
-    """`DataPolicy.training_set`, checked.
+    """Call `DataPolicy.training_set` and check the result.
 
     Raises:
-        ContractError: It gave something else than samples with the columns of the start set, at least one.
+        ContractError: The result is not at least one sample with the columns of the start set.
     """
     training = call(policy, "training_set", policy.training_set, start, kept, rng)
     where = f"{_named(policy)}.training_set"
@@ -397,10 +399,10 @@ def training_set(
 
 
 def wanted(schedule: Schedule, round_: int) -> int:
-    """`Schedule.wanted`, checked.
+    """Call `Schedule.wanted` and check the result.
 
     Raises:
-        ContractError: It gave something else than a whole number of at least 1.
+        ContractError: The result is not a positive integer.
     """
     n = call(schedule, "wanted", schedule.wanted, round_)
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
@@ -413,10 +415,10 @@ def wanted(schedule: Schedule, round_: int) -> int:
 def mapped(
     executor: Executor, function: Callable[[Any, Item], T], items: Sequence[Item], shared: Any
 ) -> Iterator[T]:
-    """`Executor.map`, checked; of ours only counted, so that what fails in it keeps its traceback.
+    """Call `Executor.map` and check the result; built-in executors are only counted, to keep tracebacks.
 
     Raises:
-        ContractError: It raised an error, or gave fewer or more results than there are items.
+        ContractError: It raised an error, or returned fewer or more results than there are items.
     """
     theirs = not type(executor).__module__.startswith("veriloop.executors.")
     results = iter(call(executor, "map", executor.map, function, items, shared))
@@ -434,10 +436,10 @@ def mapped(
 
 
 def save(fitted: Fitted, directory: Path) -> None:
-    """`Fitted.save` into the new folder ``directory``, with a full disk told as such.
+    """Call `Fitted.save` for the new folder ``directory``, reporting a full disk as such.
 
     Raises:
-        ContractError: It raised an error that is neither ours nor the system's, or opened no file of its own.
+        ContractError: It raised an error that comes from neither veriloop nor the system, or wrote no file.
         OSError: Writing failed.
     """
     directory.mkdir()
@@ -446,17 +448,17 @@ def save(fitted: Fitted, directory: Path) -> None:
     except ContractError as e:
         if isinstance(e.__cause__, OSError) and not isinstance(e.__cause__, FileNotFoundError):
             raise e.__cause__ from None
-        # A library written in Rust, such as safetensors, tells the system's error in words.
+        # Libraries written in Rust, such as safetensors, give the system's error as text.
         if number := re.search(r"os error (\d+)", str(e.__cause__)):
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
         raise
 
 
 def quantities(metric: Metric) -> Mapping[str, Quantity]:
-    """`Metric.quantities`, checked.
+    """Call `Metric.quantities` and check the result.
 
     Raises:
-        ContractError: They are missing, or are no mapping from names to a `Quantity` each.
+        ContractError: They are missing, or do not map each name to a `Quantity`.
     """
     own: Any = getattr(metric, "quantities", None)
     sound = isinstance(own, Mapping) and own
@@ -475,7 +477,7 @@ def _made_type(part: type[Part], attribute: str, base: type[Fitted]) -> None:
     """Check a class once: what is wrong is raised, and so not remembered."""
     owners = (vars(kind) for kind in part.__mro__ if attribute in vars(kind))
     if isinstance(next(owners, {}).get(attribute), Imported):
-        return  # one of ours, whose libraries only training needs
+        return  # built in; its libraries are needed only for training
     made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):
         raise ContractError(
@@ -492,7 +494,7 @@ def _made_type(part: type[Part], attribute: str, base: type[Fitted]) -> None:
 
 
 def _alike(samples: Samples, like: Samples, names: Sequence[str], where: str, whose: str) -> None:
-    """Refuse columns of other types than ``whose`` have."""
+    """Refuse columns whose types differ from those of ``whose``."""
     for name in names:
         if not same_type(samples[name], like[name]):
             got, wanted = type_of(samples[name]), type_of(like[name])
@@ -511,7 +513,7 @@ def _named(part: object) -> str:
 
 
 def _raised_by(part: object, error: BaseException) -> bool:
-    """Whether ``part``'s package itself raised ``error``, and so chose its words."""
+    """Whether code of ``part``'s package raised ``error``, and so wrote its message."""
     frames = error.__traceback__
     while frames is not None and frames.tb_next is not None:
         frames = frames.tb_next
@@ -520,7 +522,7 @@ def _raised_by(part: object, error: BaseException) -> bool:
 
 
 def _place(part: object, error: BaseException) -> str:
-    """Where in ``part``'s package ``error`` came from, for who has no traceback to look at; none in ours."""
+    """Return where in ``part``'s package ``error`` was raised, since users see no traceback."""
     package, place = type(part).__module__.partition(".")[0], ""
     frames = error.__traceback__ if package != "veriloop" else None
     while frames is not None:

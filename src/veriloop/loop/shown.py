@@ -1,4 +1,4 @@
-"""Judged candidates as a person looks at them: some of each fate, best and worst scored."""
+"""Judged candidates for viewing: some of each outcome, with the best and worst scores."""
 
 from typing import Any
 
@@ -14,29 +14,29 @@ from ..verdicts import Decision, Verdicts
 from .guard import reasons_of, shown
 
 OF_EACH = 10
-"""How many of each fate are set aside at most: half of them the best by score, half the worst."""
+"""Largest number set aside per outcome: half with the best scores, half with the worst."""
 
 
 LONGEST = 400
-"""Characters of a text that are shown."""
+"""Number of characters of a text that are shown."""
 
 INK = " .:-=+*#%@"
-"""From no ink to full ink."""
+"""Characters from no ink to full ink."""
 
 WIDEST = 32
-"""Images of more columns than this are drawn with fewer."""
+"""Images with more columns are drawn with fewer."""
 
 
 def set_aside(samples: Samples, verdicts: Verdicts, kept: NDArray[np.int64], of_each: int) -> Samples:
-    """Some candidates of each fate with what was said of them; the best by score come first in each.
+    """Set aside some candidates of each outcome with their verdicts, best scores first.
 
-    Without scores they are the first ones.
+    Without scores, the first candidates are taken.
 
     Args:
-        samples: n candidates.
-        verdicts: On these.
-        kept: The rows that are kept.
-        of_each: How many of each fate at most.
+        samples: Candidates, n rows.
+        verdicts: Verdicts on them.
+        kept: Rows that are kept.
+        of_each: Largest number per outcome.
     """
     n = len(verdicts)
     fate = np.ones(n, np.int8)
@@ -56,7 +56,7 @@ def set_aside(samples: Samples, verdicts: Verdicts, kept: NDArray[np.int64], of_
 
 
 def _ends(rows: NDArray[np.int64], score: NDArray[np.float64], most: int) -> NDArray[np.int64]:
-    """The best and the worst of ``rows``, at most ``most`` together, the best first."""
+    """Return the best and the worst of ``rows``, at most ``most`` in total, best first."""
     of = np.where(np.isnan(score[rows]), -np.inf, score[rows])
     order = rows[np.lexsort((rows, -of))]
     if len(order) <= most:
@@ -66,7 +66,7 @@ def _ends(rows: NDArray[np.int64], score: NDArray[np.float64], most: int) -> NDA
 
 
 def as_text(samples: Samples, row: int, schema: Schema) -> dict[str, str]:
-    """A candidate for a screen, by column: what the model was given first, texts whole, images drawn."""
+    """Return a candidate by column for display: the model's input first, texts in full, images drawn."""
     names = [name for name in samples if name not in (FATE, SCORE, REASON)]
     names.sort(key=lambda name: name in schema and not schema[name].given)
     return {name: _value(samples, name, row, schema) for name in names}
@@ -85,11 +85,11 @@ def _value(samples: Samples, name: str, row: int, schema: Schema) -> str:
 
 
 def drawn(pixels: NDArray, full: float) -> str:
-    """An image as lines of characters: twice as wide as high, as characters are not.
+    """Draw an image with characters, twice as many per row as rows, because characters are narrow.
 
     Args:
-        pixels: Shape (height, width).
-        full: The value drawn as full ink.
+        pixels: Array of shape (height, width).
+        full: Value that is drawn as full ink.
     """
     step = -(-pixels.shape[1] // WIDEST)
     small = np.clip(pixels[:: 2 * step, ::step] / full, 0, 1)

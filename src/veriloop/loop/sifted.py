@@ -1,4 +1,4 @@
-"""A finished round's candidates with what became of each: what preference data are made of."""
+"""A finished round's candidates with the outcome for each, as needed for preference data."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from .plan import Plan
 
 @dataclass(frozen=True, eq=False)
 class Sifted:
-    """A round's candidates, in the order in which they were made.
+    """The candidates of a round, in the order in which they were made.
 
     Attributes:
-        samples: With the columns of `PROVENANCE`, and `SAID`: what the verifier said of each.
-        accepted: 1 for those that were kept, 0 for those that were rejected; NaN where the verifier
-            abstained, or accepted one for which there was no place. Shape (n,).
-        decision: Of the verifier itself, before the rule; see `veriloop.verdicts.Decision`. Shape (n,).
+        samples: Candidates, with the columns of `PROVENANCE` and with `SAID`, the verifier's remark.
+        accepted: 1 for kept candidates, 0 for rejected ones; NaN for abstentions, and for accepted ones that
+            did not fit the quota. Shape (n,).
+        decision: Decision of the verifier, before the rule; see `veriloop.verdicts.Decision`. Shape (n,).
     """
 
     samples: Samples
@@ -29,7 +29,7 @@ class Sifted:
 
 
 def sifted(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Sifted:
-    """The candidates of a finished round, read where they were kept, or else made again.
+    """Return the candidates of a finished round, read if they were stored, else made again.
 
     Raises:
         VeriloopError: See `veriloop.loop.again.round_again`.

@@ -1,7 +1,7 @@
-"""What a run depends on outside its configuration: data files, model folders, the user's functions and parts.
+"""What a run depends on outside its configuration: data files, model folders, user functions and parts.
 
-The digest of each stands in the manifest. A resume that meets another one would go on with other data or with
-another verifier than the rounds before, so it is refused unless the change is accepted.
+The manifest holds the digest of each. If one has changed, a resume would mix results from different data or
+verifiers, so it is refused unless the change is accepted.
 """
 
 import sys
@@ -17,14 +17,14 @@ from . import seam
 from .plan import Plan
 
 MISSING = "missing"
-"""Stands for the digest of what is not there."""
+"""Stands for the digest of a missing file."""
 
 
 def sources_of(plan: Plan) -> dict[str, Path]:
-    """The files and folders outside ``plan`` that its results depend on, by a name for people.
+    """Return the files and folders outside ``plan`` that its results depend on, by a readable name.
 
-    They are what its parts name, parts of parts included, and the modules of parts that are no entry points
-    of an installed package. The executor's are left out: results do not depend on it.
+    These are named by its parts, including nested ones, or are modules that define parts without being entry
+    points of an installed package. The executor is ignored, because results do not depend on it.
     """
     found: dict[str, Path] = {}
     for part in _parts(plan.model_copy(update={"executor": None})):
@@ -34,24 +34,24 @@ def sources_of(plan: Plan) -> dict[str, Path]:
 
 
 def downloads_of(plan: Plan) -> tuple[str, ...]:
-    """What a run of ``plan`` would fetch from the network, in words."""
+    """Describe what a run of ``plan`` would download."""
     found = (seam.downloads(part) for part in _parts(plan))
     return tuple(dict.fromkeys(what for what in found if what))
 
 
 def _modules(part: type[Part]) -> Iterator[tuple[str, Path]]:
-    """The modules of the user's own that define ``part`` and what it is made of, and their files."""
+    """Yield the user's modules that define ``part`` and its components, with their files."""
     for base in part.__mro__:
         name = base.__module__
         theirs = issubclass(base, Part) and name.partition(".")[0] != "veriloop" and not registered(base)
-        # A script or notebook is no part of the run, though it may define parts to try.
+        # A script or notebook is not part of the run, even if it defines parts.
         file = getattr(sys.modules.get(name), "__file__", None) if theirs and name != "__main__" else None
         if file is not None:
             yield name, Path(file)
 
 
 def _parts(value: object) -> Iterator[Part]:
-    """All parts in ``value``, however deep in its fields."""
+    """Yield all parts in ``value``, at any depth of its fields."""
     if isinstance(value, Part):
         yield value
     inner: list[object] = []
@@ -66,10 +66,10 @@ def _parts(value: object) -> Iterator[Part]:
 
 
 def digests_of(plan: Plan) -> dict[str, str]:
-    """The digest of each of `sources_of`, by the same name.
+    """Return the digest of each of `sources_of`, by the same name.
 
     Raises:
-        DataError: One cannot be read.
+        DataError: A file cannot be read.
     """
     return {name: _digest(name, path) for name, path in sources_of(plan).items()}
 
@@ -84,18 +84,17 @@ def _digest(name: str, path: Path) -> str:
 
 
 def changes_since(folder: RunFolder, plan: Plan, accept: bool) -> tuple[Change, ...]:
-    """What has changed on which the run in ``folder`` depends.
+    """Return what has changed among the things that the run in ``folder`` depends on.
 
-    Of a run without digests, which is of an earlier version, nothing is known; to a finished one nothing is
-    added.
+    Nothing is known about a run without digests, from an earlier version; a finished run is never continued.
 
     Args:
-        folder: Of a run with records.
-        plan: Its plan.
-        accept: Whether to go on with what has changed.
+        folder: Folder of a run with records.
+        plan: Plan of the run.
+        accept: Whether to continue despite changes.
 
     Raises:
-        RunFolderError: Something has changed, and ``accept`` is false.
+        RunFolderError: Something has changed and ``accept`` is false.
     """
     manifest = folder.manifest()
     old = manifest.digests
@@ -105,10 +104,10 @@ def changes_since(folder: RunFolder, plan: Plan, accept: bool) -> tuple[Change, 
     changed = [name for name in old if new.get(name, MISSING) != old[name]]
     if changed and not accept:
         gone = [name for name in changed if new.get(name, MISSING) == MISSING]
-        what = "is not there any more" if gone == changed else "has changed since the run began"
+        what = "no longer exists" if gone == changed else "has changed since the run started"
         raise RunFolderError(
             f"{', '.join(changed)} {what}, and the rounds in {folder.path} depend on it",
-            fix="restore it, start anew in another --out, or go on all the same with --accept-changes",
+            fix="restore it, start a new run in another --out, or continue with --accept-changes",
         )
     done = {arm: max((r.round for r in folder.records() if r.arm == arm), default=-1) for arm in plan.arms}
     behind = min((n for arm, n in done.items() if n < plan.last_round(arm)), default=plan.rounds)
@@ -118,12 +117,12 @@ def changes_since(folder: RunFolder, plan: Plan, accept: bool) -> tuple[Change, 
 
 
 def check_unchanged(folder: RunFolder, plan: Plan, round_: int) -> None:
-    """Refuse to make candidates of a round again of other data, or by other code, than they were made of.
+    """Refuse to make a round's candidates again if its data or code have changed.
 
     Args:
-        folder: Of the run. One without digests is of an earlier version; of it nothing is known.
-        plan: Its plan.
-        round_: A finished round.
+        folder: Run folder. Nothing is known about one without digests, from an earlier version.
+        plan: Plan of the run.
+        round_: Number of a finished round.
 
     Raises:
         RunFolderError: Something has changed since that round.
@@ -136,14 +135,14 @@ def check_unchanged(folder: RunFolder, plan: Plan, round_: int) -> None:
     now = digests_of(plan) if then else {}
     if changed := [name for name in then if now.get(name, MISSING) != then[name]]:
         raise RunFolderError(
-            f"candidates of round {round_} in {folder.path} cannot be made again as they were",
-            got=f"{', '.join(changed)} changed, or is gone",
-            fix="restore it; a run with keep_candidates: true needs nothing made again",
+            f"the candidates of round {round_} in {folder.path} cannot be reproduced",
+            got=f"{', '.join(changed)} changed or missing",
+            fix="restore it; a run with keep_candidates: true stores its candidates",
         )
 
 
 def note_changes(folder: RunFolder, changes: tuple[Change, ...]) -> None:
-    """Write accepted ``changes`` into the manifest, so that its rounds can be told apart."""
+    """Write accepted ``changes`` to the manifest, so that rounds before and after can be told apart."""
     if changes:
         manifest = folder.manifest()
         digests = manifest.digests | {change.name: change.new for change in changes}

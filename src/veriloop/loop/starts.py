@@ -1,4 +1,4 @@
-"""Start models that several runs share: equal data, learner and seed make equal start models."""
+"""Start models shared by several runs: equal data, learner and seed give equal start models."""
 
 import json
 import shutil
@@ -17,11 +17,11 @@ from .plan import Plan
 from .sources import digests_of
 
 TRAINING = "veriloop-training.json"
-"""Beside the files of a start model: how its training went, so that records are equal however it came."""
+"""Summary of the training, stored with a start model so that records are equal however it was obtained."""
 
 
 class Start(NamedTuple):
-    """A start model, how its training went, and how many tokens it was trained on."""
+    """A start model, the summary of its training, and the number of tokens it was trained on."""
 
     generator: Generator
     training: Trained | None
@@ -32,14 +32,14 @@ class Starts:
     """A folder of start models, which any number of processes may use at the same time.
 
     Args:
-        folder: Made when the first model is put there.
+        folder: Path of the folder, created with the first model.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def find(self, plan: Plan) -> Start | None:
-        """The start model of ``plan``, as `put` got it; None where there is none, or a damaged one."""
+        """Return the start model of ``plan`` as stored by `put`; None if it is missing or damaged."""
         for path in self._folder.glob(f"{_key(plan)}-*"):
             if digest_of(path) == path.name.partition("-")[2]:
                 training, tokens = json.loads((path / TRAINING).read_bytes())
@@ -48,7 +48,7 @@ class Starts:
         return None
 
     def put(self, plan: Plan, start: Start) -> None:
-        """Keep the start model of ``plan`` for the other runs.
+        """Store the start model of ``plan`` for other runs.
 
         Raises:
             StorageError: It could not be written.
@@ -67,7 +67,7 @@ class Starts:
 
 
 def _key(plan: Plan) -> str:
-    """What the start model depends on, as one number."""
+    """Return what the start model depends on, as one number."""
     config = plan.config()
     settings = {name: config[name] for name in ("seed", "dataset", "learner", "threads")}
     stream = plan.address(START, 0).at(Stage.FIT)

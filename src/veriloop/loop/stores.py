@@ -1,4 +1,4 @@
-"""Where a run keeps its rounds. The folder is the truth; what a process has just written it need not read."""
+"""Where a run keeps its rounds. The folder is authoritative; what a process just wrote it need not read."""
 
 import json
 import os
@@ -37,79 +37,79 @@ from .sources import changes_since, digests_of, note_changes
 Resume = Literal["never", "always", "if-possible"]
 
 HELD_BYTES = 32 * 2**20
-"""Models of up to so many bytes are held from one round to the next; to read larger ones costs little."""
+"""Models up to this many bytes stay in memory until the next round; reading larger ones costs little."""
 
 
 class Store(Protocol):
-    """Where a run keeps its rounds.
+    """The place where a run keeps its rounds.
 
-    Workers get it by pickle: they read states from it, and leave new ones with it, for `commit` in the run's
+    Workers receive it by pickle. They read states from it and leave new ones in it, for `commit` in the run's
     own process.
     """
 
     def check_free(self, plan: Plan, resume: Resume) -> None:
-        """Refuse to begin ``plan``, or to go on with it, as ``resume`` says.
+        """Refuse to start or continue ``plan``, depending on ``resume``.
 
         Raises:
-            RunFolderError: There is a run and there should be none, or the other way round; or it is another
-                run than ``plan`` would make now.
+            RunFolderError: There is a run and there should be none, or the other way round; or it differs
+                from the run that ``plan`` describes.
         """
         ...
 
     def writing(self, plan: Plan) -> AbstractContextManager[None]:
-        """A context in which this process, and no other, carries out ``plan`` here."""
+        """Return a context in which only this process may carry out ``plan`` here."""
         ...
 
     def records(self) -> Sequence[RoundRecord]:
-        """The finished rounds."""
+        """Return the finished rounds."""
         ...
 
     def settled(self) -> Mapping[str, Any]:
-        """The learner's settings that this run has chosen by trial; none before it has."""
+        """Return the learner settings that this run chose by trial; empty before the trial."""
         ...
 
     def settle(self, settings: Mapping[str, Any]) -> None:
-        """Keep them."""
+        """Store these settings."""
         ...
 
     def stopped_arms(self) -> Iterable[str]:
-        """The arms that ended early."""
+        """Return the arms that ended early."""
         ...
 
     def state(self, plan: Plan, arm: str, round_: int) -> State:
-        """The state of ``arm`` after the finished round ``round_``, in any process."""
+        """Return the state of ``arm`` after the finished round ``round_``, in any process."""
         ...
 
     def leave(self, plan: Plan, arm: str, state: State) -> Any:
-        """Put a new state aside, in any process; what it returns goes to `commit`."""
+        """Store a new state, in any process; the result is passed to `commit`."""
         ...
 
     def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles] | None:
-        """Where the finished chunks of a round under way are, by its judge, in any process."""
+        """Return a function from a round's judge to the round's finished chunks, in any process."""
         ...
 
     def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
-        """What each row added to ``name`` in a finished round, shape (n,); None if nobody said."""
+        """Return each row's contribution to ``name`` in a finished round, shape (n,); None if unknown."""
         ...
 
     def commit(self, record: RoundRecord, left: Any) -> None:
-        """Make a round count."""
+        """Make a finished round count."""
         ...
 
     def show(self, real: Samples) -> None:
-        """Some real samples to look at, beside the generated ones."""
+        """Store some real samples for viewing, next to the generated ones."""
         ...
 
     def stop_arm(self, arm: str, reason: str) -> None:
-        """Let an arm end early."""
+        """End an arm early."""
         ...
 
     def set_status(self, status: Status, reason: str | None = None) -> None:
-        """How the run stands."""
+        """Set the status of the run."""
         ...
 
     def emit(self, event: Event) -> None:
-        """Tell whoever watches, from any process."""
+        """Write an event, from any process."""
         ...
 
 
@@ -117,8 +117,8 @@ class FolderStore:
     """A run folder, for the length of one call of `run`.
 
     Args:
-        path: Of the folder.
-        accept_changes: Whether to go on although files have changed on which the run depends.
+        path: Path of the folder.
+        accept_changes: Whether to continue even though files that the run depends on have changed.
     """
 
     def __init__(self, path: Path, accept_changes: bool = False) -> None:
@@ -130,11 +130,11 @@ class FolderStore:
         self._card: RunCard | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Equal for all rounds, so that a worker is sent it once.
+        # The same for all rounds, so that each worker is sent it once.
         return {**self.__dict__, "_records": None, "_card": None}
 
     def check_free(self, plan: Plan, resume: Resume) -> None:
-        """See `Store`; nor may there be files that are not a run's."""
+        """See `Store`. Also refuses a folder with files that do not belong to a run."""
         folder, out = self.folder, self.folder.path
         if resume == "never" and folder.exists() and folder.records():
             raise RunFolderError(
@@ -156,7 +156,7 @@ class FolderStore:
             _check_verdicts(folder, plan)
 
     def is_over(self, plan: Plan) -> bool:
-        """Whether ``plan`` has been carried out: then there is nothing to write.
+        """Whether ``plan`` is finished, so that there is nothing to write.
 
         Call `check_free` first.
         """
@@ -171,7 +171,8 @@ class FolderStore:
     def writing(self, plan: Plan) -> Iterator[None]:
         """See `Store`."""
         with self.folder.lock():
-            # Nothing is lost with a run without a finished round: a mistake can be mended and run again.
+            # Nothing is lost if the run has no finished round: the mistake can be fixed and the run started
+            # again.
             if self.records():
                 self.folder.check_same_config(plan.config(), _as_read_today)
                 note_changes(self.folder, self._changes)
@@ -188,7 +189,7 @@ class FolderStore:
                 self._records = self._card = None
 
     def records(self) -> Sequence[RoundRecord]:
-        """See `Store`. Read once: while a run has the lock, nobody else adds to them."""
+        """See `Store`. Read once, because only the process with the lock adds records."""
         if self._records is None:
             self._records = self.folder.records()
         return self._records
@@ -206,7 +207,7 @@ class FolderStore:
         return self.folder.manifest().stopped_arms
 
     def state(self, plan: Plan, arm: str, round_: int) -> State:
-        """See `Store`. From this process's memory if it made that state, and it is not too large."""
+        """See `Store`. Taken from memory if this process made the state and it is not too large."""
         held = _held(self._token).pop(arm, None)
         if held is None or held.round != round_:
             return load_state(plan, self.folder, arm, round_)
@@ -217,7 +218,7 @@ class FolderStore:
     def chunks(self, plan: Plan, arm: str, round_: int) -> Callable[[Judge | None], ChunkFiles]:
         """See `Store`."""
         rule = plan.arms[arm].acceptance
-        reads_samples = vars(type(rule)).get("reads_samples", True)  # a subclass may read more
+        reads_samples = vars(type(rule)).get("reads_samples", True)  # a subclass may use more
         return lambda judge: ChunkFiles(
             self.folder.under_way(round_, arm),
             partial(self._depends_on, arm, round_, judge),
@@ -227,7 +228,7 @@ class FolderStore:
         )
 
     def _depends_on(self, arm: str, round_: int, judge: Judge | None) -> str:
-        """The digest of all that the candidates of a round under way depend on."""
+        """Return the digest of everything that a round's candidates depend on."""
         manifest = self.folder.manifest()
         config = {name: value for name, value in manifest.config.items() if name not in BESIDE}
         models = self.folder.files_of(round_ - 1, arm)
@@ -265,7 +266,7 @@ class FolderStore:
             self.folder.remove_models(round_, record.arm)
 
     def _with_models(self, arm: str) -> set[int]:
-        """The rounds of ``arm`` whose models are to be kept: that follows from the records alone."""
+        """Return the rounds of ``arm`` whose models to keep; this depends only on the records."""
         records = [record for record in self.records() if record.arm == arm]
         return {round_ for _, round_ in self._cards().with_models(records)}
 
@@ -294,7 +295,7 @@ class FolderStore:
 
 
 class _Held(NamedTuple):
-    """What a process holds of the last round of an arm that it computed."""
+    """What a process holds of an arm's last round that it computed."""
 
     round: int
     kept: KeptRounds
@@ -303,7 +304,7 @@ class _Held(NamedTuple):
 
 
 _held_here: dict[str, dict[str, _Held]] = {}
-"""By arm, of the one run this process computes for. A token tells runs apart: folders can be made anew."""
+"""By arm, for the run that this process works on. A token identifies the run, as folders can be recreated."""
 
 
 def _held(token: str) -> dict[str, _Held]:
@@ -314,16 +315,16 @@ def _held(token: str) -> dict[str, _Held]:
 
 
 def manifest_of(plan: Plan) -> Manifest:
-    """What a run of ``plan`` says of itself as it begins."""
+    """Return the manifest of a new run of ``plan``."""
     cards = run_card(plan, load_schema(plan.dataset))
     return Manifest(config=plan.config(), seed=plan.seed, cards=cards, digests=digests_of(plan))
 
 
 def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
-    """The state of ``arm`` after ``round_``, as the run folder holds it.
+    """Read the state of ``arm`` after ``round_`` from the run folder.
 
     Raises:
-        CorruptFileError: A file is missing, cut short or changed.
+        CorruptFileError: A file is missing, truncated or changed.
     """
     generator, judge = load_models(plan, folder, arm, round_)
     return State(
@@ -348,11 +349,11 @@ def counts_of_round(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Cou
 
 
 def load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[Generator, Judge | None]:
-    """The model of a round, and what judged the candidates that it was trained on.
+    """Read the model of a round, and the judge of the candidates that it was trained on.
 
     Raises:
         RunFolderError: The run does not keep the models of this round.
-        CorruptFileError: A file is missing, cut short or changed.
+        CorruptFileError: A file is missing, truncated or changed.
     """
     verifier, judge = plan.arms[arm].verifier, None
     model = folder.model(round_, arm)
@@ -365,7 +366,7 @@ def load_models(plan: Plan, folder: RunFolder, arm: str, round_: int) -> tuple[G
     except VeriloopError:
         raise
     except (Exception, SystemExit) as e:
-        # A plug-in may let its library's own error through; whatever it is, the file is not what was saved.
+        # A plug-in may raise an error of its library; in any case the file is not what was saved.
         raise CorruptFileError(f"{directory} cannot be read", got=f"{type(e).__name__}: {e}") from e
     return generator, judge
 
@@ -375,7 +376,7 @@ def _kept(folder: RunFolder, arm: str, rounds: int) -> KeptRounds:
 
 
 def save_state(state: State, work: Path) -> None:
-    """Write into ``work`` all that `load_state` needs, and what people look at."""
+    """Write everything that `load_state` needs to ``work``, and what people view."""
     with storage_errors(work):
         seam.save(state.generator, work / "generator")
         if state.judge is not None:
@@ -395,13 +396,13 @@ def save_state(state: State, work: Path) -> None:
 
 
 def _check_verdicts(folder: RunFolder, plan: Plan) -> None:
-    """Refuse to go on where what people have said is gone: they would be asked again as if they had not."""
+    """Refuse to continue if people's verdicts are missing, because they would be asked again."""
     manifest = folder.manifest()
     judged = {record.arm for record in folder.records() if record.round > 0}
     waiting = manifest.status == "waiting" and len(manifest.cards.verdict_stores) == 1
     for name, arm in plan.arms.items():
         for verifier in verifiers_in(arm.verifier):
-            # People in an ensemble may not have been needed.
+            # People in an ensemble may not have been asked.
             asked = verifier is arm.verifier and (waiting or name in judged)
             seam.call(verifier, "check_verdicts", verifier.check_verdicts, asked)
 
@@ -412,9 +413,9 @@ def _bytes_below(directory: str) -> int:
 
 
 def _as_read_today(config: dict[str, Any]) -> dict[str, Any]:
-    """What a folder's configuration means to the parts as they are now; itself where they cannot read it.
+    """Return a folder's configuration as current parts read it; unchanged if they cannot read it.
 
-    A part that has gained a setting since takes its default. That its module has changed is told by digests.
+    A setting added since then gets its default. Digests show whether a part's module has changed.
     """
     try:
         return Plan.model_validate(config).config()
@@ -423,5 +424,5 @@ def _as_read_today(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _holds_files(path: Path) -> bool:
-    """Whether there are other files than a run leaves that was killed as it began."""
+    """Whether there are files other than those left by a run that was killed as it started."""
     return any(child.name not in {"lock", ".work"} and not is_aside(child) for child in path.iterdir())

@@ -1,4 +1,4 @@
-"""Trackers beside a run: they hear its events, and read its records. Nothing of the run waits for them."""
+"""Trackers of a run: they receive its events and read its records. The run never waits for them."""
 
 import json
 import queue
@@ -23,11 +23,11 @@ PATIENCE = 30.0
 
 @contextmanager
 def tracking(plan: Plan, store: Store) -> Iterator[Callable[[Event], None]]:
-    """What tells the trackers of ``plan`` of events, for as long as a run lasts.
+    """Yield a function that passes events to the trackers of ``plan`` while a run lasts.
 
-    A tracker gets the finished rounds that it does not hold yet, in their order, so one that was killed with
-    its run, or could not be reached, is complete after the next resume. The first mistake of a tracker is an
-    event, and then it is left alone.
+    A tracker receives the finished rounds that it does not hold yet, in order. So a tracker that was killed
+    with its run, or could not be reached, is complete after the next resume. Its first failure is an event,
+    and then it is not called again.
     """
     desks = [_Desk(tracker, _about(plan, store)) for tracker in plan.tracker]
 
@@ -54,13 +54,13 @@ def _about(plan: Plan, store: Store) -> RunInfo:
     if not isinstance(store, FolderStore):
         return RunInfo(uuid.uuid4().hex[:8], "in memory", flattened(settings))
     manifest = store.folder.manifest()
-    # The same after a kill, and wherever the folder lies.
+    # The same after a kill, and wherever the folder is.
     began = json.dumps([manifest.created, settings], sort_keys=True)
     return RunInfo(sha256(began.encode())[:8], store.folder.name, flattened(settings))
 
 
 class _Desk:
-    """One tracker, in a thread of its own: a server that does not answer must not keep a run waiting."""
+    """One tracker in its own thread, because a server that does not answer must not delay the run."""
 
     def __init__(self, tracker: Tracker, about: RunInfo) -> None:
         self._tracker, self._about = tracker, about
@@ -71,21 +71,21 @@ class _Desk:
         self._thread.start()
 
     def show(self, records: list[RoundRecord]) -> None:
-        """All finished rounds so far."""
+        """Pass on all finished rounds so far."""
         self._asked.put(records)
 
     def close(self, status: str) -> None:
-        """Let it write what there is, and wait for that."""
+        """Let it write what is left, and wait for that."""
         if self._closed:
             return
         self._closed = True
         self._asked.put(status)
         self._thread.join(PATIENCE)
         if self._thread.is_alive():
-            self._why = self._why or f"it has not taken all rounds within {PATIENCE:.0f} seconds"
+            self._why = self._why or f"it did not take all rounds within {PATIENCE:.0f} seconds"
 
     def failed(self) -> TrackerFailed | None:
-        """What went wrong, once."""
+        """Return what went wrong, once."""
         if self._why is None or self._told:
             return None
         self._told = True
@@ -94,14 +94,14 @@ class _Desk:
     def _work(self) -> None:
         try:
             self._serve()
-        except (Exception, SystemExit) as e:  # whatever it is, the run goes on
+        except (Exception, SystemExit) as e:  # the run continues in any case
             self._why = " ".join(f"{type(e).__name__}: {e}".split())[:300]
 
     def _serve(self) -> None:
         own: Tracking | None = None
         logged: set[tuple[str, int]] = set()
         while not isinstance(asked := self._asked.get(), str):
-            # Not before there is a round: what ends in its first minute leaves nothing behind.
+            # Not before the first round, so that a run that ends in its first minute leaves nothing behind.
             if asked and own is None:
                 own = self._tracker.open(self._about)
                 logged = own.logged()
@@ -112,4 +112,4 @@ class _Desk:
         if own is not None:
             own.close(asked)
             if missing := logged - own.logged():
-                raise StorageError(f"it does not hold {len(missing)} of {len(logged)} rounds")
+                raise StorageError(f"it is missing {len(missing)} of {len(logged)} rounds")

@@ -1,4 +1,4 @@
-"""A run's stages on a few rows, timed: what the preview reckons from."""
+"""Time the stages of a run on a few rows, as the basis of the preview."""
 
 import math
 import time
@@ -28,38 +28,38 @@ from .opening import opened
 from .plan import Plan
 
 FIRST = 4
-"""Rows of the first training: of a large model, one step on so many takes seconds."""
+"""Rows of the first training; a large model may take seconds for one step on these."""
 
 FEW = 8
-"""Rows of an evaluation, and the fewest candidates that are tried."""
+"""Rows of an evaluation, and the least number of candidates that are tried."""
 
 MANY = 2_000
-"""Rows of a training that is tried as it is: so many are prepared in seconds."""
+"""Largest training, in rows, that is tried unchanged; these can be prepared in seconds."""
 
 TINY = 200
-"""How many samples a tiny round keeps at most: enough to time, few enough to be over in seconds."""
+"""Largest number of samples kept in a trial round: enough to time, few enough to be quick."""
 
 TINY_CANDIDATES = 5 * TINY
-"""How many candidates it makes at most, unless the acceptance rule needs more from the start."""
+"""Largest number of candidates in it, unless the acceptance rule needs more from the start."""
 
 FIT, WRITE, EVALUATE = 6.0, 14.0, 6.0
-"""Seconds that a training, an arm's candidates and an evaluation should take; what is longer is cut short."""
+"""Target seconds for a training, an arm's candidates and an evaluation; longer ones are cut short."""
 
 PATIENCE = 35.0
-"""Seconds that one step of these may take when it cannot be cut short; then it is given up."""
+"""Seconds after which a step that cannot be cut short is given up."""
 
 MOST = 0.7
 """The share of the time left that the first candidates may take: if they do not come, there is one to try."""
 
 
 class Training(NamedTuple):
-    """What a training costs.
+    """The cost of a training.
 
     Attributes:
-        fixed: Seconds before its first step.
-        each: Seconds for each row that goes through the model; None where no row was trained on.
-        steps: How many were taken, of how many, where the learner reports them.
-        tokens_per_second: Where it reports tokens.
+        fixed: Seconds before the first step.
+        each: Seconds per row that goes through the model; None if no row was trained on.
+        steps: Number of steps taken and the full number, if the learner reports them.
+        tokens_per_second: Training speed, if the learner reports tokens.
     """
 
     fixed: float
@@ -68,17 +68,17 @@ class Training(NamedTuple):
     tokens_per_second: float | None = None
 
     def seconds(self, learner: Learner, n: int) -> float:
-        """Of a training on ``n`` rows."""
+        """Return the seconds of a training on ``n`` rows."""
         return self.fixed + (self.each or 0.0) * (learner.rows_seen(n) or n)
 
 
 class Started(NamedTuple):
-    """A model to try the rest with, and what its training cost.
+    """A model to try the rest with, and the cost of its training.
 
     Attributes:
-        generator: The model.
-        training: Of the start model's.
-        rows: How many rows it was trained on.
+        generator: Trained model.
+        training: Cost of training the start model.
+        rows: Number of rows it was trained on.
     """
 
     generator: Generator
@@ -87,10 +87,10 @@ class Started(NamedTuple):
 
 
 def start(context: Context, clock: Clock) -> Started | None:
-    """Train a start model: the true one where that is done in seconds, else one on a few rows.
+    """Train a start model: the real one if that takes seconds, else one on a few rows.
 
     Returns:
-        It, or None where not even that was done in time.
+        The model, or None if there was no time for either.
     """
     whole = context.data.start
     few = whole.select(slice(FIRST))
@@ -110,11 +110,10 @@ def start(context: Context, clock: Clock) -> Started | None:
 
 
 def training_of_rounds(context: Context, started: Started, once: "Once", clock: Clock) -> Training:
-    """What the trainings of rounds cost; that of the start model where its rows are as many.
+    """Return the cost of each round's training; that of the start model if it has as many rows.
 
-    Small batches cost more by the row than full ones. So where a step is short, as many rows are trained on
-    as a round keeps, for some seconds. They are those of the start model, again and again, or candidates
-    where it has none.
+    Small batches cost more per row than full ones. So if a step is short, training runs for a few seconds on
+    as many rows as a round keeps. They repeat the start model's rows, or are candidates if it has none.
     """
     plan, rows = context.plan, context.data.start if started.rows else once.latest
     most = [max(wanted_by(plan, name)) for name, arm in plan.arms.items() if arm.schedule]
@@ -131,9 +130,9 @@ def training_of_rounds(context: Context, started: Started, once: "Once", clock: 
 
 
 def _can_be_cut(training: Training) -> bool:
-    """Whether a step is over soon: then a training can end after some seconds, however long all of it is.
+    """Whether a step is short, so that a training of any length can be ended after a few seconds.
 
-    Rows of a batch go through the model together: a step of many is at most so many times as long.
+    Rows of a batch go through the model together: a step with n times the rows takes at most n times as long.
     """
     return 8 * FEW * (training.each or 0.0) <= FIT
 
@@ -147,7 +146,7 @@ def _trained(context: Context, rows: Samples) -> Started:
 
 
 class _Steps:
-    """Hears a training, and has enough after `FIT` seconds and a step."""
+    """Listens to a training, and ends it after `FIT` seconds and at least one step."""
 
     def __init__(self) -> None:
         self._began = self._at = time.monotonic()
@@ -177,14 +176,14 @@ class _Steps:
 
 
 class Once(Generator):
-    """A model that remembers what it has drawn, so that arms which draw the same do so once.
+    """A model that remembers its samples, so that arms with the same draws sample only once.
 
     Attributes:
-        generator: The model.
-        rows: How many rows were drawn.
-        tokens: How many tokens were written.
-        seconds: In how long.
-        latest: The rows that were drawn last; None before that.
+        generator: Model to sample.
+        rows: Number of rows drawn.
+        tokens: Number of tokens written.
+        seconds: Seconds used.
+        latest: Rows drawn last; None before the first draw.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -216,7 +215,7 @@ class Once(Generator):
 
     @property
     def each(self) -> float:
-        """Seconds for each row."""
+        """Seconds per row."""
         return self.seconds / max(self.rows, 1)
 
     @override
@@ -226,20 +225,20 @@ class Once(Generator):
     @classmethod
     @override
     def load(cls, directory: Path) -> Self:
-        raise NotImplementedError  # it never leaves the process
+        raise NotImplementedError  # never sent to another process
 
 
 @dataclass
 class Tried:
-    """What an arm's tiny round did.
+    """The outcome of an arm's trial round.
 
     Attributes:
-        gathered: Its candidates; None where they were not made and judged in time.
-        judge: What judged them.
-        witness: Saw all of them.
-        seconds: By stage.
-        ratio: How many candidates the arm's rule asks for at first, for each sample that it wants to keep.
-        waits: What people have to judge first, where the verifier is people.
+        gathered: Candidates; None if they were not made and judged in time.
+        judge: Judge of the candidates.
+        witness: Record of all candidates.
+        seconds: Seconds by stage.
+        ratio: Number of candidates that the arm's rule asks for at first, per sample to keep.
+        waits: What people have to judge first, if the verifier is people.
     """
 
     gathered: Gathered | None = None
@@ -251,14 +250,14 @@ class Tried:
 
 
 def wanted_by(plan: Plan, name: str) -> list[int]:
-    """How many samples an arm wants to keep, by round."""
+    """Return how many samples an arm wants to keep in each round."""
     schedule = plan.arms[name].schedule
-    assert schedule is not None  # Arm checks it for every arm that trains on kept samples.
+    assert schedule is not None  # Arm checks this for arms that train on kept samples.
     return [seam.wanted(schedule, k) for k in range(1, plan.rounds + 1)]
 
 
 def try_arm(context: Context, once: Once, clock: Clock) -> Tried:
-    """One tiny round of an arm's candidates, made by ``once`` and judged: as many as some seconds allow."""
+    """Run a trial round of an arm with candidates from ``once``, as many as a few seconds allow."""
     plan, name, tried = context.plan, context.name, Tried()
     arm, address = plan.arms[name], plan.address(name, 1)
     if arm.verifier is not None:
@@ -340,7 +339,7 @@ def _try_candidates(
 
 
 def try_evaluation(context: Context, once: Once, clock: Clock) -> float | None:
-    """Seconds that an evaluation of a round's model takes; None where it was not measured."""
+    """Return the seconds that the evaluation of a model takes; None if it was not measured."""
     data, plan = context.data, context.plan
     splits = [data.test] + ([data.validation] if data.validation is not None and plan.metrics else [])
     sizes = [_measured(plan, data.test_conditions is not None, split) for split in splits]
@@ -360,7 +359,7 @@ def try_evaluation(context: Context, once: Once, clock: Clock) -> float | None:
             lambda: measure(once.generator, small, "test", test, conditions, address),
         )
     except VeriloopError as e:
-        # Some metrics need more rows than a few; a run gives them these.
+        # Some metrics need more rows than a few; a real run gives them these.
         clock.missed.append(f"an evaluation, on {rows} rows only ({e})")
         return None
     if done is None:
