@@ -60,7 +60,7 @@ def test_a_run_is_what_its_folder_holds(in_folder: vl.Run):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path):
-    with pytest.raises(RunFolderError, match="this folder holds no run"):
+    with pytest.raises(RunFolderError, match="this folder does not contain a run"):
         vl.Run(tmp_path)
 
 

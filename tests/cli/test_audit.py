@@ -253,7 +253,7 @@ def test_mistakes_about_runs(name: str, veriloop: Call, tiny_run: Path) -> None:
 def test_a_folder_without_a_run_and_a_table_without_its_columns(
     veriloop: Call, folder: Path, tmp_path: Path
 ) -> None:
-    _refused(veriloop("audit", tmp_path), "this folder holds no run")
+    _refused(veriloop("audit", tmp_path), "this folder does not contain a run")
     _refused(veriloop("audit", folder / "generated.csv", "--features", "a"), "--real and --accepted")
     _refused(veriloop("audit", folder / "generated.csv", "--round", 2), "got '--round', expected options")
 

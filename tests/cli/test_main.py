@@ -73,7 +73,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "another configuration": (
         ("run", "CONFIG", "--out", "RUN", "--resume", "always", "--set", "seed=5"), "seed: 0 -> 5"
     ),
-    "no run to report": (("report", "."), "holds no run"),
+    "no run to report": (("report", "."), "does not contain a run"),
     "no folder to list": (("list", "absent"), "no such folder"),
     "no such arm": (("export", "RUN", "--round", "1", "--arm", "verifed", "--to", "x.jsonl"), "verified"),
     "no such round": (("export", "RUN", "--round", "8", "--arm", "verified", "--to", "x.jsonl"), "1, 2, 3"),

@@ -268,9 +268,9 @@ def test_the_linear_system_is_the_same_bit_for_bit(on_cluster):
 
 def test_a_process_has_one_cluster_and_tasks_must_fit_it(on_cluster):
     list(on_cluster.map(where, [], 1))
-    with pytest.raises(ConfigError, match=r"is connected to the Ray cluster .* already"):
+    with pytest.raises(ConfigError, match=r"is already connected to the Ray cluster .*"):
         list(Ray().map(where, [], 1))
-    with pytest.raises(ConfigError, match="no more cpus and gpus than one of the cluster's nodes has"):
+    with pytest.raises(ConfigError, match="no more cpus and gpus than one node of the cluster has"):
         list(Ray(address=on_cluster.address, gpus=1).map(where, [], 1))
 
 

@@ -341,7 +341,7 @@ WRONG_RANKS = [
     (1.0, r"shape \(\)"),
     (None, r"got 'shape \(\)'|NoneType"),
     (["a", "b"], r"Returns\.rank: got 'list'"),
-    (np.array([0, np.nan]), "1 ranks that are no number"),
+    (np.array([0, np.nan]), "1 ranks that are not a number"),
 ]
 
 

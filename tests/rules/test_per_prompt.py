@@ -101,7 +101,7 @@ def test_a_selection_of_another_kind_refuses() -> None:
     class Own(Selection):
         offer = shortfall = retained = kept = counts = None  # pyright: ignore[reportAssignmentType]
 
-    with pytest.raises(ConfigError, match="samples_per_prompt needs a rule that derives from"):
+    with pytest.raises(ConfigError, match="samples_per_prompt needs an acceptance rule derived from"):
         Own({0: 1}).limit_prompts(PerPrompt(1, 1, False, []))
 
 

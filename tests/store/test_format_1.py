@@ -138,7 +138,7 @@ def test_it_cannot_be_continued(
     code, _, err = veriloop("resume", folder.path)
     assert code == 2
     assert len(err.splitlines()) == 1
-    assert "begun by an earlier version" in err
+    assert "started by an earlier version" in err
     assert "another --out" in err
     for refused in (lambda: plan_of(folder), lambda: run(tiny_plan(), folder.path, resume="always")):
         with pytest.raises(RunFolderError, match="got 'format 1', expected format 2"):

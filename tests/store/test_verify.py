@@ -156,7 +156,7 @@ def test_whoever_reads_a_flipped_bit_is_told(folder, name):
 def test_lines_lost_from_a_finished_run_are_not_made_up_for(folder):
     path = folder.path / "records.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    with pytest.raises(CorruptFileError, match=r"records\.jsonl lacks lines"):
+    with pytest.raises(CorruptFileError, match=r"records\.jsonl is missing lines"):
         run(_plan(), folder.path, resume="always")
 
 
@@ -183,7 +183,7 @@ def test_the_verb_names_the_file_and_exits_with_2(folder):
     _flip(folder.path / "round_1/verified/kept.npz", 100)
     done = subprocess.run([veriloop, "verify", folder.path], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "round_1/verified/kept.npz is not the file that the run wrote" in done.stdout
+    assert "round_1/verified/kept.npz differs from what the run wrote" in done.stdout
     assert done.stderr.startswith("error: 1 of ")
 
 

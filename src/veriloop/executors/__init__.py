@@ -1,4 +1,4 @@
-"""Who computes: this process, several processes, or a cluster."""
+"""Executors: run work in this process, in several processes, or on a cluster."""
 
 from typing import TYPE_CHECKING
 

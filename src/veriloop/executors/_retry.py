@@ -1,4 +1,4 @@
-"""What was lost with a dead worker process is computed again."""
+"""Retry of work that was lost with a dead worker process."""
 
 import logging
 from collections import deque
@@ -14,14 +14,14 @@ from ..events import WorkerLost
 from .base import Item
 
 TRIES = 3
-"""How often an item is tried again. Not without end: it may itself be what kills."""
+"""Number of retries per item. Limited, because the item itself may kill its worker."""
 
 _listen: ContextVar[Callable[[WorkerLost], None] | None] = ContextVar("_listen", default=None)
 
 
 @contextmanager
 def told_of_lost_workers(listen: Callable[[WorkerLost], None]) -> Iterator[None]:
-    """Tell ``listen`` of each worker that is lost inside the block, in this thread; without one, the log."""
+    """Call ``listen`` for each worker lost inside the block, in this thread; without it, the log is used."""
     token = _listen.set(listen)
     try:
         yield
@@ -30,34 +30,34 @@ def told_of_lost_workers(listen: Callable[[WorkerLost], None]) -> Iterator[None]
 
 
 class Workers(Protocol):
-    """Who computes items, each in a process that may die."""
+    """Workers that compute items, each in a process that may die."""
 
     def submit(self, item: Any) -> Future[Any]:
-        """Begin to compute ``item``."""
+        """Start computing ``item``."""
         ...
 
     def end(self) -> None:
-        """End them all in the middle of their work, and wait until they have."""
+        """Stop all of them in the middle of their work, and wait until they have ended."""
         ...
 
 
 def recomputing(
     start: Callable[[], Workers], items: Iterable[Item], ahead: int, died: type[Exception]
 ) -> Iterator[Any]:
-    """The results of ``items``, in their order, though workers may die.
+    """Yield the results of ``items`` in order, even if workers die.
 
-    When one does, all that was under way is lost with the others. Items whose results have been given out
-    are not computed again. The first of the rest is tried again three times, the last time with nothing
-    beside it: what was short of memory for two may have enough for one.
+    When a worker dies, everything in progress is lost. Items whose results have been returned are not
+    computed again. The first of the rest is retried three times, the last time alone: if memory was short for
+    two, it may be enough for one.
 
     Args:
-        start: Finds workers that are alive.
-        items: What to compute.
-        ahead: How many items are under way at a time.
-        died: What their futures raise when a worker has died.
+        start: Returns live workers.
+        items: Items to compute.
+        ahead: Number of items in progress at a time.
+        died: Exception raised by their futures when a worker has died.
 
     Raises:
-        VeriloopError: An item's workers died four times.
+        VeriloopError: The workers of an item died four times.
     """
     source, taken, lost = iter(items), deque[Item](), 0
     while True:
@@ -79,20 +79,20 @@ def recomputing(
             lost += 1
             if lost > TRIES:
                 raise VeriloopError(
-                    f"a worker process died, and so did those that tried its work again {TRIES} times, "
-                    "the last of them alone",
-                    fix="the system ends processes when memory is short: watch the memory (dmesg tells), and "
-                    "take fewer workers or smaller chunks",
+                    f"a worker process died, and so did {TRIES} retries of its work, "
+                    "the last one running alone",
+                    fix="processes are killed when memory is short: check memory use (see dmesg), and "
+                    "use fewer workers or smaller chunks",
                 ) from e
             tell_lost(WorkerLost(what="a worker process died in the middle of its work", try_=lost))
         finally:
-            # After an error, an interruption or an early end nobody wants what is still under way.
+            # After an error, an interrupt or an early end, unfinished work is not needed.
             if not all(future.done() for future in running):
                 workers.end()
 
 
 def tell_lost(lost: WorkerLost) -> None:
-    """Report it to the listener, or to the log."""
+    """Report a lost worker to the listener, or to the log."""
     if listen := _listen.get():
         listen(lost)
     else:

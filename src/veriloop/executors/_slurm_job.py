@@ -1,4 +1,4 @@
-"""What a Slurm job does: its items, as long as the run lives that wants them."""
+"""A Slurm job: it computes its items while the run that needs them is alive."""
 
 import os
 import pickle
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _MISSED = 15
-"""So many, because nodes may see a shared file as it was a minute ago."""
+"""Missed heartbeats before a job ends; many, because nodes may see a shared file with a minute's delay."""
 
 
 class Order(NamedTuple):
-    """What all jobs of a call are given.
+    """What all jobs of a call share.
 
     Attributes:
-        sent: The file of what their items have in common.
-        alive: The file that the run touches as long as it lives.
-        beat: How often it does, in seconds.
+        sent: File with the data that their items share.
+        alive: File that the run touches while it is alive.
+        beat: Seconds between two touches.
     """
 
     sent: Path
@@ -28,17 +28,17 @@ class Order(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """What the function raised on an item; the items after it are not computed."""
+    """An error raised by the function on an item; later items are not computed."""
 
     error: Exception
 
 
 def compute(order: Order, items: list[Any]) -> list[bytes]:
-    """The results of ``items``, each pickled; the first error, as `Raised`, takes the place of the rest."""
+    """Return the results of ``items``, each pickled; the first error, as `Raised`, ends the list."""
     import cloudpickle
 
-    # Not submitit's handlers, which would raise in the middle of the function when the time is up: a job that
-    # is ended is lost, whatever ended it, and tried again from its beginning.
+    # Without submitit's handlers, which would raise in the middle of the function at the time limit: a job
+    # that ends early, for any reason, is lost and retried from its beginning.
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_end_without, args=(order.alive, order.beat), daemon=True).start()
@@ -54,7 +54,7 @@ def compute(order: Order, items: list[Any]) -> list[bytes]:
 
 
 def _end_without(alive: Path, beat: float) -> None:
-    """End this job when the run is over, or has given no sign of life for long."""
+    """End this job when the run has ended, or has given no heartbeat for long."""
     seen, since = None, time.monotonic()
     while time.monotonic() - since < _MISSED * beat:
         time.sleep(beat)

@@ -1,4 +1,4 @@
-"""The one seam of scale: an executor maps a function over items, wherever it likes."""
+"""The one interface for scaling: an executor maps a function over items, anywhere."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +11,10 @@ Result = TypeVar("Result")
 
 
 class Executor(Part, frozen=True):
-    """Who computes.
+    """Runs a function over items.
 
-    A result must not depend on who computed it: items carry the addresses of their random streams, and
-    functions hold to a fixed number of threads.
+    A result must not depend on where it was computed: items carry the addresses of their random streams, and
+    functions use a fixed number of threads.
     """
 
     family: ClassVar[str] = "veriloop.executors"
@@ -23,13 +23,13 @@ class Executor(Part, frozen=True):
     def map(
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
-        """``function(shared, item)`` for each item, in the order of the items, as results come in.
+        """Yield ``function(shared, item)`` for each item, in order, as results arrive.
 
         Args:
-            function: A module-level function, so that other processes can import it.
-            items: Small and picklable.
-            shared: What all calls have in common, sent to each worker once. A worker may use one copy of it
-                for many calls, so ``function`` must not change it.
+            function: Module-level function, so that other processes can import it.
+            items: Small, picklable items.
+            shared: Data that all calls share, sent to each worker once. A worker may use one copy for many
+                calls, so ``function`` must not change it.
 
         Raises:
             VeriloopError: As raised by ``function``, for the first item that failed.

@@ -1,4 +1,4 @@
-"""Processes on this machine, by joblib's loky: clean interpreters, no fork of a threaded parent."""
+"""Worker processes on this machine, with joblib's loky: clean interpreters, no fork of a threaded parent."""
 
 import hashlib
 import math
@@ -25,23 +25,23 @@ from ._retry import recomputing
 from .base import Executor, Item, Result
 
 POOL = "VERILOOP_POOL"
-"""An environment variable of a pool's workers and of all that they start."""
+"""Environment variable of a pool's workers and of everything they start."""
 
 _IDLE = 300
 """Seconds without work after which a worker ends."""
 
 
 class Process(Executor, frozen=True):
-    """A pool of worker processes, kept warm between calls.
+    """Runs items in a pool of worker processes, kept alive between calls.
 
-    What is shared is pickled once, into a file that each worker reads once. It keeps it until another one
-    comes, so equal content of two calls is not even read again. The file is gone when the call ends.
+    Shared data are pickled once, to a file that each worker reads once. The worker keeps them until others
+    arrive, so equal data of two calls are not read again. The file is removed when the call ends.
 
-    A worker that dies is replaced, and what was under way is computed again, three times before that is an
-    error. Ctrl-C is for the process that waits for them; they end with it.
+    A worker that dies is replaced, and its work is computed again, up to three times before an error. Ctrl-C
+    goes to the main process; the workers end with it.
 
     Attributes:
-        workers: How many; as many as there are cores when None.
+        workers: Number of workers; the number of cores when None.
     """
 
     workers: Annotated[int, Field(gt=0)] | None = None
@@ -58,7 +58,7 @@ class Process(Executor, frozen=True):
 
         scratch = _scratch()
         with _sent(function, shared, scratch) as sent:
-            # Two for each worker, so that none waits; and no more, since items may be made as we go.
+            # Two per worker, so that none waits; not more, because items may be created on the fly.
             yield from recomputing(
                 lambda: _Workers(_pool(workers, scratch), sent),
                 items,
@@ -68,7 +68,7 @@ class Process(Executor, frozen=True):
 
 
 def _pool(workers: int, scratch: Path) -> Any:
-    """The one pool of this process, with so many workers."""
+    """Return the one pool of this process, with ``workers`` workers."""
     from joblib.externals.loky import get_reusable_executor
 
     threads = str(max(1, (os.cpu_count() or 1) // workers))
@@ -79,21 +79,21 @@ def _pool(workers: int, scratch: Path) -> Any:
         initargs=(os.getpid(), str(scratch)),
         env={
             POOL: str(scratch),
-            # For functions that do not say how many they want.
+            # For functions that do not set a number of threads.
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
         },
     )
 
 
 class _Sent(NamedTuple):
-    """What all calls of a map have in common, as a file."""
+    """The data that all calls of a map share, as a file."""
 
     path: str
     digest: str
 
 
 class _Workers(NamedTuple):
-    """The pool, at work on what was sent."""
+    """The pool, at work on shared data."""
 
     pool: Any
     sent: _Sent
@@ -102,15 +102,14 @@ class _Workers(NamedTuple):
         return self.pool.submit(_call, self.sent, item)
 
     def end(self) -> None:
-        # Not by shutdown(kill_workers=True), which fails on items that are not in a worker's queue yet. Where
-        # one worker dies, loky ends the others, with all below them.
+        # Not with shutdown(kill_workers=True), which fails on items that are not in a worker's queue yet.
+        # When one worker dies, loky ends the others and everything below them.
         for worker in list(self.pool._processes.values()):
             with suppress(ProcessLookupError):
                 if worker.is_alive():
                     os.kill(worker.pid, signal.SIGKILL)
         self.pool.shutdown()
-        # Guards were killed too: then nobody else looks for what they guarded, or for what was started in
-        # that very moment.
+        # Guards were killed too, so nothing else finds the processes they guarded, or those just started.
         end_marked(POOL, str(_scratch()))
 
 
@@ -131,7 +130,7 @@ def _sent(function: Callable[..., Any], shared: Any, scratch: Path) -> Iterator[
 
 @cache
 def _scratch() -> Path:
-    """A directory of this process alone. It goes with the process, or when a worker notices that it went."""
+    """Return a directory for this process only, removed with it, or by a worker that notices its end."""
     import atexit
 
     path = tempfile.mkdtemp(prefix="veriloop-")
@@ -142,13 +141,13 @@ def _scratch() -> Path:
 # -- in a worker -----------------------------------------------------------------------------------------
 
 _received: tuple[str, Any] | None = None
-"""The digest of what was sent last, and what it was."""
+"""The digest and content of the data received last."""
 
 
 def _call(sent: _Sent, item: Any) -> Any:
     global _received
     if _received is None or _received[0] != sent.digest:
-        _received = None  # first, so that never two of them are in memory
+        _received = None  # first, so that two are never in memory
         with Path(sent.path).open("rb") as file:
             _received = (sent.digest, pickle.load(file))
     function, shared = _received[1]
@@ -156,19 +155,19 @@ def _call(sent: _Sent, item: Any) -> Any:
 
 
 def _begin(parent: int, scratch: str) -> None:
-    # loky replaces a worker whose memory has grown, with a warning. Ours hold what they were sent.
+    # loky warns and replaces a worker whose memory has grown. These hold shared data on purpose.
     from joblib.externals.loky import process_executor
 
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-    # Ctrl-C goes to the whole group: one process answers it, with one line.
+    # Ctrl-C goes to the whole process group; the main process handles it, with one line.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent, scratch)
 
 
 def _die_with(parent: int, scratch: str) -> None:
-    """End this worker soon after its parent is gone, so that a kill -9 leaves nobody writing.
+    """End this worker soon after its parent, so that after a kill -9 no process keeps writing.
 
-    A worker without work would otherwise stay for minutes, holding the pipes of the dead parent open.
+    An idle worker would otherwise stay for minutes and hold the pipes of the dead parent open.
     """
 
     def watch() -> None:

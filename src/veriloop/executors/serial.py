@@ -1,4 +1,4 @@
-"""In this process, one after the other."""
+"""Run items in this process, one after the other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from .base import Executor, Item, Result
 
 
 class Serial(Executor, frozen=True):
-    """Computes each item when its result is asked for."""
+    """Computes each item when its result is requested."""
 
     @override
     def map(

@@ -1,4 +1,4 @@
-"""Jobs of a Slurm cluster, by submitit, which is imported in this file only, and only when it is used."""
+"""Run items as jobs of a Slurm cluster, with submitit. Only this file imports submitit, when it is used."""
 
 import io
 import pickle
@@ -29,41 +29,40 @@ from .base import Executor, Item, Result
 Positive = Annotated[int, Field(gt=0)]
 
 BEAT = 20.0
-"""Seconds between two signs of life of the run. Jobs end when they have missed fifteen."""
+"""Seconds between two heartbeats of the run. Jobs end after fifteen missed ones."""
 
 ASK = 15.0
-"""Seconds of waiting for a result after which Slurm is asked whether the job is still there."""
+"""Seconds of waiting for a result after which Slurm is asked whether the job still exists."""
 
 GRACE = 15.0
-"""Seconds that a result may take to be seen here, after its job has ended on another node."""
+"""Seconds that a result may take to become visible here, after its job has ended on another node."""
 
 _ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED"),
     *("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"),
 }
-"""The states of jobs that will not go on."""
+"""States of jobs that will not continue."""
 
 
 class Slurm(Executor, frozen=True):
-    """Jobs of a Slurm cluster: each computes a few items and ends. Run it where ``sbatch`` can be called.
+    """Runs items in jobs of a Slurm cluster: each computes a few items and ends. Needs ``sbatch``.
 
-    All nodes need this Python environment, and see the run folder and ``folder`` under the same paths. A job
-    that is lost (killed, preempted, out of memory or of time) is submitted again, three times before that is
-    an error. When the run ends before its jobs do, they are cancelled; when it is killed, they notice within
-    minutes.
+    All nodes need this Python environment, and must see the run folder and ``folder`` under the same paths. A
+    lost job (killed, preempted, out of memory or time) is submitted again, up to three times before an error.
+    When the run ends before its jobs, they are cancelled; when it is killed, they end within minutes.
 
     Attributes:
-        cluster: ``local`` takes processes of this machine for jobs, to try a plan out.
-        folder: Where jobs find what they read and leave their results, in a folder for each call. What lost
-            jobs have logged stays in it.
-        workers: The most jobs submitted at a time, waiting ones included.
-        per_job: How many items a job computes. It takes seconds to begin: let it compute for minutes.
-        partition: Slurm's default when None.
-        time: Minutes that a job may take.
-        memory: Of a job, such as ``4GB``; Slurm's default when None.
-        cpus: Cores of a job.
-        gpus: GPUs of a job.
-        options: Further options of ``sbatch``, such as ``{account: physics, qos: long}``.
+        cluster: ``slurm``, or ``local`` to run jobs as processes on this machine and try a plan.
+        folder: Folder where jobs find their input and leave their results, with a sub-folder per call. Logs
+            of lost jobs stay in it.
+        workers: Largest number of submitted jobs at a time, including waiting ones.
+        per_job: Number of items per job. A job takes seconds to start, so give it minutes of work.
+        partition: Name of the partition; Slurm's default when None.
+        time: Time limit of a job in minutes.
+        memory: Memory of a job, such as ``4GB``; Slurm's default when None.
+        cpus: Number of cores of a job.
+        gpus: Number of GPUs of a job.
+        options: More options of ``sbatch``, such as ``{account: physics, qos: long}``.
     """
 
     cluster: Literal["slurm", "local"] = "slurm"
@@ -85,7 +84,7 @@ class Slurm(Executor, frozen=True):
         require("slurm", "submitit")
         if self.cluster == "slurm" and not all(map(shutil.which, ("sbatch", "srun", "squeue", "scancel"))):
             raise ConfigError(
-                "there is no Slurm here: sbatch, srun, squeue and scancel are not all on the path",
+                "Slurm is not available: sbatch, srun, squeue and scancel are not all on the path",
                 fix="run this where jobs can be submitted, or try it out with cluster: local",
             )
 
@@ -112,7 +111,7 @@ class Slurm(Executor, frozen=True):
                             raise result.error
                         yield result
             finally:
-                # After an error, an interruption or an early end nobody wants what is still under way.
+                # After an error, an interrupt or an early end, unfinished work is not needed.
                 self._cancel([submitted.job for submitted in running])
 
     def _submitit(self, folder: Path) -> Any:
@@ -131,7 +130,7 @@ class Slurm(Executor, frozen=True):
         return executor
 
     def _lost(self, job: Any) -> str | None:
-        """Wait for a job's result; the state in which the job has ended without one, or None."""
+        """Wait for a job's result; return the state if the job ended without one, else None."""
         local = self.cluster == "local"
         pause, asked, state = 0.02, time.monotonic(), None
         while not _seen(job):
@@ -151,7 +150,7 @@ class Slurm(Executor, frozen=True):
                 job.cancel(check=False)
             return
         for job in jobs:
-            # Not by SIGINT, as submitit would: a job of a run in the background inherits that it is ignored.
+            # Not with SIGINT, as submitit does: a job of a background run inherits that SIGINT is ignored.
             job._process.terminate()
         for job in jobs:
             while not job.done():
@@ -159,7 +158,7 @@ class Slurm(Executor, frozen=True):
 
 
 class _Submitted(NamedTuple):
-    """A job under way, and how often its items have been tried before."""
+    """A job in progress, and how often its items have been tried before."""
 
     items: list[Any]
     job: Any
@@ -168,7 +167,7 @@ class _Submitted(NamedTuple):
 
 @contextmanager
 def _folder(parent: Path) -> Iterator[Path]:
-    """A folder of one call, and a sign of life in it."""
+    """Yield a folder for one call, with a heartbeat file in it."""
     folder, ours, ended = parent / uuid.uuid4().hex, not parent.exists(), threading.Event()
     with storage_errors(folder):
         folder.mkdir(parents=True)
@@ -206,7 +205,7 @@ def _submit(submitit: Any, order: Order, items: list[Any]) -> Any:
     from submitit.core.utils import FailedJobError
 
     try:
-        with redirect_stderr(io.StringIO()):  # where submitit prints what the error says
+        with redirect_stderr(io.StringIO()):  # submitit prints the error's message there
             return submitit.submit(compute, order, items)
     except FailedJobError as e:
         raise ConfigError("sbatch refuses a job", got=str(e).strip().partition("\n")[0]) from e
@@ -222,7 +221,7 @@ def _again(lost: _Submitted, state: str, submitit: Any, order: Order) -> _Submit
     if lost.tries == TRIES:
         raise VeriloopError(
             f"{what}, and so did those that tried its work before, {TRIES} times",
-            fix=f"read what it has logged, {lost.job.paths.stderr}; it may need more memory or time, or less "
+            fix=f"read its log, {lost.job.paths.stderr}; it may need more memory or time, or less "
             "work: a smaller per_job or chunk_size",
         )
     tell_lost(WorkerLost(what=what, try_=lost.tries + 1))
@@ -230,38 +229,38 @@ def _again(lost: _Submitted, state: str, submitit: Any, order: Order) -> _Submit
 
 
 def _seen(job: Any) -> bool:
-    """Whether a job's result is there."""
+    """Whether a job's result is visible."""
     folder = job.paths.folder
     with suppress(OSError):
-        # Otherwise a network's file system may answer from memory that it is not.
+        # Otherwise a network file system may answer from its cache that it is missing.
         folder.chmod(folder.stat().st_mode)
     return job.paths.result_pickle.exists()
 
 
 def _ended(job: Any, local: bool) -> str | None:
-    """The state in which a job has ended; None where it has not, or Slurm does not answer.
+    """Return the state in which a job ended; None if it has not, or if Slurm does not answer.
 
-    Not by submitit, which asks the accounting: not every cluster has one.
+    Not with submitit, which queries the accounting database, and not every cluster has one.
     """
     if local:
         return job.state if job.done() else None
     command = ["squeue", "--noheader", "--states=all", "--format=%T", "--jobs", job.job_id]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if "Invalid job id" in asked.stderr:
-        return "forgotten by Slurm"  # which it does five minutes after the end of a job
+        return "forgotten by Slurm"  # five minutes after the end of a job
     state = asked.stdout.strip()
     return state if state in _ENDED else None
 
 
 def _taken(job: Any) -> list[bytes]:
-    """What a job has left: each result pickled, or an error last. Its files are removed."""
+    """Read and remove a job's results: each one pickled, an error last."""
     from submitit.core.utils import FailedJobError
 
     try:
         results = job.result()
     except FailedJobError as e:
         log = job.paths.stderr
-        raise VeriloopError(f"Slurm job {job.job_id} could not begin", fix=f"read its log, {log}") from e
+        raise VeriloopError(f"Slurm job {job.job_id} could not start", fix=f"read its log, {log}") from e
     for path in job.paths.folder.glob(f"{job.job_id}_*"):
         path.unlink(missing_ok=True)
     return results

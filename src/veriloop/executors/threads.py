@@ -1,4 +1,4 @@
-"""A fixed number of threads, because sums of floats depend on how they are split among threads."""
+"""A fixed number of threads, because sums of floats depend on how threads divide them."""
 
 import sys
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from functools import cache
 from threadpoolctl import ThreadpoolController
 
 _BRING_LIBRARIES = ("numpy", "scipy.linalg", "sklearn", "torch")
-"""Modules that load a BLAS or an OpenMP of their own."""
+"""Modules that load their own BLAS or OpenMP."""
 
 
 _limited: tuple[int, tuple[bool, ...]] | None = None
-"""Within `limit_threads`: how many threads, and the modules that were there to be told so."""
+"""Within `limit_threads`: the number of threads, and the modules that were limited."""
 
 
 @contextmanager
 def limit_threads(n: int) -> Iterator[None]:
-    """Run BLAS, OpenMP and torch (when it is loaded) with ``n`` threads inside the block.
+    """Run BLAS, OpenMP and torch (if loaded) with ``n`` threads inside the block.
 
-    Inside a block of as many threads it costs nothing, unless a library was loaded in between.
+    Nested blocks with the same number cost nothing, unless a library was loaded in between.
     """
     global _limited
     loaded = tuple(map(sys.modules.__contains__, _BRING_LIBRARIES))
@@ -43,12 +43,12 @@ def limit_threads(n: int) -> Iterator[None]:
 
 @contextmanager
 def limit_again() -> Iterator[None]:
-    """Inside `limit_threads`, limit the libraries that were loaded since that block began as well."""
+    """Inside `limit_threads`, also limit libraries that were loaded since that block started."""
     with limit_threads(_limited[0]) if _limited else nullcontext():
         yield
 
 
 @cache
 def _controller(loaded: tuple[bool, ...]) -> ThreadpoolController:
-    # Looking for the loaded libraries takes milliseconds: once for each set of modules, not for each chunk.
+    # Finding the loaded libraries takes milliseconds: once per set of modules, not per chunk.
     return ThreadpoolController()

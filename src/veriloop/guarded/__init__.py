@@ -1,1 +1,1 @@
-"""Processes that end with us, whatever becomes of us."""
+"""Child processes that always end when this process ends."""

@@ -1,14 +1,14 @@
-"""Stands between us and a process that we start; of the standard library only, so that it starts fast.
+"""The guard between this program and a process it starts; standard library only, so that it starts fast.
 
     python _guard.py TETHER PARENT GRACE MOST -- COMMAND...
     python _guard.py TETHER PARENT GRACE MOST MODULE.py ARGUMENT
 
-TETHER is the number of a socket whose other end only the parent holds: when it closes, by whatever end of the
-parent, or when the process that was started ends, everything that descends from that process is ended, those
-too that made themselves sessions of their own. Then the guard ends as that process did. GRACE is how many
-seconds there are between asking (SIGTERM) and ending (SIGKILL); MOST is how many processes beside the one
-started there may be, or -1. The second form calls ``main(ARGUMENT)`` of a module in a fork of this process,
-which saves the start of another interpreter.
+TETHER is the number of a socket whose other end only the parent holds. When it closes, because the parent
+ended in any way, or when the started process ends, all descendants of that process are ended, including those
+in other sessions. Then the guard ends with the same exit status as that process. GRACE is the number of
+seconds between asking (SIGTERM) and killing (SIGKILL); MOST is the largest number of further processes, or
+-1. The second form calls ``main(ARGUMENT)`` of a module in a fork of this process, which saves starting
+another interpreter.
 """
 
 import ctypes
@@ -21,20 +21,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 TOO_MANY, ENDED = b"m", b"e"
-"""What the parent is told: there were more processes than may be; all have been ended."""
+"""Message to the parent: there were too many processes, and all have been ended."""
 
 SUBREAPER, DEATH_SIGNAL = 36, 1
-"""Of Linux's prctl: whoever is orphaned below us becomes our child; and what we get when our parent ends."""
+"""Options of Linux's prctl: adopt orphaned descendants, and receive a signal when the parent ends."""
 
 NO_START = 127
-"""The exit code of a command that cannot be started, as in a shell."""
+"""Exit code for a command that cannot be started, as in a shell."""
 
 STUBBORN = 5.0
-"""Seconds for which we try to end what does not end; a process in the kernel may not."""
+"""Seconds spent trying to end processes; one inside the kernel may not end."""
 
 
 def main(tether: int, parent: int, grace: float, most: int, rest: list[str]) -> int:
-    """Start the process, wait for its end or the parent's; what it ended with, negative for a signal."""
+    """Start the process and wait for its end or the parent's; return its exit code, negative for a signal."""
     os.set_inheritable(tether, False)
     _prctl(SUBREAPER, 1)
     guard = os.getpid()
@@ -48,17 +48,17 @@ def main(tether: int, parent: int, grace: float, most: int, rest: list[str]) -> 
             os.write(2, f"{' '.join(rest[1:2])}: {e.strerror}\n".encode())
         finally:
             os._exit(code)
-    # What the process speaks over must close with it, so nobody else may hold it.
+    # The process's connection must close with it, so no other process may hold it.
     for number in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 (no pathlib here: it costs milliseconds)
         if number > 2 and number != tether:
-            with suppress(OSError):  # the listing's own
+            with suppress(OSError):  # the descriptor of the listing itself
                 os.close(number)
     noticed, notice = os.pipe()
     os.set_blocking(notice, False)
     signal.set_wakeup_fd(notice, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while not _has_ended(started):
-        # A fork of the parent may hold the tether too: then only the change of parent tells.
+        # A fork of the parent may hold the tether too; then only the change of parent shows its end.
         if os.getppid() != parent or select.select([tether], (), (), 0)[0]:
             _ask(started, grace)
             break
@@ -76,12 +76,12 @@ def main(tether: int, parent: int, grace: float, most: int, rest: list[str]) -> 
 
 
 def _become(guard: int, tether: int, rest: list[str]) -> None:
-    # A session of its own: a signal to its whole group does not reach the guard.
+    # In a separate session, so that a signal to its whole group does not reach the guard.
     os.setsid()
     _prctl(DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != guard:
         return
-    # Whoever started us may ignore Ctrl-C; what we start has not asked for that.
+    # The parent may ignore Ctrl-C, but the started process should not inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     what, *arguments = rest
     if what == "--":
@@ -96,7 +96,7 @@ def _become(guard: int, tether: int, rest: list[str]) -> None:
 
 
 def _has_ended(started: int) -> bool:
-    """Whether it has; it is not reaped, so that its number stays its own. Others that ended are."""
+    """Whether it has ended; it is not reaped yet, so that its id is not reused. Other children are."""
     while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         if ended.si_pid == started:
             return True
@@ -115,7 +115,7 @@ def _ask(started: int, grace: float) -> None:
 
 
 def _end(started: int, guard: int) -> int:
-    # The group first, in one stroke: a process that forks without end cannot outrun that.
+    # The group first, at once: a process that forks endlessly cannot outrun that.
     for kill in (os.killpg, os.kill):
         with suppress(OSError):
             kill(started, signal.SIGKILL)
@@ -132,13 +132,13 @@ def _end(started: int, guard: int) -> int:
 
 
 def _below(ancestor: int) -> Iterator[int]:
-    """The processes that descend from ``ancestor``; none where there is no /proc."""
+    """Yield the descendants of ``ancestor``; nothing without /proc."""
     parents: dict[int, list[int]] = {}
     with suppress(OSError):
         for name in os.listdir("/proc"):  # noqa: PTH208
             if name.isdigit():
                 with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                    # The second field is the program's name, in brackets, and may hold anything.
+                    # The second field is the program's name in brackets, and may contain anything.
                     state, parent, *_ = file.read().rpartition(b")")[2].split()
                     if state != b"Z":
                         parents.setdefault(int(parent), []).append(int(name))
@@ -150,17 +150,17 @@ def _below(ancestor: int) -> Iterator[int]:
 
 
 def _prctl(option: int, value: int) -> None:
-    with suppress(AttributeError):  # not Linux: process groups do most of it
+    with suppress(AttributeError):  # not Linux: process groups do most of the work
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _end_like(code: int) -> None:
-    """End this process as the one it stood for."""
+    """End this process in the same way as the one it guarded."""
     if code < 0:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with suppress(OSError, ValueError):  # SIGKILL needs no handler, and takes none
+        with suppress(OSError, ValueError):  # SIGKILL takes no handler
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code & 0xFF)

@@ -1,4 +1,4 @@
-"""A process that ends with us, a kill -9 of ours included, and with it all that it has started."""
+"""A process that ends with this one, even after kill -9, together with everything it has started."""
 
 import contextlib
 import os
@@ -15,35 +15,35 @@ from ._guard import ENDED, TOO_MANY
 GUARD = Path(__file__).with_name("_guard.py")
 
 MARK = "VERILOOP_GUARDED"
-"""An environment variable that all under one guard have, and nobody else: by it they are found without it."""
+"""Environment variable shared by all processes under one guard, to find them if the guard is gone."""
 
 _PATIENCE = 10.0
-"""Seconds for the guard itself to end, beside the grace of what it guards."""
+"""Seconds for the guard itself to end, in addition to the grace period of its process."""
 
 
 class GuardedProcess:
-    """A process under a guard: a small process that ends it, and all that descends from it, when we end.
+    """A process under a guard: a small process that ends it and all its descendants when this one ends.
 
-    The guard ends as the process did, so :meth:`poll` and :meth:`wait` tell the process's own exit code. On
-    Linux also those descendants are ended that left their parent and their session, as a daemon does;
-    elsewhere those of the process's group. Between them and us there is no shared terminal: Ctrl-C reaches
-    us only.
+    The guard ends as the process did, so :meth:`poll` and :meth:`wait` return the process's own exit code. On
+    Linux, descendants that left their parent and session, as a daemon does, are ended as well; elsewhere only
+    those in the process's group. The process does not share this terminal: Ctrl-C does not reach it.
 
     Args:
-        command: The program and its arguments; or, with ``module``, the one argument of its ``main``.
-        module: A file of Python, of the standard library only, whose ``main(argument)`` is the process.
-        keep: Numbers of descriptors that the process inherits, beside the standard ones.
-        grace: Seconds between asking it to end (SIGTERM) and ending it; 0 does not ask.
-        most: How many processes it may have beside itself, counted ten times a second; the whole is ended
-            where there are more. Any number when None, and where there is no ``/proc``.
-        output: Where it prints, errors too; nowhere when None.
-        input: What it reads as its standard input; nothing when None.
-        folder: Its working directory; ours when None.
-        env: Variables to set beside those that we have.
-        bare: Whether it has no other variables than these.
+        command: Program and arguments; with ``module``, the one argument of its ``main``.
+        module: Path of a Python file that uses only the standard library, whose ``main(argument)`` is the
+            process.
+        keep: File descriptors that the process inherits, besides the standard ones.
+        grace: Seconds between asking it to end (SIGTERM) and killing it; 0 does not ask.
+        most: Largest number of further processes, counted ten times a second; if there are more, all are
+            ended. No limit when None, and without ``/proc``.
+        output: Target of its output and errors; discarded when None.
+        input: Standard input; empty when None.
+        folder: Working directory; that of this process when None.
+        env: Environment variables to set, besides the current ones.
+        bare: Whether it gets only these variables.
 
     Raises:
-        OSError: The guard cannot be started. (A command that cannot says so in its output, exit code 127.)
+        OSError: The guard cannot be started. (A command that cannot be started ends with exit code 127.)
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class GuardedProcess:
         self._mark, self._heard = os.urandom(8).hex(), b""
         self._tether, theirs = socket.socketpair()
         numbers = [str(theirs.fileno()), str(os.getpid()), str(grace), str(-1 if most is None else most)]
-        # A program needs nothing of our environment in the guard; a module is a fork of it, and may.
+        # A program's guard needs nothing of the environment; a module's process is a fork of the guard and
+        # may.
         python = [sys.executable, str(GUARD)] if module else [sys.executable, "-I", "-S", str(GUARD)]
         try:
             self._guard = subprocess.Popen(
@@ -84,11 +85,11 @@ class GuardedProcess:
             theirs.close()
 
     def poll(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """Return its exit code, negative for a signal; None while it runs."""
         return self._guard.poll()
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code; None when it still runs after ``seconds``."""
+        """Return its exit code; None if it still runs after ``seconds``."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._guard.wait(seconds)
         return None
@@ -99,15 +100,15 @@ class GuardedProcess:
         return TOO_MANY in self._heard
 
     def release(self) -> None:
-        """Let it end, without waiting; nothing to do where it has."""
+        """Ask it to end without waiting; does nothing if it has ended."""
         with contextlib.suppress(OSError):
             self._tether.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
-        """End it and all that it has started, and wait until they have."""
+        """End it and everything it has started, and wait until all have ended."""
         self.release()
         if self.wait(self._grace + _PATIENCE) is None:
-            self._guard.kill()  # it was stopped, or waits for a process that the kernel does not let go
+            self._guard.kill()  # stopped, or waiting for a process stuck in the kernel
             self._guard.wait()
         self._hear()
         self._tether.close()
@@ -123,9 +124,9 @@ class GuardedProcess:
 
 
 def end_marked(variable: str, value: str) -> None:
-    """End all processes that were started with this environment variable: those whose guards were killed.
+    """End all processes started with this environment variable, for when their guards were killed.
 
-    Does nothing where there is no ``/proc``.
+    Does nothing without ``/proc``.
     """
     mark = f"{variable}={value}".encode()
     for place in Path("/proc").glob("[0-9]*/environ"):

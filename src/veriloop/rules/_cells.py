@@ -1,4 +1,4 @@
-"""Cells: a partition of each group by the nearest of a few centres of its real samples."""
+"""Cells: each group is partitioned by the nearest of a few centres of its real samples."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,19 +10,19 @@ from ..rng import Address
 from ..samples import Samples
 
 STEPS = 20
-"""Of k-means. The cells only have to be compact, not optimal: more steps move the centres little."""
+"""Number of k-means steps. Cells need to be compact, not optimal: more steps move the centres little."""
 
 
 class Cells:
-    """Each group's cells, and how its real samples are spread over them.
+    """The cells of each group, and the distribution of its real samples over them.
 
     A group without real samples is a single cell.
 
     Args:
         real: Real samples.
-        groups: The group of each, shape (n,).
-        column: A column of numbers; distances are Euclidean in its flattened values.
-        count: Cells of each group, at most as many as it has different real samples.
+        groups: Group of each real sample, shape (n,).
+        column: Name of a numeric column; distances are Euclidean in its flattened values.
+        count: Number of cells per group, limited by its number of distinct real samples.
     """
 
     def __init__(self, real: Samples, groups: NDArray[Any], column: str, count: int) -> None:
@@ -36,16 +36,16 @@ class Cells:
             self._shares[group] = np.bincount(_nearest(mine, centres), minlength=len(centres)) / len(mine)
 
     def of(self, group: object, samples: Samples) -> NDArray[np.int64]:
-        """The cell of each of n samples of ``group``, shape (n,)."""
+        """Return the cell of each of n samples of ``group``, shape (n,)."""
         if group not in self._centres:
             return np.zeros(len(samples), np.int64)
         return _nearest(self._points(samples), self._centres[group])
 
     def places(self, group: object, n: int) -> list[int]:
-        """``n`` places shared out among the cells of ``group`` as its real samples are.
+        """Divide ``n`` places among the cells of ``group`` in proportion to its real samples.
 
-        By largest remainder: each cell gets its exact share rounded down, and the places left go to those
-        that lost most by it.
+        Uses largest remainders: each cell gets its exact share rounded down, and the remaining places go to
+        the cells that lost most by rounding.
         """
         exact = n * self._shares.get(group, np.ones(1))
         places = np.floor(exact).astype(np.int64)
@@ -57,7 +57,7 @@ class Cells:
 
 
 def _k_means(points: NDArray[np.float32], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Centres of Lloyd's algorithm from random points; fewer than ``count`` where cells run empty."""
+    """Return the centres of Lloyd's algorithm from random points; fewer than ``count`` if cells empty."""
     centres = points[rng.permutation(len(points))[:count]]
     for _ in range(STEPS):
         cell = _nearest(points, centres)
@@ -66,5 +66,5 @@ def _k_means(points: NDArray[np.float32], count: int, rng: np.random.Generator) 
 
 
 def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
-    # |x - c|^2 less |x|^2, which is the same for all centres.
+    # |x - c|^2 minus |x|^2, which is the same for all centres.
     return np.argmin((centres**2).sum(1) - 2 * points @ centres.T, axis=1)

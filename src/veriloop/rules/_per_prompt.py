@@ -1,4 +1,4 @@
-"""Several texts of one prompt: at most a few of them are kept, and no copies."""
+"""Limits per prompt: at most a few texts of each prompt are kept, without copies."""
 
 import unicodedata
 from collections.abc import Collection
@@ -12,25 +12,25 @@ from ..verdicts import Decision, Verdicts
 
 
 def normal(text: str) -> str:
-    """``text`` as copies are told by: without a difference of case, of white space, or of Unicode form."""
+    """Return ``text`` normalised for finding copies: case, white space and Unicode form are ignored."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 class PerPrompt:
-    """Which of each prompt's texts may be kept, and how often each prompt was solved, over one round.
+    """Chooses which texts of each prompt to keep in a round, and counts how often each prompt was solved.
 
-    The texts of a prompt come one after the other, and all in one chunk. So what is kept of them does not
-    depend on other chunks.
+    The texts of a prompt follow each other and are in one chunk, so the choice does not depend on other
+    chunks.
 
     Args:
-        n: How many texts each prompt has.
-        most: How many of them are kept, at most.
-        distinct: Whether a copy of a better text of the same prompt is left out.
-        given: The columns that are not made.
-        judged: Whether somebody judges the texts; else no prompt is solved.
+        n: Number of texts per prompt.
+        most: Largest number of texts kept per prompt.
+        distinct: Whether to leave out a copy of a better text of the same prompt.
+        given: Columns that are given, not generated.
+        judged: Whether the texts are judged; if not, no prompt counts as solved.
 
     Attributes:
-        copies: How many texts were left out as copies so far.
+        copies: Number of texts left out as copies so far.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class PerPrompt:
         self._accepted: list[NDArray[np.int64]] = []
 
     def choose(self, eligible: NDArray[np.bool_], rank: NDArray[Any], samples: Samples) -> NDArray[np.bool_]:
-        """Those of the next chunk's ``eligible`` texts that may be kept, shape (n,).
+        """Return which ``eligible`` texts of the next chunk may be kept, shape (n,).
 
         Args:
-            eligible: What the rule would keep, shape (n,).
-            rank: The best are kept, by this, higher first; the earlier of equals, shape (n,).
-            samples: The candidates; looked at where copies are left out.
+            eligible: Texts that the rule would keep, shape (n,).
+            rank: Ranks, shape (n,); higher is better, and the earlier of equal ranks wins.
+            samples: Candidates; used only to find copies.
         """
         rows = np.flatnonzero(eligible)
         by_rank = np.where(np.isnan(rank), -np.inf, rank)[rows]
@@ -80,21 +80,21 @@ class PerPrompt:
             counts.append(np.bincount(prompt[counted], minlength=prompts))
 
     def solved(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Of each prompt so far, how many texts were judged and how many accepted; (prompts,) each.
+        """Return the number of judged and of accepted texts for each prompt so far, shape (prompts,) each.
 
-        Empty under a rule that ranks, and so accepts no text by itself, and where nobody judges.
+        Empty with a rule that ranks, because it accepts no text by itself, and if the texts are not judged.
         """
         none = [np.empty(0, np.int64)]
         return np.concatenate(none + self._judged), np.concatenate(none + self._accepted)
 
     def needed(self, places: int, estimate: int) -> int:
-        """How many candidates to make for ``places``: whole prompts, of at least ``estimate`` texts."""
+        """Return the number of candidates for ``places``: whole prompts with at least ``estimate`` texts."""
         if places <= 0 and estimate <= 0:
             return 0
         return max(-(-places // self.most), -(-estimate // self.n)) * self.n
 
     def _contents(self, samples: Samples, rows: NDArray[np.int64]) -> list[object]:
-        # The loop's own columns have a leading underscore, and are no part of a text.
+        # The loop's own columns have a leading underscore and are not part of a text.
         made = [samples[name] for name in samples if name not in self._given and not name.startswith("_")]
         return [
             tuple(

@@ -1,4 +1,4 @@
-"""Selections: how the rules of `acceptance` choose among a round's candidates while these stream by."""
+"""Selections: how the rules of `acceptance` choose among a round's candidates as they stream by."""
 
 import itertools
 import math
@@ -18,77 +18,77 @@ from ._cells import Cells
 from ._per_prompt import PerPrompt
 
 Group = int | float | str
-"""Samples are kept in equal numbers from each group (a class, a prompt); one group when unbalanced."""
+"""A value of the column to balance over, such as a class; equal numbers of samples are kept per group."""
 
 Decide = Callable[[Verdicts, Samples, np.random.Generator], Verdicts]
-"""Makes every OPEN decision."""
+"""Function that decides every OPEN verdict."""
 
 Rank = Callable[[Verdicts, Samples, np.random.Generator], NDArray[np.float64]]
-"""What the best are chosen by, higher first, shape (n,)."""
+"""Function that returns ranks, shape (n,); higher is better."""
 
 
 class Selection(ABC):
-    """One round's running choice among its candidates.
+    """The choice among one round's candidates, updated chunk by chunk.
 
     Args:
-        quota: How many samples to keep of each group.
+        quota: Number of samples to keep from each group.
     """
 
     def __init__(self, quota: Mapping[Group, int]) -> None:
         self.quota = dict(quota)
 
     def limit_prompts(self, per_prompt: PerPrompt) -> None:
-        """Keep only what ``per_prompt`` chooses, too; called before the first candidates come.
+        """Also limit the choice to what ``per_prompt`` allows; called before the first candidates.
 
         Raises:
-            ConfigError: This selection cannot.
+            ConfigError: This selection does not support it.
         """
         raise ConfigError(
-            "samples_per_prompt needs a rule that derives from Pointwise or Ranked",
+            "samples_per_prompt needs an acceptance rule derived from Pointwise or Ranked",
             got=type(self).__name__,
-            fix="take samples_per_prompt out, or another acceptance",
+            fix="remove samples_per_prompt, or use another acceptance rule",
         )
 
     @abstractmethod
     def offer(
         self, verdicts: Verdicts, samples: Samples, groups: NDArray[Any], rng: np.random.Generator
     ) -> None:
-        """Judge the next chunk of candidates; they get the next numbers.
+        """Take the next chunk of candidates; they get the next numbers.
 
         Args:
-            verdicts: Shape (n,).
-            samples: The candidates themselves, for rules that look beyond the scores.
-            groups: The group of each candidate, shape (n,).
-            rng: For rules that draw lots.
+            verdicts: Verdicts, n rows.
+            samples: Candidates, for rules that use more than the scores.
+            groups: Group of each candidate, shape (n,).
+            rng: Source of randomness, for random rules.
         """
 
     @abstractmethod
     def shortfall(self) -> int:
-        """An estimate of how many more candidates are needed; 0 exactly when the quota is full."""
+        """Estimate how many more candidates are needed; 0 exactly when the quota is full."""
 
     @abstractmethod
     def retained(self) -> NDArray[np.int64]:
-        """The numbers of the candidates that may be kept in the end, in increasing order."""
+        """Return the numbers of the candidates that may still be kept, in increasing order."""
 
     def may_keep(self, first: int) -> NDArray[np.int64]:
-        """Those of `retained` that came in the last chunk, whose first number is ``first``; some more may be.
+        """Return those of `retained` from the last chunk, which starts at ``first``; possibly a few more.
 
-        Asked for after each chunk, so it should not cost more than the chunk itself.
+        Called after each chunk, so it should not cost more than the chunk itself.
         """
         retained = self.retained()
         return retained[np.searchsorted(retained, first) :]
 
     @abstractmethod
     def kept(self) -> NDArray[np.int64]:
-        """The numbers of the candidates that are kept if no more come, in increasing order."""
+        """Return the numbers of the candidates kept if no more arrive, in increasing order."""
 
     @abstractmethod
     def counts(self) -> Counts:
-        """What has become of the candidates so far."""
+        """Return the counts of the candidates so far."""
 
 
 class FirstAccepted(Selection):
-    """Decides on each candidate by itself; the first accepted ones fill the quota."""
+    """Decides on each candidate separately; the first accepted ones fill the quota."""
 
     def __init__(self, quota: Mapping[Group, int], decide: Decide) -> None:
         super().__init__(quota)
@@ -131,7 +131,7 @@ class FirstAccepted(Selection):
     def shortfall(self) -> int:
         needed = missing = self._wanted - self._count
         if missing and self._seen:
-            # The fullest estimate that the data support: as many per usable sample as so far.
+            # The estimate that uses all data: as many candidates per usable sample as so far.
             needed = int(np.ceil(missing * self._seen / max(self._usable, 1)))
         return self._per_prompt.needed(missing, needed) if self._per_prompt else needed
 
@@ -159,10 +159,10 @@ class FirstAccepted(Selection):
 
 
 class BestOfRound(Selection):
-    """Makes ``quota / fraction`` candidates and keeps the best of each group; the earlier wins a tie.
+    """Makes ``quota / fraction`` candidates and keeps the best of each group; the earlier one wins a tie.
 
-    With cells, the places of a group are shared out among its cells as the real samples are, and each cell
-    fills its places with its best. Places that a cell cannot fill go to the best of the group.
+    With cells, the places of a group are divided among its cells in proportion to the real samples, and each
+    cell keeps its best candidates. Places that a cell cannot fill go to the best of the group.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class BestOfRound(Selection):
     ) -> None:
         super().__init__(quota)
         self._fraction, self._rank, self._cells = fraction, rank, cells
-        # 1e-9: 400 / 0.1 is 4000, not the 4001 that rounding up 4000.0000000000005 would give.
+        # 1e-9: 400 / 0.1 must give 4000, not 4001 by rounding up 4000.0000000000005.
         self._needed = {g: math.ceil(n / fraction - 1e-9) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
         self._best_of_cell = {
@@ -218,7 +218,7 @@ class BestOfRound(Selection):
     @override
     def shortfall(self) -> int:
         judged = self._seen - self._abstained
-        # Some abstain: make up for as many as so far.
+        # Some candidates are abstentions: expect the same share among the rest.
         needed = int(np.ceil(self._missing * self._seen / judged)) if judged else self._missing
         return self._per_prompt.needed(0, needed) if self._per_prompt else needed
 
@@ -238,7 +238,7 @@ class BestOfRound(Selection):
 
     def _in_order(self, numbers: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         joined = np.concatenate(numbers)
-        # Only with cells may a number be there twice, and to look for such costs more than to sort.
+        # Only cells can produce duplicate numbers, and checking costs more than sorting.
         return np.unique(joined) if self._cells else np.sort(joined)
 
     @override
@@ -260,7 +260,7 @@ class BestOfRound(Selection):
         return np.concatenate([chosen, others[: earned - len(chosen)]])
 
     def _earned(self, group: Group) -> int:
-        """A round cut short keeps the fraction of what it has judged, not the best of too few."""
+        """Return the number to keep in a round that was cut short: the fraction of what it judged."""
         return min(int(self._fraction * self._judged[group] + 1e-9), self.quota[group])
 
     @override
@@ -285,7 +285,7 @@ def _rows_by_group(groups: NDArray[Any]) -> Iterator[tuple[Group, NDArray[np.int
 
 
 class _Best:
-    """The ``n`` best of a stream, put together and sorted only when half as many again have come in."""
+    """The ``n`` best of a stream, merged and sorted only when half as many again have arrived."""
 
     def __init__(self, n: int) -> None:
         self._n = n
@@ -299,9 +299,9 @@ class _Best:
         return min(self._n, self._size)
 
     def add(self, rank: NDArray[Any], number: NDArray[Any]) -> NDArray[Any]:
-        """Take in candidates whose numbers are higher than those before; returns those that may stay."""
+        """Add candidates with higher numbers than before; return those that may be among the best."""
         if self._edge is not None:
-            # No better than the worst of n earlier ones: never among the best, and not worth sorting.
+            # Not better than the worst of n earlier ones, so never among the best and not worth sorting.
             better = rank > self._edge
             rank, number = rank[better], number[better]
         self._rank.append(rank)
@@ -313,7 +313,7 @@ class _Best:
         return number
 
     def numbers(self) -> NDArray[np.int64]:
-        """Of the best, at most ``n``, the best first."""
+        """Return the numbers of the at most ``n`` best, best first."""
         self._prune()
         return self._number[0]
 

@@ -1,7 +1,7 @@
-"""Acceptance: from scores to decisions, and from decisions to the samples a round keeps.
+"""Acceptance: turns scores into decisions, and decisions into the samples a round keeps.
 
-A rule opens one `Selection` per round. The selection sees the candidates chunk by chunk, in order, knows
-them by number, and remembers no more of them than the round wants to keep (twice that with cells), so that
+A rule opens one `Selection` per round. The selection sees the candidates chunk by chunk, in order, and
+identifies them by number. It remembers only as many as the round wants to keep (twice that with cells), so
 memory does not grow with the number of candidates.
 """
 
@@ -43,16 +43,16 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 def groups_of(samples: Samples, balance: str | None) -> NDArray[Any]:
-    """The group of each of n samples, shape (n,): its value of ``balance``; all one group when None."""
+    """Return the group of each of n samples, shape (n,): its value of ``balance``; one group when None."""
     return np.zeros(len(samples), np.int64) if balance is None else np.asarray(samples[balance])
 
 
 class Acceptance(Part, frozen=True):
-    """Decides which of the scored candidates are trained on.
+    """Decides which scored candidates are trained on.
 
     Class attributes:
-        reads_samples: Whether it looks at candidates themselves, and not only at what was said of them. A
-            rule that does not says False: a round under way then need not store all of them. Not inherited.
+        reads_samples: Whether the rule uses the candidates themselves and not only their verdicts. If it is
+            False, a round in progress need not store all candidates. Not inherited.
     """
 
     family: ClassVar[str] = "veriloop.acceptance"
@@ -60,28 +60,28 @@ class Acceptance(Part, frozen=True):
 
     @abstractmethod
     def open(self, quota: Mapping[Group, int], real: Samples, balance: str | None) -> Selection:
-        """The selection of a new round.
+        """Return the selection for a new round.
 
         Args:
-            quota: How many samples to keep of each group.
-            real: The real samples, those that verifiers learn from, for rules that compare with them.
-            balance: The column that holds the groups, as in `groups_of`.
+            quota: Number of samples to keep from each group.
+            real: Real samples that verifiers learn from, for rules that compare with them.
+            balance: Name of the column with the groups, as in `groups_of`.
         """
 
 
 class Pointwise(Acceptance, frozen=True):
-    """Decides on each candidate by itself; the first accepted ones fill the quota."""
+    """Decides on each candidate separately; the first accepted ones fill the quota."""
 
     @abstractmethod
     def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """The verdicts with every OPEN decision made, as `Verdicts.decide` makes them.
+        """Return the verdicts with every OPEN decision made, as by `Verdicts.decide`.
 
-        A decision must not depend on which other candidates stand beside it: they come chunk by chunk.
+        A decision must not depend on the other candidates passed, because they arrive in chunks.
 
         Args:
-            verdicts: Of n candidates.
-            samples: The candidates, n rows.
-            rng: For rules that draw lots.
+            verdicts: Verdicts on n candidates.
+            samples: Candidates, n rows.
+            rng: Source of randomness, for random rules.
         """
 
     @override
@@ -94,7 +94,7 @@ class Pointwise(Acceptance, frozen=True):
             decided = self.decide(verdicts, samples, rng)
         if not isinstance(decided, Verdicts):
             raise ContractError(
-                where, got=type(decided).__name__, expected="Verdicts, as verdicts.decide gives"
+                where, got=type(decided).__name__, expected="Verdicts, as returned by verdicts.decide"
             )
         if len(decided) != len(verdicts):
             raise ContractError(where, got=f"{len(decided)} verdicts", expected=len(verdicts))
@@ -106,12 +106,13 @@ class Pointwise(Acceptance, frozen=True):
 class Ranked(Acceptance, frozen=True):
     """Keeps the best ``fraction`` by rank, over the whole round, within each group.
 
-    To keep n samples the round makes n / fraction candidates (abstentions come on top) and keeps the n
-    best; of equal ranks the earlier candidate wins. Balanced over a column, the fraction is taken within
-    each of its values. What the verifier itself has accepted comes first, and what it has rejected never.
+    To keep n samples, the round makes n / fraction candidates (plus replacements for abstentions) and keeps
+    the n best; of equal ranks the earlier candidate wins. When balancing over a column, the fraction applies
+    within each of its values. Candidates accepted by the verifier come first, and rejected ones are never
+    kept.
 
     Attributes:
-        fraction: The share of candidates to accept.
+        fraction: Share of candidates to accept.
     """
 
     fraction: Fraction = 0.1
@@ -120,14 +121,14 @@ class Ranked(Acceptance, frozen=True):
     def rank(
         self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator
     ) -> NDArray[np.float64] | NDArray[np.int64]:
-        """What the best are chosen by, higher first, shape (n,).
+        """Return the ranks of the candidates, shape (n,); higher is better.
 
-        A rank must not depend on which other candidates stand beside it: they come chunk by chunk.
+        A rank must not depend on the other candidates passed, because they arrive in chunks.
 
         Args:
-            verdicts: Of n candidates.
-            samples: The candidates, n rows.
-            rng: For rules that draw lots.
+            verdicts: Verdicts on n candidates.
+            samples: Candidates, n rows.
+            rng: Source of randomness, for random rules.
         """
 
     @override
@@ -146,12 +147,12 @@ class Ranked(Acceptance, frozen=True):
         if ranks.shape != (len(verdicts),):
             raise ContractError(where, got=f"shape {ranks.shape}", expected=expected)
         if blind := int(np.count_nonzero(np.isnan(ranks[verdicts.is_(Decision.OPEN)]))):
-            raise ContractError(where, got=f"{blind} ranks that are no number", expected=expected)
+            raise ContractError(where, got=f"{blind} ranks that are not a number", expected=expected)
         return ranks
 
 
 class AcceptAll(Pointwise, frozen=True):
-    """As the verifier has decided: for verifiers that leave nothing open, and for an unverified arm."""
+    """Uses the verifier's decisions: for verifiers that leave nothing open, and for an unverified arm."""
 
     reads_samples: ClassVar[bool] = False
 
@@ -160,19 +161,19 @@ class AcceptAll(Pointwise, frozen=True):
         if n := verdicts.count(Decision.OPEN):
             raise ConfigError(
                 "acceptance 'accept_all' would keep every candidate",
-                got=f"a verifier that gave {n} of {len(verdicts)} candidates a score and no decision",
-                expected="a rule that reads scores",
+                got=f"a verifier that gave {n} of {len(verdicts)} candidates a score but no decision",
+                expected="a rule that uses scores",
                 fix=READS_SCORES,
             )
         return verdicts
 
 
 READS_SCORES = "set acceptance, such as {kind: top_fraction, fraction: 0.1} or {kind: threshold, at: 0.5}"
-"""What to do where nothing but scores is given, and a decision is wanted."""
+"""What to do if there are only scores and a decision is needed."""
 
 
 class Threshold(Pointwise, frozen=True):
-    """Accept a score of at least ``at``."""
+    """Accepts scores of at least ``at``."""
 
     reads_samples: ClassVar[bool] = False
 
@@ -184,20 +185,21 @@ class Threshold(Pointwise, frozen=True):
 
 
 class DensityRatio(Pointwise, frozen=True):
-    """Accept with probability min(1, ratio / bound), where ratio = D / (1 - D) and the score D is P(real).
+    """Accepts with probability min(1, ratio / bound), where ratio = D / (1 - D) and the score D is P(real).
 
-    For a calibrated D the ratio is the density of real over generated data, and what is accepted follows
-    the real density wherever ratio <= bound (discriminator rejection sampling, Azadi et al. 2019,
-    arXiv 1810.06758). A larger bound is truer to the real density and accepts fewer: about 1 / bound.
+    For a calibrated D, the ratio is the density of real over generated data, and accepted samples follow the
+    real density wherever ratio <= bound (discriminator rejection sampling, Azadi et al. 2019, arXiv
+    1810.06758). A larger bound follows the real density more closely and accepts fewer samples: about 1 /
+    bound.
 
-    Instead of the bound the accepted ``fraction`` may be given: a round of n wanted samples then makes
-    n / fraction candidates, as under `TopFraction`, and the bound is the one that accepts just n of them, in
-    each group for itself. With u uniform in (0, 1), u < ratio / bound is ratio / u > bound: so these
+    Instead of the bound, the accepted ``fraction`` may be set: a round that wants n samples then makes n /
+    fraction candidates, as with `TopFraction`, and the bound is the one that accepts exactly n of them,
+    within each group. With u uniform in (0, 1), u < ratio / bound is the same as ratio / u > bound, so these
     are the n candidates with the largest ratio / u (sequential Poisson sampling, Ohlsson 1998).
 
     Attributes:
-        bound: The ratio from which on a candidate is accepted for sure.
-        fraction: The share of candidates to accept; give this or ``bound``.
+        bound: Ratio from which a candidate is always accepted.
+        fraction: Share of candidates to accept; set either this or ``bound``.
     """
 
     reads_samples: ClassVar[bool] = False
@@ -223,7 +225,7 @@ class DensityRatio(Pointwise, frozen=True):
 
     @override
     def decide(self, verdicts: Verdicts, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """The verdicts with every OPEN decision made against the ``bound``."""
+        """Return the verdicts with every OPEN decision made by the ``bound``."""
         assert self.bound is not None
         return verdicts.decide(_log_ratio_over_lot(verdicts, samples, rng) > np.log(self.bound))
 
@@ -231,7 +233,7 @@ class DensityRatio(Pointwise, frozen=True):
 def _log_ratio_over_lot(
     verdicts: Verdicts, samples: Samples, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """log(ratio / u), u uniform: minus its logarithm is standard exponential."""
+    """Return log(ratio / u) with u uniform; -log(u) is standard exponential."""
     lots = rng.standard_exponential(len(verdicts))
     score = np.where(verdicts.is_(Decision.OPEN), verdicts.score, 0.5)
     if len(score) and not (score.min() >= 0 and score.max() <= 1):
@@ -245,7 +247,7 @@ def _log_ratio_over_lot(
 
 
 class TopFraction(Ranked, frozen=True):
-    """Accept the best ``fraction`` by score, see `Ranked`."""
+    """Accepts the best ``fraction`` by score, see `Ranked`."""
 
     reads_samples: ClassVar[bool] = False
 
@@ -255,21 +257,20 @@ class TopFraction(Ranked, frozen=True):
 
 
 class TopOfCells(Ranked, frozen=True):
-    """Accept the best ``fraction`` by score, with as many of each kind as among the real samples.
+    """Accepts the best ``fraction`` by score, in the same proportions of kinds as in the real samples.
 
-    Alone, the best by score are the easiest: kinds of samples that the verifier finds harder to believe
-    die out over the rounds. Here each group's real samples are divided into ``cells`` by k-means, and a cell
-    gets the share of the kept samples that it has of the real ones. Within a cell the best by score are
-    kept. Where a cell has fewer candidates than places, the places left go to the best of the group.
+    The best samples by score alone are the easiest ones: kinds of samples that score lower die out over the
+    rounds. Here the real samples of each group are divided into ``cells`` by k-means, and each cell gets the
+    same share of the kept samples as of the real ones. Within a cell, the best by score are kept. If a cell
+    has fewer candidates than places, the remaining places go to the best of the group.
 
-    It makes as many candidates as `TopFraction`. It looks at all real training data, also where the verifier
-    may see only some of them, and needs them to share the candidates' columns.
+    It makes as many candidates as `TopFraction`. It uses all real training data, even if the verifier may see
+    only part of them, and needs them to have the candidates' columns.
 
     Attributes:
-        fraction: The share of candidates to accept.
-        cells: Of each group, at most.
-        column: A numeric column; cells are by Euclidean distance in it. None for the data's images or
-            vectors.
+        fraction: Share of candidates to accept.
+        cells: Largest number of cells per group.
+        column: Name of a numeric column for the distances (Euclidean). None for the data's images or vectors.
     """
 
     cells: Annotated[int, Field(ge=1)] = 10

@@ -1,4 +1,4 @@
-"""Choice among k: of every k candidates one is kept, as people choose (Bradley-Terry, Luce)."""
+"""Choice among k: one of every k candidates is kept, as people choose (Bradley-Terry, Luce)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -18,16 +18,15 @@ NONE = np.empty(0, np.int64)
 
 
 class Choice(Acceptance, frozen=True):
-    """Keeps one of every ``k`` candidates, each with a probability in proportion to exp(strength * score).
+    """Keeps one of every ``k`` candidates, with probabilities proportional to exp(strength * score).
 
-    The k candidates are of one group. For k = 2 this is the Bradley-Terry model; for more, Luce's. It is how
-    curation by people enters the theory of retraining (Ferbach et al. 2024, arXiv 2407.09499). What the
-    verifier has accepted is chosen before what it has left open; what it has rejected, and what it abstains
-    on, is shown to nobody.
+    The k candidates belong to one group. For k = 2 this is the Bradley-Terry model; for more, Luce's. It
+    models curation by people in the theory of retraining (Ferbach et al. 2024, arXiv 2407.09499). Candidates
+    accepted by the verifier are chosen before open ones; rejected candidates and abstentions take no part.
 
     Attributes:
-        k: How many candidates a choice is made among.
-        strength: How much scores matter: 0 chooses at random.
+        k: Number of candidates per choice.
+        strength: Weight of the scores: 0 chooses at random.
     """
 
     reads_samples: ClassVar[bool] = False
@@ -41,10 +40,10 @@ class Choice(Acceptance, frozen=True):
 
 
 class Chosen(Selection):
-    """The winners so far, and in each group the best of a choice that is not complete.
+    """The winners so far, and the best candidate of each group's incomplete choice.
 
-    With g standard Gumbel, the largest of strength * score + g among k is each with the probability that
-    `Choice` names, so a choice needs one number of each candidate and can be made while they stream by.
+    With g standard Gumbel, each of k candidates has the largest strength * score + g with the probability
+    given in `Choice`. So a choice needs one number per candidate and can be made as they stream by.
     """
 
     def __init__(self, quota: Mapping[Group, int], k: int, strength: float) -> None:
@@ -52,7 +51,7 @@ class Chosen(Selection):
         self._k, self._strength = k, strength
         self._winners: dict[Group, list[NDArray[np.int64]]] = {group: [NONE] for group in self.quota}
         self._missing = dict(self.quota)
-        # Of the choice under way: ranks and numbers of those who have come.
+        # The current choice: ranks and numbers of the candidates so far.
         self._rank: dict[Group, NDArray[np.float64]] = {group: np.empty(0) for group in self.quota}
         self._number: dict[Group, NDArray[np.int64]] = dict.fromkeys(self.quota, NONE)
         self._latest = NONE
@@ -78,7 +77,7 @@ class Chosen(Selection):
         self._shown += int(np.count_nonzero(shown))
 
     def _choose(self, group: Group, rank: NDArray[Any], number: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Make all choices that are complete; returns who may be kept."""
+        """Make all complete choices; return the candidates that may be kept."""
         rank = np.concatenate([self._rank[group], rank])
         number = np.concatenate([self._number[group], number])
         choices = len(rank) // self._k

@@ -1,4 +1,4 @@
-"""Data policies: what a round's model is trained on, given what was kept so far."""
+"""Data policies: the training set of a round, given what was kept so far."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,12 +15,13 @@ from ..store.kept import together
 
 
 class DataPolicy(Part, frozen=True):
-    """Puts together a round's training set.
+    """Assembles a round's training set.
 
     Class attributes:
-        looks_back: Whether it looks at what earlier rounds kept. If not, a run in memory need not hold it.
-        reads: Which real samples it is given as ``start``: the start set, or the training samples that are
-            not in it (``unseen``).
+        looks_back: Whether it uses samples kept in earlier rounds. If not, a run in memory need not hold
+            them.
+        reads: Real samples passed as ``start``: the start set, or the training samples outside it
+            (``unseen``).
     """
 
     family: ClassVar[str] = "veriloop.policies"
@@ -29,18 +30,18 @@ class DataPolicy(Part, frozen=True):
 
     @abstractmethod
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
-        """The samples to train on.
+        """Return the samples to train on.
 
         Args:
-            start: The real samples that the start model was trained on, or what else :attr:`reads` says.
-            kept: What rounds 1, 2, ... kept, this round's last. It loads what is looked at: look only at what
-                is needed, and use `veriloop.store.kept.together` for all of it.
-            rng: For policies that draw.
+            start: Real samples that the start model was trained on, or as :attr:`reads` says.
+            kept: Samples kept in rounds 1, 2, ..., this round's last. Rounds are loaded when used: use only
+                those needed, and `veriloop.store.kept.together` for all of them.
+            rng: Source of randomness, for random policies.
         """
 
 
 class Replace(DataPolicy, frozen=True):
-    """This round's kept samples alone (the paper's loop)."""
+    """Trains on this round's kept samples only (the paper's loop)."""
 
     looks_back: ClassVar[bool] = False
 
@@ -50,7 +51,7 @@ class Replace(DataPolicy, frozen=True):
 
 
 class Accumulate(DataPolicy, frozen=True):
-    """The real start set and everything kept so far: the training set grows with the rounds."""
+    """Trains on the real start set and everything kept so far, so the training set grows with the rounds."""
 
     @override
     def training_set(self, start: Samples, kept: Sequence[Samples], rng: np.random.Generator) -> Samples:
@@ -58,10 +59,10 @@ class Accumulate(DataPolicy, frozen=True):
 
 
 class AccumulateSubsample(DataPolicy, frozen=True):
-    """A uniform draw, without replacement, from what `Accumulate` would train on.
+    """Trains on a uniform draw, without replacement, from the training set of `Accumulate`.
 
     Attributes:
-        size: How many to draw; as many as this round kept when None. All, when there are fewer.
+        size: Number of samples to draw; as many as this round kept when None. All samples if there are fewer.
     """
 
     size: Annotated[int, Field(gt=0)] | None = None
@@ -74,11 +75,11 @@ class AccumulateSubsample(DataPolicy, frozen=True):
 
 
 class Mix(DataPolicy, frozen=True):
-    """This round's kept samples, with real ones mixed in until they are ``real_share`` of the whole.
+    """Trains on this round's kept samples, plus real ones up to a share of ``real_share``.
 
-    The real ones come from the start set, each about equally often; they repeat when it is too small.
+    The real samples come from the start set, each used about equally often; they repeat if there are too few.
 
-    An empty start set is refused ahead.
+    An empty start set is refused before the run.
     """
 
     looks_back: ClassVar[bool] = False
@@ -103,13 +104,13 @@ class Mix(DataPolicy, frozen=True):
 
 
 class Fresh(DataPolicy, frozen=True):
-    """This round's kept samples, with new real ones mixed in until they are ``real_share`` of the whole.
+    """Trains on this round's kept samples, plus new real ones up to a share of ``real_share``.
 
-    The new ones are training samples outside the start set, and each round takes the next ones. When all have
-    been taken it begins again, so they are new to a chain as long as there are enough.
+    The new samples are training samples outside the start set, and each round takes the next ones. When all
+    have been used it starts over, so they are new to a chain as long as there are enough.
 
     Attributes:
-        real_share: The share of real samples in the training set.
+        real_share: Share of real samples in the training set.
     """
 
     looks_back: ClassVar[bool] = False
@@ -122,7 +123,7 @@ class Fresh(DataPolicy, frozen=True):
         if not len(real):
             raise ConfigError(
                 "policy 'fresh' needs new real samples",
-                got="a start set that holds all training samples",
+                got="a start set that contains all training samples",
                 fix="lower the data's start, raise its train, or use the policy mix",
             )
 

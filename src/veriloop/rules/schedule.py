@@ -1,4 +1,4 @@
-"""Schedules: how many samples round k wants to keep."""
+"""Schedules: how many samples each round keeps."""
 
 from abc import abstractmethod
 from typing import Annotated, ClassVar
@@ -12,17 +12,17 @@ Size = Annotated[int, Field(gt=0)]
 
 
 class Schedule(Part, frozen=True):
-    """The number of kept samples by round."""
+    """The number of samples to keep in each round."""
 
     family: ClassVar[str] = "veriloop.schedules"
 
     @abstractmethod
     def wanted(self, round_: int) -> int:
-        """How many samples round ``round_`` (1, 2, ...) is to keep; at least 1."""
+        """Return how many samples round ``round_`` (1, 2, ...) should keep; at least 1."""
 
 
 class Constant(Schedule, frozen=True):
-    """``n`` in every round."""
+    """Keeps ``n`` in every round."""
 
     n: Size
 
@@ -32,7 +32,7 @@ class Constant(Schedule, frozen=True):
 
 
 class Linear(Schedule, frozen=True):
-    """``start + step * (round - 1)``; the paper's "k x 5,000" is ``start=5000, step=5000``."""
+    """Keeps ``start + step * (round - 1)``; the paper's "k x 5,000" is ``start=5000, step=5000``."""
 
     start: Size
     step: Annotated[int, Field(ge=0)]
@@ -43,7 +43,7 @@ class Linear(Schedule, frozen=True):
 
 
 class Geometric(Schedule, frozen=True):
-    """``start * ratio ** (round - 1)``, rounded, and at most ``limit`` when that is given."""
+    """Keeps ``start * ratio ** (round - 1)``, rounded, and at most ``limit`` if set."""
 
     start: Size
     ratio: Annotated[float, Field(ge=1)]
@@ -56,7 +56,7 @@ class Geometric(Schedule, frozen=True):
 
 
 class Listed(Schedule, frozen=True):
-    """The numbers in ``n``, one a round; the last one stays for rounds beyond the list."""
+    """Keeps the numbers in ``n``, one per round; the last one is used for all later rounds."""
 
     n: Annotated[tuple[Size, ...], Field(min_length=1)]
 

@@ -1,1 +1,1 @@
-"""The run folder: what a run leaves on disk, never half-written."""
+"""The run folder: everything a run writes to disk, never half-written."""

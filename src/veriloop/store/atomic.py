@@ -1,4 +1,4 @@
-"""Writes that happen whole or not at all: write aside, fsync, rename."""
+"""Atomic writes: write to a temporary file, fsync, rename."""
 
 import contextlib
 import errno
@@ -25,18 +25,18 @@ def storage_errors(path: Path) -> Iterator[None]:
         reason = e.strerror or str(e)
         if e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ReadOnlyError(
-                f"cannot write {path}: {reason}", fix="choose a folder of your own, or change its permissions"
+                f"cannot write {path}: {reason}", fix="choose another folder, or change its permissions"
             ) from e
         misplaced = isinstance(e, FileNotFoundError | IsADirectoryError | NotADirectoryError)
-        fix = "choose a file in a folder that is there" if misplaced else "make room or choose another folder"
+        fix = "choose a file in an existing folder" if misplaced else "make room or choose another folder"
         raise StorageError(f"cannot write {path}: {reason}", fix=f"{fix}; finished rounds are safe") from e
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, replacing what was there in one step.
+    """Write ``content`` to ``path``, replacing the old file in one step.
 
     Raises:
-        StorageError: It could not be written; what was there before is untouched.
+        StorageError: It could not be written; the old file is unchanged.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with storage_errors(path):
@@ -53,7 +53,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse a file to write to, named by a user, that is there and not a regular one.
+    """Refuse an output path given by a user if it exists and is not a regular file.
 
     Raises:
         ConfigError: It is a link, a directory, a pipe or a device, which a rename would replace.
@@ -65,27 +65,27 @@ def check_replaceable(path: Path) -> None:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe"}
         raise ConfigError(
-            f"file to write to: {path}",
+            f"output file {path}",
             got=kinds.get(stat.S_IFMT(mode), "a device or socket"),
             expected="a new file, or a regular one to replace",
         )
 
 
 def remove_asides(directory: Path) -> None:
-    """Remove what `write_file` has left in ``directory`` when its process was killed."""
+    """Remove temporary files in ``directory`` left by `write_file` when its process was killed."""
     for path in directory.iterdir() if directory.is_dir() else ():
         if (aside := is_aside(path)) and not _lives(int(aside[1])):
             path.unlink(missing_ok=True)
 
 
 def is_aside(path: Path) -> re.Match[str] | None:
-    """Whether `write_file` may have made it to write aside; its process is the first group."""
+    """Return a match if `write_file` may have created the file; the process id is the first group."""
     return _ASIDE.fullmatch(path.name)
 
 
 def _lives(process: int) -> bool:
     if process == os.getpid():
-        return False  # of an earlier process with this number: ours writes nothing now
+        return False  # left by an earlier process with this id; this one is not writing now
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -96,7 +96,7 @@ def _lives(process: int) -> bool:
 
 
 def make_directory(path: Path) -> None:
-    """Make ``path`` and the directories above it, each of them synced into the one that holds it."""
+    """Create ``path`` and the directories above it, each synced into its parent."""
     if path.is_dir():
         return
     make_directory(path.parent)
@@ -105,10 +105,10 @@ def make_directory(path: Path) -> None:
 
 
 def place_directory(aside: Path, path: Path) -> None:
-    """Rename the directory ``aside`` to ``path``, replacing a leftover that was there. Not durable yet.
+    """Rename the directory ``aside`` to ``path``, replacing any leftover. Not durable yet.
 
     Raises:
-        StorageError: It could not be renamed.
+        StorageError: The directory could not be renamed.
     """
     with storage_errors(path):
         path.parent.mkdir(exist_ok=True)
@@ -131,7 +131,7 @@ def append_line(path: Path, line: str, *, durable: bool = True) -> None:
             before = os.fstat(handle).st_size
             data = line.encode() + b"\n"
             try:
-                # A write that did not fit whole: the next one tells why.
+                # The write was incomplete; the next one gives the reason.
                 while data:
                     data = data[os.write(handle, data) :]
                 if durable:
@@ -146,7 +146,7 @@ def append_line(path: Path, line: str, *, durable: bool = True) -> None:
 
 
 def drop_torn_line(path: Path) -> None:
-    """Cut off a last line without its line end, which a kill in the middle of a write has left."""
+    """Remove a last line without a line end, left by a kill in the middle of a write."""
     if path.exists():
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1
@@ -156,7 +156,7 @@ def drop_torn_line(path: Path) -> None:
 
 
 def sync(path: Path | str) -> None:
-    """Make a directory's names durable."""
+    """Make the names in a directory durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,8 +1,8 @@
-"""Digests of what a run folder holds, so that a changed bit is found where it is read.
+"""Digests of a run folder's content, so that a changed bit is detected when it is read.
 
-Two ways, by what a file is. Each line of ``records.jsonl`` has a line in ``records.sha256``, written before
-it, with the digest of the line, those of the round's files, and one of itself. A JSON file that stands alone
-is sealed: its last key is the digest of all before it.
+There are two ways. Each line of ``records.jsonl`` has a line in ``records.sha256``, written before it, with
+the digests of the record, of the round's files, and of itself. A separate JSON file is sealed: its last key
+is the digest of everything before it.
 """
 
 import codecs
@@ -18,21 +18,21 @@ from typing import NamedTuple
 from ..errors import CorruptFileError
 from .atomic import sync
 
-RESTORE = "restore the file; veriloop verify tells of all that differ"
+RESTORE = "restore the file; veriloop verify lists all files that differ"
 
 SMALL = 2**16
-"""The size of files that are read at once, in bytes."""
+"""Size in bytes up to which files are read at once."""
 
 _SEAL = re.compile(rb',\n +"sha256": "([0-9a-f]{64})"\n\}\n\Z')
 
 
 def sha256(content: bytes) -> str:
-    """In hexadecimal."""
+    """Return the digest in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def as_written(content: bytes) -> bytes:
-    """A text file as it was before an editor saved it with a byte order mark, or with other line ends."""
+    """Return a text file's content without a byte order mark or changed line ends, as an editor may add."""
     return content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
 
 
@@ -40,35 +40,35 @@ def as_written(content: bytes) -> bytes:
 
 
 def sealed(content: bytes) -> bytes:
-    """A JSON object, over several lines and not empty, with the digest of its text as one more key."""
+    """Return a JSON object, on several lines and not empty, with the digest of its text as a last key."""
     body = content.rstrip().removesuffix(b"}").rstrip()
     return body + b',\n  "sha256": "' + sha256(body).encode() + b'"\n}\n'
 
 
 def has_seal(content: bytes) -> bool:
-    """Whether it ends like `sealed`."""
+    """Whether the content ends like the result of `sealed`."""
     return _SEAL.search(as_written(content)) is not None
 
 
 def unsealed(path: Path, content: bytes) -> bytes:
-    """What `sealed` was given, apart from white space at its end.
+    """Return what was passed to `sealed`, apart from trailing white space.
 
     Raises:
-        CorruptFileError: ``content``, of the file ``path``, is not as `sealed` made it.
+        CorruptFileError: ``content``, from the file ``path``, does not match its seal.
     """
     content = as_written(content)
     seal = _SEAL.search(content)
     if seal is None or sha256(content[: seal.start()]) != seal[1].decode():
         raise CorruptFileError(
             f"{path} cannot be read",
-            got="a content that is not the one its digest is of" if seal else "a file without its digest",
+            got="content that does not match its digest" if seal else "a file without a digest",
             fix=RESTORE,
         )
     return content[: seal.start()] + b"\n}\n"
 
 
 def _digest(file: FileIO) -> str:
-    """SHA-256 of a file. Small ones are read at once: the buffer for large ones costs more than they do."""
+    """SHA-256 of a file. Small files are read at once, since a large buffer costs more than they do."""
     if os.fstat(file.fileno()).st_size <= SMALL:
         return sha256(file.read())
     return hashlib.file_digest(file, "sha256").hexdigest()
@@ -78,14 +78,14 @@ def _digest(file: FileIO) -> str:
 
 
 def settle(directory: Path) -> dict[str, str]:
-    """Make a new ``directory`` durable in its place, with all below it and the two directories above it.
+    """Make a new ``directory`` and its content durable in place, with the two directories above it.
 
-    A file system writes what the directories have gained with the first file, and has little left to do for
-    the others: that is why a round is settled where it stays, and not before it is put there. Libraries may
-    make files for their owner alone; they get the permissions that the directory has.
+    The first fsync makes the file system write most changes, so the rest are cheap: that is why a round is
+    synced in its final place and not before. Libraries may create files that only their owner can read; these
+    get the permissions of the directory.
 
     Returns:
-        The digest of each file by its name, sorted.
+        The digest of each file by name, sorted.
     """
     mode, prefix = directory.stat().st_mode & 0o666, len(str(directory)) + 1
     digests: dict[str, str] = {}
@@ -104,7 +104,7 @@ def settle(directory: Path) -> dict[str, str]:
 
 
 def names_below(directory: Path) -> list[str]:
-    """The files below ``directory``, sorted."""
+    """Return the names of the files below ``directory``, sorted."""
     prefix = len(str(directory)) + 1
     return sorted(f"{at}/{name}"[prefix:] for at, _, names in os.walk(directory) for name in names)
 
@@ -113,12 +113,12 @@ def check_files(directory: Path, digests: Mapping[str, str], names: Iterable[str
     """Refuse files that have changed.
 
     Args:
-        directory: Of the files.
-        digests: Of `settle`.
-        names: Those to check, all in ``digests``.
+        directory: Directory of the files.
+        digests: Digests returned by `settle`.
+        names: Names of the files to check, all in ``digests``.
 
     Raises:
-        CorruptFileError: One is missing or differs.
+        CorruptFileError: A file is missing or differs.
     """
     for name in names:
         if (why := differs(directory / name, digests[name])) is not None:
@@ -126,11 +126,11 @@ def check_files(directory: Path, digests: Mapping[str, str], names: Iterable[str
 
 
 def differs(path: Path, expected: str) -> str | None:
-    """In what way a file is not the one of digest ``expected``; None if it is."""
+    """Return how a file differs from the digest ``expected``; None if it does not."""
     try:
         with path.open("rb", buffering=0) as file:
             digest = _digest(file)
-        return None if digest == expected else "is not the file that the run wrote"
+        return None if digest == expected else "differs from what the run wrote"
     except FileNotFoundError:
         return "is missing"
     except OSError as e:
@@ -145,8 +145,8 @@ class LineCheck(NamedTuple):
 
     Attributes:
         place: ``round_K/ARM``.
-        record: The digest of the line of ``records.jsonl``, without its end.
-        files: The digest of each file of the round, by its name below its place.
+        record: Digest of the line of ``records.jsonl``, without its line end.
+        files: Digest of each file of the round, by its name below the place.
     """
 
     place: str
@@ -154,13 +154,13 @@ class LineCheck(NamedTuple):
     files: dict[str, str]
 
     def line(self) -> str:
-        """The line itself, without its end; it begins with the line's own digest."""
+        """Return the line without its line end; it starts with its own digest."""
         own = json.dumps(self._asdict())
         return f"{sha256(own.encode())} {own}"
 
 
 def line_checks(path: Path, content: bytes) -> Iterator[LineCheck]:
-    """The whole lines of ``records.sha256``.
+    """Yield the complete lines of ``records.sha256``.
 
     Raises:
         CorruptFileError: A line has changed.
@@ -168,5 +168,5 @@ def line_checks(path: Path, content: bytes) -> Iterator[LineCheck]:
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         digest, _, own = line.partition(b" ")
         if sha256(own).encode() != digest:
-            raise CorruptFileError(f"{path}, line {number}, is not what the run wrote", fix=RESTORE)
+            raise CorruptFileError(f"{path}, line {number}, differs from what the run wrote", fix=RESTORE)
         yield LineCheck(**json.loads(own))

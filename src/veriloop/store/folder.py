@@ -1,9 +1,8 @@
-"""The run folder: what a run leaves on disk, never half-written.
+"""The run folder: everything a run writes to disk, never half-written.
 
-A round counts when its line is in ``records.jsonl``. Everything it leaves is written aside under
-``.work``, renamed into place and made durable before that line is appended, so a kill loses at most the
-running round.
-What is read is compared with its digest, see `veriloop.store.digests`.
+A round counts once its line is in ``records.jsonl``. Its files are written under ``.work``, renamed into
+place and made durable before that line is appended, so a kill loses at most the round in progress. Everything
+read is checked against its digest, see `veriloop.store.digests`.
 """
 
 import contextlib
@@ -55,43 +54,43 @@ from .manifest import FORMAT, Format, Manifest, Status, config_difference
 from .rows import ROWS, read_rows
 
 PROVENANCE = ("_chunk", "_row", "_score")
-"""Columns beside the data in a file of kept samples: where a sample was generated, and its score."""
+"""Columns next to the data in a file of kept samples: where a sample was generated, and its score."""
 
 
 MODELS = ("generator", "verifier")
-"""The folders of a round that hold its model and what judged its candidates."""
+"""Folders of a round that hold its model and the judge of its candidates."""
 
 CANDIDATES = "candidates"
-"""The folder of a finished round that holds all its candidates, where the plan keeps them."""
+"""Folder of a finished round that holds all its candidates, if the plan keeps them."""
 
 JUDGED = "judged.npz"
-"""Of a round: some candidates of each fate with what was said of them, to look at."""
+"""File with some candidates of each outcome and their verdicts, for viewing."""
 
 FATE, SCORE, REASON = "_fate", "_score", "_reason"
-"""There, beside a candidate's columns: what became of it, its score, and what the verifier said."""
+"""Columns in that file, next to a candidate's own: outcome, score, and the verifier's remark."""
 
 FATES = ("kept", "not kept", "abstained")
-"""What can become of a candidate, by its number there, in the order in which they are shown."""
+"""Possible outcomes of a candidate, by their number in the file, in display order."""
 
 SOLVED = "solved.npz"
-"""The file of how often a round solved each of its prompts, where it wrote several texts for each."""
+"""File with how often a round solved each prompt, if it wrote several texts for each."""
 
 REAL = "real.npz"
-"""The file of some real samples, for people to look at."""
+"""File with some real samples for people to view."""
 
 
 LAST_BYTES = 50_000
-"""Of a run's events: enough to say what it does now, or did last."""
+"""Number of last events read: enough to show what a run is doing or did last."""
 
 BESIDE = ("executor", "tracker", "notify")
-"""Settings of a plan on which no result depends."""
+"""Settings of a plan that do not affect results."""
 
 
 class RunFolder:
-    """Reads and writes one run's folder.
+    """Reads and writes the folder of one run.
 
-    Reading needs no lock and is safe while a run is writing. Writing belongs to whoever holds
-    :meth:`lock`, except for :meth:`emit`, which any process of the run may call.
+    Reading needs no lock and is safe while a run is writing. Only the holder of :meth:`lock` may write,
+    except with :meth:`emit`, which any process of the run may call.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,14 +102,14 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """An existing run folder.
+        """Open an existing run folder.
 
         Raises:
-            RunFolderError: There is none at ``path``.
+            RunFolderError: There is no run folder at ``path``.
         """
         folder = cls(path)
         if not folder.exists():
-            what = "this folder holds no run" if folder.path.is_dir() else "no such run folder"
+            what = "this folder does not contain a run" if folder.path.is_dir() else "no such run folder"
             raise RunFolderError(
                 f"{what}: {path}", expected="a folder with manifest.json", fix="start one with: veriloop run"
             )
@@ -123,13 +122,13 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The folder's own name, also where it is given as ``.``; a link's own, not its target's."""
+        """Name of the folder, even if it was given as ``.``; for a link, the link's name."""
         return self.path.absolute().name
 
-    # -- what a run is -------------------------------------------------------------------------------
+    # -- manifest ------------------------------------------------------------------------------------
 
     def manifest(self) -> Manifest:
-        """The run's manifest.
+        """Return the run's manifest.
 
         Raises:
             CorruptFileError: ``manifest.json`` cannot be read.
@@ -145,7 +144,7 @@ class RunFolder:
                 content = migrated(content, self._measured())
             elif written_in not in get_args(Format):
                 raise CorruptFileError(
-                    f"{path} is of a later version", got=f"format {written_in}", fix="update veriloop"
+                    f"{path} is from a later version", got=f"format {written_in}", fix="update veriloop"
                 )
             else:
                 unsealed(path, text)
@@ -162,28 +161,28 @@ class RunFolder:
         write_file(self.path / "manifest.json", sealed(manifest.model_dump_json(indent=2).encode()))
 
     def set_status(self, status: Status, reason: str | None = None) -> None:
-        """Record how the run stands."""
+        """Record the status of the run."""
         self.write_manifest(self.manifest().model_copy(update={"status": status, "reason": reason}))
 
     def set_arm_stopped(self, arm: str, reason: str) -> None:
-        """Record that an arm has ended early."""
+        """Record that an arm ended early."""
         manifest = self.manifest()
         stopped = {**manifest.stopped_arms, arm: reason}
         self.write_manifest(manifest.model_copy(update={"stopped_arms": stopped}))
 
     def check_format(self) -> None:
-        """Refuse to compute anything from a run that an earlier version began.
+        """Refuse to compute anything from a run that an earlier version started.
 
         Raises:
-            RunFolderError: One did: today's code would not make the same candidates.
+            RunFolderError: An earlier version started it, and today's code would make other candidates.
         """
         manifest = self.manifest()
         if manifest.format != FORMAT:
             raise RunFolderError(
-                f"the run in {self.path} was begun by an earlier version and cannot be continued bit for bit",
+                f"the run in {self.path} was started by an earlier version and cannot be continued",
                 got=f"format {manifest.format}",
                 expected=f"format {FORMAT}",
-                fix="start it anew in another --out; this one can still be looked at, reported and exported",
+                fix="start a new run in another --out; this one can still be viewed, reported and exported",
             )
 
     def check_same_config(
@@ -191,16 +190,16 @@ class RunFolder:
         config: dict[str, Any],
         read: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
-        """Refuse to continue with another configuration; only what is `BESIDE` the results may differ.
+        """Refuse to continue with another configuration; only settings in `BESIDE` may differ.
 
         Args:
-            config: What to continue with.
-            read: What the folder's own configuration means today, when parts may have settings that they
-                had not when the run began.
+            config: Configuration to continue with.
+            read: The folder's configuration as current parts read it, when parts may have settings that did
+                not exist when the run started.
 
         Raises:
-            RunFolderError: The configurations differ, and the message shows where; or the run was begun by an
-                earlier version.
+            RunFolderError: The configurations differ, and the message shows where; or an earlier version
+                started the run.
         """
         self.check_format()
         old, new = dict(read(self.manifest().config)), dict(config)
@@ -216,21 +215,21 @@ class RunFolder:
             )
 
     def _measured(self) -> list[str]:
-        """The names of all that the finished rounds measured."""
+        """Return the names of everything the finished rounds measured."""
         return list(dict.fromkeys(name for record in self.records() for name in record.metrics))
 
     # -- rounds ----------------------------------------------------------------------------------------
 
     def records(self) -> list[RoundRecord]:
-        """The finished rounds, in the order in which they finished.
+        """Return the finished rounds, in the order in which they finished.
 
         Raises:
-            CorruptFileError: A line has changed. (A last line without its end does not count.)
+            CorruptFileError: A line has changed. (An incomplete last line is ignored.)
         """
         return self._ledger.records(self.has_digests())
 
     def has_digests(self) -> bool:
-        """Whether digests of its records are to be had: not of a run of format 1."""
+        """Whether the records have digests; a run of format 1 has none."""
         if self._ledger.checks.exists():
             return True
         try:
@@ -239,7 +238,7 @@ class RunFolder:
             return True
 
     def line_checks(self) -> list[LineCheck]:
-        """The digests of the records, and of each round's files.
+        """Return the digests of the records and of each round's files.
 
         Raises:
             CorruptFileError: A line has changed.
@@ -247,10 +246,10 @@ class RunFolder:
         return self._ledger.line_checks()
 
     def files_of(self, round_: int, arm: str) -> dict[str, str] | None:
-        """The digest of each file of a finished round, by its name in `round_directory`; None in format 1.
+        """Return the digest of each file of a round by its name in `round_directory`; None in format 1.
 
         Raises:
-            CorruptFileError: The digests have changed themselves.
+            CorruptFileError: The digests themselves have changed.
         """
         if not self.has_digests():
             return None
@@ -260,13 +259,13 @@ class RunFolder:
         """Refuse files of a finished round that have changed.
 
         Args:
-            round_: Its number.
-            arm: The arm.
-            below: Names of files and folders in its directory; one that the round does not have is passed
-                over.
+            round_: Round number.
+            arm: Name of the arm.
+            below: Names of files and folders in its directory; those that the round does not have are
+                skipped.
 
         Raises:
-            CorruptFileError: One is missing or differs.
+            CorruptFileError: A file is missing or differs.
         """
         digests = self.files_of(round_, arm)
         if digests is not None:
@@ -274,56 +273,56 @@ class RunFolder:
             check_files(self.round_directory(round_, arm), digests, names)
 
     def round_directory(self, round_: int, arm: str) -> Path:
-        """Where a finished round of an arm lies: its ``generator/``, ``verifier/`` and ``kept.npz``."""
+        """Return the folder of a finished round, with ``generator/``, ``verifier/`` and ``kept.npz``."""
         return self.path / f"round_{round_}" / arm
 
     def kept(self, round_: int, arm: str) -> Samples:
-        """The samples that a round kept, without provenance."""
+        """Return the samples that a round kept, without provenance."""
         samples = self.kept_with_provenance(round_, arm)
         return samples.only([name for name in samples if name not in PROVENANCE])
 
     def kept_with_provenance(self, round_: int, arm: str) -> Samples:
-        """The samples that a round kept, with the columns of :data:`PROVENANCE`."""
+        """Return the samples that a round kept, with the columns of :data:`PROVENANCE`."""
         self.check_files(round_, arm, "kept.npz")
         return Samples.load(self.round_directory(round_, arm) / "kept.npz")
 
     def rejected(self, round_: int, arm: str) -> Samples | None:
-        """The candidates that a round did not keep, with `PROVENANCE` and what was said of each.
+        """Return the candidates that a round did not keep, with `PROVENANCE` and the reason for each.
 
-        None where the plan did not ask for them (``keep_rejected``).
+        None if the plan did not ask for them (``keep_rejected``).
 
         Raises:
-            CorruptFileError: They cannot be read, or have changed.
+            CorruptFileError: They cannot be read or have changed.
         """
         self.check_files(round_, arm, "rejected.npz")
         path = self.round_directory(round_, arm) / "rejected.npz"
         return Samples.load(path) if path.exists() else None
 
     def solved(self, round_: int, arm: str) -> Samples | None:
-        """How often a round solved each of its prompts; None where that is not known.
+        """Return how often a round solved each of its prompts; None if unknown.
 
         Raises:
-            CorruptFileError: The file cannot be read, or has changed.
+            CorruptFileError: The file cannot be read or has changed.
         """
         self.check_files(round_, arm, SOLVED)
         path = self.round_directory(round_, arm) / SOLVED
         return Samples.load(path) if path.is_file() else None
 
     def candidates(self, round_: int, arm: str) -> list[Samples]:
-        """All candidates of a round with what was said of them, chunk by chunk; none where they are not kept.
+        """Return all candidates of a round with their verdicts, chunk by chunk; empty if not stored.
 
         Raises:
-            CorruptFileError: They cannot be read, or have changed.
+            CorruptFileError: They cannot be read or have changed.
         """
         self.check_files(round_, arm, CANDIDATES)
         directory = self.round_directory(round_, arm) / CANDIDATES
         return [Samples.load(path) for path in sorted(directory.glob("*.npz"))]
 
     def model(self, round_: int, arm: str) -> Path:
-        """The folder of a round's model, as its learner saved it; its files are those that the run wrote.
+        """Return the checked folder of a round's model, as its learner saved it.
 
         Raises:
-            RunFolderError: The run does not keep the models of this round.
+            RunFolderError: The run does not keep the model of this round.
             CorruptFileError: A file is missing or has changed.
         """
         path = self.round_directory(round_, arm) / "generator"
@@ -340,10 +339,10 @@ class RunFolder:
         return path
 
     def preview(self, round_: int, arm: str) -> Samples | None:
-        """The first samples of a round's model, to look at; None where it left none, or is not there.
+        """Return the first samples of a round's model, for viewing; None if there are none.
 
         Raises:
-            CorruptFileError: They cannot be read, or have changed.
+            CorruptFileError: They cannot be read or have changed.
         """
         path = self.round_directory(round_, arm) / "preview.npz"
         if not path.parent.is_dir():
@@ -352,10 +351,10 @@ class RunFolder:
         return Samples.load(path) if path.exists() else None
 
     def judged(self, round_: int, arm: str) -> Samples | None:
-        """Some candidates of a round with what was said of them; None where it left none, or is not there.
+        """Return some candidates of a round with their verdicts; None if there are none.
 
         Raises:
-            CorruptFileError: They cannot be read, or have changed.
+            CorruptFileError: They cannot be read or have changed.
         """
         path = self.round_directory(round_, arm) / JUDGED
         if not path.exists():
@@ -364,10 +363,10 @@ class RunFolder:
         return Samples.load(path)
 
     def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.float32] | None:
-        """What each row added to the quantity ``name`` of a round's model, shape (n,); None if nobody said.
+        """Return each row's contribution to ``name`` for a round's model, shape (n,); None if unknown.
 
         Raises:
-            CorruptFileError: The rows cannot be read, or have changed.
+            CorruptFileError: The rows cannot be read or have changed.
         """
         path = self.round_directory(round_, arm) / ROWS
         if not path.parent.is_dir():
@@ -376,10 +375,10 @@ class RunFolder:
         return read_rows(path, split, name) if path.exists() else None
 
     def real(self) -> Samples | None:
-        """Some real samples to look at beside the generated ones; None where the run left none.
+        """Return some real samples to show next to generated ones; None if the run stored none.
 
         Raises:
-            CorruptFileError: They cannot be read, or have changed.
+            CorruptFileError: They cannot be read or have changed.
         """
         path = self.path / REAL
         expected = self.manifest().files.get(REAL)
@@ -388,26 +387,26 @@ class RunFolder:
         return Samples.load(path) if path.exists() else None
 
     def write_real(self, real: Samples) -> None:
-        """Leave what `real` gives."""
+        """Store the samples that `real` returns."""
         content = real.to_bytes()
         write_file(self.path / REAL, content)
         manifest = self.manifest()
         self.write_manifest(manifest.model_copy(update={"files": {**manifest.files, REAL: sha256(content)}}))
 
     def work_directory(self, round_: int, arm: str) -> Path:
-        """An empty place to write a round's files aside, before :meth:`commit`."""
-        # A name of its own, not one made of a process id: on a cluster two machines may share those.
+        """Return an empty directory for a round's files, to use before :meth:`commit`."""
+        # Not named by process id, because two machines of a cluster may share one.
         path = self.path / ".work" / f"round_{round_}-{arm}-{uuid.uuid4().hex}"
         with storage_errors(path):
             path.mkdir(parents=True)
         return path
 
     def under_way(self, round_: int, arm: str) -> Path:
-        """Where the finished chunks of a round under way lie, see `veriloop.loop.chunks`."""
+        """Return the folder of finished chunks of a round in progress, see `veriloop.loop.chunks`."""
         return self.path / f"round_{round_}" / f"{arm}{UNDER_WAY}"
 
     def remove_models(self, round_: int, arm: str) -> None:
-        """Remove the models of a round that are not to be kept; never the start model."""
+        """Remove the models of a round that should not be kept; never the start model."""
         for name in MODELS if round_ > 0 else ():
             shutil.rmtree(self.round_directory(round_, arm) / name, ignore_errors=True)
 
@@ -427,10 +426,10 @@ class RunFolder:
         if (under_way := self.under_way(record.round, record.arm)).is_dir():
             shutil.rmtree(under_way, ignore_errors=True)
 
-    # -- findings about finished rounds --------------------------------------------------------------------
+    # -- results computed from finished rounds ---------------------------------------------------------
 
     def write_finding(self, path: Path, content: bytes) -> None:
-        """Write a JSON object to ``path`` in this folder, so that `finding` notices when it is changed.
+        """Write a JSON object to ``path`` in this folder, sealed so that `finding` detects changes.
 
         Raises:
             StorageError: It could not be written.
@@ -440,10 +439,10 @@ class RunFolder:
         write_file(path, sealed(content))
 
     def finding(self, path: Path) -> bytes:
-        """What `write_finding` wrote to ``path``.
+        """Return what `write_finding` wrote to ``path``.
 
         Raises:
-            CorruptFileError: It cannot be read, or has changed.
+            CorruptFileError: It cannot be read or has changed.
         """
         try:
             content = path.read_bytes()
@@ -458,7 +457,7 @@ class RunFolder:
         append_line(self._events, on_one_line(event.model_dump_json()), durable=False)
 
     def events(self, start: int = 0) -> tuple[list[Event], int]:
-        """The events from byte ``start`` on, and where the next ones will begin; to follow a live run."""
+        """Return the events from byte ``start`` on and the position after them, for following a live run."""
         path = self._events
         if not path.exists():
             return [], start
@@ -468,13 +467,13 @@ class RunFolder:
         whole = content[: content.rfind(b"\n") + 1]
         found = []
         for line in whole.splitlines():
-            # Events are for watchers; nothing is computed from them. One that cannot be read is passed over.
+            # Events are for display only; nothing is computed from them. Unreadable ones are skipped.
             with contextlib.suppress(ValidationError):
                 found.append(EVENT.validate_json(line))
         return found, start + len(whole)
 
     def last_events(self) -> list[Event]:
-        """The last ones, without reading the file from its beginning; none where there are none."""
+        """Return the last events without reading the whole file; empty if there are none."""
         try:
             size = self._events.stat().st_size
         except FileNotFoundError:
@@ -485,10 +484,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the one process that writes to this folder. The lock dies with its process, kill -9 or not.
+        """Hold the write lock of this folder. It is released when the process ends, even by kill -9.
 
         Raises:
-            RunLockedError: Another process holds it; the message says which.
+            RunLockedError: Another process holds it; the message names that process.
         """
         with storage_errors(self.path):
             make_directory(self.path)
@@ -508,7 +507,7 @@ class RunFolder:
             os.close(handle)
 
     def _share_start(self, directory: Path, files: dict[str, str]) -> None:
-        """Let the files of the start model be one with those of another arm's, where the file system can."""
+        """Link the start model's files to those of another arm, if the file system allows it."""
         checks = self.line_checks()
         other = next((c.place for c in checks if c.place.startswith("round_0/") and c.files == files), None)
         for name in files if other else ():
@@ -519,7 +518,7 @@ class RunFolder:
                 sync(aside.parent)
 
     def clear_unfinished(self) -> None:
-        """Remove what belongs to no finished round; the caller holds the lock."""
+        """Remove everything that belongs to no finished round; the caller holds the lock."""
         shutil.rmtree(self.path / ".work", ignore_errors=True)
         for path in self.path.glob(f"round_*/*{UNDER_WAY}"):
             shutil.rmtree(path, ignore_errors=True)
@@ -527,10 +526,10 @@ class RunFolder:
                 path.parent.rmdir()
 
     def _clear_leftovers(self) -> None:
-        """Forget what a killed process has left; the caller holds the lock.
+        """Remove what a killed process left behind; the caller holds the lock.
 
         Raises:
-            CorruptFileError: Lines of the records are lost.
+            CorruptFileError: Lines are missing from the records.
         """
         shutil.rmtree(self.path / ".work", ignore_errors=True)
         drop_torn_line(self._events)
@@ -547,7 +546,7 @@ class RunFolder:
 
 
 def _locked(handle: int) -> bool:
-    """Take the lock. Who only looks whether it is held has it for a moment, so that one try is not enough."""
+    """Take the lock, with retries: a process that only checks the lock also holds it for a moment."""
     for pause in (0.01, 0.05, 0.2, 0.0):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

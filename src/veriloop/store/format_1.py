@@ -1,4 +1,4 @@
-"""Manifests of format 1, which had no cards: read as if they had."""
+"""Read manifests of format 1, which had no cards, as if they had them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,16 +15,16 @@ OWN = frozenset(
     {"nelbo", "frechet", "fid", "accuracy", "prdc", "diversity", "parameter_error"}
     | {"rouge", "text_form", "text_diversity", "loss", "function"}
 )
-"""The kinds of metrics that format 1 had; anybody else's may mean something else today."""
+"""Kinds of metrics built in at format 1; others may mean something else today."""
 
 
 def migrated(manifest: Mapping[str, Any], measured: Iterable[str]) -> dict[str, Any]:
-    """A manifest of format 1 with the cards that today's would have, as far as its configuration tells.
+    """Return a manifest of format 1 with cards, as far as its configuration allows.
 
     Args:
-        manifest: What stands in the file.
-        measured: The names of the numbers in the run's records. Of those that are not by our own metrics,
-            nobody knows which way is better.
+        manifest: Content of the file.
+        measured: Names of the numbers in the run's records. For those of other people's metrics, the better
+            direction is unknown.
     """
     settings = manifest.get("config", {})
     known = _quantities(settings.get("metrics", []))
@@ -50,7 +50,7 @@ def _arm(arm: Mapping[str, Any], rounds: int) -> ArmCard:
 
 
 def _stores(verifier: object) -> list[str]:
-    """The stores of all human verifiers, those inside ensembles included."""
+    """Return the stores of all human verifiers, including those inside ensembles."""
     found: list[str] = []
     if isinstance(verifier, Mapping):
         if verifier.get("kind") == "human" and isinstance(verifier.get("store"), str):
@@ -71,7 +71,7 @@ def _quantities(metrics: Iterable[Mapping[str, Any]]) -> dict[str, Quantity]:
             settings = {name: value for name, value in metric.items() if name in kind.model_fields}
             found |= kind.model_validate(settings).quantities
         except (VeriloopError, ValidationError):
-            continue  # Its package is not installed here, or its settings are of another time.
+            continue  # Its package is not installed, or its settings are outdated.
     return found
 
 
@@ -81,14 +81,14 @@ def _prompt(learner: Mapping[str, Any]) -> PromptCard | None:
 
 
 def _columns(dataset: Mapping[str, Any]) -> Schema:
-    """Those of the data sets whose columns follow from their configuration; of others none."""
+    """Return the columns of data sets that follow from their configuration; none for others."""
     match dataset.get("kind"):
         case "digits":
             return Schema({"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=10)})
         case "mnist" | "fashion-mnist":
             return Schema({"pixels": Image(height=28, width=28, levels=1), "label": Label(classes=10)})
         case "text" | "hf" | "xsum":
-            # Format 1 gave columns of text its own names, whatever the files called them.
+            # Format 1 gave text columns its own names, whatever the files called them.
             kept = dataset.get("columns", {}).get("keep", ())
             named = {"id": Id(), "document": Prompt(), "summary": Completion(), "reference": Reference()}
             return Schema({**named, **{name: Extra() for name in kept if name not in named}})

@@ -1,11 +1,11 @@
-"""Who writes to a run folder, and whether that process lives: the lock, and a time that it renews.
+"""Who writes to a run folder, and whether that process is alive: a lock, and a time that it renews.
 
-On one machine the lock answers: the kernel lets go of it when its process ends, however it ends. A
-shared folder may not carry locks from machine to machine. There the time answers that the holder writes into
-the lock file every `BEAT` seconds: once it is `DEAD` seconds old, the holder counts as dead. This assumes
-that the clocks of both machines agree to within a minute, and that they have different names.
+On one machine the lock is enough: the kernel releases it when its process ends, in any way. A shared folder
+may not carry locks between machines. There, the holder writes the time into the lock file every `BEAT`
+seconds, and counts as dead once it is `DEAD` seconds old. This assumes that the clocks of the machines agree
+to within a minute, and that the machines have different names.
 
-Looking never writes. It opens the lock file to read, and lets go at once.
+Checking never writes. It opens the lock file for reading and releases it at once.
 """
 
 import contextlib
@@ -19,25 +19,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOCK = "lock"
-"""The file in a run folder that its writer holds."""
+"""Name of the lock file in a run folder."""
 
 BEAT = 10.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 
 DEAD = 180.0
-"""A holder on another machine that gave no sign for this many seconds is dead."""
+"""Seconds without a heartbeat after which a holder on another machine counts as dead."""
 
 _LONGEST = 400
-"""Bytes of the file that are read."""
+"""Number of bytes of the file that are read."""
 
 
 class Holder(NamedTuple):
-    """Who holds, or held, a run folder.
+    """The process that holds, or held, a run folder.
 
     Attributes:
-        name: Its process and machine, in words; empty where that is not known.
-        host: Its machine; empty where that is not known.
-        seen: Its last sign of life, UTC; None where it left none.
+        name: Process and machine, in words; empty if unknown.
+        host: Name of the machine; empty if unknown.
+        seen: Time of the last heartbeat, UTC; None if there is none.
         alive: Whether it still writes to the folder, as far as can be known.
     """
 
@@ -48,18 +48,18 @@ class Holder(NamedTuple):
 
 
 def holder_of(folder: Path, now: datetime | None = None) -> Holder:
-    """Who writes to ``folder``, and whether it lives. Nobody does where there is no lock file.
+    """Return who writes to ``folder``, and whether that process is alive. Not alive without a lock file.
 
     Args:
-        folder: A run folder.
-        now: The time of the question; the present when None.
+        folder: Run folder.
+        now: Time of the check; the current time when None.
     """
     try:
         handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return Holder("", "", None, alive=False)
     except OSError:
-        # One that cannot be looked at may well be held.
+        # A lock that cannot be checked may well be held.
         return Holder("", "", None, alive=True)
     try:
         name, host, seen = _read(handle)
@@ -70,12 +70,12 @@ def holder_of(folder: Path, now: datetime | None = None) -> Holder:
 
 @contextlib.contextmanager
 def beating(handle: int) -> Iterator[None]:
-    """Keep giving signs of life in the lock file ``handle`` while the block holds the lock."""
+    """Write heartbeats to the lock file ``handle`` while the block holds the lock."""
     over = threading.Event()
 
     def renew() -> None:
         while not over.wait(BEAT):
-            # A full disk or a lost server must not end a run here: the run meets it where it writes.
+            # A full disk or a lost server must not end a run here; the run itself will fail when it writes.
             with contextlib.suppress(OSError):
                 beat(handle)
 
@@ -92,13 +92,13 @@ def beat(handle: int) -> None:
     """Write who holds the lock, and the time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     content = f"process {os.getpid()} on {socket.gethostname()}\n{now}\n".encode()
-    # All lines have the same length for one holder, so a reader never sees the end of an older one.
+    # All lines of one holder have the same length, so a reader never sees the end of an older one.
     os.pwrite(handle, content, 0)
     os.ftruncate(handle, len(content))
 
 
 def name_of(handle: int) -> str:
-    """Who wrote the lock file: process and machine."""
+    """Return who wrote the lock file: process and machine."""
     return _read(handle)[0]
 
 
@@ -115,12 +115,12 @@ def _read(handle: int) -> tuple[str, str, datetime | None]:
 
 def _is_held(handle: int) -> bool:
     try:
-        # Shared, so that many may look at a time; and `RunFolder.lock` tries again for a moment.
+        # A shared lock, so that many can check at a time; `RunFolder.lock` retries for a moment.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        # A file system without locks: the time has to answer.
+        # A file system without locks: use the time instead.
         return False
     fcntl.flock(handle, fcntl.LOCK_UN)
     return False

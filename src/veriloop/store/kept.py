@@ -1,4 +1,4 @@
-"""What an arm's rounds have kept, round by round or all together, none of it read twice."""
+"""The samples kept by an arm's rounds, separately or joined, each read only once."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, overload
@@ -10,7 +10,7 @@ from ..samples import Samples, concat, type_of
 
 
 class _Joined(NamedTuple):
-    """``start`` and the first rounds in one piece: round i is its rows ``ends[i - 1]`` to ``ends[i]``."""
+    """``start`` and the first rounds in one piece: round i is the rows ``ends[i - 1]`` to ``ends[i]``."""
 
     start: Samples
     whole: Samples
@@ -19,15 +19,15 @@ class _Joined(NamedTuple):
 
 
 class KeptRounds(Sequence[Samples]):
-    """What rounds 1, 2, ... of an arm kept; ``kept[0]`` is round 1.
+    """The samples kept in rounds 1, 2, ... of an arm; ``kept[0]`` is round 1.
 
-    A round is loaded when it is looked at, and then held: by itself, or as rows of the one piece that
-    :meth:`after` has made, so that no sample is held twice. ``kept + (samples,)`` continues it with a round;
-    what the shorter one held goes over to the longer one, if it can be loaded again.
+    A round is loaded when used and then held, either separately or as rows of the piece made by
+    :meth:`after`, so that no sample is held twice. ``kept + (samples,)`` adds a round; what the shorter
+    sequence held moves to the longer one if it can be loaded again.
 
     Args:
-        rounds: How many there are.
-        load: Loads a round by its number, 1 for the first; None if all rounds are added to it.
+        rounds: Number of rounds.
+        load: Function that loads a round by its number, from 1; None if all rounds are added to it.
     """
 
     def __init__(self, rounds: int = 0, load: Callable[[int], Samples] | None = None) -> None:
@@ -63,16 +63,16 @@ class KeptRounds(Sequence[Samples]):
         if index not in self._loose:
             if self._load is None:
                 raise ContractError(
-                    f"a policy looks at round {index + 1}, which this run does not hold",
+                    f"a policy uses round {index + 1}, which this run does not hold",
                     fix="set looks_back to True in the policy's class",
                 )
             self._loose[index] = self._load(index + 1)
         return self._loose[index]
 
     def after(self, start: Samples) -> Samples:
-        """``start`` and all rounds in order, bit for bit as `concat` would make them.
+        """Return ``start`` and all rounds in order, bit for bit as `concat` would.
 
-        What an earlier call joined is only added to. It holds all those rounds from then on.
+        The result of an earlier call is extended, not rebuilt. All these rounds are held from then on.
         """
         joined = self._joined
         if joined is None or joined.start is not start:
@@ -80,7 +80,7 @@ class KeptRounds(Sequence[Samples]):
         done = len(joined.names)
         new = self[done:]
         if not all(_alike(piece, joined.whole) for piece in new):
-            # Types would change with the join, and the rounds could not be told from its rows.
+            # Joining would change types, so rounds could not be recovered from the joined rows.
             return concat([start, *self])
         if new:
             whole = concat([joined.whole, *new])
@@ -91,10 +91,10 @@ class KeptRounds(Sequence[Samples]):
         return joined.whole
 
     def settled(self, looks_back: bool) -> "KeptRounds":
-        """The same rounds for the next round's policy, holding only what it is likely to ask for.
+        """Return the same rounds for the next round's policy, holding only what it is likely to need.
 
         Args:
-            looks_back: Whether the policy looks at earlier rounds at all, see `DataPolicy`.
+            looks_back: Whether the policy uses earlier rounds at all, see `DataPolicy`.
         """
         settled = KeptRounds(self._rounds, self._load)
         if looks_back:
@@ -105,10 +105,10 @@ class KeptRounds(Sequence[Samples]):
 
 
 def together(start: Samples, kept: Sequence[Samples]) -> Samples:
-    """``start`` and all of ``kept`` in order; what earlier rounds have joined is only added to."""
+    """Return ``start`` and all of ``kept`` in order, extending what earlier rounds joined."""
     return kept.after(start) if isinstance(kept, KeptRounds) else concat([start, *kept])
 
 
 def _alike(a: Samples, b: Samples) -> bool:
-    """Whether joining the two changes neither's types."""
+    """Whether joining the two leaves the types of both unchanged."""
     return set(a) == set(b) and all(type_of(a[name]) == type_of(b[name]) for name in a)

@@ -1,4 +1,4 @@
-"""What a run is: its configuration, and what it ran with."""
+"""The manifest of a run: its configuration, and the environment it ran in."""
 
 import json
 import platform
@@ -17,19 +17,19 @@ Status = Literal["running", "waiting", "finished", "stopped", "failed"]
 
 Format = Literal[1, 2]
 FORMAT: Format = 2
-"""Of the manifests that are written."""
+"""Format of the manifests that are written."""
 
 _PACKAGES = ("veriloop", "numpy", "scipy", "pydantic", "torch", "transformers", "scikit-learn")
 
 
 class Change(BaseModel):
-    """A file that changed in the course of a run, and was accepted.
+    """A file that changed in the course of a run, where the change was accepted.
 
     Attributes:
-        round: The first round that may depend on the new content: earlier ones depend on the old one.
-        name: Of the file, as in ``Manifest.digests``.
-        old: Its digest before.
-        new: Its digest since.
+        round: First round that may depend on the new content; earlier ones depend on the old one.
+        name: Name of the file, as in ``Manifest.digests``.
+        old: Digest before the change.
+        new: Digest after the change.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -44,23 +44,23 @@ class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
     Attributes:
-        format: Of the file. One of format 1 is read, never written, and its run cannot be continued.
-        config: The whole checked configuration, defaults included: enough to run it again. Who reads
-            a run reads its cards.
-        cards: What the run is: its arms, its quantities, its columns.
-        settled: Settings of the learner that were left open, as a trial on the first machine chose them; a
-            resume keeps them.
-        digests: SHA-256 of the files and folders outside the configuration that results depend on, by name.
-        files: SHA-256 of the files of the run folder itself that belong to no round, by name.
-        seed: The run's seed, also in ``config``.
-        versions: Of Python and of the packages that results depend on.
-        git_revision: Of the working directory when the run began; ends in "+changes" when it was not
+        format: Format of the file. Format 1 is read but never written, and its runs cannot be continued.
+        config: The whole checked configuration with defaults: enough to run it again. Readers of a run use
+            its cards.
+        cards: Description of the run: its arms, quantities and columns.
+        settled: Learner settings left open in the plan, as chosen by a trial on the first machine; a resume
+            keeps them.
+        digests: SHA-256 of files and folders outside the configuration that results depend on, by name.
+        files: SHA-256 of files of the run folder that belong to no round, by name.
+        seed: Seed of the run, also in ``config``.
+        versions: Versions of Python and of the packages that results depend on.
+        git_revision: Revision of the working directory when the run started, with "+changes" if it was not
             clean; None outside a repository.
-        status: ``waiting`` is waiting for verdicts of people.
+        status: Status of the run; ``waiting`` means that people have to judge.
         reason: Why the run stopped or failed.
         stopped_arms: Arms that ended early, with the reason.
-        changes: Those that have changed since the run began, and were accepted.
-        created: When the run began, UTC, ISO 8601.
+        changes: Accepted changes since the run started.
+        created: Time when the run started, UTC, ISO 8601.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -82,7 +82,7 @@ class Manifest(BaseModel):
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the installed packages that results depend on."""
+    """Return the versions of Python and of the installed packages that results depend on."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -93,7 +93,7 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """The revision of the repository in the working directory, if there is one with a commit."""
+    """Return the revision of the repository in the working directory, if it has a commit."""
 
     def git(*args: str) -> str | None:
         try:
@@ -107,7 +107,7 @@ def git_revision() -> str | None:
 
 
 def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One text for each setting that differs: ``path: old -> new``."""
+    """Return one text for each setting that differs: ``path: old -> new``."""
     flat_old, flat_new = flattened(old), flattened(new)
     return [
         f"{path}: {json.dumps(flat_old.get(path))} -> {json.dumps(flat_new.get(path))}"
@@ -117,7 +117,7 @@ def config_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[st
 
 
 def flattened(value: Any, path: str = "") -> dict[str, Any]:
-    """Nested settings, one plain value for each path, such as ``learner.epochs`` or ``metrics.0.kind``."""
+    """Flatten nested settings to a plain value per path, such as ``learner.epochs`` or ``metrics.0.kind``."""
     items: Any = None
     if isinstance(value, Mapping):
         items = value.items()
@@ -132,6 +132,6 @@ def flattened(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def find_run_folders(root: Path) -> list[Path]:
-    """The run folders at ``root`` and directly below it, by name."""
+    """Return the run folders at ``root`` and directly below it, by name."""
     candidates = [root, *sorted(p for p in root.iterdir() if p.is_dir())] if root.is_dir() else []
     return [p for p in candidates if (p / "manifest.json").is_file()]

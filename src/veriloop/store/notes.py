@@ -1,4 +1,4 @@
-"""What people write about a run: a note and tags, in a file of its own that no result depends on."""
+"""People's notes on a run: a text and tags, in a separate file that no result depends on."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,17 @@ from ..errors import ConfigError, CorruptFileError
 from .atomic import write_file
 
 NOTE = "note.json"
-"""The file in a run folder."""
+"""Name of the file in a run folder."""
 
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 2_000, 40, 20
 
 
 class Note(NamedTuple):
-    """What people wrote about a run.
+    """A note on a run.
 
     Attributes:
-        text: A note.
-        tags: Words to find it by.
+        text: Text of the note.
+        tags: Words to find the run by.
     """
 
     text: str = ""
@@ -26,10 +26,10 @@ class Note(NamedTuple):
 
     @classmethod
     def of(cls, text: str, tags: str) -> "Note":
-        """A note, and tags that are written with commas between them.
+        """Make a note from a text and comma-separated tags.
 
         Raises:
-            ConfigError: One is too long, or there are too many.
+            ConfigError: A text or tag is too long, or there are too many tags.
         """
         words = tuple(dict.fromkeys(word for part in tags.split(",") if (word := " ".join(part.split()))))
         if len(text) > LONGEST_NOTE:
@@ -44,7 +44,7 @@ class Note(NamedTuple):
 
 
 def note_of(folder: Path) -> Note:
-    """What is written about the run in ``folder``; nothing where there is no file.
+    """Return the note on the run in ``folder``; empty if there is no file.
 
     Raises:
         CorruptFileError: The file cannot be read.
@@ -60,7 +60,7 @@ def note_of(folder: Path) -> Note:
 
 
 def write_note(folder: Path, note: Note) -> None:
-    """Replace what is written about the run in ``folder``.
+    """Replace the note on the run in ``folder``.
 
     Raises:
         StorageError: It could not be written.

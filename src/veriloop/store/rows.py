@@ -1,4 +1,4 @@
-"""The file of a round's rows: what each adds to each measured number, see `veriloop.records.RowEstimate`."""
+"""The file of a round's rows: their contributions to each number, see `veriloop.records.RowEstimate`."""
 
 import io
 import zipfile
@@ -16,14 +16,14 @@ from ..unpack import check_zip
 from .digests import RESTORE
 
 ROWS = "rows.npz"
-"""The file's name, beside a round's model. A round whose metrics give no rows has none."""
+"""File name, in the folder of a round. A round whose metrics return no rows has no such file."""
 
 Rows = Mapping[Split, Mapping[str, NDArray[np.float32]]]
-"""By split and by the quantity's name, shape (n,) each."""
+"""By split and quantity name, shape (n,) each."""
 
 
 def rows_to_bytes(rows: Rows) -> bytes:
-    """The content of a file of rows; equal rows give equal bytes."""
+    """Return the content of a rows file; equal rows give equal bytes."""
     arrays = {f"{split}/{name}": own for split, named in rows.items() for name, own in named.items()}
     buffer = io.BytesIO()
     small = sum(array.nbytes for array in arrays.values()) <= UNCOMPRESSED
@@ -32,10 +32,10 @@ def rows_to_bytes(rows: Rows) -> bytes:
 
 
 def read_rows(path: Path, split: Split, name: str) -> NDArray[np.float32] | None:
-    """One quantity's rows of a file, shape (n,); None where the file has none of it.
+    """Return one quantity's rows from a file, shape (n,); None if the file does not have them.
 
     Raises:
-        CorruptFileError: It is missing, cut short or changed.
+        CorruptFileError: The file is missing, truncated or changed.
     """
     key = f"{split}/{name}"
     try:

@@ -1,4 +1,4 @@
-"""Whether a run folder still holds what the run wrote: all files with digests, and the digests themselves."""
+"""Check whether a run folder still holds what the run wrote: all files with digests, and the digests."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from .folder import MODELS, RunFolder
 from .manifest import Manifest
 
 EXEMPT = frozenset({"report.html", "events.jsonl", "lock", "note.json"})
-"""Files that may change at any time: nothing is computed from them."""
+"""Files that may change at any time, because nothing is computed from them."""
 
 _PLACE = re.compile(r"round_\d+/[A-Za-z0-9_-]+")
 _OWN = frozenset({"manifest.json", "records.jsonl", "records.sha256"})
@@ -23,14 +23,14 @@ _OWN = frozenset({"manifest.json", "records.jsonl", "records.sha256"})
 
 @dataclass
 class Verified:
-    """What `verify` has found.
+    """The result of `verify`.
 
     Attributes:
-        has_digests: Whether there is anything to compare with: not in a run of format 1.
-        checked: How many files were compared.
-        differ: Why a file is not what the run wrote, by its path in the folder.
-        left: What a killed process has left; the next run removes it.
-        others: Files that are not the run's, and were not looked at.
+        has_digests: Whether there is anything to compare with; not in a run of format 1.
+        checked: Number of files compared.
+        differ: How files differ from what the run wrote, by path in the folder.
+        left: Files left by a killed process; the next run removes them.
+        others: Files that do not belong to the run and were not checked.
     """
 
     has_digests: bool = True
@@ -41,7 +41,7 @@ class Verified:
 
 
 def verify(folder: RunFolder) -> Verified:
-    """Compare every file of a run with its digest. Reads all of them, and changes nothing."""
+    """Compare every file of a run with its digest. Reads all of them and changes nothing."""
     found = Verified(has_digests=folder.has_digests())
     if not found.has_digests:
         return found
@@ -65,7 +65,7 @@ def verify(folder: RunFolder) -> Verified:
         if (chunk := chunk_of(folder.path / name)) is not None:
             found.checked += 1
             if not chunk.is_of((folder.path / name).read_bytes()):
-                found.differ[name] = "is not the file that the run wrote"
+                found.differ[name] = "differs from what the run wrote"
             continue
         left = is_aside(folder.path / name) or name.startswith(".work/") or _PLACE.fullmatch(place)
         (found.left if left else found.others).append(name)
@@ -73,7 +73,7 @@ def verify(folder: RunFolder) -> Verified:
 
 
 def _with_models(folder: RunFolder, manifest: Manifest | None, places: set[str]) -> set[str]:
-    """The places of the rounds whose models are kept; all where that cannot be found out."""
+    """Return the places of the rounds whose models are kept; all of them if that is unknown."""
     if manifest is None or manifest.cards.keeps_models == "all":
         return places
     try:
@@ -90,7 +90,7 @@ def _manifest(folder: RunFolder, found: Verified) -> Manifest | None:
 
 
 def _records(folder: RunFolder, found: Verified, finished: bool) -> list[LineCheck]:
-    """Compare the records with their digests; returns those that have a record."""
+    """Compare the records with their digests; return the digests that have a record."""
     checks: list[LineCheck] = []
     with _Noted(folder.path, folder.path / "records.sha256", found):
         checks = folder.line_checks()
@@ -102,18 +102,18 @@ def _records(folder: RunFolder, found: Verified, finished: bool) -> list[LineChe
     if "records.sha256" in found.differ:
         return []
     if changed:
-        found.differ["records.jsonl"] = f"line {changed[0]} is not what the run wrote"
+        found.differ["records.jsonl"] = f"line {changed[0]} differs from what the run wrote"
     elif len(lines) > len(checks):
-        found.differ["records.sha256"] = f"has {len(checks)} lines, and records.jsonl {len(lines)}"
+        found.differ["records.sha256"] = f"has {len(checks)} lines, but records.jsonl has {len(lines)}"
     elif len(lines) + (not finished) < len(checks) or (finished and torn):
-        found.differ["records.jsonl"] = f"has {len(lines)} lines, and records.sha256 {len(checks)}"
+        found.differ["records.jsonl"] = f"has {len(lines)} lines, but records.sha256 has {len(checks)}"
     return checks if changed else checks[: len(lines)]
 
 
 def _round(path: Path, check: LineCheck, found: Verified, without_models: bool) -> None:
     directory = path / check.place
     if not _PLACE.fullmatch(check.place):
-        found.differ["records.sha256"] = f"names no round: {check.place}"
+        found.differ["records.sha256"] = f"does not name a round: {check.place}"
         return
     for name, digest in check.files.items():
         if without_models and name.partition("/")[0] in MODELS:
@@ -136,7 +136,7 @@ def _findings(path: Path) -> Iterator[Path]:
 
 
 class _Noted:
-    """What cannot be read inside is noted as a file that differs."""
+    """Records anything that cannot be read inside the block as a file that differs."""
 
     def __init__(self, root: Path, path: Path, found: Verified) -> None:
         self._name, self._found = path.relative_to(root).as_posix(), found
@@ -147,6 +147,6 @@ class _Noted:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if isinstance(error, CorruptFileError | json.JSONDecodeError):
-            self._found.differ[self._name] = "is not the file that the run wrote"
+            self._found.differ[self._name] = "differs from what the run wrote"
             return True
         return False
