@@ -56,7 +56,7 @@ def test_an_idx_file_is_unpacked_as_far_as_its_header_says(tmp_path: Path) -> No
 def test_an_idx_header_that_asks_for_too_much_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "images"
     for content, why in (
-        (b"", "does not hold what its header says"),
+        (b"", "does not match its header"),
         (b"packed", "too large when unpacked"),
     ):
         whole = _idx((2**31, 2**31, 2**31), content)

@@ -152,7 +152,7 @@ def test_folders_of_splits_hold_the_splits(tmp_path: Path) -> None:
     assert data.validation is not None
     assert (len(data.train), len(data.validation), len(data.test)) == (20, 4, 6)
     write(tmp_path / "other", pictures(1, 8, 8))
-    with pytest.raises(DataError, match="folders of splits and others"):
+    with pytest.raises(DataError, match="split folders and others"):
         dataset.schema()
 
 
@@ -166,7 +166,7 @@ def test_copies_stay_on_one_side(two_classes: Path) -> None:
     ("break_it", "message"),
     [
         (lambda f: (f / "cat" / "3.png").write_bytes(b"\x89PNG\r\n"), r"picture .*3\.png cannot be read"),
-        (lambda f: write(f, pictures(1, 9, 6, 3)), "pictures beside the folders of classes"),
+        (lambda f: write(f, pictures(1, 9, 6, 3)), "pictures next to class folders"),
         (lambda f: Picture.new("F", (6, 9)).save(f / "cat" / "f.tiff"), None),
     ],
 )

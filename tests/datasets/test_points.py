@@ -43,7 +43,7 @@ def test_the_schema_says_what_is_given():
     [
         ({"means": ((0.0,), (1.0, 2.0))}, "p numbers for each component"),
         ({"means": ((1.0, 2.0),), "ring": 3}, "one of them"),
-        ({"ring": 3, "shares": (1.0, 1.0)}, "one a component"),
+        ({"ring": 3, "shares": (1.0, 1.0)}, "one per component"),
         ({"start": 2000}, "start set larger"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_test_set_of_ones_own_is_held_out() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("normalised", DataError, r"picture 0 of .*leave out transforms that normalise"),
+        ("normalised", DataError, r"picture 0 of .*remove transforms that normalise"),
         ("unlabelled", DataError, "a pair of a picture and its class"),
         ("words", DataError, "class of item 0 .*: got \"'cat'\", expected a whole number from 0"),
         ("number", ConfigError, r"an object with len\(\) and items"),

@@ -126,7 +126,7 @@ def test_equal_prompts_stay_on_one_side(tmp_path: Path) -> None:
         assert len(data.train) + len(data.validation) + len(data.test) == 60
         assert data.duplicates == {}
     same = str(write(tmp_path / "same.jsonl", [{"prompt": "Say it", "completion": f"{i}"} for i in range(9)]))
-    with pytest.raises(ConfigError, match=r"held_out leaves no pairs.*where equal prompts stay together"):
+    with pytest.raises(ConfigError, match=r"held_out leaves no pairs.*with equal prompts kept together"):
         TextFiles(files=same).load(0)
 
 
@@ -311,7 +311,7 @@ def test_old_words_are_answered_with_the_new_ones(old: str, new: str) -> None:
         (
             "a.jsonl",
             r'{"document": "a\ud83d", "summary": "b"}',
-            r"line 1: column 'document' holds half a char",
+            r"line 1: column 'document' contains half a char",
         ),
         ("a.parquet", b"PAR1", r"a.parquet is not a Parquet file"),
         ("a.doc", "", r"got '.doc', expected .jsonl, .json, .csv, .parquet"),
@@ -341,7 +341,7 @@ def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path: Path) ->
         ({"columns": renamed(id="share")}, "line 1: column 'share': got 'float'"),
         ({"columns": Columns(keep=("id",))}, "columns.keep: got 'id'"),
         ({"columns": renamed(keep=("_row",))}, "columns.keep: got '_row'"),
-        ({"columns": renamed(keep=("half",))}, "line 1: column 'half' holds half a character"),
+        ({"columns": renamed(keep=("half",))}, "line 1: column 'half' contains half a character"),
         ({"files": ""}, "files ''"),
         ({"files": "**.jsonl"}, "files"),
         ({"held_out": 40}, "held_out leaves no pairs"),

@@ -193,7 +193,7 @@ def test_chats_that_end_with_a_question_are_prompts(tmp_path: Path) -> None:
     assert list(roles) == ["id", "messages", "completion"]
     assert [row["messages"] for row in rows] == [chat[:-1] for chat in CHATS]
     write(path, [{"messages": CHATS[0][:-1]}, *({"messages": chat} for chat in CHATS[1:])])
-    with pytest.raises(DataError, match="line 2: column 'messages' ends with a turn of the assistant"):
+    with pytest.raises(DataError, match="line 2: column 'messages' ends with an assistant turn"):
         loaded(path)
 
 
@@ -206,10 +206,10 @@ def test_chats_that_end_with_a_question_are_prompts(tmp_path: Path) -> None:
         ([user("x"), assistant(" ")], r"turn 2 \(assistant\) is empty"),
         (
             [user("x"), {"role": "assistant", "content": None, "tool_calls": [{}]}],
-            "ends with a call of a tool",
+            "ends with a tool call",
         ),
-        ([assistant("x")], "asks for nothing"),
-        ([SYSTEM, assistant("x")], "asks for nothing"),
+        ([assistant("x")], "has no question"),
+        ([SYSTEM, assistant("x")], "has no question"),
         ([], "has no turns"),
         ("hello", "got 'hello', expected a list of turns"),
         (None, "got 'NoneType', expected a list of turns"),

@@ -37,5 +37,5 @@ def test_blobs_have_as_many_classes_as_centers() -> None:
 
 def test_a_table_has_no_settings_of_drawn_points() -> None:
     toy = Toy(name="wine", noise=0.2)
-    with pytest.raises(ConfigError, match="toy 'wine' is a table as it is: got 'noise'"):
+    with pytest.raises(ConfigError, match="toy 'wine' is a fixed table: got 'noise'"):
         toy.check_ahead(toy.schema())

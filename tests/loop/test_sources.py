@@ -158,7 +158,7 @@ def test_candidates_are_not_made_again_of_others(case, plan):
     name, content = CHANGES[case]
     before = Path(name).read_text()
     Path(name).write_text(content)
-    with pytest.raises(RunFolderError, match=r"round 1 in run cannot be made again .* Restore it"):
+    with pytest.raises(RunFolderError, match=r"round 1 in run cannot be reproduced.* Restore it"):
         candidates_again(plan, folder, "verified", 1)
     Path(name).write_text(before)
     assert candidates_again(plan, folder, "verified", 1).samples.same_as(made)

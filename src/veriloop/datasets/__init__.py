@@ -1,4 +1,4 @@
-"""Real data: where they come from, and how they are split by role."""
+"""Data sets: sources of real data, and how they are split by role."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Your own numbers: a table of numbers and categories, or arrays, in one file."""
+"""A user's numbers: a table of numbers and categories, or arrays, in one file."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -24,23 +24,24 @@ from .table_columns import Found, Table, Wishes, settle
 class ArrayFile(Dataset, Splits, frozen=True):
     """Rows of numbers, vectors and categories, from a .npz, .npy, .csv, .parquet or .jsonl file.
 
-    What each column is shows in its values: numbers are numbers; texts, truth values, and whole numbers of
-    which there are two are categories; an array of two axes holds vectors, one of uint8 with three or four
-    images. A column of whole numbers
-    from 0 that is called ``label`` holds classes, which generators are given. All other columns are made,
-    unless they are named in ``given``. A missing value is refused, with its row.
+    The type of each column follows from its values. Numbers are numbers; texts, booleans, and integers with
+    only two different values are categories; an array with two axes holds vectors, and a uint8 array with
+    three or four axes holds images. A column of integers from 0 that is called ``label`` holds classes, which
+    generators receive as a condition. All other columns are generated unless they are listed in ``given``. A
+    missing value is refused, with its row.
 
-    Rows that hold fractions are told apart by what they hold, and equal ones stay on one side; rows of whole
-    numbers and categories alone are equal by right.
+    Rows with fractions are identified by their content, and equal rows stay in one split; rows of only
+    integers and categories may well repeat, so they are not compared.
 
     Attributes:
-        path: The file; a relative one is looked for in the working directory, then in ``$VERILOOP_DATA``.
-        columns: Which columns, or arrays, to use; None for all.
-        label: The column of the classes, whole numbers from 0; None for one called ``label``.
-        given: Columns that generators are given, such as a category to make rows for.
-        categories: Columns of whole numbers that are categories.
+        path: Path of the file; a relative one is searched in the working directory, then in
+            ``$VERILOOP_DATA``.
+        columns: Names of the columns or arrays to use; None for all.
+        label: Name of the class column, integers from 0; None for a column called ``label``.
+        given: Columns that generators receive as conditions, such as a category to make rows for.
+        categories: Names of integer columns that are categories.
 
-    The others are those of `veriloop.datasets.held_out.Splits`.
+    The other fields are those of `veriloop.datasets.held_out.Splits`.
     """
 
     path: Path
@@ -65,7 +66,7 @@ class ArrayFile(Dataset, Splits, frozen=True):
 
     @override
     def load(self, seed: int) -> RealData:
-        """Load and split; only the choice and order of training rows depends on ``seed``."""
+        """Load and split; ``seed`` only affects the choice and order of training rows."""
         columns = self._found()
         rows = Samples(**columns.values)
         return self.split(
@@ -90,16 +91,16 @@ class ArrayFile(Dataset, Splits, frozen=True):
 
 @lru_cache(maxsize=2)
 def _settled(file: Path, source: str, wishes: Wishes, stamp: tuple[int, int]) -> Found:
-    """What `settle` finds; ``stamp`` differs once the file has changed."""
+    """Return the result of `settle`; ``stamp`` changes when the file does."""
     return settle(read(file, source), wishes)
 
 
 def read(file: Path, source: str) -> Table:
-    """All columns of a file.
+    """Read all columns of a file.
 
     Raises:
-        ConfigError: Its name ends in something else than the kinds that are known.
-        DataError: It cannot be read, or its arrays are of different length.
+        ConfigError: The file name has an unknown ending.
+        DataError: The file cannot be read, or its arrays have different lengths.
     """
     if file.suffix.lower() == ".npy":
         columns = {"x": npy_array(file)}
@@ -119,7 +120,7 @@ def read(file: Path, source: str) -> Table:
 
 
 def row_keys(rows: Samples) -> list[bytes]:
-    """What tells rows apart: all that they hold, or their place where they hold no fractions."""
+    """Return what identifies each row: its content, or its position if it contains no fractions."""
     numbers = [c for c in (rows[name] for name in rows) if isinstance(c, np.ndarray)]
     if not any(_telling(column) for column in numbers):
         return [row.to_bytes(8, "little") for row in range(len(rows))]
@@ -130,5 +131,5 @@ def row_keys(rows: Samples) -> list[bytes]:
 
 
 def _telling(column: NDArray[Any]) -> bool:
-    """Whether two rows with the same value are the same row, and not equal by chance."""
+    """Whether two rows with the same value are the same row rather than equal by chance."""
     return column.ndim > 2 or (column.dtype.kind == "f" and bool((column != np.rint(column)).any()))

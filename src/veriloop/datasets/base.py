@@ -1,4 +1,4 @@
-"""The family of data sets: where real samples come from, and how they are split."""
+"""The family of data sets: sources of real samples, and how they are split."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -16,19 +16,19 @@ class RealData:
     """Real samples, split by role.
 
     Attributes:
-        start: The few that the start model is trained on; a part of ``train``.
-        train: All real training samples: what a verifier may learn from, and what the ``all_real`` arm
-            is trained on.
-        test: Held out, for the numbers that are reported.
-        conditions: The pool of conditions to generate from (the classes, or prompts), one row each, or
-            None for an unconditional model.
-        test_conditions: The conditions of ``test``, row by row, for the metrics to generate from; None
-            where those of the training data will do, as classes do.
-        validation: Held out, for decisions: stop rules, forecasts and the round to ship. None leaves it to
-            the loop to take half of ``test``; empty for none, and then nothing can be decided by it.
-        validation_conditions: As ``test_conditions``, of ``validation``.
-        duplicates: How many rows were left out because an equal one is on another side, by where they were.
-        left_out: How many rows were left out for what they hold, by the reason.
+        start: Samples that the start model is trained on; a part of ``train``.
+        train: All real training samples, for verifiers to learn from and for the ``all_real`` arm to train
+            on.
+        test: Held-out samples, for reported numbers.
+        conditions: Pool of conditions to generate from (classes or prompts), one row each, or None for an
+            unconditional model.
+        test_conditions: Conditions of ``test``, row by row, for the metrics to generate from; None if those
+            of the training data will do, as for classes.
+        validation: Held-out samples for decisions: stop rules, forecasts and the round to ship. None to let
+            the loop take half of ``test``; empty to disable decisions.
+        validation_conditions: Conditions of ``validation``, like ``test_conditions``.
+        duplicates: Number of rows left out because an equal row is in another split, by split.
+        left_out: Number of rows left out because of their content, by reason.
 
     Raises:
         ContractError: There are no start, training or test samples.
@@ -49,11 +49,11 @@ def check_start(start: int, available: int) -> None:
     """Refuse a start set that is larger than the training set.
 
     Args:
-        start: How many rows it wants.
-        available: How many rows there are to train on, at most.
+        start: Number of rows in the start set.
+        available: Largest possible number of training rows.
 
     Raises:
-        ConfigError: It is.
+        ConfigError: It is larger.
     """
     if start > available:
         raise ConfigError(
@@ -65,27 +65,26 @@ def check_start(start: int, available: int) -> None:
 
 
 class Dataset(Part, frozen=True):
-    """A source of real data. Its fields say which and how it is split."""
+    """A source of real data. Its fields define the data and their split."""
 
     family: ClassVar[str] = "veriloop.datasets"
 
     @abstractmethod
     def load(self, seed: int) -> RealData:
-        """Load and split; the split depends on ``seed`` and the fields only.
+        """Load and split; the split depends only on ``seed`` and the fields.
 
         Raises:
-            DataError: The data are missing or not what they should be; the message says where they
-                were looked for.
+            DataError: The data are missing or invalid; the message says where they were searched.
         """
 
     def schema(self) -> Schema:  # pyright: ignore[reportIncompatibleMethodOverride]  # pydantic's old one
-        """What each column of the samples is. Read off the samples themselves, unless overridden."""
+        """Return the type of each column. Inferred from the samples unless overridden."""
         return read_off(self.load(0))
 
 
 def read_off(data: RealData) -> Schema:
-    """What the columns of ``data`` look like, for a data set that does not say it itself."""
-    # Generators may write a column that the training data lack: the start set then has it, without rows.
+    """Infer the schema of ``data``, for a data set that does not declare one."""
+    # Generators may write a column that the training data lack; the start set then has it, without rows.
     lacking = {
         name: column.model_copy(update={"in_data": False}) if isinstance(column, Completion) else column
         for name, column in schema_of(data.start, data.conditions).items()

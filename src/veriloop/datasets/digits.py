@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits: small, real, and part of an installation that we need anyway."""
+"""Scikit-learn's handwritten digits: small, real, and always installed."""
 
 from typing import Annotated, Any, ClassVar, Self
 
@@ -18,27 +18,27 @@ CLASSES = 10
 SIDE = 8
 IMAGES = 1_797
 UNSEEN = 600
-"""The classifier that our metrics use was trained on all digits but the first 600 of the fixed order."""
+"""Number of images, first in the fixed order, that the metrics' classifier was not trained on."""
 
 
 class Digits(Dataset, frozen=True):
-    """1,797 real 8x8 images of handwritten digits; a pixel counts 0..16.
+    """1,797 real 8x8 images of handwritten digits with pixel values 0..16.
 
-    A pixel counts the set ones among 16 points of a finer bitmap, so Binomial(16, p) is its natural
-    likelihood. The images come in the order of their writers, which is why all splits are shuffled.
+    A pixel counts the set points among 16 of a finer bitmap, so Binomial(16, p) is its natural likelihood.
+    The images are ordered by writer, which is why all splits are shuffled.
 
-    The validation and test images are the same for every seed, so that numbers can be compared across seeds;
-    the start images are drawn by the seed.
+    The validation and test images are the same for every seed, so that results can be compared across seeds;
+    the start images depend on the seed.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (its test part), as
     bundled with scikit-learn.
 
     Attributes:
-        start: How many images the start model is trained on, balanced over the digits.
-        train: At most so many real training images, balanced; None for all that are not held out.
-        validation: How many images are held out for decisions, balanced; 0 for none.
-        test: How many images are held out for the numbers to report, balanced. Both together at most 600:
-            the classifier of the metrics has seen the others.
+        start: Number of images that the start model is trained on, balanced over the digits.
+        train: Largest number of real training images, balanced; None for all that are not held out.
+        validation: Number of images held out for decisions, balanced; 0 for none.
+        test: Number of images held out for reported numbers, balanced. Validation and test together have at
+            most 600 images, because the metrics' classifier was trained on the others.
     """
 
     levels: ClassVar[int] = 16
@@ -54,7 +54,7 @@ class Digits(Dataset, frozen=True):
             raise ConfigError(
                 "validation and test hold out too many images",
                 got=f"validation={self.validation}, test={self.test}",
-                expected=f"{UNSEEN} together at most: the classifier of the metrics has seen the others",
+                expected=f"at most {UNSEEN} together: the metrics' classifier was trained on the others",
                 fix=f"lower one of them; validation: {UNSEEN - self.test} leaves test as it is",
             )
         return self
@@ -73,15 +73,15 @@ class Digits(Dataset, frozen=True):
 
     @override
     def load(self, seed: int) -> RealData:
-        """Load and split; only the choice and order of training images depends on ``seed``."""
+        """Load and split; ``seed`` only affects the choice and order of training images."""
         from sklearn.datasets import (
-            load_digits,  # takes most of a second, which a look at the schema need not
+            load_digits,  # takes most of a second, not needed for the schema
         )
 
         bunch: Any = load_digits()
         everything = Samples(pixels=bunch["images"].astype(np.uint8), label=bunch["target"].astype(np.int64))
-        # The address has no seed of the run in it: one order for all. Test images come from the front of the
-        # 600, and validation images from their end, so that neither choice moves the other.
+        # The address does not contain the run's seed: one order for all. Test images come from the front of
+        # the 600, and validation images from the end, so that neither number affects the other split.
         order = balanced_order(everything.array("label"), Address(seed=0, arm="digits").rng())
         fixed = everything.select(order)
         test, validation = slice(self.test), slice(UNSEEN - self.validation, UNSEEN)

@@ -1,4 +1,4 @@
-"""Splits of rows that come in one piece, or with a test split, by content and alike in each class."""
+"""Splits of rows by content, with or without a published test split, alike in each class."""
 
 from typing import Annotated, Any, NamedTuple
 
@@ -19,15 +19,15 @@ class Pool(NamedTuple):
     """Rows of one published split.
 
     Attributes:
-        samples: The rows.
-        keys: What each row's content is.
+        samples: Rows.
+        keys: Content key of each row.
     """
 
     samples: Samples
     keys: Keys
 
     def select(self, rows: NDArray[Any]) -> "Pool":
-        """The rows at ``rows``: a mask or indices."""
+        """Return the rows at ``rows``: a mask or indices."""
         indices = np.flatnonzero(rows) if rows.dtype == bool else rows
         return Pool(self.samples.select(indices), [self.keys[int(i)] for i in indices])
 
@@ -35,17 +35,17 @@ class Pool(NamedTuple):
 class Splits(Checked, frozen=True):
     """How rows are split by role. A data set that inherits this has its fields.
 
-    The held-out rows are the same for every seed; which training rows are the start set, and their order, is
-    drawn by the seed. Rows of equal content are never on two sides.
+    The held-out rows are the same for every seed; the seed determines the start set and the order of the
+    training rows. Rows with equal content are never in two splits.
 
     Attributes:
-        start: How many training rows, or what share of them, the start model is trained on; of a share, at
-            least one of each class.
-        train: At most so many training rows; None for all.
-        held_out: How many rows, or what share of them, are held out, where the data bring no test split.
-        validation: How many of the held-out rows, or what share of them, are for decisions: None for half, or
-            for all of a validation split that the data bring; 0 for none.
-        test: At most so many held-out rows for the numbers to report; None for all of the others.
+        start: Number or share of training rows that the start model is trained on; a share includes at least
+            one row of each class.
+        train: Largest number of training rows; None for all.
+        held_out: Number or share of rows to hold out, if the data have no test split.
+        validation: Number or share of the held-out rows that are for decisions: None for half, or for the
+            whole validation split if the data have one; 0 for none.
+        test: Largest number of held-out rows for reported numbers; None for all others.
     """
 
     start: Size = 0.1
@@ -55,13 +55,13 @@ class Splits(Checked, frozen=True):
     test: Annotated[int, Field(ge=1)] | None = None
 
     def check_sizes(self, n: int, test: int | None, classes: int, where: str) -> None:
-        """Refuse sizes that ``n`` rows of training, or of all, cannot have.
+        """Refuse sizes that are impossible with ``n`` rows.
 
         Args:
-            n: How many rows there are to train on and, without a test split, to hold out.
-            test: How many rows the test split has; None where there is none.
-            classes: How many classes there are.
-            where: What errors call the data.
+            n: Number of rows to train on and, without a test split, to hold out.
+            test: Number of rows in the test split; None if there is none.
+            classes: Number of classes.
+            where: Name of the data for error messages.
 
         Raises:
             ConfigError: ``start``, ``held_out`` or ``validation`` leaves nothing.
@@ -84,17 +84,17 @@ class Splits(Checked, frozen=True):
         seed: int,
         where: str,
     ) -> RealData:
-        """Real data of these rows.
+        """Split these rows into real data.
 
         Args:
-            train: All rows to train on and, without ``test``, to hold out.
-            validation: Published for decisions; None for a part of the held-out ones.
-            test: Published to test with; None for a share of ``train``.
-            label: The column of classes, in which all splits are alike; None for rows without.
-            given: The columns that generators are given besides, row by row; without any, the classes are
-                the conditions.
-            seed: Draws the training rows.
-            where: What errors call the data.
+            train: Rows to train on and, without ``test``, to hold out.
+            validation: Published validation rows; None to use a part of the held-out ones.
+            test: Published test rows; None to hold out a share of ``train``.
+            label: Class column, in which all splits are alike; None for rows without classes.
+            given: Other columns that generators receive, row by row; without any, the classes are the
+                conditions.
+            seed: Seed for drawing the training rows.
+            where: Name of the data for error messages.
 
         Raises:
             ConfigError: A size leaves nothing to train on or to measure with.
@@ -135,7 +135,7 @@ class Splits(Checked, frozen=True):
         return max(1 if self.validation == 0 else 2, count(self.held_out, rows))
 
     def _held_rows(self, pool: Pool, label: str | None, where: str) -> NDArray[np.bool_]:
-        """A mask of the held-out share: equal rows together, classes alike, the same for all seeds."""
+        """Return a mask of the held-out share: equal rows together, classes alike, the same for all seeds."""
         different = len(set(pool.keys))
         self.check_sizes(different, None, 1, where)
         order = balanced_order(_strata(pool.samples, label), Address(seed=0, arm="held-out share").rng())
@@ -149,7 +149,7 @@ class Splits(Checked, frozen=True):
         return held
 
     def _halved(self, test: Pool, validation: Pool | None, label: str | None) -> tuple[Pool, Pool]:
-        """Test and validation rows, in a random order that is equal for all seeds."""
+        """Return test and validation rows, in a random order that is the same for all seeds."""
         if validation is not None:
             size = 1.0 if self.validation is None else self.validation
             validation = _mixed(validation, label, "validation rows")
@@ -159,7 +159,7 @@ class Splits(Checked, frozen=True):
             )
         n = len(test.keys)
         share = 0.5 if self.validation is None else count(self.validation, n) / n
-        # One after the other within each class, so that both sides are alike in each.
+        # Alternating within each class, so that both sides are alike in each.
         first = {key: i for i, key in reversed(list(enumerate(test.keys)))}
         strata = _strata(test.samples, label)
         turns = balanced_order(strata, Address(seed=0, arm="held-out rows").rng())
@@ -181,7 +181,7 @@ class Splits(Checked, frozen=True):
 
 
 def _mixed(pool: Pool, label: str | None, purpose: str) -> Pool:
-    """In a random order of which every beginning holds the classes evenly; without a seed of the run."""
+    """Shuffle rows so that every prefix holds the classes evenly; independent of the run's seed."""
     return pool.select(balanced_order(_strata(pool.samples, label), Address(seed=0, arm=purpose).rng()))
 
 

@@ -1,4 +1,4 @@
-"""Text pairs from a public data set on Hugging Face, by the library ``datasets`` (extra ``llm``)."""
+"""Text pairs from a public data set on Hugging Face, with the library ``datasets`` (extra ``llm``)."""
 
 import importlib
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from .text_columns import Columns, Roles
 from .text_rows import samples_of
 
 VALIDATION = "validation"
-"""The split that is for decisions, by its usual name."""
+"""Usual name of the split for decisions."""
 
 
 class HuggingFace(TextPairs, frozen=True):
     """Any data set of text on Hugging Face, or a local folder that the library ``datasets`` can load.
 
     Attributes:
-        name: Such as ``abisee/cnn_dailymail``.
-        subset: Of a data set with several, such as ``3.0.0``.
-        train_split: The split to train on.
-        validation_split: The split for decisions; None takes the split ``validation``, or half of the test
-            split where there is none.
-        test_split: The split to hold out.
-        columns: Which column is what.
+        name: Name, such as ``abisee/cnn_dailymail``.
+        subset: Name of the subset if there are several, such as ``3.0.0``.
+        train_split: Name of the training split.
+        validation_split: Name of the split for decisions; None uses the split ``validation``, or half of the
+            test split if there is none.
+        test_split: Name of the held-out split.
+        columns: Role of each column.
     """
 
     name: str
@@ -66,7 +66,7 @@ class HuggingFace(TextPairs, frozen=True):
 
     def _loaded(self, split: str) -> Any:
         fix = (
-            f"where there is a network, run: hf download {self.name} --repo-type dataset --local-dir DIR; "
+            f"on a machine with a network, run: hf download {self.name} --repo-type dataset --local-dir DIR; "
             "then set name to DIR, or use kind: text on its files"
         )
         return load_split(self.name, self.subset, split, fix)
@@ -79,22 +79,22 @@ class HuggingFace(TextPairs, frozen=True):
 
 
 def has_split(loaded: Any, name: str) -> bool:
-    """Whether the data set of which ``loaded`` is a split has a split called ``name``."""
+    """Whether the data set that ``loaded`` belongs to has a split called ``name``."""
     return name in (loaded.info.splits or ())
 
 
 def load_split(name: str, subset: str | None, split: str, fix: str) -> Any:
-    """One split, as the library gives it.
+    """Load one split with the library.
 
     Args:
-        name: Of the data set.
-        subset: Of the data set, if it has several.
-        split: Which split.
-        fix: What to tell a user who cannot load it.
+        name: Name of the data set.
+        subset: Name of the subset, if there are several.
+        split: Name of the split.
+        fix: What the user can do if it cannot be loaded.
 
     Raises:
         MissingExtraError: The library is not installed.
-        DataError: The data set cannot be had.
+        DataError: The data set cannot be loaded.
     """
     try:
         library = importlib.import_module("datasets")
@@ -102,7 +102,7 @@ def load_split(name: str, subset: str | None, split: str, fix: str) -> Any:
         raise MissingExtraError.of("datasets", "llm") from e
     try:
         return library.load_dataset(name, subset, split=split)
-    except Exception as e:  # the library raises whatever its network and file layers do
+    except Exception as e:  # the library passes on errors of its network and file layers
         raise DataError(
             f"cannot load {name} from Hugging Face ({type(e).__name__}: {str(e).splitlines()[0][:200]})",
             fix=fix,
@@ -110,12 +110,12 @@ def load_split(name: str, subset: str | None, split: str, fix: str) -> Any:
 
 
 def first_of(loaded: Any, source: str) -> First:
-    """The first rows of a split."""
+    """Return the first rows of a split."""
     return First(source, loaded.column_names, list(enumerate(islice(loaded, FIRST), 1)))
 
 
 def pairs_of(train: Any, test: Any, validation: Any, roles: Roles, name: str, *, tidy: bool) -> Pairs:
-    """All rows of the splits of the data set ``name``; ``validation`` may be None."""
+    """Return all rows of the splits of the data set ``name``; ``validation`` may be None."""
     splits = {"train": train, "test": test, "validation": validation}
     read, number, kept = {}, 0, 0
     for what, loaded in splits.items():

@@ -1,7 +1,7 @@
-"""Labelled grey images in the idx format of MNIST, binarised: MNIST, Fashion-MNIST, and your own.
+"""Labelled grey images in MNIST's idx format, binarised: MNIST, Fashion-MNIST, and a user's images.
 
-Files are looked for in ``$VERILOOP_DATA/<name>/``, as ``.gz`` or unpacked; the two known data sets are
-otherwise loaded by their public Hugging Face names.
+Files are searched in ``$VERILOOP_DATA/<name>/``, compressed (``.gz``) or not; the two published data sets are
+otherwise loaded by their Hugging Face names.
 """
 
 import importlib.util
@@ -29,16 +29,16 @@ from .images import halves, split
 from .splits import array_keys, not_in
 
 SHARE = 0.2
-"""Of the test images, this share is held out where all training images are among them."""
+"""Share of the test images that is held out if all training images are among them."""
 
 SAME = "a test image is a training image"
-"""Why the others are left out."""
+"""Reason for leaving out the others."""
 
 FIX = "put the four idx files into $VERILOOP_DATA/NAME/"
 
 
 def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
-    """Both splits of a public image data set, by the library ``datasets`` (extra ``llm``)."""
+    """Load both splits of a public image data set with the library ``datasets`` (extra ``llm``)."""
     _check_library(name, looked_in)
     library = importlib.import_module("datasets")
     try:
@@ -47,7 +47,7 @@ def _hugging_face(name: str, looked_in: str) -> tuple[Grey, Grey]:
             (np.stack([np.asarray(i) for i in loaded[s]["image"]]), np.asarray(loaded[s]["label"], np.uint8))
             for s in ("train", "test")
         )
-    except Exception as e:  # the library raises whatever its network and file layers do
+    except Exception as e:  # the library passes on errors of its network and file layers
         raise DataError(
             f"no data: looked in {looked_in}, then for {name} on Hugging Face ({type(e).__name__}: {e})",
             fix=FIX,
@@ -62,21 +62,21 @@ def _check_library(name: str, looked_in: str) -> None:
 
 
 class GreyImages(Dataset, frozen=True):
-    """Grey images 0..255 made binary, of any idx-format data set.
+    """Grey images 0..255 made binary, from any data set in idx format.
 
-    The validation images are half of the published test images, equally many of each class, and the same ones
-    for every seed. They cannot be training images: the classifier of the metrics has seen those. Where both
+    The validation images are half of the published test images, equally many of each class, and the same for
+    every seed. They cannot be training images, because the metrics' classifier was trained on those. If both
     files hold the same images, a fifth of them is held out.
 
     Attributes:
-        start: How many images the start model is trained on, balanced over the classes.
-        train: At most so many real training images, balanced; None for all.
-        validation: At most so many images for decisions, balanced; None for all of their half. 0 for none:
-            then all published test images are test images.
-        test: At most so many images for the numbers to report, balanced; None for all of the rest.
-        binarize: ``sample``: each pixel is one Bernoulli draw with probability grey/255, the usual
-            statically binarised form, for which a Bernoulli likelihood is right. The draw is fixed: equal
-            for every seed, split and run. ``threshold``: grey above 127; sharper edges, no noise.
+        start: Number of images that the start model is trained on, balanced over the classes.
+        train: Largest number of real training images, balanced; None for all.
+        validation: Largest number of images for decisions, balanced; None for their whole half. 0 for none,
+            which makes all published test images test images.
+        test: Largest number of images for reported numbers, balanced; None for all others.
+        binarize: ``sample``: each pixel is a Bernoulli draw with probability grey/255, the usual statically
+            binarised form, which suits a Bernoulli likelihood. The draw is the same for every seed, split and
+            run. ``threshold``: grey above 127; sharper edges, no noise.
     """
 
     levels: ClassVar[int] = 1
@@ -99,19 +99,19 @@ class GreyImages(Dataset, frozen=True):
 
     @override
     def load(self, seed: int) -> RealData:
-        """Load and split; only the choice and order of training images depends on ``seed``."""
+        """Load and split; ``seed`` only affects the choice and order of training images."""
         (grey, label), (held_grey, held_label) = self.grey()
         train = self._binary(grey, label, "train")
         held_out = self._binary(held_grey, held_label, "test")
-        # Contents are compared as published: two binary draws of one image differ.
+        # Contents are compared as published, because two binary draws of one image differ.
         keys, held_keys = array_keys(grey), array_keys(held_grey)
-        # The address has no seed of the run in it: one choice for all.
+        # The address does not contain the run's seed: one choice for all.
         test, validation = halves(held_label, Address(seed=0, arm="held-out images").rng())
         if self.validation == 0:
             test, validation = np.arange(len(held_out)), validation[:0]
         left_out: dict[str, int] = {}
         if not not_in(keys, held_keys).any():
-            # Somebody with one set of images puts it into both files: then most of it is to train on.
+            # A user with one set of images may put it into both files; then most of it is for training.
             test, validation = (rows[: math.ceil(len(rows) * SHARE)] for rows in (test, validation))
             left_out[SAME] = len(held_out) - len(test) - len(validation)
         test, validation = test[: self.test], validation[: self.validation]
@@ -134,21 +134,21 @@ class GreyImages(Dataset, frozen=True):
 
     @abstractmethod
     def size(self) -> int:
-        """How many images there are to train on; reads no images."""
+        """Number of images to train on; reads no images."""
 
     @abstractmethod
     def grey(self) -> tuple[Grey, Grey]:
-        """The training and the test images as published, before binarisation."""
+        """Return the training and the test images as published, before binarisation."""
 
     @abstractmethod
     def shape(self) -> tuple[int, int, int]:
-        """Height and width of the images, and the number of classes; reads no images."""
+        """Return height and width of the images, and the number of classes; reads no images."""
 
     def _binary(self, grey: NDArray[np.uint8], label: NDArray[np.uint8], part: str) -> Samples:
         if self.binarize == "threshold":
             pixels = grey > 127
         else:
-            # One stream per thousand images keeps the float draws out of memory.
+            # One stream per thousand images keeps the floats drawn out of memory.
             address = Address(seed=0, arm=f"binarize {part}")
             pixels = np.empty(grey.shape, np.bool_)
             for chunk, first in enumerate(range(0, len(grey), 1000)):
@@ -159,7 +159,7 @@ class GreyImages(Dataset, frozen=True):
 
 
 class _Known(GreyImages, frozen=True):
-    """A published data set of 28x28 images in ten classes: in ``$VERILOOP_DATA``, else on Hugging Face."""
+    """A published data set of 28x28 images in ten classes, from ``$VERILOOP_DATA`` or Hugging Face."""
 
     name: ClassVar[str]
     public_name: ClassVar[str]
@@ -210,7 +210,7 @@ class _Known(GreyImages, frozen=True):
 
 
 def _sources(folder: Path, named: Path) -> dict[str, Path]:
-    """The four files in ``folder``, as in the folder ``named``."""
+    """Return the four files in ``folder``, named by the folder ``named``."""
     files = [find_file(folder, name) for names in FILES.values() for name in names]
     return {(named / file.name).as_posix(): file for file in files}
 
@@ -244,10 +244,10 @@ class FashionMNIST(_Known, frozen=True):
 
 
 class IdxFolder(GreyImages, frozen=True):
-    """Your own images: a folder with four idx files named like MNIST's, packed by gzip or not.
+    """A user's images: a folder with four idx files named like MNIST's, compressed with gzip or not.
 
     Attributes:
-        path: The folder; a relative one is looked for in the working directory, then in
+        path: Path of the folder; a relative one is searched in the working directory, then in
             ``$VERILOOP_DATA``.
     """
 

@@ -1,4 +1,4 @@
-"""Files in the idx format, in which MNIST and its kin are published."""
+"""Read files in the idx format of MNIST and similar data sets."""
 
 import hashlib
 import math
@@ -27,36 +27,36 @@ UNSIGNED_BYTE = 0x08
 
 
 def read_header(path: Path, axes: int) -> tuple[int, ...]:
-    """The shape of the array in an idx file of unsigned bytes; reads no more than that.
+    """Return the shape of the array in an idx file of unsigned bytes; reads only the header.
 
     Raises:
-        DataError: The file is missing, not idx, or of another type or number of axes.
+        DataError: The file is missing, not idx, or has another type or number of axes.
     """
     return _shape(path, _beginning(path, 4 + 4 * axes), axes)
 
 
 def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
-    """The array in an idx file of unsigned bytes, packed by gzip or not.
+    """Read the array in an idx file of unsigned bytes, compressed with gzip or not.
 
     The format (Y. LeCun, http://yann.lecun.com/exdb/mnist): two zero bytes, a type code, the number of
     axes, each axis's length as a big-endian 32-bit number, then the values, last axis fastest.
 
     Args:
-        path: The file.
-        axes: How many axes the array must have: 3 for images, 1 for labels.
+        path: Path of the file.
+        axes: Expected number of axes: 3 for images, 1 for labels.
 
     Raises:
-        DataError: The file is missing, not idx, of another type or number of axes, or cut short.
+        DataError: The file is missing, not idx, truncated, or has another type or number of axes.
     """
     header, shape = 4 + 4 * axes, read_header(path, axes)
     size = header + math.prod(shape)
     if _is_packed(path):
         check_size(path, size)
-    # One byte more than it should hold: whatever else is packed in there stays packed.
+    # Read one byte more than expected; anything further in the file stays packed.
     content = _beginning(path, size + 1)
     if len(content) != size:
         raise DataError(
-            f"idx file {path} does not hold what its header says",
+            f"idx file {path} does not match its header",
             got=f"{len(content)} bytes" if len(content) < size else f"more than {size} bytes",
             expected=f"{size} for shape {shape}",
             fix=AGAIN,
@@ -65,7 +65,7 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 
 
 def _shape(path: Path, content: bytes, axes: int) -> tuple[int, ...]:
-    """What the header at the beginning of ``content`` says."""
+    """Return the shape in the header at the start of ``content``."""
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(
             f"{path} is not an idx file",
@@ -83,7 +83,7 @@ def _shape(path: Path, content: bytes, axes: int) -> tuple[int, ...]:
         )
     if len(content) < 4 + 4 * axes:
         raise DataError(
-            f"idx file {path} does not hold what its header says",
+            f"idx file {path} does not match its header",
             got=f"{len(content)} bytes",
             expected=f"at least {4 + 4 * axes}",
             fix=AGAIN,
@@ -97,30 +97,30 @@ def _is_packed(path: Path) -> bool:
 
 
 def _beginning(path: Path, size: int) -> bytes:
-    """The first ``size`` bytes, unpacked; fewer if the file has fewer."""
+    """Return the first ``size`` bytes, unpacked; fewer if the file is shorter."""
     try:
         with open_gzip(path) if _is_packed(path) else path.open("rb") as file:
-            # Python takes memory for what it is asked to read, not for what there is.
+            # Python allocates memory for the size requested, not for the size of the file.
             return file.read(size if isinstance(file, GzipFile) else min(size, path.stat().st_size))
     except (OSError, EOFError, zlib.error) as e:
         raise _unreadable(path, e) from e
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"cannot read {path} ({error})", fix=f"check that the file is there, or {AGAIN}")
+    return DataError(f"cannot read {path} ({error})", fix=f"check that the file exists, or {AGAIN}")
 
 
 def read_split(folder: Path, names: tuple[str, str], md5: dict[str, str]) -> Grey:
-    """Images and labels of one split.
+    """Read the images and labels of one split.
 
     Args:
-        folder: Where the files are.
-        names: Of the image and the label file, without ``.gz``.
-        md5: Known checksums by file name (with ``.gz``); a file not named is not checked.
+        folder: Folder with the files.
+        names: Names of the image and the label file, without ``.gz``.
+        md5: Known checksums by file name (with ``.gz``); other files are not checked.
 
     Raises:
-        DataError: A file is missing, damaged or another one than its checksum says, there are no images,
-            or not as many labels as images.
+        DataError: A file is missing, damaged or does not match its checksum, there are no images, or the
+            numbers of labels and images differ.
     """
     images_path, labels_path = (find_file(folder, name) for name in names)
     for path in (images_path, labels_path):
@@ -136,12 +136,12 @@ def read_split(folder: Path, names: tuple[str, str], md5: dict[str, str]) -> Gre
 
 
 def find_file(folder: Path, name: str) -> Path:
-    """The file ``name`` in ``folder``, packed or not.
+    """Find the file ``name`` in ``folder``, compressed or not.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no such file.
     """
-    # Unpacked by some programs, the last part of the name has a dot before it: train-images.idx3-ubyte.
+    # Some programs unpack it with a dot before the last part of the name: train-images.idx3-ubyte.
     stem, _, ending = name.rpartition("-idx")
     spelled = [f"{name}.gz", name, f"{stem}.idx{ending}.gz", f"{stem}.idx{ending}"]
     found = [p for p in (folder / s for s in spelled) if p.is_file()]

@@ -1,4 +1,4 @@
-"""A folder of PNG or JPEG files, a sub-folder for each class."""
+"""A folder of PNG or JPEG files, with a sub-folder for each class."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,21 +20,22 @@ _SPLITS: Mapping[str, SplitName] = {
     "valid": "validation",
     "val": "validation",
 }
-"""Sub-folders that hold splits, not classes."""
+"""Names of sub-folders that hold splits, not classes."""
 
 
 class ImageFolder(OwnImages, frozen=True):
-    """Your own pictures: a folder of PNG or JPEG files, with a sub-folder for each class.
+    """A user's pictures: a folder of PNG or JPEG files, with a sub-folder for each class.
 
-    Classes are numbered in the order of their folders' names; what lies deeper belongs to the class above it.
-    Files directly in the folder are pictures without classes. Sub-folders called ``train`` and ``test`` (and
-    ``validation``) hold the splits, with the classes inside. Hidden files, and files of other kinds, do not
-    count.
+    Classes are numbered by the order of their folder names; files in deeper folders belong to the class above
+    them. Files directly in the folder are pictures without classes. Sub-folders called ``train`` and ``test``
+    (and ``validation``) hold the splits, with the classes inside. Hidden files and files of other types are
+    ignored.
 
     Attributes:
-        path: The folder; a relative one is looked for in the working directory, then in ``$VERILOOP_DATA``.
+        path: Path of the folder; a relative one is searched in the working directory, then in
+            ``$VERILOOP_DATA``.
 
-    The others are those of `OwnImages`.
+    The other fields are those of `OwnImages`.
     """
 
     path: Path
@@ -59,19 +60,19 @@ class ImageFolder(OwnImages, frozen=True):
         return {str(self.path): self._folder()}
 
     def names(self) -> list[str]:
-        """The classes' folders, in order; none where pictures have no classes.
+        """Return the class folders in order; empty if the pictures have no classes.
 
         Raises:
-            DataError: Pictures lie beside the classes' folders.
+            DataError: There are pictures next to the class folders.
         """
         folders = list(self._splits().values())
         known = sorted({sub.name for folder in folders for sub in _subfolders(folder) if _below(sub)})
         loose = next((file for folder in folders for file in _below(folder, deep=False)), None)
         if known and loose is not None:
             raise DataError(
-                f"{self.path} holds pictures beside the folders of classes",
-                got=f"{loose.name} beside {known[0]}/",
-                expected="all pictures in folders of classes, or none",
+                f"{self.path} contains pictures next to class folders",
+                got=f"{loose.name} next to {known[0]}/",
+                expected="all pictures in class folders, or none",
                 fix="move it into the folder of its class",
             )
         return known
@@ -80,7 +81,7 @@ class ImageFolder(OwnImages, frozen=True):
         return found(self.path, "folder", Path.is_dir)
 
     def _splits(self) -> dict[SplitName, Path]:
-        """The folder of each split; the whole folder to train on where it holds no splits."""
+        """Return the folder of each split; the whole folder as training data if there are no splits."""
         folder = self._folder()
         splits: dict[SplitName, Path] = {
             _SPLITS[sub.name.lower()]: sub for sub in _subfolders(folder) if sub.name.lower() in _SPLITS
@@ -90,9 +91,9 @@ class ImageFolder(OwnImages, frozen=True):
         other = [sub.name for sub in _subfolders(folder) if sub.name.lower() not in _SPLITS and _below(sub)]
         if other:
             raise DataError(
-                f"{self.path} holds folders of splits and others",
-                got=f"{other[0]}/ beside train/ and test/",
-                expected="train/, test/ and validation/ alone, or folders of classes alone",
+                f"{self.path} contains both split folders and others",
+                got=f"{other[0]}/ next to train/ and test/",
+                expected="only train/, test/ and validation/, or only class folders",
             )
         return splits
 
@@ -102,7 +103,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _below(folder: Path, *, deep: bool = True) -> list[Path]:
-    """The pictures in ``folder``, without hidden ones, in the order of their names."""
+    """Return the pictures in ``folder``, without hidden ones, in the order of their names."""
     return sorted(
         path
         for path in (folder.rglob("*") if deep else folder.iterdir())

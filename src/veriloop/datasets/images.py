@@ -1,8 +1,8 @@
-"""Labelled images as samples: which columns they have, and how they are drawn, balanced and split.
+"""Labelled images as samples: their columns, and how they are balanced and split.
 
-Our image samples have the columns ``pixels``, uint8 counts 0..levels of shape (n, height, width), or (n,
-height, width, channels) in colour, and ``label``, int64 class indices of shape (n,). With ``levels=1`` a
-pixel is a bit.
+Image samples have the columns ``pixels``, uint8 values 0..levels of shape (n, height, width), or (n, height,
+width, channels) for colour, and ``label``, int64 class indices of shape (n,). With ``levels=1`` a pixel is
+one bit.
 """
 
 import numpy as np
@@ -20,18 +20,18 @@ PIXELS, LABEL = "pixels", "label"
 def images(
     samples: Samples, levels: int, classes: int, image: str = PIXELS, label: str = LABEL
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The checked columns of image samples: pixels (n, height, width[, channels]) and labels (n,).
+    """Return the checked columns of image samples: pixels (n, height, width[, channels]) and labels (n,).
 
     Args:
-        samples: With both columns.
-        levels: A pixel counts 0..levels.
-        classes: How many labels there are.
-        image: The column of the images.
-        label: The column of their labels.
+        samples: Samples with both columns.
+        levels: Largest pixel value.
+        classes: Number of classes.
+        image: Name of the image column.
+        label: Name of the label column.
 
     Raises:
-        DataError: A column is missing or of another kind, a count is above ``levels``, or a label is
-            not below ``classes``.
+        DataError: A column is missing or of another kind, a pixel is above ``levels``, or a label is not
+            below ``classes``.
     """
     pixels = samples.array(image)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
@@ -42,19 +42,19 @@ def images(
         )
     if pixels.size and pixels.max() > levels:
         raise DataError(
-            f"column {image!r} counts too far",
+            f"column {image!r} has pixel values that are too large",
             got=int(pixels.max()),
-            expected=f"counts up to levels={levels}",
-            fix="leave levels out: it is the data's",
+            expected=f"values up to levels={levels}",
+            fix="leave levels out to use that of the data",
         )
     return pixels, labels(samples, classes, label)
 
 
 def labels(samples: Samples, classes: int, name: str = LABEL) -> NDArray[np.int64]:
-    """The checked column of labels, shape (n,), values 0..classes-1.
+    """Return the checked column of labels, shape (n,), values 0..classes-1.
 
     Raises:
-        DataError: The column is missing, not of whole numbers, or a label is out of range.
+        DataError: The column is missing or not integer, or a label is out of range.
     """
     label = samples.array(name)
     if label.dtype.kind not in "iu" or label.ndim != 1:
@@ -73,13 +73,13 @@ def labels(samples: Samples, classes: int, name: str = LABEL) -> NDArray[np.int6
 
 
 def balanced_order(label: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A random order of the rows in which every prefix holds the classes as evenly as possible.
+    """Return a random row order in which every prefix holds the classes as evenly as possible.
 
-    A class that has run out leaves its places to the others.
+    Once a class runs out, the other classes take its places.
 
     Args:
         label: Class of each row, shape (n,).
-        rng: Source of the order.
+        rng: Source of randomness.
 
     Returns:
         Row indices, shape (n,): one row of each class in random order, then a second one, and so on.
@@ -95,18 +95,18 @@ def balanced_order(label: NDArray[np.integer], rng: np.random.Generator) -> NDAr
 def halves(
     label: NDArray[np.integer], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows in two random halves, alike in each class and in all to within one row.
+    """Divide the rows into two random halves, equal overall and in each class to within one row.
 
     Args:
         label: Class of each row, shape (n,).
-        rng: Source of the choice.
+        rng: Source of randomness.
 
     Returns:
         Row indices of each half, in random order; every prefix holds the classes as evenly as possible.
     """
     shuffled = rng.permutation(len(label))
     grouped = shuffled[np.argsort(label[shuffled], kind="stable")]
-    # Every second row of the classes one after the other: a class of odd size changes whose turn it is.
+    # Every second row over all classes in turn; a class of odd size changes which half gets the next row.
     first, second = grouped[0::2], grouped[1::2]
     return first[balanced_order(label[first], rng)], second[balanced_order(label[second], rng)]
 
@@ -121,22 +121,22 @@ def split(
     cap: int | None,
     seed: int,
 ) -> RealData:
-    """Real data with at most ``cap`` training images, of which the first ``start`` are the start set.
+    """Make real data with at most ``cap`` training images; the first ``start`` are the start set.
 
-    The seed draws which; every prefix of the training images is balanced over the classes. Images that are
-    held out, too, are left out.
+    The seed determines which images; every prefix of the training images is balanced over the classes.
+    Training images that are also held out are removed.
 
     Args:
         train: All training images.
-        validation: Held out; maybe none.
-        test: Held out.
-        keys: What each image's content is, in each of the three.
+        validation: Held-out images for decisions, possibly none.
+        test: Held-out images for reported numbers.
+        keys: Content key of each image, in each of the three.
         start: Size of the start set.
-        cap: At most so many training images; None for all.
-        seed: Draws the training images.
+        cap: Largest number of training images; None for all.
+        seed: Seed for drawing the training images.
 
     Raises:
-        ConfigError: There are fewer training images than the start set wants.
+        ConfigError: There are fewer training images than the start set needs.
         DataError: No training image is left.
     """
     stay, stay_validation = apart(*keys)

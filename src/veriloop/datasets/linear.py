@@ -1,4 +1,4 @@
-"""The real data of the paper's linear system: labels that are linear in their covariates, plus noise."""
+"""Real data of the paper's linear system: labels that are linear in their covariates, plus noise."""
 
 from typing import Annotated
 
@@ -15,16 +15,16 @@ from .base import Dataset, RealData
 class LinearModel(Dataset, frozen=True):
     """``y = x^T theta_star + xi`` with xi ~ N(0, sigma^2), on an orthogonal design (section 2 of the paper).
 
-    The design is sqrt(n0) times a matrix of orthonormal columns, so each of its p singular values is
-    sqrt(n0) and the coordinate axes are its right singular vectors. They are the conditions to generate
-    from, numbered by the column ``direction``; balancing over it is the paper's block design.
+    The design is sqrt(n0) times a matrix with orthonormal columns, so each of its p singular values is
+    sqrt(n0) and the coordinate axes are its right singular vectors. They are the conditions to generate from,
+    numbered in the column ``direction``; balancing over it gives the paper's block design.
 
     Columns: ``x`` of shape (n, p), ``y``, and ``direction`` (-1 for real samples, which have none).
-    Validation and test samples are other draws of the labels on the same design.
+        Validation and test samples are further draws of the labels on the same design.
 
     Attributes:
-        theta_star: The truth, p numbers.
-        n0: How many real samples, at least p.
+        theta_star: True parameters, p numbers.
+        n0: Number of real samples, at least p.
         sigma: Standard deviation of the noise.
     """
 
@@ -34,13 +34,13 @@ class LinearModel(Dataset, frozen=True):
 
     @override
     def schema(self) -> Schema:
-        # A direction is no label: real samples have none.
+        # A direction is not a label, because real samples have none.
         return Schema({"x": Vector(p=len(self.theta_star), given=True), "y": Number(), "direction": Extra()})
 
     @override
     def load(self, seed: int) -> RealData:
         p = len(self.theta_star)
-        # The design is part of the system, and only the labels are part of the draw.
+        # The design is part of the system; only the labels are random.
         design, _ = np.linalg.qr(Address(0, "linear-design").rng().standard_normal((self.n0, p)))
         x = np.sqrt(self.n0) * design
 

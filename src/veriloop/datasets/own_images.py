@@ -1,4 +1,4 @@
-"""The base of data sets of a user's own pictures, whatever holds them."""
+"""Base class of data sets of a user's pictures, from any source."""
 
 import os
 from abc import abstractmethod
@@ -25,12 +25,12 @@ SplitName = Literal["train", "validation", "test"]
 
 
 class Pictures(NamedTuple):
-    """The pictures of one split, none of them read yet.
+    """The pictures of one split, not read yet.
 
     Attributes:
-        label: The class of each, shape (n,).
-        head: What the header of picture i holds.
-        read: Picture i in a form.
+        label: Class of each picture, shape (n,).
+        head: Function that returns the header of picture i.
+        read: Function that returns picture i in a given form.
     """
 
     label: NDArray[np.int64]
@@ -41,16 +41,16 @@ class Pictures(NamedTuple):
 class OwnImages(Dataset, Splits, frozen=True):
     """Pictures, grey or in colour, with their classes.
 
-    Samples have the columns ``pixels`` and ``label``. Pictures without classes are all of class 0.
+    Samples have the columns ``pixels`` and ``label``. Pictures without classes all have class 0.
 
     Attributes:
-        size: The side, or height and width, to which pictures are brought: the largest middle part of that
-            shape, resized. None: as they are, all of one size, at most 64x64.
+        size: Side, or height and width, of the pictures: the largest central part of that shape is resized.
+            None: unchanged, all of one size, at most 64x64.
         colour: ``grey`` or ``rgb``; None: ``rgb`` if any picture has colour.
-        levels: A pixel counts 0..levels, each the nearest to its published byte. Fewer levels make an easier
-            task: 1 is black and white, 15 leaves smooth shades.
+        levels: Largest pixel value; each pixel gets the level nearest to its original byte. Fewer levels make
+            an easier task: 1 is black and white, 15 keeps smooth shades.
 
-    The others are those of `veriloop.datasets.held_out.Splits`.
+    The other fields are those of `veriloop.datasets.held_out.Splits`.
     """
 
     size: Side | tuple[Side, Side] | None = None
@@ -59,15 +59,15 @@ class OwnImages(Dataset, Splits, frozen=True):
 
     @abstractmethod
     def pictures(self) -> Mapping[SplitName, Pictures]:
-        """The published splits: ``train`` and maybe others."""
+        """Return the published splits: ``train`` and possibly others."""
 
     @abstractmethod
     def classes(self) -> int:
-        """How many classes there are."""
+        """Return the number of classes."""
 
     @abstractmethod
     def called(self) -> str:
-        """What errors call the data."""
+        """Return the name of the data for error messages."""
 
     @override
     def schema(self) -> Schema:  # pyright: ignore[reportIncompatibleMethodOverride]  # pydantic's old one
@@ -91,7 +91,7 @@ class OwnImages(Dataset, Splits, frozen=True):
 
     @override
     def load(self, seed: int) -> RealData:
-        """Load and split; only the choice and order of training pictures depends on ``seed``."""
+        """Load and split; ``seed`` only affects the choice and order of training pictures."""
         held = self.pictures()
         form = self._form(held)
         pools = {name: _pool(pictures, form) for name, pictures in held.items()}
@@ -118,7 +118,7 @@ def _pool(pictures: Pictures, form: Form) -> Pool:
 
 
 def found(path: Path, what: str, is_there: Callable[[Path], bool]) -> Path:
-    """``path``, looked for in the working directory, then in ``$VERILOOP_DATA``.
+    """Search ``path`` in the working directory, then in ``$VERILOOP_DATA``.
 
     Raises:
         DataError: It is in neither.

@@ -1,7 +1,7 @@
-"""Pictures as other programs make them, PNG and JPEG files above all, as arrays of one shape.
+"""Convert pictures from other programs, mainly PNG and JPEG files, to arrays of one shape.
 
-Nothing is guessed at the price of the data: pictures of several sizes are refused unless a size is set, and
-what cannot be read is named. Only headers are read to learn what a whole set of pictures looks like.
+Nothing is lost silently: pictures of several sizes are refused unless a size is set, and unreadable ones are
+named. Only headers are read to find out what a whole set of pictures looks like.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,32 +15,32 @@ from PIL import Image, ImageOps
 from ..errors import DataError
 
 LARGEST = 64
-"""The longest side, in pixels, that our networks are made for."""
+"""Longest side in pixels that the built-in networks support."""
 
 BYTE = 255
-"""How far a pixel of a picture counts."""
+"""Largest pixel value of a picture."""
 
 Colour = Literal["grey", "rgb"]
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N"})
-"""Pillow's names of pictures without colour; those of whole numbers above a byte are reduced to one."""
+"""Pillow's modes without colour; integers larger than a byte are reduced to one."""
 
 NUMBERS = frozenset({"I", "F"})
-"""Pillow's names of pictures whose numbers may mean anything."""
+"""Pillow's modes whose numbers have no fixed meaning."""
 
 _TURNED = frozenset({5, 6, 7, 8})
-"""Values of a camera's mark of orientation for which height and width change places."""
+"""Values of a camera's orientation tag that swap height and width."""
 
 _ORIENTATION = 0x0112
 
 
 class Head(NamedTuple):
-    """What the header of a picture holds.
+    """The header of a picture.
 
     Attributes:
-        name: What errors call it.
-        height: In pixels, the right way up.
-        width: Likewise.
+        name: Name for error messages.
+        height: Height in pixels, the right way up.
+        width: Width in pixels, the right way up.
         grey: Whether it has no colour.
     """
 
@@ -51,13 +51,13 @@ class Head(NamedTuple):
 
 
 class Form(NamedTuple):
-    """The one form that all pictures of a data set take.
+    """The common form of all pictures in a data set.
 
     Attributes:
-        height: In pixels.
-        width: In pixels.
+        height: Height in pixels.
+        width: Width in pixels.
         channels: 1 for grey, 3 for colour.
-        levels: A pixel counts 0..levels.
+        levels: Largest pixel value.
     """
 
     height: int
@@ -67,16 +67,16 @@ class Form(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one picture's array."""
+        """Shape of one picture's array."""
         size = (self.height, self.width)
         return size if self.channels == 1 else (*size, self.channels)
 
 
 def opened(path: Path) -> Image.Image:
-    """The picture in a file, of which the header is read.
+    """Open the picture in a file, reading only its header.
 
     Raises:
-        DataError: It is no picture that can be read, or one of too many pixels.
+        DataError: It is not a readable picture, or it has too many pixels.
     """
     try:
         return Image.open(path, formats=("PNG", "JPEG"))
@@ -85,23 +85,23 @@ def opened(path: Path) -> Image.Image:
 
 
 def unreadable(name: str, error: Exception) -> DataError:
-    """The error for a picture of which ``error`` was raised."""
+    """Return the error for a picture that raised ``error``."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    return DataError(f"picture {name} cannot be read ({reason})", fix="restore it, or take it out")
+    return DataError(f"picture {name} cannot be read ({reason})", fix="restore or remove it")
 
 
 def head_of(picture: Image.Image, name: str) -> Head:
-    """What the header of ``picture`` holds.
+    """Return the header of ``picture``.
 
     Raises:
-        DataError: Its pixels are numbers of unknown meaning.
+        DataError: Its pixels are numbers without a fixed meaning.
     """
     if picture.mode in NUMBERS:
         raise DataError(
             f"picture {name}",
             got=f"pixels of mode {picture.mode}, whose range is not known",
             expected="bytes, or 16-bit grey",
-            fix="save it with 8 bits for each channel",
+            fix="save it with 8 bits per channel",
         )
     width, height = picture.size
     if _marked(picture) and picture.getexif().get(_ORIENTATION) in _TURNED:
@@ -110,24 +110,24 @@ def head_of(picture: Image.Image, name: str) -> Head:
 
 
 def _marked(picture: Image.Image) -> bool:
-    """Whether its header may hold a camera's mark; to look for one elsewhere would read the whole picture."""
+    """Whether its header may hold an orientation tag; checking others would read the whole picture."""
     return picture.format == "JPEG" or "exif" in picture.info
 
 
 def form_of(
     heads: Sequence[Head], size: tuple[int, int] | None, colour: Colour | None, levels: int, where: str
 ) -> Form:
-    """The form of all pictures, by their headers and what is set.
+    """Return the common form of all pictures, from their headers and the settings.
 
     Args:
-        heads: Of all pictures; at least one.
-        size: Height and width to bring them to; None: all have one.
-        colour: What to make of them; None: colour if any of them has it.
-        levels: A pixel shall count 0..levels.
-        where: What errors call the data set.
+        heads: Headers of all pictures; at least one.
+        size: Height and width to convert to; None if all have one size.
+        colour: Colour to convert to; None for colour if any picture has it.
+        levels: Largest pixel value.
+        where: Name of the data set for error messages.
 
     Raises:
-        DataError: They have several sizes, or are too large, and no size is set.
+        DataError: They have several sizes or are too large, and no size is set.
     """
     first = heads[0]
     if size is None:
@@ -137,7 +137,7 @@ def form_of(
                 got=f"{_sized(first)} and {_sized(other)}",
                 expected="one size",
                 fix=f"set size, such as size: {min(LARGEST, max(first.height, first.width))}: "
-                "pictures are then cut around their middle and resized",
+                "pictures are then cropped to their centre and resized",
             )
         size = first.height, first.width
         if max(size) > LARGEST:
@@ -145,7 +145,7 @@ def form_of(
                 f"large pictures in {where}",
                 got=_sized(first),
                 expected=f"sides of at most {LARGEST}",
-                fix=f"set size: {LARGEST}, or less: pictures are then cut around their middle and resized",
+                fix=f"set size: {LARGEST}, or less: pictures are then cropped to their centre and resized",
             )
     grey = all(h.grey for h in heads) if colour is None else colour == "grey"
     return Form(*size, 1 if grey else 3, levels)
@@ -156,13 +156,13 @@ def _sized(head: Head) -> str:
 
 
 def array_of(picture: Image.Image, name: str, form: Form) -> NDArray[np.uint8]:
-    """A picture in ``form``.
+    """Convert a picture to ``form``.
 
-    It is turned by its camera's mark. What is transparent becomes white. Where the form has another
-    size, the largest middle part of its shape is resized.
+    It is rotated by its orientation tag. Transparent parts become white. If the form has another size, the
+    largest central part of that shape is resized.
 
     Raises:
-        DataError: It cannot be read to its end.
+        DataError: It cannot be read completely.
     """
     try:
         turned = ImageOps.exif_transpose(picture) if _marked(picture) else picture
@@ -175,14 +175,14 @@ def array_of(picture: Image.Image, name: str, form: Form) -> NDArray[np.uint8]:
 
 
 def to_levels(pixels: NDArray[np.uint8], levels: int) -> NDArray[np.uint8]:
-    """Bytes as counts 0..levels, each the nearest one."""
+    """Convert bytes to the nearest values 0..levels."""
     if levels == BYTE:
         return pixels
     return ((pixels.astype(np.uint16) * levels + BYTE // 2) // BYTE).astype(np.uint8)
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
-    """Without transparency, and with a byte for each channel."""
+    """Remove transparency, and use one byte per channel."""
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture, np.uint16) >> 8).astype(np.uint8))
     if not picture.has_transparency_data:
@@ -193,7 +193,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
 
 
 def stacked(n: int, one: Callable[[int], NDArray[np.uint8]], form: Form) -> NDArray[np.uint8]:
-    """Pictures 0..n-1 as one array of shape (n, *form.shape)."""
+    """Return pictures 0..n-1 as one array of shape (n, *form.shape)."""
     pixels = np.empty((n, *form.shape), np.uint8)
     for i in range(n):
         pixels[i] = one(i)
@@ -201,10 +201,10 @@ def stacked(n: int, one: Callable[[int], NDArray[np.uint8]], form: Form) -> NDAr
 
 
 def as_picture(value: Any, name: str) -> Image.Image:
-    """What a program hands over as a picture: a Pillow image, an array, or a tensor of torch.
+    """Convert a picture from a program: a Pillow image, an array, or a torch tensor.
 
-    Arrays are of shape (height, width), (height, width, channels) or (channels, height, width), with 1, 3 or
-    4 channels; their values are bytes, or fractions in [0, 1].
+    Arrays have shape (height, width), (height, width, channels) or (channels, height, width), with 1, 3 or 4
+    channels; their values are bytes, or fractions in [0, 1].
 
     Raises:
         DataError: It is none of these.
@@ -227,6 +227,6 @@ def as_picture(value: Any, name: str) -> Image.Image:
             f"picture {name}",
             got=got,
             expected="a picture: height x width, with 1 or 3 channels, of bytes or fractions in [0, 1]",
-            fix="leave out transforms that normalise, or take one that gives bytes",
+            fix="remove transforms that normalise, or use one that gives bytes",
         )
     return Image.fromarray(np.ascontiguousarray(array))

@@ -1,4 +1,4 @@
-"""Synthetic data whose truth is known: points of a mixture of Gaussians, and categories."""
+"""Synthetic data with a known distribution: points of a Gaussian mixture, and categories."""
 
 import math
 from typing import Annotated, Literal, Self
@@ -18,28 +18,28 @@ Shares = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1
 
 
 def ring(modes: int, radius: float = 1.0) -> tuple[tuple[float, float], ...]:
-    """The places of ``modes`` points, evenly on a circle."""
+    """Return ``modes`` points, evenly spaced on the unit circle or one of another radius."""
     turns = [2 * math.pi * k / modes for k in range(modes)]
     return tuple((radius * math.cos(t), radius * math.sin(t)) for t in turns)
 
 
 class Mixture(Dataset, frozen=True):
-    """Points of a mixture of Gaussians that all have the variance ``spread ** 2`` in each direction.
+    """Points of a Gaussian mixture whose components all have variance ``spread ** 2`` in each direction.
 
-    One component is a plain Gaussian; ``ring: 8`` is short for eight of them on the unit circle.
+    One component is a plain Gaussian; ``ring: 8`` is short for eight components on the unit circle.
 
-    Columns: ``point`` of shape (n, p), and ``label``, the component's number, unless that is hidden.
+    Columns: ``point`` of shape (n, p), and ``label``, the component's number, unless it is hidden.
 
     Attributes:
-        means: Of the components, p numbers each.
-        ring: How many components lie on the unit circle, in place of ``means``.
-        spread: The standard deviation of each component along each axis.
-        shares: Of the components; equal when None.
-        label: ``hidden``; ``given`` to models, which make points for it; or ``made`` by models for given
-        points.
-        start: How many samples the start model is trained on, the first of ``train``.
-        train: How many training samples there are.
-        test: How many held-out samples, and as many for validation.
+        means: Means of the components, p numbers each.
+        ring: Number of components on the unit circle; replaces ``means``.
+        spread: Standard deviation of each component along each axis.
+        shares: Shares of the components; equal when None.
+        label: ``hidden``; ``given`` to models, which generate points for it; or ``made`` by models for given
+            points.
+        start: Number of samples that the start model is trained on, the first of ``train``.
+        train: Number of training samples.
+        test: Number of test samples, and of validation samples.
     """
 
     means: tuple[tuple[FiniteFloat, ...], ...] = ((0.0,),)
@@ -63,7 +63,7 @@ class Mixture(Dataset, frozen=True):
 
     @property
     def centers(self) -> NDArray[np.float64]:
-        """The means of the components, shape (k, p)."""
+        """Means of the components, shape (k, p)."""
         return np.array(ring(self.ring) if self.ring else self.means)
 
     @override
@@ -93,15 +93,15 @@ class Mixture(Dataset, frozen=True):
 
 
 class Categories(Dataset, frozen=True):
-    """One category for each row, drawn with known shares.
+    """One category per row, drawn with known shares.
 
     Column: ``category``, 0, 1, ... in the order of ``shares``.
 
     Attributes:
-        shares: Of the categories, of any sum.
-        start: How many samples the start model is trained on, the first of ``train``.
-        train: How many training samples there are.
-        test: How many held-out samples, and as many for validation.
+        shares: Shares of the categories; they need not sum to 1.
+        start: Number of samples that the start model is trained on, the first of ``train``.
+        train: Number of training samples.
+        test: Number of test samples, and of validation samples.
     """
 
     shares: Shares = (0.9, 0.1)
@@ -135,7 +135,7 @@ class Categories(Dataset, frozen=True):
 
 def _check_shares(shares: tuple[float, ...] | None, components: int) -> None:
     if shares is not None and len(shares) != components:
-        raise ConfigError("shares", got=f"{len(shares)} numbers", expected=f"{components}, one a component")
+        raise ConfigError("shares", got=f"{len(shares)} numbers", expected=f"{components}, one per component")
 
 
 def _normalised(shares: tuple[float, ...] | None, components: int) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Pictures that a program hands over one by one: data sets of PyTorch, and images on Hugging Face."""
+"""Pictures returned by a program one by one: PyTorch data sets, and images on Hugging Face."""
 
 import importlib
 import inspect
@@ -23,18 +23,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
 
 
 class TorchImages(OwnImages, frozen=True):
-    """Any map-style data set: an object with ``len``, whose items are pairs of a picture and its class.
+    """Any map-style data set: an object with ``len`` whose items are pairs of a picture and its class.
 
-    Such are those of PyTorch and torchvision. A picture is a Pillow image, an array or a tensor, of bytes or
-    of fractions in [0, 1]; a class is a whole number from 0. Each item is asked for once, in order: random
-    transforms, such as flips, have no place here.
+    Data sets of PyTorch and torchvision are of this kind. A picture is a Pillow image, an array or a tensor,
+    of bytes or of fractions in [0, 1]; a class is an integer from 0. Each item is read once, in order, so
+    random transforms such as flips have no effect beyond that.
 
     Attributes:
-        function: ``package.module:name`` of the data set to train on, or of a function without arguments that
+        function: ``package.module:name`` of the training data set, or of a function without arguments that
             returns it; importable from the working directory.
-        test_function: The same of the test set; None for a share of the first, see ``held_out``.
+        test_function: The same for the test set; None to hold out a share of the first, see ``held_out``.
 
-    The others are those of `OwnImages`.
+    The other fields are those of `OwnImages`.
     """
 
     function: Name
@@ -66,11 +66,11 @@ class TorchImages(OwnImages, frozen=True):
 
 @lru_cache(maxsize=2)
 def _items(name: str) -> Pictures:
-    """The items of the data set ``name``, held in memory: to ask for one may cost whatever a program does.
+    """Read all items of the data set ``name`` into memory, because reading one may be slow.
 
     Raises:
         ConfigError: There is no such data set.
-        DataError: An item is no pair of a picture and a class.
+        DataError: An item is not a pair of a picture and a class.
     """
     dataset = _imported(name)
     pictures, labels = [], []
@@ -80,8 +80,8 @@ def _items(name: str) -> Pictures:
             item = dataset[i]
         except VeriloopError:
             raise
-        except Exception as e:  # a stranger's code raises what it likes
-            raise DataError(f"item {where} cannot be had", got=f"{type(e).__name__}: {e}") from e
+        except Exception as e:  # user code may raise anything
+            raise DataError(f"item {where} cannot be read", got=f"{type(e).__name__}: {e}") from e
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(
                 f"item {where}", got=type(item).__name__, expected="a pair of a picture and its class"
@@ -101,7 +101,7 @@ def _imported(name: str) -> Any:
         raise
     except Exception as e:
         raise ConfigError(
-            f"data set {name!r} cannot be made",
+            f"data set {name!r} cannot be created",
             got=f"{type(e).__name__}: {e}",
             expected="a data set, or a function without arguments that returns one",
         ) from e
@@ -135,15 +135,16 @@ class HuggingFaceImages(OwnImages, frozen=True):
     """A data set of images on Hugging Face, or a local folder that the library ``datasets`` can load.
 
     Attributes:
-        name: Such as ``ylecun/mnist``, or the path of a folder, one that ``save_to_disk`` wrote included.
-        subset: Of a data set with several.
-        train_split: The split to train on.
-        validation_split: The split for decisions; None takes the split ``validation`` if there is one.
-        test_split: The split to hold out; None takes the split ``test`` if there is one, else a share.
-        image: The column of pictures; None for the only one.
-        label: The column of classes; None for the only one, and of data without any: all are of class 0.
+        name: Name such as ``ylecun/mnist``, or the path of a folder, including one written by
+            ``save_to_disk``.
+        subset: Name of the subset, if there are several.
+        train_split: Name of the training split.
+        validation_split: Name of the split for decisions; None uses the split ``validation`` if there is one.
+        test_split: Name of the held-out split; None uses the split ``test`` if there is one, else a share.
+        image: Name of the picture column; None for the only one.
+        label: Name of the class column; None for the only one, or class 0 for all if there is none.
 
-    The others are those of `OwnImages`.
+    The other fields are those of `OwnImages`.
     """
 
     name: str
@@ -220,7 +221,7 @@ class HuggingFaceImages(OwnImages, frozen=True):
 def _column(
     where: str, setting: str, asked: str | None, features: Mapping[str, Any], kinds: tuple[str, ...]
 ) -> str | None:
-    """The column that ``setting`` means: the one that is named, or the only one of these kinds."""
+    """Return the column for ``setting``: the one it names, or the only one of these types."""
     if asked is not None:
         if asked not in features:
             raise ConfigError(f"{where}: {setting}", got=asked, expected=f"one of {', '.join(features)}")
@@ -230,24 +231,24 @@ def _column(
         raise ConfigError(
             f"{where}: several columns can be the {setting}",
             got=", ".join(found),
-            fix=f"name one in {setting}",
+            fix=f"set {setting} to one of them",
         )
     return found[0] if found else None
 
 
 def _is_saved(name: str) -> bool:
-    """Whether ``name`` is a folder that ``save_to_disk`` wrote."""
+    """Whether ``name`` is a folder written by ``save_to_disk``."""
     folder = Path(name)
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
 
 
 @lru_cache(maxsize=4)
 def _split(name: str, subset: str | None, split: str) -> Any:
-    """One split, as the library gives it.
+    """Load one split with the library.
 
     Raises:
         MissingExtraError: The library is not installed.
-        DataError: The data set cannot be had.
+        DataError: The data set cannot be loaded.
     """
     fix = "check the name, or give the path of a folder that holds it"
     if not _is_saved(name):
@@ -258,10 +259,10 @@ def _split(name: str, subset: str | None, split: str) -> Any:
         raise MissingExtraError.of("datasets", "llm") from e
     try:
         loaded: Any = library.load_from_disk(name)
-    except Exception as e:  # the library raises whatever its file layers do
+    except Exception as e:  # the library passes on errors of its file layers
         raise DataError(f"cannot read {name} ({type(e).__name__}: {e})", fix=fix) from e
     if not hasattr(loaded, "keys"):
         return loaded
     if split not in loaded:
-        raise DataError(f"{name} has no split {split!r}", got=", ".join(loaded), fix="name one of these")
+        raise DataError(f"{name} has no split {split!r}", got=", ".join(loaded), fix="use one of these")
     return loaded[split]

@@ -1,8 +1,8 @@
-"""What each column of a table of numbers and categories is, found from its values.
+"""Infer the type of each column of a table of numbers and categories from its values.
 
-Numbers are numbers, whole ones in int64 and others in float64. Texts, truth values, and whole numbers of
-which there are two, such as 0 and 1, are categories. Nothing is filled in or dropped: a field that is missing
-is refused with its row, and so is a column that is none of these.
+Numbers are numbers, integers as int64 and others as float64. Texts, booleans, and integers with only two
+different values, such as 0 and 1, are categories. Nothing is filled in or dropped: a missing value is refused
+with its row, and so is a column of any other type.
 """
 
 import math
@@ -17,22 +17,22 @@ from ..samples import Column
 from ..schema import Category, Image, Label, Number, Vector
 
 MOST_VALUES = 200
-"""A column of texts with more different ones is no category."""
+"""Largest number of different texts in a category column."""
 
 LABEL = "label"
-"""The name by which a column of whole numbers from 0 is taken for the classes."""
+"""Name of an integer column that is used as the classes by default."""
 
 _EXACT = 2**53
-"""From here on a float64 no longer holds every whole number."""
+"""Limit above which float64 does not hold every integer."""
 
 
 class Table(NamedTuple):
-    """The columns of a file as they were read.
+    """The columns of a file as read.
 
     Attributes:
-        source: What errors call the file.
-        columns: By name: lists of plain values, or arrays.
-        line: What errors call row i, such as ``line 7``.
+        source: Name of the file for error messages.
+        columns: Columns by name: lists of plain values, or arrays.
+        line: Name of each row for error messages, such as ``line 7``.
     """
 
     source: str
@@ -41,13 +41,13 @@ class Table(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What a user has set of the columns.
+    """The user's settings for the columns.
 
     Attributes:
-        columns: Which are used; None for all.
-        label: The column of the classes; None for one called ``label``, if it can be.
-        given: Those that generators are given, besides the classes.
-        categories: Columns of whole numbers that are categories.
+        columns: Columns to use; None for all.
+        label: Class column; None for a suitable column called ``label``.
+        given: Columns that generators receive, besides the classes.
+        categories: Integer columns that are categories.
     """
 
     columns: tuple[str, ...] | None = None
@@ -57,12 +57,12 @@ class Wishes(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The columns of samples, and what each is.
+    """The columns of samples, with their types.
 
     Attributes:
-        values: By name, as samples hold them.
-        types: The type of each, for the schema.
-        label: The column of the classes; None where there is none.
+        values: Columns by name, as in samples.
+        types: Type of each column, for the schema.
+        label: Class column; None if there is none.
     """
 
     values: dict[str, Column]
@@ -71,11 +71,11 @@ class Found(NamedTuple):
 
 
 def settle(table: Table, wishes: Wishes) -> Found:
-    """Find out what the columns of ``table`` are.
+    """Infer the types of the columns of ``table``.
 
     Raises:
-        ConfigError: What is set does not fit them.
-        DataError: A field is missing or has no meaning here; the message has its row.
+        ConfigError: A setting does not fit the columns.
+        DataError: A value is missing or invalid; the message names its row.
     """
     names = _used(table, wishes)
     values: dict[str, Column] = {}
@@ -91,9 +91,9 @@ def settle(table: Table, wishes: Wishes) -> Found:
             types[name] = types[name].model_copy(update={"given": True})
     if all(column.given for column in types.values()):
         raise ConfigError(
-            f"{table.source}: all columns are given",
+            f"{table.source}: given lists all columns",
             got=", ".join(types),
-            expected="at least one that a generator makes",
+            expected="at least one column to generate",
         )
     return Found(values, types, label)
 
@@ -144,7 +144,7 @@ def _column(table: Table, name: str, wishes: Wishes) -> tuple[Column, Any]:
 
 
 def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray[Any]:
-    """A list of plain values as an array of one kind."""
+    """Convert a list of plain values to an array of one type."""
     for row, value in enumerate(values):
         if value is None or (isinstance(value, float) and not math.isfinite(value)):
             raise _missing(table, name, row, "nothing" if value is None else str(value))
@@ -160,7 +160,7 @@ def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray[Any]:
     raise DataError(
         f"{table.source}, {table.line[first]}: column {name!r}",
         got=f"{str(values[first])[:60]!r}, of type {type(values[first]).__name__}",
-        expected="numbers alone, texts alone, or truth values alone",
+        expected="only numbers, only texts, or only booleans",
         fix="correct the column, or leave it out with columns",
     )
 
@@ -173,7 +173,7 @@ def _missing(table: Table, name: str, row: int, got: str) -> DataError:
         f"{table.source}, {table.line[row]}: no value in column {name!r}",
         got=got,
         expected="a value in every row",
-        fix="fill it in or take the row out, or leave the column out with columns",
+        fix="fill it in, remove the row, or leave the column out with columns",
     )
 
 
@@ -184,8 +184,8 @@ def _number(where: str, array: NDArray[Any]) -> tuple[Column, Number]:
         raise DataError(
             where,
             got=f"whole numbers up to {array.max()}",
-            expected=f"up to {_EXACT}, which a model can tell apart",
-            fix="leave it out with columns: numbers of this size are names, as a rule",
+            expected=f"up to {_EXACT}, beyond which float64 is not exact",
+            fix="leave it out with columns: such large numbers are usually ids",
         )
     return array.astype(np.int64), Number()
 
@@ -196,12 +196,12 @@ def _two_valued(name: str, array: NDArray[Any]) -> bool:
 
 def _whole(where: str, array: NDArray[Any]) -> list[int]:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
-        raise ConfigError(f"{where} is named in categories", got="fractions", expected="whole numbers")
+        raise ConfigError(f"{where} is listed in categories", got="fractions", expected="whole numbers")
     return [int(value) for value in array.tolist()]
 
 
 def _words(array: NDArray[Any]) -> list[str]:
-    # Truth values in words, as JSON has them: samples hold numbers or text.
+    # Booleans as words, as in JSON, because samples hold numbers or text.
     return [str(v).lower() if isinstance(v, bool) else v for v in array.tolist()]
 
 
@@ -209,10 +209,10 @@ def _category(where: str, values: Collection[str] | Collection[int], n: int) -> 
     different = sorted(set(values))
     if len(different) > MOST_VALUES or (len(different) == n > 20):
         raise DataError(
-            f"{where} is no category",
+            f"{where} is not a category",
             got=f"{len(different)} different values in {n} rows",
             expected=f"at most {MOST_VALUES}, each in several rows",
-            fix="leave it out with columns: it names the rows, or holds free text",
+            fix="leave it out with columns: it identifies rows, or holds free text",
         )
     listed = list(values)
     column: Column = [str(v) for v in listed] if isinstance(listed[0], str) else np.array(listed, np.int64)
@@ -222,7 +222,7 @@ def _category(where: str, values: Collection[str] | Collection[int], n: int) -> 
 def _label(
     table: Table, values: Mapping[str, Column], types: Mapping[str, Any], wishes: Wishes
 ) -> str | None:
-    """The column of the classes: the one that is named, or one of that name that can be."""
+    """Return the class column: the one that is set, or a suitable one with the default name."""
     name = wishes.label or (LABEL if LABEL in values and LABEL not in wishes.categories else None)
     if name is None:
         return None
@@ -236,5 +236,5 @@ def _label(
         f"{table.source}: label {name!r}",
         got=f"a column of role {types[name].role}",
         expected=f"whole numbers from 0 to at most {MOST_VALUES - 1}",
-        fix="name a column of texts in given instead, to make rows for each of its values",
+        fix="list a text column in given instead, to generate rows for each of its values",
     )

@@ -1,8 +1,8 @@
-"""Text to write text from: pairs of a prompt and what a person wrote for it, chats, or prompts alone.
+"""Text data: pairs of a prompt and a completion written by a person, chats, or prompts alone.
 
-Samples of text have the columns of the user's file, under their own names, and an ``id``. The conditions are
-the same rows without the completion: a generator returns them with what it wrote in its place, and the
-reference stays beside it, so that verifiers and metrics can compare the two.
+Text samples have the columns of the user's file, under their original names, and an ``id``. The conditions
+are the same rows without the completion: a generator returns them with its own text as completion, and the
+reference is kept beside it for verifiers and metrics to compare.
 """
 
 import os
@@ -26,17 +26,17 @@ from .text_columns import HOW_TO_KEEP, Columns, Roles, settle
 from .text_rows import samples_of
 
 EMPTY = "a text is empty"
-"""Why a row is left out."""
+"""Reason for leaving out a row."""
 
 
 class Pairs(NamedTuple):
-    """Rows as they come, before anything is drawn.
+    """Rows as read, before any random choice.
 
     Attributes:
-        train: To train on.
-        test: Held out.
-        validation: Held out, too; None where a part of ``test`` has to do.
-        empty: How many rows were left out because a text in them is empty.
+        train: Training rows.
+        test: Held-out rows.
+        validation: Held-out rows for decisions; None to use a part of ``test``.
+        empty: Number of rows left out because one of their texts is empty.
     """
 
     train: Samples
@@ -48,22 +48,21 @@ class Pairs(NamedTuple):
 class TextPairs(Dataset, frozen=True):
     """Pairs of texts with a split by role.
 
-    The held-out pairs are the same for every seed; which training pairs are the start set, and their
-    order, is drawn by the seed. Pairs with equal prompts (but for white space) are never on two sides:
-    those to train on are left out, and counted.
+    The held-out pairs are the same for every seed; the seed determines the start set and the order of the
+    training pairs. Pairs with equal prompts (ignoring white space) are never in two splits: the training
+    pairs among them are removed and counted.
 
     Attributes:
-        start: How many training pairs, or what share of them, the start model is trained on. With 0 the
-            learner's own model is the start model.
-        train: At most so many training pairs; None for all.
-        validation: How many held-out pairs, or what share of them, are for decisions: of validation pairs of
-            their own where there are some, None for all of them; else of the held-out ones, None for half.
-            0 for none.
-        test: At most so many held-out pairs for the numbers to report; None for all of the others.
+        start: Number or share of training pairs that the start model is trained on. With 0, the learner's own
+            model is the start model.
+        train: Largest number of training pairs; None for all.
+        validation: Number or share of pairs for decisions: of the validation pairs if there are any, with
+            None for all; else of the held-out pairs, with None for half. 0 for none.
+        test: Largest number of held-out pairs for reported numbers; None for all others.
     """
 
     tidy: ClassVar[bool] = False
-    """Whether white space is collapsed, and pairs with an empty text are left out."""
+    """Whether white space is collapsed, and pairs with an empty text are removed."""
 
     start: Size = 0.125
     train: Annotated[int, Field(ge=1)] | None = None
@@ -72,15 +71,15 @@ class TextPairs(Dataset, frozen=True):
 
     @abstractmethod
     def settings(self) -> Columns:
-        """What is said of the columns."""
+        """Return the user's settings for the columns."""
 
     @abstractmethod
     def firsts(self) -> Sequence[First]:
-        """The beginning of each file, those of training rows first."""
+        """Return the first rows of each file, training files first."""
 
     @abstractmethod
     def pairs(self, roles: Roles) -> Pairs:
-        """All rows, in a fixed order."""
+        """Return all rows, in a fixed order."""
 
     @override
     def schema(self) -> Schema:
@@ -93,7 +92,7 @@ class TextPairs(Dataset, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Refuse a start model of prompts alone, or of more pairs than there are."""
+        """Refuse a start model trained on prompts alone, or on more pairs than exist."""
         super().check_ahead(schema)
         if isinstance(self.start, int) and self.train is not None:
             check_start(self.start, self.train)
@@ -102,14 +101,14 @@ class TextPairs(Dataset, frozen=True):
 
     @override
     def load(self, seed: int) -> RealData:
-        """Load and split; only the choice and order of training pairs depends on ``seed``."""
+        """Load and split; ``seed`` only affects the choice and order of training pairs."""
         roles = self.roles()
         pairs, duplicates = _apart(self.pairs(roles), roles)
         validation, test = self._held_out(pairs, roles)
         train = pairs.train.select(Address(seed).rng().permutation(len(pairs.train))[: self.train])
         start = train.select(slice(self._start(train, roles)))
         if roles.written not in start:
-            # The generator's samples will have this column, and are put beside the start set.
+            # The generator's samples will have this column, and are joined with the start set.
             start = start.with_columns(**{roles.written: []})
         given = [name for name in train if name != roles.written]
         return RealData(
@@ -125,11 +124,11 @@ class TextPairs(Dataset, frozen=True):
         )
 
     def roles(self) -> Roles:
-        """Which column is what.
+        """Return the role of each column.
 
         Raises:
-            ConfigError: It cannot be told from the names.
-            DataError: A column that is named is not there, or there are no rows.
+            ConfigError: The roles cannot be inferred from the names.
+            DataError: A column in the settings does not exist, or there are no rows.
         """
         return self._roles(self.firsts())
 
@@ -140,14 +139,14 @@ class TextPairs(Dataset, frozen=True):
         return settle(self.settings(), told.names, told.source, [row for _, row in told.rows])
 
     def _held_out(self, pairs: Pairs, roles: Roles) -> tuple[Samples, Samples]:
-        """Validation and test pairs. The addresses have no seed of the run in them: one choice for all."""
+        """Return validation and test pairs, the same for every seed of the run."""
         test = _shuffled(pairs.test, "held out")
         if pairs.validation is not None:
             own = _shuffled(pairs.validation, "held out for validation")
             size = 1.0 if self.validation is None else self.validation
             return own.select(slice(count(size, len(own)))), test.select(slice(self.test))
         n = len(test) // 2 if self.validation is None else count(self.validation, len(test))
-        # From the end, so that the first test pairs are the same ones with and without validation pairs.
+        # From the end, so that the first test pairs are the same with and without validation pairs.
         mask = taken(text_keys(test.texts(roles.prompt)), np.arange(len(test))[::-1], n)
         if mask.all():
             if self.validation is not None:
@@ -171,21 +170,21 @@ class TextPairs(Dataset, frozen=True):
             raise ConfigError(
                 "prompts alone cannot train a start model",
                 got=f"start={self.start} and no column for the completion",
-                fix="set start: 0 to begin with the learner's own model, or columns.completion to the column "
-                "that holds what a person wrote",
+                fix="set start: 0 to start with the learner's own model, or columns.completion to the column "
+                "with completions written by people",
             )
 
 
 class TextFiles(TextPairs, frozen=True):
-    """Your own pairs, chats or prompts, from JSON lines, JSON, CSV or Parquet. Texts are taken as they are.
+    """A user's pairs, chats or prompts, from JSON lines, JSON, CSV or Parquet. Texts are used unchanged.
 
     Attributes:
-        files: One or several files, or patterns such as ``data/*.jsonl`` (of file names only). A relative
-            one is looked for in the working directory, then in ``$VERILOOP_DATA``.
-        held_out: A share of the pairs (or a number) to hold out, the same ones for every seed; or the
-            files that hold them.
-        validation_files: Files of validation pairs; None takes a part of the held-out ones.
-        columns: Which column of the files is what.
+        files: One or several files, or patterns such as ``data/*.jsonl`` (for file names only). A relative
+            path is searched in the working directory, then in ``$VERILOOP_DATA``.
+        held_out: Share or number of pairs to hold out, the same for every seed; or the files that contain
+            them.
+        validation_files: Files with validation pairs; None uses a part of the held-out pairs.
+        columns: Role of each column of the files.
     """
 
     files: str | tuple[str, ...]
@@ -229,15 +228,15 @@ class TextFiles(TextPairs, frozen=True):
         held = taken(text_keys(everything.texts(roles.prompt)), order, n)[order]
         if held.all() or not held.any():
             raise ConfigError(
-                "held_out leaves no pairs to train on or none to measure with",
-                got=f"held_out={self.held_out} of {len(everything)} pairs, where equal prompts stay together",
+                "held_out leaves no pairs for training or none for measuring",
+                got=f"held_out={self.held_out} of {len(everything)} pairs, with equal prompts kept together",
                 expected="a share or number that leaves some on both sides",
             )
         return everything.select(order[~held]), everything.select(order[held])
 
 
 def _apart(pairs: Pairs, roles: Roles) -> tuple[Pairs, dict[str, int]]:
-    """The pairs without those whose prompt is on a side that goes before theirs, and how many those are."""
+    """Remove pairs whose prompt is in a split with priority, and count them by split."""
     validation = pairs.test.select(slice(0)) if pairs.validation is None else pairs.validation
     sides = (pairs.train, validation, pairs.test)
     stay, stay_validation = apart(*(text_keys(side.texts(roles.prompt)) for side in sides))
@@ -255,8 +254,8 @@ def _check_ids(pairs: Pairs, name: str) -> None:
                 raise DataError(
                     "two pairs have the same id",
                     got=str(value),
-                    expected=f"an id of its own for each of the {where} pairs",
-                    fix="drop one of the two; without columns.id rows are numbered",
+                    expected=f"a different id for each of the {where} pairs",
+                    fix="remove one of the two, or leave columns.id out to number the rows",
                 )
             seen.add(value)
 
@@ -270,7 +269,7 @@ def _several(files: str | Sequence[str]) -> Sequence[str]:
 
 
 def _read(files: str | Sequence[str], roles: Roles) -> list[Table]:
-    # A file that is named twice, by patterns that overlap or through a link, is read once.
+    # A file given twice, by overlapping patterns or through a link, is read once.
     found = {
         ((status := path.stat()).st_dev, status.st_ino): path
         for pattern in reversed(_several(files))

@@ -1,4 +1,4 @@
-"""Which column of a user's file is what. The columns keep their names; their roles stand in the schema."""
+"""The role of each column in a user's file. Columns keep their names; the schema holds their roles."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,53 +13,51 @@ from ..tables import check_has
 from ..turns import last_role, look_like_turns
 
 AUTO = "auto"
-"""In place of a column's name: it is known by its name."""
+"""Value of a setting that means: infer the column from its name."""
 
 PROMPTS = ("document", "article", "question", "problem", "instruction", "text")
 COMPLETIONS = ("summary", "highlights", "answer", "response", "output", "solution")
-"""Names by which prompts and completions are known where no column is called ``prompt`` or ``completion``."""
+"""Names of prompt and completion columns to look for if no column is called ``prompt`` or ``completion``."""
 
 WRITTEN = "completion"
-"""What generators write where the data have prompts only."""
+"""Name of the text that generators write if the data have only prompts."""
 
 COMPARED = "reference"
-"""The copy of the data's own completion that stays beside what a generator writes."""
+"""Name of the copy of the data's completion, kept beside the text that a generator writes."""
 
 NUMBER = "id"
-"""The numbers of the rows where no column tells them apart."""
+"""Name of the row numbers if no column identifies rows."""
 
-HOW = "name them, such as columns: {prompt: question, completion: answer}; completion: null for prompts only"
-HOW_TO_KEEP = (
-    "name the columns to carry along in columns.keep, [] for none; the first rows say what they hold"
-)
+HOW = "set them, such as columns: {prompt: question, completion: answer}; completion: null for prompts only"
+HOW_TO_KEEP = "list the columns to keep in columns.keep, [] for none; their types follow from the first rows"
 
 CONVERSATIONS = ("messages", "conversations", "conversation")
-"""Names by which columns of whole chats are known."""
+"""Names of columns with whole chats."""
 
 Talk = Literal["text", "prompt", "asked", "whole"]
-"""What the prompt's column holds: a text; turns, of which the last may be the beginning of an answer; turns
+"""Content of the prompt column: a text; turns, possibly with the start of an answer as the last one; turns
 up to a question; or turns up to an answer, which is the completion."""
 
 _OLD = {"document": "prompt", "summary": "completion"}
 
 
 class Columns(Checked, frozen=True):
-    """Which column of a file is what. All keep the names that they have there.
+    """The role of each column in a file. All columns keep their names.
 
     Attributes:
-        id: Tells the rows apart: whole numbers or texts. None numbers the rows.
-        prompt: What text is written for: an article, a question, or the turns of a chat so far. ``auto``
-            takes the column ``prompt``, else the one with a known name, such as ``question``, else
-            ``messages``.
-        completion: What a person wrote. ``auto`` takes the column ``completion``, else the one with a known
-            name, such as ``answer`` (beside a chat it must hold turns, too). None, or no such column: prompts
-            only; what is written is called ``completion``.
-        messages: Chats whose last turn, the assistant's, is the completion; what is written is then called
-            ``completion``, too. None takes ``messages`` or ``conversations`` where no other prompt is known.
-        reference: What written text is compared to. None takes the column ``reference``, else a copy of the
-            completion.
-        keep: Other columns to carry along, such as tests for a verifier: texts, numbers, or nested values.
-            None carries along all that the first rows have.
+        id: Column that identifies rows, integers or texts. None numbers the rows.
+        prompt: Column with the input: an article, a question, or the chat so far. ``auto`` uses the column
+            ``prompt``, else one with a known name, such as ``question``, else ``messages``.
+        completion: Column with the text written by a person. ``auto`` uses the column ``completion``, else
+            one with a known name, such as ``answer`` (next to a chat it must hold turns, too). None, or no
+            such column: there are only prompts, and generated text is called ``completion``.
+        messages: Column with chats whose last turn, by the assistant, is the completion; generated text is
+            then called ``completion``, too. None uses ``messages`` or ``conversations`` if no other prompt is
+            found.
+        reference: Column to compare generated text with. None uses the column ``reference``, else a copy of
+            the completion.
+        keep: Other columns to keep, such as tests for a verifier: texts, numbers, or nested values. None
+            keeps all columns of the first rows.
     """
 
     id: str | None = None
@@ -86,24 +84,24 @@ class Columns(Checked, frozen=True):
     def _one_prompt(self) -> Self:
         if self.messages is not None and (self.prompt != AUTO or self.completion not in (AUTO, None)):
             raise ConfigError(
-                "columns.messages stands for prompt and completion",
-                got=f"prompt: {self.prompt}, completion: {self.completion} beside it",
+                "columns.messages replaces prompt and completion",
+                got=f"prompt: {self.prompt}, completion: {self.completion} as well",
                 fix="leave out either messages, or the two",
             )
         return self
 
 
 class Roles(NamedTuple):
-    """Which column of a file is what, all found.
+    """The role of each column in a file, all settled.
 
     Attributes:
-        id: None numbers the rows.
-        prompt: The file's column.
-        completion: The file's column; None for prompts only, and where a chat holds it.
-        reference: The file's column, or the one of which the reference is a copy; None for none.
-        keep: Other columns of the file.
-        nested: Those of them that hold nested values.
-        talk: What the prompt's column holds.
+        id: Id column; None numbers the rows.
+        prompt: Prompt column.
+        completion: Completion column; None if there are only prompts, or if a chat contains it.
+        reference: Reference column, or the column that it copies; None for no reference.
+        keep: Other columns to keep.
+        nested: Those of them with nested values.
+        talk: Content of the prompt column.
     """
 
     id: str | None
@@ -116,35 +114,35 @@ class Roles(NamedTuple):
 
     @property
     def read(self) -> list[str]:
-        """The columns to read from the file."""
+        """Columns to read from the file."""
         named = (self.id, self.prompt, self.completion, self.reference)
         return list(dict.fromkeys([*(name for name in named if name is not None), *self.keep]))
 
     @property
     def numbered(self) -> str:
-        """The column that tells rows apart."""
+        """Column that identifies rows."""
         return self.id or NUMBER
 
     @property
     def written(self) -> str:
-        """The column that generators write."""
+        """Column that generators write."""
         return self.completion or WRITTEN
 
     @property
     def has_completions(self) -> bool:
-        """Whether the data have texts by people."""
+        """Whether the data contain texts written by people."""
         return self.completion is not None or self.talk == "whole"
 
     @property
     def compared(self) -> str | None:
-        """The column that written text is compared to; None for none."""
+        """Column to compare generated text with; None if there is none."""
         if self.reference is None and self.talk != "whole":
             return None
         return COMPARED if self.reference in (self.prompt, self.completion, None) else self.reference
 
     @property
     def texts(self) -> dict[str, str]:
-        """The columns of text by name, and the file's column that each comes from."""
+        """Text columns by name, with the file's column that each comes from."""
         sources = {self.prompt: self.prompt, self.written: self.completion}
         if self.talk == "whole":
             sources[self.written] = self.prompt
@@ -153,7 +151,7 @@ class Roles(NamedTuple):
         return {name: source for name, source in sources.items() if source is not None}
 
     def schema(self) -> Schema:
-        """What each column of samples is."""
+        """Type of each sample column."""
         written = Completion(in_data=self.has_completions)
         prompt = Prompt() if self.talk == "text" else Messages()
         roles: dict[str, Any] = {self.numbered: Id(), self.prompt: prompt, self.written: written}
@@ -167,17 +165,17 @@ class Roles(NamedTuple):
 def settle(
     columns: Columns, known: Sequence[str], source: str, rows: Sequence[Mapping[str, Any]] = ()
 ) -> Roles:
-    """The roles of a file's columns.
+    """Determine the roles of a file's columns.
 
     Args:
-        columns: What the user says of them.
-        known: The file's columns.
-        source: What errors call the file.
-        rows: Its first rows, which say whether a column holds texts, turns or other values.
+        columns: Settings of the user.
+        known: Columns of the file.
+        source: Name of the file for error messages.
+        rows: First rows, which show whether a column holds texts, turns or other values.
 
     Raises:
-        ConfigError: No or several columns could be the prompt, or two roles ask for one name.
-        DataError: The file lacks a column that is named, or has it twice.
+        ConfigError: No column or several columns could be the prompt, or two roles need the same name.
+        DataError: A column in the settings is missing, or occurs twice.
     """
     found = Counter(known)
     reference = columns.reference
@@ -234,7 +232,7 @@ def _prompt(
 
 
 def _talk(columns: Columns, prompt: str, rows: Sequence[Mapping[str, Any]]) -> Talk:
-    """What a column of turns holds, by its name and by who speaks last in its first row."""
+    """Return what a column of turns holds, from its name and the last speaker in its first row."""
     if columns.messages is not None:
         return "whole"
     if prompt not in CONVERSATIONS or columns.completion not in (AUTO, None):
@@ -258,7 +256,7 @@ def _check_one_talk(
 
 
 def _others(roles: Roles, free: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The columns to carry along where nothing is said of them: those that all first rows have, in JSON."""
+    """Return the columns to keep by default: those in all first rows, in JSON."""
     own = {roles.numbered, roles.written, roles.compared, *roles.read}
     names = [name for name in free if name not in own and not name.startswith("_")]
     return tuple(name for name in names if rows and all(name in row and _is_plain(row[name]) for row in rows))
@@ -275,7 +273,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _is_nested(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the values of the first rows are neither texts, nor truth values, nor numbers of an array."""
+    """Whether the first values are neither texts, nor booleans, nor numbers of an array."""
     values = [row[name] for row in rows if name in row]
     return not any(all(map(fits, values)) for fits in (_is_text, _is_truth, _is_number))
 
@@ -295,20 +293,20 @@ def _is_number(value: object) -> bool:
 
 
 def _check_apart(roles: Roles) -> None:
-    """Refuse two columns of one name, and names that the loop has for itself."""
+    """Refuse two columns with one name, and names reserved for the loop."""
     own = [roles.numbered, roles.prompt, roles.written]
     if roles.compared is not None:
         own.append(roles.compared)
     names = [*own, *roles.keep]
     for name in names:
         if names.count(name) > 1 or name.startswith("_"):
-            fix = "a column has one role; have it twice in the file for two"
+            fix = "a column can have only one role; duplicate it in the file to use it twice"
             if name == COMPARED and name in roles.keep:
-                fix = "name it as columns.reference"
+                fix = "set it as columns.reference"
             raise ConfigError(
                 "columns.keep" if name in roles.keep else "columns",
                 got=name,
-                expected=f"names other than {', '.join(own)}, and none with an underscore in front",
+                expected=f"names other than {', '.join(own)}, and without a leading underscore",
                 fix=fix,
             )
 

@@ -1,4 +1,4 @@
-"""From rows of files to samples of text: a value that is wrong is named by file, line and column."""
+"""Convert rows of files to text samples; an invalid value is reported with file, line and column."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,18 +16,18 @@ from .text_columns import Roles
 def samples_of(
     tables: Sequence[Table], roles: Roles, first_number: int = 0, *, tidy: bool = False
 ) -> Samples:
-    """The rows of ``tables`` in order, as samples.
+    """Return the rows of ``tables`` in order, as samples.
 
     Args:
-        tables: With all columns that ``roles`` reads.
-        roles: Which column is what.
-        first_number: Of the first row, where rows are numbered.
-        tidy: Whether runs of white space become one space, with none left at either end, and rows with an
-            empty text are left out rather than refused.
+        tables: Tables with all columns that ``roles`` reads.
+        roles: Role of each column.
+        first_number: Number of the first row, if rows are numbered.
+        tidy: Whether runs of white space become one space and are stripped at both ends, and rows with an
+            empty text are left out instead of refused.
 
     Raises:
-        DataError: A text is empty or no text, an id neither a whole number nor a text, or there are no
-            rows; the message has the file and the line.
+        DataError: A text is empty or not text, an id is neither an integer nor a text, or there are no rows;
+            the message gives the file and the line.
     """
     read: dict[str, Any] = {roles.numbered: _ids(tables, roles.id, first_number)}
     if roles.talk == "text":
@@ -47,7 +47,7 @@ def samples_of(
 
 
 def _rows(tables: Sequence[Table], name: str) -> Iterator[tuple[str, Any]]:
-    """The values of a column, each with its place for errors."""
+    """Yield the values of a column, each with its place for error messages."""
     for table in tables:
         for line, value in zip(table.lines, table.columns[name], strict=True):
             yield f"{table.source}, line {line}: column {name!r}", value
@@ -66,7 +66,7 @@ def _texts(tables: Sequence[Table], name: str, tidy: bool) -> list[str]:
 
 
 def _chats(tables: Sequence[Table], roles: Roles) -> dict[str, list[str]]:
-    """The columns of chats: turns that are given, and texts."""
+    """Return the chat columns: given turns, and texts."""
     read: dict[str, list[str]] = {roles.prompt: Nested()}
     if roles.talk == "whole":
         read[roles.written] = []
@@ -85,27 +85,27 @@ def _chats(tables: Sequence[Table], roles: Roles) -> dict[str, list[str]]:
 
 
 def _check_asks(turns: Sequence[Turn], talk: str, where: str) -> None:
-    """Refuse turns that nobody could answer, and those that are answered where others are not."""
+    """Refuse turns that cannot be answered, and answered ones where others are not answered."""
     if not turns or turns[-1]["role"] in LEADING:
-        raise DataError(f"{where} asks for nothing", expected="a turn of the user", fix="drop the row")
+        raise DataError(f"{where} has no question", expected="a user turn", fix="drop the row")
     if turns[-1].get("tool_calls"):
-        raise DataError(f"{where} ends with a call of a tool", expected="its reply", fix="drop the row")
+        raise DataError(f"{where} ends with a tool call", expected="its reply", fix="drop the row")
     if talk == "asked" and turns[-1]["role"] == "assistant":
         raise DataError(
-            f"{where} ends with a turn of the assistant, which the first row does not",
-            fix="set columns.messages where all rows do; else drop the row, or that turn",
+            f"{where} ends with an assistant turn, unlike the first row",
+            fix="set columns.messages if all rows do; else drop the row, or that turn",
         )
 
 
 def _said(value: object, where: str) -> str:
-    """A completion beside a chat: a text, or one turn of the assistant."""
+    """Return a completion next to a chat: a text, or one assistant turn."""
     if look_like_turns(value):
         turns = read_turns(value, where)
         if len(turns) > 1:
-            raise DataError(where, got=f"{len(turns)} turns", expected="one, of the assistant")
+            raise DataError(where, got=f"{len(turns)} turns", expected="one assistant turn")
         value = said_by_assistant(turns[0], where)
     if not isinstance(value, str):
-        raise DataError(where, got=_kind_of(value), expected="text, or a list of one turn of the assistant")
+        raise DataError(where, got=_kind_of(value), expected="text, or a list with one assistant turn")
     _check_whole(where, value)
     if not value.strip():
         raise DataError(f"{where} is empty", fix="fill it in, or drop the row")
@@ -134,7 +134,7 @@ def _carried(tables: Sequence[Table], name: str, nested: bool) -> list[Any]:
     return values
 
 
-KEEP = "leave the column out of columns.keep, or have its first rows show that it holds other values"
+KEEP = "leave the column out of columns.keep, or put such values in its first rows"
 
 
 def _kind_of(value: object) -> str:
@@ -147,19 +147,19 @@ def _kind_of(value: object) -> str:
 
 def _fix_for(value: object) -> str | None:
     if look_like_turns(value):
-        return "have the first rows hold turns, too: they say what the column is"
-    return "name another column" if isinstance(value, list | dict) else None
+        return "put turns in the first rows, too: they decide the column's type"
+    return "use another column" if isinstance(value, list | dict) else None
 
 
 def _check_whole(where: str, text: str) -> None:
-    """Refuse halves of characters, which JSON may hold: no file and no tokenizer takes them."""
+    """Refuse lone surrogates, which JSON may contain but no file or tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError as e:
         raise DataError(
-            f"{where} holds half a character",
+            f"{where} contains half a character",
             got=ascii(text[e.start]),
-            fix="it was cut within a pair such as an emoji's: cut the text elsewhere, or drop it",
+            fix="it was cut inside a character such as an emoji: cut the text elsewhere, or drop it",
         ) from None
 
 
@@ -173,10 +173,10 @@ def _ids(tables: Sequence[Table], name: str | None, first_number: int) -> list[A
                 raise DataError(
                     f"{table.source}, line {line}: column {name!r}",
                     got=_kind_of(value),
-                    expected="a whole number or a text to tell the rows apart by",
+                    expected="a whole number or a text that identifies the row",
                 )
             ids.append(value)
-    # One kind for all rows: numbers only if every id is one, and fits.
+    # One type for all rows: numbers only if every id is one, and fits.
     fits = all(isinstance(i, int) and -(2**63) <= i < 2**63 for i in ids)
     return ids if fits else [str(i) for i in ids]
 
@@ -189,7 +189,7 @@ def _column(name: str, values: list[Any]) -> Any:
         if whole.dtype.kind == "b" or not all(isinstance(v, int) for v in values):
             return whole
         try:
-            return np.array(values, np.int64)  # beyond, NumPy would take floats, and lose digits
+            return np.array(values, np.int64)  # beyond this, NumPy would use floats and lose digits
         except OverflowError:
             big = next(v for v in values if not -(2**63) <= v < 2**63)
             raise DataError(
@@ -199,6 +199,6 @@ def _column(name: str, values: list[Any]) -> Any:
     raise DataError(
         f"column {name!r}",
         got=f"values of type {', '.join(kinds)}",
-        expected="all text, or all numbers",
+        expected="only texts, or only numbers",
         fix="store them as text",
     )

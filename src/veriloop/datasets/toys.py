@@ -1,4 +1,4 @@
-"""Scikit-learn's toy data by name: small tables that it brings, and shapes that it draws."""
+"""Scikit-learn's toy data by name: small bundled tables, and generated shapes."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -29,20 +29,20 @@ _CLASSES: dict[str, int] = {"iris": 3, "wine": 3, "breast_cancer": 2, "moons": 2
 class Toy(Dataset, Splits, frozen=True):
     """A toy data set of scikit-learn.
 
-    ``iris``, ``wine``, ``breast_cancer`` and ``diabetes`` are real tables: a column for each number, and the
-    class as ``label`` (of ``diabetes`` the number ``target``). ``moons``, ``circles``, ``blobs``,
-    ``swiss_roll`` and ``s_curve`` are drawn, the same points for every seed: vectors ``x``, and the class as
-    ``label`` but for the last two. The 8x8 digits are kind ``digits``.
+    ``iris``, ``wine``, ``breast_cancer`` and ``diabetes`` are real tables, with a column for each number and
+    the class as ``label`` (for ``diabetes``, the number ``target``). ``moons``, ``circles``, ``blobs``,
+    ``swiss_roll`` and ``s_curve`` are generated, with the same points for every seed: vectors ``x``, and the
+    class as ``label`` except in the last two. The 8x8 digits have the kind ``digits``.
 
     Attributes:
-        name: Which.
-        samples: How many points are drawn. The tables are as they are.
-        noise: Standard deviation of the points around their shape; of ``blobs`` within each blob. None: 0.1,
-            of ``blobs`` 1.
-        centers: How many ``blobs`` there are.
-        labelled: Whether the class is given to the model. Without it there is none.
+        name: Name of the data set.
+        samples: Number of points to generate. Not for the tables.
+        noise: Standard deviation of the points around their shape, or within each of the ``blobs``. None:
+            0.1, or 1 for ``blobs``.
+        centers: Number of ``blobs``.
+        labelled: Whether the model receives the class. Otherwise there is none.
 
-    The others are those of `veriloop.datasets.held_out.Splits`.
+    The other fields are those of `veriloop.datasets.held_out.Splits`.
     """
 
     name: Brought | Drawn
@@ -65,7 +65,7 @@ class Toy(Dataset, Splits, frozen=True):
         super().check_ahead(schema)
         if self.name not in _WIDTHS and (set_ := {"samples", "noise", "centers"} & self.model_fields_set):
             raise ConfigError(
-                f"toy {self.name!r} is a table as it is",
+                f"toy {self.name!r} is a fixed table",
                 got=", ".join(sorted(set_)),
                 expected=f"with {', '.join(_WIDTHS)} only",
                 fix="leave it out",
@@ -74,7 +74,7 @@ class Toy(Dataset, Splits, frozen=True):
 
     @override
     def load(self, seed: int) -> RealData:
-        """Load and split; only the choice and order of training rows depends on ``seed``."""
+        """Load and split; ``seed`` only affects the choice and order of training rows."""
         rows = self._rows()
         label = LABEL if LABEL in self.schema() else None
         if label is None and LABEL in rows:
@@ -97,10 +97,10 @@ class Toy(Dataset, Splits, frozen=True):
         return Samples(**columns, **{TARGET: target.astype(np.float64)})
 
     def _drawn(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """The points and their classes, if they have any."""
+        """Generate the points and their classes, if they have any."""
         from sklearn import datasets
 
-        # The address has no seed of the run in it: the same points for all.
+        # The address does not contain the run's seed: the same points for all.
         state = int(Address(seed=0, arm=f"toy {self.name}").rng().integers(2**31))
         noise = self.noise if self.noise is not None else 0.1
         draw: dict[str, Callable[[], Any]] = {
@@ -123,5 +123,5 @@ class Toy(Dataset, Splits, frozen=True):
 
 
 def _plain(name: str) -> str:
-    """A column's name without units and spaces: ``sepal length (cm)`` is ``sepal_length_cm``."""
+    """Return a column name without units and spaces: ``sepal length (cm)`` becomes ``sepal_length_cm``."""
     return "_".join(name.replace("(", "").replace(")", "").replace("/", " ").split())

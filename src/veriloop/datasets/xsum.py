@@ -1,4 +1,4 @@
-"""XSum: BBC articles, each with a summary in one sentence."""
+"""XSum: BBC articles, each with a one-sentence summary."""
 
 import os
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ KNOWN = ("id", "document", "summary")
 class XSum(TextPairs, frozen=True):
     """Extreme summarisation (S. Narayan, S. Cohen, M. Lapata, EMNLP 2018).
 
-    Looked for first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz`` and ``test.jsonl.gz``, and
-    ``train-extra.jsonl.gz`` and ``validation.jsonl.gz`` where there are such, or the same unpacked. Such a
-    folder may hold a part of XSum only. Then numbers from it cannot be compared with published ones: its
-    pairs and their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as
-    ``EdinburghNLP/xsum``, which has the official split.
+    Searched first in ``$VERILOOP_DATA/xsum``: ``train.jsonl.gz`` and ``test.jsonl.gz``, and if present
+    ``train-extra.jsonl.gz`` and ``validation.jsonl.gz``, or the same files uncompressed. Such a folder may
+    contain only a part of XSum. Results from it cannot be compared with published ones, because its pairs and
+    their split are not the official 204,045 + 11,332 + 11,334. Otherwise loaded as ``EdinburghNLP/xsum``,
+    which has the official split.
 
-    White space is collapsed, and the few pairs with an empty text are left out, and counted. Nothing else is
-    changed; encoding errors of the source stay.
+    White space is collapsed, and the few pairs with an empty text are removed and counted. Nothing else is
+    changed; encoding errors of the source remain.
     """
 
     tidy: ClassVar[bool] = True
@@ -46,7 +46,7 @@ class XSum(TextPairs, frozen=True):
     def firsts(self) -> list[First]:
         if files := _files():
             return [first_rows(path) for path in files.values()]
-        return [First(NAME, KNOWN, [])]  # as is known without loading it
+        return [First(NAME, KNOWN, [])]  # known without loading it
 
     @override
     def pairs(self, roles: Roles) -> Pairs:
@@ -92,13 +92,13 @@ def _fix() -> str:
     root = os.environ.get("VERILOOP_DATA")
     looked_in = Path(root) / "xsum" if root else "$VERILOOP_DATA/xsum (VERILOOP_DATA is not set)"
     return (
-        f"looked in {looked_in} first; where there is a network, download {NAME}, and put train.jsonl, "
+        f"looked in {looked_in} first; on a machine with a network, download {NAME}, and put train.jsonl, "
         "validation.jsonl and test.jsonl with the keys id, document and summary there"
     )
 
 
 def _files() -> dict[str, Path]:
-    """The files in ``$VERILOOP_DATA/xsum`` by split; none without such a folder."""
+    """Return the files in ``$VERILOOP_DATA/xsum`` by split; empty without such a folder."""
     root = os.environ.get("VERILOOP_DATA")
     folder = Path(root) / "xsum" if root else None
     if folder is None or not folder.is_dir():

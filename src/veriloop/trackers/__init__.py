@@ -1,4 +1,4 @@
-"""Trackers: dashboards of others that show a run's rounds. Our own files remain the record."""
+"""Trackers: third-party dashboards that show a run's rounds. The run folder remains the record."""
 
 from typing import TYPE_CHECKING
 

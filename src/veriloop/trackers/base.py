@@ -1,4 +1,4 @@
-"""The family of trackers: what shows the rounds of a run elsewhere."""
+"""The family of trackers, which show the rounds of a run elsewhere."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,16 +13,16 @@ from ..records import RoundRecord
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w. -]+$")]
 
 MARK = "trained_on"
-"""The number that every round has: where it is there, the round is there."""
+"""Name of a number that every round has; if it is present, the round is present."""
 
 
 class RunInfo(NamedTuple):
-    """What a tracker is told of a run, once.
+    """What a tracker learns about a run, once.
 
     Attributes:
-        key: Tells runs apart; the same when the run is resumed.
-        name: For people.
-        settings: The plan, one plain value for each path, such as ``learner.epochs``.
+        key: Identifier of the run, the same after a resume.
+        name: Name for people.
+        settings: The plan, one plain value per path, such as ``learner.epochs``.
     """
 
     key: str
@@ -31,26 +31,26 @@ class RunInfo(NamedTuple):
 
 
 class Tracking(ABC):
-    """A tracker's own run, open to be written to. One thread uses it."""
+    """An open run in a tracker. Used by one thread only."""
 
     @abstractmethod
     def logged(self) -> set[tuple[str, int]]:
-        """The arms and rounds that it holds."""
+        """Return the arms and rounds that it holds."""
 
     @abstractmethod
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Take the ``numbers`` of one arm after round ``step``."""
+        """Log the ``numbers`` of one arm after round ``step``."""
 
     @abstractmethod
     def close(self, status: str) -> None:
-        """Write what is still to be written; ``status`` is the run's, see `veriloop.events.RunEnded`."""
+        """Write what is left; ``status`` is the run's status, see `veriloop.events.RunEnded`."""
 
 
 class Tracker(Part, frozen=True):
-    """Shows runs elsewhere, each as one run of its own. It never ends a run, whatever happens to it.
+    """Shows runs elsewhere, each as a separate run. A failing tracker never ends a run.
 
     Attributes:
-        project: Under which name runs are put together.
+        project: Name of the project that groups the runs.
     """
 
     family: ClassVar[str] = "veriloop.trackers"
@@ -59,13 +59,13 @@ class Tracker(Part, frozen=True):
 
     @abstractmethod
     def open(self, run: RunInfo) -> Tracking:
-        """A new run of its own, with the settings as its parameters; or the one that the key has already."""
+        """Open a new run with the settings as its parameters, or the existing run with this key."""
 
 
 def numbers_of(record: RoundRecord) -> dict[str, float]:
-    """The numbers of a round that trackers get, by names such as ``rouge1/verified``.
+    """Return the numbers of a round for trackers, by names such as ``rouge1/verified``.
 
-    Those of the validation split begin with ``validation_``. What could not be measured is left out.
+    Those of the validation split start with ``validation_``. Numbers that could not be measured are omitted.
     """
     counts = record.counts
     found: dict[str, float] = {name: estimate.value for name, estimate in record.metrics.items()}
@@ -83,6 +83,6 @@ def numbers_of(record: RoundRecord) -> dict[str, float]:
 
 
 def round_in(name: str, step: int) -> tuple[str, int] | None:
-    """The arm and round that a tracker's number stands for, where it is the mark of one."""
+    """Return the arm and round that a number marks, if it is such a mark."""
     mark, _, arm = name.partition("/")
     return (arm, step) if mark == MARK and arm else None

@@ -1,4 +1,4 @@
-"""MLflow: a local data base, or a tracking server."""
+"""MLflow: a local database, or a tracking server."""
 
 import logging
 import re
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 require("trackers", "mlflow")
 
 KEY = "veriloop.run"
-"""The tag by which a run is found again."""
+"""Tag that identifies a run."""
 
 AT_ONCE = 100
-"""Parameters in one call, which MLflow limits."""
+"""Largest number of parameters in one call, a limit of MLflow."""
 
 LONGEST = 500
-"""Characters of a parameter that every store of MLflow takes."""
+"""Largest number of characters in a parameter that every MLflow store accepts."""
 
 ENDED = {"finished": "FINISHED", "waiting": "SCHEDULED", "stopped": "KILLED", "failed": "FAILED"}
-"""MLflow's word for each status of a run."""
+"""MLflow's name for each status of a run."""
 
 
 class MLflow(Tracker, frozen=True):
-    """Rounds in MLflow, in the experiment ``project``; ``mlflow ui`` opens its page.
+    """Logs rounds to MLflow, in the experiment ``project``; ``mlflow ui`` opens its page.
 
     Attributes:
-        uri: Of the tracking server or data base, such as ``sqlite:///mlflow.db``. None: what the environment
-            variable ``MLFLOW_TRACKING_URI`` says, or else MLflow's own default.
+        uri: URI of the tracking server or database, such as ``sqlite:///mlflow.db``. None: the environment
+            variable ``MLFLOW_TRACKING_URI``, or else MLflow's default.
     """
 
     uri: str | None = None
@@ -45,7 +45,7 @@ class MLflow(Tracker, frozen=True):
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
-        # It would write into the live display that it makes its tables.
+        # Otherwise it would write to the live display that it creates its tables.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         client = MlflowClient(tracking_uri=self.uri)
         experiment = client.get_experiment_by_name(self.project)
@@ -87,7 +87,7 @@ class _Open(Tracking):
 
 
 def _allowed(name: str) -> str:
-    """``name`` without what MLflow takes in no name, such as the @ of ``pass@8``."""
+    """Remove characters that MLflow does not allow in names, such as the @ of ``pass@8``."""
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 

@@ -1,4 +1,4 @@
-"""trackio: a local SQLite data base with a page of its own, or a Space on the Hugging Face hub."""
+"""trackio: a local SQLite database with its own page, or a Space on the Hugging Face hub."""
 
 import io
 import os
@@ -17,14 +17,14 @@ require("trackers", "trackio")
 
 
 class Trackio(Tracker, frozen=True):
-    """Rounds in trackio; ``trackio show`` opens its page.
+    """Logs rounds to trackio; ``trackio show`` opens its page.
 
-    Runs lie where ``TRACKIO_DIR`` says. ``trackio sync`` puts them on a Space of the hub.
+    Runs are stored in ``TRACKIO_DIR``. ``trackio sync`` copies them to a Space on the hub.
     """
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Refuse a remote store: which rounds it holds cannot be seen, so a resume would write some twice."""
+        """Refuse a remote store: its rounds cannot be listed, so a resume would write some twice."""
         for name in ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"):
             if os.environ.get(name):
                 raise ConfigError(
@@ -75,5 +75,5 @@ class _Open(Tracking):
 
 
 def _quiet() -> redirect_stdout[Any]:
-    # It prints how to open its page, and --json promises one JSON object on stdout.
+    # It prints how to open its page, but --json promises one JSON object on stdout.
     return redirect_stdout(io.StringIO())
