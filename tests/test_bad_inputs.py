@@ -558,8 +558,8 @@ MODELS = {
     "no hub": (
         None,
         {"model": "somebody/a-model"},
-        "model 'somebody/a-model' is neither here nor to be had",
-        "Where there is a network, run: hf download somebody/a-model --local-dir DIR; then set model to DIR",
+        "model 'somebody/a-model' is neither here nor available",
+        "On a machine with a network, run: hf download somebody/a-model --local-dir DIR; then set model to DIR",
     ),
 }
 

@@ -69,7 +69,7 @@ def test_columns_of_the_user_are_taken_from_the_schema(learner: CausalLM, animal
     own = Samples(prompt=animals["document"], completion=animals["summary"])
     schema = schema_of(own, own.only(["prompt"]))
     open_ = learner.model_copy(update={"prompt": Prompt(max_tokens=40)})
-    with pytest.raises(ConfigError, match="knows nothing of its data"):
+    with pytest.raises(ConfigError, match="is not configured for its data"):
         open_.fit(own, None, rng())
     suited = open_.suited_to(schema)
     check_learner(suited, own, own.only(["prompt"]))
@@ -360,14 +360,14 @@ def test_weights_of_other_shapes_are_refused_in_one_line(
     tiny_language: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = edited(tiny_language, tmp_path / "m", "config.json", intermediate_size=96)
-    with pytest.raises(DataError, match="weights of other shapes"):
+    with pytest.raises(DataError, match="weights whose shapes differ"):
         models.find(str(folder))
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_model_that_fills_in_words_is_refused(tiny_language: Path, tmp_path: Path) -> None:
     folder = edited(tiny_language, tmp_path / "m", "config.json", architectures=["BertForMaskedLM"])
-    with pytest.raises(DataError, match="cannot go on with a text"):
+    with pytest.raises(DataError, match="cannot continue a text"):
         models.find(str(folder))
 
 
@@ -381,7 +381,7 @@ def test_a_model_without_numbers_writes_nothing(trained: CausalLMGenerator, anim
     next(broken.parameters()).fill_(float("nan"))
     language = models.Language(broken, trained.language.tokenizer)
     generator = CausalLMGenerator(language, Prompt(**PAPER), Decoding(max_new_tokens=4))
-    with pytest.raises(VeriloopError, match="gives no numbers"):
+    with pytest.raises(VeriloopError, match="returns NaN"):
         generator.greedy(animals)
 
 
@@ -404,9 +404,9 @@ def test_divergence_is_told(learner: CausalLM, animals: Samples) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"prompt": {"template": "Say something"}}, "prompt.template names no column"),
+        ({"prompt": {"template": "Say something"}}, "prompt.template does not name a column"),
         ({"prompt": {**PAPER, "shorten": "title"}}, "a column that the template names .document."),
-        ({"prompt": {**PAPER, "template": "{document} {summary}"}}, "gives away the completion"),
+        ({"prompt": {**PAPER, "template": "{document} {summary}"}}, "reveals the completion"),
         ({"prompt": {"template": "{document"}}, "template"),
         ({"prompt": {"max_token": 3}}, "Did you mean 'max_tokens'"),
         ({"decoding": {"temperature": -1}}, "temperature"),
@@ -488,7 +488,10 @@ def test_an_adapter_is_its_model_with_the_adapters_weights(
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{}", "names no model"), ('{"base_model_name_or_path": "./gone"}', "is for a model that is not there")],
+    [
+        ("{}", "does not name a base model"),
+        ('{"base_model_name_or_path": "./gone"}', "is for a model that cannot be found"),
+    ],
 )
 def test_an_adapter_without_its_model_is_one_line(
     learner: CausalLM, animals: Samples, tmp_path: Path, content: str, words: str

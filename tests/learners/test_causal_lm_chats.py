@@ -233,9 +233,12 @@ def test_turns_need_no_setting() -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"template": "Q: {messages}"}, "messages} alone: turns of a chat stand in no other text"),
+        (
+            {"template": "Q: {messages}"},
+            "messages} alone: the turns of a chat cannot be part of another text",
+        ),
         ({"template": "{messages}{hint}"}, "alone"),
-        ({"chat": False}, "chat is off, and column 'messages' holds the turns"),
+        ({"chat": False}, "chat is off, but column 'messages' holds the turns"),
     ],
 )
 def test_turns_stand_alone(fields: dict[str, Any], words: str) -> None:

@@ -78,7 +78,7 @@ def test_a_template_that_is_too_long_by_itself_is_refused(tokenizer: PreTrainedT
     ],
 )
 def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
-    with pytest.raises(ValueError, match=r"prompt\.template .*{{ and }} for braces"):
+    with pytest.raises(ValueError, match=r"prompt\.template .*{{ and }} for literal braces"):
         Prompt(template=template)
 
 
@@ -91,7 +91,7 @@ def test_a_chat_template_that_cannot_be_used_is_refused(tiny_language: Path, bro
 
 
 def test_a_prompt_without_a_token_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
-    with pytest.raises(DataError, match="without a token"):
+    with pytest.raises(DataError, match="without tokens"):
         Formatter(Prompt(template="{document}", completion="summary"), tokenizer).prompt_ids(
             [Marked(str(tokenizer.eos_token), {})]
         )
@@ -158,10 +158,10 @@ def test_what_is_left_out_is_the_datas(said: dict[str, str], template: str, shor
     [
         ({"template": "{questoin}"}, r"prompt.template: got '.questoin.'.*Did you mean 'question'"),
         ({"template": "{story}"}, r"got '.story.', expected columns of the data: id \(id\), question"),
-        ({"template": "{question} {answer}"}, "gives away 'answer', which the model makes"),
+        ({"template": "{question} {answer}"}, "reveals 'answer', which the model generates"),
         (
             {"template": "{question} {reference}"},
-            "gives away 'reference', which what the model .* compared to",
+            "reveals 'reference', the reference for what the model",
         ),
         ({"template": "{picture}"}, "column 'picture': got 'image'"),
         ({"completion": "hint"}, "prompt.completion: got \"'hint', which the model is given"),
@@ -180,5 +180,5 @@ def test_data_without_texts_are_refused() -> None:
 
 
 def test_a_prompt_that_was_not_suited_to_data_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
-    with pytest.raises(ConfigError, match=r"knows nothing of its data.*suited_to"):
+    with pytest.raises(ConfigError, match=r"is not configured for its data.*suited_to"):
         Formatter(Prompt(template="{a} {b}", completion="c"), tokenizer)

@@ -351,7 +351,7 @@ PICTURES = Schema({"picture": Image(height=8, width=8, levels=16), "kind": Label
 
 def test_levels_classes_and_columns_are_the_datas(tmp_path: Path) -> None:
     learner = TINY.model_copy(update={"levels": None, "classes": None})
-    with pytest.raises(ConfigError, match=r"knows nothing of its data.*suited_to"):
+    with pytest.raises(ConfigError, match=r"is not configured for its data.*suited_to"):
         learner.fit(two_kinds_of_image(), None, rng())
     suited = learner.suited_to(PICTURES)
     assert (suited.levels, suited.classes, suited.image, suited.label) == (16, 3, "picture", "kind")
@@ -374,7 +374,7 @@ def test_levels_classes_and_columns_are_the_datas(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "columns", "message"),
     [
-        ({"levels": 1}, {}, "levels: got 1, the data count to 16. Leave levels out"),
+        ({"levels": 1}, {}, "levels: got 1, the data have levels up to 16. Leave levels out"),
         ({"classes": 10}, {}, "classes: got 10, the data have 3"),
         ({"image": "pixels"}, {}, "learner 'cvae': image: got 'pixels'"),
         ({"image": "kind"}, {}, "column 'kind': got 'label', expected a column of role image"),

@@ -114,7 +114,7 @@ def test_what_it_cannot_make_is_refused(tmp_path: Path) -> None:
         TableMixture().suited_to(Schema({"x": Number(given=True), "y": Number()}))
     with pytest.raises(ConfigError, match="needs a generated column of images, numbers"):
         TableMixture().suited_to(Schema({"question": Prompt()}))
-    with pytest.raises(ConfigError, match="knows nothing of its columns"):
+    with pytest.raises(ConfigError, match="is not configured for its columns"):
         TableMixture().fit(rows(), None, rng())
     with pytest.raises(DataError, match="NaN or infinity"):
         TableMixture().suited_to(SCHEMA).fit(rows().with_columns(age=np.full(400, np.nan)), None, rng())

@@ -85,19 +85,19 @@ TEN_GIVEN = Schema({"point": Vector(p=2), "label": Label(classes=10)})
 @pytest.mark.parametrize(
     ("learner", "schema", "message"),
     [
-        (Gaussian(), CATEGORIES.schema(), "makes columns of role number or vector"),
+        (Gaussian(), CATEGORIES.schema(), "generates columns of role number or vector"),
         (Gaussian(), TEN_GIVEN, "without a condition"),
-        (GMM(), TABLE_SCHEMA, "makes columns of role number or vector"),
-        (KDE(), IMAGES, "makes columns of role number or vector or category or label"),
-        (Discrete(), POINTS.schema(), "makes columns of role category or label"),
+        (GMM(), TABLE_SCHEMA, "generates columns of role number or vector"),
+        (KDE(), IMAGES, "generates columns of role number or vector or category or label"),
+        (Discrete(), POINTS.schema(), "generates columns of role category or label"),
         (Logistic(), POINTS.schema(), "label"),
-        (Logistic(), CATEGORIES.schema(), "from numbers that it is given"),
+        (Logistic(), CATEGORIES.schema(), "from given numbers"),
         (Logistic(label="point"), POINTS.schema(), "vector"),
         (DDPM(), IMAGES, "at most 32 numbers"),
         (DDPM(), CATEGORIES.schema(), "numbers"),
         (DDPM(), Schema({"x": Vector(p=33)}), "at most 32 numbers"),
         (DDPM(guidance=1.0), POINTS.schema(), "guidance"),
-        (DDPM(), LABELLED.schema(), "columns of role number or vector to make"),
+        (DDPM(), LABELLED.schema(), "columns of role number or vector to generate"),
     ],
 )
 def test_misfits_are_refused_ahead(learner, schema, message):

@@ -1,4 +1,4 @@
-"""The learners: whatever turns samples into a generator."""
+"""Learners: they turn samples into a generator."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The network of the CVAE as it trains: the function of `PlainNetwork`, computed faster."""
+"""The network used to train the CVAE: the same function as `PlainNetwork`, computed faster."""
 
 import torch
 import torch.nn.functional as F
@@ -9,13 +9,13 @@ from ._cvae_network import Architecture, Network
 
 
 class FastNetwork(Network):
-    """Encoder and decoder, two convolutions of stride 2 each, joined by one linear layer each.
+    """Encoder and decoder: each has two convolutions of stride 2, joined by linear layers.
 
     The convolutions are those of ``nn.Conv2d(.., kernel, 2, padding)`` and ``nn.ConvTranspose2d``, padded to
-    exactly half and double the size, with the channels last. How each is computed was chosen by measuring
-    (``benchmarks/mnist.py`` shows the whole step against the library's layers alone). Patches of a kernel of
-    2 are disjoint: a matrix product. Those of 4 overlap: between the two inner resolutions the library's
-    convolutions are fastest; beside the image, with its one channel, a matrix product over the 16 taps.
+    exactly half and double the size, with channels last. How each is computed was chosen by measurement
+    (``benchmarks/mnist.py`` compares the whole step with the library's layers). Patches of a kernel of 2 are
+    disjoint: a matrix product. Those of 4 overlap: between the two inner resolutions the library's
+    convolutions are fastest; next to the image, with its one channel, a matrix product over the 16 taps.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -24,7 +24,7 @@ class FastNetwork(Network):
         narrow, wide = a.channels
         features = wide * a.quarter[0] * a.quarter[1]
         patches, grey = a.kernel == 2, a.image_channels == 1
-        # In this order weights are drawn, and with it stand the bits of every run.
+        # Weights are drawn in this order, and the bits of every run depend on it.
         if patches:
             self.down1, self.down2 = PatchDown(a.image_channels, narrow), PatchDown(narrow, wide)
         else:

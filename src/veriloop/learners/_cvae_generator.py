@@ -1,4 +1,4 @@
-"""What a CVAE has learned: drawing images, their evidence bound, saving and loading; and how it is fitted."""
+"""A trained CVAE: drawing images, their evidence bound, saving, loading and fitting."""
 
 import copy
 import dataclasses
@@ -31,13 +31,13 @@ WEIGHTS = "cvae.safetensors"
 ARCHITECTURE = "cvae.json"
 
 DECODED_TOGETHER = 128
-"""Images that the decoder makes at a time on a CPU: their activations stay in the second cache."""
+"""Images decoded at a time on a CPU, so that their activations stay in the second-level cache."""
 
 
 class Bound(NamedTuple):
     """The negative evidence bound of each of n samples, by term, in nats.
 
-    ``reconstruction + kl`` is, on average over the latent draw, at least ``-log p(pixels | label)``.
+    On average over the latent draw, ``reconstruction + kl`` is at least ``-log p(pixels | label)``.
     """
 
     reconstruction: NDArray[np.float64]
@@ -45,12 +45,12 @@ class Bound(NamedTuple):
 
 
 class CVAEGenerator(Generator):
-    """A trained :class:`CVAE`: p(z) standard normal, pixels drawn around the decoder's means.
+    """A trained :class:`CVAE`: p(z) is standard normal, and pixels are drawn around the decoder's means.
 
     Args:
-        network: Its weights; frozen, and not to be changed afterwards.
-        image: The column of the images.
-        label: The column of their labels.
+        network: Frozen network, which must not be changed afterwards.
+        image: Name of the image column.
+        label: Name of the label column.
     """
 
     def __init__(self, network: Network, image: str = PIXELS, label: str = LABEL) -> None:
@@ -59,31 +59,31 @@ class CVAEGenerator(Generator):
         self._image, self._label = image, label
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By way of the CPU: whoever unpickles this may have another device.
+        # By way of the CPU, because the unpickling process may have another device.
         return CVAEGenerator, (copy.deepcopy(self._network).cpu(), self._image, self._label)
 
     @property
     def architecture(self) -> Architecture:
-        """The shapes of the network and its data."""
+        """Shapes of the network and its data."""
         return self._network.architecture
 
     @property
     def network(self) -> Network:
-        """The frozen network; copy it to train on."""
+        """The frozen network; copy it before training."""
         return self._network
 
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
-        """Draw ``n`` images, each pixel from its distribution, never the decoder's mean.
+        """Draw ``n`` images, with each pixel drawn from its distribution instead of set to its mean.
 
-        Means lack the pixel noise of the data; a model retrained on them loses variance every round.
+        Means lack the pixel noise of the data; a model retrained on them loses variance in every round.
 
         Args:
-            n: How many.
-            rng: First the latents are drawn from it, then the pixels.
-            condition: ``n`` rows with the column of labels.
+            n: Number of images.
+            rng: Source of the latents first, then of the pixels.
+            condition: ``n`` rows with the label column.
 
         Raises:
-            DataError: There is no condition, or it has another length, or a label is out of range.
+            DataError: There is no condition, it has another number of rows, or a label is out of range.
         """
         label, latent, generator = self._start(n, rng, condition)
         a = self.architecture
@@ -99,9 +99,9 @@ class CVAEGenerator(Generator):
     def means(
         self, n: int, rng: np.random.Generator, condition: Samples | None = None
     ) -> NDArray[np.float32]:
-        """Means of the pixels in [0, 1], shape (n, *image shape): for pictures, not for training.
+        """Return means of the pixels in [0, 1], shape (n, *image shape): for display, not for training.
 
-        An equal ``rng`` gives the means of the very images that :meth:`sample` draws.
+        An equal ``rng`` gives the means of exactly the images that :meth:`sample` draws.
         """
         label, latent, _ = self._start(n, rng, condition)
         return torch.cat(list(self._decoded(latent, label))).cpu().numpy()
@@ -109,7 +109,7 @@ class CVAEGenerator(Generator):
     def _start(
         self, n: int, rng: np.random.Generator, condition: Samples | None
     ) -> tuple[Tensor, Tensor, torch.Generator]:
-        """Labels and latents on the device, and the generator that goes on to draw the pixels there."""
+        """Return labels and latents on the device, and the generator that then draws the pixels."""
         if condition is None or len(condition) != n:
             raise DataError(
                 "a CVAE draws images of given labels",
@@ -122,7 +122,7 @@ class CVAEGenerator(Generator):
         return label, latent.to(where), torch_generator(rng, str(where))
 
     def _decoded(self, latent: Tensor, label: Tensor) -> Iterator[Tensor]:
-        """Means of the pixels, batch by batch."""
+        """Yield the means of the pixels, batch by batch."""
         net = self._network
         batch = DECODED_TOGETHER if latent.device.type == "cpu" else None
         return in_batches(
@@ -130,10 +130,10 @@ class CVAEGenerator(Generator):
         )
 
     def elbo(self, samples: Samples, rng: np.random.Generator) -> Bound:
-        """The negative evidence bound of each of ``samples``, by one latent draw each.
+        """Return the negative evidence bound of each of ``samples``, with one latent draw each.
 
-        The sum of both terms bounds the true negative log-likelihood of the counts (of a Binomial, its
-        coefficients included).
+        The sum of both terms bounds the true negative log-likelihood of the counts (for a Binomial, including
+        its coefficients).
 
         Raises:
             DataError: The samples are not images of this model's shape, levels and classes.
@@ -154,7 +154,7 @@ class CVAEGenerator(Generator):
         return Bound(reconstruction, kl.copy())
 
     def save(self, directory: Path) -> None:
-        """Write ``cvae.safetensors`` and ``cvae.json`` (the architecture and the names of the columns)."""
+        """Write ``cvae.safetensors`` and ``cvae.json`` (the architecture and the column names)."""
         content = {**dataclasses.asdict(self.architecture), "columns": [self._image, self._label]}
         (directory / ARCHITECTURE).write_text(json.dumps(content) + "\n")
         save_weights(self._network, directory / WEIGHTS)
@@ -164,7 +164,7 @@ class CVAEGenerator(Generator):
         """Read what :meth:`save` wrote.
 
         Raises:
-            CorruptFileError: A file is missing, cut short or changed.
+            CorruptFileError: A file is missing, truncated or changed.
         """
         path = directory / ARCHITECTURE
         try:
@@ -181,25 +181,25 @@ class CVAEGenerator(Generator):
 def _check_shape(pixels: NDArray[np.uint8], architecture: Architecture) -> None:
     if pixels.shape[1:] != architecture.image_shape:
         raise DataError(
-            "images of another size than the model's",
+            "images differ in size from the model's",
             got="x".join(map(str, pixels.shape[1:])),
             expected="x".join(map(str, architecture.image_shape)),
         )
 
 
 def suited_likelihood(levels: int) -> Likelihood:
-    """The likelihood of pixels that count 0..levels: see `_cvae_likelihood`."""
+    """Return the default likelihood of pixels with values 0..levels: see `_cvae_likelihood`."""
     return "binomial" if levels <= COUNTED else "logistic"
 
 
 def fit(learner: "CVAE", samples: Samples, init: Generator | None, rng: np.random.Generator) -> CVAEGenerator:
-    """What :meth:`veriloop.learners.cvae.CVAE.fit` does."""
+    """Implementation of :meth:`veriloop.learners.cvae.CVAE.fit`."""
     if learner.levels is None or learner.classes is None:
         raise ConfigError(
-            "a CVAE that knows nothing of its data",
+            "the CVAE is not configured for its data",
             got=f"levels={learner.levels}, classes={learner.classes}",
-            expected="how far a pixel counts, and the number of labels",
-            fix="take learner.suited_to(dataset.schema()), as a run does, or set levels and classes",
+            expected="the largest pixel value, and the number of labels",
+            fix="use learner.suited_to(dataset.schema()), as a run does, or set levels and classes",
         )
     columns = learner.image or PIXELS, learner.label or LABEL
     pixels, label = images(samples, learner.levels, learner.classes, *columns)

@@ -1,8 +1,8 @@
-"""Convolutions of stride 2, to half and to double the size, with the channels last.
+"""Convolutions of stride 2, to half and to double the size, with channels last.
 
-Each is a layer of PyTorch, computed in the way that was fastest on a CPU. Inside the network a ReLU follows,
-which is part of the layer: in place, before its input becomes a view, since another tensor for its result
-costs a tenth of a training step.
+Each is a PyTorch layer, computed in the way that was fastest on a CPU. Inside the network a ReLU follows and
+is part of the layer. It works in place, before the input becomes a view, because a separate tensor for the
+result costs a tenth of a training step.
 """
 
 from typing import Any
@@ -27,8 +27,8 @@ class PatchUp(nn.Linear):
     """``nn.ConvTranspose2d(inputs, outputs, 2, 2)``, to double the size, as one matrix product.
 
     Args:
-        inputs: Channels.
-        outputs: Channels.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         rectify: Whether a ReLU follows.
     """
 
@@ -66,13 +66,13 @@ class TapsUp(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """(n, h, w, inputs) to (n, 2h, 2w, 1)."""
         n, h, w, inputs = input.shape
-        # This way round, so that each tap's image is in one piece: adding up is then half as dear.
+        # In this order each tap's image is contiguous, which halves the cost of the sum.
         taps = self.weight @ input.reshape(-1, inputs).T
         return _Sum.apply(taps.view(16, n, h, w)).unsqueeze(-1) + self.bias
 
 
 class ConvDown(nn.Conv2d):
-    """PyTorch's own convolution with a kernel of 4, and ReLU; channels last outside and in."""
+    """PyTorch's convolution with a kernel of 4, and ReLU; channels last in input and output."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 4, 2, 1)
@@ -83,11 +83,11 @@ class ConvDown(nn.Conv2d):
 
 
 class ConvUp(nn.ConvTranspose2d):
-    """PyTorch's own transposed convolution with a kernel of 4; channels last outside and in.
+    """PyTorch's transposed convolution with a kernel of 4; channels last in input and output.
 
     Args:
-        inputs: Channels.
-        outputs: Channels.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
         rectify: Whether a ReLU follows.
     """
 
@@ -98,14 +98,14 @@ class ConvUp(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(n, h, w, inputs) to (n, 2h, 2w, outputs)."""
         x = F.conv_transpose2d(input.permute(0, 3, 1, 2), self.weight, None, 2, 1)
-        # By hand, because with the bias among its arguments the library takes as long again for its gradient.
+        # Added separately, because passing the bias doubles the library's time for the gradient.
         assert self.bias is not None
-        x += self.bias.to(x.dtype)[:, None, None]  # of one type: mixed ones take a slower path
+        x += self.bias.to(x.dtype)[:, None, None]  # same type, because mixed types are slower
         return (F.relu_(x) if self._rectify else x).permute(0, 2, 3, 1)
 
 
 class _Taps(torch.autograd.Function):
-    """What each of the 16 taps of a kernel of 4 sees of an image; its gradient is :class:`_Sum`."""
+    """Return what each of the 16 taps of a kernel of 4 sees of an image; its gradient is :class:`_Sum`."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class _Taps(torch.autograd.Function):
 
 
 class _Sum(torch.autograd.Function):
-    """The images that 16 taps draw together; its gradient is :class:`_Taps`."""
+    """Sum the contributions of 16 taps into images; its gradient is :class:`_Taps`."""
 
     @staticmethod
     def forward(ctx: Any, taps: Tensor) -> Tensor:
@@ -131,13 +131,13 @@ class _Sum(torch.autograd.Function):
 def _taps(image: Tensor) -> Tensor:
     """(n, 2h, 2w) to (16, n, h, w): tap (2a + y, 2b + x) at (i, j) sees the pixel (2i + 2a + y - 1, ...).
 
-    Taps are in the order a, b, y, x. Beyond the border is 0.
+    Taps are in the order a, b, y, x. Pixels beyond the border are 0.
     """
     n, height, width = image.shape
     pixel = image.view(n, height // 2, 2, width // 2, 2)
     taps = image.new_zeros(2, 2, 2, 2, n, height // 2, width // 2)
     for y in (0, 1):
-        rows = taps[1 - y, :, y]  # of the taps that see the row 2i, or 2i + 1, itself
+        rows = taps[1 - y, :, y]  # the taps that see row 2i or 2i + 1 itself
         rows[1, 0] = pixel[:, :, 1 - y, :, 1]
         rows[0, 0, :, :, 1:] = rows[1, 0, :, :, :-1]
         rows[0, 1] = pixel[:, :, 1 - y, :, 0]
@@ -148,7 +148,7 @@ def _taps(image: Tensor) -> Tensor:
 
 
 def _sum(taps: Tensor) -> Tensor:
-    """The reverse of :func:`_taps`, (16, n, h, w) to (n, 2h, 2w): what falls on one pixel is added up."""
+    """Reverse :func:`_taps`, (16, n, h, w) to (n, 2h, 2w): contributions to the same pixel are added."""
     _, n, h, w = taps.shape
     t = taps.reshape(2, 2, 2, 2, n, h, w)
     even, odd = t[0, :, 1].clone(), t[1, :, 0].clone()

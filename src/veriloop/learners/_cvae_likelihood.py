@@ -1,12 +1,12 @@
-"""How a pixel is distributed around the decoder's mean: two likelihoods of whole counts 0..levels.
+"""Distributions of a pixel around the decoder's mean: two likelihoods of integers 0..levels.
 
-``binomial``: Binomial(levels, p). Right for bits (``levels`` 1), and for pixels that count a few points. Its
-noise is fixed by its mean, and at 255 levels it is far too small: a model then spends all its latent code on
-noise of the pixels.
+``binomial``: Binomial(levels, p). It suits bits (``levels`` 1), and pixels that count a few points. Its noise
+    follows from its mean, and at 255 levels it is far too small: a model would spend its whole latent code on
+    pixel noise.
 
-``logistic``: a logistic distribution around the mean, rounded to whole counts; what lies beyond 0 or
-``levels`` falls on the end. One scale for each colour channel is learned with the network, so that the noise
-is as large as what the decoder leaves unexplained.
+``logistic``: a logistic distribution around the mean, rounded to integers, with the tails beyond 0 and
+    ``levels`` moved to the ends. One scale per colour channel is learned with the network, so that the noise
+    matches what the decoder leaves unexplained.
 """
 
 import math
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 class PixelScale(nn.Module):
-    """The scales of the logistic distribution, in counts, one for each of ``channels``."""
+    """The scales of the logistic distribution, in pixel values, one for each of ``channels``."""
 
     def __init__(self, channels: int, levels: int) -> None:
         super().__init__()
@@ -27,30 +27,30 @@ class PixelScale(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
     def start(self) -> None:
-        """Begin with a tenth of the whole range; weights that are drawn leave this out."""
+        """Start with a tenth of the whole range; the random initial weights do not include this."""
         nn.init.constant_(self.log_scale, math.log(self.levels / 10))
 
     def forward(self, of: Tensor) -> Tensor:
-        """The scales, to be broadcast over images of the shape of ``of``, with or without channels."""
+        """Return the scales, ready to broadcast over images shaped like ``of``, with or without channels."""
         scale = self.log_scale.exp()
         return scale if of.dim() == 4 else scale.squeeze()
 
 
 def negative_log_likelihood(counts: Tensor, logits: Tensor, levels: int, scale: PixelScale | None) -> Tensor:
-    """-log p of each image, in nats, shape (n,); of a Binomial without its coefficients.
+    """Return -log p of each image, in nats, shape (n,); for a Binomial without its coefficients.
 
     Args:
-        counts: Pixels as float counts, shape (n, height, width) or (n, height, width, channels).
-        logits: Of the means as shares of ``levels``, of the same shape.
-        levels: A pixel counts 0..levels.
-        scale: Of the logistic distribution; None for the Binomial.
+        counts: Pixels as floats, shape (n, height, width) or (n, height, width, channels).
+        logits: Logits of the means as shares of ``levels``, with the same shape.
+        levels: Largest pixel value.
+        scale: Scale of the logistic distribution; None for the Binomial.
     """
     pixels = tuple(range(1, counts.dim()))
     if scale is None:
         return -(counts * logits - levels * F.softplus(logits)).sum(pixels)
     width = scale(counts)
     above = counts - levels * torch.sigmoid(logits)
-    # With s the sigmoid, s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)), which loses no digits.
+    # With s the sigmoid, s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)), which avoids cancellation.
     below_end = F.logsigmoid((above + 0.5) / width)
     beyond_start = F.logsigmoid((0.5 - above) / width)
     between = torch.log(-torch.expm1(-1 / width))
@@ -61,13 +61,13 @@ def negative_log_likelihood(counts: Tensor, logits: Tensor, levels: int, scale: 
 
 
 def log_coefficients(pixels: NDArray[np.uint8], levels: int) -> NDArray[np.float64]:
-    """The part of log Binomial that no weight changes, log (levels over count), summed over each image."""
+    """Return the constant part of log Binomial, log (levels over count), summed over each image."""
     ways = np.array([math.log(math.comb(levels, k)) for k in range(levels + 1)])
     return ways[pixels].sum(tuple(range(1, pixels.ndim)))
 
 
 def draw(p: Tensor, levels: int, scale: PixelScale | None, generator: torch.Generator) -> Tensor:
-    """Pixels around means ``p`` (shares of ``levels``), as uint8 of the same shape."""
+    """Draw pixels around means ``p`` (shares of ``levels``), as uint8 with the same shape."""
     if scale is None:
         return binomial(levels, p, generator)
     u = torch.rand(p.shape, generator=generator, device=p.device)
@@ -75,10 +75,10 @@ def draw(p: Tensor, levels: int, scale: PixelScale | None, generator: torch.Gene
 
 
 def binomial(levels: int, p: Tensor, generator: torch.Generator) -> Tensor:
-    """Counts of ``levels`` Bernoulli draws with probabilities ``p``, shape (n, ...), as uint8.
+    """Count ``levels`` Bernoulli draws with probabilities ``p``, shape (n, ...), as uint8.
 
-    A draw compares 16 random bits with p in 65,536ths, which takes a third of the time of a float for
-    each. Rounding moves a probability by at most 1/131,072: to see that takes 10^10 draws of a pixel.
+    Each draw compares 16 random bits with p in 65,536ths, which takes a third of the time of drawing floats.
+    Rounding changes a probability by at most 1/131,072, which would take 10^10 draws of a pixel to detect.
     """
     n, *shape = p.shape
     draws = levels * math.prod(shape)

@@ -1,14 +1,14 @@
 """The conditional variational autoencoder in plain layers. Read this file first.
 
 An image x with label y is encoded as a normal distribution q(z | x, y) of a short latent vector z. From a
-draw of z and the label, the decoder gives the distribution of each pixel. Training maximises the bound
+draw of z and the label, the decoder returns the distribution of each pixel. Training maximises the bound
 
     E[log p(x | z, y)] - KL(q(z | x, y) || N(0, I)),
 
 and a new image is a draw of z from N(0, I), then of the pixels.
 
-`PlainNetwork` is written with the layers that everybody knows. The one that trains, `FastNetwork` in
-`_cvae_fast.py`, computes the same function in less time; a test holds it to this one.
+`PlainNetwork` uses standard layers. The network used for training, `FastNetwork` in `_cvae_fast.py`, computes
+the same function in less time; a test checks that they agree.
 """
 
 import dataclasses
@@ -24,20 +24,20 @@ from ._recipe import Likelihood, Precision
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What determines the shapes of a network and how it computes, stored beside its weights.
+    """The shapes of a network and how it computes, stored with its weights.
 
     Attributes:
-        height: Of the images, in pixels.
-        width: Of the images, in pixels.
-        levels: A pixel counts 0..levels.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        levels: Largest pixel value.
         classes: Number of labels.
         latent_dim: Length of the latent vector.
-        channels: Feature maps at half and at a quarter of the resolution.
+        channels: Number of feature maps at half and at a quarter of the resolution.
         kernel: Side of the convolution kernels, 2 or 4; the stride is 2.
-        precision: In which the layers multiply. Weights are float32 in either case, and so are the bound's
-            terms and what comes of them.
+        precision: Number format of the layers' products. Weights are always float32, and so are the terms of
+            the bound and everything computed from them.
         image_channels: 1 for grey images, of shape (n, height, width); 3 for colour, (n, height, width, 3).
-        likelihood: The distribution of a pixel, see `_cvae_likelihood`.
+        likelihood: Distribution of a pixel, see `_cvae_likelihood`.
     """
 
     height: int
@@ -53,18 +53,18 @@ class Architecture:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of one image's array."""
+        """Shape of one image's array."""
         size = (self.height, self.width)
         return size if self.image_channels == 1 else (*size, self.image_channels)
 
     @property
     def quarter(self) -> tuple[int, int]:
-        """Height and width at a quarter of the resolution, rounded up: images are padded to four of each."""
+        """Height and width at a quarter of the resolution, rounded up: images are padded to fit."""
         return -(-self.height // 4), -(-self.width // 4)
 
 
 class Network(nn.Module, ABC):
-    """What every network of the CVAE has: an encoder, a decoder, and the evidence bound of both."""
+    """Common parts of all CVAE networks: an encoder, a decoder, and the evidence bound."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -73,11 +73,11 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z | x, y).
+        """Return mean and log-variance of q(z | x, y).
 
         Args:
-            counts: Pixels as float counts, shape (n, *image_shape).
-            label: One-hot, float, shape (n, classes).
+            counts: Pixels as floats, shape (n, *image_shape).
+            label: One-hot labels as floats, shape (n, classes).
 
         Returns:
             Two tensors of shape (n, latent_dim).
@@ -85,26 +85,27 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, latent: Tensor, label: Tensor) -> Tensor:
-        """Logits of each pixel's mean as a share of ``levels``, shape (n, *image_shape).
+        """Return logits of each pixel's mean as a share of ``levels``, shape (n, *image_shape).
 
         Args:
-            latent: Shape (n, latent_dim).
-            label: One-hot, float, shape (n, classes).
+            latent: Latent vectors, shape (n, latent_dim).
+            label: One-hot labels as floats, shape (n, classes).
         """
 
     def one_hot(self, label: Tensor) -> Tensor:
-        """Labels (n,) as float one-hot rows (n, classes)."""
+        """Convert labels (n,) to one-hot rows of floats (n, classes)."""
         return F.one_hot(label, self.architecture.classes).float()
 
     def bound(self, counts: Tensor, label: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Both terms of the negative evidence bound in nats, shape (n,) each, by one latent draw.
+        """Return both terms of the negative evidence bound in nats, shape (n,) each, with one latent draw.
 
-        The first, reconstruction, is without the log-binomial coefficient, which no weight changes.
+        The first term, reconstruction, omits the log-binomial coefficient, which does not depend on the
+        weights.
 
         Args:
             counts: Pixels, shape (n, *image_shape).
             label: Class indices, shape (n,).
-            noise: Standard normal, shape (n, latent_dim).
+            noise: Standard normal noise, shape (n, latent_dim).
         """
         counts, label = counts.float(), self.one_hot(label)
         mean, log_variance = self.encode(counts, label)
@@ -115,16 +116,16 @@ class Network(nn.Module, ABC):
 
 
 class PlainNetwork(Network):
-    """Two convolutions down, two transposed ones up, and a linear layer on either side of the latent vector.
+    """Two convolutions down, two transposed ones up, and a linear layer on each side of the latent vector.
 
-    Nothing trains with it; it defines what `FastNetwork` computes.
+    It is not used for training; it defines what `FastNetwork` computes.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
         a = architecture
         narrow, wide = a.channels
-        padding = (a.kernel - 2) // 2  # so that each layer halves, or doubles, the size exactly
+        padding = (a.kernel - 2) // 2  # so that each layer exactly halves or doubles the size
         features = wide * a.quarter[0] * a.quarter[1]
         self.down1 = nn.Conv2d(a.image_channels, narrow, a.kernel, 2, padding)
         self.down2 = nn.Conv2d(narrow, wide, a.kernel, 2, padding)

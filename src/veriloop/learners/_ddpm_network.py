@@ -1,4 +1,4 @@
-"""The network of `ddpm`, how it is trained, and the generator that it makes."""
+"""The network of `ddpm`, its training, and the resulting generator."""
 
 import math
 from pathlib import Path
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 MODEL, WEIGHTS = "ddpm.safetensors", "ddpm-network.safetensors"
 FREQUENCIES = 8
-"""Pairs of a sine and a cosine that say at which level of noise a row is."""
+"""Number of pairs of sine and cosine that encode a row's noise level."""
 
 
 class Network(nn.Module):
-    """Guesses the noise in a row, given its level and its label.
+    """Predicts the noise in a row from its noise level and label.
 
     Args:
-        width: Numbers in a row.
+        width: Number of values in a row.
         hidden: Width of the two hidden layers.
-        classes: Labels; one more stands for a label that is hidden.
+        classes: Number of labels; one more stands for a hidden label.
     """
 
     def __init__(self, width: int, hidden: int, classes: int) -> None:
@@ -45,30 +45,30 @@ class Network(nn.Module):
         )
 
     def forward(self, rows: Tensor, progress: Tensor, label: Tensor) -> Tensor:
-        """The noise in rows, both (n, width), at a share of the levels (n,), of labels (n,)."""
+        """Return the noise in rows, both (n, width), for noise levels as shares (n,) and labels (n,)."""
         turns = progress[:, None] * math.pi * 2 ** torch.arange(FREQUENCIES, device=rows.device)
         one_hot = nn.functional.one_hot(label, self.classes + 1).to(rows.dtype)
         return self.layers(torch.cat([rows, turns.sin(), turns.cos(), one_hot], 1))
 
 
 def kept_at(levels: int) -> Tensor:
-    """What is left of a row's variance after each level, by a cosine (Nichol and Dhariwal 2021)."""
+    """Return the share of a row's variance left after each level, on a cosine (Nichol and Dhariwal 2021)."""
     share = torch.arange(levels + 1, dtype=torch.float64) / levels
     curve = torch.cos((share + 0.008) / 1.008 * math.pi / 2) ** 2
-    # At most 0.999 of what is left goes in one level, as in the paper: the last would leave nothing.
+    # As in the paper, a level removes at most 0.999 of the remainder, so that the last one leaves something.
     ratio = (curve[1:] / curve[:-1]).clamp(min=0.001)
     return torch.cat([torch.ones(1, dtype=torch.float64), ratio.cumprod(0)])
 
 
 class DiffusionGenerator(Generator):
-    """Rows by denoising.
+    """Generates rows by denoising.
 
     Args:
-        network: Trained and frozen.
-        center: The mean of the training rows, shape (d,).
-        spread: Their standard deviations, shape (d,).
-        layout: Which columns the d numbers are.
-        settings: Of the network and of sampling, see `DDPM`.
+        network: Trained and frozen network.
+        center: Mean of the training rows, shape (d,).
+        spread: Standard deviations of the training rows, shape (d,).
+        layout: Columns that the d values belong to.
+        settings: Settings of the network and of sampling, see `DDPM`.
     """
 
     def __init__(
@@ -99,7 +99,8 @@ class DiffusionGenerator(Generator):
             progress = torch.full((len(rows),), level / levels)
             noise = torch.cat(list(in_batches(self._noise, rows, progress, label)))
             ratio = kept[level] / kept[level - 1]
-            # A guess of the clean row; rows are standardised, and no level may throw one far out.
+            # The predicted clean row; rows are standardised, so clip it to stop one level from producing
+            # outliers.
             clean = ((rows - math.sqrt(1 - kept[level]) * noise) / math.sqrt(kept[level])).clamp(-6, 6)
             before, after = math.sqrt(kept[level - 1]) * (1 - ratio), math.sqrt(ratio) * (1 - kept[level - 1])
             rows = (before * clean + after * rows) / (1 - kept[level])
@@ -137,11 +138,11 @@ class DiffusionGenerator(Generator):
 def trained(
     learner: "DDPM", samples: Samples, init: Generator | None, rng: np.random.Generator
 ) -> DiffusionGenerator:
-    """A model of ``samples`` by the settings of ``learner``.
+    """Train a model on ``samples`` with the settings of ``learner``.
 
     Raises:
-        DataError: There are no samples, or numbers that are not finite.
-        VeriloopError: The loss is no longer a number.
+        DataError: There are no samples, or some numbers are not finite.
+        VeriloopError: The loss became NaN or infinite.
     """
     layout = Layout.of(samples, [name for name in samples if name != learner.label])
     rows = finite(layout.matrix(samples), "learner 'ddpm'")

@@ -1,4 +1,4 @@
-"""Columns of numbers and vectors as one matrix, and back: what learners of tables share."""
+"""Convert columns of numbers and vectors to one matrix and back, for learners of tables."""
 
 import json
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from ..schema import Role, Schema
 Floats = NDArray[np.float64]
 
 NUMERIC: tuple[Role, ...] = ("number", "vector")
-"""The roles of the columns that such a matrix can hold."""
+"""Roles of the columns that such a matrix can hold."""
 
 
 class Layout(NamedTuple):
-    """Which columns a matrix holds, side by side.
+    """The columns in a matrix, side by side.
 
     Attributes:
-        names: Of the columns.
-        types: The dtype of each.
-        shapes: The shape of one value of each; empty for a number.
+        names: Names of the columns.
+        types: The dtype of each column.
+        shapes: Shape of one value of each column; empty for a number.
     """
 
     names: tuple[str, ...]
@@ -35,24 +35,24 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(cls, samples: Samples, names: Sequence[str]) -> Self:
-        """The layout of the columns ``names`` of ``samples``.
+        """Return the layout of the columns ``names`` of ``samples``.
 
         Raises:
-            DataError: One of them holds text.
+            DataError: One of the columns holds text.
         """
         columns = [samples.array(name) for name in names]
         return cls(tuple(names), tuple(c.dtype.str for c in columns), tuple(c.shape[1:] for c in columns))
 
     @property
     def width(self) -> int:
-        """How many numbers a row has."""
+        """Number of values in a row."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
     def matrix(self, samples: Samples) -> Floats:
-        """The rows of ``samples``, shape (n, width).
+        """Return the rows of ``samples``, shape (n, width).
 
         Raises:
-            DataError: They lack one of the columns.
+            DataError: A column is missing.
         """
         n = len(samples)
         if missing := [name for name in self.names if name not in samples]:
@@ -64,7 +64,7 @@ class Layout(NamedTuple):
         return np.concatenate(columns, axis=1) if columns else np.zeros((n, 0))
 
     def columns(self, matrix: Floats) -> dict[str, NDArray[Any]]:
-        """The columns of a matrix of shape (n, width), each in its own type; whole numbers are rounded."""
+        """Split a matrix of shape (n, width) into columns of their own types; integers are rounded."""
         made, at = dict[str, NDArray[Any]](), 0
         for name, kind, shape in zip(self.names, self.types, self.shapes, strict=True):
             size = int(np.prod(shape))
@@ -75,21 +75,21 @@ class Layout(NamedTuple):
 
 
 def made_of(schema: Schema, asked_by: str, roles: Sequence[Role]) -> list[str]:
-    """The columns to make, each of one of ``roles``, for a model that is given nothing.
+    """Return the columns to generate, each with one of ``roles``, for an unconditional model.
 
     Raises:
-        ConfigError: One is of another role, there is none, or something is given.
+        ConfigError: A column has another role, there is none, or a column is given.
     """
     wrong = [name for name in schema.made if schema[name].role not in roles]
     if wrong or not schema.made:
         raise ConfigError(
-            f"{asked_by} makes columns of role {' or '.join(roles)}",
+            f"{asked_by} generates columns of role {' or '.join(roles)}",
             got=schema.described(),
-            expected="data in which no other column is to be made",
+            expected="data without other columns to generate",
         )
     if schema.given:
         raise ConfigError(
-            f"{asked_by} makes rows without a condition",
+            f"{asked_by} generates rows without a condition",
             got=f"given columns {', '.join(schema.given)}",
             expected="data without columns that are given to the model",
         )
@@ -100,17 +100,17 @@ def enough(n: int, least: int, what: str) -> None:
     """Refuse a training set that is too small.
 
     Raises:
-        DataError: It is.
+        DataError: It is too small.
     """
     if n < least:
         raise DataError(f"{what}: too few samples to fit", got=n, expected=f"at least {least}")
 
 
 def finite(matrix: Floats, what: str) -> Floats:
-    """``matrix``, which must hold finite numbers.
+    """Return ``matrix`` if all its numbers are finite.
 
     Raises:
-        DataError: It does not.
+        DataError: Some are not.
     """
     if not np.isfinite(matrix).all():
         raise DataError(f"{what}: numbers to train on", got="NaN or infinity", expected="finite numbers")
@@ -118,17 +118,17 @@ def finite(matrix: Floats, what: str) -> Floats:
 
 
 def save_model(path: Path, arrays: dict[str, NDArray[Any]], layout: Layout, **settings: object) -> None:
-    """Write a model of arrays, its columns and its settings: equal models give equal bytes."""
-    # One entry: of several, the library writes any first.
+    """Write a model's arrays, columns and settings; equal models give equal bytes."""
+    # One metadata entry, because the library writes several in any order.
     about = {"about": json.dumps([layout, settings])}
     path.write_bytes(to_safetensors({k: np.ascontiguousarray(v) for k, v in arrays.items()}, about))
 
 
 def load_model(path: Path) -> tuple[dict[str, NDArray[Any]], Layout, dict[str, object]]:
-    """What `save_model` wrote.
+    """Read what `save_model` wrote.
 
     Raises:
-        CorruptFileError: The file is missing, cut short or changed.
+        CorruptFileError: The file is missing, truncated or changed.
     """
     try:
         with safe_open(path, "np") as file:

@@ -1,4 +1,4 @@
-"""What can be set of the training of the CVAE; read without the libraries that do it."""
+"""Training settings of the CVAE; readable without the training libraries."""
 
 from typing import Annotated, Literal
 
@@ -9,29 +9,29 @@ from ..parts import Checked
 Precision = Literal["float32", "bfloat16"]
 
 Likelihood = Literal["binomial", "logistic"]
-"""How a pixel is distributed around the decoder's mean, see `_cvae_likelihood`."""
+"""Distribution of a pixel around the decoder's mean, see `_cvae_likelihood`."""
 
 COUNTED = 16
-"""Up to this number of levels a pixel is a count of points, for which the Binomial is right."""
+"""Largest number of levels for which a pixel counts points, so that the Binomial suits it."""
 
 
 class Training(Checked, frozen=True):
-    """The recipe of a training.
+    """Training settings.
 
     Attributes:
-        epochs: Passes over the data, at most.
-        min_steps: Where so many passes make fewer steps than this, more passes are allowed: a start set
-            of 25 images is a single batch, and 30 steps train nothing.
-        batch_size: Images per step.
-        learning_rate: Adam's; its peak under the cosine schedule.
-        schedule: ``constant``, or ``cosine``: a linear rise over the first twentieth of all steps, then
-            half a cosine down to zero.
-        patience: Stop when the mean training loss of an epoch has not improved for so many epochs; None
-            to train all epochs. Of little use under ``cosine``, which needs its end.
-        averaging: Generate with weights averaged over about this last share of the steps so far; None for
-            the last weights.
-        holdout: Set this share of the images aside. ``patience`` then watches the bound of these, and the
-            weights that were best for them are kept; None to train on all images.
+        epochs: Largest number of passes over the data.
+        min_steps: Least number of steps; if the passes make fewer, more passes are allowed. A start set of 25
+            images is a single batch, and 30 steps would train nothing.
+        batch_size: Number of images per step.
+        learning_rate: Learning rate of Adam; its peak with the cosine schedule.
+        schedule: ``constant``, or ``cosine``: a linear rise over the first twentieth of all steps, then half
+            a cosine down to zero.
+        patience: Number of epochs without an improvement of the mean training loss after which to stop; None
+            to train all epochs. Of little use with ``cosine``, which needs to reach its end.
+        averaging: Share of the latest steps over which weights are averaged for generation; None to use the
+            last weights.
+        holdout: Share of the images to set aside. ``patience`` then watches their bound, and the weights that
+            were best for them are kept; None to train on all images.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 200

@@ -1,7 +1,7 @@
-"""A mixture over numbers and categories at once, and its fit by expectation and maximisation (EM).
+"""A mixture over numbers and categories, fitted by expectation and maximisation (EM).
 
-Each component z has a probability, a normal law of the numbers, and a law of each category; given z, they are
-independent. Dependence among columns is dependence on z.
+Each component z has a probability, a normal distribution of the numbers, and a distribution of each category;
+given z, they are independent. Columns depend on each other only through z.
 """
 
 from typing import Any, NamedTuple
@@ -16,13 +16,13 @@ Codes = NDArray[np.int64]
 
 
 class Mixture(NamedTuple):
-    """The parameters of k components over d numbers and m categories.
+    """Parameters of k components over d numbers and m categories.
 
     Attributes:
-        weight: Shape (k,).
-        mean: Shape (k, d).
-        covariance: Shape (k, d, d).
-        shares: For each category, the probability of its values, shape (k, values).
+        weight: Probabilities of the components, shape (k,).
+        mean: Means, shape (k, d).
+        covariance: Covariances, shape (k, d, d).
+        shares: Probabilities of each category's values, shape (k, values) each.
     """
 
     weight: Floats
@@ -31,12 +31,12 @@ class Mixture(NamedTuple):
     shares: tuple[Floats, ...]
 
     def log_joint(self, numbers: Floats | None, codes: Codes, columns: list[int] | None = None) -> Floats:
-        """Log p(z, row) of each of n rows, shape (n, k).
+        """Return log p(z, row) of each of n rows, shape (n, k).
 
         Args:
-            numbers: Shape (n, d); None leaves them out.
-            codes: The value of each category, by number, shape (n, columns).
-            columns: Which categories the columns of ``codes`` are; None for all.
+            numbers: Numbers, shape (n, d); None leaves them out.
+            codes: Index of each category's value, shape (n, columns).
+            columns: Categories that the columns of ``codes`` belong to; None for all.
         """
         with np.errstate(divide="ignore"):
             log = np.repeat(np.log(self.weight)[None], len(codes), axis=0)
@@ -60,16 +60,16 @@ def fitted(
     steps: int,
     floor: float,
 ) -> Mixture:
-    """The likeliest mixture that EM finds from a k-means start.
+    """Fit the mixture with EM, starting from k-means.
 
     Args:
-        numbers: In standard deviations, shape (n, d).
-        codes: The value of each category, by number, shape (n, m).
-        sizes: How many values each category has.
-        components: How many; no more than different rows.
-        rng: Source of the start.
-        steps: Of EM, at most; it ends when the likelihood of a row gains less than 1e-5 nats.
-        floor: Added to every variance.
+        numbers: Numbers in standard deviations, shape (n, d).
+        codes: Index of each category's value, shape (n, m).
+        sizes: Number of values of each category.
+        components: Number of components, limited by the number of distinct rows.
+        rng: Source of randomness for the start.
+        steps: Largest number of EM steps; EM also ends when the likelihood per row gains less than 1e-5 nats.
+        floor: Number added to every variance.
     """
     share = _start(numbers, codes, sizes, components, rng)
     before = -np.inf
@@ -86,13 +86,13 @@ def fitted(
 def _start(
     numbers: Floats, codes: Codes, sizes: tuple[int, ...], components: int, rng: np.random.Generator
 ) -> Floats:
-    """Each row in one component, by k-means over numbers and one-hot categories; shape (n, k)."""
+    """Assign each row to one component by k-means over numbers and one-hot categories; shape (n, k)."""
     from sklearn.cluster import KMeans
 
     one_hot = [np.eye(size)[codes[:, j]] / np.sqrt(2) for j, size in enumerate(sizes)]
     rows = np.concatenate([numbers, *one_hot], axis=1)
     k = min(components, len(np.unique(rows, axis=0)))
-    starts: Any = 3  # of which scikit-learn knows no type
+    starts: Any = 3  # scikit-learn declares no type for it
     means = KMeans(k, n_init=starts, random_state=int(rng.integers(2**32))).fit(rows)
     return np.eye(k)[means.labels_]
 
@@ -105,7 +105,7 @@ def _maximised(numbers: Floats, codes: Codes, sizes: tuple[int, ...], share: Flo
     for k in range(len(total)):
         centred = numbers - mean[k]
         covariance[k] = (share[:, k, None] * centred).T @ centred / total[k] + floor * np.eye(d)
-    # Half a row of the overall law keeps values possible that a small component has not seen.
+    # Half a row of the overall distribution keeps values possible that a small component has not seen.
     shares = []
     for j, size in enumerate(sizes):
         counts = share.T @ np.eye(size)[codes[:, j]]

@@ -1,4 +1,4 @@
-"""How the CVAE is trained: batches, learning rate, averaged weights, and when to stop."""
+"""Training of the CVAE: batches, learning rate, averaged weights, and when to stop."""
 
 import copy
 import math
@@ -16,13 +16,13 @@ from ._recipe import Training
 
 
 class TrainingImages:
-    """Images and labels on a device, once; pixels of zeros and ones take a bit each.
+    """Images and labels on a device; pixels of zeros and ones use one bit each.
 
     Args:
-        pixels: Counts, shape (n, height, width) or (n, height, width, channels).
+        pixels: Pixel values, shape (n, height, width) or (n, height, width, channels).
         label: Class indices, shape (n,).
-        levels: A pixel counts 0..levels.
-        device: Where they go.
+        levels: Largest pixel value.
+        device: Target device.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class TrainingImages:
         self._shape = pixels.shape[1:]
         flat = pixels.reshape(len(pixels), -1)
         self._packed = levels == 1
-        # A copy either way, since the columns of samples are read-only, which tensors cannot be.
+        # Copied in either case, because columns of samples are read-only, which tensors cannot be.
         self._pixels = torch.from_numpy(np.packbits(flat, axis=1) if self._packed else flat.copy()).to(device)
         self._label = torch.from_numpy(label).to(device)
         self._bit = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
@@ -40,30 +40,31 @@ class TrainingImages:
         return len(self._label)
 
     def at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels (m, ...) and labels (m,) of the images at ``rows``, shape (m,)."""
+        """Return the pixels (m, ...) and labels (m,) of the images at ``rows``, shape (m,)."""
         pixels = self._pixels[rows]
         if self._packed:
             bits = (pixels.unsqueeze(-1) >> self._bit) & 1
-            pixels = bits.flatten(1)[:, : math.prod(self._shape)]  # without what fills the last byte
+            pixels = bits.flatten(1)[:, : math.prod(self._shape)]  # without the padding of the last byte
         return pixels.reshape(-1, *self._shape), self._label[rows]
 
 
 def train(network: Network, images: TrainingImages, training: Training, generator: torch.Generator) -> None:
-    """Train ``network``, in place, by ``training``. Steps and epochs are reported, see `veriloop.advance`.
+    """Train ``network`` in place as ``training`` says. Steps and epochs are reported, see `veriloop.advance`.
 
     Args:
-        network: On the device of ``images``.
-        images: The training set, at least one image.
-        training: The recipe.
-        generator: On the same device; draws the held-out share, the order of the images, and the noise.
+        network: Network on the device of ``images``.
+        images: Training set, at least one image.
+        training: Training settings.
+        generator: Generator on the same device, for the held-out share, the order of the images, and the
+            noise.
 
     Raises:
-        VeriloopError: The loss is no longer a number.
+        VeriloopError: The loss became NaN or infinite.
     """
     device, latent_dim = generator.device, network.architecture.latent_dim
     order = torch.randperm(len(images), generator=generator, device=device)
     share = 0 if training.holdout is None else math.ceil(training.holdout * len(images))
-    # One image alone is trained on and held out: there is no other.
+    # With a single image, the same image is used for training and as held-out set.
     held_out, rows = order[:share], order[min(share, len(order) - 1) :]
     held_out_noise = torch.randn(share, latent_dim, generator=generator, device=device)
 
@@ -113,11 +114,11 @@ def train(network: Network, images: TrainingImages, training: Training, generato
 class Average:
     """A running average of a network's weights over about the last ``share`` of the steps so far.
 
-    Step t enters with weight 1 / (share t), at most 1 (polynomial-decay averaging, Shamir & Zhang 2013,
-    arXiv 1212.1824), so that what was learned early is forgotten however long the training takes.
+    Step t enters with weight 1 / (share t), at most 1 (polynomial-decay averaging, Shamir & Zhang 2013, arXiv
+    1212.1824), so that early weights are forgotten however long the training takes.
 
     Attributes:
-        network: With the averaged weights.
+        network: Network with the averaged weights.
     """
 
     def __init__(self, network: Network, share: float) -> None:
@@ -125,19 +126,19 @@ class Average:
         self._share = share
 
     def add(self, network: nn.Module, step: int) -> None:
-        """Take in the weights of ``network`` after ``step`` steps, counted from 1."""
+        """Add the weights of ``network`` after ``step`` steps, counted from 1."""
         weight = min(1.0, 1 / (self._share * step))
         for mean, new in zip(self.network.parameters(), network.parameters(), strict=True):
             mean.lerp_(new.detach(), weight)
 
 
 def one_cycle(progress: float) -> float:
-    """Share of the peak learning rate at ``progress`` in (0, 1] of the training."""
+    """Return the share of the peak learning rate at ``progress`` in (0, 1] of the training."""
     return min(1.0, progress / 0.05) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def _bound(network: Network, images: TrainingImages, rows: Tensor, noise: Tensor) -> float:
-    """The mean negative evidence bound of the images at ``rows``, in nats."""
+    """Return the mean negative evidence bound of the images at ``rows``, in nats."""
     size, total = batch_size(rows.device), 0.0
     with torch.inference_mode():
         for batch, drawn in zip(rows.split(size), noise.split(size), strict=True):

@@ -1,4 +1,4 @@
-"""The family of learners: whatever turns samples into a generator."""
+"""The family of learners, which turn samples into a generator."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Learner(Part, frozen=True):
     """Trains generators. Its fields are its hyper-parameters.
 
     Class attributes:
-        generator_type: The class of the generators it makes, by which a run folder loads them.
+        generator_type: Class of the generators it makes, used to load them from a run folder.
     """
 
     family: ClassVar[str] = "veriloop.learners"
@@ -27,29 +27,29 @@ class Learner(Part, frozen=True):
         """Train a model on ``samples``.
 
         Args:
-            samples: The training set, at least one sample.
-            init: A model to start from (warm start), or None for a fresh one. It is not changed.
-            rng: All randomness comes from it: equal arguments and state give equal weights.
+            samples: Training set, at least one sample.
+            init: Model to start from (warm start), or None to start from scratch. It is not changed.
+            rng: The only source of randomness; equal arguments and state give equal weights.
 
         Raises:
             DataError: The samples do not fit this learner.
         """
 
     def rows_seen(self, n: int) -> int | None:
-        """How many rows go through the model at most when it is trained on ``n``, repetitions included.
+        """Return the most rows, with repetitions, that pass through the model in a fit on ``n`` rows.
 
-        A preview reckons from it how long a training will take. None: as many times as many for more rows.
+        A preview uses it to estimate training time. None: proportional to the number of rows.
         """
         return None
 
     @property
     def draws(self) -> bool:
-        """Whether its models draw. False where equal conditions always give equal samples."""
+        """Whether its models sample. False if equal conditions always give equal samples."""
         return True
 
     @property
     def chunk_rows(self) -> int:
-        """How many candidates are made at a time where a plan does not say: some seconds of work."""
+        """Default number of candidates per chunk: some seconds of work."""
         return 2_000
 
     @property
@@ -58,19 +58,19 @@ class Learner(Part, frozen=True):
         return False
 
     def settled(self) -> tuple[Mapping[str, Any], str]:
-        """Settings that only a try on this machine can choose, by field, and why, in one line or "".
+        """Return settings that only a trial on this machine can choose, by field, with a reason or "".
 
-        A run asks once, before its first round, and keeps the answer in its manifest. None by default.
+        A run calls it once, before its first round, and stores the answer in its manifest. Empty by default.
         """
         return {}, ""
 
     def prompt_card(self) -> PromptCard | None:
-        """How its prompts are made; None where it writes no text.
+        """Describe how its prompts are built; None if it writes no text.
 
-        Called on the learner that :meth:`suited_to` gave.
+        Called on the result of :meth:`suited_to`.
         """
         return None
 
     def starts_from(self) -> str | None:
-        """The trained model that a fresh fit begins with, by its name; None where it begins with nothing."""
+        """Name of the trained model that a new fit starts from; None if it starts from scratch."""
         return None

@@ -1,4 +1,4 @@
-"""Causal language models that write a column of text: a summary of an article, an answer to a question."""
+"""Causal language models that write a text column: a summary of an article, an answer to a question."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,19 +26,19 @@ require("llm", "torch", "transformers")
 
 
 class CausalLM(Learner, Training, frozen=True):
-    """Fine-tunes a causal language model to write a column of text from others.
+    """Fine-tunes a causal language model to write one text column from others.
 
-    Minimises the loss of the completions only, by AdamW with a cosine schedule. No padding is trained on:
-    the rows of a pass are joined end to end, and each attends to itself only.
+    Minimises the loss on the completions only, with AdamW and a cosine schedule. There is no padding in
+    training: the rows of a pass are joined, and each attends only to itself.
 
-    One process trains in a loop of our own, several in TRL's ``SFTTrainer`` under ``torchrun``
-    (:mod:`veriloop.learners._language.trl_job`). See there for what the trainer costs.
+    With one process, training uses veriloop's own loop; with several, TRL's ``SFTTrainer`` under ``torchrun``
+    (see :mod:`veriloop.learners._language.trl_job` for the reason).
 
     Attributes:
-        model: Where a fresh fit starts: a local folder, one in ``$VERILOOP_DATA``, or a name on the
+        model: Model that a new fit starts from: a local folder, one in ``$VERILOOP_DATA``, or a name on the
             Hugging Face hub.
         prompt: How rows become prompts, and which column is written.
-        decoding: How completions are written, and by whom.
+        decoding: How completions are written, and by which backend.
 
     The other fields are those of :class:`veriloop.learners._language.recipe.Training`.
     """
@@ -58,9 +58,9 @@ class CausalLM(Learner, Training, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Whether there is a model, with a chat template where there are chats, and a server's key.
+        """Check that the model exists, that chats have a chat template, and that a server's key is set.
 
-        A name on the hub is tried when it is needed.
+        A name on the hub is only tried when the model is loaded.
         """
         self.downloads()
         if self.lora is not None:
@@ -97,7 +97,7 @@ class CausalLM(Learner, Training, frozen=True):
     @property
     @override
     def fills_cores(self) -> bool:
-        """Where the model is in our own process: batches and passes then fill them."""
+        """True if the model runs in this process, where batches and passes use all cores."""
         return isinstance(self.decoding.backend, Transformers)
 
     @override
@@ -107,7 +107,7 @@ class CausalLM(Learner, Training, frozen=True):
 
     @override
     def settled(self) -> tuple[Mapping[str, Any], str]:
-        """The precision, where that is left to the machine."""
+        """Choose the precision, if it is ``auto``."""
         if self.precision != "auto":
             return {}, ""
         from ..executors.threads import limit_again
@@ -129,15 +129,16 @@ class CausalLM(Learner, Training, frozen=True):
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> "CausalLMGenerator":
         """Train on rows with the template's columns and the completion; see the base class.
 
-        An empty completion teaches to stop at once. Completions are cut at ``decoding.max_new_tokens``.
-        Without samples the model is taken as it is, so that a run can begin with a trained one.
+        An empty completion teaches the model to stop at once. Completions are cut at
+        ``decoding.max_new_tokens``. Without samples, the model is used unchanged, so that a run can start
+        with a trained one.
 
         Raises:
-            ConfigError: The prompt's columns are not known, see :meth:`suited_to`.
-            DataError: A column is missing or holds no text, the model cannot be had,
-                its tokenizer does not suit the prompt, or ``init`` is no language model.
-            VeriloopError: The loss is no longer a number.
+            ConfigError: The prompt's columns are not set, see :meth:`suited_to`.
+            DataError: A column is missing or does not hold text, the model is not available, its tokenizer
+                does not suit the prompt, or ``init`` is not a language model.
+            VeriloopError: The loss became NaN or infinite.
         """
-        from ._language.generator import fit  # brings transformers, which takes seconds to import
+        from ._language.generator import fit  # imports transformers, which takes seconds
 
         return fit(self, samples, init, rng)

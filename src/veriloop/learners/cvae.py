@@ -25,30 +25,29 @@ class CVAE(Learner, Training, frozen=True):
     """Convolutional conditional VAE for small images, grey or in colour.
 
     Maximises the evidence bound E[log p(pixels | z, label)] - KL(q(z | pixels, label) || N(0, I)), summed
-    over pixels, by Adam on shuffled batches. The label joins the latent vector and the encoder's features as
-    one-hot. `veriloop.learners._cvae_network` shows the network in plain layers.
+    over pixels, with Adam on shuffled batches. The one-hot label is joined to the latent vector and to the
+    encoder's features. `veriloop.learners._cvae_network` shows the network in plain layers.
 
-    Defaults follow the paper's protocol (arXiv 2510.16657, section 5). Small budgets get much further with
-    ``batch_size=64, learning_rate=3e-3, averaging=0.2, patience=None``: on 5,000 MNIST images (one seed)
-    15 epochs lead to a held-out bound of 101.0 nats, or 103.7 with ``schedule="cosine"`` in place of
-    ``averaging``; the defaults need 60 epochs to 102. ``benchmarks/mnist.py`` measures it.
+    Defaults follow the paper's protocol (arXiv 2510.16657, section 5). With a small budget, ``batch_size=64,
+    learning_rate=3e-3, averaging=0.2, patience=None`` does much better: on 5,000 MNIST images (one seed), 15
+    epochs reach a held-out bound of 101.0 nats, or 103.7 with ``schedule="cosine"`` instead of ``averaging``;
+    the defaults need 60 epochs to reach 102. ``benchmarks/mnist.py`` measures this.
 
     Attributes:
         latent_dim: Length of the latent vector.
-        levels: A pixel counts 0..levels; None: as the data do.
-        classes: Number of labels; None: as many as the data have.
-        image: The column of the images; None: the data's only one.
-        label: The column of their labels; None: the data's only one.
-        channels: Feature maps at half and at a quarter of the resolution.
+        levels: Largest pixel value; None: that of the data.
+        classes: Number of labels; None: that of the data.
+        image: Name of the image column; None: the data's only one.
+        label: Name of the label column; None: the data's only one.
+        channels: Number of feature maps at half and at a quarter of the resolution.
         kernel: Side of the convolution kernels. 2 makes disjoint patches, two to three times faster; the
             overlap of 4 generalises better from few images (500 MNIST images: 124 nats against 129).
-        precision: In which the layers multiply; weights, sums and the optimiser stay in float32. ``bfloat16``
-            is up to twice as fast on processors that multiply it themselves (Intel's with AMX, GPUs), and
+        precision: Number format of the layers' products; weights, sums and the optimiser stay in float32.
+            ``bfloat16`` is up to twice as fast on processors with hardware support (Intel's AMX, GPUs), and
             slower on others.
-        likelihood: How a pixel is distributed around the decoder's mean. ``binomial``: as a count of
-            ``levels`` points; with ``levels=1``, the Bernoulli likelihood of binarised images. ``logistic``:
-            as a value with noise, whose size is learned. None:
-            ``binomial`` up to 16 levels, ``logistic`` above.
+        likelihood: Distribution of a pixel around the decoder's mean. ``binomial``: a count of ``levels``
+            points; with ``levels=1``, the Bernoulli likelihood of binarised images. ``logistic``: a value
+            with noise whose size is learned. None: ``binomial`` up to 16 levels, ``logistic`` above.
 
     The other fields are those of :class:`veriloop.learners._training.Training`.
     """
@@ -68,7 +67,7 @@ class CVAE(Learner, Training, frozen=True):
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        # A column that is named need not be the only one of its role, as `needs` has it.
+        # If the column is set, it need not be the only one of its role, as `needs` would require.
         asked_by = "learner 'cvae'"
         image = self.image or schema.one("image", asked_by)
         label = self.label or schema.one("label", asked_by)
@@ -76,7 +75,7 @@ class CVAE(Learner, Training, frozen=True):
         classes = schema.column(label, f"{asked_by}: label", "label").classes
         return self.model_copy(
             update={
-                "levels": _agreed("levels", self.levels, pixels.levels, "the data count to"),
+                "levels": _agreed("levels", self.levels, pixels.levels, "the data have levels up to"),
                 "classes": _agreed("classes", self.classes, classes, "the data have"),
                 "image": image,
                 "label": label,
@@ -93,12 +92,12 @@ class CVAE(Learner, Training, frozen=True):
         """Train on image samples; see the base class.
 
         Raises:
-            ConfigError: ``levels`` or ``classes`` are not known, see :meth:`suited_to`.
-            DataError: The samples are no images of ``levels`` and ``classes``, there are none, or ``init`` is
-                a model of another architecture.
-            VeriloopError: The loss is no longer a number.
+            ConfigError: ``levels`` or ``classes`` is not set, see :meth:`suited_to`.
+            DataError: The samples are not images with ``levels`` and ``classes``, there are none, or ``init``
+                is a model of another architecture.
+            VeriloopError: The loss became NaN or infinite.
         """
-        from ._cvae_generator import fit  # brings torch, which takes seconds to import
+        from ._cvae_generator import fit  # imports torch, which takes seconds
 
         return fit(self, samples, init, rng)
 
@@ -106,6 +105,7 @@ class CVAE(Learner, Training, frozen=True):
 def _agreed(name: str, said: int | None, known: int, data: str) -> int:
     if said not in (None, known):
         raise ConfigError(
-            f"learner 'cvae': {name}: got {said}, {data} {known}", fix=f"leave {name} out, it is the data's"
+            f"learner 'cvae': {name}: got {said}, {data} {known}",
+            fix=f"leave {name} out to use that of the data",
         )
     return known

@@ -1,4 +1,4 @@
-"""A small denoising diffusion model of points: a multilayer perceptron that guesses the noise."""
+"""A small denoising diffusion model of points: a multilayer perceptron that predicts the noise."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 require("torch", "torch")
 
 WIDEST = 32
-"""Numbers in a row, at most: a perceptron of this size learns no images."""
+"""Largest number of values in a row; a perceptron of this size cannot learn images."""
 
 
 class DDPM(Learner, frozen=True):
-    """Denoising diffusion (Ho et al. 2020, arXiv 2006.11239) of a few numbers, such as 2-D points.
+    """Denoising diffusion (Ho et al. 2020, arXiv 2006.11239) for a few numbers, such as 2-D points.
 
-    Where the data give a label, the model is conditional, and ``guidance`` sharpens it (classifier-free, Ho
-    and Salimans 2022, arXiv 2207.12598). A warm start goes on from the weights of the model before.
+    If the data give a label, the model is conditional, and ``guidance`` sharpens it (classifier-free, Ho and
+    Salimans 2022, arXiv 2207.12598). A warm start continues from the weights of the model before.
 
     Attributes:
-        levels: Steps from data to noise.
+        levels: Number of steps from data to noise.
         hidden: Width of the two hidden layers.
-        steps: Of Adam.
-        batch_size: Rows in each.
-        learning_rate: Of Adam; it falls to 0 along a cosine.
-        guidance: Sampling bias: 0 samples the model itself, more pushes samples toward their label.
-        temperature: Sampling bias: the noise in each sampling step has this times its standard deviation.
-        unlabelled: The share of training rows whose label is hidden, which is what guidance compares with.
-        label: The column of the labels; None: as the data's schema says.
-        classes: How many labels there are; None: likewise.
+        steps: Number of Adam steps.
+        batch_size: Number of rows per step.
+        learning_rate: Initial learning rate of Adam; it falls to 0 along a cosine.
+        guidance: Sampling bias: 0 samples the model itself, larger values move samples toward their label.
+        temperature: Sampling bias: factor on the standard deviation of the noise in each sampling step.
+        unlabelled: Share of training rows with a hidden label, which guidance compares with.
+        label: Name of the label column; None: that of the data.
+        classes: Number of labels; None: that of the data.
     """
 
     generator_type: ClassVar[type[Generator]] = imported("veriloop.learners._ddpm_network:DiffusionGenerator")
@@ -62,21 +62,23 @@ class DDPM(Learner, frozen=True):
         width = sum(getattr(schema[name], "p", 1) for name in schema.made)
         if wrong or not 1 <= width <= WIDEST:
             raise ConfigError(
-                f"{asked_by} makes at most {WIDEST} numbers",
+                f"{asked_by} generates at most {WIDEST} numbers",
                 got=f"{schema.described()}, {width} numbers in a row",
-                expected="columns of role number or vector to make",
+                expected="columns of role number or vector to generate",
             )
         if not schema.given:
             if self.guidance:
                 raise ConfigError(
-                    f"{asked_by}: guidance", got=self.guidance, expected="0, as the data give no label"
+                    f"{asked_by}: guidance",
+                    got=self.guidance,
+                    expected="0, because the data have no given label",
                 )
             return super().suited_to(schema).model_copy(update={"label": None, "classes": None})
         if schema.given != schema.named("label"):
             raise ConfigError(
-                f"{asked_by} is given a label at most",
+                f"{asked_by} accepts at most a label as a given column",
                 got=f"given columns {', '.join(schema.given)}",
-                expected="one label, or nothing given",
+                expected="one given label, or no given column",
             )
         label = schema.one("label", asked_by)
         update = {"label": label, "classes": schema[label].classes}

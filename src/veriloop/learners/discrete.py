@@ -1,4 +1,4 @@
-"""Counts: each combination of categories as often as among the training rows."""
+"""Counts: each combination of categories is as frequent as in the training rows."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -22,8 +22,8 @@ class CategoricalGenerator(Generator):
     """Rows of a table, each with a probability.
 
     Args:
-        table: The different rows.
-        share: The probability of each, shape (k,).
+        table: Distinct rows.
+        share: Probability of each row, shape (k,).
     """
 
     def __init__(self, table: Samples, share: Floats) -> None:
@@ -34,7 +34,7 @@ class CategoricalGenerator(Generator):
         return self.table.select(rng.choice(len(self.table), n, p=self.share))
 
     def log_density(self, samples: Samples) -> Floats:
-        """The log probability of each of n samples, in nats, shape (n,); minus infinity for an unseen one."""
+        """Return the log probability of each of n samples, in nats, shape (n,); -inf if unseen."""
         known = {
             row: np.log(p) if p else -np.inf for row, p in zip(_rows(self.table), self.share, strict=True)
         }
@@ -55,11 +55,11 @@ class CategoricalGenerator(Generator):
 
 
 class Discrete(Learner, frozen=True):
-    """The joint distribution of all columns of categories and labels, by counting.
+    """The joint distribution of all category and label columns, by counting.
 
     Attributes:
-        temperature: Sampling bias: probabilities are raised to 1 / temperature. 1 is the model itself, 0 its
-            commonest row alone.
+        temperature: Sampling bias: probabilities are raised to 1 / temperature. 1 samples the model itself, 0
+            only its most frequent row.
     """
 
     generator_type: ClassVar[type[Generator]] = CategoricalGenerator
@@ -79,14 +79,14 @@ class Discrete(Learner, frozen=True):
                 raise DataError(
                     f"learner 'discrete': column {name!r}",
                     got="a vector",
-                    expected="one category for each row",
+                    expected="one category per row",
                 )
         first, count = _different(samples)
         return CategoricalGenerator(samples.select(first), tempered(count / count.sum(), self.temperature))
 
 
 def tempered(share: Floats, temperature: float) -> Floats:
-    """Probabilities raised to 1 / temperature, over the last axis; all on the largest for temperature 0."""
+    """Raise probabilities to 1 / temperature, over the last axis; 0 puts everything on the largest."""
     if temperature == 0:
         best = (share == share.max(axis=-1, keepdims=True)).astype(float)
         return best / best.sum(axis=-1, keepdims=True)
@@ -97,7 +97,7 @@ def tempered(share: Floats, temperature: float) -> Floats:
 
 
 def _different(samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each different row of ``samples`` stands first, in the order of their values, and its count."""
+    """Return the first index of each distinct row of ``samples``, in order of value, and its count."""
     codes = np.zeros(len(samples), np.int64)
     for name in samples:
         _, column = np.unique(np.asarray(samples[name]), return_inverse=True)

@@ -1,4 +1,4 @@
-"""A Gaussian: the model in which collapse was first computed."""
+"""A Gaussian: the model for which collapse was first computed."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -19,18 +19,18 @@ Covariance = Literal["full", "diagonal", "spherical"]
 
 
 class GaussianGenerator(Generator):
-    """Rows from a normal law.
+    """Rows from a normal distribution.
 
     Args:
-        mean: Shape (d,).
-        covariance: Shape (d, d).
-        layout: Which columns the d numbers are.
-        scale: What the covariance is multiplied by for sampling.
+        mean: Mean, shape (d,).
+        covariance: Covariance, shape (d, d).
+        layout: Columns that the d numbers belong to.
+        scale: Factor on the covariance for sampling.
     """
 
     def __init__(self, mean: Floats, covariance: Floats, layout: Layout, scale: float = 1.0) -> None:
         self.mean, self.covariance, self.layout, self.scale = mean, covariance, layout, scale
-        # The root by eigenvalues: a covariance that has collapsed has no Cholesky factor.
+        # Root by eigenvalues, because a collapsed covariance has no Cholesky factor.
         values, vectors = np.linalg.eigh(covariance)
         self._root = vectors * np.sqrt(np.clip(values, 0, None))
 
@@ -40,7 +40,7 @@ class GaussianGenerator(Generator):
         return Samples(**self.layout.columns(self.mean + np.sqrt(self.scale) * noise @ self._root.T))
 
     def log_density(self, samples: Samples) -> Floats:
-        """The log density of each of n samples, in nats, shape (n,); minus infinity off its support."""
+        """Return the log density of each of n samples, in nats, shape (n,); -inf off the support."""
         centred = self.layout.matrix(samples) - self.mean
         values, vectors = np.linalg.eigh(self.scale * self.covariance)
         if values.min() <= 0:
@@ -61,13 +61,14 @@ class GaussianGenerator(Generator):
 
 
 class Gaussian(Learner, frozen=True):
-    """Mean and covariance of all columns of numbers and vectors together.
+    """Mean and covariance of all number and vector columns together.
 
     Attributes:
-        covariance: All of it, its diagonal, or one variance for all directions.
-        ddof: What is subtracted from n in the covariance: 1 for the unbiased estimate, 0 for the likeliest.
-        scale: Sampling bias (often called lambda): samples are drawn with the covariance times this. 1 is the
-            model itself, 0 its mean alone.
+        covariance: Form of the covariance: full, its diagonal, or one variance for all directions.
+        ddof: Number subtracted from n in the covariance: 1 for the unbiased estimate, 0 for maximum
+            likelihood.
+        scale: Sampling bias (often called lambda): factor on the covariance for sampling. 1 samples the model
+            itself, 0 only its mean.
     """
 
     generator_type: ClassVar[type[Generator]] = GaussianGenerator

@@ -1,4 +1,4 @@
-"""A mixture of Gaussians, by scikit-learn's EM algorithm."""
+"""A mixture of Gaussians, fitted with scikit-learn's EM algorithm."""
 
 import warnings
 from pathlib import Path
@@ -19,14 +19,14 @@ MODEL = "gmm.safetensors"
 
 
 class MixtureGenerator(Generator):
-    """Rows from a mixture of normal laws.
+    """Rows from a mixture of normal distributions.
 
     Args:
-        weight: Of each component, shape (k,).
-        mean: Shape (k, d).
-        covariance: Shape (k, d, d).
-        layout: Which columns the d numbers are.
-        scale: What the covariances are multiplied by for sampling.
+        weight: Weights of the components, shape (k,).
+        mean: Means, shape (k, d).
+        covariance: Covariances, shape (k, d, d).
+        layout: Columns that the d numbers belong to.
+        scale: Factor on the covariances for sampling.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class MixtureGenerator(Generator):
         return Samples(**self.layout.columns(self.mean[component] + np.sqrt(self.scale) * moved))
 
     def log_density(self, samples: Samples) -> Floats:
-        """The log density of each of n samples, in nats, shape (n,); minus infinity off its support."""
+        """Return the log density of each of n samples, in nats, shape (n,); -inf off the support."""
         if self.scale == 0:
             return np.full(len(samples), -np.inf)
         rows, root = self.layout.matrix(samples), np.sqrt(self.scale) * self._root
@@ -70,18 +70,18 @@ class MixtureGenerator(Generator):
 
 
 class GMM(Learner, frozen=True):
-    """``components`` Gaussians in all columns of numbers and vectors together.
+    """A mixture of ``components`` Gaussians over all number and vector columns together.
 
-    A warm start begins EM at the model before, where that has as many components.
+    A warm start begins EM at the model before, if that has the same number of components.
 
     Attributes:
-        components: How many.
-        covariance: Of each component: all of it, its diagonal, or one variance for all directions.
-        restarts: How many times EM is begun; the likeliest result is taken.
-        steps: Of EM, at most.
-        floor: What is added to variances, in the data's units squared, so that no component shrinks to a
+        components: Number of components.
+        covariance: Form of each covariance: full, its diagonal, or one variance for all directions.
+        restarts: Number of EM starts; the result with the highest likelihood is used.
+        steps: Largest number of EM steps.
+        floor: Number added to variances, in squared units of the data, so that no component shrinks to a
             point.
-        scale: Sampling bias (often called lambda): samples are drawn with the covariances times this.
+        scale: Sampling bias (often called lambda): factor on the covariances for sampling.
     """
 
     generator_type: ClassVar[type[Generator]] = MixtureGenerator
@@ -117,19 +117,19 @@ class GMM(Learner, frozen=True):
         if isinstance(init, MixtureGenerator) and init.mean.shape == (self.components, rows.shape[1]):
             mixture.set_params(weights_init=init.weight, means_init=init.mean)
         with warnings.catch_warnings():
-            # Fewer different rows than components, or EM at its last step: the model is still the best so
+            # Fewer distinct rows than components, or EM at its step limit: the model is still the best so
             # far.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(rows)
         weight, mean, covariance = map(np.asarray, (mixture.weights_, mixture.means_, mixture.covariances_))
-        # Shares may miss 1 by rounding.
+        # Shares may not sum to exactly 1 because of rounding.
         return MixtureGenerator(
             weight / weight.sum(), mean, _full(covariance, rows.shape[1]), layout, self.scale
         )
 
 
 def _full(covariance: Floats, d: int) -> Floats:
-    """Covariances as matrices, shape (k, d, d), of those by component that have 1, 2 or 3 axes."""
+    """Return covariances as matrices, shape (k, d, d), from arrays with 1, 2 or 3 axes."""
     if covariance.ndim == 1:
         return covariance[:, None, None] * np.eye(d)
     return covariance[:, :, None] * np.eye(d) if covariance.ndim == 2 else covariance

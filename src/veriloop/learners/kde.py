@@ -1,4 +1,4 @@
-"""A kernel density estimate: training rows, each with a little noise."""
+"""A kernel density estimate: training rows with a little noise."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -18,17 +18,17 @@ from .base import Learner
 
 MODEL, ROWS = "kde.safetensors", "kde-rows.npz"
 AT_A_TIME = 200
-"""Rows whose distances to all training rows are in memory together."""
+"""Number of rows whose distances to all training rows are in memory together."""
 
 
 class KernelGenerator(Generator):
-    """A training row at random; noise is added to its numbers, and its categories are sometimes redrawn.
+    """Random training rows, with noise on the numbers and with categories sometimes redrawn.
 
     Args:
-        rows: The training rows.
-        layout: Of its columns of numbers.
-        width: The standard deviation of the noise along each number, shape (d,).
-        redraw: The probability that a category is drawn from all training rows in place of its own.
+        rows: Training rows.
+        layout: Layout of the numeric columns.
+        width: Standard deviation of the noise along each number, shape (d,).
+        redraw: Probability that a category is redrawn from all training rows.
     """
 
     def __init__(self, rows: Samples, layout: Layout, width: Floats, redraw: float) -> None:
@@ -48,7 +48,7 @@ class KernelGenerator(Generator):
         return Samples(**{name: made[name] for name in self.rows})
 
     def log_density(self, samples: Samples) -> Floats:
-        """The log density of each of n samples, in nats, shape (n,); minus infinity off its support."""
+        """Return the log density of each of n samples, in nats, shape (n,); -inf off the support."""
         points = self.layout.matrix(samples)
         if len(self.width) and self.width.min() <= 0:
             return np.full(len(samples), -np.inf)
@@ -80,20 +80,20 @@ class KernelGenerator(Generator):
         arrays, layout, settings = load_model(directory / MODEL)
         rows = Samples.load(directory / ROWS)
         if not len(rows) or any(name not in rows for name in layout.names):
-            raise CorruptFileError(f"rows {directory / ROWS} are not those of their model")
+            raise CorruptFileError(f"rows {directory / ROWS} do not belong to their model")
         return cls(rows, layout, arrays["width"], float(str(settings["redraw"])))
 
 
 class KDE(Learner, frozen=True):
-    """A Gaussian kernel for numbers and vectors; categories go with their row, and are sometimes redrawn.
+    """A Gaussian kernel for numbers and vectors; categories stay with their row, and are sometimes redrawn.
 
     Attributes:
-        bandwidth: The standard deviation of the noise, in the data's units; or by Scott's or Silverman's
-            rule, a share of each number's standard deviation that falls with n.
-        scale: Sampling bias (often called lambda): the variance of the noise is multiplied by it. 0 gives
-            training rows.
-        redraw: The probability that a category is drawn from all training rows in place of its own.
-        categories: The columns that are no numbers; None: those that the data's schema says.
+        bandwidth: Standard deviation of the noise, in the data's units; or Scott's or Silverman's rule, a
+            share of each number's standard deviation that falls with n.
+        scale: Sampling bias (often called lambda): factor on the variance of the noise. 0 returns training
+            rows.
+        redraw: Probability that a category is redrawn from all training rows.
+        categories: Names of the columns that are not numbers; None: those of the data's schema.
     """
 
     generator_type: ClassVar[type[Generator]] = KernelGenerator

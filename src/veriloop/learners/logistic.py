@@ -1,4 +1,4 @@
-"""Logistic regression as a generative model of labels: for given numbers it draws a label."""
+"""Logistic regression as a generative model of labels: it draws a label for given numbers."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -24,12 +24,12 @@ class LabelGenerator(Generator):
     """Labels for given numbers.
 
     Args:
-        weight: Of each label, shape (k, d).
-        intercept: Of each label, shape (k,).
-        values: The k labels, in a column under their own name.
-        layout: Which columns the d numbers are.
-        temperature: Of the draw; 0 takes the likeliest label.
-        flips: The share of labels that are then replaced by another one at random.
+        weight: Weights of each label, shape (k, d).
+        intercept: Intercept of each label, shape (k,).
+        values: The k labels, in a column with the label's name.
+        layout: Columns that the d numbers belong to.
+        temperature: Sampling temperature; 0 uses the most likely label.
+        flips: Share of labels that are then replaced by another one at random.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LabelGenerator(Generator):
         return log_softmax(self.layout.matrix(samples) @ self.weight.T + self.intercept, axis=1)
 
     def _shares(self, samples: Samples) -> Floats:
-        """How probable each label is to be drawn, shape (n, k)."""
+        """Return the probability of drawing each label, shape (n, k)."""
         share = tempered(np.exp(self._log_shares(samples)), self.temperature)
         others = share.shape[1] - 1
         return (1 - self.flips) * share + self.flips * (1 - share) / others if others else share
@@ -60,16 +60,16 @@ class LabelGenerator(Generator):
             expected = f"{n} rows with {', '.join(self.layout.names)}"
             raise DataError("conditions of a logistic model", got=got, expected=expected)
         ends = np.cumsum(self._shares(condition), axis=1)
-        # The last end may miss 1 by rounding.
+        # The last cumulative sum may not be exactly 1 because of rounding.
         drawn = (rng.random((n, 1)) > ends[:, :-1]).sum(axis=1)
         return condition.with_columns(**dict(self.values.select(drawn)))
 
     def classify(self, samples: Samples) -> Samples:
-        """The likeliest label of each of n samples, in a column under its own name."""
+        """Return the most likely label of each of n samples, in a column with the label's name."""
         return self.values.select(self._log_shares(samples).argmax(axis=1))
 
     def log_density(self, samples: Samples) -> Floats:
-        """The log probability of each sample's label given its numbers, in nats, shape (n,)."""
+        """Return the log probability of each sample's label given its numbers, in nats, shape (n,)."""
         (name,) = self.values
         own = np.asarray(samples[name])[:, None] == np.asarray(self.values[name])
         with np.errstate(divide="ignore"):
@@ -88,7 +88,7 @@ class LabelGenerator(Generator):
         arrays, layout, settings = load_model(directory / MODEL)
         values = Samples.load(directory / VALUES)
         if len(values) != len(arrays["intercept"]):
-            raise CorruptFileError(f"labels {directory / VALUES} are not those of their model")
+            raise CorruptFileError(f"labels {directory / VALUES} do not belong to their model")
         drawn = (float(str(settings[name])) for name in ("temperature", "flips"))
         return cls(arrays["weight"], arrays["intercept"], values, layout, *drawn)
 
@@ -97,11 +97,11 @@ class Logistic(Learner, frozen=True):
     """A label or category, given numbers and vectors.
 
     Attributes:
-        penalty: Of the weights' squares, by scikit-learn's 1 / C.
-        temperature: Sampling bias: probabilities are raised to 1 / temperature. 1 is the model itself, 0
-            takes the likeliest label.
-        flips: The share of drawn labels that are replaced by another one at random: a careless annotator.
-        label: The column of the labels; None: the data's only column that is made.
+        penalty: Penalty on squared weights; scikit-learn's 1 / C.
+        temperature: Sampling bias: probabilities are raised to 1 / temperature. 1 samples the model itself, 0
+            uses the most likely label.
+        flips: Share of drawn labels that are replaced by another one at random, like a careless annotator.
+        label: Name of the label column; None: the data's only generated column.
     """
 
     generator_type: ClassVar[type[Generator]] = LabelGenerator
@@ -117,17 +117,17 @@ class Logistic(Learner, frozen=True):
         label = self.label or (schema.made[0] if len(schema.made) == 1 else None)
         if label is None:
             raise ConfigError(
-                f"{asked_by} makes one column, a label or category",
-                got=f"{', '.join(schema.made) or 'none'} to be made, of {schema.described()}",
+                f"{asked_by} generates one column, a label or category",
+                got=f"{', '.join(schema.made) or 'none'} to generate, of {schema.described()}",
                 expected="one",
             )
         schema.column(label, asked_by, "label", "category")
         given = [name for name in schema.given if schema[name].role in NUMERIC]
         if not given or schema.made != [label]:
             raise ConfigError(
-                f"{asked_by} makes {label!r} from numbers that it is given",
-                got=f"{', '.join(given) or 'no numbers'} given, {', '.join(schema.made)} made",
-                expected="a given vector or number, and nothing else to make",
+                f"{asked_by} generates {label!r} from given numbers",
+                got=f"{', '.join(given) or 'no numbers'} given, {', '.join(schema.made)} generated",
+                expected="a given vector or number, and nothing else to generate",
             )
         return super().suited_to(schema).model_copy(update={"label": label})
 

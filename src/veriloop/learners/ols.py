@@ -24,10 +24,10 @@ class LinearGenerator(Generator):
     """Labels ``y = x^T theta + N(0, sigma^2)`` for given covariates ``x``.
 
     Args:
-        theta: Shape (p,).
+        theta: Coefficients, shape (p,).
         sigma: Standard deviation of the noise.
-        x: The column of the covariates.
-        y: The column of the labels.
+        x: Name of the covariate column.
+        y: Name of the label column.
     """
 
     def __init__(self, theta: NDArray[np.float64], sigma: float, x: str = "x", y: str = "y") -> None:
@@ -46,9 +46,10 @@ class LinearGenerator(Generator):
     @override
     def save(self, directory: Path) -> None:
         weights = {"theta": self.theta, "sigma": np.array([self.sigma])}
-        # One entry: of several, the library writes any first, and equal models have equal bytes.
+        # One metadata entry, because the library writes several in any order, and equal models need equal
+        # bytes.
         columns = {"columns": json.dumps([self.x, self.y])}
-        # Written by us: the library has an error of its own for a full disk.
+        # Written here, because the library has its own error for a full disk.
         (directory / WEIGHTS).write_bytes(to_safetensors(weights, columns))
 
     @classmethod
@@ -64,13 +65,13 @@ class LinearGenerator(Generator):
 
 
 class OLS(Learner, frozen=True):
-    """Least squares of a number on a vector. A warm start changes nothing: the fit has one solution.
+    """Least squares of a number on a vector. A warm start has no effect, because the fit has one solution.
 
     Attributes:
-        sigma: Standard deviation of the noise that the fitted model adds to its labels; known, not
-            estimated, as in the paper.
-        x: The column of the covariates; None: the data's only vector.
-        y: The column of the labels; None: the data's only number.
+        sigma: Standard deviation of the noise that the fitted model adds to its labels; known, not estimated,
+            as in the paper.
+        x: Name of the covariate column; None: the data's only vector.
+        y: Name of the label column; None: the data's only number.
     """
 
     generator_type: ClassVar[type[Generator]] = LinearGenerator
@@ -82,7 +83,7 @@ class OLS(Learner, frozen=True):
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        # A column that is named need not be the only one of its role, as `needs` has it.
+        # If the column is set, it need not be the only one of its role, as `needs` would require.
         asked_by = "learner 'ols'"
         x = self.x or schema.one("vector", asked_by)
         y = self.y or schema.one("number", asked_by)
@@ -93,7 +94,7 @@ class OLS(Learner, frozen=True):
                 raise ConfigError(
                     f"{asked_by}: column {name!r}",
                     got="given" if schema[name].given else "made",
-                    expected="the vector to be given to the model, and the number to be made by it",
+                    expected="a given vector and a generated number",
                 )
         return self.model_copy(update={"x": x, "y": y})
 

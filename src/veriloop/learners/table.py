@@ -22,18 +22,18 @@ from .base import Learner
 MODEL, ABOUT = "table.npz", "table.json"
 
 Types = dict[str, tuple[str, tuple[int, ...]]]
-"""Of each column of numbers: its dtype, and the shape of one value."""
+"""For each numeric column, its dtype and the shape of one value."""
 
 
 class TableGenerator(Generator):
-    """Rows drawn from a mixture; those of given categories from its components that suit them.
+    """Rows drawn from a mixture; for given categories, from the components that fit them.
 
     Args:
-        mixture: Over numbers in standard deviations, and categories.
-        encoding: Which columns these are.
-        types: Of the columns of numbers.
-        order: The names of all columns, as rows have them.
-        given: The columns that it is given.
+        mixture: Mixture over standardised numbers, and categories.
+        encoding: Encoding of these columns.
+        types: Types of the numeric columns.
+        order: Names of all columns, in the order of rows.
+        given: Names of the given columns.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class TableGenerator(Generator):
         return Samples(**{name: columns.pop(name) for name in self.order if name in columns}, **columns)
 
     def log_density(self, samples: Samples) -> NDArray[np.float64]:
-        """The log density of each of n rows in nats, shape (n,); given columns count as conditions.
+        """Return the log density of each of n rows in nats, shape (n,), conditional on given columns.
 
-        Of whole numbers, too, it is that of the normal law.
+        For integers, too, it is that of the normal distribution.
         """
         numbers = self.encoding.encode(samples)[:, : len(self.encoding.mean)]
         every = list(range(len(self.encoding.categories)))
@@ -86,7 +86,7 @@ class TableGenerator(Generator):
         return joint - conditions - float(np.log(self.encoding.spread).sum())
 
     def _codes(self, rows: Samples | None, known: list[int], n: int) -> NDArray[np.int64]:
-        """The categories ``known`` of rows by number, shape (n, known)."""
+        """Return the categories ``known`` of rows as indices, shape (n, known)."""
         codes = np.zeros((n, len(known)), np.int64)
         for at, j in enumerate(known):
             assert rows is not None
@@ -103,7 +103,7 @@ class TableGenerator(Generator):
         return codes
 
     def _numbers(self, standard: NDArray[np.float64]) -> dict[str, Column]:
-        """Columns of numbers from rows in standard deviations; whole ones are rounded."""
+        """Return numeric columns from standardised rows; integers are rounded."""
         rows = standard * np.array(self.encoding.spread) + np.array(self.encoding.mean)
         columns: dict[str, Column] = {}
         at = 0
@@ -144,18 +144,18 @@ class TableGenerator(Generator):
 
 
 class TableMixture(Learner, frozen=True):
-    """A mixture of ``components``: in each, a normal law of the numbers and a law of each category.
+    """A mixture of ``components``: each has a normal distribution of the numbers, and one of each category.
 
-    Numbers, vectors and categories are made together; classes and categories may be given. Warm starts change
-    nothing: EM begins with k-means on the round's own rows.
+    Numbers, vectors and categories are generated together; classes and categories may be given. Warm starts
+    have no effect: EM starts with k-means on the round's own rows.
 
     Attributes:
-        components: How many, at most as many as different rows. More follow the data more closely: one is a
-            single Gaussian with independent categories.
-        steps: Of EM, at most.
-        floor: Added to the variance of every number, in its own variances, so that no component shrinks to a
+        components: Number of components, limited by the number of distinct rows. More follow the data more
+            closely; one is a single Gaussian with independent categories.
+        steps: Largest number of EM steps.
+        floor: Number added to the variance of every standardised number, so that no component shrinks to a
             point.
-        table: Which columns are what; None for as the data say.
+        table: Kinds of the columns; None for those of the data.
     """
 
     generator_type: ClassVar[type[Generator]] = TableGenerator
@@ -173,7 +173,7 @@ class TableMixture(Learner, frozen=True):
         known = (*table.numbers, *table.categories, *labels)
         if other := [name for name in schema if name not in known]:
             raise ConfigError(
-                f"{me} makes numbers, vectors and categories",
+                f"{me} generates numbers, vectors and categories",
                 got=schema.described(),
                 expected=f"data without {', '.join(other)}",
                 fix="leave such columns out with the data set's columns",
@@ -182,7 +182,7 @@ class TableMixture(Learner, frozen=True):
             raise ConfigError(
                 f"{me} can be given classes and categories",
                 got=f"given numbers {', '.join(numbers)}",
-                fix="take them out of the data set's given",
+                fix="remove them from the data set's given",
             )
         return super().suited_to(schema).model_copy(update={"table": table})
 
@@ -191,12 +191,12 @@ class TableMixture(Learner, frozen=True):
         """Fit the mixture; see the base class.
 
         Raises:
-            ConfigError: ``table`` is not known, see :meth:`suited_to`.
-            DataError: There are no rows, or they are not as ``table`` says.
+            ConfigError: ``table`` is not set, see :meth:`suited_to`.
+            DataError: There are no rows, or they do not match ``table``.
         """
         if self.table is None:
-            fix = "take learner.suited_to(dataset.schema()), as a run does, or set table"
-            raise ConfigError("a model of tables that knows nothing of its columns", fix=fix)
+            fix = "use learner.suited_to(dataset.schema()), as a run does, or set table"
+            raise ConfigError("the table model is not configured for its columns", fix=fix)
         if not len(samples):
             raise DataError("learner 'table': rows to train on", got=0, expected="at least one")
         table = self.table
@@ -214,7 +214,7 @@ class TableMixture(Learner, frozen=True):
 
 
 def _codes_of(samples: Samples, encoding: Encoding) -> NDArray[np.int64]:
-    """All categories of rows that the encoding was learned from, by number, shape (n, categories)."""
+    """Return all categories of rows that the encoding was learned from, as indices, shape (n, categories)."""
     columns = [np.zeros((len(samples), 0), np.int64)]
     for name, values in encoding.categories:
         columns.append(np.searchsorted(np.array(values), np.asarray(samples[name]))[:, None])

@@ -1,1 +1,1 @@
-"""What the language-model learner is made of; its public face is :mod:`veriloop.learners.causal_lm`."""
+"""Internals of the language-model learner; the public interface is :mod:`veriloop.learners.causal_lm`."""

@@ -1,4 +1,4 @@
-"""Who writes completions: our own process, a server that we start on the model, or any server by its URL."""
+"""Backends that write completions: this process, a server started on the model, or any server by URL."""
 
 import contextlib
 import shutil
@@ -21,20 +21,20 @@ from ...remote.service import Patience, Service
 from .control import Asked
 
 STARTED_MODEL = "veriloop"
-"""What a server that we start calls its model."""
+"""Name of the model on a server started here."""
 
 PLACE = "model server"
 """Where a run keeps the server that it has started: one, as a model may fill the memory of a GPU."""
 
 ENDING = 20.0
-"""Seconds that a server that we started has to end by itself when it is asked to."""
+"""Seconds that a server started here has to end after it is asked to."""
 
 
 class Transformers(Checked, frozen=True):
-    """The model is in our own process, on its GPU or CPU.
+    """The model runs in this process, on its GPU or CPU.
 
     Attributes:
-        batch_tokens: Prompt and new tokens that are in memory together, padding included.
+        batch_tokens: Number of prompt and new tokens in memory together, including padding.
     """
 
     kind: Literal["transformers"] = "transformers"
@@ -42,7 +42,7 @@ class Transformers(Checked, frozen=True):
 
 
 class Client(Patience, frozen=True):
-    """How to talk to a server with OpenAI's interface: as `Patience` says, with time to write."""
+    """How to talk to a server with OpenAI's API: as in `Patience`, with enough time to write."""
 
     concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
@@ -56,9 +56,9 @@ class Started(Client, frozen=True):
     none: there every chunk of candidates starts one.
 
     Attributes:
-        command: Starts the server; ``{model}`` and ``{port}`` are filled in. It must call the model
-            ``veriloop``.
-        start_timeout: Seconds until it has to answer.
+        command: Command that starts the server; ``{model}`` and ``{port}`` are filled in. It must name the
+            model ``veriloop``.
+        start_timeout: Seconds until the server must answer.
     """
 
     kind: Literal["vllm"] = "vllm"
@@ -75,12 +75,12 @@ class Started(Client, frozen=True):
 
 
 class Remote(Client, Service, frozen=True):
-    """A server that runs already. Its model writes, whatever is trained here.
+    """A running server. Its model writes the completions, whatever is trained here.
 
     Attributes:
-        model: What the server calls its model.
+        model: Name of the model on the server.
 
-    The other fields are those of `Service`; ``url`` goes up to and including the version, such as
+    The other fields are those of `Service`; ``url`` includes the version, such as
     ``http://localhost:8000/v1``.
     """
 
@@ -92,15 +92,15 @@ class Decoding(Checked, frozen=True):
     """How completions are written.
 
     Attributes:
-        max_new_tokens: The longest completion, the end-of-text token included.
-        temperature: 0 takes the likeliest token (greedy decoding).
-        top_k: Draw from so many of the likeliest tokens; from all when None.
-        top_p: Draw from the likeliest tokens that together have this probability.
-        min_p: Draw from the tokens that have at least this share of the likeliest one's probability.
-        repetition_penalty: Makes tokens less likely that stand in the prompt or in what was written: their
-            logits are divided by it, or multiplied where they are below 0. 1 for none.
-        stop: Strings that end a completion; they are no part of it.
-        backend: Who writes.
+        max_new_tokens: Largest number of tokens in a completion, including the end-of-text token.
+        temperature: Sampling temperature; 0 uses the most likely token (greedy decoding).
+        top_k: Number of most likely tokens to sample from; all when None.
+        top_p: Total probability of the most likely tokens to sample from.
+        min_p: Least probability of a token to sample from, relative to the most likely one.
+        repetition_penalty: Penalty on tokens that already occur in the prompt or the completion: their logits
+            are divided by it if positive, and multiplied if negative. 1 for none.
+        stop: Strings that end a completion; they are not part of it.
+        backend: Backend that writes the completions.
     """
 
     max_new_tokens: Annotated[int, Field(gt=0)] = 128
@@ -117,8 +117,8 @@ class Decoding(Checked, frozen=True):
         drawing = {"top_k": self.top_k, "top_p": self.top_p < 1, "min_p": self.min_p}
         if not self.temperature and (idle := [name for name, value in drawing.items() if value]):
             raise ConfigError(
-                f"{idle[0]} does nothing at temperature 0, where the likeliest token is taken",
-                fix=f"set temperature above 0, or take {idle[0]} out",
+                f"{idle[0]} has no effect at temperature 0, which uses the most likely token",
+                fix=f"set temperature above 0, or remove {idle[0]}",
             )
         return self
 
@@ -126,16 +126,16 @@ class Decoding(Checked, frozen=True):
 def ask(
     server: Remote, prompts: Sequence[Asked], decoding: Decoding, rng: np.random.Generator
 ) -> list[Completion]:
-    """A completion of each prompt by a running server, each with a seed of its own drawn from ``rng``.
+    """Get a completion of each prompt from a running server, each with a seed drawn from ``rng``.
 
-    Whether equal seeds give equal texts is the server's affair. A prompt that the server answers without a
-    text, or refuses, has an empty one with the reason.
+    Whether equal seeds give equal texts depends on the server. If the server answers a prompt without a text,
+    or refuses it, the completion is empty, with the reason.
 
     Raises:
-        VeriloopError: The server cannot be reached, refuses for good, gives no answer to a prompt for now, or
-            answers nothing but replies without text.
+        VeriloopError: The server cannot be reached, refuses permanently, temporarily gives no answer to a
+            prompt, or sends only replies without text.
     """
-    # Not before it is needed: most models write in our own process.
+    # Imported late, because most models write in this process.
     from ...remote.writing import write
 
     settings: dict[str, Any] = {
@@ -144,7 +144,7 @@ def ask(
         "temperature": decoding.temperature,
         "top_p": decoding.top_p,
     }
-    # Not all servers know these, and a server that does not may refuse: it is sent what is set.
+    # Not all servers know these, and one that does not may refuse, so only set ones are sent.
     more = {"top_k": decoding.top_k, "min_p": decoding.min_p, "stop": list(decoding.stop)}
     settings |= {name: value for name, value in more.items() if value}
     if decoding.repetition_penalty != 1:
@@ -189,11 +189,11 @@ def serving(
 def started(backend: Started, model: Path) -> Iterator[Serving]:
     """A server on the model folder ``model`` while the block runs.
 
-    It ends with this process, however that ends, and with it all that it has started: an orphan would hold
-    the GPU.
+    It ends with this process, however that ends, together with everything it has started: an orphan would
+    hold the GPU.
 
     Raises:
-        VeriloopError: The command is not there, ends, or does not answer in time; with its last words.
+        VeriloopError: The command does not exist, ends, or does not answer in time; with its last output.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -203,7 +203,7 @@ def started(backend: Started, model: Path) -> Iterator[Serving]:
     with tempfile.TemporaryFile() as log:
         if shutil.which(command[0]) is None:
             raise VeriloopError(
-                f"server {command[0]!r} cannot be started (it is not there, or may not be run)",
+                f"server {command[0]!r} cannot be started (it does not exist, or is not executable)",
                 fix="install it (pip install vllm), or set decoding.backend to transformers",
             )
         process = GuardedProcess(command, output=log, grace=ENDING)

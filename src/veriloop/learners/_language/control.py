@@ -1,8 +1,8 @@
-"""Control tokens are what a template or a tokenizer writes; the same letters in a text are text.
+"""Control tokens come only from templates and tokenizers; the same letters in a text are text.
 
-What stands in a column, be it ``<|im_end|>`` or ``</s>``, must neither end a turn nor a text. Where a prompt
-is put together, each such piece of a column's text is marked by one character that the text does not hold.
-So templates, which may trim and compare, work on ordinary text, and the piece is encoded afterwards.
+Text in a column, such as ``<|im_end|>`` or ``</s>``, must not end a turn or a text. When a prompt is built,
+each such piece of a column's text is replaced by one character that does not occur in the text. Templates,
+which may trim and compare, then work on ordinary text, and the piece is encoded afterwards.
 """
 
 import re
@@ -19,18 +19,18 @@ Ids = list[int]
 """Token ids of one text."""
 
 Asked = str | list[Turn]
-"""A prompt: a text that is to be gone on with, or the turns of a chat."""
+"""A prompt: a text to continue, or the turns of a chat."""
 
 _FIRST_MARK = 0xF0000
-"""Of the characters that are nobody's: the first for private use beyond the 65,536 common ones."""
+"""First character of the private-use range beyond the 65,536 common characters."""
 
 
 class Marked(NamedTuple):
-    """A prompt in which control tokens of the data are marked.
+    """A prompt in which control tokens from the data are marked.
 
     Attributes:
         asked: The prompt.
-        marks: What each mark stands for.
+        marks: Text that each mark stands for.
     """
 
     asked: Asked
@@ -38,7 +38,7 @@ class Marked(NamedTuple):
 
     @property
     def plain(self) -> Asked:
-        """As people wrote it."""
+        """The prompt as people wrote it."""
         return unmarked(self.asked, self.marks) if self.marks else self.asked
 
 
@@ -46,7 +46,7 @@ class ControlTokens:
     """The control tokens of a tokenizer.
 
     Args:
-        tokenizer: The model's.
+        tokenizer: Tokenizer of the model.
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -64,7 +64,7 @@ class ControlTokens:
         return token in self._ids
 
     def marked(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """The columns of a row with control tokens marked, and what the marks stand for."""
+        """Return the columns of a row with control tokens marked, and the texts of the marks."""
         pattern, texts = self._pattern, list[str]()
         for value in row.values():
             _each_text(value, lambda text: texts.append(text) or text)
@@ -81,10 +81,10 @@ class ControlTokens:
         return {n: _each_text(v, mark) for n, v in row.items()}, {m: t for t, m in by_token.items()}
 
     def ids(self, text: str, marks: Mapping[str, str]) -> Ids:
-        """A whole text with marks as token ids: its own control tokens are such, what is marked is not.
+        """Encode a text with marks as token ids: its own control tokens stay such, marked text does not.
 
         Raises:
-            DataError: The tokenizer makes a control token of it all the same.
+            DataError: The tokenizer still makes a control token from marked text.
         """
         assert self._pattern is not None
         ids: Ids = []
@@ -96,10 +96,10 @@ class ControlTokens:
         return ids
 
     def of_texts(self, texts: list[str]) -> list[Ids]:
-        """Texts as token ids, none of them a control token.
+        """Encode texts as token ids, none of them a control token.
 
         Raises:
-            DataError: The tokenizer makes one of some text, wherever that stands.
+            DataError: The tokenizer makes a control token from part of a text.
         """
         if not texts:
             return []
@@ -108,21 +108,21 @@ class ControlTokens:
             if not self._ids.isdisjoint(ids):
                 token = self._tokenizer.convert_ids_to_tokens(next(i for i in ids if i in self._ids))
                 raise DataError(
-                    f"the tokenizer takes {token!r} for a control token, even inside a text",
+                    f"the tokenizer treats {token!r} as a control token, even inside a text",
                     got=text if len(text) <= 60 else f"{text[:57]}...",
-                    fix="drop the row, or write it in another way",
+                    fix="drop the row, or rephrase it",
                 )
         return encoded
 
 
 def unmarked(value: Any, marks: Mapping[str, str]) -> Any:
-    """``value`` with its marks as the text that they stand for."""
+    """Return ``value`` with its marks replaced by the text they stand for."""
     table = {ord(mark): text for mark, text in marks.items()}
     return _each_text(value, lambda text: text.translate(table))
 
 
 def _each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """``value`` with each text in it changed, the keys of mappings aside."""
+    """Return ``value`` with each text in it changed, except keys of mappings."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):

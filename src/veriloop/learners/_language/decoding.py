@@ -1,4 +1,4 @@
-"""Writing completions with a model of our own process."""
+"""Write completions with a model in this process."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -22,18 +22,18 @@ from .memory import ATTENTION, Memory, remembers
 from .packing import Rows
 
 STAYING = 0.75
-"""When no more than this share of a batch is still being written, the rest leaves it."""
+"""Share of a batch still being written below which the rest is moved to another batch."""
 
 ROWS, BATCHES = 32, 4
-"""The most texts of a batch, where a new token costs least for each; and the fewest batches of many texts,
-so that several cores have work to the end."""
+"""Largest batch of texts, which minimises the cost per new token; and least number of batches for many texts,
+so that several cores have work until the end."""
 
 READ_TOKENS = 2048
-"""Prompts are read in passes of about so many tokens, whose intermediate results stay in cache."""
+"""Approximate tokens per pass when reading prompts, so that intermediate results stay in cache."""
 
 
 class _Text(NamedTuple):
-    """A completion under way: which row of the call it is, and its prompt among the different ones."""
+    """A completion in progress: its row in the call, and its prompt among the distinct ones."""
 
     row: int
     prompt: int
@@ -48,16 +48,15 @@ def write(
     rng: np.random.Generator,
     ends: Callable[[list[int]], bool] | None = None,
 ) -> list[list[int]]:
-    """A completion of each prompt, without its stop token. Where ``ends`` says so of one, it ends as well.
+    """Write a completion of each prompt, without its stop token. A text also ends when ``ends`` returns True.
 
-    Prompts of like length share a batch. Equal prompts are read once, and written on once where nothing is
-    drawn. Row i draws with its own numbers, ``rng``'s i-th row of uniforms, so that it does not matter which
-    rows it shares a batch with, but for the rounding of the model's arithmetic. Which rows share one depends
-    on the prompts and the settings alone. Rows and tokens are reported as they come, see
-    :mod:`veriloop.advance`.
+    Prompts of similar length share a batch. Equal prompts are read only once, and completed only once when
+    decoding is greedy. Row i samples with its own numbers, row i of ``rng``'s uniforms, so the rows it shares
+    a batch with do not matter, apart from rounding in the model's arithmetic. Batches depend only on the
+    prompts and the settings. Rows and tokens are reported as they are written, see :mod:`veriloop.advance`.
 
     Raises:
-        VeriloopError: The model's weights make no numbers.
+        VeriloopError: The model produces NaN.
     """
     shape = (len(prompts), decoding.max_new_tokens)
     uniforms = rng.random(shape) if decoding.temperature else np.zeros(shape)
@@ -90,7 +89,7 @@ def write(
 def _batches(
     texts: list[_Text], lengths: list[int], decoding: Decoding, batch_tokens: int
 ) -> list[list[_Text]]:
-    """Texts in their order, in batches of about equal size."""
+    """Yield the texts in order, in batches of about equal size."""
     most = min(ROWS, max(8, math.ceil(len(texts) / BATCHES)))
     batches = []
     start = 0
@@ -101,7 +100,7 @@ def _batches(
         while start < whole < len(texts) and texts[whole].prompt == texts[whole - 1].prompt:
             whole -= 1
         if whole > start:
-            end = whole  # a prompt's texts stay together, so that it is read once
+            end = whole  # texts of a prompt stay together, so that it is read only once
         batches.append(texts[start:end])
         start = end
     return batches
@@ -109,7 +108,7 @@ def _batches(
 
 @contextmanager
 def _attending(model: PreTrainedModel) -> Iterator[bool]:
-    """Inside, the model attends by a `Memory` if it can; gives whether it does."""
+    """Let the model attend with a `Memory` inside the block if possible; yields whether it does."""
     if not remembers(model):
         yield False
         return
@@ -166,10 +165,10 @@ def _write_batch(
 
 
 def _read(model: PreTrainedModel, prompts: list[list[int]], memory: Memory) -> Tensor:
-    """Read prompts into the memory, some joined in each pass; gives the logits after each.
+    """Read prompts into the memory, several joined per pass; return the logits after each.
 
     Raises:
-        VeriloopError: These are no numbers.
+        VeriloopError: The logits are NaN.
     """
     found: list[Tensor] = []
     while len(found) < len(prompts):
@@ -196,9 +195,9 @@ def _read(model: PreTrainedModel, prompts: list[list[int]], memory: Memory) -> T
 
 
 def no_numbers() -> VeriloopError:
-    """What is said of a model whose weights are broken."""
+    """Return the error for a model with broken weights."""
     return VeriloopError(
-        "the language model gives no numbers (NaN)",
+        "the language model returns NaN",
         fix="check its weights; a model that was trained here may need a lower learning_rate",
     )
 
@@ -261,12 +260,12 @@ def _write_padded(
 
 
 def _seen(mask: Tensor, one_token: bool) -> Tensor:
-    """The mask in the form that attention takes for one new token, which models make anew at each step."""
+    """Return the mask for one new token in the form that attention needs; models rebuild it at each step."""
     return mask[:, None, None].bool() if one_token else mask
 
 
 class _Reserved(DynamicLayer):
-    """Keys and values of one layer in memory reserved at once; the library's own copies all at each token."""
+    """Keys and values of one layer in preallocated memory; the library's cache copies all per token."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
@@ -300,4 +299,4 @@ def _cache(model: PreTrainedModel, room: int) -> Cache:
     cache = DynamicCache(config=model.config)
     if all(type(layer) is DynamicLayer for layer in cache.layers):
         return Cache(layers=[_Reserved(room) for _ in cache.layers])
-    return cache  # layers with a window or a state of their own
+    return cache  # layers with a window or another kind of state

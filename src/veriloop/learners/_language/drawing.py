@@ -1,6 +1,6 @@
-"""The next token of a text: repetitions, temperature, and what may be drawn.
+"""Choose the next token of a text: repetitions, temperature, and the sampling limits.
 
-All of it is a matter of one row alone, so that no text depends on those beside it.
+Everything is computed per row, so no text depends on the others in its batch.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LIKELIEST = 512
 
 
 def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
-    """The next token of each row: the likeliest, or the quantile ``uniform`` of what may be drawn.
+    """Return the next token of each row: the most likely one, or the quantile ``uniform`` of those allowed.
 
     What may be drawn is cut down as in transformers, in the same order: ``top_k``, ``top_p`` of what is left,
     ``min_p``. Where it can be told from the likeliest tokens alone which one is drawn, only they are sorted.
@@ -23,9 +23,9 @@ def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
     sorted.
 
     Args:
-        logits: Shape (n, vocabulary).
-        decoding: Temperature, top_k, top_p and min_p.
-        uniform: In [0, 1), shape (n,).
+        logits: Logits, shape (n, vocabulary).
+        decoding: Settings with temperature, top_k, top_p and min_p.
+        uniform: Uniform numbers in [0, 1), shape (n,).
     """
     if not decoding.temperature:
         return logits.argmax(1)
@@ -45,7 +45,7 @@ def _drawn(probability: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
     probability, may = _may_be_drawn(probability, decoding)
     mass = torch.where(may, probability, 0).cumsum(1)
     place = torch.searchsorted(mass, (uniform * mass[:, -1])[:, None], right=True)
-    # Just below 1, a uniform number times the mass may round up to all of it: the last of them is meant.
+    # A uniform number just below 1 times the mass may round up to the whole mass, meaning the last token.
     last = (mass < mass[:, -1:]).sum(1, keepdim=True)
     return token.gather(1, place.clamp(max=last))[:, 0]
 
@@ -95,14 +95,14 @@ def _drawn_early(everything: Tensor, most: int, decoding: Decoding, uniform: Ten
 
 
 class Repetitions:
-    """Which tokens stand in each row's prompt or in what was written: these get less likely.
+    """Makes tokens that already occur in each row's prompt or completion less likely.
 
-    A logit above 0 is divided by the penalty, one below is multiplied by it (Keskar et al. 2019, arXiv
-    1909.05858). The library's own would also count the padding of shorter prompts, which depends on the rows
-    beside.
+    A positive logit is divided by the penalty, a negative one multiplied by it (Keskar et al. 2019, arXiv
+    1909.05858). The implementation of transformers would also count the padding of shorter prompts, which
+    depends on the other rows.
 
     Args:
-        penalty: 1 for none: then nothing is kept in mind.
+        penalty: The penalty; with 1 for none, nothing is stored.
         prompts: Token ids of each row's prompt.
     """
 
@@ -111,7 +111,7 @@ class Repetitions:
         self._seen: Tensor | None = None
 
     def damp(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """``logits``, shape (n, vocabulary), of the ``rows``, shape (n,), with repetitions less likely."""
+        """Return ``logits``, shape (n, vocabulary), of ``rows``, shape (n,), with the penalty applied."""
         if self._penalty == 1:
             return logits
         if self._seen is None:
@@ -123,6 +123,6 @@ class Repetitions:
         return torch.where(self._seen[rows], damped, logits)
 
     def add(self, rows: Tensor, tokens: Tensor) -> None:
-        """Keep in mind the next token of each of ``rows``, shape (n,) both."""
+        """Record the next token of each of ``rows``, shape (n,) both."""
         if self._seen is not None:
             self._seen[rows, tokens] = True

@@ -7,15 +7,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LOOKED_AT = 8
-"""Tokens at a text's end that are looked at for a stop string, beside one for each of its bytes."""
+"""Number of tokens at a text's end searched for a stop string, in addition to one for each of its bytes."""
 
 
 class StopStrings:
-    """Strings that end a text; they are no part of it.
+    """Strings that end a text; they are not part of it.
 
     Args:
-        strings: Of which the first to occur ends it.
-        tokenizer: The model's.
+        strings: The strings; the first one to occur ends the text.
+        tokenizer: Tokenizer of the model.
     """
 
     def __init__(self, strings: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -23,10 +23,10 @@ class StopStrings:
         self._tail = max((len(text.encode()) for text in strings), default=0) + LOOKED_AT
 
     def reached(self, ids: Sequence[int]) -> bool:
-        """Whether one of them stands in what the tokens say. Asked for after each token."""
+        """Whether one of them occurs in the decoded tokens. Called after each token."""
         if not self._strings or not self._stands_in(ids[-self._tail :]):
             return False
-        return self._stands_in(ids)  # the end alone may read otherwise than the whole
+        return self._stands_in(ids)  # the end alone may decode differently
 
     def _stands_in(self, ids: Sequence[int]) -> bool:
         text = self._tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -34,5 +34,5 @@ class StopStrings:
 
 
 def before(text: str, stop: Sequence[str]) -> str:
-    """``text`` up to the first of the strings in it; all of it where there is none."""
+    """Return ``text`` up to the first of the strings in it; all of it if there is none."""
     return text[: min((place for string in stop if (place := text.find(string)) >= 0), default=len(text))]

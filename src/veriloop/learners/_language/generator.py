@@ -1,4 +1,4 @@
-"""A causal language model with its prompt and its way of writing; and how it is fitted."""
+"""A causal language model with its prompt and decoding settings; and how it is fitted."""
 
 import copy
 import json
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 SETTINGS = "causal_lm.json"
 
 LOSS_TOKENS = 2048
-"""Tokens per pass where nothing is trained."""
+"""Tokens per pass without training."""
 
 
 class CausalLMGenerator(Generator):
-    """A language model with its prompt and its way of writing.
+    """A language model with its prompt and decoding settings.
 
     Args:
-        language: Model and tokenizer; the model is frozen, and not to be changed afterwards.
+        language: Model and tokenizer; the model is frozen and must not be changed afterwards.
         prompt: How rows become prompts.
         decoding: How completions are written.
         precision: In which arithmetic they are written and measured; None takes that of the weights.
@@ -74,7 +74,7 @@ class CausalLMGenerator(Generator):
 
     @cached_property
     def _writer(self) -> PreTrainedModel:
-        """The model in the arithmetic that writes; made when it is needed, and sent to no worker."""
+        """The model in the writing precision; created on first use, and never sent to workers."""
         if not self._in_bfloat16 or self._model.dtype == torch.bfloat16:
             return self._model
         rounded: Any = copy.deepcopy(self._model)
@@ -90,57 +90,58 @@ class CausalLMGenerator(Generator):
 
     @property
     def language(self) -> Language:
-        """The frozen model and its tokenizer; copy the model to train on."""
+        """The frozen model and its tokenizer; copy the model before training."""
         return Language(self._model, self._formatter.tokenizer)
 
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
-        """Write a completion for each row of ``condition``; repeat rows to get several of each.
+        """Write a completion for each row of ``condition``; repeat rows to get several per row.
 
-        In float32 a row's text does not depend on the rows beside it, but where rounding tips the balance
-        between two tokens that are next to equally likely. Equal calls give equal texts.
+        In float32 a row's text does not depend on the other rows, except if rounding decides between two
+        tokens of almost equal probability. Equal calls give equal texts.
 
         Args:
-            n: How many.
-            rng: Drawn from when the temperature is above 0.
+            n: Number of completions.
+            rng: Source of randomness, used when the temperature is above 0.
             condition: ``n`` rows with the template's columns.
 
         Returns:
             The columns of ``condition`` and the completion.
 
         Raises:
-            DataError: There is no condition, or of another length, or without the template's columns.
+            DataError: There is no condition, it has another number of rows, or it lacks a column of the
+                template.
         """
         return self.sample_with_notes(n, rng, condition)[0]
 
     def sample_with_notes(
         self, n: int, rng: np.random.Generator, condition: Samples | None = None
     ) -> tuple[Samples, Notes]:
-        """As :meth:`sample`; with which completions were cut, and why some were not written."""
+        """As :meth:`sample`, with which completions were cut and why some were not written."""
         return self._write(n, rng, condition, self._decoding)
 
     @property
     def is_greedy(self) -> bool:
-        """Whether :meth:`sample` takes the likeliest tokens, as :meth:`greedy` does."""
+        """Whether :meth:`sample` uses the most likely tokens, as :meth:`greedy` does."""
         return self._decoding.temperature == 0
 
     def greedy(self, condition: Samples) -> Samples:
-        """The likeliest completion, token by token, of each row of ``condition``."""
+        """Write the greedy completion of each row of ``condition``."""
         greedy = self._decoding.model_copy(update={"temperature": 0.0})
         return self._write(len(condition), np.random.default_rng(0), condition, greedy)[0]
 
     def loss(self, samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Each completion's negative log-likelihood in nats, summed over its tokens, and their number.
+        """Return each completion's negative log-likelihood in nats, summed over its tokens, and their number.
 
         Completions are cut at ``max_new_tokens``, as in training. Two arrays of shape (n,).
 
         Raises:
-            DataError: A column is missing or holds no text.
+            DataError: A column is missing or does not hold text.
         """
         rows = training_rows(self._formatter, samples, self._decoding)
         return losses(self._writer, rows, LOSS_TOKENS)
 
     def cut(self, condition: Samples) -> NDArray[np.bool_]:
-        """Which prompts are too long, so that their column ``shorten`` is cut, shape (n,)."""
+        """Return which prompts are too long, so that their column ``shorten`` is cut, shape (n,)."""
         return self._formatter.too_long(condition)
 
     def _write(
@@ -172,7 +173,7 @@ class CausalLMGenerator(Generator):
         strings = StopStrings(decoding.stop, formatter.tokenizer)
         ends = strings.reached if decoding.stop else None
         written = write(self._writer, ids, stop, decoding, backend.batch_tokens, rng, ends)
-        # The token that ends a text is not among those written, and counts among ``max_new_tokens``.
+        # The token that ends a text is not part of it, but counts toward ``max_new_tokens``.
         most = decoding.max_new_tokens
         cut = np.array([len(i) == most and not strings.reached(i) for i in written], bool)
         tokens = np.array([len(i) for i in written], np.int64)
@@ -185,7 +186,7 @@ class CausalLMGenerator(Generator):
         formatter, stop = self._formatter, self._decoding.stop
         cut = np.array([c.cut for c in completions], bool)
         tokens = np.array([c.completion_tokens for c in completions], np.int64)
-        # A server need not count; where it does, only an empty text has none.
+        # A server need not return counts; if it does, only an empty text has none.
         counted = all(c.completion_tokens or not c.text for c in completions)
         # Some servers leave the stop string in the text.
         texts = [
@@ -233,12 +234,12 @@ class CausalLMGenerator(Generator):
 
 
 def _plain(prompts: Sequence[Marked]) -> list[Asked]:
-    """What a server is asked: it has a tokenizer and a chat template of its own."""
+    """Return the prompts to send to a server, which has its own tokenizer and chat template."""
     return [prompt.plain for prompt in prompts]
 
 
 def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) -> list[Row]:
-    """Prompt and completion of each row as token ids; one that was cut where it was written has no end."""
+    """Return prompt and completion of each row as token ids; a completion that was cut has no end token."""
     prompts = formatter.prompts(samples)
     cut = samples.array(CUT) if CUT in samples else None
     completions = formatter.completion_ids(samples, decoding.max_new_tokens, prompts, cut)
@@ -248,7 +249,7 @@ def training_rows(formatter: Formatter, samples: Samples, decoding: Decoding) ->
 def fit(
     learner: "CausalLM", samples: Samples, init: Generator | None, rng: np.random.Generator
 ) -> CausalLMGenerator:
-    """What :meth:`veriloop.learners.causal_lm.CausalLM.fit` does."""
+    """Implementation of :meth:`veriloop.learners.causal_lm.CausalLM.fit`."""
     learner.prompt.settled()  # before a large model is loaded
     let_go(PLACE)  # on a GPU there may be no room for a server beside a model that is trained
     start = _start(learner, init)

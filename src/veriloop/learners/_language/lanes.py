@@ -1,8 +1,8 @@
-"""Several pieces of work at once on the cores of this process, each with the same number of threads.
+"""Run several tasks at once on the cores of this process, each with the same number of threads.
 
-One operation with two threads waits for both at its end, some thousand times a second; where other programs
-use a core too, that cost up to ten times the time. Pieces that need nothing of each other wait for nobody.
-What a piece gives does not depend on how many are under way.
+An operation with two threads waits for both at its end, thousands of times per second; if other programs also
+use a core, this took up to ten times as long. Independent tasks do not wait for each other. The result of a
+task does not depend on how many run at once.
 """
 
 import os
@@ -21,9 +21,9 @@ Result = TypeVar("Result")
 
 
 def lanes() -> int:
-    """How many pieces this process works on at once: its cores by the threads of each piece.
+    """Return how many tasks this process runs at once: its cores divided by the threads per task.
 
-    ``OMP_NUM_THREADS`` says how many cores are its own, as it does for workers of a pool. A GPU takes one.
+    ``OMP_NUM_THREADS`` limits the number of cores, as for pool workers. A GPU runs one task.
     """
     if device().type != "cpu":
         return 1
@@ -33,9 +33,9 @@ def lanes() -> int:
 
 
 def in_lanes(function: Callable[[Item], Result], items: Iterable[Item], most: int = 64) -> Iterator[Result]:
-    """``function`` of each item, in the order of the items, several at once, and no more than ``most``.
+    """Yield ``function`` of each item, in order, computing several at once but at most ``most``.
 
-    Results wait for those before them, so there are never more of them than lanes.
+    Results wait for those before them, so there are never more results than lanes.
     """
     at_once = min(lanes(), most)
     if at_once < 2:

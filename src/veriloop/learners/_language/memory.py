@@ -1,7 +1,7 @@
-"""Keys and values of texts under way: of prompts that are read joined, then of one new token a text.
+"""Keys and values of texts in progress: prompts are read joined, then one new token is added per text.
 
-Transformers' own cache takes padded prompts, and its attention copies keys and values for each head that
-shares them: on a CPU that was much of the time of a new token.
+Transformers' cache needs padded prompts, and its attention copies keys and values for each head that shares
+them; on a CPU this was a large part of the time per token.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,12 @@ ATTENTION = "veriloop_writing"
 class Memory:
     """Keys and values of n texts in all layers, with room for new tokens.
 
-    A text's prompt stands at the left of its row. Between it and its new tokens is what fills up, which no
-    token looks at.
+    A text's prompt is at the left of its row. The padding between it and the new tokens is masked.
 
     Args:
-        lengths: Tokens of each prompt.
-        new: The most tokens that are written after a prompt.
-        device: Where the model computes.
+        lengths: Number of tokens in each prompt.
+        new: Largest number of new tokens after a prompt.
+        device: Device of the model.
     """
 
     def __init__(self, lengths: Sequence[int], new: int, device: torch.device) -> None:
@@ -38,24 +37,24 @@ class Memory:
         self._seen: Tensor | None = None
 
     def read(self, rows: Rows, first: int) -> None:
-        """The next pass holds whole prompts, joined: those from ``first`` on."""
+        """Make the next pass read whole prompts, joined, starting with prompt ``first``."""
         self._reading = (rows, first)
 
     def spread(self, texts: Sequence[int]) -> None:
-        """From now on text i goes on from prompt ``texts[i]``, and a pass holds one new token of each."""
+        """From now on, let text i continue prompt ``texts[i]``, with one new token of each text per pass."""
         self._reading = None
         if list(texts) != list(range(len(self._lengths))):
             self.select(torch.tensor(texts, device=self._lengths.device))
 
     def select(self, texts: Tensor) -> None:
-        """Go on with these texts only."""
+        """Continue with these texts only."""
         self._lengths = self._lengths[texts]
         for layer, both in self._layers.items():
             keys, values = (kept.index_select(0, texts) for kept in both)
             self._layers[layer] = (keys, values)
 
     def step(self) -> Tensor:
-        """Make room for one token of each text; gives their places in the texts, shape (n, 1)."""
+        """Add room for one token per text; return the tokens' positions in the texts, shape (n, 1)."""
         places = self._lengths[:, None] + self._written
         self._written += 1
         column = torch.arange(self._longest + self._written, device=places.device)
@@ -64,7 +63,7 @@ class Memory:
         return places
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
-        """What the tokens of a pass see, shape (1, tokens, heads, dim) or (n, 1, heads, dim)."""
+        """Return the attention output for a pass, shape (1, tokens, heads, dim) or (n, 1, heads, dim)."""
         if self._reading is None:
             return self._of_new(layer, query, key, value, scale)
         rows, first = self._reading
@@ -86,14 +85,14 @@ class Memory:
             kept[:, :, end - 1 : end] = new
         keys, values = (kept[:, :, :end] for kept in self._layers[layer])
         n, heads, _, dim = query.shape
-        # Heads that share keys stand side by side, as if they were tokens: so nothing is copied for each.
+        # Heads that share keys are placed next to each other like tokens, so nothing is copied per head.
         asking = query.reshape(n, keys.shape[1], -1, dim)
         found = F.scaled_dot_product_attention(asking, keys, values, attn_mask=self._seen, scale=scale)
         return found.reshape(n, 1, heads, -1)
 
 
 def remembers(model: PreTrainedModel) -> bool:
-    """Whether texts of this model can be held in a `Memory`; otherwise transformers' own cache holds them."""
+    """Whether texts of this model can be held in a `Memory`; otherwise transformers' cache is used."""
     if not packs(model) or getattr(model.config.get_text_config(), "num_kv_shared_layers", None):
         return False
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
@@ -110,7 +109,7 @@ def _attention(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """In the form in which transformers calls attention functions."""
+    """Implement the interface that transformers expects of attention functions."""
     layer: Any = module.layer_idx
     return memory.attend(layer, query, key, value, scaling), None
 

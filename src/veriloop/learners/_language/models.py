@@ -1,4 +1,4 @@
-"""Causal language models with their tokenizers: where they are found, how they are stored."""
+"""Find, load and store causal language models with their tokenizers."""
 
 import hashlib
 import os
@@ -26,17 +26,17 @@ class Language(NamedTuple):
 
 
 def find(name: str) -> Language:
-    """The model ``name``: a folder, one in ``$VERILOOP_DATA``, or a name on the Hugging Face hub.
+    """Load the model ``name``: a folder, one in ``$VERILOOP_DATA``, or a name on the Hugging Face hub.
 
     Raises:
-        DataError: It is nowhere, or cannot be read; the message says what to download, and where to put it.
+        DataError: It is missing or cannot be read; the message says what to download, and where to put it.
     """
     found = find_folder(name)
     try:
         return _load(found or name)
     except MissingExtraError:
         raise
-    except Exception as e:  # the libraries raise whatever a missing network or a broken file leads them to
+    except Exception as e:  # the libraries raise many types for a missing network or a broken file
         if found:
             reason = " ".join(str(e).split())[:160]
             raise DataError(f"the model in {found} cannot be loaded ({reason})", expected=MODEL_FOLDER) from e
@@ -44,17 +44,17 @@ def find(name: str) -> Language:
         where = Path(root, Path(name).name) if root else "DIR"
         reason = str(e).strip().split("\n")[0]
         raise DataError(
-            f"model {name!r} is neither here nor to be had from the Hugging Face hub ({reason})",
-            fix=f"where there is a network, run: hf download {name} --local-dir {where}"
+            f"model {name!r} is neither here nor available from the Hugging Face hub ({reason})",
+            fix=f"on a machine with a network, run: hf download {name} --local-dir {where}"
             + ("" if root else "; then set model to DIR"),
         ) from e
 
 
 def check_places(language: Language, prompt_tokens: int, new_tokens: int) -> None:
-    """Refuse prompts and completions that are longer together than the model was made for.
+    """Refuse prompts and completions that are too long together for the model.
 
     Raises:
-        DataError: They are.
+        DataError: They are too long.
     """
     places = getattr(language.model.config.get_text_config(), "max_position_embeddings", None)
     if places is not None and prompt_tokens + new_tokens > places:
@@ -67,10 +67,10 @@ def check_places(language: Language, prompt_tokens: int, new_tokens: int) -> Non
 
 
 def save(language: Language, directory: Path) -> None:
-    """Write the model and its tokenizer into the existing ``directory``, as Hugging Face folders are.
+    """Write the model and its tokenizer to the existing ``directory``, as a Hugging Face folder.
 
     Raises:
-        OSError: Something could not be written.
+        OSError: A file could not be written.
     """
     with _silent():
         try:
@@ -79,7 +79,7 @@ def save(language: Language, directory: Path) -> None:
         except OSError:
             raise
         except Exception as e:
-            # Both libraries write in Rust, and have their own kinds of error for a full disk.
+            # Both libraries are written in Rust, and have their own errors for a full disk.
             raise OSError(str(e)) from e
 
 
@@ -87,13 +87,13 @@ def load(directory: Path) -> Language:
     """Read what :func:`save` wrote.
 
     Raises:
-        CorruptFileError: A file is missing, cut short or changed.
+        CorruptFileError: A file is missing, truncated or changed.
     """
     try:
         return _load(directory)
-    except Exception as e:  # the libraries raise whatever a broken file makes them trip over
+    except Exception as e:  # the libraries raise many types for a broken file
         raise CorruptFileError(
-            f"language model {directory} cannot be read ({e})", fix="restore its files, or make it anew"
+            f"language model {directory} cannot be read ({e})", fix="restore its files, or create it again"
         ) from e
 
 
@@ -102,7 +102,7 @@ def _load(place: Path | str) -> Language:
     if base is not None:
         return _merged(Path(place), find(base))
     local = isinstance(place, Path)
-    # No code of the model's own, and no pickles: loading a model must not run what came with it.
+    # No custom code and no pickles, because loading a model must not run code that came with it.
     safe = {"local_files_only": local, "trust_remote_code": False}
     tokenizer = transformers.AutoTokenizer.from_pretrained(place, **safe)
     with _silent():
@@ -119,9 +119,9 @@ def _load(place: Path | str) -> Language:
         raise ValueError(f"weights are missing: {', '.join(sorted(info['missing_keys'])[:3])}")
     if info["mismatched_keys"]:
         names = sorted(str(key[0]) for key in info["mismatched_keys"])
-        raise ValueError(f"weights of other shapes than config.json says: {', '.join(names[:3])}")
+        raise ValueError(f"weights whose shapes differ from config.json: {', '.join(names[:3])}")
     if any(name.endswith("ForMaskedLM") for name in model.config.architectures or ()):
-        raise ValueError(f"{model.config.architectures[0]} fills in words, and cannot go on with a text")
+        raise ValueError(f"{model.config.architectures[0]} fills in masked words and cannot continue a text")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise ValueError(
             f"the tokenizer has {len(tokenizer)} tokens, the model "
@@ -131,13 +131,13 @@ def _load(place: Path | str) -> Language:
 
 
 def _merged(folder: Path, base: Language) -> Language:
-    """The model ``base`` with the adapter in ``folder`` added to its weights: an ordinary model."""
+    """Return the model ``base`` with the adapter in ``folder`` merged into its weights."""
     try:
         import peft
     except ModuleNotFoundError as e:
         raise MissingExtraError.of("peft", "llm") from e
     with _silent(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the libraries about each other
+        warnings.simplefilter("ignore")  # from the libraries about each other
         adapted = peft.PeftModel.from_pretrained(base.model, str(folder), local_files_only=True)
         model: Any = adapted.merge_and_unload()
     tokenizer = base.tokenizer
@@ -156,7 +156,7 @@ def weights_digest(model: PreTrainedModel) -> str:
 
 
 def stop_tokens(language: Language) -> frozenset[int]:
-    """The tokens that end a text, by the tokenizer and by the model's generation settings."""
+    """Return the tokens that end a text, from the tokenizer and the model's generation settings."""
     named = language.model.generation_config.eos_token_id if language.model.generation_config else None
     more = named if isinstance(named, list) else [named]
     return frozenset(t for t in [language.tokenizer.eos_token_id, *more] if isinstance(t, int))
@@ -164,7 +164,7 @@ def stop_tokens(language: Language) -> frozenset[int]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    # A round has a progress display of its own, and an error is told in one line, by us.
+    # A round has its own progress display, and errors are reported in one line.
     logging = transformers.utils.logging
     shown, before = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()

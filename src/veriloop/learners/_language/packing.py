@@ -1,8 +1,7 @@
-"""Rows of tokens end to end in one sequence, without padding, each attending to itself only.
+"""Join rows of tokens in one sequence without padding, where each row attends only to itself.
 
-All layers but attention look at one token at a time, so they run on the joined rows. Attention takes the
-rows apart again; rows of unequal length meet there in one batch, filled up at the right, which a causal
-mask never looks at.
+All layers except attention process each token separately, so they run on the joined rows. Attention separates
+the rows again into one batch, padded at the right, which a causal mask never uses.
 """
 
 from collections.abc import Sequence
@@ -18,11 +17,11 @@ ATTENTION = "veriloop_packed"
 
 
 class Rows:
-    """Where each row lies in the joined sequence.
+    """The position of each row in the joined sequence.
 
     Args:
-        lengths: Tokens of each of n rows.
-        device: Where the model computes.
+        lengths: Number of tokens in each of n rows.
+        device: Device of the model.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
@@ -32,23 +31,23 @@ class Rows:
         real = column < sizes[:, None]
         self.longest = len(column)
         self.positions = column.expand_as(real)[real][None].to(device)
-        """Each token's place in its row, shape (1, tokens)."""
+        """Position of each token in its row, shape (1, tokens)."""
         self._source = torch.where(real, starts[:, None] + column, 0).flatten().to(device)
         self._target = real.flatten().nonzero()[:, 0].to(device)
 
     def apart(self, x: Tensor) -> Tensor:
-        """From (1, heads, tokens, dim) to (n, heads, longest, dim); what fills up is arbitrary."""
+        """Convert (1, heads, tokens, dim) to (n, heads, longest, dim); the padding is arbitrary."""
         _, heads, _, dim = x.shape
         rows = x[0].transpose(0, 1).index_select(0, self._source)
         return rows.view(-1, self.longest, heads, dim).transpose(1, 2)
 
     def joined(self, x: Tensor) -> Tensor:
-        """From (n, heads, longest, dim) to (1, tokens, heads, dim)."""
+        """Convert (n, heads, longest, dim) to (1, tokens, heads, dim)."""
         return x.transpose(1, 2).flatten(0, 1).index_select(0, self._target)[None]
 
 
 def packs(model: PreTrainedModel) -> bool:
-    """Whether rows of this model can be joined; otherwise each must come alone."""
+    """Whether rows of this model can be joined; otherwise each is processed separately."""
     config = model.config.get_text_config()
     plain = not any(getattr(config, name, None) for name in ("attn_logit_softcapping", "sliding_window"))
     return plain and bool(model._supports_attention_backend) and not model._is_stateful
@@ -66,10 +65,10 @@ def packed_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention inside each row, in the form in which transformers calls attention functions.
+    """Causal attention within each row, with the interface that transformers expects.
 
-    A CPU takes the gradient of attention faster in float32 than in bfloat16: with it a training step of 2,000
-    tokens in bfloat16 takes a tenth less time.
+    On a CPU the gradient of attention is faster in float32 than in bfloat16: this makes a bfloat16 training
+    step of 2,000 tokens a tenth faster.
     """
     query, key, value, precision = *(rows.apart(x) for x in (query, key, value)), value.dtype
     exact = precision == torch.bfloat16 and value.device.type == "cpu" and value.requires_grad

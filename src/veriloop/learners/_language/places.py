@@ -1,4 +1,4 @@
-"""Where a language model's folder is; looks at names only, without the libraries that load models."""
+"""Find a language model's folder by file names only, without the libraries that load models."""
 
 import json
 import os
@@ -11,14 +11,14 @@ from ...model_folders import check_safetensors
 MODEL_FOLDER = "a folder with config.json, model.safetensors and tokenizer.json, or a LoRA adapter's"
 
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
-"""The files by which a model's folder is known, and one of an adapter, as PEFT writes it."""
+"""Files that identify a model's folder, and one of an adapter, as written by PEFT."""
 
 
 def adapter_base(folder: Path) -> str | None:
-    """The model that ``folder`` holds an adapter for, as the adapter names it; None where it holds a model.
+    """Return the base model that the adapter in ``folder`` names; None if the folder holds a model.
 
     Raises:
-        DataError: The adapter does not name one.
+        DataError: The adapter does not name a base model.
     """
     path = folder / ADAPTER
     if (folder / CONFIG).is_file() or not path.is_file():
@@ -29,7 +29,7 @@ def adapter_base(folder: Path) -> str | None:
         base = None
     if not isinstance(base, str) or not base:
         raise DataError(
-            f"the adapter in {folder} names no model",
+            f"the adapter in {folder} does not name a base model",
             expected=f"base_model_name_or_path in {path}: a model's folder, or its name on the hub",
             fix="set it, or merge the adapter with PEFT's merge_and_unload, and save the whole model",
         )
@@ -37,10 +37,10 @@ def adapter_base(folder: Path) -> str | None:
 
 
 def folders_of(name: str) -> list[Path]:
-    """The local folders that a model is loaded from: its own and, of an adapter, its base's; none of the hub.
+    """Return the local folders a model is loaded from: its own and an adapter's base; empty for the hub.
 
     Raises:
-        DataError: As `find_folder` and `adapter_base` do; or the base is nowhere.
+        DataError: As for `find_folder` and `adapter_base`; or the base cannot be found.
     """
     folder = find_folder(name)
     if folder is None:
@@ -52,18 +52,18 @@ def folders_of(name: str) -> list[Path]:
         below = find_folder(base)
     except DataError as e:
         raise DataError(
-            f"the adapter in {folder} is for a model that is not there",
+            f"the adapter in {folder} is for a model that cannot be found",
             got=base,
-            fix=f"put it there, or name its folder in {folder / ADAPTER}: base_model_name_or_path",
+            fix=f"put it there, or set base_model_name_or_path in {folder / ADAPTER} to its folder",
         ) from e
     return [folder] if below is None else [folder, below]
 
 
 def find_folder(name: str) -> Path | None:
-    """The folder of the model ``name``, here or in ``$VERILOOP_DATA``; None for a name on the hub.
+    """Return the folder of the model ``name``, here or in ``$VERILOOP_DATA``; None for a name on the hub.
 
     Raises:
-        DataError: It is no name on the hub, and there is no model in that folder; or its weights are pickles.
+        DataError: It cannot be a hub name and there is no model in that folder; or its weights are pickles.
     """
     root = os.environ.get("VERILOOP_DATA")
     here = Path(name).expanduser()
@@ -81,11 +81,11 @@ def _is_model(place: Path) -> bool:
     return (place / CONFIG).is_file() or (place / ADAPTER).is_file()
 
 
-NO_TEMPLATE = "the model has no chat template, and the prompts are chats"
+NO_TEMPLATE = "the model has no chat template, but the prompts are chats"
 
 
 def check_chat_template(folders: Sequence[Path]) -> None:
-    """Refuse a model, or an adapter with its base, that cannot put turns of a chat into one text.
+    """Refuse a model, or an adapter with its base, that has no template for chats.
 
     Raises:
         DataError: None of the folders has a chat template.
@@ -95,7 +95,7 @@ def check_chat_template(folders: Sequence[Path]) -> None:
             NO_TEMPLATE,
             got=", ".join(map(str, folders)),
             expected="chat_template in tokenizer_config.json, or a file chat_template.jinja",
-            fix="take the model's instruct version, or a column of text and chat: false",
+            fix="use the model's instruct version, or a text column with chat: false",
         )
 
 

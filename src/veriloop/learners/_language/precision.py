@@ -1,4 +1,4 @@
-"""In which arithmetic a language model is fastest here: measured with the model itself, not guessed."""
+"""Choose the number format in which a language model is fastest here, by timing the model itself."""
 
 import copy
 import json
@@ -14,52 +14,54 @@ from ...networks import device
 from .recipe import Precision
 
 SMALL = 50_000_000
-"""A model of fewer parameters is not measured: its time goes elsewhere, and float32 is exact."""
+"""Parameters below which a model is not timed: the format hardly matters, and float32 is exact."""
 
 CLEAR = 1.25
-"""By this factor bfloat16 must be faster: a closer race could end differently when it is measured again."""
+"""Factor by which bfloat16 must be faster; a closer result might differ when measured again."""
 
 ROWS, TOKENS = 4, 32
-"""What is read, and trained on, for the measurement: some seconds for 135 million parameters."""
+"""Tokens read and trained on for the timing: some seconds for 135 million parameters."""
 
 
 class Speed(NamedTuple):
-    """Seconds for as many tokens in each arithmetic."""
+    """Seconds for the same number of tokens in each format."""
 
     reading: dict[Precision, float]
     training: dict[Precision, float]
 
     @property
     def faster(self) -> Precision:
-        """bfloat16 where reading and training together are clearly faster in it."""
+        """bfloat16 if reading and training together are clearly faster in it."""
         total = {p: self.reading[p] + self.training[p] for p in self.reading}
         return "bfloat16" if total["float32"] > CLEAR * total["bfloat16"] else "float32"
 
     def described(self) -> str:
-        """In one line, for people."""
+        """Description in one line."""
         ratio = lambda t: f"{t['float32'] / t['bfloat16']:.1f}"  # noqa: E731
         return f"reads {ratio(self.reading)} and trains {ratio(self.training)} times as fast in bfloat16"
 
 
 def settled(precision: Precision, model: PreTrainedModel) -> tuple[Precision, str]:
-    """What ``auto`` means for this model on this machine, and why; "" where no trial was needed."""
+    """Return what ``auto`` means for this model on this machine, and why; "" if no timing was needed."""
     if precision != "auto":
         return precision, ""
     if device().type != "cpu":
         able = device().type == "cuda" and torch.cuda.is_bf16_supported()
-        return ("bfloat16", "the GPU has it") if able else ("float32", "the GPU has no bfloat16")
+        return (
+            ("bfloat16", "the GPU supports it") if able else ("float32", "the GPU does not support bfloat16")
+        )
     if model.num_parameters() < SMALL:
-        return "float32", ""  # too small to gain anything: not worth a trial, nor a word
+        return "float32", ""  # too small to gain anything from a trial
     speed = measured(model)
     return speed.faster, f"this model {speed.described()} here"
 
 
 _measured: dict[str, Speed] = {}
-"""By the model's shape and threads: once in a process."""
+"""By the model's shape and thread count; measured once per process."""
 
 
 def measured(model: PreTrainedModel) -> Speed:
-    """Time the model in both arithmetics; its weights are left as they are."""
+    """Time the model in both formats; its weights are left unchanged."""
     key = json.dumps([model.config.to_dict(), torch.get_num_threads()], sort_keys=True, default=str)
     if key not in _measured:
         _measured[key] = _measure(model)
@@ -99,7 +101,7 @@ def _arithmetic(precision: Precision) -> torch.autocast:
 
 
 def _seconds(work: Callable[[Precision], None]) -> dict[Precision, float]:
-    """Processor time of each precision, after a turn of each that does not count."""
+    """Return the processor time of each precision, after an uncounted turn of each."""
     both: tuple[Precision, Precision] = ("float32", "bfloat16")
     spent: dict[Precision, float] = {}
     for precision in (*both, *both):

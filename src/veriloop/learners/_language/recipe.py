@@ -1,4 +1,4 @@
-"""What can be set of the training of language models; read without the libraries that do it."""
+"""Training settings of language models; readable without the training libraries."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
@@ -8,19 +8,19 @@ from pydantic import Field
 from ...parts import Checked
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
-"""An arithmetic, or the one that is measured to be faster."""
+"""A number format, or ``auto`` for the one measured to be faster."""
 
 
 class LoRA(Checked, frozen=True):
-    """Low-rank adapters on all linear layers, trained instead of the weights and then added to them.
+    """Low-rank adapters on all linear layers, trained instead of the weights and then merged into them.
 
     Rounds store the adapter alone, with the name and digest of the model that it is for. With a warm start a
     round goes on with the adapter of the round before.
 
     Attributes:
-        rank: Of each adapter.
-        alpha: Adapters count ``alpha / rank`` times.
-        dropout: Of the adapters' inputs.
+        rank: Rank of each adapter.
+        alpha: Scale of the adapters, which count ``alpha / rank`` times.
+        dropout: Dropout of the adapters' inputs.
     """
 
     rank: Annotated[int, Field(gt=0)] = 16
@@ -29,23 +29,23 @@ class LoRA(Checked, frozen=True):
 
 
 class Training(Checked, frozen=True):
-    """How to train; the fields of :class:`veriloop.learners.causal_lm.CausalLM` that say so.
+    """Training settings; fields of :class:`veriloop.learners.causal_lm.CausalLM`.
 
     Attributes:
-        epochs: Passes over the data.
-        max_steps: Stop after so many steps; the learning rate then falls to zero by that step.
-        batch_size: Rows per step.
-        learning_rate: AdamW's, at its peak.
-        weight_decay: AdamW's.
-        lora: Train low-rank adapters; None to train all weights.
-        tokens_per_pass: A step's rows go through the model in passes of so many tokens. Bounds memory;
-            nothing else depends on it but rounding.
-        gradient_checkpointing: Compute activations twice instead of keeping them.
-        precision: Of the arithmetic in training and writing. ``auto`` is bfloat16 on GPUs that have it; on a
-            CPU both are timed with the model itself when a run begins, and bfloat16 is taken where it is
-            clearly faster. The run's manifest keeps the choice, so that a resume elsewhere computes alike.
-            Weights are float32 in any case: what a few steps change would be rounded away.
-        processes: More than one trains data-parallel, one process for each GPU.
+        epochs: Number of passes over the data.
+        max_steps: Number of steps after which to stop; the learning rate then falls to zero by that step.
+        batch_size: Number of rows per step.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        lora: Settings of low-rank adapters; None to train all weights.
+        tokens_per_pass: Number of tokens per pass; the rows of a step are divided into passes. It limits
+            memory and affects results only by rounding.
+        gradient_checkpointing: Whether to recompute activations instead of storing them.
+        precision: Number format for training and writing. ``auto`` is bfloat16 on GPUs that support it. On a
+            CPU, both formats are timed with the model when a run starts, and bfloat16 is used if it is
+            clearly faster. The run's manifest stores the choice, so that a resume on another machine uses the
+            same. Weights are always float32, because small changes would be lost in rounding.
+        processes: Number of processes; more than one trains data-parallel, one process per GPU.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {"dtype": "use precision"}

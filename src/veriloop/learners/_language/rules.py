@@ -1,4 +1,4 @@
-"""How rows become prompts: what can be set of it; read without the libraries that count tokens."""
+"""Prompt settings: how rows become prompts; readable without a tokenizer library."""
 
 import string
 from collections.abc import Mapping
@@ -13,28 +13,28 @@ from ...parts import Checked, did_you_mean
 from ...schema import TEXT_ROLES, Role, Schema
 
 WRITTEN = "completion"
-"""The column that is written where neither the rules nor the data name one."""
+"""Column that is written if neither the rules nor the data name one."""
 
 PROMPT: Role = "prompt"
-"""The role that a template may name in place of a column."""
+"""Role that a template may name instead of a column."""
 
 
 class Prompt(Checked, frozen=True):
     """How rows become prompts, and which column is written.
 
     Attributes:
-        template: Names columns in braces, as :meth:`str.format` does, or ``{prompt}`` for the column of this
-            role. Never what is written, nor what that is compared to. None: the prompt alone.
-        shorten: The column that is cut at its end where a prompt is too long. All else stays whole. None:
-            the prompt, or the first column of a template without it. Of a chat the oldest turns go first, but
-            for those of the system, then the end of the last question.
-        completion: The column that the model writes. None: the data's.
-        chat: Whether to put the prompt into the model's chat template: the turns that the data hold, or the
-            filled template as a user's turn. None: where the data hold turns.
-        between: What stands between prompt and completion. None: a space, or nothing where the prompt ends in
-            white space, and in chats. Set it to "" for completions that go on in the middle of a word.
-        strip: Whether white space at both ends of what is written is taken off. Data are never changed.
-        max_tokens: The longest prompt.
+        template: Text with column names in braces, as for :meth:`str.format`, or ``{prompt}`` for the column
+            with this role. It cannot name the written column or its reference. None: the prompt alone.
+        shorten: Column that is cut at its end if a prompt is too long; everything else stays whole. None: the
+            prompt, or the first column of a template without it. In a chat, the oldest turns are removed
+            first, except those of the system, then the end of the last question.
+        completion: Column that the model writes. None: that of the data.
+        chat: Whether to apply the model's chat template, to the turns in the data or to the filled template
+            as a user turn. None: if the data hold turns.
+        between: Text between prompt and completion. None: a space, or nothing if the prompt ends in white
+            space, and in chats. Set it to "" for completions that continue in the middle of a word.
+        strip: Whether to strip white space at both ends of written text. Data are never changed.
+        max_tokens: Largest number of tokens in a prompt.
     """
 
     template: str | None = None
@@ -51,20 +51,20 @@ class Prompt(Checked, frozen=True):
             return self
         try:
             if not all(self.columns):
-                raise ValueError("there is no column's name in the braces")
+                raise ValueError("a column's name is missing in the braces")
             self.template.format(**dict.fromkeys(self.columns, "a text"))
         except (ValueError, LookupError, AttributeError) as e:
             raise ConfigError(
                 f"prompt.template ({e})",
                 got=self.template,
                 expected="names of columns in braces, such as {question}",
-                fix="write {{ and }} for braces themselves",
+                fix="write {{ and }} for literal braces",
             ) from None
         if not self.columns:
             raise ConfigError(
-                "prompt.template names no column",
+                "prompt.template does not name a column",
                 got=self.template,
-                expected="the prompt's name in braces, such as {prompt}",
+                expected="a column's name in braces, such as {prompt}",
             )
         if self.shorten is not None and self.shorten not in self.columns:
             raise ConfigError(
@@ -73,9 +73,7 @@ class Prompt(Checked, frozen=True):
                 expected=f"a column that the template names ({', '.join(self.columns)})",
             )
         if self.completion in self.columns:
-            raise ConfigError(
-                f"the template gives away the completion {self.completion!r}", got=self.template
-            )
+            raise ConfigError(f"the template reveals the completion {self.completion!r}", got=self.template)
         return self
 
     @cached_property
@@ -85,17 +83,17 @@ class Prompt(Checked, frozen=True):
         return tuple(dict.fromkeys(name for _, name, _, _ in parsed if name is not None))
 
     def suited_to(self, schema: Schema, asked_by: str) -> "Prompt":
-        """These rules with the columns of ``schema`` in all places.
+        """Return these rules with all columns filled in from ``schema``.
 
         Raises:
-            ConfigError: A column is not there, or of a role that does not suit.
+            ConfigError: A column does not exist, or its role does not suit.
         """
         completion = self.completion or schema.one("completion", asked_by)
         if schema.column(completion, f"{asked_by}: prompt.completion", "completion", "extra").given:
             raise ConfigError(
                 f"{asked_by}: prompt.completion",
                 got=f"{completion!r}, which the model is given",
-                expected=f"a column that it makes ({', '.join(schema.made) or 'there is none'})",
+                expected=f"a column that it generates ({', '.join(schema.made) or 'there is none'})",
             )
         template = self.template
         if template is None:
@@ -109,7 +107,7 @@ class Prompt(Checked, frozen=True):
         elif shorten in names:
             shorten = names[shorten]
         settled = {"template": _renamed(template, names), "shorten": shorten, "completion": completion}
-        # Made afresh: a copy would keep what was once found of the open template.
+        # Built from the fields, because a copy would keep the cached columns of the open template.
         own = {name: getattr(self, name) for name in Prompt.model_fields}
         return Prompt(**{**own, **settled, "chat": chat})
 
@@ -119,38 +117,38 @@ class Prompt(Checked, frozen=True):
             return bool(self.chat)
         if self.chat is False:
             raise ConfigError(
-                f"{asked_by}: prompt.chat is off, and column {turns[0]!r} holds the turns of a chat",
-                fix="leave chat out, or name a column of text",
+                f"{asked_by}: prompt.chat is off, but column {turns[0]!r} holds the turns of a chat",
+                fix="leave chat out, or use a text column",
             )
         if template != f"{{{turns[0]}}}" and template != "{" + PROMPT + "}":
             raise ConfigError(
                 f"{asked_by}: prompt.template",
                 got=template,
-                expected=f"{{{turns[0]}}} alone: turns of a chat stand in no other text",
+                expected=f"{{{turns[0]}}} alone: the turns of a chat cannot be part of another text",
             )
         return True
 
     def card(self) -> PromptCard:
-        """What a run says of its prompts, and what can be asked of them.
+        """Describe how a run builds its prompts.
 
         Raises:
-            ConfigError: The template is still left to the data.
+            ConfigError: The template is still open.
         """
         return PromptCard(template=self.settled()[0], chat=bool(self.chat), between=self.between)
 
     def settled(self) -> tuple[str, str, str]:
-        """Template, column to shorten, and completion.
+        """Return the template, the column to shorten, and the completion.
 
         Raises:
-            ConfigError: One is still left to the data.
+            ConfigError: One of them is still open.
         """
         shorten = self.columns[0] if self.shorten is None and len(self.columns) == 1 else self.shorten
         if self.template is None or shorten is None:
             raise ConfigError(
-                "a prompt that knows nothing of its data",
+                "the prompt is not configured for its data",
                 got=f"template={self.template!r}, shorten={shorten!r}",
                 expected="both",
-                fix="take learner.suited_to(dataset.schema()), as a run does, or set them",
+                fix="use learner.suited_to(dataset.schema()), as a run does, or set them",
             )
         return self.template, shorten, self.completion or WRITTEN
 
@@ -160,7 +158,7 @@ def _names(template: str) -> list[str]:
 
 
 def _column(name: str, schema: Schema, asked_by: str) -> str:
-    """The column that a template means by ``name``."""
+    """Return the column that a template means by ``name``."""
     column = name
     if name == PROMPT and name not in schema:
         column = schema.pick(asked_by, "prompt.template", None, PROMPT, "messages")
@@ -170,20 +168,20 @@ def _column(name: str, schema: Schema, asked_by: str) -> str:
             f"{asked_by}: prompt.template",
             got=f"{{{name}}}",
             expected=f"columns of the data: {schema.described()}",
-            fix=did_you_mean(name, known) or "the data's columns.keep carries other columns along",
+            fix=did_you_mean(name, known) or "list other columns in the data's columns.keep",
         )
     schema.column(column, f"{asked_by}: prompt.template", *TEXT_ROLES, "id", "extra")
     if schema[column].role == "reference":
         raise ConfigError(
-            f"{asked_by}: the template gives away {column!r}, which what the model writes is compared to",
+            f"{asked_by}: the template reveals {column!r}, the reference for what the model writes",
             expected=f"columns that do not hold the answer ({', '.join(_harmless(schema))})",
             fix="judges may see a reference, models may not; name a text that is no answer in the data's "
             "columns.keep",
         )
     if not schema[column].given:
         raise ConfigError(
-            f"{asked_by}: the template gives away {column!r}, which the model makes",
-            expected=f"columns that it is given ({', '.join(_harmless(schema))})",
+            f"{asked_by}: the template reveals {column!r}, which the model generates",
+            expected=f"columns that it receives ({', '.join(_harmless(schema))})",
         )
     return column
 
@@ -193,7 +191,7 @@ def _harmless(schema: Schema) -> list[str]:
 
 
 def _renamed(template: str, names: Mapping[str, str]) -> str:
-    """``template`` with other names in its braces."""
+    """Return ``template`` with other names in its braces."""
     pieces = []
     for literal, name, form, conversion in string.Formatter().parse(template):
         pieces.append(literal.replace("{", "{{").replace("}", "}}"))

@@ -1,4 +1,4 @@
-"""Teaching a causal language model to write completions."""
+"""Train a causal language model to write completions."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -30,19 +30,19 @@ class Row(NamedTuple):
     completion: list[int]
 
     def __len__(self) -> int:
-        # The last token is predicted, and predicts nothing.
+        # The last token is predicted, but nothing is predicted from it.
         return len(self.prompt) + len(self.completion) - 1
 
 
 def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: np.random.Generator) -> None:
-    """Minimise the mean loss of the completions' tokens by AdamW, in place.
+    """Minimise the mean loss of the completions' tokens with AdamW, in place.
 
-    Each step takes the gradient of all tokens of a batch, pass by pass. The learning rate rises over the
-    first twentieth of all steps, then falls along half a cosine to zero. Each step is reported, see
+    Each step uses the gradient of all tokens of a batch, computed pass by pass. The learning rate rises over
+    the first twentieth of all steps, then falls along half a cosine to zero. Each step is reported, see
     :mod:`veriloop.advance`.
 
     Raises:
-        VeriloopError: The loss is no longer a number.
+        VeriloopError: The loss became NaN or infinite.
     """
     steps = training.epochs * math.ceil(len(rows) / training.batch_size)
     steps = min(steps, training.max_steps or steps)
@@ -74,12 +74,12 @@ def _gradient(
     most: int,
     parameters: Sequence[nn.Parameter],
 ) -> float:
-    """Leave a step's gradient in ``parameters``, summed over its passes in their order; gives the loss."""
+    """Compute a step's gradient in ``parameters``, summed over its passes in order; return the loss."""
     tokens = sum(len(rows[i].completion) for i in batch)
     bfloat16 = training.precision == "bfloat16"
 
     def of_pass(one_pass: list[int]) -> tuple[float, Sequence[Tensor | None]]:
-        # Each weight is cast once in a pass, so a cache of casts would only be shared with other passes.
+        # Each weight is cast once per pass, so a cache of casts would only be shared with other passes.
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
             nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
         return nll.item(), torch.autograd.grad(nll, parameters, allow_unused=True)
@@ -97,7 +97,7 @@ def _gradient(
 
 
 def _draws(model: PreTrainedModel) -> bool:
-    """Whether a pass draws from the global stream: then passes have to come one after the other."""
+    """Whether a pass uses the global random stream, in which case passes must run one after the other."""
     dropout = any(isinstance(module, nn.Dropout) and module.p for module in model.modules())
     return dropout or bool(getattr(model.config.get_text_config(), "attention_dropout", 0.0))
 
@@ -120,7 +120,7 @@ def trainable(model: PreTrainedModel, training: Training) -> Iterator[None]:
 def losses(
     model: PreTrainedModel, rows: Sequence[Row], tokens_per_pass: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Each completion's negative log-likelihood in nats, summed over its tokens, and their number."""
+    """Return each completion's negative log-likelihood in nats, summed over its tokens, and their number."""
     total = np.zeros(len(rows))
     counts = np.array([len(row.completion) for row in rows], np.int64)
     so_far = RowsSoFar(len(rows))
@@ -139,7 +139,7 @@ def losses(
 
 
 def completion_losses(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
-    """The loss of each completion token of ``rows``, one after the other, from one pass without padding."""
+    """Return the loss of each completion token of ``rows``, in order, from one pass without padding."""
     device = model.device
     layout = Rows([len(row) for row in rows], device)
     ids = torch.tensor([t for row in rows for t in (row.prompt + row.completion)[:-1]], device=device)[None]
@@ -147,7 +147,7 @@ def completion_losses(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
     ends = np.cumsum([len(row) for row in rows])
     keep = np.concatenate([np.arange(e - len(r.completion), e) for e, r in zip(ends, rows, strict=True)])
     options = {"rows": layout} if model.config._attn_implementation == ATTENTION else {}
-    # Logits are made for the tokens that count only: over a large vocabulary they are most of the work.
+    # Compute logits only for the tokens that count, since with a large vocabulary they are most of the work.
     logits = model(
         input_ids=ids,
         position_ids=layout.positions,
@@ -159,7 +159,7 @@ def completion_losses(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
 
 
 def passes(rows: Sequence[Row], batch: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The batch in groups of like length, of ``most`` tokens each, or of one row that is longer."""
+    """Yield the batch in groups of similar length with at most ``most`` tokens, or of one longer row."""
     group: list[int] = []
     size = 0
     for i in sorted(batch, key=lambda i: (len(rows[i]), i)):
@@ -174,7 +174,7 @@ def passes(rows: Sequence[Row], batch: Sequence[int], most: int) -> Iterator[lis
 
 @contextmanager
 def packed(model: PreTrainedModel) -> Iterator[int]:
-    """Inside, the model takes joined rows if it can; gives the most tokens of several rows in one pass."""
+    """Let the model take joined rows inside the block if it can; yields the most tokens per joined pass."""
     if not packs(model):
         yield 1
         return
@@ -187,7 +187,7 @@ def packed(model: PreTrainedModel) -> Iterator[int]:
 
 
 def one_cycle(progress: float) -> float:
-    """Share of the peak learning rate at ``progress`` in (0, 1) of the training."""
+    """Return the share of the peak learning rate at ``progress`` in (0, 1) of the training."""
     return min(1.0, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
 
 

@@ -1,11 +1,11 @@
-"""Training by TRL's SFTTrainer in processes of its own: ``torchrun --module ...trl_job FOLDER``.
+"""Train with TRL's SFTTrainer in separate processes: ``torchrun --module ...trl_job FOLDER``.
 
 The folder holds the model to start from (``start/``), the adapter to go on with if there is one
 (``adapter_model.safetensors``), the rows (``rows.json``), TRL's settings (``settings.json``) and ours
 (``training.json``); the first process writes ``trained/``: a model, or the adapter.
 
-Why one process trains in a loop of our own instead: the trainer takes seconds to start, for each fit of
-each round, and without FlashAttention it pads batches, or lets joined rows look at all pairs of tokens.
+A single process uses veriloop's own training loop instead: the trainer takes seconds to start, for each fit
+of each round, and without FlashAttention it pads batches, or lets joined rows attend to each other.
 """
 
 import json
@@ -28,7 +28,7 @@ from .recipe import Training
 from .training import WARM_UP, Row, trainable
 
 STEPS = "steps.jsonl"
-"""Where the first process writes each step."""
+"""File to which the first process writes each step."""
 
 POLL_SECONDS = 0.5
 
@@ -53,8 +53,8 @@ def train_in_processes(
         The trained model; or the same model, and the trained adapter.
 
     Raises:
-        ConfigError: The batch does not divide among the processes.
-        VeriloopError: A process failed; with its last words.
+        ConfigError: The batch size is not a multiple of the number of processes.
+        VeriloopError: A process failed; with its last output.
     """
     each, left = divmod(training.batch_size, training.processes)
     if left:
@@ -83,7 +83,7 @@ def train_in_processes(
             save_file(dict(tensors), folder / adapters.WEIGHTS)
         (folder / "rows.json").write_text(json.dumps(rows))
         (folder / "settings.json").write_text(json.dumps(settings))
-        fields = training.model_dump(mode="json")  # of a learner: its kind, and fields of its own, as well
+        fields = training.model_dump(mode="json")  # for a learner, its kind and further fields are included
         own = {name: fields[name] for name in Training.model_fields}
         (folder / "training.json").write_text(json.dumps(own))
         launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", str(training.processes)]
@@ -95,7 +95,7 @@ def train_in_processes(
 
 
 def _carry_out(command: Sequence[str], folder: Path) -> None:
-    """Run ``command``, and report the steps that it writes down in ``folder``."""
+    """Run ``command``, and report the steps that it writes to ``folder``."""
     steps = folder / STEPS
     steps.touch()
     with (folder / "stderr").open("w+") as errors, steps.open() as written:
@@ -108,7 +108,7 @@ def _carry_out(command: Sequence[str], folder: Path) -> None:
                 while (line := written.readline()).endswith("\n"):
                     report(StepDone(**json.loads(line)))
         finally:
-            process.terminate()  # torchrun then ends its processes; nothing where it has ended by itself
+            process.terminate()  # torchrun then ends its processes; no effect if it has ended
             process.wait()
         if process.returncode:
             errors.seek(0)
@@ -116,7 +116,7 @@ def _carry_out(command: Sequence[str], folder: Path) -> None:
 
 
 class _WrittenDown(transformers.TrainerCallback):
-    """Writes each step that the trainer logs as a line, for the process that waits."""
+    """Writes each step that the trainer logs as a line, for the waiting process."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -137,7 +137,7 @@ class _WrittenDown(transformers.TrainerCallback):
 
 
 def main(folder: Path) -> None:
-    """What each process does."""
+    """Entry point of each process."""
     from transformers.utils.import_utils import is_flash_attn_2_available
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
@@ -158,11 +158,11 @@ def main(folder: Path) -> None:
     arguments = SFTConfig(
         output_dir=str(folder / "scratch"),
         max_length=None,
-        # Joined rows need an attention that takes them apart; others would look at all pairs of tokens.
+        # Joined rows need an attention that separates them; others would attend across rows.
         padding_free=joined,
         train_sampling_strategy="random" if joined else "group_by_length",
         completion_only_loss=True,
-        gradient_checkpointing=False,  # `trainable` has turned it on if wanted
+        gradient_checkpointing=False,  # `trainable` has already turned it on if requested
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=1,
@@ -172,7 +172,7 @@ def main(folder: Path) -> None:
         **json.loads((folder / "settings.json").read_text()),
     )
     tokenizer = language.tokenizer
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # asked for, and not used
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # required, but not used
     training = Training.model_validate_json((folder / "training.json").read_text())
     start = load_file(folder / adapters.WEIGHTS) if training.lora else None
     attached = adapters.attached(language.model, training.lora, start) if training.lora else nullcontext()
