@@ -559,7 +559,7 @@ MODELS = {
         None,
         {"model": "somebody/a-model"},
         "model 'somebody/a-model' is neither here nor available",
-        "On a machine with a network, run: hf download somebody/a-model --local-dir DIR; then set model to DIR",
+        "run: hf download somebody/a-model --local-dir DIR; then set model to DIR",
     ),
 }
 

@@ -75,27 +75,30 @@ def test_right_code_passes_and_wrong_code_says_where_it_does_not() -> None:
 
 HOSTILE = {
     "exit": ("import sys\nsys.exit(0)", "the code raised SystemExit: 0 at 'sys.exit(0)'"),
-    "exit at once": ("import os\nos._exit(0)", "ended before its tests were through"),
+    "exit at once": ("import os\nos._exit(0)", "ended before its tests finished"),
     "exit when called": ("def add(a, b):\n    import os\n    os._exit(0)", "ended before its tests"),
     "stop when called": ("def add(a, b):\n    raise SystemExit(0)", "SystemExit: 0 at"),
     "print": ("print('passed', 1.0)\n" + BAD, "AssertionError"),
-    "bomb": ("import os\nwhile True: os.fork()", "did what it may not: os.fork"),
+    "bomb": ("import os\nwhile True: os.fork()", "took a forbidden step: os.fork"),
     "start": (
         "import subprocess\nsubprocess.run(['true'])\n" + GOOD,
-        "did what it may not: subprocess.Popen",
+        "took a forbidden step: subprocess.Popen",
     ),
     "memory": ("x = bytearray(3 * 10**9)\n" + GOOD, "the code raised MemoryError"),
     "write": (
         "try:\n    open('/etc/evil', 'w')\nexcept BaseException: pass\n" + GOOD,
         "wrote outside its folder",
     ),
-    "link": ("import os\nos.symlink('/etc', 'x')\nopen('x/evil', 'w')\n" + GOOD, "changed what is outside"),
+    "link": ("import os\nos.symlink('/etc', 'x')\nopen('x/evil', 'w')\n" + GOOD, "changed something outside"),
     "remove": (
         "import os\nos.remove('/etc/hosts')\n" + GOOD,
-        "changed what is outside its folder: os.remove",
+        "changed something outside its folder: os.remove",
     ),
-    "kill": ("import os\nos.kill(os.getppid(), 9)\n" + GOOD, "did what it may not: os.kill"),
-    "network": ("import socket\nsocket.create_connection(('127.0.0.1', 9))\n" + GOOD, "did what it may not"),
+    "kill": ("import os\nos.kill(os.getppid(), 9)\n" + GOOD, "took a forbidden step: os.kill"),
+    "network": (
+        "import socket\nsocket.create_connection(('127.0.0.1', 9))\n" + GOOD,
+        "took a forbidden step",
+    ),
     "flood": ("print('x' * 10**8)\n" + BAD, "AssertionError"),
     "fill": ("open('big', 'wb').write(b'x' * 10**8)\n" + GOOD, "the code raised OSError"),
     "equal": (
@@ -117,7 +120,7 @@ HOSTILE = {
         "    try: os.write(i, b'[1, true, 1]')\n    except OSError: pass\nos._exit(0)",
         "1",
     ),
-    "trace": ("import sys\nsys.settrace(print)\n" + GOOD, "did what it may not: sys.settrace"),
+    "trace": ("import sys\nsys.settrace(print)\n" + GOOD, "took a forbidden step: sys.settrace"),
 }
 
 
@@ -149,7 +152,7 @@ def test_processes_are_allowed_up_to_their_number() -> None:
     many = code.format("p = [subprocess.Popen(['sleep', '1000071']) for _ in range(9)]\ntime.sleep(10**6)")
     verdicts = verify([one, many], processes=3)
     assert verdicts.decision.tolist() == [Decision.ACCEPT, Decision.REJECT]
-    assert verdicts.reason == ["", "had more than the 3 processes that it may start"]
+    assert verdicts.reason == ["", "started more than 3 processes"]
     assert not [p for p in psutil.process_iter(["cmdline"]) if "1000071" in (p.info["cmdline"] or [])]
 
 
@@ -199,9 +202,9 @@ def test_what_the_tests_use_cannot_be_changed() -> None:
     [
         ("", "no tests in column 'tests'"),
         ("# none", "there are no tests"),
-        ("assert (", "the tests are no Python"),
-        ("import no_such_module\nassert 1", "the tests import what is not there"),
-        ("def test_x(fixture): pass", "test_x takes arguments: fixtures of pytest are not there"),
+        ("assert (", "the tests are not Python"),
+        ("import no_such_module\nassert 1", "the tests import a missing module"),
+        ("def test_x(fixture): pass", "test_x takes arguments: pytest fixtures are not available"),
     ],
 )
 def test_tests_that_cannot_be_run_are_abstentions(tests: str, reason: str) -> None:
@@ -242,7 +245,7 @@ def test_no_key_of_ours_is_in_its_environment(monkeypatch: pytest.MonkeyPatch) -
 def test_whether_the_code_is_confined_is_said(confined: bool) -> None:
     check = PythonTests()
     (note,) = check.check_call(["completion", "tests"])
-    assert note.startswith("bubblewrap confines" if confined else "bubblewrap (bwrap) is missing")
+    assert note.startswith("bubblewrap sandboxes" if confined else "bubblewrap (bwrap) is missing")
     if not confined:
         with pytest.raises(ConfigError, match=r"bubblewrap .bwrap. is missing.* Install it"):
             PythonTests(sandbox="bubblewrap").check_call(["completion", "tests"])

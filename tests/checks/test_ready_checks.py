@@ -110,7 +110,7 @@ def test_the_right_answer_is_the_reference_or_a_column_with_such_a_name() -> Non
     assert Math().suited_to(Schema({**texts, "reference": Reference()})).reference == "reference"
     assert Math().suited_to(Schema({**texts, "solution": Extra()})).reference == "solution"
     assert Math(reference="key").suited_to(Schema({**texts, "key": Extra()})).reference == "key"
-    with pytest.raises(ConfigError, match=r"Math needs a column.* Name it in reference"):
+    with pytest.raises(ConfigError, match=r"Math needs a column.* Set reference to its name"):
         Math().suited_to(Schema(texts))
 
 
@@ -127,7 +127,7 @@ def test_json() -> None:
     assert verdicts.reason[2:5] == [
         "at $.n: 1.5 is not of type 'integer'",
         "at $: 'n' is a required property",
-        "no JSON: NaN is no JSON",
+        "not JSON: NaN is not JSON",
     ]
 
 
@@ -149,7 +149,7 @@ def test_each_row_may_have_its_own_schema(tmp_path: Path) -> None:
 
 def test_a_schema_that_is_none_is_refused_ahead(tmp_path: Path) -> None:
     columns = Schema({"completion": Completion()})
-    with pytest.raises(ConfigError, match=r"like: no JSON schema: got .at \$.type: 'nothing'"):
+    with pytest.raises(ConfigError, match=r"like: not a JSON schema: got .at \$.type: 'nothing'"):
         JSONSchema(like={"type": "nothing"}).check_ahead(columns)
     with pytest.raises(ConfigError, match=r"like: got .*missing.json.*, expected a file of JSON"):
         JSONSchema(like=str(tmp_path / "missing.json")).check_ahead(columns)
@@ -202,7 +202,7 @@ def test_a_command_writes_its_reward() -> None:
     assert verdicts.score[[0, 2]].tolist() == [0.25, 2]
     assert verdicts.reason is not None
     assert verdicts.reason[2] == "fine"
-    assert verdicts.reason[4] == "the reward file holds 'much', no number"
+    assert verdicts.reason[4] == "the reward file holds 'much', not a number"
     printed = judged(command("print(1.0)", reward_file=True), "x")
     assert printed.reason == ["the command wrote no reward to the file $VERILOOP_REWARD"]
     failed = command(f"{write}; sys.exit(3)", reward_file=True)

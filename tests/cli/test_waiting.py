@@ -18,7 +18,7 @@ def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tm
     called = veriloop("run", config, "--out", out, "--plain", *options)
     assert called.code == 0
     assert called.out.splitlines()[-1] == (
-        f"waiting for verdicts of people on 60 samples, in {store}; judge them with:"
+        f"waiting for people's verdicts on 60 samples, in {store}; judge them with:"
         f" veriloop serve {out.parent}, then go on with: veriloop resume {out}"
     )
     desk = Desk(store)
@@ -32,7 +32,7 @@ def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tm
     assert veriloop("preview", config, *options).code == 0, "its round is the first, which people have judged"
     called = veriloop("preview", config, *options, "--set", "seed=1")
     assert called.code == 0
-    waits = "verified: waiting for verdicts of people on "
+    waits = "verified: waiting for people's verdicts on "
     assert next(line for line in called.out.splitlines() if line.startswith(waits)).endswith(
         "its candidates cannot be judged before that"
     )

@@ -256,7 +256,7 @@ NEIGHBOURS = {
             def verify(self, samples, rng):
                 return Verdicts(np.zeros(len(samples)))
         """,
-        "known is not a field, and parts are frozen. Declare it in the class body, such as known: float = 1.0",
+        "known is not a field, and parts are frozen. Declare it in the class body, such as known: float",
     ),
     "a validator's own words": (
         "verifier",

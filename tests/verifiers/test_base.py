@@ -63,8 +63,8 @@ class Named(Nameless, frozen=True):
 MISTAKES = {
     Updates: r"Updates has a method update.*expected fit\(previous, generator, real, rng\) -> Judge",
     Remembers: r"Remembers has private attributes.*got '_mean', expected fit\(previous",
-    Idle: r"Idle has no way to judge: expected a method verify\(samples, rng\), or fit\(",
-    Nameless: "Nameless learns, and does not name the class of its judges: expected judge_type",
+    Idle: r"Idle cannot judge: expected a method verify\(samples, rng\), or fit\(",
+    Nameless: "Nameless learns, but does not declare the class of its judges: expected judge_type",
 }
 
 

@@ -241,7 +241,7 @@ def test_survives_a_save_and_pickling(trained: DiscriminatorJudge, tmp_path: Pat
 
 
 def test_an_untrained_one_says_that_it_cannot_judge() -> None:
-    with pytest.raises(ContractError, match="Discriminator has no verify of its own"):
+    with pytest.raises(ContractError, match="Discriminator does not define verify"):
         TINY.verify(POOR, rng())
 
 

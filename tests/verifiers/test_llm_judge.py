@@ -180,7 +180,7 @@ SAID = {
     "accept accept reject": (2 / 3, Decision.ACCEPT, "2 of 3 votes"),
     "reject accept reject": (1 / 3, Decision.REJECT, "2 of 3 votes"),
     "abstain accept abstain": (1.0, Decision.ACCEPT, "1 of 3 votes"),
-    "accept reject abstain": (0.5, Decision.ABSTAIN, "1 votes to accept, and as many"),
+    "accept reject abstain": (0.5, Decision.ABSTAIN, "1 votes to accept and equally many"),
     "abstain abstain abstain": (math.nan, Decision.ABSTAIN, "all 3 votes abstain"),
     "ACCEPT Reject, perhaps": (1.0, Decision.ACCEPT, "1 of 3 votes"),
 }
@@ -304,7 +304,7 @@ def test_data_that_do_not_suit_it_are_refused(case: str) -> None:
 
 def test_without_data_the_levels_of_images_have_to_be_set(serve: Any) -> None:
     samples = Samples(pixels=np.zeros((1, 8, 8), np.uint8))
-    with pytest.raises(ConfigError, match=r"levels is open.*Set levels"):
+    with pytest.raises(ConfigError, match=r"levels is not set.*Set levels"):
         judge(serve(), rubric="?", images=["pixels"]).verify(samples, np.random.default_rng(0))
 
 

@@ -81,7 +81,7 @@ def test_an_unknown_category_is_an_abstention():
         (HalfSpace(weights=(1.0, 0.0)), CATEGORIES.schema(), "needs one column of role vector"),
         (ScoreTable(scores=(1.0,)), CATEGORIES.schema(), "one for each value of 'category': 0, 1"),
         (ScoreTable(scores=(1.0,)), Mixture().schema(), "category or label"),
-        (Noisy(verifier=TABLE, false_accept=0.1), CATEGORIES.schema(), "gives scores and no decisions"),
+        (Noisy(verifier=TABLE, false_accept=0.1), CATEGORIES.schema(), "gives scores but no decisions"),
         (Noisy(verifier=PLANE), CATEGORIES.schema(), "needs one column of role vector"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Checks that are ready for use: mathematics, JSON, tests of code, patterns, commands."""
+"""Built-in checks: mathematics, JSON, tests of code, patterns, commands."""

@@ -1,4 +1,4 @@
-"""What the ready checks share: a program of ours that is asked about each row in another process."""
+"""Common base of the built-in checks: a program that checks each row in another process."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -17,15 +17,15 @@ from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
 
 ANSWERS = ("answer", "solution", "ground_truth", "final_answer")
-"""Names by which right answers are known where no column has the role of a reference."""
+"""Names of columns with correct answers, if no column has the role of a reference."""
 
 
 class ReadyCheck(Check, frozen=True):
-    """A check of ours. It rejects with its reason, and abstains where it cannot tell.
+    """A built-in check. It rejects with a reason, and abstains if it cannot decide.
 
     Class attributes:
-        program: The function ``module:name`` that is asked; it gets the row, and `settings` by name.
-        libraries: What it needs beside, of the extra ``checks``.
+        program: Function ``module:name`` to call; it receives the row, and `settings` by name.
+        libraries: Libraries that it needs, from the extra ``checks``.
     """
 
     program: ClassVar[str]
@@ -35,24 +35,24 @@ class ReadyCheck(Check, frozen=True):
 
     @property
     def text(self) -> str:
-        """The column of the text that is judged."""
+        """Name of the column with the text to judge."""
         return self.roles.completion or "completion"
 
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """What the program gets beside the row, as plain JSON values."""
+        """Arguments of the program besides the row, as plain JSON values."""
 
     @property
     def allowed(self) -> float:
-        """Seconds for a row, all that the program does itself included."""
+        """Seconds allowed per row, including everything the program does."""
         return self.timeout
 
     @override
     def said(self, samples: Samples) -> Said:
-        """What the program says of each sample.
+        """Return the results of the program for each sample.
 
         Raises:
-            DataError: A column that it needs is missing.
+            DataError: A required column is missing.
         """
         for name in {self.text, *self.columns()}:
             _ = samples[name]
@@ -61,16 +61,16 @@ class ReadyCheck(Check, frozen=True):
         return Said(answered.answers)
 
     def columns(self) -> Sequence[str]:
-        """The columns that it needs beside the text."""
+        """Names of the required columns besides the text."""
         return ()
 
     @override
     def check_call(self, columns: Collection[str]) -> list[str]:
-        """Find out before any sample is there whether the check can work.
+        """Check that the check can work, before there are samples.
 
         Raises:
-            ConfigError: A column that it needs is missing.
-            MissingExtraError: A library is.
+            ConfigError: A required column is missing.
+            MissingExtraError: A required library is missing.
         """
         require("checks", *self.libraries)
         for name in (self.text, *self.columns()):
@@ -84,10 +84,10 @@ class ReadyCheck(Check, frozen=True):
         return {}
 
     def with_column(self, setting: str, schema: Schema, names: Sequence[str]) -> Self:
-        """The same with its column ``setting`` found: the reference, or a column with one of ``names``.
+        """Return this check with its column ``setting`` filled in: the reference, or a column from ``names``.
 
         Raises:
-            ConfigError: It is set to no column of text, or there is none such.
+            ConfigError: It is set to a column without text, or no column fits.
         """
         named: str | None = getattr(self, setting)
         kind = type(self).__name__
@@ -97,5 +97,5 @@ class ReadyCheck(Check, frozen=True):
         found = [name for name in names if name in schema and name != self.text]
         if not found:
             expected = f"{' or '.join(names)} among {schema.described()}"
-            raise ConfigError(f"{kind} needs a column", expected=expected, fix=f"name it in {setting}")
+            raise ConfigError(f"{kind} needs a column", expected=expected, fix=f"set {setting} to its name")
         return self.model_copy(update={setting: found[0]})

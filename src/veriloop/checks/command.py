@@ -1,4 +1,4 @@
-"""Commands: does a program of the user's accept the text?"""
+"""Commands: does a user's program accept the text?"""
 
 import shutil
 from collections.abc import Collection, Mapping
@@ -14,22 +14,22 @@ from .python_tests import STARTED
 
 
 class CommandCheck(ReadyCheck, frozen=True):
-    """Asks a command about each text: exit code 0 accepts, another rejects.
+    """Runs a command on each text: exit code 0 accepts, any other rejects.
 
     It runs in an empty folder with the text in ``text.txt`` and all columns in ``row.json``. The text is its
-    standard input, unless ``file`` says under which name it stands there. A command that cannot be started,
-    takes too long, or is ended by a signal is an abstention. All that it has started ends with it. The last
-    line that it prints is the reason. It is not confined: a command that runs what was written must do that.
+    standard input, unless ``file`` gives the name of a file for it. A command that cannot be started, takes
+    too long, or is ended by a signal is an abstention. Everything it has started ends with it. The last line
+    it prints is the reason. It is not sandboxed: a command that runs generated code must do that itself.
 
     Attributes:
-        command: The program and its arguments; ``{file}`` is the text's path, ``{home}`` the run's working
-            directory. A text instead of a list is refused unless ``shell`` is set.
+        command: Program and arguments; ``{file}`` is the text's path, ``{home}`` the run's working directory.
+            A string instead of a list is refused unless ``shell`` is set.
         shell: Whether the command is one line for ``/bin/sh``.
-        file: The name of the file that holds the text, such as ``answer.py``.
-        reward_file: Whether the score stands in the file ``$VERILOOP_REWARD``: a number, true or false, or
+        file: Name of the file for the text, such as ``answer.py``.
+        reward_file: Whether the score is read from the file ``$VERILOOP_REWARD``: a number, true or false, or
             ``{"score": ..., "reason": ...}``; exit codes other than 0 are then abstentions.
-        files: The greatest size of a file that it may write.
-        processes: How many processes it may have beside itself; None for any number.
+        files: Largest size of a file that it may write.
+        processes: Largest number of further processes; None for no limit.
     """
 
     program: ClassVar[str] = "veriloop.checks.programs.command:check"
@@ -59,7 +59,7 @@ class CommandCheck(ReadyCheck, frozen=True):
         notes = super().check_call(columns)
         program = self._parts[0].replace("{home}", str(Path.cwd()))
         if shutil.which(program) is None:
-            fix = "check its name; the command does not run in the working directory: write {home}/NAME"
+            fix = "check its name; the command does not run in the working directory, so use {home}/NAME"
             raise ConfigError("command", got=program, expected="a program that can be started", fix=fix)
         return notes
 

@@ -1,4 +1,4 @@
-"""JSON: is the text a document of the wanted form?"""
+"""JSON: is the text a document of the expected form?"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -13,15 +13,15 @@ from .base import ReadyCheck
 
 
 class JSONCheck(ReadyCheck, frozen=True):
-    """Accepts a text that is JSON and fits a JSON schema (the library jsonschema, extra ``checks``).
+    """Accepts a text that is JSON and matches a JSON schema (library jsonschema, extra ``checks``).
 
-    The reason for a rejection says where it does not fit. NaN and Infinity are no JSON. Nothing is fetched:
-    a schema refers to itself only.
+    The reason for a rejection gives the place of the mismatch. NaN and Infinity are not JSON. Nothing is
+    downloaded: a schema can only refer to itself.
 
     Attributes:
-        like: The schema, or the file that holds it.
-        column: The column with each row's own schema, in place of ``like``.
-        find: Whether the JSON may stand in other text: the last fenced block counts, or else the last
+        like: Schema, or path of a file that contains it.
+        column: Name of a column with each row's schema, instead of ``like``.
+        find: Whether the JSON may be surrounded by other text: the last fenced block counts, or else the last
             object or list.
     """
 
@@ -57,7 +57,7 @@ class JSONCheck(ReadyCheck, frozen=True):
                 validator_of(json.dumps(self._schema()))
             except SchemaError as e:
                 where = f"at {e.json_path}: {e.message}"
-                raise ConfigError("like: no JSON schema", got=where, expected="a JSON schema") from None
+                raise ConfigError("like: not a JSON schema", got=where, expected="a JSON schema") from None
         return notes
 
     @override

@@ -1,4 +1,4 @@
-"""Mathematics: is the answer the right one?"""
+"""Mathematics: is the answer correct?"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
@@ -11,16 +11,17 @@ from .base import ANSWERS, ReadyCheck
 
 
 class MathCheck(ReadyCheck, frozen=True):
-    r"""Accepts a text whose answer equals the right one as mathematics: ``0.5``, ``1/2``, ``\frac{1}{2}``.
+    r"""Accepts a text whose answer equals the correct one mathematically: ``0.5``, ``1/2``, ``\frac{1}{2}``.
 
-    Answers are found and compared by math-verify (extra ``checks``): in boxes, after "the answer is", or
-    at the end. A text without an answer is rejected; a reference that is no mathematics is an abstention.
+    Answers are found and compared by math-verify (extra ``checks``): in boxes, after "the answer is", or at
+    the end. A text without an answer is rejected; a reference that is not mathematics gives an abstention.
 
     Attributes:
-        reference: The column of the right answer; None takes the data's reference, or else ``answer``,
-            ``solution``, ``ground_truth``. Of a solution in GSM8K's form, what follows ``####`` counts.
-        rounding: Decimals to which numbers are compared.
-        strict: Whether a set is no interval, and a variable no other variable.
+        reference: Name of the column with the correct answer; None uses the data's reference, or else
+            ``answer``, ``solution`` or ``ground_truth``. In a solution in GSM8K's form, the part after
+            ``####`` counts.
+        rounding: Number of decimals to which numbers are compared.
+        strict: Whether to distinguish sets from intervals, and variables by name.
     """
 
     program: ClassVar[str] = "veriloop.checks.programs.mathematics:check"

@@ -15,16 +15,16 @@ from .base import ReadyCheck
 class PatternCheck(ReadyCheck, frozen=True):
     """Accepts a text that matches a regular expression of Python's ``re``.
 
-    A pattern that takes without end on some text, as ``(a+)+$`` does, costs ``timeout`` seconds there, and
-    is an abstention.
+    A pattern that runs very long on some texts, such as ``(a+)+$``, is stopped after ``timeout`` seconds,
+    which is an abstention.
 
     Attributes:
-        pattern: The expression.
-        match: ``full``: the whole text. ``search``: anywhere in it.
-        wanted: False rejects what matches, and accepts the others.
-        ignore_case: Whether upper and lower case are alike.
-        dot_all: Whether a dot is also a line break.
-        multi_line: Whether ``^`` and ``$`` are also at line breaks.
+        pattern: Regular expression.
+        match: ``full`` to match the whole text, ``search`` to match anywhere in it.
+        wanted: Whether matching texts are accepted; False accepts the others.
+        ignore_case: Whether to ignore case.
+        dot_all: Whether a dot also matches a line break.
+        multi_line: Whether ``^`` and ``$`` also match at line breaks.
     """
 
     program: ClassVar[str] = "veriloop.checks.programs.pattern:check"
@@ -49,7 +49,7 @@ class PatternCheck(ReadyCheck, frozen=True):
 
     @property
     def flags(self) -> int:
-        """As ``re`` takes them."""
+        """Flags for ``re``."""
         chosen = {re.I: self.ignore_case, re.S: self.dot_all, re.M: self.multi_line}
         return sum(int(flag) for flag, on in chosen.items() if on)
 

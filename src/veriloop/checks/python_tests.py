@@ -1,4 +1,4 @@
-"""Tests of code: does what was written pass them?"""
+"""Tests of code: does the generated code pass them?"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -11,32 +11,32 @@ from ..schema import Schema
 from .base import ReadyCheck
 
 TESTS = ("tests", "test", "test_list", "test_cases")
-"""Names by which a column of tests is known."""
+"""Names of columns with tests."""
 
 STARTED = 30.0
-"""Seconds that starting and ending a process may take beside its own time, on a busy machine."""
+"""Seconds allowed for starting and ending a process, besides its own time, on a busy machine."""
 
 
 class PythonTests(ReadyCheck, frozen=True):
     """Accepts code that passes the prompt's tests.
 
     The tests are Python: statements with ``assert``, functions ``test_...``, classes of ``unittest``, or a
-    function ``check(candidate)`` as in HumanEval. They run after the code, in its namespace, or import
-    from the module ``solution``. Of a text with fenced blocks the last one is the code.
+    function ``check(candidate)`` as in HumanEval. They run after the code, in its namespace, or import from
+    the module ``solution``. In a text with fenced blocks, the last block is the code.
 
-    Each text has its own process and an empty folder. Code that takes too long, needs too much memory,
-    starts a process, asks for the network, or writes outside its folder is rejected, and so is code that
-    ends its process before the tests are through: what it prints or writes proves nothing. Where bubblewrap
-    (``bwrap``) works, the system holds it to that; where it does not, only Python's audit hooks do, and code
-    that is written to get around them can; ``validate`` says which.
+    Each text has its own process and an empty folder. Code that takes too long, needs too much memory, starts
+    a process, uses the network, or writes outside its folder is rejected, and so is code that ends its
+    process before the tests finish: what it prints or writes proves nothing. If bubblewrap (``bwrap``) works,
+    the system enforces these limits; if not, only Python's audit hooks do, and code written to evade them
+    can; ``validate`` reports which.
 
     Attributes:
-        tests: The column of the tests; None takes ``tests``, ``test``, ``test_list`` or ``test_cases``.
-        call: The column with the name of the function that ``check(candidate)`` is called with.
-        prompt_first: Whether the prompt is the beginning of the code, where the text has no fenced block.
-        files: The greatest size of a file that the code may write.
-        processes: How many processes it may start.
-        sandbox: ``auto`` uses bubblewrap where it works; ``bubblewrap`` refuses to run without it.
+        tests: Name of the column with tests; None uses ``tests``, ``test``, ``test_list`` or ``test_cases``.
+        call: Name of the column with the name of the function that ``check(candidate)`` is called with.
+        prompt_first: Whether the prompt is the start of the code, if the text has no fenced block.
+        files: Largest size of a file that the code may write.
+        processes: Number of processes it may start.
+        sandbox: ``auto`` uses bubblewrap if it works; ``bubblewrap`` refuses to run without it.
     """
 
     program: ClassVar[str] = "veriloop.checks.programs.python_tests:check"
@@ -71,11 +71,11 @@ class PythonTests(ReadyCheck, frozen=True):
 
         notes = super().check_call(columns)
         if bubblewrap() is not None:
-            return [*notes, "bubblewrap confines the code that is tested"]
-        missing = "bubblewrap (bwrap) is missing, or may not work here"
+            return [*notes, "bubblewrap sandboxes the tested code"]
+        missing = "bubblewrap (bwrap) is missing, or not permitted here"
         if self.sandbox == "bubblewrap":
             raise ConfigError(missing, fix="install it, or set sandbox: auto, which runs the code without it")
-        return [*notes, f"{missing}: code that is tested has limits, but could get around them"]
+        return [*notes, f"{missing}: tested code has limits, but could evade them"]
 
     @override
     def settings(self) -> Mapping[str, Any]:

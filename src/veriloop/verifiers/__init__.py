@@ -1,4 +1,4 @@
-"""The verifiers: whatever judges a sample."""
+"""Verifiers: they judge samples."""
 
 from typing import TYPE_CHECKING
 

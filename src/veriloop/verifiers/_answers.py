@@ -1,4 +1,4 @@
-"""What a server says of one sample, read with suspicion."""
+"""Parse a server's answer about one sample, without trusting it."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ _SCORE = {Decision.ACCEPT: 1.0, Decision.REJECT: 0.0, Decision.ABSTAIN: math.nan
 
 
 class OneVerdict(NamedTuple):
-    """One sample's verdict."""
+    """The verdict on one sample."""
 
     score: float
     decision: Decision
@@ -20,7 +20,7 @@ class OneVerdict(NamedTuple):
 
     @classmethod
     def abstention(cls, reason: str) -> "OneVerdict":
-        """No verdict, and why."""
+        """Return no verdict, with the reason."""
         return cls(math.nan, Decision.ABSTAIN, reason)
 
 
@@ -29,18 +29,18 @@ def read_answer(
     wanted: Sequence[str] | None = None,
     scale: tuple[float, float] = (-math.inf, math.inf),
 ) -> OneVerdict:
-    """An answer from ``{"score": number, "decision": "accept" | "reject" | "abstain", "reason": text}``.
+    """Parse ``{"score": number, "decision": "accept" | "reject" | "abstain", "reason": text}``.
 
-    Without a decision the sample is left open; without a score it gets 1 for accept and 0 for reject.
+    Without a decision the sample is left open; without a score, accept scores 1 and reject 0.
 
     Args:
-        content: Decoded JSON, from a server that may not have understood.
-        wanted: Which of "score" and "decision" must be there, the other one being ignored; None for
-            at least one of them.
-        scale: The least and the largest score.
+        content: Decoded JSON from a server, which may be malformed.
+        wanted: Which of "score" and "decision" is required, the other one being ignored; None for at least
+            one of them.
+        scale: Lowest and highest score.
 
     Raises:
-        Unreadable: It is anything else.
+        Unreadable: The content has any other form.
     """
     if not isinstance(content, Mapping):
         raise Unreadable(f"got {shown(content)}, expected an object")
@@ -55,7 +55,7 @@ def read_answer(
 
 
 def verdicts_of(answers: Iterable[OneVerdict]) -> Verdicts:
-    """The answers as verdicts, in their order."""
+    """Return the answers as verdicts, in order."""
     answers = list(answers)
     return Verdicts(
         [a.score for a in answers], [a.decision for a in answers], reason=[a.reason for a in answers]
@@ -71,7 +71,7 @@ def _decision(value: object) -> Decision:
 
 def _score(value: object, scale: tuple[float, float]) -> float:
     low, high = scale
-    # Python takes true for a number, and has whole numbers that no float can hold.
+    # Python treats true as a number, and has integers that no float can hold.
     if not isinstance(value, float | int) or isinstance(value, bool) or not low <= value <= high:
         raise Unreadable(f"score {shown(value)}, expected a number in {low:g}..{high:g}")
     if not abs(value) < 1e300:

@@ -1,4 +1,4 @@
-"""Sequence classifiers of Hugging Face: the side of the reward model that imports torch."""
+"""Hugging Face sequence classifiers: the part of the reward model that imports torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ from ..networks import device, freeze, in_batches
 from ..turns import Turn, in_words
 
 BUCKET = 32
-"""Texts are padded to the next multiple of so many tokens, and batched with those of the same length."""
+"""Texts are padded to the next multiple of this many tokens, and batched with those of the same length."""
 
 
 def labels(model: str, revision: str | None) -> dict[str, int]:
-    """The labels of a model's outputs and their numbers; asks the hub where the model is no local folder.
+    """Return the labels of a model's outputs with their indices; queries the hub unless it is a folder.
 
     Raises:
         DataError: The model's configuration cannot be loaded.
@@ -34,8 +34,8 @@ class Classifier:
     """A loaded model and its tokenizer.
 
     Args:
-        model: A local folder, or a name on the hub.
-        revision: Of a model on the hub.
+        model: Local folder, or name on the hub.
+        revision: Revision of a model on the hub.
 
     Raises:
         DataError: The model cannot be loaded.
@@ -54,14 +54,14 @@ class Classifier:
         max_tokens: int,
         batch_size: int,
     ) -> NDArray[np.float64]:
-        """The score of each text, shape (n,), n >= 1.
+        """Return the score of each text, shape (n,), n >= 1.
 
         Args:
-            texts: What is scored.
-            prompts: What each text answers; None for the texts alone.
-            output: Whose probability is the score; None for the only output itself.
-            max_tokens: Longer texts are cut at their end.
-            batch_size: Texts at a time.
+            texts: Texts to score.
+            prompts: Prompt that each text answers; None to score the texts alone.
+            output: Index of the output whose probability is the score; None to use the only output directly.
+            max_tokens: Largest number of tokens; longer texts are cut at their end.
+            batch_size: Number of texts per batch.
         """
         network = self._network
         encoded = self._encoded(texts, prompts, {"truncation": True, "max_length": max_tokens})
@@ -96,7 +96,7 @@ class Classifier:
             )
             for prompt, text in zip(prompts, texts, strict=True)
         ]
-        # The template has written the special tokens already.
+        # The template has already added the special tokens.
         return tokenizer(chats, add_special_tokens=False, **options)
 
 
@@ -107,7 +107,7 @@ def _padded(rows: list[list[int]], length: int, filler: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _loaded(model: str, revision: str | None) -> tuple[Any, Any]:
     with _told(model):
-        # No code of the model's own, and no pickles: loading a model must not run what came with it.
+        # No custom code and no pickles, because loading a model must not run code that came with it.
         safe: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
         tokenizer = AutoTokenizer.from_pretrained(model, **safe)
         network = AutoModelForSequenceClassification.from_pretrained(
@@ -115,20 +115,20 @@ def _loaded(model: str, revision: str | None) -> tuple[Any, Any]:
         )
     freeze(network.to(device()))
     if network.config.pad_token_id is None:
-        # Classifiers on causal models read the last token that is no padding, and must know which is.
+        # Classifiers on causal models use the last token that is not padding, and must know which it is.
         network.config.pad_token_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     return tokenizer, network
 
 
 @contextmanager
 def _told(model: str) -> Iterator[None]:
-    """What is wrong with the files of ``model`` is told in one line."""
+    """Report faults in the files of ``model`` in one line."""
     try:
         yield
     except (OSError, ValueError) as e:
         reason = str(e).strip().splitlines()[0]
         raise DataError(
-            f"the model {model} cannot be loaded ({reason})", fix="give a local folder, or check the name"
+            f"the model {model} cannot be loaded ({reason})", fix="use a local folder, or check the name"
         ) from e
 
 

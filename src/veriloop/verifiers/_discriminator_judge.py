@@ -1,4 +1,4 @@
-"""The torch side of the discriminator: its network, how that is trained, and the judge that it makes."""
+"""The torch part of the discriminator: its network, training, and judge."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ class Network(nn.Module):
 
     Args:
         pixels: Number of pixels.
-        levels: A pixel counts 0..levels.
+        levels: Largest pixel value.
         classes: Number of labels.
         hidden: Width of each hidden layer.
     """
@@ -50,10 +50,10 @@ class Network(nn.Module):
         self.last = nn.Linear(widths[-1], 1)
 
     def forward(self, pixels: Tensor, label: Tensor) -> Tensor:
-        """Logits of "real", shape (n,).
+        """Return logits of "real", shape (n,).
 
         Args:
-            pixels: Counts, shape (n, pixels).
+            pixels: Pixel values, shape (n, pixels).
             label: Class indices, shape (n,).
         """
         x = self._inputs(pixels, label)
@@ -64,9 +64,10 @@ class Network(nn.Module):
     def training_logits(
         self, pixels: Tensor, label: Tensor, dropout: float, generator: torch.Generator
     ) -> Tensor:
-        """As :meth:`forward`, with dropout and with the last layer under spectral normalisation.
+        """Return logits like :meth:`forward`, with dropout and spectral normalisation of the last layer.
 
-        The last weight has one row, so its spectral norm is that row's length: no power iteration.
+        The last weight has one row, so its spectral norm is the length of that row; no power iteration is
+        needed.
         """
         x = self._inputs(pixels, label)
         for layer in self.hidden:
@@ -77,7 +78,7 @@ class Network(nn.Module):
         return F.linear(x, F.normalize(self.last.weight), self.last.bias).squeeze(1)
 
     def fold(self) -> None:
-        """Write the spectral normalisation into the last weight, once training is over."""
+        """Apply the spectral normalisation to the last weight, once training is over."""
         with torch.no_grad():
             self.last.weight.copy_(F.normalize(self.last.weight))
 
@@ -86,12 +87,12 @@ class Network(nn.Module):
 
 
 class Looks(NamedTuple):
-    """How a discriminator looks at samples.
+    """How a discriminator reads image samples.
 
     Attributes:
-        image: The column of images.
-        label: The column of labels.
-        levels: A pixel counts 0..levels.
+        image: Name of the image column.
+        label: Name of the label column.
+        levels: Largest pixel value.
         classes: Number of labels.
     """
 
@@ -101,27 +102,27 @@ class Looks(NamedTuple):
     classes: int
 
     def at(self, samples: Samples) -> tuple[Tensor, Tensor]:
-        """Pixels, shape (n, pixels), and labels, shape (n,), on the device.
+        """Return pixels, shape (n, pixels), and labels, shape (n,), on the device.
 
         Raises:
-            DataError: The samples are no images of this kind.
+            DataError: The samples are not images of this kind.
         """
         pixels, label = images(samples, self.levels, self.classes, self.image, self.label)
-        # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
+        # torch.tensor copies, because columns of samples are read-only, which tensors cannot be.
         return torch.tensor(pixels, device=device()).flatten(1), torch.from_numpy(label).to(device())
 
     def dump(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return self._asdict()
 
 
 class TableLooks(NamedTuple):
-    """How a discriminator looks at rows of a table: as vectors, see `veriloop.encoding`.
+    """How a discriminator reads table rows: as vectors, see `veriloop.encoding`.
 
     Attributes:
-        encoding: Of numbers and categories.
-        label: The column of classes; None where there is none.
-        classes: How many there are; 1 where there are none.
+        encoding: Encoding of numbers and categories.
+        label: Name of the class column; None if there is none.
+        classes: Number of classes; 1 if there are none.
     """
 
     encoding: Encoding
@@ -130,21 +131,21 @@ class TableLooks(NamedTuple):
 
     @property
     def levels(self) -> int:
-        """Vectors are taken as they are."""
+        """Scale of the inputs; vectors are used unchanged."""
         return 1
 
     @classmethod
     def at_rows(cls, real: Samples, columns: TableColumns) -> Self:
-        """For rows like ``real``."""
+        """Set up for rows like ``real``."""
         encoding = Encoding.learned(real, columns.numbers, columns.categories)
         classes = int(columns.stratum(real).max(initial=0)) + 1
         return cls(encoding, columns.label, classes)
 
     def at(self, samples: Samples) -> tuple[Tensor, Tensor]:
-        """Vectors, shape (n, entries), and labels, shape (n,), on the device.
+        """Return vectors, shape (n, entries), and labels, shape (n,), on the device.
 
         Raises:
-            DataError: The samples are no rows of this kind.
+            DataError: The samples are not rows of this kind.
         """
         rows = torch.from_numpy(self.encoding.encode(samples)).float().to(device())
         n = len(samples)
@@ -152,7 +153,7 @@ class TableLooks(NamedTuple):
         return rows, torch.from_numpy(label).to(device())
 
     def dump(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return plain JSON values."""
         return {"table": self.encoding.dump(), "label": self.label, "classes": self.classes}
 
 
@@ -160,9 +161,9 @@ class DiscriminatorJudge(Judge):
     """A trained `Discriminator`.
 
     Args:
-        looks: How it looks at samples.
-        network: Trained and frozen.
-        calibration: Maps the network's logits to scores.
+        looks: How it reads samples.
+        network: Trained and frozen network.
+        calibration: Map from the network's logits to scores.
     """
 
     def __init__(self, looks: Looks | TableLooks, network: Network, calibration: Calibration) -> None:
@@ -170,19 +171,19 @@ class DiscriminatorJudge(Judge):
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """Score each sample by its probability of being real; the decision is left open.
+        """Score each sample with its probability of being real; the decision is left open.
 
         Raises:
-            DataError: The samples are not of the kind it was trained on.
+            DataError: The samples are of another kind than those it was trained on.
         """
         pixels, label = self.looks.at(samples)
         if pixels.shape[1] != self.network.pixels:
             raise DataError(
-                "images of another size than the discriminator's",
+                "images differ in size from the discriminator's",
                 got=f"{pixels.shape[1]} pixels",
                 expected=f"{self.network.pixels} pixels",
             )
-        # In float64 a score stays below 1 up to logits of 36, so that D/(1-D) stays finite.
+        # In float64 a score stays below 1 for logits up to 36, so D/(1-D) stays finite.
         return Verdicts(self.calibration(_logits(self.network, pixels, label)))
 
     @override
@@ -218,15 +219,15 @@ def trained(
     generated: Samples,
     rng: np.random.Generator,
 ) -> DiscriminatorJudge:
-    """A network that tells ``real`` from ``generated``, as many images with the same labels.
+    """Train a network to distinguish ``real`` from ``generated``, equally many images with the same labels.
 
     Raises:
-        DataError: They are no images of the kind that ``looks`` says, or too few to set some aside.
+        DataError: They are not images of the kind in ``looks``, or there are too few to set some aside.
     """
     (real_pixels, label), (made_pixels, _) = looks.at(real), looks.at(generated)
     if real_pixels.shape != made_pixels.shape:
         raise DataError(
-            "generated images of another size than the real ones",
+            "generated images differ in size from the real ones",
             got=f"{made_pixels.shape[1]} pixels",
             expected=f"{real_pixels.shape[1]} pixels",
         )
@@ -248,7 +249,7 @@ def trained(
 
 
 def set_aside(label: Tensor, share: float | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Rows to train on, and a share of them set aside for calibration, these balanced over the classes."""
+    """Return the rows for training, and a share set aside for calibration, balanced over the classes."""
     n = len(label)
     if share is None:
         return torch.arange(n, device=label.device), torch.arange(0)

@@ -1,4 +1,4 @@
-"""The family of verifiers: whatever says of a sample how good it is, or yes, no, or cannot tell."""
+"""The family of verifiers, which give each sample a score, a decision, or an abstention."""
 
 from collections.abc import Callable, Sequence
 from inspect import getattr_static
@@ -21,46 +21,46 @@ V = TypeVar("V", bound="Verifier")
 
 
 class AwaitingVerdicts(VeriloopError):
-    """People have not judged all samples yet: nothing failed, but the run cannot go on for now.
+    """People have not judged all samples yet: nothing failed, but the run has to wait.
 
-    `Verifier.verify` raises it, and has changed nothing. Who wants the verdicts calls :meth:`ask`, and comes
-    back when people have given them. The loop does so for all chunks of a wave together.
+    `Verifier.verify` raises it without changing anything. The caller then calls :meth:`ask`, and tries again
+    when people have judged. The loop does this for all chunks of a wave together.
 
     Args:
-        missing: How many samples lack verdicts.
-        where: Where people give them.
-        ask: What puts the samples before people; picklable.
+        missing: Number of samples without verdicts.
+        where: Where people judge them.
+        ask: Function that submits the samples to people; picklable.
     """
 
     def __init__(self, missing: int, where: str, ask: Sequence[Callable[[], object]]) -> None:
         self.missing, self.where, self._ask = missing, where, tuple(ask)
         samples = "1 sample" if missing == 1 else f"{missing:,} samples"
-        super().__init__(f"waiting for verdicts of people on {samples}, in {where}")
+        super().__init__(f"waiting for people's verdicts on {samples}, in {where}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.missing, self.where, self._ask)
 
     @classmethod
     def together(cls, waiting: "Sequence[AwaitingVerdicts]") -> "AwaitingVerdicts":
-        """All of ``waiting``, at least one, as one."""
+        """Join all of ``waiting``, at least one, into one."""
         where = ", ".join(dict.fromkeys(w.where for w in waiting))
         return cls(sum(w.missing for w in waiting), where, [ask for w in waiting for ask in w._ask])
 
     def ask(self) -> None:
-        """Put the samples before people."""
+        """Submit the samples to people."""
         for ask in self._ask:
             ask()
 
 
 PLACE = ("_arm", "_round", "_chunk", "_row")
-"""Columns of the samples that the loop gives to a verifier, beside the data: where each was made."""
+"""Columns that the loop adds to a verifier's samples, besides the data: where each was made."""
 
 
 class AsConfigured(Judge):
-    """The judge of a verifier that learns nothing: its configuration is all there is.
+    """The judge of a verifier that learns nothing, and so consists of its configuration only.
 
     Args:
-        verifier: It judges by its own ``verify``.
+        verifier: Verifier whose ``verify`` judges.
     """
 
     def __init__(self, verifier: "Verifier") -> None:
@@ -86,19 +86,19 @@ class AsConfigured(Judge):
 
 
 CONFIGURED = "verifier.json"
-"""The file in which a judge keeps the configuration of its verifier."""
+"""File in which a judge stores its verifier's configuration."""
 
 
 def write_configuration(verifier: "Verifier", path: Path) -> None:
-    """Write what `read_configuration` reads: for judges that keep their verifier."""
+    """Write the file that `read_configuration` reads, for judges that store their verifier."""
     path.write_text(verifier.model_dump_json() + "\n")
 
 
 def read_configuration(path: Path, kind: type[V]) -> V:
-    """The verifier, one of ``kind``, whose configuration lies in ``path``.
+    """Read the verifier, of class ``kind``, whose configuration is in ``path``.
 
     Raises:
-        CorruptFileError: The file is missing, cut short or changed.
+        CorruptFileError: The file is missing, truncated or changed.
     """
     try:
         verifier = Verifier.model_validate_json(path.read_bytes())
@@ -112,17 +112,17 @@ def read_configuration(path: Path, kind: type[V]) -> V:
 
 
 class Verifier(Part, frozen=True):
-    """How samples are judged. Its fields are its configuration; what is learned is a `Judge`.
+    """How samples are judged. The fields are the configuration; what is learned goes into a `Judge`.
 
-    A verifier that learns nothing overrides :meth:`verify`. One that learns overrides :meth:`fit`, names the
-    class of its judges in ``judge_type``, and that class saves and loads what was learned.
+    A verifier that learns nothing overrides :meth:`verify`. One that learns overrides :meth:`fit` and sets
+    ``judge_type`` to the class of its judges, which saves and loads what was learned.
 
-    The loop calls, in every round of an arm: :meth:`fit` once, then the judge's ``verify`` for each chunk of
-    candidates (maybe in other processes, so a judge must be picklable), then the judge's ``save``. On resume
-    it calls :meth:`load`.
+    In every round of an arm, the loop calls :meth:`fit` once, then the judge's ``verify`` for each chunk of
+    candidates (possibly in other processes, so a judge must be picklable), then the judge's ``save``. On
+    resume it calls :meth:`load`.
 
     Class attributes:
-        judge_type: What :meth:`fit` returns.
+        judge_type: Class of the judges that :meth:`fit` returns.
     """
 
     family: ClassVar[str] = "veriloop.verifiers"
@@ -130,12 +130,12 @@ class Verifier(Part, frozen=True):
 
     @property
     def calibrated(self) -> bool:
-        """Whether a score is the probability that the sample is real, as a rule by density ratio needs."""
+        """Whether a score is the probability that the sample is real, as the density ratio rule needs."""
         return False
 
     @property
     def only_scores(self) -> bool:
-        """Whether it is known to leave all decisions to the acceptance rule."""
+        """Whether it always leaves decisions to the acceptance rule."""
         return False
 
     @property
@@ -144,30 +144,30 @@ class Verifier(Part, frozen=True):
         return False
 
     def verdict_stores(self) -> tuple[str, ...]:
-        """The data bases in which people judge for it, as URLs; those of its members not counted."""
+        """URLs of the databases in which people judge for it, without those of nested verifiers."""
         return ()
 
     def brief(self) -> Brief | None:
-        """What people who judge for it are asked; None where nobody does."""
+        """The task as shown to people who judge for it; None if nobody does."""
         return None
 
     def check_verdicts(self, asked: bool) -> None:
-        """Say if what people have said is gone; called before a run goes on. Nothing, unless overridden.
+        """Check that people's verdicts still exist, before a run continues. Does nothing unless overridden.
 
         Args:
-            asked: Whether the run surely has put samples before people.
+            asked: Whether the run has certainly submitted samples to people.
 
         Raises:
-            StorageError: It is, or cannot be read.
+            StorageError: The verdicts are missing or cannot be read.
         """
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        """As in `Part.suited_to`.
+        """Adapt it to the data, as in `Part.suited_to`.
 
         Raises:
-            ConfigError: It cannot work on such data.
-            ContractError: Its class has no way to judge, or keeps what it learns where it would be lost.
+            ConfigError: It cannot work with such data.
+            ContractError: Its class cannot judge, or stores what it learns where it would be lost.
         """
         _check_class(type(self))
         return super().suited_to(schema)
@@ -175,21 +175,21 @@ class Verifier(Part, frozen=True):
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
     ) -> Judge:
-        """The judge of a round. A verifier that learns nothing is its own judge.
+        """Return the judge for a round. A verifier that learns nothing is its own judge.
 
         Args:
             previous: This arm's judge of the round before; None in round 1.
-            generator: The model whose samples will be judged.
-            real: The real samples that the verifier may learn from.
-            rng: All randomness comes from it.
+            generator: Model whose samples will be judged.
+            real: Real samples that the verifier may learn from.
+            rng: The only source of randomness.
         """
         return AsConfigured(self)
 
     def load(self, directory: Path) -> Judge:
-        """The judge that its ``save`` wrote to ``directory``.
+        """Load the judge that was saved to ``directory``.
 
         Raises:
-            CorruptFileError: A file is missing, cut short or changed.
+            CorruptFileError: A file is missing, truncated or changed.
         """
         return AsConfigured(self) if self.judge_type is AsConfigured else self.judge_type.load(directory)
 
@@ -197,10 +197,10 @@ class Verifier(Part, frozen=True):
         """Judge ``samples``, for a verifier that learns nothing; see `Judge.verify`.
 
         Raises:
-            ContractError: This verifier learns: the judge that :meth:`fit` gives does the judging.
+            ContractError: This verifier learns, so the judge returned by :meth:`fit` must be used.
         """
         raise ContractError(
-            f"{type(self).__name__} has no verify of its own",
+            f"{type(self).__name__} does not define verify",
             expected="a method verify(samples, rng), or fit(previous, generator, real, rng) with a judge",
         )
 
@@ -209,28 +209,28 @@ FIT = "fit(previous, generator, real, rng) -> Judge"
 
 
 def _check_class(kind: type[Verifier]) -> None:
-    """Say in one line what the author of a verifier has misunderstood."""
+    """Report in one line what the author of a verifier has misunderstood."""
     name, fits, judges = kind.__name__, kind.fit is not Verifier.fit, kind.verify is not Verifier.verify
     if callable(getattr(kind, "update", None)):
         raise ContractError(
-            f"verifier {name} has a method update, which nobody calls",
+            f"verifier {name} has a method update, which is never called",
             expected=FIT,
-            fix="what a verifier learns is a Judge, with verify, save and load; judge_type names its class",
+            fix="put what is learned in a Judge with verify, save and load, and set judge_type to its class",
         )
     if kind.__private_attributes__:
         raise ContractError(
-            f"verifier {name} has private attributes, which no run folder keeps",
+            f"verifier {name} has private attributes, which are not saved in the run folder",
             got=", ".join(kind.__private_attributes__),
             expected=FIT,
-            fix="keep what is learned in the Judge that fit returns",
+            fix="put what is learned in the Judge that fit returns",
         )
     if not (fits or judges):
         raise ContractError(
-            f"verifier {name} has no way to judge", expected=f"a method verify(samples, rng), or {FIT}"
+            f"verifier {name} cannot judge", expected=f"a method verify(samples, rng), or {FIT}"
         )
-    # Looked up without a look at the class itself, which may import a library for seconds.
+    # Looked up without accessing the class itself, which may import a library for seconds.
     if fits and getattr_static(kind, "judge_type") is AsConfigured and kind.load is Verifier.load:
         raise ContractError(
-            f"verifier {name} learns, and does not name the class of its judges",
-            expected="judge_type, the class that fit returns, by which a run folder loads it",
+            f"verifier {name} learns, but does not declare the class of its judges",
+            expected="judge_type, the class that fit returns, which is used to load it",
         )

@@ -1,4 +1,4 @@
-"""The ready checks as verifiers; what each accepts is said where it is made."""
+"""The built-in checks as verifiers; see each check for what it accepts."""
 
 from ..checks.command import CommandCheck
 from ..checks.json_text import JSONCheck
@@ -9,11 +9,11 @@ from .of_check import CheckVerifier
 
 
 class Math(MathCheck, CheckVerifier, frozen=True):
-    """`veriloop.checks.mathematics.MathCheck`: whether the answer is right."""
+    """`veriloop.checks.mathematics.MathCheck`: whether the answer is correct."""
 
 
 class JSONSchema(JSONCheck, CheckVerifier, frozen=True):
-    """`veriloop.checks.json_text.JSONCheck`: whether the text is JSON that fits a schema."""
+    """`veriloop.checks.json_text.JSONCheck`: whether the text is JSON that matches a schema."""
 
 
 class PythonTests(TestsCheck, CheckVerifier, frozen=True):
@@ -25,4 +25,4 @@ class Regex(PatternCheck, CheckVerifier, frozen=True):
 
 
 class Command(CommandCheck, CheckVerifier, frozen=True):
-    """`veriloop.checks.command.CommandCheck`: what a program says of the text."""
+    """`veriloop.checks.command.CommandCheck`: the result of a program run on the text."""

@@ -1,4 +1,4 @@
-"""A trained classifier as verifier: how sure it is that an image shows what its label says."""
+"""A trained classifier as verifier: its confidence that an image matches its label."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,17 +16,16 @@ from .base import Verifier
 
 
 class ClassifierScore(Verifier, frozen=True):
-    """Scores an image by the probability that a classifier gives to its label.
+    """Scores an image with the probability that a classifier gives to its label.
 
-    The classifier is fixed: a shipped one, or weights with their card that were trained on labelled images.
-    Metrics in the features of the same classifier then measure what was selected for; give one of them
-    another classifier.
+    The classifier is fixed: a bundled one, or weights with their card, trained on labelled images. Metrics in
+    the features of the same classifier measure what was selected for, so use another classifier for one of
+    them.
 
     Attributes:
-        classifier: A shipped classifier's name, or the path of a ``.safetensors`` file with its card beside
-            it.
-        image: The column of the images; None: the data's only one.
-        label: The column of their labels; None: the data's only one.
+        classifier: Name of a bundled classifier, or path of a ``.safetensors`` file with its card next to it.
+        image: Name of the image column; None: the data's only one.
+        label: Name of the label column; None: the data's only one.
     """
 
     classifier: FeatureName
@@ -67,7 +66,7 @@ class ClassifierScore(Verifier, frozen=True):
             size = f"{image.height}x{image.width}x{image.channels}"
             known = f"{card.height}x{card.width}x{card.image_channels}"
             raise ConfigError(
-                f"verifier 'classifier': {self.classifier!r} does not know such images",
+                f"verifier 'classifier': {self.classifier!r} was not trained on such images",
                 got=f"{size}, up to {image.levels}, {classes} labels",
                 expected=f"{known}, up to {card.levels}, {card.classes} labels",
                 fix=TRAIN,
@@ -81,7 +80,7 @@ class ClassifierScore(Verifier, frozen=True):
         from ..networks import in_batches
 
         classifier = load_classifier(self.classifier)
-        # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
+        # torch.tensor copies, because columns of samples are read-only, which tensors cannot be.
         pixels = torch.tensor(samples.array(self.image or "pixels"))
         label = torch.tensor(samples.array(self.label or "label").astype(np.int64))
         logits = torch.cat(list(in_batches(classifier, pixels))).double()

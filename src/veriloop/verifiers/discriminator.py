@@ -1,4 +1,4 @@
-"""A discriminator: a small classifier that tells real samples from the generator's."""
+"""A discriminator: a small classifier that distinguishes real samples from the generator's."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
@@ -23,35 +23,35 @@ require("torch", "torch")
 
 
 class Discriminator(Verifier, frozen=True):
-    """Scores a sample by the probability that it is real rather than drawn from the generator.
+    """Scores a sample with the probability that it is real rather than drawn from the generator.
 
-    Each fit trains a fresh network on the real samples against as many of the current generator, drawn
-    for the real samples' labels (arXiv 2510.16657, section 5). Of images, grey or in colour, it sees
-    pixels/levels and the one-hot label; of tables, numbers in standard deviations and one-hot categories.
+    Each fit trains a new network on the real samples against as many from the current generator, drawn for
+    the real samples' labels (arXiv 2510.16657, section 5). For images, grey or in colour, it sees
+    pixels/levels and the one-hot label; for tables, standardised numbers and one-hot categories.
 
-    The targets are smoothed to s and 1 - s, so the score of an optimal network is
-    s + (1 - 2s) p(real), which lies in [s, 1 - s]; and a trained network is more sure than it may be. To rank
-    samples that is enough. Where a score has to be p(real) itself, set ``calibration``.
+    The targets are smoothed to s and 1 - s, so the score of an optimal network is s + (1 - 2s) p(real), which
+    lies in [s, 1 - s]; and a trained network is overconfident. This is enough to rank samples. If a score has
+    to be p(real) itself, set ``calibration``.
 
     Attributes:
-        refit: ``each_round`` trains anew on each round's generator; ``once`` trains in the first round, and
-            that judge stays.
-        real_images: Learn from at most so many real images, or rows, the same ones every round, balanced over
-            the classes: fewer make a weaker verifier. None for all.
+        refit: ``each_round`` trains a new network on each round's generator; ``once`` trains in the first
+            round and keeps that judge.
+        real_images: Largest number of real images, or rows, to learn from, balanced over the classes and the
+            same in every round: fewer make a weaker verifier. None for all.
         hidden: Widths of the hidden layers.
-        epochs: Passes over real and synthetic images.
-        batch_size: Images per step, real and synthetic mixed.
-        learning_rate: Adam's.
+        epochs: Number of passes over real and synthetic images.
+        batch_size: Number of images per step, real and synthetic mixed.
+        learning_rate: Learning rate of Adam.
         dropout: Share of hidden units dropped in training.
-        label_smoothing: The s above.
-        calibration: The share of the real images, and of as many generated ones, that is not trained on but
-            used to map the network's logits to p(real), see `Calibration`. The map is increasing, so samples
-            rank as without it. None for scores as the network gives them.
-        levels: A pixel counts 0..levels; None for as the data say.
-        classes: Number of labels; None for as the data say.
-        image: The column of images; None for the data's own.
-        label: The column of labels; None for the data's own.
-        table: Which columns of a table are what; None for as the data say, and for images.
+        label_smoothing: The number s above.
+        calibration: Share of the real images, and of as many generated ones, that is not used for training
+            but to map the network's logits to p(real), see `Calibration`. The map is increasing, so the
+            ranking of samples does not change. None to use the network's scores directly.
+        levels: Largest pixel value; None for that of the data.
+        classes: Number of labels; None for that of the data.
+        image: Name of the image column; None for that of the data.
+        label: Name of the label column; None for that of the data.
+        table: Kinds of the columns of a table; None for those of the data, and for images.
     """
 
     judge_type: ClassVar[type[Judge]] = imported("veriloop.verifiers._discriminator_judge:DiscriminatorJudge")
@@ -75,7 +75,7 @@ class Discriminator(Verifier, frozen=True):
     @property
     @override
     def calibrated(self) -> bool:
-        """Whether ``calibration`` is set; fitted once, it knows the ratio to the first generator only."""
+        """Whether ``calibration`` is set; if fitted once, the ratio is only that of the first generator."""
         return self.calibration is not None and self.refit == "each_round"
 
     @property
@@ -103,12 +103,12 @@ class Discriminator(Verifier, frozen=True):
     def fit(
         self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
     ) -> Judge:
-        """Train against ``generator``; with ``refit: once`` only where there is no judge yet.
+        """Train against ``generator``; with ``refit: once`` only if there is no judge yet.
 
         Raises:
-            ConfigError: ``levels`` or ``classes`` is open still.
-            DataError: The real or the generated samples are no images of ``levels`` and ``classes``, or there
-                are too few to set some aside.
+            ConfigError: ``levels`` or ``classes`` is not set.
+            DataError: The real or the generated samples are not images with ``levels`` and ``classes``, or
+                there are too few to set some aside.
         """
         if self.refit == "once" and previous is not None:
             return previous
@@ -125,18 +125,18 @@ class Discriminator(Verifier, frozen=True):
         return torch_side.trained(self, looks, real, generator.sample(len(real), rng, given), rng)
 
     def _looks(self) -> tuple[str, str, int, int]:
-        """Columns of images and labels, levels and classes."""
+        """Return the image and label columns, levels and classes."""
         if self.levels is None or self.classes is None:
             open_ = "levels" if self.levels is None else "classes"
             raise ConfigError(
-                f"verifier 'discriminator': {open_} is open",
-                expected="a number, or data that say it",
+                f"verifier 'discriminator': {open_} is not set",
+                expected="a number, or data that define it",
                 fix=f"set {open_}, or call suited_to(dataset.schema()) first",
             )
         return self.image or PIXELS, self.label or LABEL, self.levels, self.classes
 
     def _seen(self, real: Samples, label: NDArray[np.int64]) -> Samples:
-        """The real samples that this verifier may see: the same draw in every round."""
+        """Return the real samples that this verifier may use: the same draw in every round."""
         if self.real_images is None:
             return real
         order = balanced_order(label, Address(seed=0, arm="discriminator").rng())

@@ -1,6 +1,7 @@
-"""Verifiers made of verifiers: all must accept, or most; scores are averaged; or the cheap come first.
+"""Verifiers made of verifiers: all or most must accept, scores are averaged, or cheap ones come first.
 
-A verdict's reason holds what each member said: ``discriminator: accept 0.93; judge: reject 0.2 (blurry)``.
+The reason of a verdict lists the members' verdicts: ``discriminator: accept 0.93; judge: reject 0.2
+(blurry)``.
 """
 
 from abc import abstractmethod
@@ -23,15 +24,15 @@ from ..verdicts import Decision, Verdicts, all_logged
 from .base import CONFIGURED, AsConfigured, Verifier, read_configuration, write_configuration
 
 CUTOFF = "cutoff.json"
-"""The file beside those of a cutoff's own member; unlike theirs, whatever they are called."""
+"""File name used next to the files of the inner judge; it cannot clash with theirs."""
 
 
 class CutoffJudge(Judge):
-    """A judge that scores, made to decide.
+    """A judge that turns scores into decisions.
 
     Args:
-        cutoff: Its configuration.
-        judge: Gives the scores.
+        cutoff: Configuration.
+        judge: Judge that gives the scores.
     """
 
     def __init__(self, cutoff: "Cutoff", judge: Judge) -> None:
@@ -60,11 +61,11 @@ class CutoffJudge(Judge):
 
 
 class Cutoff(Verifier, frozen=True):
-    """Makes a verifier that scores into one that decides: what it leaves open is accepted from ``at`` on.
+    """Turns a verifier that scores into one that decides: open samples are accepted from ``at`` on.
 
     Attributes:
-        verifier: Gives the scores.
-        at: The least score that is accepted; ``veriloop calibrate`` proposes one.
+        verifier: Verifier that gives the scores.
+        at: Lowest score that is accepted; ``veriloop calibrate`` suggests one.
     """
 
     judge_type: ClassVar[type[Judge]] = CutoffJudge
@@ -102,11 +103,11 @@ class Cutoff(Verifier, frozen=True):
 
 
 class EnsembleJudge(Judge):
-    """The judges of an ensemble's members, and how their verdicts become one.
+    """The judges of an ensemble's members, and how their verdicts are combined.
 
     Args:
-        ensemble: Its configuration.
-        judges: Of its members, in order.
+        ensemble: Configuration.
+        judges: Judges of its members, in order.
     """
 
     def __init__(self, ensemble: "Ensemble", judges: Sequence[Judge]) -> None:
@@ -123,7 +124,7 @@ class EnsembleJudge(Judge):
 
     @override
     def save(self, directory: Path) -> None:
-        """Write each member into a sub-folder of its own."""
+        """Write each member to a separate sub-folder."""
         for name, judge in zip(self.ensemble.names, self.judges, strict=True):
             with storage_errors(directory / name):
                 (directory / name).mkdir(exist_ok=True)
@@ -138,10 +139,10 @@ class EnsembleJudge(Judge):
 
 
 class Ensemble(Verifier, frozen=True):
-    """A verifier made of others. Each has a random stream and, in the run folder, a sub-folder of its own.
+    """A verifier made of others, each with its own random stream and its own sub-folder in the run folder.
 
     Attributes:
-        members: In order.
+        members: Verifiers, in order.
     """
 
     judge_type: ClassVar[type[Judge]] = EnsembleJudge
@@ -150,7 +151,7 @@ class Ensemble(Verifier, frozen=True):
 
     @abstractmethod
     def combined(self, judges: Sequence[Judge], samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """The verdicts of the members' ``judges`` as one, with the streams that ``rng`` spawns for them."""
+        """Combine the verdicts of the members' ``judges``, using random streams spawned from ``rng``."""
 
     @override
     def suited_to(self, schema: Schema) -> Self:
@@ -181,7 +182,7 @@ class Ensemble(Verifier, frozen=True):
         return EnsembleJudge(self, self.loaded(directory))
 
     def loaded(self, directory: Path) -> list[Judge]:
-        """The members' judges, each from its own sub-folder of ``directory``."""
+        """Load the members' judges, each from its sub-folder of ``directory``."""
         return [m.load(directory / name) for name, m in zip(self.names, self.members, strict=True)]
 
     @override
@@ -190,7 +191,7 @@ class Ensemble(Verifier, frozen=True):
 
     @property
     def names(self) -> list[str]:
-        """Of the members, and of their folders: unlike even when kinds are alike."""
+        """Names of the members and of their folders, distinct even if kinds repeat."""
         kinds = [member.kind.rpartition(":")[2] for member in self.members]
         return [k if kinds.count(k) == 1 else f"{k}_{i}" for i, k in enumerate(kinds, 1)]
 
@@ -228,13 +229,13 @@ class _Vote(Ensemble, frozen=True):
 
     @abstractmethod
     def _count(self, yes: NDArray[np.int64], no: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The decision, from how many members accept and reject; the others abstain. All of shape (n,)."""
+        """Return decisions from the numbers of accepting and rejecting members, all of shape (n,)."""
 
 
 class Unanimous(_Vote, frozen=True):
-    """Accepts what all members accept, and rejects what one rejects.
+    """Accepts a sample if all members accept it, and rejects it if one rejects it.
 
-    What nobody rejects and somebody abstains on is an abstention. The score is the share of accepting
+    A sample that no member rejects but some abstain on is an abstention. The score is the share of accepting
     members among those that do not abstain.
     """
 
@@ -245,7 +246,7 @@ class Unanimous(_Vote, frozen=True):
 
 
 class Majority(_Vote, frozen=True):
-    """Decides as more members do; members that abstain are left out, and a tie is an abstention.
+    """Decides by majority; members that abstain are left out, and a tie is an abstention.
 
     The score is the share of accepting members among those that do not abstain.
     """
@@ -256,13 +257,13 @@ class Majority(_Vote, frozen=True):
 
 
 class Weighted(Ensemble, frozen=True):
-    """Scores by the weighted mean of its members' scores, and leaves the decision open.
+    """Scores with the weighted mean of its members' scores, and leaves the decision open.
 
-    A member that decides counts as 1 for accept and 0 for reject; scores should therefore lie in 0..1.
-    Members that abstain are left out; where all do, so does the ensemble.
+    A member that decides counts as 1 for accept and 0 for reject, so scores should be in 0..1. Members that
+    abstain are left out; if all abstain, so does the ensemble.
 
     Attributes:
-        weights: One for each member, positive.
+        weights: Positive weight of each member.
     """
 
     weights: tuple[Annotated[float, Field(gt=0)], ...]
@@ -270,7 +271,9 @@ class Weighted(Ensemble, frozen=True):
     @model_validator(mode="after")
     def _as_many(self) -> Self:
         if len(self.weights) != len(self.members):
-            raise ConfigError("weights", got=len(self.weights), expected=f"{len(self.members)}, one a member")
+            raise ConfigError(
+                "weights", got=len(self.weights), expected=f"{len(self.members)}, one per member"
+            )
         return self
 
     @property
@@ -295,8 +298,9 @@ class Weighted(Ensemble, frozen=True):
 class Cascade(Ensemble, frozen=True):
     """Asks its members in order, cheap ones first: each sees only what the earlier ones did not reject.
 
-    What a member rejects is rejected, with that member's score. All else ends as the last member says, who
-    alone may leave decisions open. So an earlier member's abstention only means that the next one looks.
+    A sample that a member rejects is rejected, with that member's score. All others get the verdict of the
+    last member, which alone may leave decisions open. So an abstention of an earlier member only passes the
+    sample on.
     """
 
     @model_validator(mode="after")
@@ -314,7 +318,7 @@ class Cascade(Ensemble, frozen=True):
         """Ask one member after the other.
 
         Raises:
-            ConfigError: Another member than the last leaves its decisions open.
+            ConfigError: A member other than the last leaves its decisions open.
         """
         n, n_judges, names = len(samples), len(judges), self.names
         score, decision = np.full(n, np.nan), np.full(n, Decision.ABSTAIN, np.int8)
@@ -345,8 +349,8 @@ def _check_decided(name: str, verdicts: Verdicts) -> None:
 
 def _undecided(name: str) -> ConfigError:
     return ConfigError(
-        f"member {name} gives scores and no decisions",
-        fix=f"put it into a cutoff: {{kind: cutoff, at: 0.5, verifier: {{kind: {name}, ...}}}}",
+        f"member {name} gives scores but no decisions",
+        fix=f"wrap it in a cutoff: {{kind: cutoff, at: 0.5, verifier: {{kind: {name}, ...}}}}",
     )
 
 

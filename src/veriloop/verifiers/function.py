@@ -1,4 +1,4 @@
-"""A function of the user's own as verifier: tests for code, an exact answer, a pattern, a reward."""
+"""A user's function as verifier: tests for code, an exact answer, a pattern, a reward."""
 
 from typing_extensions import override
 
@@ -7,13 +7,13 @@ from .of_check import CheckVerifier
 
 
 class FunctionCheck(Call, CheckVerifier, frozen=True):
-    """Judges by a function: True and False decide, a score leaves it to the acceptance rule.
+    """Judges with a function: True and False decide, a score leaves the decision to the acceptance rule.
 
-    The function may be a reward function for TRL or verl as it is, or there may be several with weights. What
-    it may return and do is said in `veriloop.functions.call.Call`, whose fields these are. The round's record
-    tells the commonest reasons for abstaining; numbers that it logs are events of the run.
+    The function may be an unchanged reward function for TRL or verl, or there may be several with weights.
+    `veriloop.functions.call.Call`, which defines the fields, describes what it may return and do. The round's
+    record lists the most frequent reasons for abstaining; numbers that it logs are events of the run.
 
-    A worker starts in about 50 ms, beside the import of the function's module, for each chunk of candidates.
+    For each chunk of candidates a worker starts, in about 50 ms plus the import of the function's module.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""A verifier of your own behind a URL: samples are posted as JSON, verdicts come back."""
+"""A user's verifier behind a URL: samples are posted as JSON, verdicts are returned."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -21,19 +21,20 @@ from .base import PLACE, Verifier
 class HTTP(Verifier, Service, frozen=True):
     """Posts samples in batches, and reads one verdict for each.
 
-    The request is ``{"samples": [{"text": "...", "label": 3}, ...]}``: one object a sample, by column; an
-    array is nested lists of numbers, and lists and objects of the data are such. The reply is
-    ``{"verdicts": [{"score": 0.7}, {"decision": "reject", "reason": "..."}, ...]}``: as many, in the same
-    order. A verdict has a ``score`` (finite, higher is better), a ``decision`` (``accept``, ``reject`` or
-    ``abstain``), or both, and maybe a ``reason``. Without a decision it is left to the acceptance rule.
+    The request is ``{"samples": [{"text": "...", "label": 3}, ...]}``: one object per sample, by column;
+    arrays become nested lists of numbers, and nested values stay lists and objects. The reply is
+    ``{"verdicts": [{"score": 0.7}, {"decision": "reject", "reason": "..."}, ...]}``: equally many, in the
+    same order. A verdict has a ``score`` (finite, higher is better), a ``decision`` (``accept``, ``reject``
+    or ``abstain``), or both, and optionally a ``reason``. Without a decision it is left to the acceptance
+    rule.
 
-    A single verdict that cannot be read is an abstention; a reply with another number of verdicts is asked
-    for again, and when tries are used up, its whole batch is abstentions. A verdict must depend on its
-    sample only, not on the batch.
+    A single unreadable verdict is an abstention. A reply with the wrong number of verdicts is retried, and
+    when the retries are used up, the whole batch is abstentions. A verdict must depend on its sample only,
+    not on the batch.
 
     Attributes:
-        batch: Samples in one request.
-        columns: Which columns to post; None for all of the data.
+        batch: Number of samples per request.
+        columns: Names of the columns to post; None for all data columns.
 
     The other fields are those of `veriloop.remote.service.Service`.
     """
@@ -57,7 +58,7 @@ class HTTP(Verifier, Service, frozen=True):
 
         Raises:
             DataError: The samples lack one of ``columns``.
-            ConfigError: The server cannot be reached or refuses for good, or the key is missing.
+            ConfigError: The server cannot be reached or refuses permanently, or the key is missing.
         """
         posted = samples.only(self.columns or [name for name in samples if name not in PLACE])
         batches = {
@@ -77,7 +78,7 @@ class HTTP(Verifier, Service, frozen=True):
 
 
 def _body(samples: Samples) -> bytes:
-    # JSON has no NaN or infinity: they become null.
+    # JSON has no NaN or infinity, so they become null.
     return to_json({"samples": rows_of(samples, list(samples))}, inf_nan_mode="null")
 
 

@@ -1,4 +1,4 @@
-"""The verifier of the paper's linear system: a ball of parameters that it takes for possible."""
+"""The verifier of the paper's linear system: a ball of parameters that it considers possible."""
 
 import math
 from typing import Annotated, Self
@@ -15,13 +15,13 @@ from .base import Verifier
 
 
 class KnowledgeBall(Verifier, frozen=True):
-    """Says Yes to (x, y) iff ``|y - x^T center| <= radius * ||x|| + sigma_c`` (section 2 of the paper).
+    """Accepts (x, y) iff ``|y - x^T center| <= radius * ||x|| + sigma_c`` (section 2 of the paper).
 
-    It decides itself and shows neither center nor radius: its scores are 1 for Yes and 0 for No.
+    It decides itself and reveals neither center nor radius: its scores are 1 for Yes and 0 for No.
 
     Attributes:
         center: The knowledge center theta_c, p numbers.
-        radius: Selectivity; smaller accepts fewer.
+        radius: Selectivity; a smaller radius accepts fewer samples.
         sigma_c: Slack for noise. The default is E|xi| of standard normal noise.
     """
 

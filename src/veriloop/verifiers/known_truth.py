@@ -1,4 +1,4 @@
-"""Verifiers that know the truth of synthetic data: to be made worse with `noisy`, and to compare with."""
+"""Verifiers that know the truth of synthetic data, to compare with or to degrade with `noisy`."""
 
 from typing import Annotated, Self
 
@@ -19,10 +19,10 @@ class HalfSpace(Verifier, frozen=True):
     """Accepts (x, label) iff the label is 1 where ``x^T weights + offset > 0``, and 0 elsewhere.
 
     Attributes:
-        weights: Of the plane, p numbers.
-        offset: Of the plane.
-        x: The column of the points; None: the data's only vector.
-        label: The column of the labels, 0 or 1; None: the data's only label.
+        weights: Normal vector of the plane, p numbers.
+        offset: Offset of the plane.
+        x: Name of the column of points; None: the data's only vector.
+        label: Name of the label column, 0 or 1; None: the data's only label.
     """
 
     weights: Numbers
@@ -48,19 +48,19 @@ class HalfSpace(Verifier, frozen=True):
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         x, label = samples.array(self.x or "point"), samples.array(self.label or "label")
-        # Row by row and not by a matrix product, whose last bit depends on how many rows there are.
+        # Row by row, because the last bit of a matrix product depends on the number of rows.
         side = (x * np.array(self.weights)).sum(axis=1) + self.offset > 0
         yes = side == (label == 1)
         return Verdicts(yes.astype(float), np.where(yes, Decision.ACCEPT, Decision.REJECT))
 
 
 class ScoreTable(Verifier, frozen=True):
-    """Scores a sample by its category: a reward that is known for each.
+    """Scores a sample by its category, with a known reward for each.
 
     Attributes:
-        scores: Of the column's values, in their order.
-        column: The category or label; None: the data's only one.
-        values: What the scores belong to; None: the column's values, as the data's schema has them.
+        scores: Score of each value of the column, in order.
+        column: Name of the category or label column; None: the data's only one.
+        values: Values that the scores belong to; None: those in the data's schema.
     """
 
     scores: Numbers

@@ -29,7 +29,7 @@ from .base import AsConfigured, Verifier
 
 USAGE = "judge.json"
 
-# A rubric comes with a configuration, which may be a stranger's.
+# A rubric is part of a configuration, which may come from someone else.
 _TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
@@ -37,48 +37,49 @@ def _checked_rubric(rubric: str) -> str:
     try:
         _TEMPLATES.parse(rubric)
     except TemplateError as e:
-        raise ConfigError(f"the rubric is no template ({e})", fix="write columns as {{ column }}") from e
+        raise ConfigError(
+            f"the rubric is not a valid template ({e})", fix="write columns as {{ column }}"
+        ) from e
     return rubric
 
 
 def _asked_about(rubric: str) -> list[str]:
-    """The columns that a rubric names."""
+    """Return the columns that a rubric names."""
     return sorted(meta.find_undeclared_variables(_TEMPLATES.parse(rubric)))
 
 
 class CostedJudge(AsConfigured):
-    """An `LLMJudge` as it was configured; beside its configuration it saves what it has cost."""
+    """A configured `LLMJudge`, which also saves what it has cost."""
 
     @override
     def save(self, directory: Path) -> None:
-        """Write ``judge.json``, too: the usage so far, for people to look at."""
+        """Also write ``judge.json``: the usage so far, for people to read."""
         super().save(directory)
         if isinstance(self.verifier, LLMJudge) and (usage := self.verifier.usage()) is not None:
             (directory / USAGE).write_text(usage.model_dump_json() + "\n")
 
 
 class LLMJudge(Verifier, LLM, frozen=True):
-    """Asks a language model about each sample, by a rubric.
+    """Asks a language model about each sample, with a rubric.
 
-    Each vote is one chat completion. Its verdict is the last JSON object in the reply with the wanted keys,
-    after the model's reasoning, whatever stands around it. A reply without one is an abstention with its
-    reason, and so is a question that is refused or whose tries are used up. Votes
-    that abstain are left out; when none is left, so is the verdict. The score is the mean of the votes'
-    scores, or the share of votes to accept when only decisions are asked for. The decision is the
-    majority's; a tie is an abstention.
+    Each vote is one chat completion. Its verdict is the last JSON object with the required keys in the reply,
+    after any reasoning and with any text around it. A reply without one is an abstention with its reason, and
+    so is a question that is refused or whose retries are used up. Votes that abstain are left out; if none
+    remains, the verdict is an abstention. The score is the mean of the votes' scores, or the share of votes
+    to accept if only decisions are asked for. The decision is that of the majority; a tie is an abstention.
 
-    The model sees each sample alone, so it cannot prefer a position; whether it prefers length, ask
-    ``veriloop calibrate``.
+    The model sees each sample alone, so it cannot prefer a position; ``veriloop calibrate`` measures whether
+    it prefers long texts.
 
     Attributes:
-        rubric: What to ask: a Jinja template over the sample's columns, such as ``{{ text }}``.
-        asks: For a ``score``, which leaves the decision to the acceptance rule; for a ``decision``; or for
-            ``both``.
-        scale: The lowest and highest score.
-        votes: How often each sample is asked about.
-        images: Columns of images (n, height, width) that are shown with the question, as PNG; None for all
-            that the data have.
-        levels: A pixel of these images counts 0..levels; None for as the data say.
+        rubric: Question to the model: a Jinja template over the sample's columns, such as ``{{ text }}``.
+        asks: What to ask for: a ``score``, which leaves the decision to the acceptance rule; a ``decision``;
+            or ``both``.
+        scale: Lowest and highest score.
+        votes: Number of votes per sample.
+        images: Names of image columns (n, height, width) shown with the question as PNG; None for all in the
+            data.
+        levels: Largest pixel value of these images; None for that of the data.
 
     The other fields are those of `veriloop.remote.llm.LLM`. At temperature 0 all votes would be equal.
     """
@@ -149,8 +150,8 @@ class LLMJudge(Verifier, LLM, frozen=True):
         """Ask about every sample, and wait for all replies.
 
         Raises:
-            DataError: The rubric names a column that the samples do not have, or an image is none.
-            ConfigError: The server cannot be reached or refuses for good, or the key is missing.
+            DataError: The rubric names a column that the samples do not have, or an image column is invalid.
+            ConfigError: The server cannot be reached or refuses permanently, or the key is missing.
             BudgetError: ``max_requests`` or ``max_cost`` is reached.
             StorageError: The cache cannot be written.
         """
@@ -173,8 +174,8 @@ class LLMJudge(Verifier, LLM, frozen=True):
     def _levels(self) -> int:
         if self.levels is None:
             raise ConfigError(
-                f"verifier {self.kind!r}: levels is open",
-                expected="a number, or data that say it",
+                f"verifier {self.kind!r}: levels is not set",
+                expected="a number, or data that define it",
                 fix="set levels, or call suited_to(dataset.schema()) first",
             )
         return self.levels
@@ -182,7 +183,7 @@ class LLMJudge(Verifier, LLM, frozen=True):
     def _schema(self) -> dict[str, Any]:
         low, high = self.scale
         fields: dict[str, Any] = {
-            # First, so that the model gives its reason before it has made up its mind.
+            # The reason comes first, so that the model gives it before it decides.
             "reason": {"type": "string", "description": "why, in one sentence"},
             "score": {"type": "number", "minimum": low, "maximum": high, "description": "higher is better"},
             "decision": {"type": "string", "enum": ["accept", "reject", "abstain"]},
@@ -202,7 +203,7 @@ class LLMJudge(Verifier, LLM, frozen=True):
         try:
             return read_answer(last_object(reply.text, self._wanted()), self._wanted(), self.scale)
         except Unreadable as e:
-            cut = "the reply was cut at its greatest length; " if reply.cut else ""
+            cut = "the reply was cut at the length limit; " if reply.cut else ""
             return OneVerdict.abstention(f"the verdict cannot be read: {cut}{e}")
 
     def _counted(self, votes: list[OneVerdict]) -> OneVerdict:
@@ -215,7 +216,7 @@ class LLMJudge(Verifier, LLM, frozen=True):
         tally = Counter(vote.decision for vote in voting).most_common()
         if len(tally) == 2 and tally[0][1] == tally[1][1]:
             return OneVerdict(
-                score, Decision.ABSTAIN, f"{tally[0][1]} votes to accept, and as many to reject"
+                score, Decision.ABSTAIN, f"{tally[0][1]} votes to accept and equally many to reject"
             )
         decision, count = tally[0]
         said = next(vote.reason for vote in voting if vote.decision == decision)

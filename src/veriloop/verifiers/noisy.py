@@ -1,4 +1,4 @@
-"""A verifier made less reliable: it errs at known rates, and its scores are blurred."""
+"""A verifier made less reliable: it errs at known rates, with noise on its scores."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -16,7 +16,7 @@ from ..verdicts import Decision, Verdicts
 from .base import AsConfigured, Verifier, read_configuration, write_configuration
 
 CONFIGURED = "noisy.json"
-"""The file beside those of the inner judge; unlike theirs, whatever they are called."""
+"""File name used next to the files of the inner judge; it cannot clash with theirs."""
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -25,8 +25,8 @@ class NoisyJudge(Judge):
     """A judge whose verdicts are changed at random.
 
     Args:
-        noisy: The rates.
-        judge: Gives the verdicts.
+        noisy: Configuration with the rates.
+        judge: Judge that gives the verdicts.
     """
 
     def __init__(self, noisy: "Noisy", judge: Judge) -> None:
@@ -55,16 +55,16 @@ class NoisyJudge(Judge):
 
 
 class Noisy(Verifier, frozen=True):
-    """Any verifier, with errors at known rates: to see how good a verifier has to be.
+    """Any verifier with errors at known rates, to find out how good a verifier has to be.
 
-    Each decision is changed at random, whatever the sample; abstentions stay. A verifier of which both rates
-    add up to 1 accepts as a coin does.
+    Each decision is changed at random, regardless of the sample; abstentions are unchanged. A verifier whose
+    two rates sum to 1 decides like a coin toss.
 
     Attributes:
-        verifier: The one that is made worse.
-        false_accept: The share of its rejections that become acceptances.
-        false_reject: The share of its acceptances that become rejections.
-        blur: The standard deviation of what is added to scores, which matters where a rule reads them.
+        verifier: Verifier to degrade.
+        false_accept: Share of its rejections that become acceptances.
+        false_reject: Share of its acceptances that become rejections.
+        blur: Standard deviation of the noise on scores, which matters if a rule uses them.
     """
 
     judge_type: ClassVar[type[Judge]] = NoisyJudge
@@ -92,7 +92,7 @@ class Noisy(Verifier, frozen=True):
         if self.verifier.only_scores and (self.false_accept or self.false_reject):
             raise ConfigError(
                 "verifier 'noisy': false_accept and false_reject",
-                got=f"verifier {self.verifier.kind!r}, which gives scores and no decisions",
+                got=f"verifier {self.verifier.kind!r}, which gives scores but no decisions",
                 expected="a verifier that decides",
                 fix="wrap it in {kind: cutoff, at: ...}, or set blur",
             )

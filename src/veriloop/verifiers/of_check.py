@@ -1,4 +1,4 @@
-"""A verifier that is a check: what it says of a sample is its verdict."""
+"""A verifier that is a check: the result of the check is the verdict."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from .base import Verifier
 
 
 class CheckVerifier(Verifier, Check, frozen=True):
-    """Judges by a check; it learns nothing."""
+    """Judges with a check; it learns nothing."""
 
     @property
     @override
@@ -36,10 +36,10 @@ class CheckVerifier(Verifier, Check, frozen=True):
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        """Ask the check.
+        """Run the check.
 
         Raises:
-            ConfigError: It cannot be asked.
-            DataError: A column that it needs is missing.
+            ConfigError: It cannot be run.
+            DataError: A required column is missing.
         """
         return verdicts_of(self.said(samples))

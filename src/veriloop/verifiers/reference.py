@@ -1,4 +1,4 @@
-"""A reference as verifier: the text that resembles a person's most is the best."""
+"""A reference as verifier: the closer a text is to the reference, the better."""
 
 from typing import Self
 
@@ -13,19 +13,19 @@ from .base import Verifier
 
 
 class ReferenceOverlap(Verifier, frozen=True):
-    """Scores a text by its ROUGE F1 against the reference beside it.
+    """Scores a text by its ROUGE F1 against the reference of its row.
 
     The oracle of the paper's language-model experiment (arXiv 2510.16657, section 5). A text without words
-    scores 0. Costs some tens of microseconds a pair; ``parallel: chunks`` spreads it
-    over the workers of the run's executor, together with generation.
+    scores 0. It takes tens of microseconds per pair; ``parallel: chunks`` distributes it over the workers of
+    the run's executor, together with generation.
 
     Attributes:
-        measure: Which ROUGE.
-        column: The text that was written; None for the data's completion.
-        reference: The text to compare it to; None for the data's reference.
-        stem: Whether words are cut down to their stems first.
-        tokenizer: How words are found: ``published`` as rouge-score does, in the letters a to z only;
-            ``unicode`` in any script; ``auto`` the published way where the reference allows it.
+        measure: Variant of ROUGE.
+        column: Name of the written text's column; None for the data's completion.
+        reference: Name of the column to compare with; None for the data's reference.
+        stem: Whether to reduce words to their stems first.
+        tokenizer: How words are found: ``published`` as in rouge-score, with the letters a to z only;
+            ``unicode`` in any script; ``auto`` the published way if the reference allows it.
     """
 
     measure: Measure = "rouge1"
@@ -55,7 +55,7 @@ class ReferenceOverlap(Verifier, frozen=True):
 
     @override
     def check_data(self, real: Samples) -> None:
-        """Look whether the references have words.
+        """Check that the references have words.
 
         Raises:
             DataError: Most have none.
@@ -68,8 +68,8 @@ class ReferenceOverlap(Verifier, frozen=True):
         """Score each text; the decision is left open.
 
         Raises:
-            DataError: A column is missing or holds no text.
-            MissingExtraError: ``stem``, and nltk is not installed.
+            DataError: A column is missing or does not hold text.
+            MissingExtraError: ``stem`` is set and nltk is not installed.
         """
         written, reference = self.column or "completion", self.reference or "reference"
         pairs = token_pairs(samples, written, reference, self.stem, self.tokenizer)

@@ -1,4 +1,4 @@
-"""A reward model: a sequence classifier from Hugging Face that scores each text."""
+"""A reward model: a Hugging Face sequence classifier that scores each text."""
 
 import json
 from collections.abc import Mapping
@@ -23,23 +23,23 @@ require("llm", "torch", "transformers")
 
 
 class RewardModel(Verifier, frozen=True):
-    """Scores a text by a model with one output, or by its probability of one of several labels.
+    """Scores a text with the output of a model, or with its probability for one of several labels.
 
-    With a ``prompt`` the model sees the prompt and the text as a chat of two turns if its tokenizer has a
-    chat template (of all turns, where the prompt is a chat), and as a pair of sequences if not.
+    With a ``prompt``, the model sees prompt and text as a chat of two turns if its tokenizer has a chat
+    template (of all turns, if the prompt is a chat), and otherwise as a pair of sequences.
 
-    A batch has a fixed number of rows and a length that only its own texts' bucket decides, so that a score
+    A batch has a fixed number of rows, and a length that depends only on its own texts' bucket, so a score
     does not depend on the other texts, down to the last bit.
 
     Attributes:
-        model: A local folder, or a name on the Hugging Face hub.
-        revision: Of a model on the hub: a commit keeps runs equal.
-        text: The column to score; None for the data's completion.
-        prompt: The column that the text answers; None for the data's prompt, if they have one; False for the
-            text alone.
-        label: Of a model with several outputs: the label, or its number, whose probability is the score.
-        max_tokens: Longer texts are cut at their end.
-        batch_size: Texts at a time.
+        model: Local folder, or name on the Hugging Face hub.
+        revision: Revision of a model on the hub; a commit keeps runs reproducible.
+        text: Name of the column to score; None for the data's completion.
+        prompt: Name of the column that the text answers; None for the data's prompt, if there is one; False
+            to score the text alone.
+        label: For a model with several outputs, the label, or its index, whose probability is the score.
+        max_tokens: Largest number of tokens; longer texts are cut at their end.
+        batch_size: Number of texts per batch.
     """
 
     model: Annotated[str, Field(min_length=1)]
@@ -72,11 +72,11 @@ class RewardModel(Verifier, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Look at the model's configuration.
+        """Check the model's configuration.
 
         Raises:
             DataError: There is none.
-            ConfigError: The model has several outputs, and ``label`` names none of them.
+            ConfigError: The model has several outputs, and ``label`` is not one of them.
         """
         if (folder := Path(self.model)).is_dir():
             check_safetensors(folder)
@@ -85,7 +85,7 @@ class RewardModel(Verifier, frozen=True):
             raise DataError(f"no folder {self.model}", expected="a model's folder, or a name on the hub")
         else:
             self.downloads()
-            # The hub is asked by its own client, which takes seconds to import.
+            # The hub's own client, used otherwise, takes seconds to import.
             from ._classifier import labels
 
             self._output(labels(self.model, self.revision))
@@ -106,8 +106,8 @@ class RewardModel(Verifier, frozen=True):
         """Score every text; the decision is left open.
 
         Raises:
-            DataError: The model cannot be loaded, or a column is missing or holds no text.
-            ConfigError: The model has several outputs, and ``label`` names none of them.
+            DataError: The model cannot be loaded, or a column is missing or does not hold text.
+            ConfigError: The model has several outputs, and ``label`` is not one of them.
         """
         from ._classifier import Classifier
 
@@ -122,7 +122,7 @@ class RewardModel(Verifier, frozen=True):
         return Verdicts(classifier.scores(texts, prompts, output, **size))
 
     def _output(self, labels: Mapping[str, int]) -> int | None:
-        """Which output is the score; None for the only one."""
+        """Return the index of the output that is the score; None for the only one."""
         if len(labels) == 1 and self.label is None:
             return None
         number = labels.get(self.label) if isinstance(self.label, str) else self.label
@@ -134,16 +134,16 @@ class RewardModel(Verifier, frozen=True):
 
 
 def _labels_in(folder: Path) -> dict[str, int]:
-    """The labels of the model in ``folder`` and their numbers, as Hugging Face writes them."""
+    """Return the labels of the model in ``folder`` with their indices, as Hugging Face writes them."""
     try:
         config: Any = json.loads((folder / "config.json").read_bytes())
         names = {int(number): str(label) for number, label in config.get("id2label", {}).items()}
     except (OSError, ValueError, AttributeError) as e:
         reason = str(e).strip().splitlines()[0]
         raise DataError(
-            f"the model {folder} cannot be loaded ({reason})", fix="give a folder with a model's config.json"
+            f"the model {folder} cannot be loaded ({reason})", fix="use a folder with a model's config.json"
         ) from e
-    # A configuration with the two labels that are the default does not spell them out.
+    # A configuration with the two default labels does not list them.
     names = names or {0: "LABEL_0", 1: "LABEL_1"}
     return {label: number for number, label in sorted(names.items())}
 

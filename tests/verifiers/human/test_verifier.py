@@ -357,7 +357,7 @@ def test_a_waiting_run_says_how_it_stands(store, tmp_path):
     folder = run(plan_from(_config(store)), tmp_path / "run")
     manifest = folder.manifest()
     assert manifest.status == "waiting"
-    assert manifest.reason == f"waiting for verdicts of people on 30 samples, in {store}"
+    assert manifest.reason == f"waiting for people's verdicts on 30 samples, in {store}"
     ended = folder.events()[0][-1]
     assert isinstance(ended, RunEnded)
     assert (ended.status, ended.reason) == ("waiting", manifest.reason)

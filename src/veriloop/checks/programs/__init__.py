@@ -1,1 +1,1 @@
-"""What runs in the workers of the ready checks, and below them."""
+"""Programs that run in the workers of the built-in checks, and their child processes."""

@@ -1,16 +1,16 @@
-"""Runs a piece of code and then its tests, and says whether they passed; started for each text.
+"""Run a piece of code and then its tests, and report whether they passed; started for each text.
 
     python _run_tests.py SOCKET
 
 SOCKET is the number of a socket, from which one JSON object is read: the code, the tests, a secret word, and
-the limits. The answer, on the same socket, holds the secret word, so neither an exit with code 0 nor anything
-that the code prints or writes to a file passes for one. The code is under an audit hook: what reaches out of
-its folder, starts a process, sends a signal or asks for the network ends it at once.
+the limits. The answer, on the same socket, contains the secret word, so neither an exit with code 0 nor
+anything that the code prints or writes to a file counts as one. The code runs under an audit hook: an attempt
+to leave its folder, start a process, send a signal or use the network ends it at once.
 
-The tests are made ready before the code runs, have their own names, and count only if Python's functions and
-the modules that they import are the same ones after it.
+The tests are prepared before the code runs, have separate names, and count only if Python's functions and the
+modules that they import are unchanged after it.
 
-Of the standard library only, so that it starts fast.
+It uses the standard library only, so that it starts fast.
 """
 
 import ast
@@ -28,7 +28,7 @@ from typing import Any
 CODE, TESTS = "<text>", "<tests>"
 
 ENDED = 86
-"""The exit code after a forbidden step, whose name has been sent."""
+"""Exit code after a forbidden step, whose name has been sent."""
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -36,7 +36,7 @@ CHANGES = {
     *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.mkfifo", "os.mknod", "os.remove", "os.rename"),
     *("os.rmdir", "os.symlink", "os.truncate", "os.utime", "os.setxattr", "os.removexattr", "shutil.rmtree"),
 }
-"""Events of the file system whose first arguments are the paths that change."""
+"""File system events whose first arguments are the changed paths."""
 
 STARTS = {
     *("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn"),
@@ -45,7 +45,7 @@ STARTS = {
 FORBIDDEN = {
     *("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"),
     *("os.kill", "os.killpg", "signal.pthread_kill"),
-    # What shows or changes how the tests are run.
+    # What reveals or changes how the tests are run.
     *("sys._current_frames", "sys._current_exceptions", "gc.get_objects", "gc.get_referrers"),
     *("sys.settrace", "sys.setprofile"),
 }
@@ -57,7 +57,7 @@ class NoTests(Exception):
 
 
 def main(number: int) -> None:
-    """Run what the socket says, and answer."""
+    """Run the order read from the socket, and answer."""
     channel = socket.socket(fileno=number)
     pieces: list[bytes] = []
     while piece := channel.recv(1 << 16):
@@ -65,7 +65,7 @@ def main(number: int) -> None:
     order = json.loads(b"".join(pieces))
     secret = order.pop("secret")
     _limit(order)
-    # By what is bound here, whatever the code does to the modules.
+    # Uses only names bound here, whatever the code does to the modules.
     send, dump, leave = channel.sendall, json.dumps, os._exit
 
     def answer(passed: bool | None, why: str, word: str | None = None, code: int = 0) -> None:
@@ -95,17 +95,17 @@ def _limit(order: dict[str, Any]) -> None:
 
 
 def _prepared(order: dict[str, Any]) -> Callable[[], str]:
-    """What runs the code and the tests, and says why they failed, or nothing where they passed."""
+    """Return a function that runs code and tests, and returns why they failed, or "" if they passed."""
     code, source, call = order["code"], order["tests"], order["call"]
     try:
         tree = ast.parse(source, TESTS)
         _add_calls(tree, call)
         tests = compile(ast.fix_missing_locations(_Equality().visit(tree)), TESTS, "exec")
     except (SyntaxError, ValueError) as e:
-        raise NoTests(f"the tests are no Python: {e}") from None
+        raise NoTests(f"the tests are not Python: {e}") from None
     known = {place: dict(vars(place)) for place in (builtins, *_imported(tree))}
     own = dict(vars(builtins))
-    run, make = exec, compile  # whatever becomes of the names
+    run, make = exec, compile  # in case the code replaces them
     module = types.ModuleType("solution")
     sys.modules["solution"], sys.argv = module, ["solution"]
 
@@ -122,7 +122,7 @@ def _prepared(order: dict[str, Any]) -> Callable[[], str]:
             return f"the code raised {_said(e, CODE, code)}"
         for why in changed():
             return why
-        # What the code calls like a function of Python's must not stand for it in the tests.
+        # If the code redefines a Python function, the tests must still use the original.
         seen = {name: value for name, value in vars(module).items() if name not in own or name == call}
         try:
             run(tests, seen | {"__name__": "tests", "__equal__": _equal, "__case__": _case})
@@ -134,7 +134,7 @@ def _prepared(order: dict[str, Any]) -> Callable[[], str]:
 
 
 class _Equality(ast.NodeTransformer):
-    """Sends each ``==`` of the tests through `_equal`."""
+    """Sends each ``==`` in the tests through `_equal`."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
@@ -145,13 +145,13 @@ class _Equality(ast.NodeTransformer):
 
 
 def _equal(left: Any, right: Any, type: Any = type, bool: Any = bool, object: Any = object) -> Any:
-    """``left == right``, but an object of the code's that equals everything equals nothing."""
+    """Return ``left == right``, but treat an object of the code that equals everything as unequal."""
     found = left == right
     for side in (left, right):
         if type(side).__module__ == "solution":
             try:
                 equals_all = bool(side == object())
-            except Exception:  # an array's
+            except Exception:  # raised by arrays
                 continue
             if equals_all:
                 raise AssertionError("an object that equals everything")
@@ -159,12 +159,12 @@ def _equal(left: Any, right: Any, type: Any = type, bool: Any = bool, object: An
 
 
 def _add_calls(tree: ast.Module, call: str | None) -> None:
-    """Add calls of the functions ``test_...``, of the classes of tests, and of ``check``."""
+    """Add calls of the functions ``test_...``, of test classes, and of ``check``."""
     lines: list[str] = []
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             if len(node.args.args) > len(node.args.defaults):
-                raise NoTests(f"{node.name} takes arguments: fixtures of pytest are not there")
+                raise NoTests(f"{node.name} takes arguments: pytest fixtures are not available")
             lines.append(f"{node.name}()")
         elif isinstance(node, ast.ClassDef) and (
             node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
@@ -179,8 +179,8 @@ def _add_calls(tree: ast.Module, call: str | None) -> None:
 
 
 def _case(kind: Any, method: str) -> None:
-    """Run one method of a class of tests."""
-    if hasattr(kind, "debug"):  # of unittest: it raises what fails
+    """Run one method of a test class."""
+    if hasattr(kind, "debug"):  # unittest: raises on failure
         kind.setUpClass()
         kind(method).debug()
     else:
@@ -188,7 +188,7 @@ def _case(kind: Any, method: str) -> None:
 
 
 def _imported(tree: ast.Module) -> list[Any]:
-    """The modules that the tests import, and the class of unittest's test cases."""
+    """Return the modules that the tests import, and unittest's test case class."""
     found: list[Any] = []
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -200,21 +200,21 @@ def _imported(tree: ast.Module) -> list[Any]:
             try:
                 found.append(importlib.import_module(name))
             except ImportError as e:
-                raise NoTests(f"the tests import what is not there: {e}") from None
+                raise NoTests(f"the tests import a missing module: {e}") from None
             if name == "unittest":
                 found.append(found[-1].TestCase)
     return found
 
 
 def _watch(folder: str, processes: int, end: Callable[[str], None]) -> None:
-    """End the process at what the code may not do; a hook cannot be taken away."""
+    """End the process on a forbidden step; a hook cannot be removed."""
     inside = (os.path.realpath(folder) + os.sep, os.devnull)
     realpath, fsdecode, frame = os.path.realpath, os.fsdecode, sys._getframe
     busy: list[bool] = []
 
     def outside(path: Any) -> bool:
         if path is None or isinstance(path, int):
-            return False  # whatever was opened before has been looked at
+            return False  # opened files have been checked already
         return not (realpath(fsdecode(path)) + os.sep).startswith(inside)
 
     def peeks(event: str, arguments: tuple[Any, ...]) -> bool:
@@ -237,9 +237,9 @@ def _watch(folder: str, processes: int, end: Callable[[str], None]) -> None:
                 return f"wrote outside its folder: {path!r}"
         elif event in CHANGES:
             if any(outside(path) for path in arguments[:2] if isinstance(path, str | bytes | os.PathLike)):
-                return f"changed what is outside its folder: {event}"
+                return f"changed something outside its folder: {event}"
         elif event in FORBIDDEN or (event in STARTS and not processes):
-            return f"did what it may not: {event}"
+            return f"took a forbidden step: {event}"
         elif peeks(event, arguments):
             return "looked at how the tests are run"
         return ""
@@ -252,7 +252,7 @@ def _watch(folder: str, processes: int, end: Callable[[str], None]) -> None:
 
 
 def _said(error: BaseException, file: str, source: str) -> str:
-    """An error in a line, with the line of ``source`` at which it was raised."""
+    """Return an error in one line, with the line of ``source`` that raised it."""
     name = type(error).__name__
     try:
         message = f"{name}: {error}" if str(error) else name

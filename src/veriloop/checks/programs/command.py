@@ -1,4 +1,4 @@
-"""What a command says of a text: by its exit code, or in a file."""
+"""Run a command on a text and read its result: the exit code, or a file."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def check(
     processes: int | None,
     home: str,
 ) -> tuple[Any, str]:
-    """What it says, and why."""
+    """Return the result and the reason."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (files, resource.RLIM_INFINITY))
     with tempfile.TemporaryDirectory(prefix="veriloop-", ignore_cleanup_errors=True) as place:
         folder, beside = Path(place, "work"), Path(place, "said")
@@ -59,7 +59,7 @@ def _verdict(
 ) -> tuple[Any, str]:
     said = f": {printed}" if printed else ""
     if too_many:
-        return None, "the command had more processes than it may start"
+        return None, "the command started more processes than allowed"
     if code is None:
         return None, f"the command took longer than {timeout:g} s"
     if code in CANNOT:
@@ -87,7 +87,7 @@ def _reward(path: Path, printed: str) -> tuple[Any, str]:
         value, reason = value.get("score", value.get("reward")), str(value.get("reason", printed))
     if isinstance(value, bool | int | float) and math.isfinite(value):
         return value, reason
-    return None, f"the reward file holds {content.strip()[:60]!r}, no number"
+    return None, f"the reward file holds {content.strip()[:60]!r}, not a number"
 
 
 def _last_line(path: Path) -> str:

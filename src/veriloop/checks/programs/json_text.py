@@ -1,4 +1,4 @@
-"""Whether a text is JSON that fits a schema."""
+"""Check whether a text is JSON that matches a schema."""
 
 import json
 import re
@@ -16,24 +16,24 @@ FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.S)
 
 
 def check(row: dict[str, Any], *, text: str, schema: Any, column: str | None, find: bool) -> tuple[Any, str]:
-    """True, False, or None where the row's own schema is none; and why."""
+    """Return True, False, or None if the row's schema is invalid; and the reason."""
     if column is not None:
         schema = row[column]
         schema = json.loads(schema) if isinstance(schema, str) else schema
     try:
         validator = validator_of(json.dumps(schema))
     except (ValueError, SchemaError) as e:
-        return None, f"column {column!r} holds no JSON schema: {_line(e)}"
+        return None, f"column {column!r} does not hold a JSON schema: {_line(e)}"
     try:
         value = json.loads(_found(row[text]) if find else row[text], parse_constant=_refuse)
     except ValueError as e:
-        return False, f"no JSON: {_line(e)}"
+        return False, f"not JSON: {_line(e)}"
     except RecursionError:
-        return False, "no JSON: nested too deeply"
+        return False, "not JSON: nested too deeply"
     try:
         wrong = best_match(validator.iter_errors(value))
     except Unresolvable as e:
-        return None, f"the schema refers to what is not in it: {_line(e)}"
+        return None, f"the schema refers to something outside it: {_line(e)}"
     if wrong is None:
         return True, ""
     return False, f"at {wrong.json_path}: {_line(wrong.message)}"
@@ -41,10 +41,10 @@ def check(row: dict[str, Any], *, text: str, schema: Any, column: str | None, fi
 
 @lru_cache(maxsize=100)
 def validator_of(schema: str) -> Validator:
-    """The validator for a schema that is given as JSON text; nothing is fetched for it.
+    """Return the validator for a schema given as JSON text; nothing is downloaded.
 
     Raises:
-        SchemaError: It is no schema.
+        SchemaError: It is not a schema.
     """
     content = json.loads(schema)
     kind = validator_for(content)
@@ -53,7 +53,7 @@ def validator_of(schema: str) -> Validator:
 
 
 def _found(text: str) -> str:
-    """The last fenced block, or else the last whole object or list."""
+    """Return the last fenced block, or else the last complete object or list."""
     if blocks := FENCE.findall(text):
         return blocks[-1]
     decoder = json.JSONDecoder(parse_constant=_refuse)
@@ -69,7 +69,7 @@ def _found(text: str) -> str:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _line(of: object) -> str:

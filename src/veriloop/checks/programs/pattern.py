@@ -1,4 +1,4 @@
-"""Whether a text matches a regular expression."""
+"""Check whether a text matches a regular expression."""
 
 import re
 from functools import lru_cache
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def check(row: dict[str, Any], *, text: str, pattern: str, flags: int, full: bool, wanted: bool) -> Any:
-    """Whether it is as wanted, and what was found."""
+    """Return whether the result is as wanted, and what was found."""
     compiled = _compiled(pattern, flags)
     found = (compiled.fullmatch if full else compiled.search)(row[text])
     if found is None:

@@ -1,4 +1,4 @@
-"""Whether code passes its tests, in a process that has nothing of ours."""
+"""Check whether code passes its tests, in a process isolated from this one."""
 
 import json
 import os
@@ -20,10 +20,10 @@ RUNNER = Path(__file__).with_name("_run_tests.py")
 FENCE = re.compile(r"```[ \t]*(?:python|py|python3)?[ \t]*\r?\n(.*?)(?:```|\Z)", re.S | re.I)
 
 OWN = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "PATH": os.defpath, "LANG": "C.UTF-8"}
-"""The environment of the code: nothing of ours, where keys may stand."""
+"""Environment of the code: nothing from this process, whose environment may contain keys."""
 
 BESIDE = 2
-"""Processes that there are with bubblewrap beside the first: its own second one, and what it has started."""
+"""Further processes with bubblewrap: its own second one, and the one it starts."""
 
 
 def check(
@@ -38,7 +38,7 @@ def check(
     files: int,
     processes: int,
 ) -> tuple[Any, str]:
-    """True, False, or None where there are no tests; and why."""
+    """Return True, False, or None if there are no tests; and the reason."""
     wanted = _tests(row[tests])
     if not wanted.strip():
         return None, f"no tests in column {tests!r}"
@@ -53,7 +53,7 @@ def check(
 
 
 def _tests(value: Any) -> str:
-    """Tests as code: a list of statements, or such a list as JSON, is one statement a line."""
+    """Return tests as code: a list of statements, or such a list as JSON, becomes one statement per line."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -91,16 +91,16 @@ def _ran(order: dict[str, Any], folder: Path) -> tuple[bool | None, str]:
         word, passed, why = json.loads(said)
     except (ValueError, TypeError):
         if process.had_too_many():
-            return False, f"had more than the {order['processes']} processes that it may start"
+            return False, f"started more than {order['processes']} processes"
         ended = "" if code is None else f", with exit code {code}"
-        return False, f"ended before its tests were through{ended}"
+        return False, f"ended before its tests finished{ended}"
     if not secrets.compare_digest(str(word), secret):
-        return False, str(why) or "answered in its tests' place"
+        return False, str(why) or "answered in place of its tests"
     return passed, why
 
 
 def _talk(channel: socket.socket, order: bytes, timeout: float) -> bytes | None:
-    """What is answered; None where that takes longer than ``timeout``."""
+    """Return the answer; None if it takes longer than ``timeout``."""
     until, heard = time.monotonic() + timeout, b""
     try:
         channel.settimeout(timeout)

@@ -1,4 +1,4 @@
-"""Bubblewrap, where it works: no network, no processes to be seen, nothing to be written but one folder."""
+"""Bubblewrap, if it works: no network, no visible processes, and only one writable folder."""
 
 import shutil
 import subprocess
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def bubblewrap() -> list[str] | None:
-    """The command that starts it, up to the folder; None where it is missing or not allowed to work."""
+    """Return the command that starts it, up to the folder; None if it is missing or not permitted."""
     program = shutil.which("bwrap")
     if program is None:
         return None
     command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
     command += ["--dev", "/dev", "--proc", "/proc"]
     for place in ("/tmp", "/run", "/var/tmp", "/root", "/home"):
-        # What others keep there is neither read nor reached, unless Python itself lies there.
+        # Other people's files there can neither be read nor reached, unless Python itself is there.
         if Path(place).is_dir() and not any(Path(p).is_relative_to(place) for p in _needed()):
             command += ["--tmpfs", place]
     try:
@@ -32,7 +32,7 @@ def _needed() -> set[Path]:
 
 
 def confined(command: list[str], folder: Path, *, network: bool = False) -> list[str]:
-    """``command`` under bubblewrap with ``folder`` its own, or as it is where there is none."""
+    """Return ``command`` under bubblewrap with ``folder`` writable, or unchanged without bubblewrap."""
     start = bubblewrap()
     if start is None:
         return command
