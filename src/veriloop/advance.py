@@ -59,7 +59,7 @@ def report(how_far: Report) -> bool:
 
 
 class heard_by:
-    """Inside, ``listener`` hears the reports of this thread, in place of an outer one."""
+    """Send the reports of this thread to ``listener`` inside the block, instead of to an outer listener."""
 
     # A class, since a round enters six of them, and a generator would cost twice as much.
 

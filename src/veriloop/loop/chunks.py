@@ -45,7 +45,7 @@ class Stored(NamedTuple):
     samples: Samples
 
     def only(self, rows: NDArray[np.int64]) -> "Stored":
-        """The same with fewer samples, those of ``rows``."""
+        """Return this chunk with only the samples in ``rows``."""
         return self._replace(rows=rows, samples=self.samples.select(self.rows.searchsorted(rows)))
 
     @property

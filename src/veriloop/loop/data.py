@@ -25,7 +25,7 @@ _schema: tuple[Dataset, Schema] | None = None
 
 
 def load_schema(dataset: Dataset) -> Schema:
-    """What each column of the data is. Kept, because a data set may have to be loaded to say it."""
+    """Return the type of each data column. Cached, because a data set may have to be loaded for it."""
     global _schema
     if _schema is None or _schema[0] != dataset:
         _schema = (dataset, seam.schema(dataset))

@@ -175,8 +175,8 @@ def gather(
     chunk_size = max(chunk_size // candidates.each, 1) * candidates.each
     while intake.hopeless is None and (shortfall := min(first or selection.shortfall(), limit - made)) > 0:
         first = None
-        # One wave: as many chunks as are needed by the estimate so far. It depends on earlier verdicts
-        # only, never on who computes, so neither do the samples.
+        # One wave: as many chunks as the current estimate requires. It depends on earlier verdicts only,
+        # never on which process computes, and so do the samples.
         wave = _split(shortfall, chunk_size, chunks_made, made)
         waiting: list[AwaitingVerdicts] = []
         for chunk, made_now in _made(wave, candidates, executor, intake.guard, chunks):

@@ -58,17 +58,18 @@ class State:
     """The state of an arm after a round; everything that the next round depends on.
 
     Attributes:
-        round: 0 after the start model.
-        generator: This round's model.
-        judge: What judged this round's candidates; None in round 0, and in an unverified arm.
-        kept: What rounds 1 to ``round`` kept; from a run folder, loaded only when looked at.
-        provenance: Of ``kept[-1]``, see `Gathered`; None in round 0.
-        rejected: This round's other candidates, if the plan asks for them.
-        solved: How often this round solved its prompts, see `veriloop.loop.per_prompt.solved_in`; None where
-            that is not known.
-        shown: The first of the samples that the metrics saw, for people to look at.
-        judged: Some of this round's candidates with what was said of them, likewise; None without a verifier.
-        rows: What each row added to what was measured; empty where the metrics do not say.
+        round: Round number; 0 after the start model.
+        generator: Model of this round.
+        judge: Judge of this round's candidates; None in round 0 and in an unverified arm.
+        kept: Samples kept in rounds 1 to ``round``; loaded from a run folder only when used.
+        provenance: Provenance of ``kept[-1]``, see `Gathered`; None in round 0.
+        rejected: Other candidates of this round, if the plan asks for them.
+        solved: How often this round solved its prompts, see `veriloop.loop.per_prompt.solved_in`; None if
+            unknown.
+        shown: First samples that the metrics saw, for people to view.
+        judged: Some candidates of this round with their verdicts, for people to view; None without a
+            verifier.
+        rows: Contributions of each row to the measured numbers; empty if the metrics give none.
         counts: What became of this round's candidates; a run folder tells only where people judge.
     """
 

@@ -23,11 +23,11 @@ class Opening(NamedTuple):
     """A round before its first candidate.
 
     Attributes:
-        pool: The conditions in the round's own order; None where there are none.
-        selection: Fresh.
-        limit: The most candidates that the round makes.
-        drawn: Its prompts, where several texts are written for each; else None.
-        per_prompt: What chooses among these; else None.
+        pool: Conditions in the round's order; None if there are none.
+        selection: A fresh selection.
+        limit: Largest number of candidates in the round.
+        drawn: Prompts of the round, if several texts are written for each; else None.
+        per_prompt: Selection among the texts of a prompt; else None.
         first: How many candidates the first wave makes, where people judge them: by the rate at which they
             accepted those of the round before. None for what the selection asks for.
     """
@@ -56,7 +56,7 @@ def opened(
     solved: Samples | None,
     before: Counts | None = None,
 ) -> Opening:
-    """How a round of the arm ``name`` opens.
+    """Open a round of the arm ``name``.
 
     Args:
         plan: Plan adapted to ``data``.

@@ -86,15 +86,16 @@ class ArmPreview(BaseModel):
     Numbers that could not be measured in time are NaN, or null in JSON.
 
     Attributes:
-        counts: Of the candidates that were tried.
-        abstentions: Why its verifier abstained, as in `RoundRecord`.
-        silent: Signs that the verifier does not tell candidates apart, a line each.
-        shown: Some of the candidates, of each fate.
-        waits: What people have to judge before the arm's first round; empty where they need not.
-        seconds: Of what was tried, by stage.
-        estimated_candidates: Over all rounds, at the acceptance rate so far and within the arm's limit.
-        candidates_range: Likewise, at both ends of the rate's 95 % interval.
-        estimated_seconds: Over all rounds.
+        counts: Counts of the candidates that were tried.
+        abstentions: Number of abstentions by reason, as in `RoundRecord`.
+        silent: Signs that the verifier does not distinguish candidates, one line each.
+        shown: Some candidates of each outcome.
+        waits: What people have to judge before the arm's first round; empty if nothing.
+        seconds: Seconds used for these candidates, by stage.
+        estimated_candidates: Candidates over all rounds, at the acceptance rate so far and within the arm's
+            limit.
+        candidates_range: Candidates at both ends of the rate's 95 % interval.
+        estimated_seconds: Seconds over all rounds.
         seconds_range: Between which it should lie.
         estimated_disk_mb: Of its rounds, without the start model.
     """
@@ -131,10 +132,10 @@ class Preview(BaseModel):
         arms: Previews of the arms by name.
         missed: Descriptions of what could not be measured in time.
         took: Seconds that the preview took.
-        estimated_seconds: Of the whole run.
+        estimated_seconds: Seconds for the whole run.
         seconds_range: Between which it should lie.
         estimated_disk_mb: Of the whole run, at its largest.
-        memory_mb: What this process needed; a run needs at least as much in each process.
+        memory_mb: Memory of this process in MB; each process of a run needs at least as much.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)

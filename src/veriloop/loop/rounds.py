@@ -141,7 +141,7 @@ def _carried_out(
     starts: Path | None,
     notifier: Notifier,
 ) -> None:
-    # Once for all rounds: to look up and set the libraries' numbers of threads takes time.
+    # Once for all rounds, because finding and setting the libraries' thread counts takes time.
     with limit_threads(plan.threads), keeping(), store.writing(plan), tracking(plan, store) as track:
         listen = _Both(track, _Both(notifier.hear, listen))
         try:

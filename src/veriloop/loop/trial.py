@@ -301,7 +301,7 @@ ONE_TEXT = {"samples_per_prompt": None, "keep_per_prompt": None, "distinct": Fal
 def _try_candidates(
     context: Context, once: Once, clock: Clock, tried: Tried, most: int, seconds: float
 ) -> None:
-    """Make and judge up to ``most`` candidates as a small round of the arm, and note what came of it."""
+    """Make and judge up to ``most`` candidates as a small round of the arm, and record the outcome."""
     plan, name = context.plan, context.name
     arm, address = plan.arms[name], plan.address(name, 1)
     if most == 1:

@@ -187,7 +187,7 @@ def serving(
 
 @contextlib.contextmanager
 def started(backend: Started, model: Path) -> Iterator[Serving]:
-    """A server on the model folder ``model`` while the block runs.
+    """Run a server on the model folder ``model`` inside the block.
 
     It ends with this process, however that ends, together with everything it has started: an orphan would
     hold the GPU.

@@ -53,11 +53,11 @@ def _drawn(probability: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
 def _may_be_drawn(probability: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
     """The probabilities after ``top_k``, and which tokens may be drawn; of probabilities that fall."""
     if decoding.top_k is not None and decoding.top_k < probability.shape[1]:
-        # Equals of the last of them stay, as with transformers.
+        # Ties with the last of them stay, as in transformers.
         least = probability[:, decoding.top_k - 1 : decoding.top_k]
         probability = torch.where(probability >= least, probability, 0)
         probability = probability / probability.sum(1, keepdim=True)
-    # A token may be drawn if those before it have less than top_p; so the likeliest always may.
+    # A token is allowed if those before it have less than top_p, so the most likely one always is.
     may = probability.cumsum(1) - probability < decoding.top_p
     if decoding.min_p:
         may &= probability >= decoding.min_p * probability[:, :1]

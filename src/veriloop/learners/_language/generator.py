@@ -48,7 +48,7 @@ class CausalLMGenerator(Generator):
         language: Model and tokenizer; the model is frozen and must not be changed afterwards.
         prompt: How rows become prompts.
         decoding: How completions are written.
-        precision: In which arithmetic they are written and measured; None takes that of the weights.
+        precision: Number format for writing and measuring; None uses that of the weights.
         adapter: The one whose weights have been added to the model: it is stored in place of the model.
 
     Raises:
@@ -211,7 +211,7 @@ class CausalLMGenerator(Generator):
         """Read what :meth:`save` wrote, without a network where the model, or the adapter's, is here.
 
         Raises:
-            CorruptFileError: A file is missing, cut short or changed.
+            CorruptFileError: A file is missing, truncated or changed.
             DataError: An adapter's model is not there.
         """
         path = directory / SETTINGS
