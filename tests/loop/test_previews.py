@@ -169,11 +169,39 @@ class HeavyLearner(TinyLearner, frozen=True):
         return HeavyGenerator(tiny.mean, tiny.spread)
 
 
-@pytest.mark.parametrize("several", [{}, {"samples_per_prompt": 4, "keep_per_prompt": 1}])
-def test_where_several_are_not_done_in_time_one_is_shown(tiny_plan, monkeypatch, several) -> None:
+class HeavyWriter(HeavyGenerator):
+    """Answers every question with 100."""
+
+    @override
+    def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
+        assert condition is not None
+        if n == trial.FEW:
+            time.sleep(NEVER)
+        return condition.with_columns(answer=["100"] * n)
+
+
+class HeavyWriterLearner(TinyLearner, frozen=True):
+    generator_type: ClassVar[type[Generator]] = HeavyWriter
+
+    @override
+    def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> HeavyWriter:
+        return HeavyWriter(np.zeros((3, 2)), np.ones((3, 2)))
+
+
+WRITES = {
+    "dataset": {"kind": "arithmetic", "problems": 40, "start": 0},
+    "learner": f"{HERE}:HeavyWriterLearner",
+    "verifier": {"kind": "regex", "pattern": "^9"},
+    "acceptance": "accept_all",
+    "samples_per_prompt": 4,
+    "metrics": [],
+}
+
+
+@pytest.mark.parametrize("own", [{"learner": f"{HERE}:HeavyLearner", "verifier": STATING}, WRITES])
+def test_where_several_are_not_done_in_time_one_is_shown(tiny_plan, monkeypatch, own) -> None:
     monkeypatch.setattr(trial, "MOST", 0.01)
-    settings = {"learner": f"{HERE}:HeavyLearner", "verifier": STATING, "balance": None, "arms": ["verified"]}
-    seen = preview(tiny_plan(**settings, **several))
+    seen = preview(tiny_plan(**{"balance": None, "arms": ["verified"], **own}))
     assert seen.missed[0].startswith("8 candidates of verified (not done after ")
     assert len(seen.arms["verified"].shown) == 1
     assert seen.arms["verified"].shown[0].reason

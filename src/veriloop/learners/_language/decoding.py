@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,10 +73,10 @@ def write(
         one_batch = _write_batch if remembering else _write_padded
 
         def written(batch: list[_Text]) -> list[list[int]]:
+            some = [prompts[text.row] for text in batch]
             drawn = uniforms[[text.row for text in batch]]
-            return one_batch(
-                model, [prompts[text.row] for text in batch], stop, decoding, drawn, ends, so_far
-            )
+            writing = _Writing(some, stop, decoding, drawn, ends, so_far, model.device)
+            return one_batch(model, some, writing, decoding.max_new_tokens)
 
         batches = _batches(texts, [len(prompts[text.row]) for text in texts], decoding, batch_tokens)
         ids = chain.from_iterable(in_lanes(written, batches))
@@ -120,48 +120,91 @@ def _attending(model: PreTrainedModel) -> Iterator[bool]:
         model.set_attn_implementation(before)
 
 
+class _Writing:
+    """The texts of a batch under way: what is written of each, and which of them go on.
+
+    Args:
+        prompts: Token ids of each row's prompt.
+        stop: Tokens that end a text.
+        decoding: How a token is chosen.
+        uniforms: What each row draws with at each step, shape (n, most tokens).
+        ends: Says of a text whether it ends, too.
+        so_far: Is told of rows and tokens.
+        device: The model's.
+
+    Attributes:
+        written: Token ids of each row, without one that ends it.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[list[int]],
+        stop: frozenset[int],
+        decoding: Decoding,
+        uniforms: NDArray[np.float64],
+        ends: Callable[[list[int]], bool] | None,
+        so_far: RowsSoFar,
+        device: torch.device,
+    ) -> None:
+        self.written: list[list[int]] = [[] for _ in prompts]
+        self._decoding, self._ends, self._so_far = decoding, ends, so_far
+        self._uniforms = torch.from_numpy(uniforms).to(device)
+        self._stops = torch.tensor(sorted(stop), device=device)
+        self._rows = torch.arange(len(prompts), device=device)
+        self._going = torch.ones(len(prompts), dtype=torch.bool, device=device)
+        self._left, self._step = len(prompts), 0
+        self._repetitions = Repetitions(decoding.repetition_penalty, prompts)
+
+    def add(self, logits: Tensor) -> Tensor | None:
+        """Choose the next token of each row that is here; gives them, or None when all texts are done."""
+        rows = self._rows
+        damped = self._repetitions.damp(logits, rows)
+        tokens = choose(damped, self._decoding, self._uniforms[rows, self._step])
+        self._step += 1
+        self._going &= ~torch.isin(tokens, self._stops)
+        going = self._going
+        self._repetitions.add(rows[going], tokens[going])
+        for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):
+            self.written[row].append(token)
+        if self._ends is not None:
+            self._going &= torch.tensor(
+                [not self._ends(self.written[row]) for row in rows.tolist()], device=rows.device
+            )
+        before, self._left = self._left, int(self._going.sum())
+        self._so_far.add(before - self._left, tokens=self._left)
+        if self._left and self._step < self._decoding.max_new_tokens:
+            return tokens
+        self._so_far.add(self._left)
+        return None
+
+    def leaving(self) -> Tensor | None:
+        """Where enough rows have ended: the places of the others, which alone are here from now on."""
+        if self._left > STAYING * len(self._going):
+            return None
+        stay = self._going.nonzero()[:, 0]
+        self._rows, self._going = self._rows[stay], self._going[stay]
+        return stay
+
+
 @torch.inference_mode()
 def _write_batch(
-    model: PreTrainedModel,
-    prompts: list[list[int]],
-    stop: frozenset[int],
-    decoding: Decoding,
-    uniforms: NDArray[np.float64],
-    ends: Callable[[list[int]], bool] | None,
-    so_far: RowsSoFar,
+    model: PreTrainedModel, prompts: list[list[int]], writing: _Writing, most: int
 ) -> list[list[int]]:
-    device = model.device
+    """Write up to ``most`` tokens after each prompt by a `Memory`; equal prompts are read once."""
     different: dict[tuple[int, ...], int] = {}
     which = [different.setdefault(tuple(ids), len(different)) for ids in prompts]
-    memory = Memory([len(ids) for ids in different], decoding.max_new_tokens, device)
+    memory = Memory([len(ids) for ids in different], most, model.device)
     logits = _read(model, [list(ids) for ids in different], memory)[which]
     memory.spread(which)
-    chance, stops = torch.from_numpy(uniforms).to(device), torch.tensor(sorted(stop), device=device)
-    written: list[list[int]] = [[] for _ in prompts]
-    rows = torch.arange(len(prompts), device=device)
-    going, left = torch.ones(len(prompts), dtype=torch.bool, device=device), len(prompts)
-    repetitions = Repetitions(decoding.repetition_penalty, prompts)
-    for step in range(decoding.max_new_tokens):
-        tokens = choose(repetitions.damp(logits, rows), decoding, chance[rows, step])
-        going &= ~torch.isin(tokens, stops)
-        repetitions.add(rows[going], tokens[going])
-        for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):
-            written[row].append(token)
-        if ends is not None:
-            going &= torch.tensor([not ends(written[row]) for row in rows.tolist()], device=device)
-        before, left = left, int(going.sum())
-        so_far.add(before - left, tokens=left)
-        if not left or step + 1 == decoding.max_new_tokens:
-            break
-        if left <= STAYING * len(going):
-            memory.select(going.nonzero()[:, 0])
-            rows, tokens, going = rows[going], tokens[going], going[going]
+    while (tokens := writing.add(logits)) is not None:
+        if (stay := writing.leaving()) is not None:
+            memory.select(stay)
+            tokens = tokens[stay]
         places = memory.step()
         logits = model(input_ids=tokens[:, None], position_ids=places, use_cache=False, memory=memory).logits[
             :, -1
         ]
-    so_far.add(left)
-    return written
+    return writing.written
 
 
 def _read(model: PreTrainedModel, prompts: list[list[int]], memory: Memory) -> Tensor:
@@ -204,59 +247,36 @@ def no_numbers() -> VeriloopError:
 
 @torch.inference_mode()
 def _write_padded(
-    model: PreTrainedModel,
-    prompts: list[list[int]],
-    stop: frozenset[int],
-    decoding: Decoding,
-    uniforms: NDArray[np.float64],
-    ends: Callable[[list[int]], bool] | None,
-    so_far: RowsSoFar,
+    model: PreTrainedModel, prompts: list[list[int]], writing: _Writing, most: int
 ) -> list[list[int]]:
+    """As `_write_batch`, with the library's own cache and attention."""
     longest, device = max(map(len, prompts)), model.device
     padded = any(len(p) < longest for p in prompts)
     ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=device)
-    mask = torch.zeros(len(prompts), longest + decoding.max_new_tokens, dtype=torch.long, device=device)
+    mask = torch.zeros(len(prompts), longest + most, dtype=torch.long, device=device)
     for i, p in enumerate(prompts):
         mask[i, longest - len(p) :] = 1
     positions = (mask[:, :longest].cumsum(1) - 1).clamp(min=0)
-    chance, stops = torch.from_numpy(uniforms).to(device), torch.tensor(sorted(stop), device=device)
     cache = _cache(model, mask.shape[1])
     direct = isinstance(cache.layers[0], _Reserved) and model.config._attn_implementation == "sdpa"
-    written: list[list[int]] = [[] for _ in prompts]
-    rows = torch.arange(len(prompts), device=device)
-    going, left = torch.ones(len(prompts), dtype=torch.bool, device=device), len(prompts)
-    repetitions = Repetitions(decoding.repetition_penalty, prompts)
-    for step in range(decoding.max_new_tokens):
+    for seen in count(longest):
         logits = model(
             input_ids=ids,
-            attention_mask=_seen(mask[:, : longest + step], one_token=step > 0 and direct)
-            if padded
-            else None,
+            attention_mask=_seen(mask[:, :seen], one_token=seen > longest and direct) if padded else None,
             position_ids=positions,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]
-        if step == 0 and logits.isnan().any():
+        if seen == longest and logits.isnan().any():
             raise no_numbers()
-        tokens = choose(repetitions.damp(logits, rows), decoding, chance[rows, step])
-        going &= ~torch.isin(tokens, stops)
-        repetitions.add(rows[going], tokens[going])
-        for row, token in zip(rows[going].tolist(), tokens[going].tolist(), strict=True):
-            written[row].append(token)
-        if ends is not None:
-            going &= torch.tensor([not ends(written[row]) for row in rows.tolist()], device=device)
-        before, left = left, int(going.sum())
-        so_far.add(before - left, tokens=left)
-        if not left:
+        if (tokens := writing.add(logits)) is None:
             break
-        if left <= STAYING * len(going):
-            cache.batch_select_indices(going.nonzero()[:, 0])
-            rows, tokens, mask, positions = rows[going], tokens[going], mask[going], positions[going]
-            going = going[going]
+        if (stay := writing.leaving()) is not None:
+            cache.batch_select_indices(stay)
+            tokens, mask, positions = tokens[stay], mask[stay], positions[stay]
         ids, positions = tokens[:, None], positions[:, -1:] + 1
-    so_far.add(left)
-    return written
+    return writing.written
 
 
 def _seen(mask: Tensor, one_token: bool) -> Tensor:
