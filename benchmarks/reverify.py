@@ -30,14 +30,14 @@ from scipy.stats import t
 from six_verifiers import Coin, LooksLike, Nearest
 from veriloop.advise.choose import Pair, predict
 from veriloop.advise.intervals import Interval
+from veriloop.ask.rejudge import retrained
+from veriloop.ask.replay import replay
+from veriloop.ask.reverify import reverify
 from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
 from veriloop.loop import run
-from veriloop.loop.again import round_again
 from veriloop.loop.plan import Plan, Rival
-from veriloop.loop.rejudge import retrained
 from veriloop.metrics.frechet import Frechet
-from veriloop.report.reverify import reverify
 from veriloop.rules.acceptance import TopFraction
 from veriloop.verifiers.discriminator import Discriminator
 
@@ -104,7 +104,7 @@ def happened(seed: int, runs: Path) -> dict[str, Any]:
     path = runs / f"actual-{seed}.json"
     if not path.exists():
         folder = run(plan(seed), runs / f"seed-{seed}", resume="if-possible")
-        again = round_again(plan(seed), folder, "verified", ROUND)
+        again = replay(plan(seed), folder, "verified", ROUND)
         models = {
             name: retrained(again, folder, rival).validation[QUANTITY] for name, rival in RIVALS.items()
         }

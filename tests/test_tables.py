@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from veriloop.ask.tables import read_frame, verdicts_of
 from veriloop.errors import DataError
-from veriloop.report.tables import read_frame, verdicts_of
 from veriloop.tables import LONGEST_LINE, read_table
 
 WORDS = ["None", "NA", "null", "nan", "n/a", "NaN", "-", "007", "1e3", "true"]

@@ -162,7 +162,7 @@ class Run:
             ConfigError: The run is in memory, the arm has no verifier, or there is no such finished round.
             DataError: The round has too little data for an answer.
         """
-        from .report.audit_run import audit_run
+        from .ask.audit_run import audit_run
 
         folder = self._on_disk("an audit")
         return audit_run(self.plan, folder, self._chain(arm)[0].arm, round_)[0].audit

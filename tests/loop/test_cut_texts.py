@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veriloop.ask.export import export
 from veriloop.config import plan_from
 from veriloop.generator import CUT, Generator, Notes
 from veriloop.learners.base import Learner
 from veriloop.loop import run
-from veriloop.report.export import export
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 

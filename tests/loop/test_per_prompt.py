@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veriloop.ask.replay import replayed
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, ExhaustedError
 from veriloop.events import Event, RoundFinished
 from veriloop.generator import Generator
 from veriloop.learners.base import Learner
 from veriloop.loop import checked, preview, run
-from veriloop.loop.again import candidates_again
 from veriloop.loop.memory import MemoryRun
 from veriloop.records import PromptCounts, RoundRecord
 from veriloop.samples import Samples, concat
@@ -341,7 +341,7 @@ def test_what_the_start_solved_is_known_in_each_round_resumed_or_in_memory(
 def test_a_round_is_made_again_with_the_prompts_that_it_drew(config: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_from({**config, **RIGHT})
     folder = run(plan, tmp_path / "run")
-    again, made = candidates_again(plan, folder, "verified", 2), all_of(folder, 2)
+    again, made = replayed(plan, folder, "verified", 2), all_of(folder, 2)
     stands = made.select(again.number)
     assert again.samples.same_as(stands.only(list(again.samples)))
     assert np.array_equal(again.accepted == 1, stands.array("kept"))

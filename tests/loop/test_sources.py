@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from veriloop.ask.replay import replayed
 from veriloop.config import plan_from, plan_of
 from veriloop.errors import RunFolderError
 from veriloop.fitted import digest_of
 from veriloop.loop import run
-from veriloop.loop.again import candidates_again
 from veriloop.loop.sources import digests_of, sources_of
 from veriloop.store.folder import RunFolder
 from veriloop.testing.broken import cut
@@ -154,22 +154,22 @@ def test_a_finished_run_and_one_without_digests_are_left_in_peace(plan, unfinish
 @pytest.mark.parametrize("case", CHANGES)
 def test_candidates_are_not_made_again_of_others(case, plan):
     folder = run(plan, "run")
-    made = candidates_again(plan, folder, "verified", 1).samples
+    made = replayed(plan, folder, "verified", 1).samples
     name, content = CHANGES[case]
     before = Path(name).read_text()
     Path(name).write_text(content)
     with pytest.raises(RunFolderError, match=r"round 1 in run cannot be reproduced.* Restore it"):
-        candidates_again(plan, folder, "verified", 1)
+        replayed(plan, folder, "verified", 1)
     Path(name).write_text(before)
-    assert candidates_again(plan, folder, "verified", 1).samples.same_as(made)
+    assert replayed(plan, folder, "verified", 1).samples.same_as(made)
 
 
 def test_candidates_of_rounds_after_an_accepted_change_are_made_again(plan, unfinished):
     Path("check.py").write_text("def score(row):\n    return row['x'][1]\n")
     folder = run(plan, "run", resume="always", accept_changes=True)
-    assert len(candidates_again(plan, folder, "verified", 2).samples)
+    assert len(replayed(plan, folder, "verified", 2).samples)
     with pytest.raises(RunFolderError, match="function check:score changed"):
-        candidates_again(plan, folder, "verified", 1)
+        replayed(plan, folder, "verified", 1)
 
 
 def test_looking_does_not_compare(plan, unfinished):

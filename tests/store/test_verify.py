@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from veriloop.ask.audit_run import audit_run
+from veriloop.ask.export import export
+from veriloop.ask.known import calibrate_arm
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.loop import run
-from veriloop.loop.known import calibrate_arm
-from veriloop.report.audit_run import audit_run
-from veriloop.report.export import export
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 from veriloop.store.verify import verify

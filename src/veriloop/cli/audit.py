@@ -73,8 +73,8 @@ def audit(
         _refuse(given, f"{path} is a run folder", "only --arm, --round, --generator, --trust and --json")
         found, written = _of_run(path, arm or "verified", round_, generator, trust)
     else:
+        from ..ask.audit_table import audit_table
         from ..errors import ConfigError
-        from ..report.audit_table import audit_table
 
         written = True
         _refuse({"--arm": arm, "--round": round_}, f"{path} is no run folder", "options of tables")
@@ -111,8 +111,8 @@ def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:
 def _of_run(
     path: Path, arm: str, round_: int | None, generator: "Generator | None", trust: bool
 ) -> "tuple[Audited, bool]":
+    from ..ask.audit_run import audit_run
     from ..config import plan_of
-    from ..report.audit_run import audit_run
     from ..store.folder import RunFolder
     from .output import report_of
 

@@ -58,7 +58,7 @@ def calibrate(
     if folder is not None:
         found, report = _of_run(folder, arm, round_, bad, samples, at, trust)
     else:
-        from ..report.known_table import calibrate_table
+        from ..ask.known_table import calibrate_table
 
         assert table is not None
         columns = annotators.split(",") if annotators else []
@@ -90,8 +90,8 @@ def _of_run(
     at: float | None,
     trust: bool,
 ) -> "tuple[Calibrated, Path | None]":
+    from ..ask.known import calibrate_arm
     from ..config import plan_of
-    from ..loop.known import calibrate_arm
     from ..store.folder import RunFolder
     from .output import report_of
 

@@ -38,9 +38,9 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write samples of a round to a file, or its model to a folder, with a card that says how it was made."""
+    from ..ask.export import export as export_samples
     from ..config import plan_of
     from ..errors import ConfigError
-    from ..report.export import export as export_samples
     from ..report.models import export_model, to_ship
     from ..store.folder import RunFolder
     from .output import print_json

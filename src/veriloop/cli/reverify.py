@@ -8,7 +8,7 @@ import typer
 from .options import FolderArgument, JsonOption, TrustOption
 
 if TYPE_CHECKING:
-    from ..report.reverify import Reverified
+    from ..ask.reverify import Reverified
 
 
 _INTERVAL = "95 % interval"
@@ -42,8 +42,8 @@ def reverify(
     FILE holds a verifier as a configuration would (kind: discriminator, ...), or the keys verifier and
     acceptance. Without --trial nothing is trained but verifiers.
     """
+    from ..ask.reverify import reverify as rank
     from ..config import plan_of, rival_of
-    from ..report.reverify import reverify as rank
     from ..store.folder import RunFolder
     from .output import print_json
 

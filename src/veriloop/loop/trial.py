@@ -20,12 +20,12 @@ from ..rules.schedule import Constant
 from ..samples import Samples
 from ..verifiers.base import AwaitingVerdicts
 from . import seam
-from .again import Witness
 from .deadline import Clock
 from .gather import Gathered, gather
 from .one_round import Context, candidates_of, measure
 from .opening import opened
 from .plan import Plan
+from .witness import Witness
 
 FIRST = 4
 """Rows of the first training; a large model may take seconds for one step on these."""

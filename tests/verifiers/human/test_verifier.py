@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from veriloop.advise.intervals import wilson
+from veriloop.ask.replay import replayed
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.events import RunEnded
 from veriloop.loop import run
-from veriloop.loop.again import candidates_again
 from veriloop.rng import Address
 from veriloop.samples import Samples
 from veriloop.schema import Schema
@@ -421,7 +421,7 @@ def test_a_round_is_judged_again_from_the_store_as_it_was(store, tmp_path):
     verifier = {"kind": "human", "store": store, "known": 4}
     plan = plan_from(_config(store, chunk_size=12, verifier=verifier, **changes))
     folder, _ = _to_the_end(plan, tmp_path / "run", store)
-    again = candidates_again(plan, folder, "verified", 2)
+    again = replayed(plan, folder, "verified", 2)
     record = next(r for r in folder.records() if r.round == 2)
     assert int(np.nansum(again.accepted)) == record.counts.kept == 20
 

@@ -11,16 +11,16 @@ from ..advise.choose import Pair, predict
 from ..advise.intervals import LEVEL, Interval, Share, Z, wilson
 from ..errors import VeriloopError
 from ..executors.threads import limit_threads
-from ..loop.again import Again, Remade, round_again
 from ..loop.plan import Plan, Rival
-from ..loop.rejudge import Rejudged, model_of, rejudged
 from ..records import Estimate, Number, RoundRecord
+from ..report.forecasts import chain_of
 from ..rng import Address
 from ..rules.acceptance import TopFraction
 from ..store.folder import RunFolder
 from .audit_run import audit_remade
-from .forecasts import chain_of
 from .kept_quality import Scale
+from .rejudge import Rejudged, model_of, rejudged
+from .replay import Remade, Replay, replay
 
 OWN = "as run"
 """What the arm's own verifier is called among its rivals."""
@@ -119,7 +119,7 @@ def reverify(
         CorruptFileError: A file cannot be read.
         RunFolderError: The models of earlier rounds are not kept.
     """
-    again = round_again(plan, folder, arm, round_)
+    again = replay(plan, folder, arm, round_)
     _, name = chain_of(folder, arm, metric)
     quantity = folder.manifest().cards.quantity(name)
     warm = trial is not None and again.context.arm.warm_start
@@ -186,7 +186,7 @@ def _pairs(folder: RunFolder, plan: Plan, records: list[RoundRecord], scale: Sca
     return pairs
 
 
-def _own(again: Again, record: RoundRecord) -> Rejudged:
+def _own(again: Replay, record: RoundRecord) -> Rejudged:
     made = again.remade
     seconds = record.seconds.get("update", 0.0) + record.seconds.get("verify", 0.0)
     return Rejudged(made, made.samples.select(made.accepted == 1), seconds, 0)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from veriloop.advise.audited import FOLDER, Audited
+from veriloop.ask.audit_run import audit_run
+from veriloop.ask.replay import replayed
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.loop import Plan, run
-from veriloop.loop.again import candidates_again
-from veriloop.report.audit_run import audit_run
 from veriloop.store.folder import RunFolder
 
 TINY = "veriloop.testing.tiny"
@@ -45,7 +45,7 @@ def test_a_runs_verifier_is_audited_and_the_finding_kept(folder: RunFolder) -> N
     assert path == folder.path / FOLDER / "verified-round_1.json"
     assert Audited.from_bytes(folder.finding(path)).to_bytes() == found.to_bytes()
     # Principal components of points in the plane turn them, and distances in spreads stay.
-    made = candidates_again(plan(), folder, "verified", 1)
+    made = replayed(plan(), folder, "verified", 1)
     x, data = made.samples.array("x"), made.data.test.array("x").mean(axis=0)
     precision = np.linalg.inv(np.cov(x.T, bias=True))
     for mean, distance in zip(

@@ -11,17 +11,17 @@ from pydantic_core import to_json
 
 from ..errors import ConfigError
 from ..loop.plan import Plan
-from ..loop.sifted import sifted
 from ..nested import on_one_line
+from ..report.hub_cards import DataFile, Subject, data_card
 from ..samples import Samples
 from ..store.atomic import check_replaceable, write_file
 from ..store.folder import RunFolder
 from .columns import Columns, Provenance, as_table, columns_of, values_of
-from .hub_cards import DataFile, Subject, data_card
 from .shapes import Written, messages_of, preference_of, prompt_completion_of, unpaired_of
+from .sifted import sifted
 
 Form = Literal["columns", "messages", "prompt-completion", "preference", "unpaired"]
-"""The data's columns as they are, or one of the shapes of TRL's trainers, see `veriloop.report.shapes`."""
+"""The data's columns as they are, or one of the shapes of TRL's trainers, see `veriloop.ask.shapes`."""
 
 FORMS: tuple[Form, ...] = get_args(Form)
 

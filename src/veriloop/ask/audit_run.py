@@ -10,13 +10,13 @@ from ..advise.auditing import Generator, audit
 from ..encoding import Encoding
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
-from ..loop.again import Remade, candidates_again
 from ..loop.plan import Plan
 from ..rules.acceptance import TopFraction
 from ..samples import Samples
 from ..store.folder import RunFolder
 from .audit_table import audited_of, repeated
 from .embedding import Vectors, directions, embed_images, embed_texts, principal
+from .replay import Remade, replayed
 
 
 def audit_run(
@@ -46,7 +46,7 @@ def audit_run(
         DataError: The round cannot carry an answer.
         StorageError: The finding could not be written.
     """
-    made = candidates_again(plan, folder, arm, round_)
+    made = replayed(plan, folder, arm, round_)
     with limit_threads(plan.threads):
         found, names = audit_remade(made, isinstance(plan.arms[arm].acceptance, TopFraction), generator)
     contents = _contents(made)

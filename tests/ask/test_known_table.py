@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from veriloop.advise.intervals import wilson
+from veriloop.ask.known_table import calibrate_table
 from veriloop.errors import ConfigError, DataError
 from veriloop.report.calibrations import remark
-from veriloop.report.known_table import calibrate_table
 
 ROWS = pd.DataFrame(
     {

@@ -10,11 +10,11 @@ from ..errors import ConfigError
 from ..executors.threads import limit_threads
 from ..generator import Generator
 from ..loop import seam
-from ..loop.again import Again
 from ..loop.gather import condition_rows
 from ..metrics.base import Evaluation, Metric
 from ..rng import Address
 from ..samples import Samples, concat
+from .replay import Replay
 
 
 class _Absent(Generator):
@@ -51,7 +51,7 @@ class Scale:
     """
 
     def __init__(
-        self, again: Again, metric: Metric, name: str, trial: float | None, init: Generator | None
+        self, again: Replay, metric: Metric, name: str, trial: float | None, init: Generator | None
     ) -> None:
         data = again.context.data
         self.name, self._metric, self._trial, self._init = name, metric, trial, init
@@ -62,7 +62,7 @@ class Scale:
 
     @classmethod
     def of(
-        cls, again: Again, name: str, trial: float | None = None, init: Generator | None = None
+        cls, again: Replay, name: str, trial: float | None = None, init: Generator | None = None
     ) -> "Scale":
         """The metric of the round's plan that measures ``name``.
 
@@ -83,7 +83,7 @@ class Scale:
             )
         return cls(again, metric, name, trial, init)
 
-    def of_kept(self, kept: Samples, again: Again | None = None) -> tuple[float, float]:
+    def of_kept(self, kept: Samples, again: Replay | None = None) -> tuple[float, float]:
         """The quantity of kept samples and its standard error.
 
         Args:
@@ -111,7 +111,7 @@ class Scale:
         asked = condition_rows(pool, 0, n)
         return Evaluation(model, seam.sample(model, n, rng, asked, self._data.start), self._real)
 
-    def _weighed(self, kept: Samples, again: Again | None, rng: np.random.Generator) -> Samples:
+    def _weighed(self, kept: Samples, again: Replay | None, rng: np.random.Generator) -> Samples:
         """Samples for the conditions that a model is measured at, each class drawn from those kept of it."""
         n, conditions = self._plan.evaluation_samples, self._data.conditions
         if conditions is None or any(np.ndim(conditions[c]) != 1 for c in conditions):
@@ -134,7 +134,7 @@ def _classes(samples: Samples, names: list[str]) -> np.ndarray:
     return np.array([" ".join(map(str, row)) for row in zip(*(list(samples[n]) for n in names), strict=True)])
 
 
-def _with_missing(kept: Samples, again: Again, names: list[str]) -> Samples:
+def _with_missing(kept: Samples, again: Replay, names: list[str]) -> Samples:
     """``kept``, and for classes of which nothing is kept all candidates: of them the model stays as it is."""
     there, made = _classes(kept, names), again.remade.samples
     missing = ~np.isin(_classes(made, names), there)

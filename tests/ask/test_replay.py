@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veriloop.ask.replay import Remade, replayed
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError
 from veriloop.loop import Plan, run
-from veriloop.loop.again import Remade, candidates_again
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 from veriloop.testing.tiny import TinyGenerator, TinyJudge
@@ -45,7 +45,7 @@ PLANS = {
 @pytest.mark.parametrize("round_", [1, 2])
 def test_the_kept_and_the_rejected_are_those_of_the_run(name: str, round_: int, tmp_path: Path) -> None:
     folder = run(PLANS[name], tmp_path / "run")
-    made = candidates_again(PLANS[name], folder, "verified", round_)
+    made = replayed(PLANS[name], folder, "verified", round_)
     assert made.round == round_
     assert made.samples.select(made.accepted == 1).same_as(folder.kept(round_, "verified"))
     np.testing.assert_array_equal(
@@ -67,7 +67,7 @@ def test_the_kept_and_the_rejected_are_those_of_the_run(name: str, round_: int, 
 def test_abstained_candidates_are_neither_accepted_nor_rejected(tmp_path: Path) -> None:
     shy = plan(verifier={"kind": f"{TINY}:TinyVerifier", "abstain": 0.3})
     folder = run(shy, tmp_path / "run")
-    made = candidates_again(shy, folder, "verified", None)
+    made = replayed(shy, folder, "verified", None)
     assert made.round == 2
     counts = next(r.counts for r in folder.records() if (r.arm, r.round) == ("verified", 2))
     assert counts.abstained > 0
@@ -79,7 +79,7 @@ def test_what_cannot_be_made_again(tmp_path: Path) -> None:
     folder = run(plan(), tmp_path / "run")
 
     def again(arm: str, round_: int | None) -> Remade:
-        return candidates_again(plan(), RunFolder.open(folder.path), arm, round_)
+        return replayed(plan(), RunFolder.open(folder.path), arm, round_)
 
     for arm, round_, message in (
         ("verfied", 1, "no such arm"),
@@ -95,12 +95,12 @@ def test_stored_candidates_are_read_and_no_model_is_loaded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeping = PLANS[name].model_copy(update={"keep_candidates": True, "keep_models": "last"})
-    made = candidates_again(PLANS[name], run(PLANS[name], tmp_path / "made"), "verified", 1)
+    made = replayed(PLANS[name], run(PLANS[name], tmp_path / "made"), "verified", 1)
     folder = run(keeping, tmp_path / "stored")
     assert not (folder.round_directory(1, "verified") / "generator").exists()
     for model in (TinyGenerator, TinyJudge):
         monkeypatch.setattr(model, "load", lambda directory: pytest.fail("a model was loaded"))
-    stored = candidates_again(keeping, folder, "verified", 1)
+    stored = replayed(keeping, folder, "verified", 1)
     assert stored.samples.same_as(made.samples)
     for field in ("score", "accepted", "groups"):
         np.testing.assert_array_equal(getattr(stored, field), getattr(made, field))
@@ -110,8 +110,8 @@ def test_stored_candidates_are_read_and_no_model_is_loaded(
 def test_reasons_for_abstaining_are_read_as_they_were_given(tmp_path: Path) -> None:
     shy = plan(verifier={"kind": f"{TINY}:TinyVerifier", "abstain": 0.3}, keep_candidates=True)
     folder = run(shy, tmp_path / "run")
-    stored = candidates_again(shy, folder, "verified", 2)
-    made = candidates_again(plan(verifier=shy.arms["verified"].verifier), _without(folder), "verified", 2)
+    stored = replayed(shy, folder, "verified", 2)
+    made = replayed(plan(verifier=shy.arms["verified"].verifier), _without(folder), "verified", 2)
     np.testing.assert_array_equal(stored.accepted, made.accepted)
     assert np.isnan(stored.accepted).any()
 
@@ -129,4 +129,4 @@ def test_a_stored_candidate_that_has_changed_is_noticed(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(CorruptFileError, match=r"000000\.npz"):
-        candidates_again(keeping, folder, "verified", 1)
+        replayed(keeping, folder, "verified", 1)

@@ -5,12 +5,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from veriloop.ask.columns import ADDED
+from veriloop.ask.export import export, kept_table, prompt_table
 from veriloop.cards import PromptCard
 from veriloop.errors import ConfigError
 from veriloop.nested import Nested
 from veriloop.records import Counts, RoundRecord
-from veriloop.report.columns import ADDED
-from veriloop.report.export import export, kept_table, prompt_table
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Id, Prompt, Reference
 from veriloop.store.folder import RunFolder

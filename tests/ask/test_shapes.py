@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
+from veriloop.ask.export import FORMS, Form, export
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError, CorruptFileError, RunFolderError
 from veriloop.loop import run
 from veriloop.loop.plan import Plan
 from veriloop.report.answer import answer
-from veriloop.report.export import FORMS, Form, export
 from veriloop.report.models import export_model, to_ship
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder

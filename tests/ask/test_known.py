@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from veriloop.advise.calibrated import FOLDER, Calibrated
+from veriloop.ask.known import BAD_ARE, Bad, calibrate_arm, known_bad
 from veriloop.config import plan_from
 from veriloop.datasets.base import RealData
 from veriloop.errors import ConfigError, DataError
 from veriloop.loop import run
-from veriloop.loop.known import BAD_ARE, Bad, calibrate_arm, known_bad
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 from veriloop.testing.tiny import TinyData, TinyGenerator

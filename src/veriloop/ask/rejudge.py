@@ -8,19 +8,19 @@ from pydantic import ValidationError
 from ..executors.threads import limit_threads
 from ..generator import Generator
 from ..judge import Judge
+from ..loop import seam
+from ..loop.data import load_schema
+from ..loop.gather import judgement
+from ..loop.one_round import State, candidates_of, step
+from ..loop.opening import opened
+from ..loop.plan import Arm, Plan, Rival, seen_by_verifiers
+from ..loop.stores import load_state
 from ..records import RoundRecord
 from ..remote.client import requests_sent
 from ..rng import Stage
 from ..samples import Samples
 from ..store.folder import RunFolder
-from . import seam
-from .again import Again, Remade, Witness
-from .data import load_schema
-from .gather import judgement
-from .one_round import State, candidates_of, step
-from .opening import opened
-from .plan import Arm, Plan, Rival, seen_by_verifiers
-from .stores import load_state
+from .replay import Remade, Replay, Witness
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Rejudged:
     requests: int
 
 
-def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
-    """Judge a round's candidates with a rival verifier.
+def rejudged(again: Replay, folder: RunFolder, rival: Rival) -> Rejudged:
+    """Put a round's candidates before a rival.
 
     The rival is fitted in each round from 1 on, as in a run of its own, but with this arm's models. No
     candidates are made: if it accepts fewer than the round wants, fewer are kept.
@@ -77,8 +77,8 @@ def rejudged(again: Again, folder: RunFolder, rival: Rival) -> Rejudged:
     return Rejudged(remade, kept, seconds, requests_sent() - sent)
 
 
-def with_rival(again: Again, rival: Rival) -> Plan:
-    """Return the round's plan with the rival in its arm.
+def with_rival(again: Replay, rival: Rival) -> Plan:
+    """The plan of the round with the rival in its arm.
 
     Raises:
         ConfigError: The rule cannot be used with this verifier, or it does not suit the data.
@@ -94,8 +94,8 @@ def with_rival(again: Again, rival: Rival) -> Plan:
     return plan.model_copy(update={"arms": {**plan.arms, name: arm}})
 
 
-def retrained(again: Again, folder: RunFolder, rival: Rival) -> RoundRecord:
-    """Run the round in full with the rival in its arm: candidates, model and measurements.
+def retrained(again: Replay, folder: RunFolder, rival: Rival) -> RoundRecord:
+    """The round as it is with the rival in its arm: candidates, model and measurements.
 
     `rejudged` avoids this cost; this is the reference for its quality.
     """
@@ -107,8 +107,8 @@ def retrained(again: Again, folder: RunFolder, rival: Rival) -> RoundRecord:
     return step(state, context)[1]
 
 
-def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None) -> Judge | None:
-    """Fit the rival in each round up to ``last``, this round when None; return None for round 0."""
+def _fitted(again: Replay, folder: RunFolder, plan: Plan, last: int | None = None) -> Judge | None:
+    """The rival of round ``last``, this one when None, fitted in each round up to it; None for round 0."""
     name, data, judge = again.context.name, again.context.data, None
     verifier = plan.arms[name].verifier
     assert verifier is not None
@@ -119,6 +119,6 @@ def _fitted(again: Again, folder: RunFolder, plan: Plan, last: int | None = None
     return judge
 
 
-def model_of(again: Again, folder: RunFolder, round_: int) -> Generator:
-    """Return the model that made a round's candidates: that of the round before."""
+def model_of(again: Replay, folder: RunFolder, round_: int) -> Generator:
+    """What made the candidates of a round: the model of the round before."""
     return load_state(again.context.plan, folder, again.context.name, round_ - 1).generator

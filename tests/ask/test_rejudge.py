@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veriloop.ask.rejudge import rejudged, retrained
+from veriloop.ask.replay import replay
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.loop import Plan, run
-from veriloop.loop.again import round_again
 from veriloop.loop.plan import Rival
-from veriloop.loop.rejudge import rejudged, retrained
 from veriloop.rules.acceptance import AcceptAll, TopFraction
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
@@ -54,7 +54,7 @@ def finished(
 @pytest.mark.parametrize("round_", [1, 2])
 def test_the_arms_own_verifier_says_what_it_said(finished: tuple[Plan, RunFolder], round_: int) -> None:
     plan, folder = finished
-    again, own = round_again(plan, folder, "verified", round_), plan.arms["verified"]
+    again, own = replay(plan, folder, "verified", round_), plan.arms["verified"]
     assert own.verifier is not None
     said = rejudged(again, folder, Rival(own.verifier, own.acceptance))
     assert said.kept.same_as(folder.kept(round_, "verified"))
@@ -66,7 +66,7 @@ def test_retrained_is_the_round_itself(finished: tuple[Plan, RunFolder]) -> None
     plan, folder = finished
     own = plan.arms["verified"]
     assert own.verifier is not None
-    again = round_again(plan, folder, "verified", 2)
+    again = replay(plan, folder, "verified", 2)
     record = retrained(again, folder, Rival(own.verifier, own.acceptance))
     (was,) = (r for r in folder.records() if (r.arm, r.round) == ("verified", 2))
     assert record.metrics == was.metrics
@@ -75,17 +75,17 @@ def test_retrained_is_the_round_itself(finished: tuple[Plan, RunFolder]) -> None
 
 def test_candidates_that_were_kept_are_read(tmp_path: Path) -> None:
     folder = run(PLANS["stored"], tmp_path / "run")
-    again = round_again(PLANS["stored"], folder, "verified", 1)
+    again = replay(PLANS["stored"], folder, "verified", 1)
     assert len(again.chunks) == 5, "300 candidates in chunks of 70"
     other = run(PLANS["top fraction"], tmp_path / "other")
-    made = round_again(PLANS["top fraction"], other, "verified", 1)
+    made = replay(PLANS["top fraction"], other, "verified", 1)
     assert again.remade.samples.same_as(made.remade.samples)
     np.testing.assert_array_equal(again.remade.score, made.remade.score)
 
 
 def test_a_rival_is_fitted_and_may_keep_others(finished: tuple[Plan, RunFolder]) -> None:
     plan, folder = finished
-    again = round_again(plan, folder, "verified", 2)
+    again = replay(plan, folder, "verified", 2)
     biased = rejudged(again, folder, Rival(TinyVerifier(bias=3.0), TopFraction(fraction=0.2)))
 
     def of_one_class(samples: Samples) -> np.ndarray:
@@ -99,6 +99,6 @@ def test_a_rival_is_fitted_and_may_keep_others(finished: tuple[Plan, RunFolder])
 
 def test_a_rule_that_does_not_fit_is_refused(finished: tuple[Plan, RunFolder]) -> None:
     plan, folder = finished
-    again = round_again(plan, folder, "verified", 1)
+    again = replay(plan, folder, "verified", 1)
     with pytest.raises(ConfigError, match="would keep every candidate"):
         rejudged(again, folder, Rival(TinyVerifier(), AcceptAll()))

@@ -7,14 +7,14 @@ import pytest
 
 from veriloop.advise.agreement import cohen_kappa
 from veriloop.advise.intervals import bootstrap
+from veriloop.ask.kept_quality import Scale
+from veriloop.ask.rejudge import retrained
+from veriloop.ask.replay import replay
+from veriloop.ask.reverify import OWN, Reverified, _kappa_of, reverify
 from veriloop.config import plan_from
 from veriloop.errors import ConfigError
 from veriloop.loop import Plan, run
-from veriloop.loop.again import round_again
 from veriloop.loop.plan import Rival
-from veriloop.loop.rejudge import retrained
-from veriloop.report.kept_quality import Scale
-from veriloop.report.reverify import OWN, Reverified, _kappa_of, reverify
 from veriloop.rules.acceptance import Threshold, TopFraction
 from veriloop.store.folder import RunFolder
 from veriloop.testing.tiny import TinyVerifier
@@ -57,7 +57,7 @@ def test_a_trial_model_tells_the_same_order(folder: RunFolder) -> None:
 
 
 def test_the_order_is_that_of_retraining(found: Reverified, folder: RunFolder) -> None:
-    again = round_again(plan(), folder, "verified", 2)
+    again = replay(plan(), folder, "verified", 2)
     actual = {name: retrained(again, folder, rival).validation["gap"] for name, rival in RIVALS.items()}
     predicted = {choice.name: choice.predicted for choice in found.choices}
     for name, estimate in actual.items():
@@ -91,7 +91,7 @@ def test_kappa_is_cohens() -> None:
 
 
 def test_a_class_of_which_nothing_is_kept_stays_as_it_is(folder: RunFolder) -> None:
-    again = round_again(plan(), folder, "verified", 2)
+    again = replay(plan(), folder, "verified", 2)
     scale = Scale.of(again, "gap")
     made = again.remade.samples
     kept = made.select(made.array("label") == 0)

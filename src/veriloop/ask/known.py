@@ -14,13 +14,13 @@ from ..datasets.base import RealData
 from ..errors import ConfigError, DataError, ReadOnlyError
 from ..executors.threads import limit_threads
 from ..generator import Generator
-from ..judge import Judge
+from ..loop.data import load_data, load_schema
+from ..loop.plan import Plan
+from ..loop.stores import load_state
 from ..rng import Address, Stage
 from ..samples import Column, Samples, concat
 from ..store.folder import RunFolder
-from .data import load_data, load_schema
-from .plan import Plan
-from .stores import load_state
+from .replay import judge_of, round_of
 
 Bad = Literal["start", "shuffled", "mislabelled"]
 
@@ -134,40 +134,6 @@ def _other_rows(values: Column) -> NDArray[np.int64]:
     other = np.empty(len(array), np.int64)
     other[order] = np.roll(order, -largest)
     return other
-
-
-def round_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, str]:
-    """Return the number of a finished round of ``arm``, the last one when None, and its verifier's kind.
-
-    Raises:
-        ConfigError: There is no such arm or finished round, or the arm has no verifier.
-    """
-    if arm not in plan.arms:
-        raise ConfigError("no such arm", got=arm, expected=f"one of {', '.join(plan.arms)}")
-    verifier = plan.arms[arm].verifier
-    if verifier is None:
-        judged = [name for name, a in plan.arms.items() if a.verifier is not None]
-        raise ConfigError(f"arm {arm!r} has no verifier", expected=f"one of {', '.join(judged)}")
-    finished = sorted(r.round for r in folder.records() if r.arm == arm and r.round > 0)
-    if not finished or (round_ is not None and round_ not in finished):
-        raise ConfigError(
-            f"arm {arm!r} has no such finished round",
-            got=round_,
-            expected=f"one of {', '.join(map(str, finished))}" if finished else "a run with a finished round",
-        )
-    return finished[-1] if round_ is None else round_, verifier.kind
-
-
-def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Judge:
-    """Return the judge of a finished round's candidates.
-
-    Raises:
-        CorruptFileError: A file cannot be read.
-        RunFolderError: The round's models are not stored.
-    """
-    judge = load_state(plan, folder, arm, round_).judge
-    assert judge is not None
-    return judge
 
 
 def _start_model(plan: Plan, folder: RunFolder, arm: str) -> Generator:

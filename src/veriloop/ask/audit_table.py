@@ -39,9 +39,9 @@ def audit_table(
             abstain, where the verifier did not judge.
         features: The columns of numbers and categories to audit in.
         array: The array of an .npz file to audit in, rows x features.
-        text: The column of texts to audit in, by `veriloop.report.embedding.embed_texts`.
+        text: The column of texts to audit in, by `veriloop.ask.embedding.embed_texts`.
         image: The column of images, lists of rows of pixels, or the array of an .npz file, images x height x
-            width, to audit in, by `veriloop.report.embedding.embed_images`.
+            width, to audit in, by `veriloop.ask.embedding.embed_images`.
         embedding: Of texts or images; the usual one when None.
         score: The column, or array, of scores.
         rule: See `veriloop.advise.audit`.

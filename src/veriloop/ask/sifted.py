@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events import SAID
+from ..loop.plan import Plan
 from ..samples import Samples, concat
 from ..store.folder import PROVENANCE, RunFolder
-from .again import round_again
-from .plan import Plan
+from .replay import replay
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,9 @@ def sifted(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Sifted:
     """Return the candidates of a finished round, read if they were stored, else made again.
 
     Raises:
-        VeriloopError: See `veriloop.loop.again.round_again`.
+        VeriloopError: See `veriloop.ask.replay.replay`.
     """
-    again = round_again(plan, folder, arm, round_)
+    again = replay(plan, folder, arm, round_)
     pieces, verdicts, _ = zip(*again.chunks, strict=True)
     sizes = [len(piece) for piece in pieces]
     accepted = np.full(sum(sizes), np.nan)

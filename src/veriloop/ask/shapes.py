@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ..cards import PromptCard, RunCard
 from ..errors import ConfigError
-from ..loop.sifted import Sifted
 from ..nested import Nested, to_text
 from ..turns import Turn
 from ..verdicts import Decision
 from .columns import TAKEN, Columns, Provenance, at_rows, beside, columns_of, values_of
+from .sifted import Sifted
 
 SEVERAL = "write several candidates of each prompt (samples_per_prompt: 4), at a temperature above 0"
 """How a round comes to have pairs."""

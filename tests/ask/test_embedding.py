@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from veriloop.ask.embedding import DIRECTIONS, directions, embed_images, embed_texts, principal
 from veriloop.datasets.digits import Digits
 from veriloop.errors import ConfigError, DataError, MissingExtraError
-from veriloop.report.embedding import DIRECTIONS, directions, embed_images, embed_texts, principal
 
 
 def test_principal_components_keep_distances_of_what_has_few() -> None:

@@ -1,0 +1,1 @@
+"""Questions about runs and tables: audit, calibrate, reverify, replay, export."""
