@@ -18,6 +18,7 @@ VERBS = (
     "report",
     "list",
     "show",
+    "stop",
     "export",
     "theory",
     "simulate",

@@ -8,8 +8,9 @@ import pytest
 
 from veriloop.events import Progress, RunEnded, StageStarted
 from veriloop.store.folder import RunFolder
+from veriloop.store.stopping import WHILE_WAITING, asked_to_stop
 
-from ..patience import HOUR
+from ..patience import HOUR, until
 
 PART = {"HX-Request": "true"}
 
@@ -93,6 +94,36 @@ def test_notes_and_tags_are_written(serve, copied, client):
     assert refused.status_code == 400
     assert "at most 40 characters" in refused.text
     assert client.post(address, content=b"{", headers={"X-CSRF-Token": csrf}).status_code == 400
+
+
+def test_a_run_is_stopped_and_resumed_from_its_page(serve, copied, client):
+    page, folder = serve(copied), RunFolder(copied / "digits")
+    address = f"{page}/runs/digits"
+    assert client.post(f"{address}/stop").status_code == 403, "without the token of a page"
+    text = client.get(address).text
+    assert 'data-steer="/runs/digits/resume"' in text
+    headers = {"X-CSRF-Token": text.split('name="csrf" content="')[1].split('"')[0]}
+    assert client.post(f"{address}/stop", headers=headers).status_code == 204
+    assert (folder.manifest().status, folder.manifest().reason) == ("stopped", WHILE_WAITING)
+    refused = client.post(f"{address}/stop", headers=headers)
+    assert refused.status_code == 400
+    assert "cannot be stopped: got 'stopped'" in refused.text
+    with folder.lock():
+        folder.set_status("running")
+        assert client.post(f"{address}/stop", headers=headers).status_code == 204
+        assert asked_to_stop(folder)
+        assert "It stops after the round that it is in" in client.get(address).text
+        # Another process holds the run: the one that is to go on with it says so, and the page too.
+        assert client.post(f"{address}/resume", headers=headers).status_code == 204
+        until(lambda: "another process is writing to" in client.get(address).text)
+    folder.set_status("stopped", "interrupted")
+    assert client.post(f"{address}/resume", headers=headers).status_code == 204
+    until(lambda: folder.manifest().status == "waiting")
+    assert not asked_to_stop(folder)
+    until(lambda: "It goes on" not in client.get(address).text)
+    assert "It could not go on" not in client.get(address).text
+    folder.set_status("finished")
+    assert "cannot be resumed" in client.post(f"{address}/resume", headers=headers).text
 
 
 def test_runs_are_compared(serve, copied, client):

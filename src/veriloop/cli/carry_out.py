@@ -53,8 +53,10 @@ def carry_out(
         with progress(RunFolder(out), plan, json=json, plain=plain):
             folder = run(plan, out, resume=resume, accept_changes=accept_changes)
         while wait and folder.manifest().status == "waiting":
-            typer.echo(f"{folder.manifest().reason}; judge them with: veriloop serve {out.parent}", err=True)
+            typer.echo(f"{folder.manifest().reason}; judge them with: {_serve_command(out)}", err=True)
             wait_for_people(folder)
+            if folder.manifest().status != "waiting":
+                break
             with progress(RunFolder(out), plan, json=json, plain=plain):
                 folder = run(plan, out, resume="always", accept_changes=accept_changes)
     except KeyboardInterrupt:
@@ -96,6 +98,12 @@ def carry_out(
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
     if manifest.status == "waiting":
         typer.echo(
-            f"{manifest.reason}; judge them with: {shlex.join(['veriloop', 'serve', str(out.parent)])},"
+            f"{manifest.reason}; judge them with: {_serve_command(out)},"
             f" then go on with: {resume_command(folder)}"
         )
+    elif manifest.status == "stopped":
+        typer.echo(f"stopped {manifest.reason}; go on with: {resume_command(folder)}")
+
+
+def _serve_command(out: Path) -> str:
+    return shlex.join(["veriloop", "serve", str(out.parent)])

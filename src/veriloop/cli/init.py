@@ -1,5 +1,6 @@
 """``veriloop init KIND --path PATH``, and ``veriloop init RECIPE``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -59,4 +60,5 @@ def init(
         file.write(written.text)
     for note in written.notes:
         typer.echo(f"note: {note}")
-    typer.echo(f"wrote {out}. Next: veriloop run {out} --out {Path('runs') / out.stem}")
+    command = shlex.join(["veriloop", "run", str(out), "--out", str(Path("runs") / out.stem)])
+    typer.echo(f"wrote {out}. Next: {command}")

@@ -26,6 +26,7 @@ from .serve import serve
 from .ship import ship
 from .show import show
 from .simulate import simulate
+from .stop import stop
 from .theory import app as theory
 from .train_classifier import train_classifier
 from .validate import validate
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _verb in (demo, init, validate, preview, run, resume, report):
+for _verb in (demo, init, validate, preview, run, stop, resume, report):
     app.command()(_verb)
 app.command("list")(list_runs)
 app.command()(show)

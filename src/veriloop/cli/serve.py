@@ -1,6 +1,6 @@
 """``veriloop serve RUNS_DIR``."""
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,7 @@ def serve(
 ) -> None:
     """Serve the page on which runs are watched, samples judged and the theory explored."""
     from ..errors import RunFolderError
+    from ..web.resuming import Resuming
     from ..web.security import Tokens
     from ..web.server import listen, serve_forever
     from .waiting import Resumer
@@ -35,5 +36,5 @@ def serve(
     listening = listen(host, port, tokens)
     name = f"[{host}]" if ":" in host else host
     typer.echo(f"serving {folder} on http://{name}:{listening.getsockname()[1]}/ (Ctrl-C ends)")
-    with Resumer(folder) if resume else nullcontext():
-        serve_forever(folder, listening, tokens)
+    with closing(Resuming()) as resuming, Resumer(folder, resuming) if resume else nullcontext():
+        serve_forever(folder, listening, tokens, resuming)

@@ -1,15 +1,17 @@
 """What goes on by itself: runs that wait for people, once these have judged all."""
 
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..store.folder import RunFolder
 from ..store.manifest import find_run_folders
+
+if TYPE_CHECKING:
+    from ..web.resuming import Resuming
 
 PAUSE = 2.0
 """Seconds between two looks at the stores of verdicts."""
@@ -33,21 +35,26 @@ def all_judged(folder: RunFolder) -> bool:
 
 
 def wait_for_people(folder: RunFolder) -> None:
-    """Return when people have judged all that the run waits for.
+    """Return when people have judged all that the run waits for, or it waits no longer.
 
     Raises:
         StorageError: A store of verdicts is gone or cannot be used.
     """
-    while not all_judged(folder):
+    while folder.manifest().status == "waiting" and not all_judged(folder):
         time.sleep(PAUSE)
 
 
 class Resumer:
-    """Resumes the runs at ``root`` that wait for people, each in a process of its own, when all is judged."""
+    """Resumes the runs at ``root`` that wait for people, when all is judged.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._running: dict[str, subprocess.Popen[str]] = {}
+    Args:
+        root: A run folder, or a folder of run folders.
+        resuming: Starts the processes.
+    """
+
+    def __init__(self, root: Path, resuming: "Resuming") -> None:
+        self._root, self._resuming = root, resuming
+        self._started: set[str] = set()
         self._failed: set[str] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="resumer", daemon=True)
@@ -58,13 +65,9 @@ class Resumer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop: a run that goes on is interrupted; its finished rounds are safe."""
+        """Resume no other; those that go on are left to whoever owns ``resuming``."""
         self._over.set()
         self._thread.join()
-        for process in self._running.values():
-            process.send_signal(2)
-        for process in self._running.values():
-            process.communicate()
 
     def _work(self) -> None:
         while not self._over.wait(PAUSE):
@@ -75,31 +78,25 @@ class Resumer:
         from ..errors import VeriloopError
 
         name = str(folder.path)
-        process = self._running.get(name)
-        if process is not None:
-            if process.poll() is None:
-                return
-            self._end(name, process)
+        if self._resuming.is_under_way(folder):
+            return
+        if name in self._started:
+            self._started.remove(name)
+            self._tell(folder)
         try:
-            ready = name not in self._failed and all_judged(folder)
+            if name in self._failed or not all_judged(folder):
+                return
+            typer.echo(f"{folder.name}: all is judged; it goes on")
+            self._resuming.start(folder)
+            self._started.add(name)
         except VeriloopError as e:
             self._failed.add(name)
             typer.echo(f"{folder.name} is not resumed: {e}", err=True)
-            return
-        if ready:
-            typer.echo(f"{folder.name}: all is judged; it goes on")
-            self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "veriloop", "resume", name, "--plain"], text=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
 
-    def _end(self, name: str, process: "subprocess.Popen[str]") -> None:
-        _, said = process.communicate()
-        del self._running[name]
-        folder = RunFolder(Path(name))
-        if process.returncode:
-            self._failed.add(name)
-            last = said.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
-            typer.echo(f"{folder.name} could not go on: {last[0]}", err=True)
+    def _tell(self, folder: RunFolder) -> None:
+        """Say how it went on."""
+        if problem := self._resuming.problem(folder):
+            self._failed.add(str(folder.path))
+            typer.echo(f"{folder.name} could not go on: {problem}", err=True)
         else:
             typer.echo(f"{folder.name}: {folder.manifest().status}")

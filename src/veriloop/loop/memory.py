@@ -196,6 +196,10 @@ class MemoryRun:
         """See `Store`."""
         self._status = (status, reason)
 
+    def asked_to_stop(self) -> bool:
+        """See `Store`: nobody can."""
+        return False
+
     @staticmethod
     def emit(event: Event) -> None:
         """See `Store`. Does nothing, because the run itself calls its listeners.

@@ -51,6 +51,10 @@ from .tracking import tracking
 Listen = Callable[[Event], None]
 
 
+class StopAsked(VeriloopError):
+    """Somebody has asked the run to stop after its round."""
+
+
 @overload
 def run(
     plan: Plan,
@@ -147,6 +151,8 @@ def _carried_out(
         try:
             with _status(store, listen), told_of_lost_workers(_Both(store.emit, listen)):
                 _run_rounds(suited, store, listen, notes, None if starts is None else Starts(starts))
+        except StopAsked:
+            pass
         except AwaitingVerdicts:
             if isinstance(store, MemoryRun):
                 raise
@@ -209,7 +215,11 @@ def _run_rounds(
         if waiting:
             together = AwaitingVerdicts.together(waiting)
             together.ask()
+            if store.asked_to_stop():
+                raise StopAsked(f"in round {number}, which waits for people, as asked")
             raise together
+        if todo and number < plan.rounds and store.asked_to_stop():
+            raise StopAsked(f"after round {number}, as asked")
 
 
 def _settled(plan: Plan, store: Store, tell: Listen) -> Plan:
@@ -339,6 +349,9 @@ def _status(store: Store, listen: Listen | None) -> Iterator[None]:
         yield
     except AwaitingVerdicts as waiting:
         end("waiting", str(waiting))
+        raise
+    except StopAsked as asked:
+        end("stopped", str(asked))
         raise
     except KeyboardInterrupt:
         end("stopped", "interrupted")

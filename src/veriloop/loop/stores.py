@@ -26,6 +26,7 @@ from ..store.folder import BESIDE, CANDIDATES, JUDGED, MODELS, SOLVED, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
 from ..store.rows import ROWS, rows_to_bytes
+from ..store.stopping import asked_to_stop, forget_to_stop
 from . import seam
 from .cards import asks_people, run_card, verifiers_in
 from .chunks import ChunkFiles
@@ -108,6 +109,10 @@ class Store(Protocol):
         """Set the status of the run."""
         ...
 
+    def asked_to_stop(self) -> bool:
+        """Whether somebody wants the run to stop after its round."""
+        ...
+
     def emit(self, event: Event) -> None:
         """Write an event, from any process."""
         ...
@@ -182,9 +187,11 @@ class FolderStore:
             for record in self.records():
                 if (record.arm, record.round) not in kept:
                     self.folder.remove_models(record.round, record.arm)
+            forget_to_stop(self.folder)
             try:
                 yield
             finally:
+                forget_to_stop(self.folder)
                 _held_here.clear()
                 self._records = self._card = None
 
@@ -288,6 +295,10 @@ class FolderStore:
         if status == "finished":
             self.folder.clear_unfinished()
         self.folder.set_status(status, reason)
+
+    def asked_to_stop(self) -> bool:
+        """See `Store`."""
+        return asked_to_stop(self.folder)
 
     def emit(self, event: Event) -> None:
         """See `Store`."""

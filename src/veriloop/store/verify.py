@@ -14,7 +14,7 @@ from .digests import LineCheck, as_written, differs, names_below, sha256
 from .folder import MODELS, RunFolder
 from .manifest import Manifest
 
-EXEMPT = frozenset({"report.html", "events.jsonl", "lock", "note.json"})
+EXEMPT = frozenset({"report.html", "events.jsonl", "lock", "note.json", "stop"})
 """Files that may change at any time, because nothing is computed from them."""
 
 _PLACE = re.compile(r"round_\d+/[A-Za-z0-9_-]+")

@@ -18,6 +18,7 @@ from ..errors import VeriloopError
 from ..report.html import plotly_basic
 from ..report.run_rows import Cached
 from . import explore, judge, people, runs
+from .resuming import Resuming
 from .security import NO_TOKENS, Guard, Tokens
 from .site import http_error, own_error
 
@@ -25,12 +26,13 @@ _LARGEST_BODY = 100_000
 """Bytes; a verdict takes a few hundred."""
 
 
-def create_app(folder: Path, tokens: Tokens = NO_TOKENS) -> Starlette:
+def create_app(folder: Path, tokens: Tokens = NO_TOKENS, resuming: Resuming | None = None) -> Starlette:
     """The page over the run folders at ``folder`` and directly below it.
 
     Args:
         folder: A run folder, or a folder of run folders.
         tokens: What requests need.
+        resuming: Lets runs go on; who passes one also closes it.
     """
     app = Starlette(
         routes=[
@@ -51,6 +53,7 @@ def create_app(folder: Path, tokens: Tokens = NO_TOKENS) -> Starlette:
         max_body_size=_LARGEST_BODY,
     )
     app.state.runs, app.state.queues = folder, {}
+    app.state.resuming = resuming or Resuming()
     app.state.rows, app.state.pages, app.state.people = Cached(5_000), Cached(20), {}
     return app
 

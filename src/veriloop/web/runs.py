@@ -18,6 +18,8 @@ from ..report.pictures import sheet
 from ..report.run_rows import RunRow
 from ..store.folder import RunFolder
 from ..store.notes import Note, note_of, write_note
+from ..store.stopping import ask_to_stop, asked_to_stop
+from .resuming import Resuming
 from .site import render, run_folder, run_folders
 
 _COLUMNS = {
@@ -71,15 +73,26 @@ def _run(request: Request) -> Response:
 
 
 def _version(request: Request, folder: RunFolder) -> str:
-    """Changes with the run's files, and when it dies."""
+    """Changes with the run's files, when it dies, and with what was asked of it here."""
     row: RunRow = request.app.state.rows.row(folder)
-    return row.version
+    steered = _steered(request, folder)
+    return f"{row.version}-{hashlib.sha256(repr(steered).encode()).hexdigest()[:8]}"
+
+
+def _steered(request: Request, folder: RunFolder) -> dict[str, Any]:
+    """What was asked of a run, and what came of it."""
+    resuming: Resuming = request.app.state.resuming
+    return {
+        "stopping": asked_to_stop(folder),
+        "resuming": resuming.is_under_way(folder),
+        "problem": resuming.problem(folder),
+    }
 
 
 def _content(request: Request, folder: RunFolder, version: str) -> dict[str, Any]:
     """`content`, computed once for each version of a run."""
     found: dict[str, Any] = request.app.state.pages.get(folder, version, "page", lambda: content(folder))
-    return found
+    return found | _steered(request, folder)
 
 
 def _now(request: Request) -> Response:
@@ -131,6 +144,16 @@ async def _note(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def _stop(request: Request) -> Response:
+    await run_in_threadpool(ask_to_stop, run_folder(request))
+    return Response(status_code=204)
+
+
+async def _resume(request: Request) -> Response:
+    await run_in_threadpool(request.app.state.resuming.start, run_folder(request))
+    return Response(status_code=204)
+
+
 def _compare(request: Request) -> Response:
     known = run_folders(request)
     names = list(dict.fromkeys(request.query_params.getlist("run")))
@@ -149,5 +172,7 @@ ROUTES = [
     Route("/runs/{run}/now", _now),
     Route("/runs/{run}/sheet", _sheet),
     Route("/runs/{run}/note", _note, methods=["POST"]),
+    Route("/runs/{run}/stop", _stop, methods=["POST"]),
+    Route("/runs/{run}/resume", _resume, methods=["POST"]),
     Route("/compare", _compare),
 ]

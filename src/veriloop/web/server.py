@@ -14,6 +14,7 @@ except ModuleNotFoundError as e:
     raise MissingExtraError.of(str(e.name), "web") from e
 
 from .app import create_app
+from .resuming import Resuming
 from .security import NO_TOKENS, Tokens, check_exposure
 
 
@@ -33,10 +34,11 @@ def listen(host: str, port: int, tokens: Tokens = NO_TOKENS) -> socket.socket:
         ) from e
 
 
-def serve_forever(folder: Path, listening: socket.socket, tokens: Tokens) -> None:
+def serve_forever(folder: Path, listening: socket.socket, tokens: Tokens, resuming: Resuming) -> None:
     """Serve the page over the runs in ``folder`` until an interrupt."""
     config = uvicorn.Config(
-        create_app(folder, tokens), log_level="warning", access_log=False, lifespan="off", ws="none",
+        create_app(folder, tokens, resuming),
+        log_level="warning", access_log=False, lifespan="off", ws="none",
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=5,
         timeout_keep_alive=75,  # people think between two verdicts, and should not wait for a new connection
     )  # fmt: skip

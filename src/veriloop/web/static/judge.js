@@ -112,7 +112,7 @@ function finish() {
           `and rejected ${bad_rejected} of ${bad} bad ones.`,
       );
     }
-    lines.push("When all is judged, go on with: veriloop resume");
+    lines.push("When all is judged, the run can go on.");
   }
   $("over").replaceChildren(
     ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })),
