@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from veriloop.comparison.names import named
+from veriloop.comparison.names import named, settings_cells
 from veriloop.config import plan_from
 
 from .test_variations import CONFIG
@@ -54,3 +54,17 @@ def test_too_many_settings_give_way_to_the_name_of_the_folder() -> None:
     folders = ["small-seed1", "small-seed2", "large-seed1", "large-seed2"]
     assert names(*changes, folders=folders) == ["small", "small", "large", "large"]
     assert names(changes[0], changes[2], folders=["x-seed1", "x-seed1"]) == ["x (1)", "x (2)"]
+
+
+def test_settings_that_differ_are_columns() -> None:
+    configs = {
+        "a": {"seed": 1, "rounds": 2, "learner": {"kind": "cvae", "epochs": 3}, "metrics": ["nelbo"]},
+        "b": {"seed": 2, "rounds": 2, "learner": {"kind": "gmm"}, "metrics": ["nelbo", "frechet"]},
+    }
+    assert settings_cells(configs) == [
+        ["variation", "learner.kind", "learner.epochs", "metrics"],
+        ["a", "cvae", "3", '["nelbo"]'],
+        ["b", "gmm", "", '["nelbo", "frechet"]'],
+    ]
+    assert settings_cells({"a": {"seed": 1}, "b": {"seed": 2}}) == []
+    assert settings_cells({}) == []

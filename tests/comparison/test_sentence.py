@@ -32,22 +32,24 @@ def test_two_that_differ() -> None:
 
 def test_two_that_may_not() -> None:
     (line,) = sentences(ERROR, many([1, 1.01]))
-    assert "a and b cannot be distinguished (" in line
+    assert "cannot tell a from b (" in line
     assert "a difference of this size takes about " in line
 
 
 def test_a_quantity_without_a_direction_is_higher_or_lower() -> None:
     (line,) = sentences(Quantity("Spread"), many([1, 2]))
     assert "a is lower than b" in line
+    assert [row[6] for row in cells(Quantity("Spread"), many([1, 2]))] == ["a is", "lower"]
+    assert [row[6] for row in cells(ERROR, many([1, 2]))] == ["a is", "better"]
 
 
 def test_of_many_the_best_is_named_and_pairs_are_counted() -> None:
     found = many([5, 1, 1.02, 3, 4])
     (line,) = sentences(ERROR, found)
     assert ": b is best (" in line or ": c is best (" in line
-    assert "better than 3 of 4 others; it cannot be distinguished from " in line
+    assert "better than 3 of 4 others; cannot tell it from " in line
     apart = sum(d.told_apart for d in found.differences)
-    assert f"Of all 10 pairs, {apart} can be distinguished. " in line
+    assert f"In {apart} of all 10 pairs one is better. " in line
     assert "wide enough for 10 comparisons together" in line
     (neither,) = sentences(Quantity("Spread"), found)
     assert ": a is highest (" in neither
@@ -65,9 +67,9 @@ def test_what_nothing_touches_is_said_once() -> None:
 
 def test_no_interval_is_said_in_words() -> None:
     found = table("error", chains({("a", 0): [3, 2], ("b", 0): [3, 1]}))
-    assert cells(ERROR, found)[1][5] == "none"
+    assert cells(ERROR, found)[1][5:7] == ["none", "cannot tell"]
     (line,) = sentences(ERROR, found)
-    assert "a and b cannot be distinguished (+1.00). One seed: " in line
+    assert "cannot tell a from b (+1.00). One seed: " in line
 
 
 def test_a_long_table_is_cut_to_the_pairs_of_the_best() -> None:

@@ -129,12 +129,14 @@ def test_a_run_is_stopped_and_resumed_from_its_page(serve, copied, client):
 def test_runs_are_compared(serve, copied, client):
     shutil.copytree(copied / "digits", copied / "other")
     other = RunFolder(copied / "other")
-    config = {**other.manifest().config, "seed": 5}
+    config = {**other.manifest().config, "seed": 5, "evaluation_samples": 50}
     other.write_manifest(other.manifest().model_copy(update={"seed": 5, "config": config}))
     page = serve(copied)
     shown = client.get(f"{page}/compare", params={"run": ["digits", "other"]})
     assert shown.status_code == 200
     assert "Last values" in shown.text
+    assert "Settings that differ" in shown.text
+    assert '<th scope="col">evaluation_samples</th>' in shown.text
     assert client.get(f"{page}/compare", params={"run": ["digits"]}).status_code == 404
     assert client.get(f"{page}/compare", params={"run": ["digits", "../digits"]}).status_code == 404
 

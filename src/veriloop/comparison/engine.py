@@ -25,6 +25,7 @@ from .chains import Chain, chains_of, existing, quantities_of
 from .differences import Table, table
 from .drawing import curves, paired
 from .figures import save_figure
+from .names import settings_cells
 from .page import Cells, Shown, experiment_page, markdown
 from .results import content_of, write_content
 from .runs import RUNS, Failed, Job, failure, recorded, run_all
@@ -50,7 +51,7 @@ class Comparison:
         headline: The quantity of the sentences: the first one that has a direction.
         quantities: What each measured quantity means, by name.
         tables: Means and differences of each quantity, by name.
-        sentences: Which variations can be distinguished by the headline, a line for each arm.
+        sentences: Which variations are better or worse by the headline, a line for each arm.
         chains: The arms of all runs.
         failure: Why runs failed, if any did; the others are compared.
         out: The folder that it was written to; None where it was not.
@@ -120,6 +121,9 @@ class Comparison:
         found: dict[str, Cells] = {
             "Last values, with half their 95 % intervals": last_cells(titles, self.tables)
         }
+        configs = {chain.variation: chain.folder.manifest().config for chain in reversed(self.chains)}
+        if settings := settings_cells({name: configs[name] for name in self.variations if name in configs}):
+            found["Settings that differ"] = settings
         for name, of in self.tables.items():
             whole, shown = cells(self.quantities[name], of), cells(self.quantities[name], of, most)
             of_best = f", from the best ({len(whole) - 1} pairs are in {TABLES})" if shown != whole else ""

@@ -24,9 +24,7 @@ def named(configs: Sequence[Settings], folders: Sequence[str]) -> list[str]:
         configs: Of the runs, as their manifests have them.
         folders: The names of their folders.
     """
-    flat = [
-        {path: v for path, v in _flat(config).items() if not NOT_VARIED.match(path)} for config in configs
-    ]
+    flat = [_varying(config) for config in configs]
     contents = [json.dumps(one, sort_keys=True) for one in flat]
     if len(set(contents)) == 1:
         return [AS_GIVEN] * len(configs)
@@ -38,6 +36,27 @@ def named(configs: Sequence[Settings], folders: Sequence[str]) -> list[str]:
         if readable and len(set(names)) == len(set(contents)) == len(set(zip(names, contents, strict=True))):
             return names
     return _by_folder(contents, folders)
+
+
+def settings_cells(configs: Mapping[str, Settings]) -> list[list[str]]:
+    """The settings in which variations differ as columns of text, under a heading row; empty where none do.
+
+    Args:
+        configs: Of each variation, by its name. Seeds are left out, and what no number depends on.
+    """
+    varied = _varied([_varying(config) for config in configs.values()])
+    if not varied or not varied[0]:
+        return []
+    heading = ["variation", *varied[0]]
+    return [heading, *([name, *map(_text, one.values())] for name, one in zip(configs, varied, strict=True))]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _varying(config: Settings) -> dict[str, Any]:
+    return {path: value for path, value in _flat(config).items() if not NOT_VARIED.match(path)}
 
 
 def _by_folder(contents: Sequence[str], folders: Sequence[str]) -> list[str]:

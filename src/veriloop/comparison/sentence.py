@@ -1,4 +1,4 @@
-"""A comparison in plain sentences: which variations can be distinguished, and how many seeds would do."""
+"""A comparison in plain sentences: which variations are better or worse, and how many seeds would tell."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,7 +17,7 @@ MOST_NAMES = 4
 
 
 def sentences(quantity: Quantity, table: Table) -> list[str]:
-    """A line for each arm: which variations can be distinguished by ``quantity``, and which cannot.
+    """A line for each arm: which variations are better or worse by ``quantity``, and which it cannot tell.
 
     Args:
         quantity: What is compared by.
@@ -69,9 +69,8 @@ def _line(quantity: Quantity, differences: Sequence[Difference], table: Table) -
     rounds = sorted({d.round for d in differences})
     after = f"round {rounds[0]}" if len(rounds) == 1 else f"rounds {rounds[0]} to {rounds[-1]}"
     if len(differences) <= MOST_PAIRS:
-        found = "; ".join([_apart(quantity, d) for d in differences if d.told_apart])
-        rest = "; ".join([_together(d) for d in differences if not d.told_apart])
-        said = ". ".join(part for part in (found, rest) if part)
+        found = [_apart(quantity, d) for d in differences if d.told_apart]
+        said = "; ".join([*found, *(_together(d) for d in differences if not d.told_apart)])
     else:
         said = _of_many(quantity, differences, table)
     of = f"{quantity.title} of {differences[0].arm} after {after}"
@@ -92,7 +91,7 @@ def _best(quantity: Quantity, differences: Sequence[Difference], table: Table) -
 
 
 def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
-    """The best variation against the others, and how many of all pairs can be distinguished."""
+    """The best variation against the others, and in how many of all pairs one is better."""
     best, mean = _best(quantity, differences, table)
     word, than = ("best", "better") if quantity.better else ("highest", "higher")
     own = [d for d in differences if best in (d.a, d.b)]
@@ -102,9 +101,9 @@ def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table
     if close:
         others = [f"{d.a if d.b == best else d.b}{_seeds(d)}" for d in close[:MOST_NAMES]]
         more = [f"{len(close) - MOST_NAMES} more"] if len(close) > MOST_NAMES else []
-        said += f"; it cannot be distinguished from {', '.join(others + more)}"
+        said += f"; cannot tell it from {', '.join(others + more)}"
     apart = sum(d.told_apart for d in differences)
-    return f"{said}. Of all {len(differences)} pairs, {apart} can be distinguished"
+    return f"{said}. In {apart} of all {len(differences)} pairs one is {than}"
 
 
 def _seeds(d: Difference) -> str:
@@ -115,23 +114,28 @@ def _seeds(d: Difference) -> str:
 
 def _apart(quantity: Quantity, d: Difference) -> str:
     change = f"{signed(d.mean)}, {signed(d.low)} to {signed(d.high)}"
+    return f"{d.a} is {_outcome(quantity, d)} than {d.b} ({change})"
+
+
+def _outcome(quantity: Quantity, d: Difference) -> str:
+    """Whether ``a`` is better or worse than ``b``; higher or lower where neither is better."""
+    if not d.told_apart:
+        return "cannot tell"
     match quantity.better:
         case "higher" | "lower" as better:
-            word = "better" if (d.mean > 0) == (better == "higher") else "worse"
+            return "better" if (d.mean > 0) == (better == "higher") else "worse"
         case Near() | None:
-            word = "higher" if d.mean > 0 else "lower"
-    return f"{d.a} is {word} than {d.b} ({change})"
+            return "higher" if d.mean > 0 else "lower"
 
 
 def _together(d: Difference) -> str:
-    pair = f"{d.a} and {d.b}"
     if d.equal or d.low == d.high == 0:
-        return f"{pair} are equal in every seed"
+        return f"{d.a} and {d.b} are equal in every seed"
     seeds = ""
     if d.by == "seeds":
         n = f"about {d.seeds_needed:,}" if d.seeds_needed else f"more than {MOST:,}"
         seeds = f"; a difference of this size takes {n} seeds"
-    return f"{pair} cannot be distinguished ({signed(d.mean)}{seeds})"
+    return f"cannot tell {d.a} from {d.b} ({signed(d.mean)}{seeds})"
 
 
 def _by(differences: Iterable[Difference], comparisons: int) -> str:
@@ -154,7 +158,7 @@ def cells(quantity: Quantity, table: Table, most: int | None = None) -> list[lis
         most: With more rows than this, only those of each arm's best variation are given.
     """
     title = quantity.title
-    heading = ["arm", "a", "b", "round", f"{title}, a less b", "interval", "distinguished", "seeds needed"]
+    heading = ["arm", "a", "b", "round", f"{title}, a less b", "interval", "a is", "seeds needed"]
     shown = [d for d in table.differences if not d.equal]
     if most is not None and len(shown) > most:
         of_arm = {arm: [d for d in shown if d.arm == arm] for arm in dict.fromkeys(d.arm for d in shown)}
@@ -168,7 +172,7 @@ def cells(quantity: Quantity, table: Table, most: int | None = None) -> list[lis
             str(d.round),
             signed(d.mean),
             f"{signed(d.low)} to {signed(d.high)}" if d.low <= d.high else "none",
-            "yes" if d.told_apart else "no",
+            _outcome(quantity, d),
             "" if d.told_apart or d.seeds_needed is None else f"{d.seeds_needed:,}",
         ]
         for d in shown
