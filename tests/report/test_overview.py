@@ -113,3 +113,11 @@ def test_rows_are_cached_until_the_run_changes(tmp_path: Path) -> None:
     assert again.note.tags == ("one", "two words")
     assert again.version != first.version
     assert again.group == run_row(folder).group
+
+
+def test_a_row_of_a_list_is_the_whole_one_without_its_forecast(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run")
+    whole, short = run_row(folder), run_row(folder, forecasts=False)
+    assert whole.found is not None
+    assert whole.found.next_step
+    assert short == whole._replace(found=whole.found._replace(next_step=""))

@@ -2,36 +2,10 @@
 
 import shutil
 
-import numpy as np
-import pytest
+from veriloop.verifiers.human.desk import Desk
+from veriloop.verifiers.human.store import Store
 
-from veriloop.samples import Samples
-from veriloop.verifiers.human.content import content_keys
-from veriloop.verifiers.human.database import open_database
-from veriloop.verifiers.human.desk import Desk, Remark
-from veriloop.verifiers.human.store import KnownSamples, Store
-
-from .conftest import write_run
-
-PLANTED = {"Ann <b>A</b>": (0.95, 0.9), "Bob": (0.9, 0.3), "Cyd": (0.8, 0.8)}
-"""Sensitivity and specificity."""
-
-
-@pytest.fixture
-def judged(tmp_path):
-    """A folder with a run whose known samples three people have judged."""
-    url, rng = f"sqlite:///{tmp_path}/verdicts.db", np.random.default_rng(3)
-    write_run(tmp_path / "runs" / "some", url)
-    some = Samples(number=np.arange(200.0))
-    good, bad = some.select(slice(0, 80)), some.select(slice(80, 160))
-    Store(url).post(some.select(slice(160, None)), KnownSamples(good, bad, 1.0), wanted=3, queue=99)
-    desk = Desk(url)
-    for name, (sensitivity, specificity) in PLANTED.items():
-        for part, accepts in ((good, sensitivity), (bad, 1 - specificity)):
-            for key, says_yes in zip(content_keys(part), rng.random(80) < accepts, strict=True):
-                desk.record(name, key, "accept" if says_yes else "reject", Remark(seconds=2.0))
-    yield tmp_path / "runs"
-    open_database(url).close()
+from .conftest import PLANTED, write_run
 
 
 def test_the_owner_sees_how_each_person_judges(serve, judged, client):

@@ -29,7 +29,7 @@ def list_runs(
 
     if not folder.is_dir():
         raise RunFolderError(f"no such folder: {folder}", fix="check the path")
-    rows = [run_row(RunFolder(path)) for path in find_run_folders(folder)]
+    rows = [run_row(RunFolder(path), forecasts=json) for path in find_run_folders(folder)]
     if json:
         print_json({"runs": [row.to_json() for row in rows]})
     elif not rows:

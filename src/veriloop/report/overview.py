@@ -24,7 +24,7 @@ class Overview(NamedTuple):
     Attributes:
         standing: How it stands.
         answer: Whether the verified arm is better than the unverified one, and the round to ship.
-        next_step: Whether to go on or to stop, in one line; empty where nothing is measured.
+        next_step: Whether to go on or to stop, in one line; empty where nothing is measured, or nobody asked.
         worries: What to worry about, a line for each, with its number.
     """
 
@@ -58,8 +58,12 @@ class Overview(NamedTuple):
         }
 
 
-def overview(folder: RunFolder) -> Overview:
+def overview(folder: RunFolder, forecasts: bool = True) -> Overview:
     """What the run in ``folder`` says, from the rounds that have finished so far.
+
+    Args:
+        folder: The run's.
+        forecasts: Whether to say what to do next, which takes most of the time.
 
     Raises:
         CorruptFileError: Something in the folder cannot be read.
@@ -67,7 +71,8 @@ def overview(folder: RunFolder) -> Overview:
     records, cards, found = folder.records(), folder.manifest().cards, answer(folder)
     chains = {arm: chain for arm, chain in by_arm(records, cards.arms).items() if arm not in cards.bounds}
     worries = [*_of_quantities(chains, cards), *_of_silence(chains), *_of_audits(folder)]
-    return Overview(standing(folder), found, _next_step(chains, cards, found), tuple(worries))
+    step = _next_step(chains, cards, found) if forecasts else ""
+    return Overview(standing(RunFolder(folder.path)), found, step, tuple(worries))
 
 
 def _next_step(chains: dict[str, list[RoundRecord]], cards: RunCard, found: Answer) -> str:

@@ -4,11 +4,15 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any, NamedTuple
+
+from typing_extensions import override
 
 from ..advise import audited, calibrated
 from ..advise.paired import loss
 from ..errors import CorruptFileError
+from ..records import RoundRecord
 from ..store.folder import BESIDE, RunFolder
 from ..store.manifest import Manifest
 from ..store.notes import NOTE, Note, note_of
@@ -93,10 +97,36 @@ class RunRow(NamedTuple):
         }
 
 
-def run_row(folder: RunFolder) -> RunRow:
-    """One run. An unreadable one is a row that says so: it must not hide the others."""
+class _Once(RunFolder):
+    """A run folder of which manifest and records are read once: many numbers of a row follow from them."""
+
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return super().manifest()
+
+    @cached_property
+    def _records(self) -> list[RoundRecord]:
+        return super().records()
+
+    @override
+    def manifest(self) -> Manifest:
+        return self._manifest
+
+    @override
+    def records(self) -> list[RoundRecord]:
+        return list(self._records)
+
+
+def run_row(folder: RunFolder, forecasts: bool = True) -> RunRow:
+    """One run. An unreadable one is a row that says so: it must not hide the others.
+
+    Args:
+        folder: The run's.
+        forecasts: See `overview`; a list of hundreds of runs shows none.
+    """
+    folder = _Once(folder.path)
     try:
-        manifest, summaries, found = folder.manifest(), summarise(folder), overview(folder)
+        manifest, summaries, found = folder.manifest(), summarise(folder), overview(folder, forecasts)
         return RunRow(
             path=str(folder.path),
             name=folder.name,
@@ -184,9 +214,9 @@ class Cached:
         return made
 
     def row(self, folder: RunFolder) -> RunRow:
-        """`run_row`; how the run stands is looked at each time, as that may change without a file."""
+        """`run_row` without forecasts; how the run stands is looked at each time, as it may die."""
         version = version_of(folder)
-        row: RunRow = self.get(folder, version, "row", lambda: run_row(folder))
+        row: RunRow = self.get(folder, version, "row", lambda: run_row(folder, forecasts=False))
         if row.standing.status in ("running", DIED):
             row = row._replace(standing=standing(folder))
         return row._replace(version=f"{version}-{row.standing.status}")

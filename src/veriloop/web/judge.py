@@ -18,7 +18,7 @@ from starlette.routing import Route
 from ..cards import CHOICES, Brief
 from ..errors import CorruptFileError, DataError, StorageError, VeriloopError
 from ..verifiers.human.database import checked_url
-from ..verifiers.human.desk import Desk, Remark, Task
+from ..verifiers.human.desk import Desk, Progress, Remark, Task
 from ..verifiers.human.store import Opinion
 from .site import render, run_folders
 
@@ -141,7 +141,8 @@ def _judge(request: Request) -> Response:
 def _take(request: Request) -> Response:
     desk, given = _queue(request).desk, _query(request)
     room = max(0, given.most - len(given.holding))
-    return _answer(desk, given.annotator, desk.take(given.annotator, room, holding=given.holding))
+    tasks = desk.take(given.annotator, room, holding=given.holding)
+    return _answer(desk, given.annotator, tasks, desk.progress(given.annotator))
 
 
 async def _record(request: Request) -> Response:
@@ -151,12 +152,12 @@ async def _record(request: Request) -> Response:
         desk, room = _queue(request).desk, given.most - len(given.holding)
         remark = Remark(given.comment, given.seconds)
         try:
-            tasks = desk.exchange(
+            tasks, progress = desk.exchange(
                 given.annotator, given.key, given.answer, max(0, room), holding=given.holding, remark=remark
             )
         except DataError as e:
             raise HTTPException(404, str(e)) from e
-        return _answer(desk, given.annotator, tasks)
+        return _answer(desk, given.annotator, tasks, progress)
 
     return await run_in_threadpool(record)
 
@@ -173,14 +174,16 @@ async def _undo(request: Request) -> Response:
 
     def undo() -> Response:
         desk = _queue(request).desk
-        return _answer(desk, given.annotator, [], undone=desk.undo(given.annotator))
+        undone = desk.undo(given.annotator)
+        return _answer(desk, given.annotator, [], desk.progress(given.annotator), undone)
 
     return await run_in_threadpool(undo)
 
 
-def _answer(desk: Desk, annotator: str, tasks: list[Task], undone: Task | None = None) -> Response:
+def _answer(
+    desk: Desk, annotator: str, tasks: list[Task], progress: Progress, undone: Task | None = None
+) -> Response:
     """What follows for an annotator: more samples, how far they are, and at the end how they agreed."""
-    progress = desk.progress(annotator)
     # Known samples stay unknown until there is nothing left to judge.
     agreement = desk.agreement(annotator)._asdict() if progress.left == 0 else None
     return JSONResponse(

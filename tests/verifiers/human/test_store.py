@@ -3,9 +3,12 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
 
 from veriloop.errors import ConfigError, DataError, StorageError
 from veriloop.samples import Samples
@@ -90,11 +93,50 @@ def test_a_verdict_is_exchanged_for_the_next_sample(store_url):
     first, second, third = content_keys(asked)
     store.post(asked, None, wanted=1, queue=9)
     assert [task.key for task in desk.take("ann", 2)] == [first, second]
-    assert [task.key for task in desk.exchange("ann", first, "reject", holding=[second])] == [third]
+    tasks, progress = desk.exchange("ann", first, "reject", holding=[second])
+    assert [task.key for task in tasks] == [third]
+    assert progress == Progress(judged=1, left=2, waiting=2)
     assert store.tallies([first])[first] == Tally(reject=1)
     assert desk.progress("ann") == Progress(judged=1, left=2, waiting=2)
     with pytest.raises(DataError):
         desk.exchange("ann", "0" * 64, "accept")
+
+
+@contextmanager
+def _statements():
+    """What is sent to data bases while the block lasts: statements, and beginnings of transactions."""
+    sent: list[str] = []
+
+    def sends(connection, cursor, statement, *_):
+        sent.append(statement)
+
+    def begins(connection):
+        sent.append("transaction")
+
+    listeners = {"before_cursor_execute": sends, "begin": begins}
+    for name, listener in listeners.items():
+        event.listen(sa.Engine, name, listener)
+    try:
+        yield sent
+    finally:
+        for name, listener in listeners.items():
+            event.remove(sa.Engine, name, listener)
+
+
+def test_a_verdict_takes_one_transaction_of_few_statements(store_url):
+    desk, known = Desk(store_url), KnownSamples(_digits(10, first=100), _digits(10, first=150), 200.0)
+    Store(store_url).post(_digits(60), known, wanted=1, queue=100)
+    held = desk.take("ann", 4)
+    for _ in range(20):
+        first, *held = held
+        with _statements() as sent:
+            tasks, _ = desk.exchange("ann", first.key, "accept", 1, holding=[task.key for task in held])
+        held += tasks
+        assert sent.count("transaction") == 1
+        # The verdict, its sample's count, its remark, its lease; then what lies in front, a candidate, how
+        # they stand, a known sample, and the lease on one of these. SQLite is told to begin, too.
+        assert len([s for s in sent if s not in ("transaction", "BEGIN IMMEDIATE")]) == 9
+    assert len({task.key for task in held}) == 4
 
 
 def test_a_run_that_wants_more_verdicts_reopens_a_sample(store_url):

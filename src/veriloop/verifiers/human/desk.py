@@ -7,14 +7,30 @@ an annotator, and is on the disk once `Desk.record` has returned.
 import json
 import time
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from ...errors import DataError
+from ._statements import (
+    ADD_GIVEN,
+    BEFORE_THEM,
+    CANDIDATE,
+    CHANGE,
+    END_LEASE,
+    GIVEN_BY,
+    KNOWN,
+    KNOWN_VERDICTS,
+    LAST_VERDICT,
+    LOCKED,
+    PROGRESS,
+    WHOLE,
+    add_verdict,
+    keep_remark,
+    lease,
+)
 from .content import Sight
-from .database import Database, counted, leases, open_database, remarks, samples, verdicts
+from .database import open_database, samples, verdicts
 from .schedule import Schedule
 from .store import Opinion
 
@@ -23,98 +39,6 @@ LEASE_SECONDS = 120.0
 
 MOST_KNOWN = 0.25
 """The largest share of known samples: people are there for the others."""
-
-# Statements are built once: building them for every verdict took as long as all the rest of it.
-_WHO, _WHICH = sa.bindparam("who", type_=sa.Text), sa.bindparam("which", type_=sa.Integer)
-_NOW = sa.bindparam("now", type_=sa.Double)
-_IS_THEIRS = verdicts.c.annotator == _WHO
-_IS_IT = verdicts.c.sample == _WHICH, _IS_THEIRS
-_UNJUDGED = ~sa.exists().where(verdicts.c.sample == samples.c.id, _IS_THEIRS).correlate(samples)
-_IN_FRONT = leases.c.sample == samples.c.id, leases.c.annotator == _WHO, leases.c.until > _NOW
-_UNSEEN = _UNJUDGED, ~sa.exists().where(*_IN_FRONT).correlate(samples)
-# What lies before an annotator comes first, in the order in which it was handed out.
-_BEFORE_THEM = sa.select(samples).join(leases).where(*_IN_FRONT, _UNJUDGED).order_by(leases.c.until)
-_CANDIDATE = (
-    sa.select(samples)
-    .where(
-        samples.c.open,
-        *_UNSEEN,
-        samples.c.given
-        + counted(leases.c.sample == samples.c.id, leases.c.annotator != _WHO, leases.c.until > _NOW)
-        < samples.c.wanted,
-    )
-    .order_by(samples.c.id)
-    .limit(1)
-    .with_for_update(of=samples, skip_locked=True)
-)
-_KNOWN_LEFT = sa.select(counted(samples.c.truth.is_not(None), *_UNSEEN))
-_KNOWN = (
-    sa.select(samples)
-    .where(samples.c.truth.is_not(None), *_UNSEEN)
-    .order_by(samples.c.key)
-    .offset(sa.bindparam("skip", type_=sa.Integer))
-    .limit(1)
-)
-# Their first answers: who sees how they agreed, and then changes one, must not see the number change.
-_KNOWN_VERDICTS = (
-    sa.select(samples.c.truth, sa.func.coalesce(remarks.c.first, verdicts.c.answer))
-    .join(verdicts)
-    .outerjoin(
-        remarks, (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
-    )
-    .where(samples.c.truth.is_not(None), _IS_THEIRS)
-)
-_PROGRESS = sa.select(
-    counted(_IS_THEIRS).label("judged"),
-    counted(samples.c.open).label("waiting"),
-    counted(samples.c.open, verdicts.c.sample == samples.c.id, _IS_THEIRS).label("mine"),
-    counted(samples.c.truth.is_not(None), _UNJUDGED).label("known_left"),
-    counted(samples.c.truth.is_not(None)).label("known"),
-    sa.select(sa.func.max(samples.c.id)).scalar_subquery().label("posted"),
-)
-_GIVEN_BY = (
-    sa.select(samples, verdicts.c.answer, remarks.c.comment)
-    .join(verdicts)
-    .outerjoin(
-        remarks, (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
-    )
-    .where(_IS_THEIRS)
-    .order_by(verdicts.c.id.desc())
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
-_LAST_VERDICT = (
-    sa.select(verdicts.c.id, verdicts.c.sample).where(_IS_THEIRS).order_by(verdicts.c.id.desc()).limit(1)
-)
-# The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
-_LOCKED = sa.select(samples.c.id).where(samples.c.key == sa.bindparam("key", type_=sa.Text)).with_for_update()
-_CHANGE = verdicts.update().where(*_IS_IT).values(answer=sa.bindparam("said"), at=sa.bindparam("when"))
-_INSERT = verdicts.insert()
-_GIVEN = samples.c.given + sa.bindparam("change", type_=sa.Integer)
-_ADD_GIVEN = (
-    samples.update()
-    .where(samples.c.id == _WHICH)
-    .values(given=_GIVEN, open=sa.and_(samples.c.truth.is_(None), samples.c.wanted > _GIVEN))
-)
-_END_LEASE = leases.delete().where(leases.c.sample == _WHICH, leases.c.annotator == _WHO)
-
-
-@cache
-def _lease(database: Database) -> sa.Executable:
-    """Hand a sample to an annotator, or hand it to them for longer."""
-    insert = database.insert(leases)
-    return insert.on_conflict_do_update(
-        index_elements=[leases.c.sample, leases.c.annotator], set_={"until": insert.excluded.until}
-    )
-
-
-@cache
-def _remark(database: Database) -> sa.Executable:
-    """Keep what goes with a verdict: the first answer and its time for good, the last comment."""
-    insert = database.insert(remarks)
-    return insert.on_conflict_do_update(
-        index_elements=[remarks.c.sample, remarks.c.annotator],
-        set_={"comment": sa.func.coalesce(insert.excluded.comment, remarks.c.comment)},
-    )
 
 
 class Task(NamedTuple):
@@ -175,8 +99,6 @@ class Desk:
 
     def __init__(self, url: str) -> None:
         self._database = open_database(url)
-        self._lease_statement = _lease(self._database)
-        self._remark_statement = _remark(self._database)
 
     def take(self, annotator: str, most: int = 1, *, holding: Sequence[str] = ()) -> list[Task]:
         """The next samples for an annotator: up to ``most`` that they have not judged.
@@ -190,7 +112,7 @@ class Desk:
             holding: Keys that the annotator has in front of them already.
         """
         with self._database.writing() as connection:
-            return self._take(connection, annotator, most, holding)
+            return self._take(connection, annotator, most, holding)[0]
 
     def record(self, annotator: str, key: str, answer: Opinion, remark: Remark = NO_REMARK) -> None:
         """Keep a verdict; it is on the disk when this returns. A second one on a sample replaces the first.
@@ -199,7 +121,7 @@ class Desk:
             DataError: No such sample was posted.
         """
         with self._database.writing() as connection:
-            _record(connection, annotator, key, answer, remark, self._remark_statement)
+            self._record(connection, annotator, key, answer, remark)
 
     def exchange(
         self,
@@ -210,36 +132,41 @@ class Desk:
         *,
         holding: Sequence[str] = (),
         remark: Remark = NO_REMARK,
-    ) -> list[Task]:
-        """:meth:`record` and then :meth:`take`, with one wait for the disk instead of two."""
+    ) -> tuple[list[Task], Progress]:
+        """:meth:`record`, :meth:`take` and :meth:`progress`, with one wait for the disk."""
         with self._database.writing() as connection:
-            _record(connection, annotator, key, answer, remark, self._remark_statement)
-            return self._take(connection, annotator, most, holding)
+            self._record(connection, annotator, key, answer, remark)
+            tasks, stand = self._take(connection, annotator, most, holding)
+            stand = stand or _stand(connection, annotator)
+        return tasks, self._progress(annotator, stand)
 
     def undo(self, annotator: str) -> Task | None:
         """Take back an annotator's last verdict, and hand them its sample again; None when there is none."""
         with self._database.writing() as connection:
-            last = connection.execute(_LAST_VERDICT, {"who": annotator}).first()
+            last = connection.execute(LAST_VERDICT, {"who": annotator}).first()
             if last is None:
                 return None
             row = connection.execute(
                 sa.select(samples).where(samples.c.id == last.sample).with_for_update()
             ).one()
             connection.execute(verdicts.delete().where(verdicts.c.id == last.id))
-            connection.execute(_ADD_GIVEN, {"which": last.sample, "change": -1})
+            connection.execute(ADD_GIVEN, {"which": last.sample, "change": -1})
             self._lease(connection, last.sample, annotator)
             return _task(row)
 
     def given(self, annotator: str, most: int) -> list[Given]:
         """The last verdicts of an annotator, the newest first."""
         with self._database.reading() as connection:
-            rows = connection.execute(_GIVEN_BY, {"who": annotator, "most": most}).all()
+            rows = connection.execute(GIVEN_BY, {"who": annotator, "most": most}).all()
         return [Given(_task(row), row.answer, row.comment or "") for row in rows]
 
     def progress(self, annotator: str) -> Progress:
         """How far ``annotator`` is."""
         with self._database.reading() as connection:
             stand = _stand(connection, annotator)
+        return self._progress(annotator, stand)
+
+    def _progress(self, annotator: str, stand: Any) -> Progress:
         left = self._schedule(annotator).to_go(
             stand.judged, stand.waiting - stand.mine, stand.known_left, _share(stand)
         )
@@ -256,52 +183,74 @@ class Desk:
     def agreement(self, annotator: str) -> Agreement:
         """How ``annotator`` has judged known samples, by their first answers."""
         with self._database.reading() as connection:
-            said = connection.execute(_KNOWN_VERDICTS, {"who": annotator}).all()
+            said = connection.execute(KNOWN_VERDICTS, {"who": annotator}).all()
         good = [answer for truth, answer in said if truth == "accept"]
         bad = [answer for truth, answer in said if truth == "reject"]
         return Agreement(len(good), good.count("accept"), len(bad), bad.count("reject"))
 
     def _take(
         self, connection: sa.Connection, annotator: str, most: int, holding: Sequence[str]
-    ) -> list[Task]:
-        now = {"who": annotator, "now": time.time()}
-        before_them = connection.execute(_BEFORE_THEM, now).all()
-        rows = [row for row in before_them if row.key not in set(holding)][:most]
-        ahead = len(before_them)
-        for row in rows:
-            self._lease(connection, row.id, annotator)
-        while len(rows) < most and (row := self._next(connection, annotator, ahead)):
-            self._lease(connection, row.id, annotator)
+    ) -> tuple[list[Task], Any]:
+        """The samples, and how the annotator stands where that was looked up for them."""
+        before_them = connection.execute(BEFORE_THEM, {"who": annotator, "now": time.time()}).all()
+        again = [row.id for row in before_them if row.key not in set(holding)][:most]
+        whole = {row.id: row for row in connection.execute(WHOLE, {"which": again})} if again else {}
+        rows, ahead, stand = [whole[id_] for id_ in again], len(before_them), None
+        for id_ in again:
+            self._lease(connection, id_, annotator)
+        while len(rows) < most:
+            row, stand = self._next(connection, annotator, ahead)
+            if row is None:
+                break
             rows.append(row)
             ahead += 1
-        return [_task(row) for row in rows]
+            # At once, as the next look must not find it again.
+            self._lease(connection, row.id, annotator)
+        return [_task(row) for row in rows], stand
 
-    def _next(self, connection: sa.Connection, annotator: str, ahead: int) -> sa.Row[Any] | None:
-        """The next sample for an annotator who has ``ahead`` in front of them; None when there is none.
+    def _next(self, connection: sa.Connection, annotator: str, ahead: int) -> tuple[sa.Row[Any] | None, Any]:
+        """The next sample for an annotator who has ``ahead`` in front of them, None when there is none.
 
         Both kinds are looked up for either, so that time tells nothing.
         """
         whose = {"who": annotator, "now": time.time()}
-        candidate = connection.execute(_CANDIDATE, whose).first()
+        candidate = connection.execute(CANDIDATE, whose).first()
         stand = _stand(connection, annotator)
-        place = stand.judged + ahead
-        known_left = connection.scalar(_KNOWN_LEFT, whose) or 0
-        schedule = self._schedule(annotator)
-        known = connection.execute(_KNOWN, {**whose, "skip": schedule.pick(place, known_left)}).first()
+        if not stand.known:
+            return candidate, stand
+        place, schedule = stand.judged + ahead, self._schedule(annotator)
+        pick = {**whose, "skip": schedule.pick(place, stand.known_unseen)}
+        known = connection.execute(KNOWN, pick).first()
         if known is None or (place == 0 and stand.waiting == 0):
-            return candidate
-        return known if schedule.is_known(place, _share(stand)) else candidate
+            return candidate, stand
+        return (known if schedule.is_known(place, _share(stand)) else candidate), stand
+
+    def _record(
+        self, connection: sa.Connection, annotator: str, key: str, answer: Opinion, remark: Remark
+    ) -> None:
+        given = {"who": annotator, "said": answer, "when": time.time()}
+        sample = connection.scalar(add_verdict(self._database), {**given, "key": key})
+        if sample is not None:
+            connection.execute(ADD_GIVEN, {"which": sample, "change": 1})
+        else:
+            sample = connection.scalar(LOCKED, {"key": key})
+            if sample is None:
+                raise DataError("no such sample was put before people", got=key)
+            connection.execute(CHANGE, {**given, "which": sample})
+        about = {"sample": sample, "annotator": annotator, "first": answer, **remark._asdict()}
+        connection.execute(keep_remark(self._database), about)
+        connection.execute(END_LEASE, {"which": sample, "who": annotator})
 
     def _schedule(self, annotator: str) -> Schedule:
         return Schedule(self._database.secret, annotator)
 
     def _lease(self, connection: sa.Connection, sample: int, annotator: str) -> None:
         values = {"sample": sample, "annotator": annotator, "until": time.time() + LEASE_SECONDS}
-        connection.execute(self._lease_statement, values)
+        connection.execute(lease(self._database), values)
 
 
 def _stand(connection: sa.Connection, annotator: str) -> Any:
-    return connection.execute(_PROGRESS, {"who": annotator}).one()
+    return connection.execute(PROGRESS, {"who": annotator, "now": time.time()}).one()
 
 
 def _share(stand: Any) -> float:
@@ -323,28 +272,6 @@ def _batch(connection: sa.Connection) -> tuple[int, bool]:
     ).one()
     known = connection.scalar(sa.select(sa.func.sum(samples.c.given)).where(samples.c.truth.is_not(None)))
     return size, bool(given or known)
-
-
-def _record(
-    connection: sa.Connection,
-    annotator: str,
-    key: str,
-    answer: Opinion,
-    remark: Remark,
-    keep_remark: sa.Executable,
-) -> None:
-    sample = connection.scalar(_LOCKED, {"key": key})
-    if sample is None:
-        raise DataError("no such sample was put before people", got=key)
-    given = {"which": sample, "who": annotator}
-    if not connection.execute(_CHANGE, {**given, "said": answer, "when": time.time()}).rowcount:
-        values = {"sample": sample, "annotator": annotator, "answer": answer, "at": time.time()}
-        connection.execute(_INSERT, values)
-        connection.execute(_ADD_GIVEN, {"which": sample, "change": 1})
-    connection.execute(
-        keep_remark, {"sample": sample, "annotator": annotator, "first": answer, **remark._asdict()}
-    )
-    connection.execute(_END_LEASE, given)
 
 
 def _task(row: sa.Row[Any]) -> Task:

@@ -1,0 +1,119 @@
+"""What the desk asks of a store of verdicts, in SQL.
+
+Statements are built once: building them for every verdict took as long as all the rest of it.
+"""
+
+from functools import cache
+
+import sqlalchemy as sa
+
+from .database import Database, counted, leases, remarks, samples, verdicts
+
+_WHO, _WHICH = sa.bindparam("who", type_=sa.Text), sa.bindparam("which", type_=sa.Integer)
+_KEY = sa.bindparam("key", type_=sa.Text)
+_NOW = sa.bindparam("now", type_=sa.Double)
+_IS_THEIRS = verdicts.c.annotator == _WHO
+_IS_IT = verdicts.c.sample == _WHICH, _IS_THEIRS
+_UNJUDGED = ~sa.exists().where(verdicts.c.sample == samples.c.id, _IS_THEIRS).correlate(samples)
+_IN_FRONT = leases.c.sample == samples.c.id, leases.c.annotator == _WHO, leases.c.until > _NOW
+_UNSEEN = _UNJUDGED, ~sa.exists().where(*_IN_FRONT).correlate(samples)
+# What lies before an annotator comes first, in the order in which it was handed out.
+BEFORE_THEM = (
+    sa.select(samples.c.id, samples.c.key)
+    .join(leases)
+    .where(*_IN_FRONT, _UNJUDGED)
+    .order_by(leases.c.until, samples.c.id)
+)
+WHOLE = sa.select(samples).where(samples.c.id.in_(sa.bindparam("which", expanding=True)))
+CANDIDATE = (
+    sa.select(samples)
+    .where(
+        samples.c.open,
+        *_UNSEEN,
+        samples.c.given
+        + counted(leases.c.sample == samples.c.id, leases.c.annotator != _WHO, leases.c.until > _NOW)
+        < samples.c.wanted,
+    )
+    .order_by(samples.c.id)
+    .limit(1)
+    .with_for_update(of=samples, skip_locked=True)
+)
+KNOWN = (
+    sa.select(samples)
+    .where(samples.c.truth.is_not(None), *_UNSEEN)
+    .order_by(samples.c.key)
+    .offset(sa.bindparam("skip", type_=sa.Integer))
+    .limit(1)
+)
+# Their first answers: who sees how they agreed, and then changes one, must not see the number change.
+KNOWN_VERDICTS = (
+    sa.select(samples.c.truth, sa.func.coalesce(remarks.c.first, verdicts.c.answer))
+    .join(verdicts)
+    .outerjoin(
+        remarks, (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
+    )
+    .where(samples.c.truth.is_not(None), _IS_THEIRS)
+)
+PROGRESS = sa.select(
+    counted(_IS_THEIRS).label("judged"),
+    counted(samples.c.open).label("waiting"),
+    counted(samples.c.open, verdicts.c.sample == samples.c.id, _IS_THEIRS).label("mine"),
+    counted(samples.c.truth.is_not(None), _UNJUDGED).label("known_left"),
+    counted(samples.c.truth.is_not(None), *_UNSEEN).label("known_unseen"),
+    counted(samples.c.truth.is_not(None)).label("known"),
+    sa.select(sa.func.max(samples.c.id)).scalar_subquery().label("posted"),
+)
+GIVEN_BY = (
+    sa.select(samples, verdicts.c.answer, remarks.c.comment)
+    .join(verdicts)
+    .outerjoin(
+        remarks, (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
+    )
+    .where(_IS_THEIRS)
+    .order_by(verdicts.c.id.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+LAST_VERDICT = (
+    sa.select(verdicts.c.id, verdicts.c.sample).where(_IS_THEIRS).order_by(verdicts.c.id.desc()).limit(1)
+)
+# The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
+LOCKED = sa.select(samples.c.id).where(samples.c.key == _KEY).with_for_update()
+CHANGE = verdicts.update().where(*_IS_IT).values(answer=sa.bindparam("said"), at=sa.bindparam("when"))
+_GIVEN = samples.c.given + sa.bindparam("change", type_=sa.Integer)
+ADD_GIVEN = (
+    samples.update()
+    .where(samples.c.id == _WHICH)
+    .values(given=_GIVEN, open=sa.and_(samples.c.truth.is_(None), samples.c.wanted > _GIVEN))
+)
+END_LEASE = leases.delete().where(leases.c.sample == _WHICH, leases.c.annotator == _WHO)
+
+
+@cache
+def add_verdict(database: Database) -> sa.Executable:
+    """Keep a verdict that is the annotator's first on the sample; gives its id, and nothing otherwise."""
+    of = sa.select(
+        samples.c.id, _WHO, sa.bindparam("said", type_=sa.Text), sa.bindparam("when", type_=sa.Double)
+    )
+    insert = database.insert(verdicts).from_select(
+        ["sample", "annotator", "answer", "at"], of.where(samples.c.key == _KEY)
+    )
+    return insert.on_conflict_do_nothing().returning(verdicts.c.sample)
+
+
+@cache
+def lease(database: Database) -> sa.Executable:
+    """Hand a sample to an annotator, or hand it to them for longer."""
+    insert = database.insert(leases)
+    return insert.on_conflict_do_update(
+        index_elements=[leases.c.sample, leases.c.annotator], set_={"until": insert.excluded.until}
+    )
+
+
+@cache
+def keep_remark(database: Database) -> sa.Executable:
+    """Keep what goes with a verdict: the first answer and its time for good, the last comment."""
+    insert = database.insert(remarks)
+    return insert.on_conflict_do_update(
+        index_elements=[remarks.c.sample, remarks.c.annotator],
+        set_={"comment": sa.func.coalesce(insert.excluded.comment, remarks.c.comment)},
+    )
