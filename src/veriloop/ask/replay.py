@@ -9,6 +9,8 @@ from ..errors import ConfigError
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..judge import Judge
+from ..loop import seam
+from ..loop.cards import verifiers_in
 from ..loop.chunks import STORED
 from ..loop.data import load_data, load_schema
 from ..loop.gather import gather
@@ -68,12 +70,17 @@ def replay(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Repla
         CorruptFileError: A file cannot be read.
         RunFolderError: Neither the candidates nor the models of the round are stored; or the candidates are
             not, and something that the round depends on has changed.
+        StorageError: People judged, and the store of their verdicts is gone.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
     number, kind = round_of(plan, folder, arm, round_)
     stored = folder.candidates(number, arm)
     if not stored:
         check_unchanged(folder, plan, number)
+        asked = plan.arms[arm].verifier
+        for verifier in verifiers_in(asked):
+            # People in an ensemble may not have been needed.
+            seam.call(verifier, "check_verdicts", verifier.check_verdicts, verifier is asked)
     data = load_data(plan.dataset, plan.seed)
     context = Context(
         plan,

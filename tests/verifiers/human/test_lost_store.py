@@ -9,6 +9,8 @@ import pytest
 from veriloop.config import plan_from
 from veriloop.errors import StorageError
 from veriloop.loop import Plan, run
+from veriloop.loop.again import candidates_again
+from veriloop.store.folder import RunFolder
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.desk import Desk
 
@@ -89,3 +91,18 @@ def test_a_run_that_has_not_begun_makes_its_store(file: Path, tmp_path: Path) ->
     assert not file.exists()
     _waits(file, tmp_path / "run")
     assert file.is_file()
+
+
+def test_a_round_is_not_judged_again_without_its_verdicts(file: Path, tmp_path: Path) -> None:
+    plan, out = _waits(file, tmp_path / "run"), tmp_path / "run"
+    desk = Desk(f"sqlite:///{file}")
+    for task in desk.take("ann", 9):
+        desk.record("ann", task.key, "accept")
+    assert run(plan, out, resume="always").manifest().status == "finished"
+    assert len(candidates_again(plan, RunFolder(out), "verified", 1).accepted) == 3
+    open_database(f"sqlite:///{file}").close()
+    open_database.cache_clear()
+    file.unlink()
+    with pytest.raises(StorageError, match="is not there"):
+        candidates_again(plan, RunFolder(out), "verified", 1)
+    assert not file.exists()
