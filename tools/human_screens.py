@@ -3,8 +3,8 @@
     python tools/human_screens.py
 
 Makes a small run that asks people, gives some verdicts in the names of three of them, and takes pictures of
-the pages with Chromium: docs/figures/human-phone.png and docs/figures/human-people.png. It needs playwright and
-a Chromium.
+the pages with Chromium, docs/figures/human-phone.png and docs/figures/human-people.png. It needs playwright
+and a Chromium.
 """
 
 import argparse
