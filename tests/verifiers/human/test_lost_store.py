@@ -9,7 +9,7 @@ import pytest
 from veriloop.config import plan_from
 from veriloop.errors import StorageError
 from veriloop.loop import Plan, run
-from veriloop.loop.again import candidates_again
+from veriloop.ask.replay import replayed
 from veriloop.store.folder import RunFolder
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.desk import Desk
@@ -99,10 +99,10 @@ def test_a_round_is_not_judged_again_without_its_verdicts(file: Path, tmp_path: 
     for task in desk.take("ann", 9):
         desk.record("ann", task.key, "accept")
     assert run(plan, out, resume="always").manifest().status == "finished"
-    assert len(candidates_again(plan, RunFolder(out), "verified", 1).accepted) == 3
+    assert len(replayed(plan, RunFolder(out), "verified", 1).accepted) == 3
     open_database(f"sqlite:///{file}").close()
     open_database.cache_clear()
     file.unlink()
     with pytest.raises(StorageError, match="is not there"):
-        candidates_again(plan, RunFolder(out), "verified", 1)
+        replayed(plan, RunFolder(out), "verified", 1)
     assert not file.exists()
