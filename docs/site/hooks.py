@@ -50,7 +50,9 @@ def sources() -> dict[str, Path]:
     """The pages that are made here, and what each is made of."""
     made = {f"project/{name.lower()}.md": ROOT / f"{name}.md" for name in FROM_ROOT}
     for readme in sorted((ROOT / "recipes").rglob("README.md")):
-        made[f"{readme.parent.relative_to(ROOT).as_posix()}.md"] = readme
+        folder = readme.parent.relative_to(ROOT).as_posix()
+        whole = any(readme.parent.glob("*/README.md"))
+        made[f"{folder}/index.md" if whole else f"{folder}.md"] = readme
     for script in sorted((ROOT / "docs" / "tutorials").glob("*.py")):
         made[f"tutorials/{script.stem}.md"] = script
     return made
@@ -63,6 +65,8 @@ PAGE_OF = {path: page for page, path in SOURCES.items()}
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made here."""
     for page, path in SOURCES.items():
+        if files.get_file_from_path(page) is not None:
+            continue  # a page of docs/ stands in its place
         content = tutorial(path) if path.suffix == ".py" else path.read_text()
         files.append(File.generated(config, page, content=content))
     return files
@@ -71,7 +75,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links to files of the project lead to their pages; a file that has none goes along with the site."""
     here = page.file.src_uri
-    folder = SOURCES.get(here, ROOT / "docs" / here).parent
+    written = ROOT / "docs" / here
+    folder = (written if written.exists() else SOURCES[here]).parent
 
     def follow(link: re.Match[str]) -> str:
         target, hash_, anchor = link[1].partition("#")

@@ -98,6 +98,7 @@ for record in run.records():
 #
 # The kept answers are training data for any other trainer, and the model is an ordinary Hugging Face folder:
 #
+# <!-- needs: the run above -->
 # ```
 # veriloop export runs/sums --round 3 --arm verified --to kept.jsonl --as prompt-completion
 # veriloop export runs/sums --model my-model --arm verified --round 3

@@ -143,6 +143,7 @@ print(run.frame()[["arm", "round", "value"]].pivot(index="round", columns="arm")
 # %% [markdown]
 # In a configuration file, a part is named by its module and class:
 #
+# <!-- needs: the parts above -->
 # ```yaml
 # verifier: {kind: "my_parts:NearReal", reach: 0.1}
 # metrics: [{kind: "my_parts:OffMoons"}]

@@ -91,10 +91,13 @@ print("Bob judged", sit_down("bob", bob))
 # ## The run goes on
 #
 # The round makes the same candidates again, finds their verdicts, and trains. With two people per sample, a sample is kept when both
-# accept it; where they disagree, the verifier abstains.
+# accept it; where they disagree, the verifier abstains. As too few are kept, the round puts more candidates before them, until its limit of 100.
 
 # %%
-run = vl.run(plan, "runs/people", resume="always", progress=False)
+while run.status == "waiting":
+    sit_down("ann", ann)
+    sit_down("bob", bob)
+    run = vl.run(plan, "runs/people", resume="always", progress=False)
 print(run.status)
 for record in run.records():
     if record.round == 1:
