@@ -1,8 +1,8 @@
 """Pages of the site that no Markdown file below docs/ holds, and links that leave docs/.
 
-mkdocs calls `on_files` and `on_page_markdown`. Tutorials are percent scripts: plain Python files in which the line ``# %%``
-begins a cell of code and ``# %% [markdown]`` a cell of text. What the cells printed lies beside each script,
-written by ``python tests/docs/run_tutorials.py --keep``.
+mkdocs calls `on_files` and `on_page_markdown`. Tutorials are percent scripts: plain Python files in which the
+line ``# %%`` begins a cell of code and ``# %% [markdown]`` a cell of text. What the cells printed lies beside
+each script, written by ``python tests/docs/run_tutorials.py --keep``.
 """
 
 import json
@@ -42,7 +42,9 @@ def tutorial(path: Path) -> str:
         if not text and (output := next(printed, "").rstrip()):
             parts.append(f"```{{.text .output}}\n{output}\n```")
     script = f'<a href="{path.name}" download>{path.name}</a>'
-    parts.insert(1, f"*This page is a script: {script}. Run it with `python {path.name}` in an empty folder.*")
+    parts.insert(
+        1, f"*This page is a script: {script}. Run it with `python {path.name}` in an empty folder.*"
+    )
     return "\n\n".join(parts)
 
 

@@ -89,7 +89,8 @@ for name, says in judges.items():
 truth = generated[:400, 0] > 0.5
 decisions = np.where(accepted[:400], vl.Decision.ACCEPT, vl.Decision.REJECT)
 checked = vl.calibrate(vl.Verdicts(np.full(400, np.nan), decisions), truth)
-print(f"accepts {checked.false_accept.value:.0%} of the bad answers, rejects {checked.false_reject.value:.0%} of the good ones")
+print(f"accepts {checked.false_accept.value:.0%} of the bad answers")
+print(f"rejects {checked.false_reject.value:.0%} of the good answers")
 
 # %% [markdown]
 # ## From files

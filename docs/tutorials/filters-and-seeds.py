@@ -16,7 +16,8 @@ from pathlib import Path
 
 import veriloop as vl
 
-Path("nearness.py").write_text('''
+Path("nearness.py").write_text(
+    """
 import numpy as np
 
 import veriloop as vl
@@ -42,7 +43,8 @@ class Nearness(vl.Verifier, frozen=True):
 
     def fit(self, previous, generator, real, rng):
         return Near(real.select(rng.permutation(len(real))[:100]).array("x"))
-'''.lstrip())
+""".lstrip()
+)
 from nearness import Nearness
 
 plan = vl.Plan(

@@ -24,11 +24,13 @@ Path("sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in sums))
 # because worker processes import it.
 
 # %%
-Path("my_checks.py").write_text('''
+Path("my_checks.py").write_text(
+    """
 def is_right(row):
     a, b = row["question"].removesuffix(" =").split(" + ")
     return int(row["answer"]) == int(a) + int(b)
-'''.lstrip())
+""".lstrip()
+)
 
 # %% [markdown]
 # An answer such as `nine` makes this function raise an exception. That is fine: the verifier then abstains, and the run counts the reason.
@@ -89,7 +91,8 @@ print(table[table.metric == "check"][["arm", "round", "value", "se"]].round(3).t
 for record in run.records():
     if record.round > 0:
         counts = record.counts
-        print(record.arm, record.round, "accepted", counts.accepted, "of", counts.generated, dict(record.abstentions))
+        print(f"{record.arm}, round {record.round}: {counts.accepted} accepted of {counts.generated}")
+        print("   ", dict(record.abstentions))
 
 # %% [markdown]
 # Reasons for abstaining are counted too. Here they are mostly texts that are no number.

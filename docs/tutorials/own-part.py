@@ -16,7 +16,8 @@
 # %%
 from pathlib import Path
 
-Path("my_parts.py").write_text('''
+Path("my_parts.py").write_text(
+    '''
 from typing import ClassVar
 
 import numpy as np
@@ -65,7 +66,8 @@ class OffMoons(vl.Metric, frozen=True):
         made, real = evaluation.generated.array("x"), evaluation.real.array("x")
         distance = np.linalg.norm(made[:, None] - real, axis=2).min(axis=1)
         return {"off_moons": vl.Estimate(distance.mean(), distance.std() / np.sqrt(len(distance)))}
-'''.lstrip())
+'''.lstrip()
+)
 
 # %% [markdown]
 # Three things to notice:
@@ -103,14 +105,16 @@ print("both keep their contracts")
 # A part that breaks its contract says where. This verifier ranks samples within the batch:
 
 # %%
-Path("my_mistake.py").write_text('''
+Path("my_mistake.py").write_text(
+    """
 import veriloop as vl
 
 
 class Ranks(vl.Verifier, frozen=True):
     def verify(self, samples, rng):
         return vl.Verdicts(samples.array("x")[:, 0].argsort().argsort().astype(float))
-'''.lstrip())
+""".lstrip()
+)
 
 from my_mistake import Ranks
 

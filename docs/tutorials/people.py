@@ -15,7 +15,9 @@ import veriloop as vl
 
 plan = vl.Plan(
     dataset=vl.datasets.Digits(start=100),
-    learner=vl.learners.CVAE(latent_dim=3, channels=(8, 16), kernel=2, epochs=30, learning_rate=0.005, patience=None),
+    learner=vl.learners.CVAE(
+        latent_dim=3, channels=(8, 16), kernel=2, epochs=30, learning_rate=0.005, patience=None
+    ),
     verifier=vl.verifiers.Human(
         store="sqlite:///verdicts.db",
         question="Is this the digit that it should be?",
@@ -112,7 +114,11 @@ print(run.verdict)
 # %%
 import subprocess
 
-print(subprocess.run(["veriloop", "calibrate", "runs/people"], check=True, stdout=subprocess.PIPE, text=True).stdout)
+print(
+    subprocess.run(
+        ["veriloop", "calibrate", "runs/people"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+)
 
 # %% [markdown]
 # Bob accepts real images under a wrong label as readily as under the right one. His verdicts say nothing about the label, and the numbers

@@ -62,7 +62,9 @@ print(f"before: {gain.baseline:.4f}   after one round: {gain.mse:.4f}   accepted
 # %%
 for many in (25, 100, 400, 1600):
     after = theory.one_round_mse(mild, many, method="exact")
-    print(f"n = {many:4}: noise {after.synthetic_variance:.4f} + rest {after.verification_error:.4f} = {after.mse:.4f}")
+    print(
+        f"n = {many:4}: noise {after.synthetic_variance:.4f} + rest {after.verification_error:.4f} = {after.mse:.4f}"
+    )
 
 # %% [markdown]
 # ## How good must the verifier be?
@@ -86,7 +88,9 @@ for radius in (0.2, 0.4, 0.6, 1.0):
 # %%
 course = theory.trajectory(system(bias=0.2, radius=1.5), n=1000, rounds=40)
 for round_ in (0, 1, 2, 4, 6, 10, 20, 40):
-    print(f"round {round_:2}: from the truth {course.mse_star[round_]:.4f}, from the center {course.mse_center[round_]:.4f}")
+    print(
+        f"round {round_:2}: from the truth {course.mse_star[round_]:.4f}, from the center {course.mse_center[round_]:.4f}"
+    )
 print("best round:", course.best_round, " regime:", course.regime.value)
 
 # %% [markdown]
@@ -98,7 +102,9 @@ print("best round:", course.best_round, " regime:", course.regime.value)
 # %%
 for bias, radius in ((0.0, 0.4), (0.2, 0.4), (0.2, 1.5), (0.5, 0.6)):
     course = theory.trajectory(system(bias, radius), n=1000, rounds=40)
-    print(f"bias {bias}, radius {radius}: best round {course.best_round:2}, ends at {course.floor:.4f}, {course.regime.value}")
+    print(
+        f"bias {bias}, radius {radius}: best round {course.best_round:2}, ends at {course.floor:.4f}, {course.regime.value}"
+    )
 
 # %% [markdown]
 # ## Is it true?

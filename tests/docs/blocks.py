@@ -10,7 +10,6 @@ The blocks of a page are one session: they run in order, in one folder. A block 
 (``# ring.py``) is that file.
 """
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,7 +75,8 @@ def blocks_of(page: Path) -> Iterator[Block]:
     """The blocks of a Markdown file, or of the text cells of a tutorial, in order."""
     text = page.read_text()
     if page.suffix == ".py":
-        text = "\n".join(re.sub(r"^# ?", "", line) if line.startswith("#") else "" for line in text.splitlines())
+        lines = text.splitlines()
+        text = "\n".join(re.sub(r"^# ?", "", line) if line.startswith("#") else "" for line in lines)
     for found in _FENCE.finditer(text):
         line = text.count("\n", 0, found.start("code"))
         mark = (found["mark"] or "").partition(":")[0]
@@ -86,12 +86,3 @@ def blocks_of(page: Path) -> Iterator[Block]:
 def fences(page: Path) -> int:
     """How many fences open a block, by a plain count."""
     return sum(line.startswith("```") for line in page.read_text().splitlines()) // 2
-
-
-def is_python(code: str) -> bool:
-    """Whether this is Python."""
-    try:
-        ast.parse(code)
-    except SyntaxError:
-        return False
-    return True

@@ -61,9 +61,9 @@ def _photos(folder: Path) -> None:
 
 def _people(folder: Path) -> None:
     rng = np.random.default_rng(0)
-    rows = [
-        f"{rng.normal(40, 10):.2f},{rng.normal(3, 1):.2f},{rng.choice(['north', 'south'])}" for _ in range(200)
-    ]
+    rows = []
+    for _ in range(200):
+        rows.append(f"{rng.normal(40, 10):.2f},{rng.normal(3, 1):.2f},{rng.choice(['north', 'south'])}")
     (folder / "people.csv").write_text("\n".join(["age,income,city", *rows]) + "\n")
 
 

@@ -40,13 +40,20 @@ def printed(path: Path, folder: Path) -> list[str]:
     environment = {**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:veriloop", "COLUMNS": "110"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, copy.name], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, copy.name],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return [output.strip("\n") for output in done.stdout.split(END_OF_CELL)[:-1]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--keep", action="store_true", help="keep what the cells print, for the site")
     arguments = parser.parse_args()

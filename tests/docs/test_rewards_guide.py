@@ -1,6 +1,5 @@
-"""The guide to rewards runs as it stands: its functions, its configurations."""
+"""The guide to rewards: its functions score as it says, and its verifiers judge and measure."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -15,13 +14,14 @@ from veriloop.verdicts import Decision
 from veriloop.verifiers.base import Verifier
 from veriloop.verifiers.function import FunctionCheck
 
-from .patience import HOUR
+from ..patience import HOUR
+from .blocks import ROOT, blocks_of
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guide" / "rewards.md"
+GUIDE = ROOT / "docs" / "guide" / "rewards.md"
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    return [block.code for block in blocks_of(GUIDE) if block.language == language]
 
 
 SAMPLES = Samples(
