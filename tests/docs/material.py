@@ -37,11 +37,11 @@ def _answers(folder: Path) -> None:
         return ", ".join(rng.choice(phrases, 8, p=chance))
 
     model, people = [0.25, 0.25, 0.1, 0.2, 0.2], [0.35, 0.35, 0.15, 0.08, 0.07]
-    made = [answer(model) for _ in range(1500)]
+    made = [answer(model) for _ in range(800)]
     said = [bool(rng.random() < 1 / (1 + np.exp(1.5 * text.count("way") - 1))) for text in made]
     rows = [{"answer": a, "judge_said_yes": s} for a, s in zip(made, said, strict=True)]
     _write(folder / "generated.jsonl", rows)
-    _write(folder / "real.jsonl", [{"answer": answer(people)} for _ in range(300)])
+    _write(folder / "real.jsonl", [{"answer": answer(people)} for _ in range(200)])
 
 
 def _other(folder: Path) -> None:
