@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from veriloop.ask.replay import replayed
 from veriloop.config import plan_from
 from veriloop.errors import StorageError
 from veriloop.loop import Plan, run
-from veriloop.ask.replay import replayed
 from veriloop.store.folder import RunFolder
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.desk import Desk
