@@ -1,7 +1,9 @@
 """A user's table is read as it was written."""
 
+import datetime
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 
 from veriloop.ask.tables import read_frame, verdicts_of
 from veriloop.errors import DataError
-from veriloop.tables import LONGEST_LINE, read_table
+from veriloop.tables import LONGEST_LINE, first_rows, read_table, read_values
 
 WORDS = ["None", "NA", "null", "nan", "n/a", "NaN", "-", "007", "1e3", "true"]
 
@@ -166,3 +168,53 @@ def test_a_broken_json_list_is_refused_in_one_line(text: str, words: str, tmp_pa
     with pytest.raises(DataError, match=words) as error:
         read_table(tmp_path / "t.json", ["x"])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a;b\n1;2\n", "line 1: got 'a;b', expected names of columns with commas between them"),
+        (b"a\tb\n1\t2\n", "with commas in place of"),
+        (b"sep=;\na;b\n1;2\n", "line 1: got 'sep=;'"),
+        (b"\na,b\n1,2\n", "line 1: got 'an empty line', expected the names of the columns"),
+        ("a,b\n1,é\n".encode("utf-16"), "got 'byte 0xff', expected text in UTF-8"),
+        ("a,b\n1,x\n".encode("utf-16-le"), "got 'zero bytes', expected text in UTF-8"),
+        ("a,b\n1,é\n".encode("latin-1"), "got 'byte 0xe9', expected text in UTF-8. Save it as UTF-8"),
+    ],
+)
+def test_another_kind_of_csv_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_values(tmp_path / "t.csv", first_rows(tmp_path / "t.csv").names)
+
+
+def test_a_name_with_a_semicolon_stays_one_beside_others(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b,c\n1,2\n")
+    assert read_values(tmp_path / "t.csv", ["a;b"]).columns == {"a;b": [1]}
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "json", "parquet"])
+def test_what_is_no_file_is_refused_and_not_waited_for(ending: str, tmp_path: Path) -> None:
+    pipe, folder = tmp_path / f"pipe.{ending}", tmp_path / f"folder.{ending}"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in (pipe, folder, tmp_path / f"a\0b.{ending}"):
+        with pytest.raises(DataError, match="expected a regular file"):
+            first_rows(path)
+        with pytest.raises(DataError, match="expected a regular file"):
+            read_values(path, ["a"])
+    with pytest.raises(DataError, match="cannot read"):
+        first_rows(tmp_path / f"{'a' * 300}.{ending}")
+
+
+def test_a_date_that_python_has_not_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1.0], "at": [datetime.datetime(2020, 1, 2)]})
+    frame.to_parquet(tmp_path / "sound.parquet")
+    assert read_values(tmp_path / "sound.parquet", ["x", "at"]).columns["x"] == [1.0]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"at": pa.array([2**62], pa.timestamp("us"))}), tmp_path / "far.parquet")
+    for read in (first_rows, lambda path: read_values(path, ["at"])):
+        with pytest.raises(DataError, match="column 'at' cannot be read"):
+            read(tmp_path / "far.parquet")

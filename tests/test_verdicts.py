@@ -22,6 +22,13 @@ def test_rules_decide_open_verdicts_only():
         ([1.0, 2.0], [1], None, "unequal length"),
         ([1.0], [1], ["a", "b"], "unequal length"),
         ([1.0], [3], None, "decision of a verdict"),
+        ([1.0], [257], None, "decision of a verdict: got '257'"),
+        ([1.0], [0.5], None, "decision of a verdict: got '0.5'"),
+        ([1.0], [NAN], None, "decision of a verdict"),
+        ([1.0], ["accept"], None, "decision of a verdict: got 'accept'"),
+        ([1.0], [None], None, "decision of a verdict: got 'None'"),
+        ([1.0], [1], [None], "reasons of verdicts: got 'NoneType', expected texts"),
+        ([1j], None, None, "real numbers"),
         ([[1.0]], None, None, "one axis"),
         ([NAN], None, None, "Return ABSTAIN"),
         ([np.inf], None, None, "Return ABSTAIN"),
@@ -55,3 +62,17 @@ def test_what_is_logged_goes_along_and_comes_together():
         "words": [3.0, 5.0],
         "n": [1.0],
     }
+
+
+def test_what_is_logged_is_numbers():
+    assert Verdicts([1.0], logged={"length": [np.int64(3)], "right": [True]}).logged == {
+        "length": [3.0],
+        "right": [1.0],
+    }
+    with pytest.raises(ContractError, match=r"what verdicts log as 'length': got .*, expected numbers"):
+        Verdicts([1.0], logged={"length": ["long"]})
+
+
+def test_decisions_may_be_truth_values_and_whole_floats():
+    assert Verdicts([1.0, 2.0], [True, False]).decision.tolist() == [Decision.ACCEPT, Decision.REJECT]
+    assert Verdicts([1.0, 2.0], [1.0, -1.0]).decision.tolist() == [Decision.ACCEPT, Decision.OPEN]

@@ -71,6 +71,8 @@ BAD = {
     "a: 1\nb: 2\na: 3": "plan, line 3, column 1: not valid YAML (key 'a' occurs here and in line 1)",
     "x: {a: 1, a: 2}": "key 'a' occurs here and in line 1",
     "x:\n- {a: 1,\n   'a': 2}": "line 3, column 4: not valid YAML (key 'a' occurs here and in line 2)",
+    'a: "x\\ud800"': "line 1, column 4: not valid YAML (half of a surrogate pair, which no file can hold)",
+    '"\\udfff": 1': "half of a surrogate pair",
     "{1: {}}": "key 1 is not text: put it in quotes",
     "a: {true: {}}": "key true is not text: put it in quotes",
     "a: {~: 1}": "key ~ is not text: put it in quotes",

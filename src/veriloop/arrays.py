@@ -68,7 +68,9 @@ def npz_array(path: Path, key: str) -> NDArray[Any] | StoredArray:
                 shape, by_column, dtype = read(file)
                 header = file.tell()
             check_array(path, shape, dtype, entry.file_size - header)
-        if entry.compress_type != zipfile.ZIP_STORED or by_column or dtype.hasobject or not shape:
+        if not shape:
+            raise DataError(f"{path}: array {key!r}", got="one value", expected="a row for each sample")
+        if entry.compress_type != zipfile.ZIP_STORED or by_column or dtype.hasobject:
             with np.load(path, allow_pickle=False) as stored:
                 return stored[key]
         with path.open("rb") as file:

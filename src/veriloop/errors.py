@@ -6,6 +6,9 @@ Every error survives pickling, because executors bring errors back from other pr
 
 from typing import Any, Self
 
+LONGEST = 600
+"""The most characters that a message shows of what was got."""
+
 
 class VeriloopError(Exception):
     """Base class of all errors that veriloop raises on purpose.
@@ -31,16 +34,22 @@ class VeriloopError(Exception):
     def _line(self) -> str:
         parts = [self.what]
         if self.got is not None:
-            parts.append(f"got {self.got!r}" if isinstance(self.got, str) else f"got {self.got}")
+            got = self.got if len(str(self.got)) <= LONGEST else f"{str(self.got)[: LONGEST - 3]}..."
+            parts.append(f"got {got!r}" if isinstance(got, str) else f"got {got}")
         if self.expected is not None:
             parts.append(f"expected {self.expected}")
         line = ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
         if self.fix is not None:
             line = f"{line.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}"
-        return " ".join(line.split())
+        return one_line(line)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.what, self.got, self.expected, self.fix)
+
+
+def one_line(text: str) -> str:
+    """``text`` in one line that any file can hold: a question mark for half of a surrogate pair."""
+    return " ".join(text.encode(errors="replace").decode().split())
 
 
 def _rebuild(

@@ -32,7 +32,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError
+from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError, one_line
 from .samples import Samples
 from .schema import ROLES, Role, Schema
 
@@ -151,7 +151,7 @@ class Part(Checked, frozen=True):
         except (ValueError, AssertionError, VeriloopError):
             raise  # a mistake in a field; pydantic adds its path
         except (Exception, SystemExit) as e:
-            raise ConfigError(f"{data['kind']!r} cannot be built from its settings", got=_told(e)) from e
+            raise ConfigError(f"{data['kind']!r} cannot be built from its settings", got=told(e)) from e
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
@@ -312,14 +312,25 @@ def _import(module: str, name: str, asked: str) -> Any:
     except AttributeError as e:
         if module in sys.modules:
             raise ConfigError(f"module {module!r} has no {name!r}", got=asked, expected="module:name") from e
-        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="fix the module") from e
+        raise ConfigError(f"cannot import {asked!r}", got=told(e), fix="fix the module") from e
     except (Exception, SystemExit) as e:
-        raise ConfigError(f"cannot import {asked!r}", got=_told(e), fix="fix the module") from e
+        raise ConfigError(f"cannot import {asked!r}", got=told(e), fix="fix the module") from e
 
 
-def _told(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    message = message if len(message) <= 300 else f"{message[:297]}..."
+MESSAGE_LENGTH = 300
+"""The longest message of a part's own error that is told, in characters."""
+
+
+def told(error: BaseException) -> str:
+    """What a stranger's code has raised, in a few words."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        field, own = ".".join([error.title, *map(str, first["loc"][:1])]), first.get("ctx", {}).get("error")
+        message = str(own) if own else f"{field}: {first['msg']}, got {shown(first['input'])}"
+    else:
+        message = str(error)
+    message = one_line(message)
+    message = message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 3]}..."
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
@@ -340,7 +351,7 @@ def at(path: str) -> Iterator[None]:
         field = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
     except (Exception, SystemExit) as e:
-        raise ContractError(f"{path} failed", got=_told(e)) from e
+        raise ContractError(f"{path} failed", got=told(e)) from e
 
 
 def require(extra: str, *modules: str) -> None:

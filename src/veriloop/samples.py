@@ -43,7 +43,7 @@ class Samples(Mapping[str, Column]):
 
     __slots__ = ("_columns", "_length")
 
-    def __init__(self, **columns: object) -> None:
+    def __init__(self, /, **columns: object) -> None:
         if not columns:
             raise DataError("samples without columns", fix="pass at least one column by name")
         self._columns: dict[str, Column] = {k: _column(k, v) for k, v in columns.items()}
@@ -116,7 +116,7 @@ class Samples(Mapping[str, Column]):
                 )
         return _checked(picked)
 
-    def with_columns(self, **columns: object) -> "Samples":
+    def with_columns(self, /, **columns: object) -> "Samples":
         """Return these samples with columns added or replaced."""
         new = {name: _column(name, column) for name, column in columns.items()}
         for name, column in new.items():

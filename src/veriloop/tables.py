@@ -297,7 +297,19 @@ def _csv(file: IO[str], path: Path) -> tuple[Sequence[str], Iterator[Row]]:
     csv.field_size_limit(sys.maxsize)
     reader = csv.DictReader(_lines(file, path), strict=True)
     with _sound_csv(reader, path):
-        return list(reader.fieldnames or ()), _csv_rows(reader, path)
+        names = list(reader.fieldnames or ())
+    if other := [mark for mark in (";", "\t") if len(names) == 1 and mark in names[0]]:
+        raise DataError(
+            f"{path}, line 1",
+            got=names[0],
+            expected="names of columns with commas between them",
+            fix=f"write the file with commas in place of {other[0]!r}",
+        )
+    if reader.fieldnames is not None and not names:
+        raise DataError(f"{path}, line 1", got="an empty line", expected="the names of the columns")
+    if any("\0" in name for name in names):
+        raise DataError(f"{path}, line 1", got="zero bytes", expected="text in UTF-8", fix="save it as UTF-8")
+    return names, _csv_rows(reader, path)
 
 
 def _csv_rows(reader: csv.DictReader, path: Path) -> Iterator[Row]:
@@ -337,11 +349,13 @@ def _first_of_parquet(path: Path) -> First:
     try:
         file = pq.ParquetFile(path)
         batch = next(file.iter_batches(batch_size=FIRST), None)
-        rows: list[dict[str, Any]] = [] if batch is None else batch.to_pylist()
+        names = file.schema_arrow.names
+        read: dict[str, list[Any]] = {} if batch is None else {n: _values(path, n, batch[n]) for n in names}
+        rows = [dict(zip(read, row, strict=True)) for row in zip(*read.values(), strict=True)]
         nested = _json_texts(file.schema_arrow)
         for row in rows:
             row |= {name: _loaded(row[name]) for name in nested}
-        return First(str(path), file.schema_arrow.names, list(enumerate(rows, 1)))
+        return First(str(path), names, list(enumerate(rows, 1)))
     except pa.ArrowInvalid as e:
         raise _no_parquet(path, e) from e
 
@@ -356,10 +370,21 @@ def _parquet(path: Path, names: Sequence[str]) -> Table:
         read = file.read(columns=list(names))
     except pa.ArrowInvalid as e:
         raise _no_parquet(path, e) from e
-    columns: dict[str, list[Any]] = {name: read[name].to_pylist() for name in names}
+    columns = {name: _values(path, name, read[name]) for name in names}
     for name in _json_texts(read.schema):
         columns[name] = list(map(_loaded, columns[name]))
     return Table(str(path), range(1, len(read) + 1), columns)
+
+
+def _values(path: Path, name: str, column: Any) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, OverflowError) as e:  # a date that Python has not, or a place without a clock
+        raise DataError(
+            f"{path}: column {name!r} cannot be read ({e})", fix="store it as texts or numbers"
+        ) from e
 
 
 def _json_texts(schema: Any) -> list[str]:
@@ -390,8 +415,17 @@ def _kind(path: Path) -> str:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
+        if "\0" in str(path) or (path.exists() and not path.is_file()):
+            # A pipe would be waited for without end, and nothing is read twice from it.
+            what = "a folder" if path.is_dir() else "something else"
+            raise DataError(f"cannot read {path}", got=what, expected="a regular file")
         yield
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+    except UnicodeDecodeError as e:
+        got = f"byte 0x{e.object[e.start]:02x}"
+        raise DataError(
+            f"cannot read {path}", got=got, expected="text in UTF-8", fix="save it as UTF-8"
+        ) from e
+    except (OSError, EOFError, zlib.error) as e:
         raise DataError(f"cannot read {path} ({e})", fix="check that the file exists and is complete") from e
 
 

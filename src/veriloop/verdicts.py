@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,24 +50,32 @@ class Verdicts:
         reason: Sequence[str] | None = None,
         logged: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        self.score: NDArray[np.float64] = np.asarray(score, np.float64)
-        if self.score.ndim != 1:
-            raise ContractError("scores of verdicts", got=f"shape {self.score.shape}", expected="one axis")
+        scores = np.asarray(score)
+        if scores.dtype.kind == "c" or scores.ndim != 1:
+            raise ContractError(
+                "scores of verdicts",
+                got=f"{scores.dtype} of shape {scores.shape}",
+                expected="real numbers, with one axis",
+            )
+        self.score: NDArray[np.float64] = scores.astype(np.float64, copy=False)
         if decision is None:
             self.decision: NDArray[np.int8] = np.full(len(self.score), Decision.OPEN, np.int8)
         else:
-            self.decision = np.asarray(decision).astype(np.int8)
+            self.decision = _decisions(np.asarray(decision))
         self.reason: list[str] | None = None if reason is None else list(reason)
-        self.logged: dict[str, list[float]] = {name: list(v) for name, v in (logged or {}).items() if v}
+        if others := {type(why).__name__ for why in self.reason or () if not isinstance(why, str)}:
+            raise ContractError(
+                "reasons of verdicts", got=", ".join(sorted(others)), expected='texts, "" where there is none'
+            )
+        self.logged: dict[str, list[float]] = {}
+        for name, values in (logged or {}).items():
+            try:
+                self.logged[name] = [float(value) for value in values]
+            except (TypeError, ValueError) as e:
+                raise ContractError(f"what verdicts log as {name!r}", got=str(e), expected="numbers") from e
         lengths = {len(self.score), len(self.decision)} | ({len(self.reason)} if self.reason else set())
         if len(lengths) > 1:
             raise ContractError("verdicts of unequal length", got=str(sorted(lengths)), expected="equal")
-        if self.decision.min(initial=_LOWEST) < _LOWEST or self.decision.max(initial=_HIGHEST) > _HIGHEST:
-            raise ContractError(
-                "decision of a verdict",
-                got=str(sorted(set(self.decision.tolist()))),
-                expected="ACCEPT, REJECT, ABSTAIN or OPEN",
-            )
         blind = int(np.count_nonzero(self.is_(Decision.OPEN) & ~np.isfinite(self.score)))
         if blind:
             raise ContractError(
@@ -101,6 +110,16 @@ class Verdicts:
         ruled = np.where(accept, Decision.ACCEPT, Decision.REJECT)
         decision = np.where(self.is_(Decision.OPEN), ruled, self.decision)
         return Verdicts(self.score, decision, self.reason, self.logged)
+
+
+def _decisions(given: NDArray[Any]) -> NDArray[np.int8]:
+    """What was given as decisions, each of which must be one of the four."""
+    if given.dtype.kind in "biuf":
+        low, high = given.min(initial=_LOWEST), given.max(initial=_HIGHEST)
+        if low >= _LOWEST and high <= _HIGHEST and (given.dtype.kind != "f" or (given % 1 == 0).all()):
+            return given.astype(np.int8)
+    got = ", ".join(sorted(set(map(str, given.ravel().tolist())))[:5])
+    raise ContractError("decision of a verdict", got=got, expected="ACCEPT, REJECT, ABSTAIN or OPEN")
 
 
 def all_logged(verdicts: Iterable[Verdicts]) -> dict[str, list[float]]:

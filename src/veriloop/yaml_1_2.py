@@ -99,13 +99,20 @@ def _constructor(pattern: re.Pattern[str], meant: str, value: _Word) -> Callable
     return construct
 
 
+def _string(loader: _Reader, node: ScalarNode) -> str:
+    text = loader.construct_yaml_str(node)
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise _problem("half of a surrogate pair, which no file can hold", node)
+    return text
+
+
 for _tag, _meant, _pattern, _first, _value in _WORDS:
     _regex = re.compile(f"^(?:{_pattern})$")
     _starts = ["" if c == "\0" else c for c in _first]
     _Reader.add_implicit_resolver(_TAG + _tag, _regex, _starts)
     _Reader.add_constructor(_TAG + _tag, _constructor(_regex, _meant, _value))
 _Reader.add_implicit_resolver(_MERGE, re.compile(r"^<<$"), ["<"])
-_Reader.add_constructor(_TAG + "str", _Reader.construct_yaml_str)
+_Reader.add_constructor(_TAG + "str", _string)
 _Reader.add_constructor(_TAG + "seq", _Reader.construct_yaml_seq)
 _Reader.add_constructor(_TAG + "map", _Reader.construct_yaml_map)
 _Reader.add_constructor(None, _Reader.construct_undefined)

@@ -301,6 +301,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "nothing to audit in": ((), "one of --features, --array, --text and --image"),
     "two things": (("--features", "a,b", "--text", "a"), "one of --features, --array, --text and --image"),
     "no such column": (("--features", "a,c"), "no column 'c'"),
+    "a column twice": (("--features", "a,b,a"), "--features: got 'a', expected names of different columns"),
+    "no name": (("--features", "a,,b"), "--features: got '', expected names of different columns"),
     "no score": (("--features", "a,b", "--rule", "top_fraction"), "no --score"),
     "scores that did not decide": (
         ("--features", "a,b", "--rule", "top_fraction", "--score", "a"),

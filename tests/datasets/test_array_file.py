@@ -1,5 +1,6 @@
 """Files of numbers and categories: what each column is found to be, and what is refused with its row."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import pytest
 
 from veriloop.datasets.array_file import ArrayFile
-from veriloop.errors import ConfigError, DataError
+from veriloop.errors import ConfigError, ContractError, DataError
+from veriloop.loop.data import load_schema
 from veriloop.schema import Category, Image, Label, Number, Vector
 from veriloop.testing import check_dataset
 
@@ -155,3 +157,37 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert len(ArrayFile(path=path).load(0).train) == 48
     saved(TABLE.iloc[:30], path)
     assert len(ArrayFile(path=path).load(0).train) == 24
+
+
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        (
+            [2**63 + i for i in range(40)],
+            "column 'k': got '9223372036854775808', expected whole numbers up to",
+        ),
+        ([10**350, *[0.5] * 39], "a whole number of more than 30 digits"),
+        ([2**53 + 1, *[0.5] * 39], "got '9007199254740993', expected whole numbers up to"),
+        (["a", "\ud800"] * 20, "column 'k' holds half a character"),
+    ],
+)
+def test_what_would_be_changed_on_the_way_is_refused(tmp_path: Path, column: list[object], why: str) -> None:
+    lines = [json.dumps({"x": i / 7, "k": value}) for i, value in enumerate(column)]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=why):
+        ArrayFile(path=tmp_path / "t.jsonl").schema()
+
+
+def test_a_column_may_have_any_name_but_the_loops(tmp_path: Path) -> None:
+    names = ["self", "kind", "", "my column/2"]
+    saved(pd.DataFrame(np.random.default_rng(0).normal(size=(40, 4)), columns=names), tmp_path / "t.csv")
+    assert list(ArrayFile(path=tmp_path / "t.csv").load(0).train) == names
+    saved(pd.DataFrame({"x": np.arange(40) / 7, "_row": np.arange(40)}), tmp_path / "u.csv")
+    with pytest.raises(ContractError, match="got '_row', expected names without an underscore in front"):
+        load_schema(ArrayFile(path=tmp_path / "u.csv"))
+
+
+def test_one_value_is_no_array_of_rows(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", x=np.float64(1))
+    with pytest.raises(DataError, match="array 'x': got 'one value', expected a row for each sample"):
+        ArrayFile(path=tmp_path / "t.npz").schema()

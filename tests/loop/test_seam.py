@@ -753,6 +753,135 @@ NEIGHBOURS = {
         """,
         "Mine.measure: quality: got nan, expected a finite number ... Estimate(nan, nan) where it cannot",
     ),
+    "a schema with another size": (
+        "dataset",
+        """
+        from veriloop.schema import Label, Schema, Vector
+
+        class Mine(TinyData, frozen=True):
+            def schema(self):
+                return Schema({"x": Vector(p=3), "label": Label(classes=3)})
+        """,
+        "Mine.schema: column 'x' of start is no vector: got 'shape (2,)', expected 3 numbers",
+    ),
+    "a schema with too few classes": (
+        "dataset",
+        """
+        from veriloop.schema import Label, Schema, Vector
+
+        class Mine(TinyData, frozen=True):
+            def schema(self):
+                return Schema({"x": Vector(p=2), "label": Label(classes=2)})
+        """,
+        "Mine.schema: column 'label' of start is no label: got '0 to 2', expected 0 to 1",
+    ),
+    "words that no file can hold": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            def measure(self, evaluation, rng):
+                raise ValueError("half \\udcff of a pair")
+        """,
+        "Mine.measure raised ValueError: half ? of a pair",
+    ),
+    "a value that is an array": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            def measure(self, evaluation, rng):
+                return {"gap": Estimate(np.array([0.5, 0.6]), 0.1)}
+        """,
+        "Mine.measure raised ValidationError: Estimate.value: Input should be a valid number, got [0.5 0.6]",
+    ),
+    "an interval the wrong way round": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            def measure(self, evaluation, rng):
+                return {"gap": Estimate(0.5, 0.1, interval=(2.0, 1.0))}
+        """,
+        "Mine.measure: gap: interval: got '2 to 1', expected the lower end first",
+    ),
+    "a direction that there is not": (
+        "metrics",
+        """
+        class Mine(TinyMetric, frozen=True):
+            quantities: ClassVar = {"gap": Quantity(better="up")}
+        """,
+        "ValidationError: Quantity.better: Input should be",
+    ),
+    "decisions that no byte can hold": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return Verdicts(np.zeros(len(samples)), np.full(len(samples), 257))
+        """,
+        "Mine.verify (PLUGIN, ... decision of a verdict: got '257', expected ACCEPT, REJECT, ABSTAIN or OPEN",
+    ),
+    "reasons that are no texts": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return Verdicts(np.zeros(len(samples)), np.full(len(samples), 2), [None] * len(samples))
+        """,
+        "Mine.verify (PLUGIN, ... reasons of verdicts: got 'NoneType', expected texts",
+    ),
+    "a log of words": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            def verify(self, samples, rng):
+                return Verdicts(np.zeros(len(samples)), logged={"length": ["long"]})
+        """,
+        "Mine.verify (PLUGIN, ... what verdicts log as 'length': got ... expected numbers",
+    ),
+    "a verifier that waits": (
+        "verifier",
+        """
+        class Mine(Verifier, frozen=True):
+            async def verify(self, samples, rng):
+                return Verdicts(np.zeros(len(samples)))
+        """,
+        "Mine.verify: got 'coroutine', expected Verdicts",
+    ),
+    "a model that has diverged": (
+        "learner",
+        """
+        class Broken(TinyGenerator):
+            def sample(self, n, rng, condition=None):
+                return super().sample(n, rng, condition).with_columns(x=np.full((n, 2), np.nan))
+
+        class Mine(TinyLearner, frozen=True):
+            generator_type: ClassVar = Broken
+
+            def fit(self, samples, init, rng):
+                fitted = super().fit(samples, init, rng)
+                return Broken(fitted.mean, fitted.spread)
+        """,
+        "The samples hold numbers that are not finite: 24 of 24 rows of column 'x'",
+    ),
+    "a policy that gives other types": (
+        "policy",
+        """
+        class Mine(DataPolicy, frozen=True):
+            def training_set(self, start, kept, rng):
+                return kept[-1].with_columns(x=kept[-1].array("x").astype(np.float32))
+        """,
+        "Mine.training_set: column 'x': got 'float32 of shape (2,)', expected float64 of shape (2,)",
+    ),
+    "a policy that reads what there is not": (
+        "policy",
+        """
+        class Mine(DataPolicy, frozen=True):
+            reads: ClassVar = "test"
+
+            def training_set(self, start, kept, rng):
+                return start
+        """,
+        "Mine.reads: got 'test', expected start or unseen",
+    ),
     "an infinite error": (
         "metrics",
         """
@@ -850,6 +979,15 @@ EARLY = [
 def test_what_a_class_lacks_is_seen_by_validate(mistake, plug_in, veriloop):
     where, code, _ = {**FIRST_MISTAKES, **NEIGHBOURS}[mistake]
     assert veriloop("validate", plug_in(where, code))[0] == 2
+
+
+def test_a_whole_number_of_numpy_is_one(plug_in, veriloop, tmp_path):
+    code = """
+    class Mine(Schedule, frozen=True):
+        def wanted(self, round_):
+            return np.int64(12)
+    """
+    assert veriloop("run", plug_in("schedule", code), "--out", tmp_path / "run", "--plain")[0] == 0
 
 
 def test_a_list_may_be_a_field_of_a_data_set(plug_in, veriloop, tmp_path):

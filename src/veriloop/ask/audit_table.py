@@ -55,6 +55,10 @@ def audit_table(
     """
     if sum(map(bool, (features, array, text, image))) != 1:
         raise ConfigError("what to audit in", expected="one of --features, --array, --text and --image")
+    if wrong := [name for name in features if not name or features.count(name) > 1]:
+        raise ConfigError(
+            "--features", got=wrong[0], expected="names of different columns, with commas between"
+        )
     if embedding is not None and not (text or image):
         raise ConfigError("--embedding", got=embedding, expected="with --text or --image")
     if rule == "top_fraction" and score is None:

@@ -137,7 +137,7 @@ def _feature(column: pd.Series, other: pd.Series, name: str, paths: tuple[Path, 
         rows, others = (numbers(c.to_frame(name), [name], p) for c, p in zip(both, paths, strict=True))
         return Features(rows, others, [name])
     for c, path in zip(both, paths, strict=True):
-        wrong = [v for v in c.dropna().unique() if not isinstance(v, str | bool | np.bool_)]
+        wrong = [v for v in c.dropna() if not isinstance(v, str | bool | np.bool_)]
         if wrong:
             raise DataError(
                 f"{path}, column {name!r}",

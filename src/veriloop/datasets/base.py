@@ -5,10 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
 from ..errors import ConfigError
 from ..parts import Part
-from ..samples import Samples
-from ..schema import Completion, Schema, schema_of
+from ..samples import Column, Samples, type_of
+from ..schema import (
+    TEXT_ROLES,
+    Category,
+    ColumnType,
+    Completion,
+    Image,
+    Label,
+    Number,
+    Schema,
+    Vector,
+    schema_of,
+)
 
 
 @dataclass(frozen=True)
@@ -90,3 +103,38 @@ def read_off(data: RealData) -> Schema:
         for name, column in schema_of(data.start, data.conditions).items()
     }
     return Schema({**lacking, **schema_of(data.train, data.conditions)})
+
+
+def misfit(values: Column, column: ColumnType) -> str:
+    """How ``values`` differ from what a schema says of their column, in a few words; empty if they fit.
+
+    Args:
+        values: All or some of the column's values.
+        column: Its type, see `veriloop.schema`.
+    """
+    if column.role in TEXT_ROLES:
+        return "numbers, expected text" if isinstance(values, np.ndarray) else ""
+    match column:
+        case Category(values=allowed):
+            unknown = set(values if isinstance(values, list) else values.tolist()) - set(allowed)
+            return f"{sorted(map(str, unknown))[0]} is none of its values" if unknown else ""
+        case Image() | Label() | Vector() | Number() if isinstance(values, list):
+            return "text, expected numbers"
+        case Image(height=height, width=width, channels=channels, levels=levels):
+            if (*values.shape[1:], 1)[:3] != (height, width, channels):
+                return f"shape {values.shape[1:]}, expected {height} x {width} x {channels}"
+            if values.dtype != np.uint8:
+                return f"{values.dtype}, expected uint8"
+            return f"{values.max()} of {levels} levels" if values.max(initial=0) > levels else ""
+        case Label(classes=classes):
+            if values.dtype.kind not in "iu" or values.ndim > 1:
+                return f"{type_of(values)}, expected whole numbers"
+            if values.min(initial=0) < 0 or values.max(initial=0) >= classes:
+                return f"{values.min()} to {values.max()}, expected 0 to {classes - 1}"
+        case Vector(p=p) if int(np.prod(values.shape[1:])) != p:
+            return f"shape {values.shape[1:]}, expected {p} numbers"
+        case Number() if values.ndim > 1:
+            return f"shape {values.shape[1:]}, expected one number"
+        case _:
+            pass
+    return ""

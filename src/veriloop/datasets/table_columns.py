@@ -78,6 +78,8 @@ def settle(table: Table, wishes: Wishes) -> Found:
         DataError: A value is missing or invalid; the message names its row.
     """
     names = _used(table, wishes)
+    for name in names:
+        _check_whole(table.source, name)
     values: dict[str, Column] = {}
     types: dict[str, Any] = {}
     for name in names:
@@ -155,6 +157,8 @@ def _listed(table: Table, name: str, values: Sequence[Any]) -> NDArray[Any]:
     if kinds == {int} and max(map(abs, values)) < 2**63:
         return np.array(values, np.int64)
     if kinds and kinds <= {int, float}:
+        if large := [v for v in values if isinstance(v, int) and abs(v) > _EXACT]:
+            raise _too_large(f"{table.source}: column {name!r}", large[0])
         return np.array(values, np.float64)
     first = next(i for i, v in enumerate(values) if type(v) is not type(values[0]) or type(v) not in _PLAIN)
     raise DataError(
@@ -180,14 +184,20 @@ def _missing(table: Table, name: str, row: int, got: str) -> DataError:
 def _number(where: str, array: NDArray[Any]) -> tuple[Column, Number]:
     if array.dtype.kind == "f":
         return array.astype(np.float64), Number()
-    if np.abs(array.astype(np.float64)).max(initial=0) > _EXACT:
-        raise DataError(
-            where,
-            got=f"whole numbers up to {array.max()}",
-            expected=f"up to {_EXACT}, beyond which float64 is not exact",
-            fix="leave it out with columns: such large numbers are usually ids",
-        )
+    large = np.flatnonzero(np.abs(array.astype(np.float64)) > _EXACT)
+    if len(large):
+        raise _too_large(where, int(array[large[0]]))
     return array.astype(np.int64), Number()
+
+
+def _too_large(where: str, number: int) -> DataError:
+    shown = str(number) if abs(number) < 10**30 else "a whole number of more than 30 digits"
+    return DataError(
+        where,
+        got=shown,
+        expected=f"whole numbers up to {_EXACT}, which a model can tell apart",
+        fix="leave it out with columns: numbers of this size are names, as a rule",
+    )
 
 
 def _two_valued(name: str, array: NDArray[Any]) -> bool:
@@ -207,6 +217,8 @@ def _words(array: NDArray[Any]) -> list[str]:
 
 def _category(where: str, values: Collection[str] | Collection[int], n: int) -> tuple[Column, Category]:
     different = sorted(set(values))
+    for value in different:
+        _check_whole(where, value)
     if len(different) > MOST_VALUES or (len(different) == n > 20):
         raise DataError(
             f"{where} is not a category",
@@ -217,6 +229,16 @@ def _category(where: str, values: Collection[str] | Collection[int], n: int) -> 
     listed = list(values)
     column: Column = [str(v) for v in listed] if isinstance(listed[0], str) else np.array(listed, np.int64)
     return column, Category(values=tuple(different))
+
+
+def _check_whole(where: str, text: str | int) -> None:
+    """Refuse halves of characters, which JSON may hold: no file takes them."""
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{where} holds half a character", got=ascii(text), fix="spell it otherwise"
+        ) from None
 
 
 def _label(

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.base import Dataset, RealData
+from ..datasets.base import Dataset, RealData, misfit
 from ..errors import ContractError, DataError
 from ..generator import CUT
 from ..rules.policy import DataPolicy
@@ -64,6 +64,17 @@ def _check_columns(data: RealData, dataset: Dataset) -> None:
             got=f"columns {', '.join(told)}",
             expected=f"{', '.join(there)}, as in the data that it loads",
         )
+    if type(dataset).schema is Dataset.schema:
+        return  # read off the training samples: others may go beyond them
+    for place in fields(data):
+        samples = getattr(data, place.name)
+        for name in samples if isinstance(samples, Samples) else ():
+            if name in told and (wrong := misfit(samples[name], told[name])):
+                column = f"column {name!r} of {place.name} is no {told[name].role}"
+                got, _, expected = wrong.partition(", expected ")
+                raise ContractError(
+                    f"{type(dataset).__name__}.schema: {column}", got=got, expected=expected or None
+                )
 
 
 def _with_validation(data: RealData, dataset: Dataset) -> RealData:
@@ -143,6 +154,8 @@ def read_by(policy: DataPolicy, data: RealData) -> Samples:
     global _unseen
     if policy.reads == "start":
         return data.start
+    if policy.reads != "unseen":
+        raise ContractError(f"{type(policy).__name__}.reads", got=policy.reads, expected="start or unseen")
     if _unseen is None or _unseen[0] is not data:
         names = list(data.train)
         left = Counter(_digests(data.start.only(names)) if len(data.start) else [])

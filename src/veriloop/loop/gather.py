@@ -33,6 +33,9 @@ from .held import Held
 CUT_AT = "cut at the length limit"
 """Reason given when `Arm.drop_truncated` rejects a text."""
 
+WAVE = 100_000
+"""The most chunks that are planned at a time: a round may want more candidates than a list can hold."""
+
 REASONS = 5
 """Number of abstention reasons that a record lists."""
 
@@ -177,6 +180,7 @@ def gather(
         first = None
         # One wave: as many chunks as the current estimate requires. It depends on earlier verdicts only,
         # never on which process computes, and so do the samples.
+        shortfall = min(shortfall, WAVE * chunk_size)
         wave = _split(shortfall, chunk_size, chunks_made, made)
         waiting: list[AwaitingVerdicts] = []
         for chunk, made_now in _made(wave, candidates, executor, intake.guard, chunks):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import one_line
 from ..events import SAID, in_words
 from ..generator import Notes
 from ..records import Counts
@@ -284,5 +285,5 @@ def _value(column: Column, row: int) -> str:
 
 
 def _one_line(text: str, length: int) -> str:
-    line = " ".join(text.encode(errors="replace").decode().split())
+    line = one_line(text)
     return line if len(line) <= length else f"{line[: length - 3]}..."

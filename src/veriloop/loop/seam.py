@@ -5,6 +5,7 @@ method; veriloop's own errors, interrupts and memory errors pass through unchang
 lengths and names, so they cost microseconds.
 """
 
+import inspect
 import math
 import os
 import re
@@ -20,11 +21,11 @@ from ..errors import ContractError, DataError, VeriloopError
 from ..executors.base import Executor, Item
 from ..executors.threads import limit_again
 from ..fitted import Fitted
-from ..generator import Generator, Notes
+from ..generator import CUT, Generator, Notes
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
-from ..parts import Imported, Part
+from ..parts import Imported, Part, told
 from ..quantity import Quantity
 from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
@@ -39,9 +40,6 @@ P = TypeVar("P", bound=Part)
 
 ROUNDING = 1e-6
 """Tolerance for bounds of measured numbers, relative to values above 1: float32 sums may exceed them."""
-
-MESSAGE_LENGTH = 300
-"""Longest message of a part's own error that is shown, in characters."""
 
 
 def call(part: object, method: str, function: Callable[..., T], *arguments: Any) -> T:
@@ -69,11 +67,7 @@ def call(part: object, method: str, function: Callable[..., T], *arguments: Any)
         raise
     except (Exception, SystemExit) as e:
         # Only the whole program may decide to exit; an exit by a part would end a run without a message.
-        message = " ".join(str(e).split())
-        if len(message) > MESSAGE_LENGTH:
-            message = f"{message[: MESSAGE_LENGTH - 3]}..."
-        raised = f"{type(e).__name__}: {message}" if message else type(e).__name__
-        raise ContractError(f"{_named(part)}.{method} raised {raised}{_place(part, e)}") from e
+        raise ContractError(f"{_named(part)}.{method} raised {told(e)}{_place(part, e)}") from e
 
 
 def declared(*parts: Part | None) -> None:
@@ -136,12 +130,21 @@ def schema(dataset: Dataset) -> Schema:
     """Call `Dataset.schema` and check the result.
 
     Raises:
-        ContractError: The result is not a schema.
+        ContractError: The result is not a schema, or a column has a name that the loop uses.
     """
     if type(dataset).schema is Dataset.schema:
         # If the schema is derived from the samples, report faults of the samples as faults of load.
-        return call(dataset, "load", read_off, load(dataset, 0))
-    return _expect(f"{_named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
+        found = call(dataset, "load", read_off, load(dataset, 0))
+    else:
+        found = _expect(f"{_named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
+    if own := [name for name in found if name.startswith("_")]:
+        raise ContractError(
+            f"columns of {_named(dataset)}",
+            got=", ".join(own),
+            expected="names without a leading underscore, which the loop uses",
+            fix="rename them, or leave them out",
+        )
+    return found
 
 
 def suited(part: P, data: Schema) -> P:
@@ -284,6 +287,10 @@ def _drawn(
             expected=f"{', '.join(dict.fromkeys(missing))} as well",
             fix="samples have the columns of the training data and of the condition",
         )
+    if own := [name for name in samples if name.startswith("_") and name != CUT]:
+        raise ContractError(
+            where, got=f"columns {', '.join(own)}", expected="names without an underscore in front"
+        )
     if condition is not None and not samples.only(list(condition)).same_as(condition):
         # Samples of a class or prompt that was not requested would be judged and balanced as the requested
         # one.
@@ -318,7 +325,18 @@ def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts
         ContractError: The result is not one verdict per sample.
     """
     part = judge.verifier if isinstance(judge, AsConfigured) else judge
-    verdicts = call(part, "verify", judge.verify, samples, rng)
+    try:
+        verdicts = call(part, "verify", judge.verify, samples, rng)
+    except ContractError as e:
+        if not (broken := _not_finite(samples)):
+            raise
+        # A model that has diverged is at fault, and not who is asked about its samples.
+        raise type(e)(
+            e.what,
+            got=e.got,
+            expected=e.expected,
+            fix=f"the samples hold numbers that are not finite: {broken}",
+        ) from e.__cause__ or e
     where = f"{_named(part)}.verify"
     _expect(where, verdicts, Verdicts)
     if len(verdicts) != len(samples):
@@ -347,6 +365,11 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
         if estimate.se < 0 or math.isinf(estimate.se):
             expected = "0 or more and finite, or NaN for none"
             raise ContractError(f"{where}: {name}: standard error", got=estimate.se, expected=expected)
+        if estimate.interval and estimate.interval[0] > estimate.interval[1]:
+            low, high = estimate.interval
+            raise ContractError(
+                f"{where}: {name}: interval", got=f"{low:g} to {high:g}", expected="the lower end first"
+            )
         if not _is_possible(estimate, promised[name]):
             low, high = promised[name].bounds
             raise ContractError(
@@ -384,7 +407,7 @@ def training_set(
     """Call `DataPolicy.training_set` and check the result.
 
     Raises:
-        ContractError: The result is not at least one sample with the columns of the start set.
+        ContractError: The result is not at least one sample with the columns and types of the start set.
     """
     training = call(policy, "training_set", policy.training_set, start, kept, rng)
     where = f"{_named(policy)}.training_set"
@@ -395,6 +418,7 @@ def training_set(
         raise ContractError(
             where, got=f"columns {', '.join(training)}", expected=f"{', '.join(missing)} as well"
         )
+    _alike(training, start, list(start), where, "the start set")
     return training
 
 
@@ -405,11 +429,11 @@ def wanted(schedule: Schedule, round_: int) -> int:
         ContractError: The result is not a positive integer.
     """
     n = call(schedule, "wanted", schedule.wanted, round_)
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise ContractError(
             f"{_named(schedule)}.wanted({round_})", got=repr(n), expected="a whole number of at least 1"
         )
-    return n
+    return int(n)
 
 
 def mapped(
@@ -501,8 +525,20 @@ def _alike(samples: Samples, like: Samples, names: Sequence[str], where: str, wh
             raise ContractError(f"{where}: column {name!r}", got=got, expected=f"{wanted}, as in {whose}")
 
 
+def _not_finite(samples: Samples) -> str:
+    """The columns of numbers that hold other values than finite ones, and in how many rows; empty if none."""
+    told: list[str] = []
+    for name, column in samples.items():
+        if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+            rows = np.count_nonzero(~np.isfinite(column).reshape(len(column), -1).all(axis=1))
+            told += [f"{rows} of {len(column)} rows of column {name!r}"] if rows else []
+    return ", ".join(told)
+
+
 def _expect(where: str, got: Any, wanted: type[Any], hint: str = "") -> Any:
     if not isinstance(got, wanted):
+        if inspect.iscoroutine(got):
+            got.close()  # it would complain that nobody has awaited it
         expected = f"{wanted.__name__}, {hint}" if hint else wanted.__name__
         raise ContractError(where, got=type(got).__name__, expected=expected)
     return got

@@ -151,7 +151,7 @@ class NoPicture(TinyData, frozen=True):
         (Fickle(), "equal seeds must give equal start"),
         (Stubborn(), "other seeds"),
         (Tuple(), "load gave tuple, expected RealData"),
-        (Overpromising(), "no vector of 3 numbers"),
+        (Overpromising(), r"'x' is no vector: shape \(2,\), expected 3 numbers"),
         (TooFewClasses(), "'label' is no label: 0 to 2, expected 0 to 1"),
         (Unmentioned(), "the schema has the columns .*'x'.*, the data"),
         (NotGiven(), "the schema gives generators nothing"),

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from ...datasets.base import Dataset, RealData
-from ...samples import Column, Samples
-from ...schema import TEXT_ROLES, Category, Image, Label, Number, Schema, Vector
+from ...datasets.base import Dataset, RealData, misfit
+from ...samples import Samples
+from ...schema import Schema
 from ._common import contents, same_types, suite, unchanged
 from .parts import check_part
 
@@ -72,41 +70,8 @@ def _described(data: RealData, schema: Schema) -> None:
     for name, column in schema.items():
         for samples in held:
             if name in samples and len(samples):
-                _fits(name, samples[name], column)
-
-
-def _fits(name: str, values: Column, column: object) -> None:
-    what = f"column {name!r} is no {getattr(column, 'role', column)}"
-    if getattr(column, "role", None) in TEXT_ROLES:
-        assert not isinstance(values, np.ndarray), f"{what}: numbers, expected text"
-        return
-    match column:
-        case Category(values=allowed):
-            unknown = set(values if isinstance(values, list) else values.tolist()) - set(allowed)
-            assert not unknown, f"{what}: {sorted(map(str, unknown))[0]} is none of its values"
-            return
-        case Image() | Label() | Vector() | Number():
-            pass
-        case _:
-            return
-    assert isinstance(values, np.ndarray), f"{what}: text, expected numbers"
-    rows = values.shape[1:]
-    match column:
-        case Image():
-            size = (column.height, column.width, column.channels)
-            assert (*rows, 1)[:3] == size, f"{what} of height, width, channels {size}: shape {rows}"
-            assert values.dtype == np.uint8, f"{what}: {values.dtype}, expected uint8"
-            assert values.max(initial=0) <= column.levels, f"{what}: {values.max()} of {column.levels} levels"
-        case Label():
-            assert rows == (), f"{what}: shape {rows}"
-            assert values.dtype.kind in "iu", f"{what}: {values.dtype}, expected whole numbers"
-            assert set(np.unique(values).tolist()) <= set(range(column.classes)), (
-                f"{what}: {values.min()} to {values.max()}, expected 0 to {column.classes - 1}"
-            )
-        case Vector():
-            assert int(np.prod(rows)) == column.p, f"{what} of {column.p} numbers: shape {rows}"
-        case Number():
-            assert rows == (), f"{what}: shape {rows}"
+                wrong = misfit(samples[name], column)
+                assert not wrong, f"column {name!r} is no {column.role}: {wrong}"
 
 
 def _apart(data: RealData, schema: Schema) -> None:
