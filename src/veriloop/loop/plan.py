@@ -273,6 +273,14 @@ class Plan(Checked, frozen=True):
                 expected=f"one of {', '.join((START, *chains))}",
                 fix=did_you_mean(self.ship.than, (START, *chains)),
             )
+        judged = [name for name in chains if self.arms[name].verifier is not None] or chains
+        if judged == [self.ship.than]:
+            others = (START, *(name for name in chains if name != self.ship.than))
+            raise ConfigError(
+                "ship.than is the arm whose round is to be named",
+                got=self.ship.than,
+                expected=f"what it has to beat: {' or '.join(others)}",
+            )
         self.check_decisions(quantities := quantities_of(self.metrics))
         if self.keep_models == "best" and all(q.better is None for q in quantities.values()):
             raise ConfigError(

@@ -115,7 +115,7 @@ class LinearSystem:
                 "the verifier's ball does not contain theta_star",
                 got=f"bias {self.bias:.6g}, which is {excess:.6g} more than the radius {self.radius:.6g}",
                 expected="||theta_star - theta_c|| <= radius",
-                fix="raise radius, or pass allow_outside=True",
+                fix="raise radius, or pass --allow-outside (in Python allow_outside=True)",
             )
 
     @classmethod
