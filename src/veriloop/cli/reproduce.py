@@ -14,8 +14,8 @@ def reproduce(
         str,
         typer.Argument(
             metavar="RECIPE",
-            help="linear-phase, linear-estimators, linear-trajectories, mnist, xsum or collapse-zoo; a "
-            "folder in recipes/ of the working directory; or the path of another.",
+            help="linear-phase, linear-estimators, linear-trajectories, mnist, xsum, arithmetic or "
+            "collapse-zoo; a folder in recipes/ of the working directory; or the path of another.",
             show_default=False,
         ),
     ],
@@ -26,7 +26,8 @@ def reproduce(
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of all randomness; the first of --seeds.")] = 0,
     seeds: Annotated[
-        int, typer.Option(min=1, help="How many seeds, for an experiment made of runs (mnist, xsum).")
+        int,
+        typer.Option(min=1, help="How many seeds, for an experiment made of runs (mnist, xsum, arithmetic)."),
     ] = 1,
     study_seeds: Annotated[
         int | None,
@@ -38,7 +39,9 @@ def reproduce(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="A language model's folder, to start from (xsum).", show_default="the scale's"
+            metavar="DIR",
+            help="A language model's folder, to start from (xsum, arithmetic).",
+            show_default="the scale's",
         ),
     ] = None,
     write_up: Annotated[
