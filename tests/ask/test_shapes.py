@@ -259,6 +259,8 @@ def test_the_model_of_a_round_loads_in_one_line(texts: Made, tmp_path: Path) -> 
     from torch import equal
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    with pytest.raises(ConfigError, match="round 1 of arm 'verified' has no adapter: got 'a whole model'"):
+        export_model(texts.run, tmp_path / "adapter", round_=1, adapter=True)
     done = export_model(texts.run, tmp_path / "out" / "model", round_=1)
     assert (done.arm, done.round) == ("verified", 1)
     model = AutoModelForCausalLM.from_pretrained(done.path)

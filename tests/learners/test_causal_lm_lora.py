@@ -212,3 +212,4 @@ def test_a_resumed_run_has_equal_adapters_and_exports_a_model_or_an_adapter(
     assert {path.name for path in (tmp_path / "adapter").iterdir()} > STORED
     card = (tmp_path / "adapter" / "README.md").read_text()
     assert "AutoPeftModelForCausalLM" in card
+    assert "library_name: peft" in card

@@ -62,6 +62,20 @@ def changed_mnist(tmp_path: Path) -> Copied:
     return make
 
 
+EQUAL = "{kind: reference, measure: rouge1}"
+"""A verifier whose score is 1 where the answer is the right word; `math` loads for seconds."""
+
+
+@pytest.fixture(scope="session")
+def quick_arithmetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recipe of sums with a check that costs nothing."""
+    changes = {
+        "verifier: math": f"verifier: {EQUAL}\nacceptance: {{kind: threshold, at: 1.0}}",
+        "{kind: math, pass_at: [1, 8]}": f"{{kind: pass_at, verifier: {EQUAL}, solved_at: 1.0}}",
+    }
+    return copied("arithmetic", tmp_path_factory.mktemp("recipes"), {"smoke.yaml": changes})
+
+
 @pytest.fixture(scope="session")
 def small_news(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ``VERILOOP_DATA`` with made-up news in XSum's format, easy enough to learn in seconds."""

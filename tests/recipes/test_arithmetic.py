@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,11 @@ NAMES = ("pass@1", "pass@8", "solved_both", "solved_only_now", "solved_no_longer
 
 
 @pytest.fixture(scope="module")
-def results(smoke: Setting, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def results(smoke: Setting, quick_arithmetic: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What the command leaves behind, in JSON."""
     folder = tmp_path_factory.mktemp("arithmetic")
     save_tiny_language(folder / "tiny", [f"{a} + {b} = {a + b}" for a in range(10) for b in range(10)])
-    reproduce("arithmetic", replace(smoke, model=folder / "tiny"), folder / "out")
+    reproduce(str(quick_arithmetic), replace(smoke, model=folder / "tiny"), folder / "out")
     assert (folder / "out" / "arithmetic.png").exists()
     assert "3 + 5" in (folder / "out" / "arithmetic-texts.md").read_text()
     return json.loads((folder / "out" / "arithmetic.json").read_text())

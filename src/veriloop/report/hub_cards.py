@@ -42,13 +42,13 @@ class DataFile(NamedTuple):
     table: pa.Table
 
 
-def model_card(folder: RunFolder, of: Subject, is_causal_lm: bool, load: str) -> str:
+def model_card(folder: RunFolder, of: Subject, library: str | None, load: str) -> str:
     """The card of a round's model.
 
     Args:
         folder: Of the run.
         of: Which model.
-        is_causal_lm: Whether transformers loads it.
+        library: Of Hugging Face, that loads it as a language model; None where none does.
         load: Python that loads it.
 
     Raises:
@@ -59,8 +59,8 @@ def model_card(folder: RunFolder, of: Subject, is_causal_lm: bool, load: str) ->
     data: dict[str, Any] = {}
     if base and _ON_THE_HUB.fullmatch(base):
         data["base_model"] = base
-    if is_causal_lm:
-        data |= {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    if library is not None:
+        data |= {"library_name": library, "pipeline_tag": "text-generation"}
     data["tags"] = ["veriloop", "synthetic-data", *(["verified"] if _verifier(manifest, of.arm) else [])]
     start = " This is the start model, before any round." if of.round == 0 else ""
     return _card(

@@ -111,7 +111,8 @@ def export_model(
             got="a whole model",
             fix="leave out --adapter; a run with learner.lora has adapters",
         )
-    card = model_card(folder, of, is_causal_lm, _load(folder, is_causal_lm, adapter))
+    library = ("peft" if adapter else "transformers") if is_causal_lm else None
+    card = model_card(folder, of, library, _load(folder, library))
     aside = path.with_name(f".{path.name}.exported")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,12 +137,10 @@ def _save_whole(source: Path, path: Path) -> None:
     CausalLMGenerator.load(source).whole().save(path)
 
 
-def _load(folder: RunFolder, is_causal_lm: bool, adapter: bool) -> str:
+def _load(folder: RunFolder, library: str | None) -> str:
     """Python that loads the model, to be run in its folder."""
-    if adapter:
-        return 'AutoPeftModelForCausalLM.from_pretrained(".")'
-    if is_causal_lm:
-        return 'AutoModelForCausalLM.from_pretrained(".")'
-    return (
-        f'plan_of(RunFolder("{folder.name}")).learner.generator_type.load(Path("."))  # with the run folder'
-    )
+    if library is None:
+        name = folder.name
+        return f'plan_of(RunFolder("{name}")).learner.generator_type.load(Path("."))  # with the run folder'
+    loader = "AutoPeftModelForCausalLM" if library == "peft" else "AutoModelForCausalLM"
+    return f'{loader}.from_pretrained(".")'
