@@ -108,7 +108,7 @@ def save(adapter: Adapter, directory: Path) -> None:
     try:
         save_file(dict(adapter.tensors), directory / WEIGHTS)
     except Exception as e:
-        # The library writes in Rust, and has an error of its own for a full disk.
+        # The library is written in Rust, and raises another error for a full disk.
         raise OSError(str(e)) from e
 
 

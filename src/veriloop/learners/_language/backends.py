@@ -49,7 +49,7 @@ class Client(Patience, frozen=True):
 
 
 class Started(Client, frozen=True):
-    """A server in a process of its own, started on the trained model.
+    """A server in another process, started on the trained model.
 
     A run keeps it until another model is to write, or one is to be trained, which may need its memory. So an
     arm that runs alone starts one each round, and of several arms each starts two. Worker processes keep
