@@ -78,7 +78,7 @@ print(run.ship.verdict)
 
 # %%
 digits = run.model("verified").sample(3, vl.Address(1).rng(), vl.Samples(label=np.array([3, 3, 8])))
-print(digits["pixels"].shape)
+print(digits.array("pixels").shape)
 kept = run.samples("verified", 3)
 print(len(kept), "kept:", list(kept))
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import click
 import pytest
 import typer
 import yaml
@@ -212,10 +211,9 @@ def check_command(command: str) -> None:
         assert program in ("export", "git", "cd", "pre-commit"), f"no way to check {command!r}"
 
 
-def _parse(command: click.Command, arguments: list[str], parent: click.Context | None = None) -> None:
+def _parse(command: Any, arguments: list[str], parent: Any = None) -> None:
+    """Let the command line read ``arguments`` and do nothing; a wrong verb or option is an error."""
     context = command.make_context("veriloop", list(arguments), parent=parent)
-    if isinstance(command, click.Group):
-        rest = [*context._protected_args, *context.args]
-        _, verb, rest = command.resolve_command(context, rest)
-        assert verb is not None
+    if hasattr(command, "resolve_command"):
+        _, verb, rest = command.resolve_command(context, [*context._protected_args, *context.args])
         _parse(verb, rest, context)
