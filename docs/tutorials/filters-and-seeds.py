@@ -90,6 +90,9 @@ more = vl.compare(plan, "runs/strict", seeds=12, vary=shares, executor=vl.execut
 print(*more.sentences, sep="\n")
 
 # %% [markdown]
+# Twelve seeds still do not separate the three shares. So in this case it hardly matters how strict the filter is, and the sentence says how many seeds
+# would find a difference as small as the measured one.
+#
 # ## Another kind of filter
 #
 # `top_fraction` keeps the best by score, wherever they lie. `top_of_cells` divides the real points into cells and keeps the best of each cell, in
@@ -104,6 +107,8 @@ cells = vl.compare(plan, "runs/kinds", seeds=6, vary={"acceptance": kinds}, exec
 print(*cells.sentences, sep="\n")
 
 # %% [markdown]
+# Here six seeds are enough: where the filter looks for its samples matters more than how strict it is.
+#
 # The answer holds for this data, this model and these sizes. So ask the question for your own.
 #
 # `runs/strict` and `runs/kinds` each hold a report with curves, and every run in them is an ordinary run folder. From a shell:

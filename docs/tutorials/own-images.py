@@ -72,6 +72,10 @@ shell(f"veriloop run images.yaml --out runs/shapes --plain {small}")
 shell("veriloop show runs/shapes")
 
 # %% [markdown]
+# Read it from the top. With the verifier the model is better than without, by more than luck. No round is shown to be better than the start
+# model, so this short run gives you no model to ship. And the warning matters: recall says that the samples are less varied than
+# at the start. Without the verifier nearly all variety is gone.
+#
 # `runs/shapes/report.html` has the curves and the pictures. In Python the same run is `vl.Run("runs/shapes")`.
 #
 # What are these distances measured in? Our classifiers do not know your pictures, so the numbers use the features of a
