@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veriloop.errors import VeriloopError
+from veriloop.errors import ConfigError, VeriloopError
 from veriloop.executors.serial import Serial
 from veriloop.recipes.base import Setting
 from veriloop.recipes.catalogue import Reproduced, reproduce
@@ -79,12 +79,12 @@ def test_the_words_and_tables_say_what_was_measured(done: Reproduced, tiny_mnist
     varied = "The verifier trained once, or anew each round"
     assert re.search(rf"{varied}: Fréchet distance of verified after round 1: .*over 2 seeds", words)
     table = (done.results.parent / "mnist-tables.md").read_text()
-    section = table.split(f"## {varied}\n")[1].split("\n## ")[0]
+    section = table.split(f"## {varied}. Last values, with half their 95 % intervals\n")[1].split("\n## ")[0]
     rows = [line.split(" | ") for line in section.splitlines() if line.startswith("|")][2:]
     assert [(row[0], row[1], row[3]) for row in rows] == [
         ("| each round", "verified", "2"), ("| once", "verified", "2"),
     ]  # fmt: skip
-    assert f"## {varied}: differences in Fréchet distance\n" in table
+    assert f"## {varied}. Differences in Fréchet distance\n" in table
 
 
 def test_the_page_needs_no_network(done: Reproduced) -> None:
@@ -101,6 +101,14 @@ def test_writing_up_computes_nothing_and_says_the_same(
     again = carry_out(tiny_mnist, dataclasses.replace(SETTING, write_up=True), done.results.parent)
     assert again.words == done.finding.words
     assert again.measured == done.finding.measured
+
+
+def test_metrics_that_no_plan_measures_are_refused(changed_mnist: Copied, tmp_path: Path) -> None:
+    metrics = "metrics: [frechet, nelbo, accuracy, recall, coverage, diversity]"
+    folder = changed_mnist({metrics: "metrics: [fid]"})
+    with pytest.raises(ConfigError, match=r"smoke\.yaml measures none of them: got 'fid', expected some"):
+        carry_out(folder, SETTING, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_to_write_up_is_said(tiny_mnist: Path, tmp_path: Path) -> None:

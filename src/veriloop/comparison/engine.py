@@ -183,7 +183,8 @@ def compare(
         variations, planned = tuple(request.plans), request.runs
         request.check_metrics()
         chains, broken = _made(request, Path(out), executor, write_up)
-    found = _compared(chains, variations, planned, broken, None if out is None else Path(out))
+    to = None if out is None else Path(out)
+    found = compared(chains, variations=variations, planned=planned, broken=broken, out=to)
     if out is not None:
         _write(found, Path(out), command, time.perf_counter() - began)
     return found
@@ -239,19 +240,36 @@ def _check(
     check(Request(plans, request.seeds))
 
 
-def _compared(
+def compared(
     chains: Sequence[Chain],
-    variations: Sequence[str],
-    planned: int,
-    broken: VeriloopError | None,
-    out: Path | None,
+    *,
+    metrics: Sequence[str] | None = None,
+    variations: Sequence[str] = (),
+    planned: int = 0,
+    broken: VeriloopError | None = None,
+    out: Path | None = None,
 ) -> Comparison:
+    """Compare the arms of runs.
+
+    Args:
+        chains: The arms.
+        metrics: The quantities to compare, the headline first; all that were measured when None.
+        variations: Their names in order, also of those that have finished no round.
+        planned: How many runs there are to be.
+        broken: Why runs failed, if any did.
+        out: The folder that the comparison is written to.
+
+    Raises:
+        VeriloopError: Nothing was measured.
+    """
     quantities = quantities_of(chains)
+    if metrics is not None:
+        quantities = {name: quantities[name] for name in metrics if name in quantities}
     if not quantities:
         raise VeriloopError("nothing to compare: no run has measured anything", fix="give the plan metrics")
     tables = {name: table(name, chains) for name in quantities}
-    headline = next((c.card.headline for c in chains if c.card.headline in quantities), None)
-    headline = headline or next(iter(quantities))
+    headlines = [c.card.headline for c in chains] if metrics is None else []
+    headline = next((name for name in headlines if name in quantities), None) or next(iter(quantities))
     words = sentences(quantities[headline], tables[headline])
     found = tuple(dict.fromkeys([*variations, *(c.variation for c in chains)]))
     return Comparison(

@@ -4,25 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from matplotlib.figure import Figure
-
-from ..comparison.chains import Chain
-from ..comparison.differences import Table, table
-from ..comparison.drawing import curves
-from ..comparison.page import Cells, Shown, experiment_page, markdown
+from ..comparison.engine import MOST_ROWS, Comparison, compared
+from ..comparison.page import Shown, experiment_page, markdown
 from ..comparison.results import Measured
 from ..comparison.runs import Failed, Recorded, failure, jobs_of, recorded, run_all
-from ..comparison.sentence import cells, last_cells, sentences
 from ..datasets.text import TextPairs
 from ..errors import ConfigError, CorruptFileError, MissingExtraError, VeriloopError
 from ..executors.process import Process
 from ..executors.serial import Serial
 from ..loop.plan import Plan, quantities_of
-from ..quantity import Quantity
 from ..report.passages import passages
 from .base import Finding, Setting
+from .folders import RECIPE
 from .grids import grids_figure
 from .studies import MAIN, Study, read
 from .study_files import Pretraining, Size, load_studies, studies_of
@@ -47,31 +42,60 @@ def carry_out(folder: Path, setting: Setting, out: Path) -> Finding:
         VeriloopError: There is nothing to compare: no run has finished a round.
         MissingExtraError: A package that the plans need is not installed.
     """
-    name, recipe = folder.name, load_studies(folder)
-    size = recipe.size(setting.scale, setting.model)
-    if (
-        setting.model is not None
-        and recipe.fills_cores(setting.scale)
-        and isinstance(setting.executor, Process)
-    ):
+    recipe, given = load_studies(folder), setting.model
+    size = recipe.size(setting.scale, given)
+    if given is not None and recipe.fills_cores(setting.scale) and isinstance(setting.executor, Process):
         setting = replace(setting, executor=Serial())
-    model = setting.model if size.pretraining is None else out / PRETRAINED
+    model = given if size.pretraining is None else out / PRETRAINED
     studies = studies_of(folder, recipe, setting.scale, size.plan, model)
-    of_model = _start(size, studies[MAIN].plans[MAIN], setting, out) if recipe.takes_model else {}
-    about = size.about if setting.model is None else f"{of_model['model']}. {size.about}"
-    asked = {study: studies[study] for study in studies if study in (setting.only or studies)}
-    runs, failed, broken = _made(asked, setting, out)
-    measured = quantities_of(studies[MAIN].plans[MAIN].metrics)
+    main = studies[MAIN].plans[MAIN]
+    measured = quantities_of(main.metrics)
     metrics = [metric for metric in recipe.metrics if metric in measured]
+    if not metrics:
+        what = f"{folder / RECIPE}: metrics: {size.plan} measures none of them"
+        raise ConfigError(what, got=", ".join(recipe.metrics), expected=f"some of {', '.join(measured)}")
+    of_model = _start(size, main, setting, out) if recipe.takes_model else {}
+    about = size.about if given is None else f"{of_model['model']}. {size.about}"
+    asked = {name: studies[name] for name in studies if name in (setting.only or studies)}
+    runs, failed, broken = _made(asked, setting, out)
     arms = read(runs)
-    compared = {study.name: Compared.of(study, metrics, arms) for study in asked.values()}
     claim = claim_numbers(studies[MAIN], recipe.claim, studies[MAIN].chains(arms))
-    outcomes = outcome_rows(asked, metrics, {name: found.chains for name, found in compared.items()})
-    costs = cost_rows(runs)
-    words = [*claim_words(studies[MAIN], claim), *study_words(asked, metrics[0], outcomes)]
-    words += [line for found in compared.values() for line in found.words()]
-    figures = _figures(name, compared, runs)
-    tables = {title: cells for found in compared.values() for title, cells in found.cells().items()}
+    found = _written_up(folder.name, about, asked, metrics, runs, claim_words(studies[MAIN], claim))
+    numbers = {
+        "executor": setting.executor.model_dump(mode="json"),
+        "about": about,
+        "claim": claim,
+        **found.numbers,
+        "failed": [f._asdict() for f in failed],
+        **of_model,
+    }
+    return found._replace(numbers=numbers, failure=broken)
+
+
+def _written_up(
+    name: str,
+    about: str,
+    asked: Mapping[str, Study],
+    metrics: Sequence[str],
+    runs: Sequence[Recorded],
+    claim: Sequence[str],
+) -> Finding:
+    """What the runs of the studies show; ``claim`` is that of the main one, in words."""
+    arms = read(runs)
+    chains = {study.name: study.chains(arms) for study in asked.values()}
+    found = {study: compared(own, metrics=metrics) for study, own in chains.items() if own}
+    outcomes, costs = outcome_rows(asked, metrics, chains), cost_rows(runs)
+    words = [*claim, *study_words(asked, metrics[0], outcomes)]
+    for study, of in found.items():
+        # The claim has said what the main study's first line says.
+        lines = of.sentences[1:] if study == MAIN else of.sentences
+        words += [f"{asked[study].title}: {line}" for line in lines]
+    figures = _figures(name, [(asked[study], of) for study, of in found.items()], runs)
+    tables = {
+        f"{asked[study].title}. {heading}": cells
+        for study, of in found.items()
+        for heading, cells in of.cells(MOST_ROWS).items()
+    }
     tables["What the rounds cost"] = cost_cells(costs)
     text = "\n".join(f"## {heading}\n\n{about}.\n\n{markdown(cells)}" for heading, cells in tables.items())
     texts = {f"{name}-tables.md": text, "report.html": experiment_page(name, about, words, figures, tables)}
@@ -80,20 +104,14 @@ def carry_out(folder: Path, setting: Setting, out: Path) -> Finding:
         texts[f"{name}-texts.md"] = written
     return Finding(
         numbers={
-            "executor": setting.executor.model_dump(mode="json"),
-            "about": about,
-            "claim": claim,
             "outcomes": outcomes,
             "costs": costs,
             "seconds_of_rounds": round(sum(sum(r.seconds.values()) for run in runs for r in run.records), 1),
-            "failed": [f._asdict() for f in failed],
-            **of_model,
         },
         words=[about, *words],
-        figures={name: shown.figure for name, shown in figures.items()},
+        figures={file: shown.figure for file, shown in figures.items()},
         texts=texts,
         measured=[Measured(r, job.plan.seed, job.setting) for job, _, records in runs for r in records],
-        failure=broken,
     )
 
 
@@ -164,60 +182,16 @@ def _made(
     return runs, failed, broken
 
 
-class Compared(NamedTuple):
-    """A study as a comparison has it: a table for each quantity that was measured."""
-
-    study: Study
-    chains: list[Chain]
-    tables: dict[str, Table]
-
-    @classmethod
-    def of(cls, study: Study, metrics: Sequence[str], arms: Mapping[str, Sequence[Chain]]) -> "Compared":
-        """Of the arms of all runs, by setting."""
-        chains = study.chains(arms)
-        tables = {metric: table(metric, chains) for metric in metrics}
-        return cls(study, chains, {metric: found for metric, found in tables.items() if found.rows})
-
-    @property
-    def quantities(self) -> dict[str, Quantity]:
-        """What the tables are of."""
-        return {metric: self.study.quantity(metric) for metric in self.tables}
-
-    def words(self) -> list[str]:
-        """Which lines can be distinguished by the first quantity."""
-        first = next(iter(self.tables), None)
-        if first is None or len({chain.variation for chain in self.chains}) < 2:
-            return []
-        found = sentences(self.study.quantity(first), self.tables[first])
-        return [f"{self.study.title}: {line}" for line in found]
-
-    def figure(self) -> Figure:
-        """Each quantity over the rounds, a line each."""
-        figure = curves(self.quantities, self.tables, self.chains)
-        seeds = len({chain.seed for chain in self.chains})
-        bands = f"means of {seeds} seeds, 95 % intervals" if seeds > 1 else "one seed, ± 2 standard errors"
-        figure.suptitle(f"{self.study.title}; {bands}", fontsize=11)
-        return figure
-
-    def cells(self) -> dict[str, Cells]:
-        """Its tables as text, by heading."""
-        title, quantities = self.study.title, self.quantities
-        found: dict[str, Cells] = {}
-        if self.tables:
-            found[title] = last_cells({name: q.title for name, q in quantities.items()}, self.tables)
-        for name, of in list(self.tables.items())[:1]:
-            if len(rows := cells(quantities[name], of)) > 1:
-                found[f"{title}: differences in {quantities[name].title}"] = rows
-        return found
-
-
-def _figures(name: str, compared: Mapping[str, Compared], runs: Sequence[Recorded]) -> dict[str, Shown]:
+def _figures(
+    name: str, found: Sequence[tuple[Study, Comparison]], runs: Sequence[Recorded]
+) -> dict[str, Shown]:
     """The figures by the names of their files; models of images show what they draw."""
-    figures = {
-        name if study == MAIN else f"{name}-{study}": Shown(found.study.title, found.figure())
-        for study, found in compared.items()
-        if found.tables
-    }
+    figures: dict[str, Shown] = {}
+    for study, of in found:
+        figure, seeds = of.plot(), len(of.seeds)
+        bands = f"means of {seeds} seeds, 95 % intervals" if seeds > 1 else "one seed, ± 2 standard errors"
+        figure.suptitle(f"{study.title}; {bands}", fontsize=11)
+        figures[name if study.name == MAIN else f"{name}-{study.name}"] = Shown(study.title, figure)
     main = next((run for run in runs if run.job.setting == MAIN), None)
     if main and main.folder.manifest().cards.data.named("image"):
         seed, why = main.job.plan.seed, "means for the eye; training and metrics use samples"
