@@ -19,7 +19,7 @@ from veriloop.recipes.study_runs import carry_out
 from veriloop.records import RoundRecord
 
 Copied = Callable[..., Path]
-SETTING = Setting("smoke", 4, Serial(), seeds=2, only=("main", "verifier-update"))
+SETTING = Setting("smoke", 4, Serial(), seeds=2, only=("main", "warm-start"))
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def done(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Reproduc
 def test_each_run_is_a_folder_and_each_figure_a_file(done: Reproduced) -> None:
     out = done.results.parent
     assert sorted(path.name for path in (out / "runs").iterdir()) == [
-        "main-seed4", "main-seed5", "verifier-update-seed4", "verifier-update-seed5",
+        "main-seed4", "main-seed5", "warm-start-seed4", "warm-start-seed5",
     ]  # fmt: skip
     assert [path.name for path in done.figures] == [
         f"{name}.{suffix}"
-        for name in ("mnist", "mnist-verifier-update", "mnist-grids")
+        for name in ("mnist", "mnist-warm-start", "mnist-grids")
         for suffix in ("png", "svg")
     ]
     assert all(path.stat().st_size > 10_000 for path in done.figures)
@@ -45,11 +45,11 @@ def test_results_are_as_the_contract_says(done: Reproduced) -> None:
     results = json.loads(done.results.read_text(), parse_constant=lambda c: pytest.fail(f"{c} is not JSON"))
     assert {"command", "versions", "machine", "seconds", "records"} <= results.keys()
     assert results["command"] == (
-        "veriloop reproduce mnist --scale smoke --seed 4 --seeds 2 --only main,verifier-update --out DIR"
+        "veriloop reproduce mnist --scale smoke --seed 4 --seeds 2 --only main,warm-start --out DIR"
     )
     records = results["records"]
     settings = {(r["setting"], r["seed"]) for r in records}
-    assert settings == {(s, seed) for s in ("main", "verifier-update") for seed in (4, 5)}
+    assert settings == {(s, seed) for s in ("main", "warm-start") for seed in (4, 5)}
     assert len(records) == 2 * (3 * 2 + 2 + 2)
     for record in records:
         RoundRecord.model_validate({k: v for k, v in record.items() if k not in {"seed", "setting"}})
@@ -63,7 +63,7 @@ def test_results_are_as_the_contract_says(done: Reproduced) -> None:
     np.testing.assert_allclose(claimed["values"], ends, rtol=1e-6)
     assert claimed["mean"] == pytest.approx(np.mean(ends), rel=1e-6)
     assert results["claim"]["frechet"]["apart"] in (True, False)
-    assert {row["arm"] for row in results["costs"]} == {"verified", "unverified", "all_real", "once"}
+    assert {row["arm"] for row in results["costs"]} == {"verified", "unverified", "all_real", "fresh"}
     assert results["failed"] == []
 
 
@@ -75,14 +75,14 @@ def test_the_words_and_tables_say_what_was_measured(done: Reproduced, tiny_mnist
     )
     assert "\nFréchet distance, verified: " in words
     assert re.search(r"unverified: [\d.,]+ → [\d.,]+ after 2 rounds \(x[\d.]+, 95 % interval", words)
-    assert re.search(r"once, or anew each round \(Fréchet distance after 1 round\): each round: \d", words)
-    varied = "The verifier trained once, or anew each round"
+    varied = "Each round's model fresh, or from the last one"
+    assert re.search(rf"{varied} \(Fréchet distance after 1 round\): warm: \d", words)
     assert re.search(rf"{varied}: Fréchet distance of verified after round 1: .*over 2 seeds", words)
     table = (done.results.parent / "mnist-tables.md").read_text()
     section = table.split(f"## {varied}. Last values, with half their 95 % intervals\n")[1].split("\n## ")[0]
     rows = [line.split(" | ") for line in section.splitlines() if line.startswith("|")][2:]
     assert [(row[0], row[1], row[3]) for row in rows] == [
-        ("| each round", "verified", "2"), ("| once", "verified", "2"),
+        ("| warm", "verified", "2"), ("| fresh", "verified", "2"),
     ]  # fmt: skip
     assert f"## {varied}. Differences in Fréchet distance\n" in table
 
@@ -91,7 +91,7 @@ def test_the_page_needs_no_network(done: Reproduced) -> None:
     page = (done.results.parent / "report.html").read_text()
     assert page.count('<img src="data:image/svg+xml;base64,') == 3
     assert not re.search(r'(?:src|href)="(?!data:)', page)
-    assert "each round" in page
+    assert "<td>fresh</td>" in page
 
 
 def test_writing_up_computes_nothing_and_says_the_same(
