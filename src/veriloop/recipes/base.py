@@ -89,7 +89,7 @@ def agreement(theory: Floats, simulated: Floats, error: Floats, replicates: int)
 
 
 def agreement_words(found: dict[str, Any], what: str) -> str:
-    """One line for what `agreement` found, on so many ``what``."""
+    """One line for what `agreement` found, on a number of ``what``."""
     share, expected = found["within_3_se"], found["within_3_se_expected"]
     return (
         f"theory and simulation within 3 standard errors: {100 * share:.2f} % of {found['compared']:,} {what}"

@@ -1,6 +1,6 @@
 """How the linear system is drawn: theory as lines and areas, simulation as points with two standard errors.
 
-Colours are the house's (``report.palette``): near Okabe and Ito's, told apart by people who are colour-blind.
+Colours are those of ``report.palette``: near Okabe and Ito's, which colour-blind people can tell apart.
 """
 
 from typing import Any, Literal, NamedTuple

@@ -109,7 +109,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as e:
         raise CorruptFileError(
-            f"{path} cannot be read ({e})", fix="delete its folder, and the model is made anew"
+            f"{path} cannot be read ({e})", fix="delete its folder, and the model is made again"
         ) from e
 
 
