@@ -42,7 +42,8 @@ def calibrate_arm(
 
     The result is not written if the folder is read-only.
 
-    Known good samples are held-out real ones, which neither the models nor the verifier were trained on.
+    Known good samples are held-out real ones, which neither the models nor the verifier were trained on. People
+    cannot be asked now: of them there is what they said of known samples on the way, see `calibrate_people`.
 
     Args:
         plan: Plan of the run.
@@ -59,6 +60,13 @@ def calibrate_arm(
         CorruptFileError: A file cannot be read.
         StorageError: The result could not be written.
     """
+    asked = plan.arms[arm].verifier if arm in plan.arms else None
+    if asked is not None and asked.kind == "human":
+        from ..verifiers.human.verifier import Human  # with the database, an extra
+        from .people import calibrate_people
+
+        assert isinstance(asked, Human)
+        return calibrate_people(asked, folder, arm, plan.seed)
     plan = plan.suited_to(load_schema(plan.dataset))
     number, kind = round_of(plan, folder, arm, round_)
     judge = judge_of(plan, folder, arm, number)

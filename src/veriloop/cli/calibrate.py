@@ -96,17 +96,7 @@ def _of_run(
     from .output import report_of
 
     folder = RunFolder.open(path)
-    plan = plan_of(folder, trust=trust)
-    verifier = plan.arms[arm].verifier if arm in plan.arms else None
-    if verifier is not None and verifier.kind == "human":
-        # People cannot be asked now: what they said of known samples on the way is what there is.
-        from ..verifiers.human.verifier import Human
-        from .people import calibrate_people
-
-        assert isinstance(verifier, Human)
-        found = calibrate_people(verifier, folder, arm, plan.seed)
-    else:
-        found = calibrate_arm(plan, folder, arm, round_, bad, most, at)
+    found = calibrate_arm(plan_of(folder, trust=trust), folder, arm, round_, bad, most, at)
     return found, report_of(folder)
 
 

@@ -50,7 +50,7 @@ class Finding(NamedTuple):
     Attributes:
         numbers: For the results file; see `plain` for what it may hold.
         words: The same in a few lines for people.
-        figures: The paper's figures, by the names of their files (without suffix).
+        figures: By the names of their files (without suffix).
         texts: Tables and pages, by the names of their files.
         measured: The records of an experiment made of runs.
         failure: What is to be said in the end of runs that failed.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veriloop.cli.people import calibrate_people
+from veriloop.ask.people import calibrate_people
 from veriloop.errors import DataError
 from veriloop.report.calibrations import lines
 from veriloop.samples import Samples
