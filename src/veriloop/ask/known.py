@@ -42,8 +42,8 @@ def calibrate_arm(
 
     The result is not written if the folder is read-only.
 
-    Known good samples are held-out real ones, which neither the models nor the verifier were trained on. People
-    cannot be asked now: of them there is what they said of known samples on the way, see `calibrate_people`.
+    Known good samples are held-out real ones, which neither the models nor the verifier were trained on.
+    People cannot be asked now: `calibrate_people` reads what they said of known samples on the way.
 
     Args:
         plan: Plan of the run.
