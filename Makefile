@@ -54,11 +54,11 @@ clean:
 	    $(SUDO) apt-get install -qy python3-venv; $(PYTHON) -m venv .venv; }
 
 .venv/.user: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[torch,report]'
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,llm,ray,slurm,judge,web,trackers,checks,docs,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	touch $@ .venv/.user .venv/.docs
 
 # The pages are made of the source code as it stands; nothing is run for them.

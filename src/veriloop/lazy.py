@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
+from .extras import explained
+
 
 def export_lazily(
     package: dict[str, Any], names: Mapping[str, Iterable[str]], modules: Iterable[str] = ()
@@ -24,10 +26,12 @@ def export_lazily(
 
     def find(name: str) -> Any:
         if name in whole:
-            return import_module(f".{name}", called)
+            with explained():
+                return import_module(f".{name}", called)
         if name not in where:
             raise AttributeError(f"module {called!r} has no attribute {name!r}")
-        found = package[name] = getattr(import_module(where[name], called), name)
+        with explained():
+            found = package[name] = getattr(import_module(where[name], called), name)
         return found
 
     def listed() -> list[str]:

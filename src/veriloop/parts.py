@@ -8,7 +8,6 @@ are registered the same way as plug-ins, or is given as ``package.module:Class``
 import difflib
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import json
 import operator
@@ -32,7 +31,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .errors import ConfigError, ContractError, MissingExtraError, VeriloopError, one_line
+from .errors import ConfigError, ContractError, VeriloopError, one_line
+from .extras import missing
 from .samples import Samples
 from .schema import ROLES, Role, Schema
 
@@ -250,21 +250,6 @@ def registered(part: type[Part]) -> bool:
     return f"{part.__module__}:{part.__qualname__}" in _kinds(part.family).values()
 
 
-_EXTRAS = {
-    "torch": ("torch", "torchmetrics"),
-    "llm": ("transformers", "trl", "peft", "datasets", "accelerate", "nltk"),
-    "judge": ("httpx", "sniffio"),
-    "web": ("starlette", "uvicorn", "sqlalchemy", "psycopg"),
-    "inception": ("torch_fidelity", "torchvision"),
-    "embeddings": ("sentence_transformers",),
-    "ray": ("ray",),
-    "slurm": ("submitit",),
-    "trackers": ("trackio", "mlflow"),
-    "checks": ("math_verify", "jsonschema"),
-}
-"""Modules that each extra installs."""
-
-
 def resolve(family: str, kind: object, base: type[Part] = Part) -> type[Part]:
     """Return the class that ``kind`` names in ``family``.
 
@@ -304,10 +289,8 @@ def _import(module: str, name: str, asked: str) -> Any:
     except VeriloopError:
         raise
     except ModuleNotFoundError as e:
-        needed = str(e.name).partition(".")[0]
-        for extra, brought in _EXTRAS.items():
-            if needed in brought:
-                raise MissingExtraError.of(needed, extra) from e
+        if extra := missing(e):
+            raise extra from e
         raise ConfigError(f"cannot import {asked!r} ({e})", fix="check the module's name and path") from e
     except AttributeError as e:
         if module in sys.modules:
@@ -352,17 +335,6 @@ def at(path: str) -> Iterator[None]:
         raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
     except (Exception, SystemExit) as e:
         raise ContractError(f"{path} failed", got=told(e)) from e
-
-
-def require(extra: str, *modules: str) -> None:
-    """Raise at once if optional packages are missing, without spending seconds on importing them.
-
-    Raises:
-        MissingExtraError: One of ``modules`` is not installed; ``extra`` installs it.
-    """
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtraError.of(module, extra)
 
 
 def imported(target: str) -> Any:

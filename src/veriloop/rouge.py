@@ -15,7 +15,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from .errors import DataError, MissingExtraError
+from .errors import DataError
+from .extras import require
 from .samples import Samples
 
 Measure = Literal["rouge1", "rouge2", "rougeL"]
@@ -181,8 +182,7 @@ def _stem(word: str) -> str:
 
 @cache
 def _porter() -> Callable[[str], str]:
-    try:
-        from nltk.stem.porter import PorterStemmer
-    except ImportError as e:
-        raise MissingExtraError.of("nltk", "llm") from e
+    require("nltk")
+    from nltk.stem.porter import PorterStemmer
+
     return PorterStemmer().stem

@@ -9,6 +9,7 @@ from .advise.forecasting import forecast as forecast_chain
 from .advise.ship import Ship
 from .config import plan_from, plan_of
 from .errors import ConfigError
+from .extras import explained
 from .generator import Generator
 from .loop.memory import MemoryRun
 from .loop.plan import Plan
@@ -21,7 +22,7 @@ from .report.answer import Answer, answer, first_arm, gate
 from .report.forecasts import chain_of
 from .report.summary import by_arm
 from .samples import Samples
-from .showing import in_short
+from .showing import drawable, in_short
 from .store.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class Run:
         Raises:
             ConfigError: The run does not measure it.
         """
-        from .report.notebook import run_figure
+        with explained():
+            from .report.notebook import run_figure
 
         measured = list(dict.fromkeys(name for record in self.records() for name in record.metrics))
         name = quantity or self._headline()
@@ -182,7 +184,9 @@ class Run:
         where = "in memory" if self.folder is None else f"in {self.folder}"
         return in_short("Run", f"{where}, {self.status}.", self.verdict)
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        if not drawable():
+            return None
         from .report.notebook import run_html
 
         return run_html(self.source, self._headline())

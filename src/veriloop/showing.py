@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+from .extras import available, explained
+
 NOTEBOOK = "veriloop.report.notebook"
 """Module that draws results, given by name so that using results needs neither pandas nor Plotly."""
 
@@ -12,10 +14,17 @@ class Showing:
 
     def plot(self) -> Any:
         """Return the result as a Plotly figure, which a notebook displays."""
-        return import_module(NOTEBOOK).figure(self)
+        with explained():
+            return import_module(NOTEBOOK).figure(self)
 
-    def _repr_html_(self) -> str:
-        return import_module(NOTEBOOK).html(self)
+    def _repr_html_(self) -> str | None:
+        # None makes a notebook show the text.
+        return import_module(NOTEBOOK).html(self) if drawable() else None
+
+
+def drawable() -> bool:
+    """Whether what draws is installed, see the extra ``report``."""
+    return available("plotly", "matplotlib")
 
 
 def in_short(name: str, *words: str, most: int = 240) -> str:

@@ -6,7 +6,8 @@ import pytest
 from veriloop.advise.audited import FOLDER, Audited
 from veriloop.advise.auditing import audit
 from veriloop.errors import CorruptFileError
-from veriloop.report.audits import audits, distance_figure
+from veriloop.report.advice_figures import distance_figure
+from veriloop.report.audits import audits
 from veriloop.report.html import write_report
 from veriloop.store.folder import RunFolder
 

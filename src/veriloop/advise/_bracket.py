@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.stats import t as student
 
+from ..laws import student_quantile
 from ._coin import coin_p
 from ._fate import Fate, agreed, fates
 from ._judged import Judged
@@ -181,7 +181,9 @@ def _start(judged: Judged, tilt: Tilt, path: Path, rng: np.random.Generator) -> 
 def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden: bool) -> Rounds:
     root, middle = tilt.root, c.mean @ tilt.root.T
     luck = np.einsum("ij,kjl,il->ki", root, c.luck, root)
-    half = student.ppf((1 + LEVEL) / 2, DRAWS - 1) * np.sqrt((c.drawn @ root.T).var(axis=0, ddof=1) + luck)
+    half = student_quantile(DRAWS - 1, (1 + LEVEL) / 2) * np.sqrt(
+        (c.drawn @ root.T).var(axis=0, ddof=1) + luck
+    )
     # Round 1 is seen, not predicted.
     middle[0], half[0] = path.start.mean, Z * np.sqrt(np.square(path.start.error).sum(axis=0))
     low, high = tilt.rows.mean + middle - half, tilt.rows.mean + middle + half

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from ..laws import logistic
 from ._rows import Floats
 from ._surface import Surface
 
@@ -214,13 +214,13 @@ def _accepted(
 def _chances(odds: Floats, share: float | None) -> Floats:
     """Of acceptance, shape (b, m); with the threshold moved until the share is accepted."""
     if share is None:
-        return expit(odds)
+        return logistic(odds)
     low, high = np.full((len(odds), 1), -_END), np.full((len(odds), 1), _END)
     for _ in range(_HALVINGS):
         shift = (low + high) / 2
-        many = expit(odds + shift).mean(axis=1, keepdims=True) > share
+        many = logistic(odds + shift).mean(axis=1, keepdims=True) > share
         low, high = np.where(many, low, shift), np.where(many, shift, high)
-    return expit(odds + (low + high) / 2)
+    return logistic(odds + (low + high) / 2)
 
 
 def _normal(size: int, r: int, rng: np.random.Generator) -> Floats:

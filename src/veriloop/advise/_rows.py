@@ -1,11 +1,10 @@
 """Rows of features, read in chunks: their mean, spread, and weighted sums over random blocks of rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from ..errors import DataError
 
@@ -96,10 +95,10 @@ class Rows:
         self.covariance = np.zeros((self.d, self.d))
         self.deviations, self.squares = np.zeros((2, blocks, self.d))
         for rows_, x in self._chunks():
-            deal = self._deal(rows_, np.ones(len(x)))
+            deal = self._deal(rows_)
             self.covariance += x.T @ x / self.n
-            self.deviations += deal @ x / self.n
-            self.squares += deal @ x**2 / self.n
+            self.deviations += deal(x) / self.n
+            self.squares += deal(x**2) / self.n
 
     def check_varying(self) -> None:
         """Refuse features that are the same in all rows.
@@ -136,20 +135,28 @@ class Rows:
         sums, totals = np.zeros((c, blocks, self.d)), np.zeros((c, blocks))
         outer = np.zeros((self.d, self.d))
         for rows, x in self._chunks():
+            deal = self._deal(rows)
             for column in range(c):
                 u = weights[column, rows]
-                sums[column] += self._deal(rows, u) @ x
+                sums[column] += deal(x * u[:, None])
                 totals[column] += np.bincount(self.block[rows], weights=u, minlength=blocks)
             some = np.flatnonzero(weights[0, rows])
             chosen = x[some]
             outer += (chosen * weights[0, rows][some, None]).T @ chosen
         return Moments(sums, totals, outer)
 
-    def _deal(self, rows: slice, weights: Floats) -> csr_array:
-        """The matrix, blocks x rows of the chunk, that sums weighted rows by block."""
-        n = len(weights)
-        by_row = csr_array((weights, self.block[rows], np.arange(n + 1)), shape=(n, len(self.deviations)))
-        return csr_array(by_row.T)
+    def _deal(self, rows: slice) -> Callable[[Floats], Floats]:
+        """What sums the rows of a chunk by block, shape (blocks, d)."""
+        block = self.block[rows]
+        order = np.argsort(block, kind="stable")
+        starts = np.flatnonzero(np.diff(block[order], prepend=-1))
+
+        def deal(x: Floats) -> Floats:
+            sums = np.zeros_like(self.deviations)
+            sums[block[order[starts]]] = np.add.reduceat(x[order], starts)
+            return sums
+
+        return deal
 
     def _chunks(self) -> Iterator[tuple[slice, Floats]]:
         size = max(1, _CHUNK // self.d)

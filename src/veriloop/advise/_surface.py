@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.special import expit
 
+from ..laws import logistic
 from ._rows import Floats
 
 _PRODUCTS = 10
@@ -187,7 +186,6 @@ def _fitted(
 
 def _posterior(x: Floats, weights: Floats, precision: Floats) -> tuple[Floats, Floats]:
     """Chances of acceptance, shape (n,), and the weights' covariance, shape (p, p)."""
-    a = expit(x @ weights)
+    a = logistic(x @ weights)
     root = x * np.sqrt(np.maximum(a * (1 - a), _FLAT))[:, None]
-    factor = cho_factor(root.T @ root + np.diag(precision))
-    return a, cho_solve(factor, np.eye(len(weights)))
+    return a, np.linalg.inv(root.T @ root + np.diag(precision))

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, computed_field
-from scipy.stats import rankdata
 
 from ..errors import DataError
+from ..laws import ranks as ranks_of
 from ..records import Number
 from ..showing import Showing, in_short
 from ..verdicts import Decision, Verdicts
@@ -147,10 +147,10 @@ def auc(score: NDArray[np.floating], good: NDArray[np.bool_]) -> Interval:
     m, n = int(good.sum()), int((~good).sum())
     if not (m and n):
         return Interval(value=math.nan, low=math.nan, high=math.nan)
-    ranks = rankdata(score)
+    ranks = ranks_of(score)
     # How much of the other class each sample is ahead of.
-    ahead = (ranks[good] - rankdata(score[good])) / n
-    behind = (ranks[~good] - rankdata(score[~good])) / m
+    ahead = (ranks[good] - ranks_of(score[good])) / n
+    behind = (ranks[~good] - ranks_of(score[~good])) / m
     value = float(ahead.mean())
     if value in {0.0, 1.0}:
         sure = wilson(round(value) * min(m, n), min(m, n))

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
+from ..laws import student_quantile
 from ..quantity import Quantity
 from .intervals import LEVEL, Interval
 
@@ -67,6 +67,6 @@ def predict(kept: float, pairs: Sequence[Pair], quantity: Quantity) -> Interval:
     value = float(here @ line)
     own = max(abs(value), _LEAST * unit) ** 2
     spread = math.sqrt(variance * (own + here @ np.linalg.solve(precision, here)))
-    half = float(stdtrit(degrees, (1 + LEVEL) / 2)) * spread
+    half = student_quantile(degrees, (1 + LEVEL) / 2) * spread
     value, low, high = np.clip([value, value - half, value + half], *quantity.bounds).tolist()
     return Interval(value=value, low=low, high=high)

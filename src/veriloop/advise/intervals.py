@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.special import ndtri
 
+from ..laws import normal_quantile
 from ..records import Number
 
 LEVEL = 0.95
-Z = float(ndtri((1 + LEVEL) / 2))
+Z = normal_quantile((1 + LEVEL) / 2)
 
 
 class Interval(BaseModel):

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import rankdata
 
+from ..laws import ranks
 from .intervals import Interval, Share, Z, wilson
 
 
@@ -72,5 +72,5 @@ def accuracy_by(place: NDArray[Any], right: NDArray[np.bool_], judged: NDArray[n
 
 
 def _centred_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    ranks = rankdata(values)
-    return ranks - ranks.mean()
+    found = ranks(values)
+    return found - found.mean()

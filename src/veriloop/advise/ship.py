@@ -24,9 +24,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.special import ndtri
 
 from ..cards import ERROR
+from ..laws import normal_quantile
 from ..quantity import Quantity
 from ..records import Number, RoundRecord, Split
 from ..rng import START, Address
@@ -150,7 +150,7 @@ def _looks(gains: dict[int, Gain], error: float) -> tuple[By, list[Look]]:
         at_least = _by_rows([g.rows for g in gains.values() if g.rows is not None], error)
     elif by == "errors":
         spent = error * _spending(len(gains))
-        limits = -ndtri(np.diff(spent, prepend=0.0))
+        limits = [-normal_quantile(p) for p in np.diff(spent, prepend=0.0).tolist()]
         at_least = [g.value - c * (g.se or math.nan) for g, c in zip(gains.values(), limits, strict=True)]
     else:
         at_least = [math.nan] * len(gains)

@@ -12,8 +12,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.special import stdtrit
 
+from ..laws import student_quantile
 from ..quantity import Near, Quantity
 from ..records import Number
 from .intervals import LEVEL, Z
@@ -113,7 +113,7 @@ def versus(
         n = 0 if found.rows is None else len(found.rows)
     half = math.nan
     if by != "values":
-        half = (float(stdtrit(n - 1, (1 + LEVEL) / 2)) if n else Z) * found.se
+        half = (student_quantile(n - 1, (1 + LEVEL) / 2) if n else Z) * found.se
     outcome: Outcome = "cannot tell"
     if abs(found.value) > half or (by == "values" and found.value):
         outcome = "better" if found.value > 0 else "worse"
@@ -149,8 +149,8 @@ def _enough(spread: float, difference: float) -> int | None:
         return None
 
     def needed(freedom: float) -> float:
-        quantiles = stdtrit(freedom, [(1 + LEVEL) / 2, POWER])
-        return float((quantiles.sum() * spread / difference) ** 2)
+        quantiles = student_quantile(freedom, (1 + LEVEL) / 2) + student_quantile(freedom, POWER)
+        return (quantiles * spread / difference) ** 2
 
     n = max(math.ceil(min(needed(math.inf), MOST + 1)), 2)
     while n <= MOST and needed(n - 1) > n:

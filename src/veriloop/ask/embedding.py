@@ -1,12 +1,13 @@
 """Texts and images as vectors of a few directions, the same for generated and real ones."""
 
-import importlib.util
+import importlib
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ..errors import ConfigError, DataError, MissingExtraError
+from ..errors import ConfigError, DataError
+from ..extras import require
 from ..samples import Samples
 
 DIRECTIONS = 16
@@ -85,11 +86,10 @@ def directions(vectors: NDArray) -> list[str]:
 
 def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
     """The last hidden layer of a classifier, shape (n, features)."""
-    try:
-        from ..metrics.classifiers import SHIPPED
-        from ..metrics.features import see
-    except ModuleNotFoundError as e:
-        raise MissingExtraError.of(str(e.name), "torch") from e
+    require("torch")
+    from ..metrics.classifiers import SHIPPED
+    from ..metrics.features import see
+
     if classifier not in SHIPPED and not classifier.endswith(".safetensors"):
         known = f"one of {', '.join(SHIPPED)}, or the path of a .safetensors file"
         raise ConfigError("classifier", got=classifier, expected=known)
@@ -154,8 +154,7 @@ def _check_words(texts: list[str], rows: csr_matrix) -> None:
 
 def _of_sentences(generated: list[str], real: list[str], name: str) -> Vectors:
     package = "sentence_transformers"
-    if importlib.util.find_spec(package) is None:
-        raise MissingExtraError.of("sentence-transformers", "embeddings")
+    require(package)
     try:
         model = importlib.import_module(package).SentenceTransformer(name)
     except (OSError, ValueError) as e:  # no such model, or no network to fetch it

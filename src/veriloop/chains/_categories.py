@@ -8,11 +8,10 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
-from scipy.stats import norm
 
 from ..datasets.points import Categories
 from ..errors import ExhaustedError
+from ..laws import log_gamma, normal_cdf
 from ..learners.discrete import Discrete, tempered
 from ..rules.acceptance import AcceptAll, Acceptance, Threshold, TopFraction
 from ..rules.choice import Choice
@@ -118,7 +117,7 @@ def _kept(
     else:
         assert isinstance(acceptance, Threshold)
         yes = (scores >= acceptance.at).astype(float)
-        chance = norm.cdf((scores - acceptance.at) / blur) if blur else yes
+        chance = normal_cdf((scores - acceptance.at) / blur) if blur else yes
     accepted = share * chance
     if not accepted.sum(axis=1).all():
         raise ExhaustedError("a chain whose verifier accepts no candidate", expected="some to train on")
@@ -135,7 +134,7 @@ def _winners(share: Floats, score: Floats, k: int) -> Floats:
     weight, found = np.exp(score - score.max()), np.zeros_like(share)
     for shown in combinations_with_replacement(range(len(score)), k):
         count = np.bincount(shown, minlength=len(score))
-        ways = np.exp(gammaln(k + 1) - gammaln(count + 1).sum())
+        ways = np.exp(log_gamma(k + 1) - log_gamma(count + 1).sum())
         chance = ways * np.prod(share**count, axis=1)
         wins = count * weight / (count * weight).sum()
         found += chance[:, None] * wins

@@ -9,10 +9,10 @@ from pydantic import ByteSize, Field
 from typing_extensions import override
 
 from ..errors import ConfigError
+from ..extras import require
 from ..functions.ask import Order, answers
 from ..functions.check import Check, Said, own_columns
 from ..functions.rows import Rows
-from ..parts import require
 from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
 
@@ -72,7 +72,7 @@ class ReadyCheck(Check, frozen=True):
             ConfigError: A required column is missing.
             MissingExtraError: A required library is missing.
         """
-        require("checks", *self.libraries)
+        require(*self.libraries)
         for name in (self.text, *self.columns()):
             if name not in columns:
                 what = f"{type(self).__name__} needs a column"

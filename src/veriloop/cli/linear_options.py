@@ -91,10 +91,11 @@ def check_plot(plot: Path | None) -> None:
 
     Raises:
         ConfigError: Its suffix is unknown, or its folder does not exist.
+        ModuleNotFoundError: matplotlib is not installed.
     """
-    from ..comparison.figures import check_suffix
-
     if plot:
+        from ..comparison.figures import check_suffix
+
         check_suffix(plot)
 
 

@@ -97,6 +97,12 @@ def main() -> None:
         code = app(standalone_mode=False)
     except VeriloopError as e:
         _fail(str(e))
+    except ModuleNotFoundError as e:
+        from ..extras import missing
+
+        if not (extra := missing(e)):
+            raise
+        _fail(str(extra))
     except MemoryError as e:
         _fail(f"out of memory{f' ({e})' if str(e) else ''}. Ask for less, or use a machine with more")
     except typer.Abort:

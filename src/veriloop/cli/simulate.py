@@ -60,10 +60,8 @@ def simulate(
     json: JsonOption = False,
 ) -> None:
     """Simulate many chains of retraining on the linear system, and compare them with the theory."""
-    from ..comparison.figures import save_figure
     from ..linear import simulate as run_chains
     from ..recipes.linear_answers import compare_with_theory
-    from ..recipes.linear_figures import simulation_figure
     from ..theory import orthogonal_system
     from .output import print_table
 
@@ -75,6 +73,9 @@ def simulate(
     run = run_chains(system, sizes, rounds, replicates, seed, design, not unverified, who, device=device)
     seen = compare_with_theory(system, sizes, run, verified=not unverified, own_theory=design != "isotropic")
     if plot:
+        from ..comparison.figures import save_figure
+        from ..recipes.linear_figures import simulation_figure
+
         save_figure(simulation_figure(system, run, seen.theory, not unverified, seen.note), plot)
     if not json:
         print_table(_table(run, seen.theory, seen.note))

@@ -47,9 +47,7 @@ def one_round(
     json: JsonOption = False,
 ) -> None:
     """Does one round of verified retraining lower the error, and what does it cost?"""
-    from ..comparison.figures import save_figure
     from ..recipes.linear_answers import one_round_answer
-    from ..recipes.linear_figures import one_round_figure
     from ..theory import orthogonal_system
 
     check_plot(plot)
@@ -58,6 +56,9 @@ def one_round(
     )
     answer = one_round_answer(system, n, method)
     if plot:
+        from ..comparison.figures import save_figure
+        from ..recipes.linear_figures import one_round_figure
+
         save_figure(one_round_figure(system, n, method, answer.numbers["helpful_biases"]), plot)
     tell(answer, {"system": described(system, n0), "n": n, "method": method}, plot, json)
 
@@ -77,9 +78,7 @@ def many_rounds(
     json: JsonOption = False,
 ) -> None:
     """Over many rounds: which is the best, where does it end, does it turn back? Always exact."""
-    from ..comparison.figures import save_figure
     from ..recipes.linear_answers import trajectory_answer
-    from ..recipes.linear_figures import trajectory_figure
     from ..theory import orthogonal_system
     from .output import print_table
 
@@ -90,6 +89,9 @@ def many_rounds(
     )
     answer, course = trajectory_answer(system, sizes, rounds)
     if plot:
+        from ..comparison.figures import save_figure
+        from ..recipes.linear_figures import trajectory_figure
+
         save_figure(trajectory_figure(system, course), plot)
     if not json:
         print_table(_course_table(course))
@@ -119,9 +121,7 @@ def phase(
     """Which verifiers help in one round? A map over bias and radius; the ball may miss the truth."""
     import numpy as np
 
-    from ..comparison.figures import save_figure
     from ..recipes.linear_answers import phase_answer
-    from ..recipes.linear_figures import phase_figure
     from ..theory import one_round_grid, orthogonal_system
 
     check_plot(plot)
@@ -133,6 +133,9 @@ def phase(
     grid = one_round_grid(system, biases, radii, n, method)
     answer = phase_answer(system, grid, n)
     if plot:
+        from ..comparison.figures import save_figure
+        from ..recipes.linear_figures import phase_figure
+
         title = f"one round by theory, n = {n:g} per direction, n0 = {n0}"
         save_figure(phase_figure(grid, sigma, title), plot)
     common = described(system, n0)

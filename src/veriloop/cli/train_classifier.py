@@ -41,10 +41,10 @@ def train_classifier(
 
     A plan uses it by metrics: [{kind: frechet, classifier: FILE}, {kind: accuracy, classifier: FILE}].
     """
-    from ..parts import require
+    from ..extras import require
     from .output import print_json
 
-    require("torch", "torch")
+    require("torch")
     from ..metrics._classifier_training import train_classifier as train
 
     channels = _widths(width)

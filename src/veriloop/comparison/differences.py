@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.special import stdtrit
 
 from ..advise.intervals import LEVEL
 from ..advise.versus import MOST, POWER
+from ..laws import normal_quantile, student_quantile
 from ..records import Estimate, Number
 from .chains import Chain
 
@@ -124,7 +124,7 @@ def contrast(values: NDArray[np.float64], comparisons: int = 1) -> tuple[float, 
         return _without_spread(mean, n, comparisons)
     spread = float(values.std(ddof=1))
     quantile = 1 - (1 - LEVEL) / (2 * comparisons)
-    half = float(stdtrit(n - 1, quantile)) * spread / math.sqrt(n)
+    half = student_quantile(n - 1, quantile) * spread / math.sqrt(n)
     return mean, mean - half, mean + half, _needed(spread, abs(mean), quantile)
 
 
@@ -145,7 +145,8 @@ def _needed(spread: float, difference: float, quantile: float) -> int | None:
         return None
 
     def needed(freedom: float) -> float:
-        return float((stdtrit(freedom, [quantile, POWER]).sum() * spread / difference) ** 2)
+        quantiles = student_quantile(freedom, quantile) + student_quantile(freedom, POWER)
+        return (quantiles * spread / difference) ** 2
 
     n = max(math.ceil(min(needed(math.inf), MOST + 1)), 2)
     while n <= MOST and needed(n - 1) > n:
@@ -203,7 +204,7 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     n, mean = len(values), float(values.mean())
     if n == 1:
         return mean, math.nan, math.nan
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    half = student_quantile(n - 1, (1 + LEVEL) / 2) * float(values.std(ddof=1)) / math.sqrt(n)
     return mean, mean - half, mean + half
 
 
@@ -230,7 +231,7 @@ def _difference(name: str, pair: _Pair, values: NDArray[np.float64], comparisons
     else:
         mean, needed = float(values[0]), None
         se, by = _error(name, pair.a[0], pair.b[0], pair.round)
-        z = float(stdtrit(math.inf, 1 - (1 - LEVEL) / (2 * comparisons)))
+        z = normal_quantile(1 - (1 - LEVEL) / (2 * comparisons))
         low, high = mean - z * se, mean + z * se
     return Difference(
         a=pair.a[0].variation,

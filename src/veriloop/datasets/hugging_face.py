@@ -7,7 +7,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError
+from ..extras import require
 from ..schema import Schema
 from ..tables import FIRST, First, Table, check_has
 from .base import check_start
@@ -96,10 +97,8 @@ def load_split(name: str, subset: str | None, split: str, fix: str) -> Any:
         MissingExtraError: The library is not installed.
         DataError: The data set cannot be loaded.
     """
-    try:
-        library = importlib.import_module("datasets")
-    except ImportError as e:
-        raise MissingExtraError.of("datasets", "llm") from e
+    require("datasets")
+    library = importlib.import_module("datasets")
     try:
         return library.load_dataset(name, subset, split=split)
     except Exception as e:  # the library passes on errors of its network and file layers

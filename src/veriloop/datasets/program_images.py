@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import StringConstraints
 from typing_extensions import override
 
-from ..errors import ConfigError, DataError, MissingExtraError, VeriloopError
+from ..errors import ConfigError, DataError, VeriloopError
+from ..extras import require
 from ..hub import to_fetch
 from .hugging_face import VALIDATION, has_split, load_split
 from .own_images import OwnImages, Pictures, SplitName
@@ -253,10 +254,8 @@ def _split(name: str, subset: str | None, split: str) -> Any:
     fix = "check the name, or give the path of a folder that holds it"
     if not _is_saved(name):
         return load_split(name, subset, split, fix)
-    try:
-        library = importlib.import_module("datasets")
-    except ImportError as e:
-        raise MissingExtraError.of("datasets", "llm") from e
+    require("datasets")
+    library = importlib.import_module("datasets")
     try:
         loaded: Any = library.load_from_disk(name)
     except Exception as e:  # the library passes on errors of its file layers

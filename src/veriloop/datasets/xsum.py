@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from ..errors import DataError
+from ..extras import require
 from ..hub import to_fetch
-from ..parts import require
 from ..schema import Schema
 from ..tables import First, first_rows, read_table
 from .hugging_face import has_split, load_split, pairs_of
@@ -69,7 +69,7 @@ class XSum(TextPairs, frozen=True):
     def check_ahead(self, schema: Schema) -> None:
         super().check_ahead(schema)
         if not _files():
-            require("llm", "datasets")
+            require("datasets")
         self.downloads()
 
     @override

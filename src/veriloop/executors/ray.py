@@ -17,9 +17,9 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 from typing_extensions import override
 
-from ..errors import ConfigError, MissingExtraError, VeriloopError
+from ..errors import ConfigError, VeriloopError
 from ..events import WorkerLost
-from ..parts import require
+from ..extras import require
 from ..schema import Schema
 from ._retry import TRIES, tell_lost
 from .base import Executor, Item, Result
@@ -59,7 +59,7 @@ class Ray(Executor, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        require("ray", "ray")
+        require("ray")
 
     @override
     def map(
@@ -93,10 +93,9 @@ class Ray(Executor, frozen=True):
 
     def _connected(self) -> Any:
         """Return Ray, with this process connected to a cluster."""
-        try:
-            import ray
-        except ImportError as e:
-            raise MissingExtraError.of("ray", "ray") from e
+        require("ray")
+        import ray
+
         if not ray.is_initialized():
             self._connect(ray)
         here = ray.get_runtime_context().gcs_address

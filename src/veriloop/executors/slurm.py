@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from ..errors import ConfigError, VeriloopError
 from ..events import WorkerLost
-from ..parts import require
+from ..extras import require
 from ..schema import Schema
 from ..store.atomic import storage_errors
 from ._retry import TRIES, tell_lost
@@ -81,7 +81,7 @@ class Slurm(Executor, frozen=True):
         self._check_here()
 
     def _check_here(self) -> None:
-        require("slurm", "submitit")
+        require("submitit")
         if self.cluster == "slurm" and not all(map(shutil.which, ("sbatch", "srun", "squeue", "scancel"))):
             raise ConfigError(
                 "Slurm is not available: sbatch, srun, squeue and scancel are not all on the path",

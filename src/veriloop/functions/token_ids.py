@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..parts import require
+from ..extras import require
 
 TOKEN_IDS = "completion_ids"
 """The name under which they go to a function."""
@@ -37,7 +37,7 @@ def check_tokenizer(tokenizer: str) -> None:
         ConfigError: It is a folder without one, or no folder.
         MissingExtraError: transformers is not installed.
     """
-    require("llm", "transformers")
+    require("transformers")
     folder = Path(tokenizer)
     missing = not any((folder / name).is_file() for name in FILES)
     if missing and (folder.is_dir() or tokenizer.startswith((".", "/", "~")) or tokenizer.count("/") > 1):
@@ -47,7 +47,7 @@ def check_tokenizer(tokenizer: str) -> None:
 
 @lru_cache(maxsize=2)
 def _load(tokenizer: str) -> Any:
-    require("llm", "transformers")
+    require("transformers")
     from transformers import AutoTokenizer
 
     try:

@@ -8,9 +8,10 @@ import numpy as np
 from typing_extensions import override
 
 from ..cards import PromptCard
+from ..extras import require
 from ..generator import Generator
 from ..hub import to_fetch
-from ..parts import imported, require
+from ..parts import imported
 from ..samples import Samples
 from ..schema import Schema
 from ._language.backends import Decoding, Remote, Started, Transformers
@@ -22,7 +23,7 @@ from .base import Learner
 if TYPE_CHECKING:
     from ._language.generator import CausalLMGenerator
 
-require("llm", "torch", "transformers")
+require("transformers", "torch")
 
 
 class CausalLM(Learner, Training, frozen=True):

@@ -8,8 +8,9 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ConfigError
+from ..extras import require
 from ..generator import Generator
-from ..parts import imported, require
+from ..parts import imported
 from ..samples import Samples
 from ..schema import Role, Schema
 from ._recipe import Likelihood, Precision, Training
@@ -18,7 +19,7 @@ from .base import Learner
 if TYPE_CHECKING:
     from ._cvae_generator import CVAEGenerator
 
-require("torch", "torch")
+require("torch")
 
 
 class CVAE(Learner, Training, frozen=True):

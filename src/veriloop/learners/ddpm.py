@@ -7,8 +7,9 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ConfigError
+from ..extras import require
 from ..generator import Generator
-from ..parts import imported, require
+from ..parts import imported
 from ..samples import Samples
 from ..schema import Schema
 from ._numbers import NUMERIC
@@ -17,7 +18,7 @@ from .base import Learner
 if TYPE_CHECKING:
     from ._ddpm_network import DiffusionGenerator
 
-require("torch", "torch")
+require("torch")
 
 WIDEST = 32
 """Largest number of values in a row; a perceptron of this size cannot learn images."""

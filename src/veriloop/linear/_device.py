@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DomainError, MissingExtraError
+from ..errors import DomainError
+from ..extras import require
 from ..rng import torch_generator
 from ._proposals import EXPONENTIAL, NORMAL, Floats, Proposal
 
@@ -25,10 +26,9 @@ def check_device(device: str) -> None:
         MissingExtraError: torch is not installed.
         DomainError: torch knows no such device here.
     """
-    try:
-        import torch
-    except ImportError as e:
-        raise MissingExtraError.of("torch", "torch") from e
+    require("torch")
+    import torch
+
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as e:

@@ -15,7 +15,8 @@ from typing_extensions import override
 from ..datasets.images import LABEL, PIXELS
 from ..encoding import TableColumns
 from ..errors import ConfigError, CorruptFileError
-from ..parts import did_you_mean, require
+from ..extras import require
+from ..parts import did_you_mean
 from ..quantity import Quantity
 from ..samples import Samples
 from ..schema import Image, Schema
@@ -198,7 +199,7 @@ class FeatureMetric(Metric, frozen=True):
             return evaluation.once(
                 ("rows", table), lambda: of_rows(evaluation.generated, evaluation.real, table)
             )
-        require("torch", "torch")
+        require("torch")
         from .features import views
 
         return views(evaluation, self.classifier, self.image or PIXELS, self.label or LABEL)
@@ -213,7 +214,7 @@ class FeatureMetric(Metric, frozen=True):
     def check_ahead(self, schema: Schema) -> None:
         if self.table is not None:
             return
-        require("torch", "torch")
+        require("torch")
         if self.classifier in UNLABELLED:
             return
         columns = image_columns(self, schema, self.image, self.label)
@@ -235,7 +236,7 @@ class FeatureMetric(Metric, frozen=True):
     @override
     def check_data(self, real: Samples) -> None:
         if self.table is None and self.classifier == AUTO:
-            require("torch", "torch")
+            require("torch")
             from .features import familiar_classifier, plainly_named
 
             familiar_classifier(plainly_named(real, self.image or PIXELS, self.label or LABEL))

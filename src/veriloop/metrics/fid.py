@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from ..datasets.images import LABEL, PIXELS
-from ..errors import ConfigError, DataError, MissingExtraError
-from ..parts import require
+from ..errors import ConfigError, DataError
+from ..extras import require
 from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
@@ -71,7 +71,7 @@ class InceptionFID(Metric, frozen=True):
                 expected=1,
                 fix="leave fid out of the metrics",
             )
-        require("inception", "torchmetrics", "torch_fidelity")
+        require("torch_fidelity", "torchmetrics")
         if self.weights is not None and not self.weights.is_file():
             raise DataError(
                 "no Inception weights", got=f"weights={self.weights}", expected=f"the path of {WEIGHTS}"
@@ -101,11 +101,8 @@ class InceptionFID(Metric, frozen=True):
 @cache
 def load_inception(weights: Path | None) -> Any:
     """The Inception network of torchmetrics: uint8 images (n, 3, h, w) to features (n, 2048)."""
-    try:
-        fid = importlib.import_module("torchmetrics.image.fid")
-        importlib.import_module("torch_fidelity")
-    except ImportError as e:
-        raise MissingExtraError.of(e.name or "torch-fidelity", "inception") from e
+    require("torch_fidelity", "torchmetrics")
+    fid = importlib.import_module("torchmetrics.image.fid")
     path = None if weights is None else str(weights)
     try:
         metric = fid.FrechetInceptionDistance(feature=FEATURES, feature_extractor_weights_path=path)

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
-from scipy.stats import norm
 from typing_extensions import override
 
 from ..errors import ConfigError
+from ..laws import normal_cdf
 from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
@@ -78,7 +78,7 @@ class Modes(Metric, frozen=True):
         share = np.bincount(nearest[near], minlength=len(self.centers)) / n
         error = np.sqrt(share * (1 - share) / n)
         # The chance that another draw of as many rows would say otherwise of this mode.
-        other = norm.sf(np.abs(share - self.least) / np.maximum(error, 1 / n))
+        other = normal_cdf(-np.abs(share - self.least) / np.maximum(error, 1 / n))
         found = Estimate(float(np.sum(share >= self.least)), float(np.sqrt(np.sum(other * (1 - other)))))
         return {"modes_found": found, "on_modes": mean(near), "mode_diversity": _diversity(nearest)}
 

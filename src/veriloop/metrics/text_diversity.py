@@ -6,7 +6,6 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 from typing_extensions import override
 
 from ..quantity import Quantity
@@ -138,8 +137,8 @@ def _distinct(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
 def _entropy(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
     """log2 T - sum_g c_g log2 c_g / T over the counts c of grams, of all texts and without each."""
     rest = counts.everywhere[counts.gram] - counts.here
-    terms = xlogy(counts.everywhere, counts.everywhere)
-    taken = terms[counts.gram] - xlogy(rest, rest)
+    terms = counts.everywhere * np.log(counts.everywhere)
+    taken = terms[counts.gram] - rest * np.log(np.maximum(rest, 1))
     total = counts.left(counts.everywhere.astype(float), counts.here.astype(float))
     there = np.where(total > 0, total, np.nan)
     bits = (np.log(there) - counts.left(terms, taken) / there) / np.log(2)

@@ -4,16 +4,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from matplotlib.figure import Figure
-from scipy.stats import t as student_t
 
 from ..comparison.results import Measured
 from ..errors import VeriloopError
 from ..executors.base import Executor
+from ..laws import student_tail
 from ..theory.validation import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Scale: TypeAlias = Literal["smoke", "cpu", "paper"]
 """``smoke``: seconds, shows that it works. ``cpu``: a laptop, shows the claim. ``paper``: as published."""
@@ -58,7 +60,7 @@ class Finding(NamedTuple):
 
     numbers: dict[str, Any]
     words: list[str]
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, "Figure"]
     texts: Mapping[str, str] = {}
     measured: Sequence[Measured] = ()
     failure: VeriloopError | None = None
@@ -79,7 +81,7 @@ def agreement(theory: Floats, simulated: Floats, error: Floats, replicates: int)
     z = (simulated - theory) / error
     return {
         "within_3_se": float(np.mean(np.abs(z) <= 3)),
-        "within_3_se_expected": float(1 - 2 * student_t.sf(3, replicates - 1)),
+        "within_3_se_expected": float(1 - 2 * student_tail(replicates - 1, 3)),
         "within_3_se_how": f"sample standard error over {replicates:,} replicates, exact theory",
         "compared": z.size,
         "z_mean": float(z.mean()),

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 
 from ..errors import ConfigError, StorageError, VeriloopError
+from ..laws import normal_quantile
 from ..loop.plan import Plan
 from ..parts import did_you_mean
 from .base import Finding, Setting
@@ -147,7 +147,7 @@ def _make(folder: Path) -> None:
 
 def _limit(numbers: Sequence[Number]) -> float:
     """How many standard errors a number may be off."""
-    return float(norm.isf(WRONG_AT_ALL / 2 / max(len(numbers), 1)))
+    return -normal_quantile(WRONG_AT_ALL / 2 / max(len(numbers), 1))
 
 
 def _right(numbers: Sequence[Number]) -> int:

@@ -12,7 +12,6 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from ..comparison.figures import DASHES, MARKERS, round_axis
 from ..linear import Simulation
@@ -77,6 +76,8 @@ def draw_break_even(axes: Axes, gain: GainMap, label: str, colour: str = "black"
 
 def smoothed(gain: GainMap, width: float = 0.015) -> GainMap:
     """``gain`` under a Gaussian window of ``width`` times the axes, so that a noisy contour can be read."""
+    from scipy.ndimage import gaussian_filter
+
     sigma = [width * size for size in gain.log_gain.shape]
     return gain._replace(log_gain=gaussian_filter(gain.log_gain, sigma, mode="nearest"))
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field
-from scipy.stats import norm
 
+from ..laws import normal_density
 from ..linear import GridSimulation, simulate_grid
 from ..parts import Checked
 from ..theory import OneRoundGrid, helpful_biases, one_round_grid, orthogonal_system
@@ -141,7 +141,7 @@ def _draw_deviations(axes: Axes, z: Floats) -> None:
     """How far the cells are off, beside how far chance alone would put them."""
     edges = np.linspace(-5, 5, 61)
     axes.hist(np.clip(z, -5, 5), edges.tolist(), density=True, color="#a9bccb", label=f"{z.size:,} cells")
-    axes.plot(edges, norm.pdf(edges), color="black", linewidth=1.4, label="standard normal")
+    axes.plot(edges, normal_density(edges), color="black", linewidth=1.4, label="standard normal")
     for limit in (-3, 3):
         axes.axvline(limit, color="#d55e00", linestyle=":", linewidth=1.4)
     axes.set(xlabel="(Monte Carlo $-$ theory) / standard error", ylabel="density of cells")

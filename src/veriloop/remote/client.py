@@ -19,17 +19,13 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import httpx
 from typing_extensions import override
 
 from ..advance import RowsDone, report
-from ..errors import BudgetError, ConfigError, MissingExtraError, VeriloopError
+from ..errors import BudgetError, ConfigError, VeriloopError
 from .objects import Unreadable
 from .service import Service, masked
-
-try:
-    import httpx
-except ModuleNotFoundError as e:
-    raise MissingExtraError.of("httpx", "judge") from e
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

@@ -4,15 +4,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 
 from ..advise.audited import FOLDER, Audit, Audited
 from ..advise.intervals import Interval
 from ..errors import CorruptFileError
 from ..store.folder import RunFolder
-from .figures import TEMPLATE, translucent, whole_ticks
 from .names import MISSING
-from .palette import USUAL_ARMS
 
 SHOWN_ROUNDS = (2, 3, 5, 10, 20)
 """Of the rounds to come; the JSON has all."""
@@ -49,35 +46,6 @@ def audits(folder: RunFolder) -> list[Shown]:
             raise CorruptFileError(f"{path} cannot be read", fix="delete it, and audit anew") from e
         shown.append(Shown(f"audit-{number}", found, lines(found.audit), hardest_pulled(found)))
     return shown
-
-
-def distance_figure(found: Audit) -> go.Figure:
-    """How far the model is from the real mean over the rounds to come; the band holds all generators."""
-    colour, rounds = USUAL_ARMS["verified"].colour, list(range(len(found.distances)))
-    figure = go.Figure(layout={"template": TEMPLATE, "showlegend": False})
-    figure.add_trace(
-        go.Scatter(
-            x=rounds + rounds[::-1],
-            y=[*found.distances_high.tolist(), *found.distances_low[::-1].tolist()],
-            fill="toself",
-            fillcolor=translucent(colour, 0.14),
-            line={"width": 0},
-            hoverinfo="skip",
-            name="",
-        )
-    )
-    figure.add_trace(
-        go.Scatter(
-            x=rounds,
-            y=found.distances.tolist(),
-            mode="lines+markers",
-            name="",
-            line={"color": colour, "width": 2.25},
-            hovertemplate="%{y:.2f} spreads from the real mean",
-        )
-    )
-    figure.update_yaxes(title="spreads", rangemode="tozero")
-    return figure.update_xaxes(title="round", **whole_ticks((0, rounds[-1])))
 
 
 def lines(found: Audit) -> list[AuditLine]:

@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-import plotly.graph_objects as go
 from pydantic import ValidationError
 
 from ..advise.calibrated import FOLDER, Calibrated
@@ -12,9 +11,7 @@ from ..advise.fate import Fate
 from ..advise.intervals import Interval, Share
 from ..errors import CorruptFileError
 from ..store.folder import RunFolder
-from .figures import TEMPLATE
 from .names import MISSING
-from .palette import USUAL_ARMS
 
 DECIDED_BY = {
     "verifier": "The verifier decides itself.",
@@ -101,35 +98,6 @@ def remark(found: Calibrated) -> str:
         )
         sentences.append(f"Abstained because: {worst}.")
     return " ".join([*sentences, _fate(calibration.fate)])
-
-
-def roc_figure(calibration: Calibration) -> go.Figure:
-    """True accepts over false accepts as the threshold falls, beside the diagonal of a coin."""
-    style = USUAL_ARMS["verified"]
-    # The last tick's label needs room at the right.
-    figure = go.Figure(layout={"template": TEMPLATE, "hovermode": "closest", "margin": {"r": 24}})
-    figure.add_trace(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": USUAL_ARMS["all_real"].colour, "dash": "dot", "width": 1.5},
-        )
-    )
-    points = calibration.curve
-    figure.add_trace(
-        go.Scatter(
-            x=[p.false_accept for p in points],
-            y=[p.true_accept for p in points],
-            customdata=[p.threshold for p in points],
-            mode="lines",
-            line={"color": style.colour, "width": 2.25, "shape": "hv"},
-            hovertemplate="from %{customdata:.3g} on: %{y:.1%} of good, %{x:.1%} of bad<extra></extra>",
-        )
-    )
-    figure.update_yaxes(title="good ones accepted", tickformat=".0%", range=[0, 1.02])
-    return figure.update_xaxes(title="bad ones accepted", tickformat=".0%", range=[-0.02, 1])
 
 
 def rates(c: Calibration) -> list[Line]:

@@ -19,8 +19,9 @@ from ..quantity import Quantity
 from ..records import RoundRecord
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
-from .audits import audits, distance_figure
-from .calibrations import calibrations, roc_figure
+from .advice_figures import distance_figure, roc_figure
+from .audits import audits
+from .calibrations import calibrations
 from .figures import acceptance_figure, metric_figure, seconds_figure
 from .forecasts import Shown, forecasts
 from .frames import counts_frame, metrics_frame, seconds_frame

@@ -19,10 +19,10 @@ from ..advise.calibration import Calibration
 from ..advise.forecasting import Forecast
 from ..cards import RunCard
 from ..records import RoundRecord
+from .advice_figures import distance_figure, roc_figure
 from .answer import Run, answer
-from .audits import distance_figure
 from .audits import lines as audit_lines
-from .calibrations import rates, roc_figure
+from .calibrations import rates
 from .figures import TEMPLATE, metric_figure, translucent, whole_ticks
 from .forecasts import cell, forecasts, possible
 from .frames import metrics_frame

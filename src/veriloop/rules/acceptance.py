@@ -12,10 +12,10 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy.special import logit
 from typing_extensions import override
 
 from ..errors import ConfigError, ContractError
+from ..laws import logit
 from ..parts import Part, at
 from ..samples import Samples
 from ..schema import Role, Schema, schema_of

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import MissingExtraError
+from ..extras import require
 from ..rng import Address, global_torch
 
 END = "<|end|>"
@@ -24,11 +24,9 @@ def save_tiny_language(folder: Path, texts: Sequence[str], vocabulary: int = 300
     Raises:
         MissingExtraError: transformers is not installed.
     """
-    try:
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-        from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    except ModuleNotFoundError as e:
-        raise MissingExtraError.of(str(e.name), "llm") from e
+    require("transformers", "tokenizers")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     tokens = Tokenizer(models.BPE())
     tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

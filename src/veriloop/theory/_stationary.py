@@ -8,8 +8,8 @@ between two edge layers that do not depend on b.
 """
 
 import numpy as np
-from scipy.special import ndtr
 
+from ..laws import normal_cdf
 from ._chain import basis_size, round_matrix
 from ._quadrature import chebyshev, legendre
 from ._truncated import truncated_moments
@@ -80,10 +80,10 @@ def _diffusion(b: Floats, n: Floats) -> Floats:
     map is linear.
     """
     rho = truncated_moments(-b, b, order=2).central[0]
-    outside = ndtr(-b)
+    outside = normal_cdf(-b)
 
     def log_density(u: Floats) -> Floats:
-        lost = ndtr(u - b) + ndtr(-u - b) - 2 * outside
+        lost = normal_cdf(u - b) + normal_cdf(-u - b) - 2 * outside
         return 2 * n * np.log1p(-lost / (1 - 2 * outside))
 
     low, high = np.zeros_like(b), b + 6.0

@@ -9,9 +9,8 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import binom, norm
 
+from ..laws import binomial, log_gamma, normal_cdf, normal_density
 from .validation import Floats
 
 Pool = Literal["replace", "accumulate", "subsample", "mix", "fresh"]
@@ -102,7 +101,7 @@ def expected_deviation(sizes: Sequence[int]) -> Floats:
     / Gamma((n - 1) / 2), and each round multiplies by it.
     """
     n = np.array(sizes, float)
-    c4 = np.sqrt(2 / (n - 1)) * np.exp(gammaln(n / 2) - gammaln((n - 1) / 2))
+    c4 = np.sqrt(2 / (n - 1)) * np.exp(log_gamma(n / 2) - log_gamma((n - 1) / 2))
     return np.cumprod(c4)
 
 
@@ -129,7 +128,7 @@ def course_of_share(
     """
     n0 = n if n0 is None else n0
     shares = np.arange(n + 1) / n
-    law = binom.pmf(np.arange(n0 + 1), n0, share)
+    law = binomial(n0, share)
     found = [float(law @ np.arange(n0 + 1)) / n0]
     first, later = kernel(np.arange(n0 + 1) / n0), kernel(shares) if rounds > 1 else None
     for k in range(rounds):
@@ -140,7 +139,7 @@ def course_of_share(
 
 def independent(chance: Callable[[Floats], Floats], n: int) -> Callable[[Floats], Floats]:
     """The kernel of n independent kept samples, each in the category with its share's ``chance``."""
-    return lambda shares: binom.pmf(np.arange(n + 1), n, np.clip(chance(shares), 0, 1)[:, None])
+    return lambda shares: binomial(n, np.clip(chance(shares), 0, 1))
 
 
 def chosen_share(share: Floats, advantage: float, k: int) -> Floats:
@@ -151,7 +150,7 @@ def chosen_share(share: Floats, advantage: float, k: int) -> Floats:
     """
     of_k = np.arange(k + 1)
     wins = of_k * np.exp(advantage) / (of_k * np.exp(advantage) + k - of_k)
-    return binom.pmf(of_k, k, np.asarray(share)[:, None]) @ wins
+    return binomial(k, share) @ wins
 
 
 @cache
@@ -167,10 +166,15 @@ def best_of_round(n: int, candidates: int, advantage: float) -> Callable[[Floats
         advantage: Of the category's scores over the other's; negative where they are lower.
     """
     t, step = np.linspace(-8 - abs(advantage), 8 + abs(advantage), 1201, retstep=True)
-    above, density = norm.sf(t - advantage), norm.pdf(t - advantage)
-    of_other, other_density = norm.sf(t), norm.pdf(t)
+    above, density = normal_cdf(advantage - t), normal_density(t - advantage)
+    of_other, other_density = normal_cdf(-t), normal_density(t)
     places = np.arange(n)
-    ways = gammaln(candidates + 1) - gammaln(places + 1) - gammaln(n - places) - gammaln(candidates - n + 1)
+    ways = (
+        log_gamma(candidates + 1)
+        - log_gamma(places + 1)
+        - log_gamma(n - places)
+        - log_gamma(candidates - n + 1)
+    )
 
     @cache
     def law(share: float) -> Floats:

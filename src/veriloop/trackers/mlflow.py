@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from ..parts import require
+from ..extras import require
 from .base import RunInfo, Tracker, Tracking, round_in
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-require("trackers", "mlflow")
+require("mlflow")
 
 KEY = "veriloop.run"
 """Tag that identifies a run."""

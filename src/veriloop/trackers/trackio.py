@@ -9,11 +9,11 @@ from typing import Any
 from typing_extensions import override
 
 from ..errors import ConfigError
-from ..parts import require
+from ..extras import require
 from ..schema import Schema
 from .base import RunInfo, Tracker, Tracking, round_in
 
-require("trackers", "trackio")
+require("trackio")
 
 
 class Trackio(Tracker, frozen=True):

@@ -11,15 +11,16 @@ from typing_extensions import override
 from ..datasets.images import LABEL, PIXELS, balanced_order, labels
 from ..encoding import TableColumns
 from ..errors import ConfigError
+from ..extras import require
 from ..generator import Generator
 from ..judge import Judge
-from ..parts import imported, require
+from ..parts import imported
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Schema, agreed
 from .base import Verifier
 
-require("torch", "torch")
+require("torch")
 
 
 class Discriminator(Verifier, frozen=True):

@@ -10,16 +10,16 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
+from ..extras import require
 from ..hub import to_fetch
 from ..model_folders import check_safetensors
 from ..nested import Nested
-from ..parts import require
 from ..samples import Samples
 from ..schema import ANY_TEXT, Schema
 from ..verdicts import Verdicts
 from .base import Verifier
 
-require("llm", "torch", "transformers")
+require("transformers", "torch")
 
 
 class RewardModel(Verifier, frozen=True):

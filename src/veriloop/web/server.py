@@ -4,18 +4,15 @@ import contextlib
 import socket
 from pathlib import Path
 
-from ..errors import ConfigError, MissingExtraError
+from ..errors import ConfigError
+from ..extras import explained
 
-try:
-    import sqlalchemy  # noqa: F401
-    import starlette  # noqa: F401
+with explained():
     import uvicorn
-except ModuleNotFoundError as e:
-    raise MissingExtraError.of(str(e.name), "web") from e
 
-from .app import create_app
-from .resuming import Resuming
-from .security import NO_TOKENS, Tokens, check_exposure
+    from .app import create_app
+    from .resuming import Resuming
+    from .security import NO_TOKENS, Tokens, check_exposure
 
 
 def listen(host: str, port: int, tokens: Tokens = NO_TOKENS) -> socket.socket:

@@ -14,6 +14,7 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ...errors import CorruptFileError, DataError, MissingExtraError
+from ...extras import require
 from ...networks import device
 from .places import MODEL_FOLDER, adapter_base, find_folder
 
@@ -132,10 +133,9 @@ def _load(place: Path | str) -> Language:
 
 def _merged(folder: Path, base: Language) -> Language:
     """Return the model ``base`` with the adapter in ``folder`` merged into its weights."""
-    try:
-        import peft
-    except ModuleNotFoundError as e:
-        raise MissingExtraError.of("peft", "llm") from e
+    require("peft")
+    import peft
+
     with _silent(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the libraries about each other
         adapted = peft.PeftModel.from_pretrained(base.model, str(folder), local_files_only=True)
