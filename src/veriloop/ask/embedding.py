@@ -1,14 +1,17 @@
 """Texts and images as vectors of a few directions, the same for generated and real ones."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from ..errors import ConfigError, DataError
 from ..extras import require
 from ..samples import Samples
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 DIRECTIONS = 16
 """Few enough for a covariance from a few hundred accepted samples."""
@@ -42,7 +45,7 @@ def embed_texts(generated: list[str], real: list[str], embedding: str | None = N
     Raises:
         ConfigError: There is no such embedding.
         DataError: The texts have too few words in common.
-        MissingExtraError: sentence-transformers is not installed.
+        MissingExtraError: scikit-learn or sentence-transformers is not installed.
     """
     kind, _, name = (embedding or "tfidf").partition(":")
     if kind == "tfidf" and not name:
@@ -106,6 +109,7 @@ def principal(generated: NDArray, real: NDArray) -> Vectors:
 
 
 def _of_words(generated: list[str], real: list[str]) -> Vectors:
+    require("sklearn")
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -128,7 +132,7 @@ def _of_words(generated: list[str], real: list[str]) -> Vectors:
     return vectors[:n], vectors[n:]
 
 
-def _check_words(texts: list[str], rows: csr_matrix) -> None:
+def _check_words(texts: list[str], rows: "csr_matrix") -> None:
     """Refuse texts that share no words, or hardly any but the same ones.
 
     Raises:

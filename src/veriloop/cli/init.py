@@ -1,10 +1,14 @@
-"""``veriloop init KIND --path PATH``, and ``veriloop init RECIPE``."""
+"""``veriloop init KIND``, with ``--path PATH`` for a user's data; and ``veriloop init RECIPE``."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..starters.base import Written
 
 
 def init(
@@ -12,7 +16,8 @@ def init(
         str,
         typer.Argument(
             metavar="KIND",
-            help="What you have: images, table or array. Or a recipe to copy, such as mnist or collapse-zoo.",
+            help="For your data, with --path: images, table, array. Examples: digits, function, text, human."
+            " Or a recipe to copy, such as mnist or collapse-zoo.",
         ),
     ],
     path: Annotated[
@@ -21,7 +26,6 @@ def init(
             metavar="PATH",
             help="Your data: a folder of images, with a sub-folder for each class; or one file, .csv,"
             " .parquet, .jsonl, .npz or .npy.",
-            show_default=False,
         ),
     ] = None,
     out: Annotated[
@@ -29,36 +33,60 @@ def init(
         typer.Option(metavar="FILE", show_default="KIND.yaml, or recipes/RECIPE", help="Where to write it."),
     ] = None,
 ) -> None:
-    """Write a commented plan for your own data, ready to run; or copy a recipe, ready to change."""
+    """Write a commented plan, ready to run: for your data, or an example. Or copy a recipe, ready to change."""
     from ..config import plan_from
-    from ..errors import ConfigError
     from ..loop import checked
-    from ..parts import did_you_mean
     from ..recipes.folders import FOLDER, copy_recipe, recipe_folders
-    from ..starters.kinds import KINDS
+    from ..starters.base import run_folder
     from ..yaml_1_2 import read_yaml
 
-    recipes = recipe_folders()
-    if kind in recipes and path is None:
+    if kind in recipe_folders() and path is None:
         out = out or Path(FOLDER) / kind
         copy_recipe(kind, out)
         typer.echo(f"wrote {out}. Next: veriloop reproduce {out} --out {Path('runs') / kind}")
         return
-    if kind not in KINDS:
-        known = "; ".join(f"{name} ({starter.about})" for name, starter in KINDS.items())
-        expected = f"{known}; or without --path a recipe ({', '.join(recipes)})"
-        raise ConfigError("kind", got=kind, expected=expected, fix=did_you_mean(kind, [*KINDS, *recipes]))
-    if path is None:
-        raise ConfigError("--path", got="nothing", expected=KINDS[kind].about)
     out = out or Path(f"{kind}.yaml")
-    if out.exists():
-        raise ConfigError(f"{out} is there already", fix="move it away, or give another --out")
-    written = KINDS[kind].write(path, out)
-    # Whatever is wrong with the data shows now, before anything is written.
-    checked(plan_from(read_yaml(written.text, str(out))))
-    with out.open("x", encoding="utf-8") as file:
-        file.write(written.text)
+    written = _written(kind, path, out)
+    _refuse_existing([out, *written.files])
+    # Whatever is wrong with the data shows now, before anything is written. Examples bring theirs.
+    plan = plan_from(read_yaml(written.text, str(out)))
+    if path is not None:
+        checked(plan)
+    for name, content in {**written.files, out: written.text.encode()}.items():
+        name.parent.mkdir(parents=True, exist_ok=True)
+        with name.open("xb") as file:
+            file.write(content)
     for note in written.notes:
         typer.echo(f"note: {note}")
-    command = shlex.join(["veriloop", "run", str(out), "--out", str(Path("runs") / out.stem)])
-    typer.echo(f"wrote {out}. Next: {command}")
+    beside = sorted({name.parts[0] for name in written.files})
+    typer.echo(f"wrote {', '.join([str(out), *beside])}.")
+    command = shlex.join(["veriloop", "run", str(out), "--out", str(run_folder(out))])
+    typer.echo(f"Next: {written.next or command}")
+
+
+def _written(kind: str, path: Path | None, out: Path) -> "Written":
+    from ..errors import ConfigError
+    from ..parts import did_you_mean
+    from ..recipes.folders import recipe_folders
+    from ..starters.kinds import EXAMPLES, KINDS
+
+    if kind in EXAMPLES:
+        if path is not None:
+            expected = f"a kind of your data: {', '.join(KINDS)}"
+            raise ConfigError(f"{kind} brings its data", got=f"--path {path}", expected=expected)
+        return EXAMPLES[kind].write(out)
+    if kind in KINDS:
+        if path is None:
+            raise ConfigError("--path", got="nothing", expected=KINDS[kind].about)
+        return KINDS[kind].write(path, out)
+    every, recipes = {**KINDS, **EXAMPLES}, recipe_folders()
+    known = "; ".join(f"{name} ({starter.about})" for name, starter in every.items())
+    expected = f"{known}; or without --path a recipe ({', '.join(recipes)})"
+    raise ConfigError("kind", got=kind, expected=expected, fix=did_you_mean(kind, [*every, *recipes]))
+
+
+def _refuse_existing(files: Sequence[Path]) -> None:
+    from ..errors import ConfigError
+
+    for file in (name for name in files if name.exists()):
+        raise ConfigError(f"{file} is there already", fix="move it away, or give another --out")

@@ -7,12 +7,15 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from ..errors import ConfigError
+from ..extras import require
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Image, Label, Schema
 from .base import Dataset, RealData, check_start
 from .images import balanced_order, split
 from .splits import array_keys
+
+require("sklearn")
 
 CLASSES = 10
 SIDE = 8

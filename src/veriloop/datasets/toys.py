@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from ..errors import ConfigError
+from ..extras import require
 from ..rng import Address
 from ..samples import Samples
 from ..schema import Label, Number, Schema, Vector
@@ -16,6 +17,8 @@ from .array_file import row_keys
 from .base import Dataset, RealData
 from .held_out import Pool, Splits
 from .images import LABEL
+
+require("sklearn")
 
 Brought = Literal["iris", "wine", "breast_cancer", "diabetes"]
 Drawn = Literal["moons", "circles", "blobs", "swiss_roll", "s_curve"]

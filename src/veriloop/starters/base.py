@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -13,14 +14,18 @@ class Written(NamedTuple):
     Attributes:
         text: Commented YAML.
         notes: What to print beside it, a line each.
+        files: What the plan needs beside it, by the path from the working directory.
+        next: What to do then, if it is more than to run the plan.
     """
 
     text: str
     notes: tuple[str, ...] = ()
+    files: Mapping[Path, bytes] = MappingProxyType({})
+    next: str | None = None
 
 
 class Starter(NamedTuple):
-    """A kind of case to begin with.
+    """A kind of data to begin with.
 
     Attributes:
         about: What ``--path`` names, for the help.
@@ -29,6 +34,18 @@ class Starter(NamedTuple):
 
     about: str
     write: Callable[[Path, Path], Written]
+
+
+class Example(NamedTuple):
+    """A case that brings its data.
+
+    Attributes:
+        about: What it shows, for the help.
+        write: Makes the plan for the file that it will be in.
+    """
+
+    about: str
+    write: Callable[[Path], Written]
 
 
 def quoted(value: object) -> str:
@@ -46,7 +63,7 @@ def listed(names: list[str] | tuple[str, ...]) -> str:
 
 def heading(title: str, command: str, plan: Path) -> str:
     """The comment at the top of a plan."""
-    file, folder = quoted(plan), quoted(Path("runs") / plan.stem)
+    file, folder = quoted(plan), quoted(run_folder(plan))
     steps = {
         f"veriloop validate {file}": "is everything found?",
         f"veriloop preview {file}": "a few rows: how long will the whole take?",
@@ -55,6 +72,11 @@ def heading(title: str, command: str, plan: Path) -> str:
     width = max(map(len, steps))
     shown = "\n".join(f"#   {step:{width}}   {what}" for step, what in steps.items())
     return f"# {title}\n# Made by: {command}\n#\n{shown}\n"
+
+
+def run_folder(plan: Path) -> Path:
+    """Where the run of a plan goes, unless the user says otherwise."""
+    return Path("runs") / plan.stem
 
 
 LOOP = """\

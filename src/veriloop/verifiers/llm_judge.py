@@ -10,11 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from PIL import Image
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from ..errors import ConfigError, DataError
+from ..extras import require
 from ..generator import Generator
 from ..judge import Judge
 from ..remote.client import Failure
@@ -231,6 +231,9 @@ def _data_url(samples: Samples, name: str, row: int, levels: int) -> str:
             got=f"array of {pixels.dtype} with shape {pixels.shape}",
             expected="uint8 counts of shape (n, height, width)",
         )
+    require("PIL")
+    from PIL import Image
+
     grey = np.clip(pixels[row] * (255 / levels), 0, 255).round().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, format="PNG")
