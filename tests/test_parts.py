@@ -41,7 +41,7 @@ def test_a_wrong_kind_is_explained(kind, message):
 
 
 def test_an_unknown_field_is_answered_with_the_nearest():
-    with pytest.raises(ValidationError, match="Did you mean 'fraction'"):
+    with pytest.raises(ConfigError, match="Did you mean 'fraction'"):
         TopFraction(fracton=0.2)  # pyright: ignore[reportCallIssue]
 
 

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from veriloop.errors import ConfigError
 from veriloop.quantity import Better, Near, Quantity
@@ -42,7 +42,7 @@ def test_what_stands_beside_a_title() -> None:
 def test_bounds() -> None:
     assert Quantity(low=0).bounds == (0, math.inf)
     assert Quantity(high=1).bounds == (-math.inf, 1)
-    with pytest.raises(ValidationError, match="low below high"):
+    with pytest.raises(ConfigError, match="low below high"):
         Quantity(low=1, high=1)
 
 

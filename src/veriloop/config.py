@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import ConfigError, RunFolderError, VeriloopError
+from .errors import ConfigError, RunFolderError
 from .loop.arms import named_arms
 from .loop.plan import Arm, Plan, Rival
-from .parts import shown
+from .mistakes import mistake_in, shown
 from .store.folder import RunFolder
 from .yaml_1_2 import read_yaml
 
@@ -135,7 +135,7 @@ def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
             {"acceptance": setting.acceptance, "schedule": setting.schedule, **settings}
         )
     except ValidationError as e:
-        mistake = _as_config_error(e)
+        mistake = mistake_in(e)
         raise type(mistake)(
             f"{path}: {mistake.what}", got=mistake.got, expected=mistake.expected, fix=mistake.fix
         ) from None
@@ -175,28 +175,7 @@ def plan_from(config: Mapping[str, Any]) -> Plan:
     try:
         return Plan.model_validate(config)
     except ValidationError as e:
-        raise _as_config_error(e) from None
-
-
-def _as_config_error(error: ValidationError) -> VeriloopError:
-    """The first mistake that pydantic found, as one line with its path."""
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(step) for step in first["loc"] if step != "[key]") or "configuration"
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, VeriloopError):
-        what = f"{path}: {cause.what}" if first["loc"] else cause.what
-        return type(cause)(what, got=cause.got, expected=cause.expected, fix=cause.fix)
-    if first["type"] == "missing":
-        return ConfigError(f"{path}: missing", expected="a value", fix="add this key")
-    if first["type"] == "value_error":
-        return ConfigError(f"{path}: {cause}")  # the validator's message
-    if first["type"] == "frozen_instance":
-        return ConfigError(
-            f"{path} is not a field, and parts are frozen",
-            fix=f"declare it in the class body, such as {first['loc'][-1]}: float = 1.0, without an __init__",
-        )
-    message = first["msg"].removeprefix("Input should be ")
-    return ConfigError(path, got=shown(first["input"]), expected=message[:1].lower() + message[1:])
+        raise mistake_in(e) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import ConfigError, ContractError, VeriloopError, one_line
 from .extras import missing
+from .mistakes import ModelInOneLine, mistake_in
 from .samples import Samples
 from .schema import ROLES, Role, Schema
 
@@ -77,7 +78,7 @@ def _undisguised(value: object, expected: LiteralString) -> object:
 _WRITTEN = {"bool": _true_or_false, "int": _a_whole_number, "float": _a_number}
 
 
-class Checked(BaseModel, frozen=True):
+class Checked(BaseModel, metaclass=ModelInOneLine, frozen=True):
     """A frozen, strictly checked set of fields. An unknown field is refused with the nearest known name.
 
     A number must be finite and written as a number, not as true or as text. Only true and false are booleans.
@@ -330,9 +331,7 @@ def at(path: str) -> Iterator[None]:
     except VeriloopError as e:
         raise type(e)(f"{path}: {e.what}", got=e.got, expected=e.expected, fix=e.fix) from e.__cause__ or e
     except ValidationError as e:
-        first = e.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{path}: {field}", got=str(first["input"]), expected=first["msg"]) from e
+        raise mistake_in(e, path) from e
     except (Exception, SystemExit) as e:
         raise ContractError(f"{path} failed", got=told(e)) from e
 
@@ -359,12 +358,3 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a hint with the known word nearest to ``word``, or None if none is close."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else None
-
-
-def shown(value: object) -> str:
-    """Format a configuration value for an error message: as JSON if possible, cut to 80 characters."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

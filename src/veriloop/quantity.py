@@ -10,10 +10,11 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from .errors import ConfigError
+from .mistakes import InOneLine
 
 
 @dataclass(frozen=True)
-class Near:
+class Near(metaclass=InOneLine):
     """The best value is ``near``; closer is better, from either side."""
 
     near: float
@@ -24,7 +25,7 @@ Better = Literal["higher", "lower"] | Near | None
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Quantity:
+class Quantity(metaclass=InOneLine):
     """The meaning of a number: enough to plot it, to stop by it, and to tell which of two values is better.
 
     Attributes:

@@ -15,6 +15,8 @@ from pydantic import (
     model_serializer,
 )
 
+from .mistakes import ModelInOneLine
+
 STAGES: tuple[str, ...] = ("update", "generate", "verify", "fit", "evaluate")
 """Stages of a round in the order in which they run; the keys of ``RoundRecord.seconds``."""
 
@@ -38,7 +40,7 @@ def _null_as_nan(x: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_null_as_nan), PlainSerializer(_number_or_null, when_used="json")]
 
 
-class Estimate(BaseModel):
+class Estimate(BaseModel, metaclass=ModelInOneLine):
     """A measured number and its Monte Carlo standard error (NaN if it has none).
 
     Attributes:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .errors import ConfigError
+from .mistakes import ModelInOneLine, mistake_in
 from .nested import Nested
 from .samples import Column, Samples
 from .turns import are_turns
@@ -17,7 +18,7 @@ from .turns import are_turns
 Positive = Annotated[int, Field(ge=1)]
 
 
-class _Typed(BaseModel):
+class _Typed(BaseModel, metaclass=ModelInOneLine):
     """A column's type.
 
     Attributes:
@@ -168,13 +169,16 @@ class Schema(Mapping[str, ColumnType]):
             as plain JSON values.
 
     Raises:
-        ValidationError: A column has an unknown role, or lacks a field that its role needs.
+        ConfigError: A column has an unknown role, or lacks a field that its role needs.
     """
 
     __slots__ = ("_columns",)
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
-        self._columns: dict[str, Any] = _COLUMNS.validate_python(dict(columns))
+        try:
+            self._columns: dict[str, Any] = _COLUMNS.validate_python(dict(columns))
+        except ValidationError as e:
+            raise mistake_in(e, "Schema") from None
 
     def __getitem__(self, name: str) -> Any:
         return self._columns[name]

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from veriloop.datasets.linear import LinearModel
+from veriloop.errors import ConfigError
 from veriloop.learners.ols import OLS
 from veriloop.rng import Address
 
@@ -33,5 +34,5 @@ def test_numbers_that_are_none_are_refused(value: float) -> None:
     for fields in ({"theta_star": (1.0, value)}, {"sigma": value}):
         with pytest.raises(ValidationError, match="finite number"):
             LinearModel.model_validate(fields)
-    with pytest.raises(ValidationError, match="finite number"):
+    with pytest.raises(ConfigError, match="finite number"):
         OLS(sigma=value)

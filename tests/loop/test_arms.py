@@ -1,10 +1,10 @@
 """A plan in short: settings of all arms, lists of names, kinds as texts; as objects and as in a file."""
 
 import pytest
-from pydantic import ValidationError
 
 from veriloop import rules
 from veriloop.config import plan_from
+from veriloop.errors import ConfigError
 from veriloop.loop import Arm, Plan
 from veriloop.testing.tiny import TinyData, TinyLearner, TinyMetric, TinyVerifier
 
@@ -77,6 +77,6 @@ def test_without_settings_of_all_arms_an_object_stays_as_it_is():
     ],
 )
 def test_a_mistake_is_found_in_objects_as_in_a_file(tiny_config, changes: dict[str, object], message: str):
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ConfigError) as caught:
         Plan(**{**tiny_config, **changes})
     assert message in str(caught.value)

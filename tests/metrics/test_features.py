@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from veriloop.datasets.base import RealData
 from veriloop.datasets.digits import Digits
@@ -115,7 +114,7 @@ def test_images_of_another_size_are_refused() -> None:
 
 
 def test_an_unknown_classifier_is_refused_with_a_hint() -> None:
-    with pytest.raises(ValidationError, match="Did you mean 'mnist'"):
+    with pytest.raises(ConfigError, match="Did you mean 'mnist'"):
         Frechet(classifier="mnits")
 
 

@@ -1,4 +1,4 @@
-"""``veriloop run CONFIG --out DIR``."""
+"""``veriloop run CONFIG [--out DIR]``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,14 @@ from .options import AcceptChangesOption, ConfigArgument, JsonOption, PlainOptio
 
 def run(
     config: ConfigArgument,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The run folder; made if it does not exist.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            show_default="runs/NAME of CONFIG",
+            help="The run folder; made if it does not exist.",
+        ),
+    ] = None,
     set_: SetOption = None,
     resume: Annotated[
         Literal["never", "always", "if-possible"],
@@ -28,9 +35,11 @@ def run(
     from ..comparison.variations import is_comparison
     from ..config import load_plan
     from ..errors import ConfigError
+    from ..starters.base import run_folder
     from .carry_out import carry_out
     from .comparing import carry_out_comparison
 
+    out = out or run_folder(config)
     if is_comparison(config, set_ or []):
         if resume == "always" or accept_changes:
             raise ConfigError(

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import ConfigError
-from ..parts import did_you_mean, shown
+from ..mistakes import shown
+from ..parts import did_you_mean
 
 USUAL_ARMS: dict[str, dict[str, Any]] = {
     "verified": {},

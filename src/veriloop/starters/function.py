@@ -40,8 +40,8 @@ metrics:
   - diversity
 
 # Rounds after the start model, and how many samples each round keeps and trains on.
-rounds: 5
-schedule: {kind: constant, n: 1000}
+rounds: 3
+schedule: {kind: constant, n: 500}
 
 # The function is asked about each row, in processes that are ended when they take too long.
 verifier: {kind: function, function: "function_check:is_right", timeout: 10}
@@ -50,7 +50,7 @@ acceptance: accept_all   # the function decides; no score needs a rule
 # With the verifier, without one, and one model of all real data to compare with.
 arms: [verified, unverified, all_real]
 
-evaluation_samples: 1000
+evaluation_samples: 500
 """
 
 
