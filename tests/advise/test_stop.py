@@ -1,6 +1,7 @@
 import math
 
 import pytest
+from pydantic import ValidationError
 
 from veriloop.advise.stop import Stop
 from veriloop.errors import ConfigError
@@ -105,7 +106,7 @@ def test_the_validation_split_decides_where_there_is_one() -> None:
 
 
 def test_the_old_key_is_answered_with_the_new_word() -> None:
-    with pytest.raises(ConfigError, match=r"expected the key quantity\. Write quantity: fid"):
+    with pytest.raises(ValidationError, match=r"expected the key quantity\. Write quantity: fid"):
         Stop.model_validate({"when": "plateau", "metric": "fid"})
 
 
@@ -177,5 +178,5 @@ def test_a_budget_is_not_exceeded() -> None:
     ],
 )
 def test_an_incomplete_rule_is_refused(rule: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ValidationError, match=message):
         Stop.model_validate(rule)

@@ -64,7 +64,7 @@ def audit(
     json: JsonOption = False,
 ) -> None:
     """Will this verifier help? Read it from one round of its verdicts, before any training."""
-    from .output import NOT_WRITTEN, print_json
+    from .output import no_report, print_json
 
     if path.is_dir():
         given = {"--real": real, "--accepted": accepted, "--features": features, "--array": array}
@@ -98,7 +98,7 @@ def audit(
     else:
         _print(found)
         if not written:
-            typer.echo(NOT_WRITTEN)
+            typer.echo(no_report())
 
 
 def _refuse(options: Mapping[str, object], where: str, expected: str) -> None:

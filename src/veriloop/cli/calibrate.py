@@ -49,7 +49,7 @@ def calibrate(
 ) -> None:
     """Compare a verifier with what is known: how often is it wrong, and what does it prefer?"""
     from ..errors import ConfigError
-    from .output import NOT_WRITTEN, print_json
+    from .output import no_report, print_json
 
     if gold is not None:
         raise ConfigError("--gold is of an earlier version", fix=f"write --known {gold}")
@@ -78,7 +78,7 @@ def calibrate(
     else:
         _print(found, report)
         if folder is not None and report is None:
-            typer.echo(NOT_WRITTEN)
+            typer.echo(no_report())
 
 
 def _of_run(

@@ -38,8 +38,8 @@ def carry_out(
     from ..store.folder import RunFolder
     from .live import progress
     from .output import (
-        NOT_WRITTEN,
         data_line,
+        no_report,
         outcome_json,
         outcome_table,
         print_json,
@@ -95,7 +95,7 @@ def carry_out(
         typer.echo(f"{arm} ended early: {reason}")
     print_lines(f"{s.arm}: {s.sentence()}" for s in summaries)
     print_lines(overview(folder).lines())
-    typer.echo(f"report: {report}" if report else f"{manifest.status}; {NOT_WRITTEN}")
+    typer.echo(f"report: {report}" if report else f"{manifest.status}; {no_report()}")
     if manifest.status == "waiting":
         typer.echo(
             f"{manifest.reason}; judge them with: {_serve_command(out)},"

@@ -28,19 +28,28 @@ def print_table(table: "Table") -> None:
     plain_console().print(table)
 
 
-NOT_WRITTEN = "the folder is read-only: nothing was written"
-"""Instead of the name of a file, for people."""
-
-
 def report_of(folder: "RunFolder") -> "Path | None":
-    """Write the report of a run anew, and say where it is; None where the folder is read-only."""
+    """Write the report of a run, and say where it is; None where it cannot be written, see `no_report`."""
     from ..errors import ReadOnlyError
+    from ..showing import drawable
+
+    if not drawable():
+        return None
     from ..report.html import write_report
 
     try:
         return write_report(folder)
     except ReadOnlyError:
         return None
+
+
+def no_report() -> str:
+    """For people, why `report_of` wrote nothing."""
+    from ..showing import drawable
+
+    if drawable():
+        return "the folder is read-only: nothing was written"
+    return "no report: that needs pip install 'veriloop[report]', and then veriloop report DIR"
 
 
 def new_table() -> "Table":
