@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from veriloop.advance import Report, RowsDone, StepDone, heard_by
 from veriloop.errors import ConfigError, CorruptFileError, DataError, VeriloopError
@@ -416,7 +417,7 @@ def test_divergence_is_told(learner: CausalLM, animals: Samples) -> None:
     ],
 )
 def test_impossible_settings_are_refused(fields: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ValidationError, match=message):
         CausalLM.model_validate({"model": "m", **fields})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from scipy import stats
 
 from veriloop import networks
@@ -341,7 +342,7 @@ def test_no_samples_are_no_problem(generator: CVAEGenerator) -> None:
     "field", [{"levels": 0}, {"levels": 256}, {"kernel": 3}, {"learning_rate": 0}, {"channels": (1,)}]
 )
 def test_impossible_settings_are_refused(field: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ValidationError):
         CVAE.model_validate(field)
 
 
