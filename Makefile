@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 LONG := 'loop/kill_and_resume.py --kills 60 --kinds all' faults/crash_points.py 'faults/fuzz_plans.py --plans 2000' \
-    faults/full_disk.py docs/run_tutorials.py docs/run_blocks.py
+    faults/full_disk.py install/empty_environment.py docs/run_tutorials.py docs/run_blocks.py
 
 .PHONY: demo docs test test-busy test-long check bench smollm2 clean chromium postgres
 

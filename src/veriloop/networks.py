@@ -3,6 +3,7 @@
 ``import veriloop`` does not import this module; only parts that need torch do.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -17,8 +18,6 @@ from torch import Tensor, nn
 
 from .allocator import keep_freed_memory
 from .errors import ConfigError, CorruptFileError
-
-keep_freed_memory()
 
 INFERENCE_BATCH = 256
 """Rows per forward pass on a CPU. Decoding is fastest near this size, where activations stay in cache."""
@@ -45,6 +44,8 @@ def device() -> torch.device:
 
 @cache
 def _device(name: str) -> torch.device:
+    # Whoever asks is about to run a network here.
+    keep_freed_memory()
     if not name:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -63,6 +64,16 @@ def _device(name: str) -> torch.device:
 def batch_size(where: torch.device) -> int:
     """Return the number of rows per forward pass that suits a device."""
     return INFERENCE_BATCH if where.type == "cpu" else GPU_INFERENCE_BATCH
+
+
+def one_cycle(progress: float, rise: float = 0.05) -> float:
+    """Share of the peak learning rate: a straight rise, under half a cosine that falls to zero.
+
+    Args:
+        progress: Of the training, in (0, 1].
+        rise: The share of the training in which the straight line rises.
+    """
+    return min(1.0, progress / rise) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def blank(make: Callable[[], N]) -> N:

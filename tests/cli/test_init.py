@@ -11,7 +11,7 @@ from PIL import Image
 
 from veriloop.config import load_plan
 from veriloop.loop import checked
-from veriloop.starters.kinds import KINDS
+from veriloop.starters.kinds import EXAMPLES, KINDS
 
 SMALL = [
     *("--set", "rounds=1", "--set", "schedule.n=40", "--set", "evaluation_samples=20"),
@@ -131,6 +131,56 @@ def test_a_recipe_is_copied_and_can_be_changed_and_run(
 def test_every_kind_says_what_it_takes() -> None:
     assert {"images", "table", "array"} <= set(KINDS)
     assert all(starter.about for starter in KINDS.values())
+    assert set(EXAMPLES) == {"digits", "function", "text", "human"}
+    assert all(example.about for example in EXAMPLES.values())
+
+
+QUICK = {
+    "digits": ["learner.epochs=1", "learner.min_steps=1", "chunk_size=100", "acceptance.fraction=0.5"],
+    "function": [],
+    "text": ["learner.epochs=1", "max_candidates=60"],
+    "human": ["learner.epochs=1", "learner.min_steps=1"],
+}
+"""Settings under which a run of an example takes seconds, beside those of all."""
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_an_example_runs_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, veriloop, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as the command does
+    done = veriloop("init", kind)
+    assert done.code == 0, done.err
+    text = Path(f"{kind}.yaml").read_text()
+    assert f"Made by: veriloop init {kind}" in text
+    assert all(len(line) <= 110 for line in text.splitlines())
+    written = sorted(p.name for p in tmp_path.iterdir())
+    assert all(name in done.out for name in written)
+    assert checked(load_plan(f"{kind}.yaml")).plan.rounds >= 1
+    settings = [*QUICK[kind], "rounds=1", "evaluation_samples=30", "executor=serial", "schedule.n=20"]
+    quick = [word for setting in settings for word in ("--set", setting)]
+    done = veriloop("run", f"{kind}.yaml", "--plain", *quick)
+    assert done.code == 0, done.err
+    records = [json.loads(line) for line in Path(f"runs/{kind}/records.jsonl").read_text().splitlines()]
+    assert {record["arm"] for record in records if record["round"] == 1} >= {"unverified"}
+    if kind == "human":
+        assert "judge them with: veriloop serve runs" in done.out
+    elif kind == "function":
+        rounds = {record["arm"]: record["metrics"]["check"]["value"] for record in records}
+        assert rounds["verified"] > 0
+    else:
+        assert Path(f"runs/{kind}/report.html").is_file()
+
+
+def test_an_example_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, veriloop) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("function_check.py").write_text("mine")
+    done = veriloop("init", "function")
+    assert (done.code, "function_check.py is there already" in done.err) == (2, True)
+    assert [p.name for p in tmp_path.iterdir()] == ["function_check.py"]
+    done = veriloop("init", "digits", "--path", "function_check.py")
+    assert (done.code, "digits brings its data" in done.err) == (2, True)
 
 
 def test_a_classifier_of_ones_own_images_serves_the_metrics(data: Path, veriloop) -> None:

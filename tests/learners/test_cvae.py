@@ -21,8 +21,8 @@ from veriloop.learners import _cvae_generator
 from veriloop.learners._cvae_fast import FastNetwork
 from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_likelihood import binomial
-from veriloop.learners._training import one_cycle
 from veriloop.learners.cvae import CVAE
+from veriloop.networks import one_cycle
 from veriloop.parts import require
 from veriloop.samples import Samples
 from veriloop.schema import Image, Label, Number, Schema

@@ -33,7 +33,7 @@ def init(
         typer.Option(metavar="FILE", show_default="KIND.yaml, or recipes/RECIPE", help="Where to write it."),
     ] = None,
 ) -> None:
-    """Write a commented plan, for your data or an example, ready to run; or copy a recipe, ready to change."""
+    """Write a commented plan for your data, or an example, ready to run; or copy a recipe to change."""
     from ..config import plan_from
     from ..loop import checked
     from ..recipes.folders import FOLDER, copy_recipe, recipe_folders

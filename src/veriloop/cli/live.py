@@ -1,7 +1,6 @@
 """Live progress on stderr: a small table on a terminal, plain lines elsewhere, silence with ``--json``."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,12 +31,11 @@ from ..report.names import duration, how_far, how_trained, why_abstained, with_e
 from ..rng import START
 from ..store.folder import RunFolder
 from .output import data_line, example_line, new_table, silent_line
+from .polling import polled
 from .watch import ArmWatch, Watch, Working
 
 if TYPE_CHECKING:
     from ..loop import Plan
-
-POLL_SECONDS = 0.25
 
 SILENCE = 30.0
 """After so many seconds without a line, one says how far the call under way is."""
@@ -207,26 +205,16 @@ def _bar(arm: ArmWatch) -> Text:
 @contextmanager
 def _following(folder: RunFolder, watch: Watch, view: View) -> Iterator[None]:
     _, position = folder.events()
-    over = threading.Event()
 
-    def follow() -> None:
-        start, last_look = position, False
-        while True:
-            events, start = folder.events(start)
-            for event in events:
-                watch.see(event)
-            view.show(events)
-            if last_look:
-                return
-            last_look = over.wait(POLL_SECONDS)
+    def look() -> None:
+        nonlocal position
+        events, position = folder.events(position)
+        for event in events:
+            watch.see(event)
+        view.show(events)
 
-    reader = threading.Thread(target=follow, name="progress", daemon=True)
-    reader.start()
-    try:
+    with polled(look):
         yield
-    finally:
-        over.set()
-        reader.join(timeout=5)
 
 
 def _find(folder: RunFolder, arm: str, round_: int) -> RoundRecord | None:

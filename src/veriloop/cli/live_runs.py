@@ -1,7 +1,6 @@
 """Live progress of many runs at once: a line on stderr for each finished round, with the run's name."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TextIO
 from ..events import RunEnded
 from ..store.folder import RunFolder
 from ..store.manifest import find_run_folders
-from .live import POLL_SECONDS, Lines
+from .live import Lines
+from .polling import polled
 from .watch import Watch
 
 
@@ -25,24 +25,15 @@ def progress_of_runs(root: Path, *, silent: bool) -> Iterator[None]:
         return
     # What the folders hold already is no news.
     following = {path: FollowedRun(RunFolder(path), sys.stderr, old=True) for path in find_run_folders(root)}
-    over = threading.Event()
 
-    def follow() -> None:
-        last_look = False
-        while not last_look:
-            last_look = over.wait(POLL_SECONDS)
-            for path in find_run_folders(root):
-                if path not in following:
-                    following[path] = FollowedRun(RunFolder(path), sys.stderr, old=False)
-                following[path].look()
+    def look() -> None:
+        for path in find_run_folders(root):
+            if path not in following:
+                following[path] = FollowedRun(RunFolder(path), sys.stderr, old=False)
+            following[path].look()
 
-    reader = threading.Thread(target=follow, name="progress", daemon=True)
-    reader.start()
-    try:
+    with polled(look):
         yield
-    finally:
-        over.set()
-        reader.join(timeout=5)
 
 
 class FollowedRun:

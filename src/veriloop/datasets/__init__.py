@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..lazy import export_lazily
 
 if TYPE_CHECKING:
+    from .arithmetic import Arithmetic
     from .array_file import ArrayFile
     from .digits import Digits
     from .hugging_face import HuggingFace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MNIST",
+    "Arithmetic",
     "ArrayFile",
     "Categories",
     "Digits",
@@ -38,6 +40,7 @@ __all__ = [
 export_lazily(
     globals(),
     {
+        ".arithmetic": ["Arithmetic"],
         ".array_file": ["ArrayFile"],
         ".digits": ["Digits"],
         ".hugging_face": ["HuggingFace"],

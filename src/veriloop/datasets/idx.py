@@ -6,7 +6,6 @@ otherwise loaded by their Hugging Face names.
 
 import importlib.util
 import math
-import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import override
 
+from ..data_root import data_root, place_in_data_root, under_data_root
 from ..errors import DataError, MissingExtraError
 from ..hub import to_fetch
 from ..rng import Address
@@ -199,14 +199,11 @@ class _Known(GreyImages, frozen=True):
         return _sources(folder, Path(self.name)) if folder else {}
 
     def _looked_in(self) -> str:
-        root = os.environ.get("VERILOOP_DATA")
-        unset = f"$VERILOOP_DATA/{self.name} (VERILOOP_DATA is not set)"
-        return str(Path(root) / self.name) if root else unset
+        return place_in_data_root(self.name)
 
     def _folder(self) -> Path | None:
-        root = os.environ.get("VERILOOP_DATA")
-        folder = Path(root) / self.name if root else None
-        return folder if folder is not None and folder.is_dir() else None
+        root = data_root()
+        return root / self.name if root and (root / self.name).is_dir() else None
 
 
 def _sources(folder: Path, named: Path) -> dict[str, Path]:
@@ -280,8 +277,7 @@ class IdxFolder(GreyImages, frozen=True):
         return _sources(self._folder(), self.path)
 
     def _folder(self) -> Path:
-        root = os.environ.get("VERILOOP_DATA", "")
-        candidates = [self.path, Path(root) / self.path] if root else [self.path]
+        candidates = under_data_root(self.path)
         folder = next((p for p in candidates if p.is_dir()), None)
         if folder is None:
             raise DataError(

@@ -1,8 +1,7 @@
 """Base class of data sets of a user's pictures, from any source."""
 
-import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import override
 
+from ..data_root import under_data_root
 from ..errors import DataError
 from ..samples import Samples
 from ..schema import Image, Label, Schema
@@ -123,8 +123,7 @@ def found(path: Path, what: str, is_there: Callable[[Path], bool]) -> Path:
     Raises:
         DataError: It is in neither.
     """
-    root = os.environ.get("VERILOOP_DATA", "")
-    candidates: Sequence[Path] = [path, Path(root) / path] if root else [path]
+    candidates = under_data_root(path)
     for candidate in candidates:
         if is_there(candidate):
             return candidate

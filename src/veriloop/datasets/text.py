@@ -5,7 +5,6 @@ are the same rows without the completion: a generator returns them with its own 
 reference is kept beside it for verifiers and metrics to compare.
 """
 
-import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from ..data_root import under_data_root
 from ..errors import ConfigError, DataError
 from ..rng import Address
 from ..samples import Samples
@@ -279,10 +279,8 @@ def _read(files: str | Sequence[str], roles: Roles) -> list[Table]:
 
 
 def _find(pattern: str) -> list[Path]:
-    root = os.environ.get("VERILOOP_DATA")
-    places = [pattern, str(Path(root) / pattern)] if root else [pattern]
-    for place in places:
-        path = Path(place)
+    places = under_data_root(pattern)
+    for path in places:
         try:
             found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
         except ValueError as e:
@@ -293,6 +291,6 @@ def _find(pattern: str) -> list[Path]:
             return found
     raise DataError(
         f"no file {pattern}",
-        got="looked for " + " and ".join(places),
+        got="looked for " + " and ".join(map(str, places)),
         expected="a .jsonl, .json, .csv or .parquet file, or a pattern that matches some",
     )

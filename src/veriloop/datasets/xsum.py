@@ -1,12 +1,12 @@
 """XSum: BBC articles, each with a one-sentence summary."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from ..data_root import data_root, place_in_data_root
 from ..errors import DataError
 from ..extras import require
 from ..hub import to_fetch
@@ -89,19 +89,16 @@ class XSum(TextPairs, frozen=True):
 
 
 def _fix() -> str:
-    root = os.environ.get("VERILOOP_DATA")
-    looked_in = Path(root) / "xsum" if root else "$VERILOOP_DATA/xsum (VERILOOP_DATA is not set)"
     return (
-        f"looked in {looked_in} first; on a machine with a network, download {NAME}, and put train.jsonl, "
-        "validation.jsonl and test.jsonl with the keys id, document and summary there"
+        f"looked in {place_in_data_root('xsum')} first; on a machine with a network, download {NAME}, and put"
+        " train.jsonl, validation.jsonl and test.jsonl with the keys id, document and summary there"
     )
 
 
 def _files() -> dict[str, Path]:
     """Return the files in ``$VERILOOP_DATA/xsum`` by split; empty without such a folder."""
-    root = os.environ.get("VERILOOP_DATA")
-    folder = Path(root) / "xsum" if root else None
-    if folder is None or not folder.is_dir():
+    root = data_root()
+    if root is None or not (folder := root / "xsum").is_dir():
         return {}
     files = {}
     for split in (TRAIN, TRAIN_EXTRA, TEST, VALIDATION):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..advance import StepDone, report
 from ..errors import VeriloopError
-from ..networks import batch_size
+from ..networks import batch_size, one_cycle
 from ._cvae_network import Network
 from ._recipe import Training
 
@@ -130,11 +130,6 @@ class Average:
         weight = min(1.0, 1 / (self._share * step))
         for mean, new in zip(self.network.parameters(), network.parameters(), strict=True):
             mean.lerp_(new.detach(), weight)
-
-
-def one_cycle(progress: float) -> float:
-    """Return the share of the peak learning rate at ``progress`` in (0, 1] of the training."""
-    return min(1.0, progress / 0.05) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def _bound(network: Network, images: TrainingImages, rows: Tensor, noise: Tensor) -> float:

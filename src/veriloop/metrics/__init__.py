@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .prdc import PRDC
     from .rouge import Rouge
     from .shares import Shares
+    from .solved import Solved
     from .spread import Spread
     from .text_diversity import TextDiversity
     from .text_form import TextForm
@@ -46,6 +47,7 @@ __all__ = [
     "Regex",
     "Rouge",
     "Shares",
+    "Solved",
     "Spread",
     "TextDiversity",
     "TextForm",
@@ -70,6 +72,7 @@ export_lazily(
         ".prdc": ["PRDC"],
         ".rouge": ["Rouge"],
         ".shares": ["Shares"],
+        ".solved": ["Solved"],
         ".spread": ["Spread"],
         ".text_diversity": ["TextDiversity"],
         ".text_form": ["TextForm"],

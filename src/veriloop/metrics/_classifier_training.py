@@ -20,7 +20,7 @@ from torch import Tensor
 from ..datasets.base import RealData
 from ..datasets.images import images
 from ..errors import DataError
-from ..networks import blank, device, freeze, in_batches, initialise, save_weights
+from ..networks import blank, device, freeze, in_batches, initialise, one_cycle, save_weights
 from ..rng import Address, Stage, torch_generator
 from ..samples import Samples
 from ..schema import Schema
@@ -176,9 +176,7 @@ def _train(classifier: Classifier, data: LabelledImages, epochs: int, seed: int,
         total = 0.0
         for rows in torch.randperm(len(pixels), generator=generator).split(BATCH):
             step += 1
-            progress = step / steps
-            rate = PEAK_RATE * min(1.0, progress / 0.1) * (1 + math.cos(math.pi * progress)) / 2
-            optimizer.param_groups[0]["lr"] = rate
+            optimizer.param_groups[0]["lr"] = PEAK_RATE * one_cycle(step / steps, 0.1)
             counts = pixels[rows].float()
             if data.bits:
                 counts = (torch.rand(counts.shape, generator=generator) * 255 < counts).float()

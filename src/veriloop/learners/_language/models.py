@@ -1,7 +1,6 @@
 """Find, load and store causal language models with their tokenizers."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ...data_root import data_root
 from ...errors import CorruptFileError, DataError, MissingExtraError
 from ...extras import require
 from ...networks import device
@@ -41,8 +41,8 @@ def find(name: str) -> Language:
         if found:
             reason = " ".join(str(e).split())[:160]
             raise DataError(f"the model in {found} cannot be loaded ({reason})", expected=MODEL_FOLDER) from e
-        root = os.environ.get("VERILOOP_DATA")
-        where = Path(root, Path(name).name) if root else "DIR"
+        root = data_root()
+        where = root / Path(name).name if root else "DIR"
         reason = str(e).strip().split("\n")[0]
         raise DataError(
             f"model {name!r} is neither here nor available from the Hugging Face hub ({reason})",

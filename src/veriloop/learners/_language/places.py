@@ -1,10 +1,10 @@
 """Find a language model's folder by file names only, without the libraries that load models."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...data_root import data_root
 from ...errors import DataError
 from ...model_folders import check_safetensors
 
@@ -65,9 +65,8 @@ def find_folder(name: str) -> Path | None:
     Raises:
         DataError: It cannot be a hub name and there is no model in that folder; or its weights are pickles.
     """
-    root = os.environ.get("VERILOOP_DATA")
-    here = Path(name).expanduser()
-    places = [here, *([Path(root, name), Path(root, here.name)] if root else [])]
+    root, here = data_root(), Path(name).expanduser()
+    places = [here, *([root / name, root / here.name] if root else [])]
     found = next((place for place in places if _is_model(place)), None)
     if found is None and (here.exists() or name.startswith(("/", ".", "~")) or name.count("/") > 1):
         looked = " or ".join(dict.fromkeys(str(place / CONFIG) for place in places))

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from ...advance import Rows as RowsSoFar
 from ...advance import StepDone, report
 from ...errors import VeriloopError
+from ...networks import one_cycle
 from .lanes import in_lanes
 from .packing import ATTENTION, Rows, packs
 from .recipe import Training
@@ -54,7 +55,9 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
         seen = 0
         report(StepDone(0, steps))
         for step, batch in zip(range(steps), _batches(len(rows), training.batch_size, rng), strict=False):
-            optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle((step + 0.5) / steps)
+            optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle(
+                (step + 0.5) / steps, WARM_UP
+            )
             total = _gradient(model, rows, batch, training, most, parameters)
             if not math.isfinite(total):
                 raise VeriloopError("training diverged", got=total, fix="lower learning_rate")
@@ -184,11 +187,6 @@ def packed(model: PreTrainedModel) -> Iterator[int]:
         yield 2**62
     finally:
         model.set_attn_implementation(before)
-
-
-def one_cycle(progress: float) -> float:
-    """Return the share of the peak learning rate at ``progress`` in (0, 1) of the training."""
-    return min(1.0, progress / WARM_UP) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:
