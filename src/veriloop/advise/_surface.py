@@ -65,6 +65,12 @@ class Terms:
 
     @staticmethod
     def of(active: Floats, rng: np.random.Generator) -> "Terms":
+        """Choose the terms of a surface.
+
+        Args:
+            active: Directions that the surface depends on, shape (r, k).
+            rng: Draws the waves.
+        """
         r, k = active.shape
         count = _WAVES if 0 < k <= _WAVY else 0
         waves = rng.standard_normal((k, count)) / np.resize(_LENGTHS, count)

@@ -40,6 +40,7 @@ class FastNetwork(Network):
             self.up2 = TapsUp(narrow) if grey else ConvUp(narrow, a.image_channels, rectify=False)
 
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the latent vectors, (n, latent_dim) each, given one-hot labels."""
         a = self.architecture
         with self._multiplying(counts):
             x = (counts / a.levels).view(-1, a.height, a.width, a.image_channels)
@@ -51,6 +52,7 @@ class FastNetwork(Network):
         return mean, log_variance
 
     def decode(self, latent: Tensor, label: Tensor) -> Tensor:
+        """Return the logits of the pixels, shape (n, *image_shape), given one-hot labels."""
         a = self.architecture
         with self._multiplying(latent):
             x = F.relu_(self.project(torch.cat([latent, label], 1)))

@@ -135,6 +135,7 @@ class PlainNetwork(Network):
         self.up2 = nn.ConvTranspose2d(narrow, a.image_channels, a.kernel, 2, padding)
 
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the latent vectors, (n, latent_dim) each, given one-hot labels."""
         a = self.architecture
         x = (counts / a.levels).reshape(-1, a.height, a.width, a.image_channels).permute(0, 3, 1, 2)
         x = F.pad(x, (0, -a.width % 4, 0, -a.height % 4))
@@ -144,6 +145,7 @@ class PlainNetwork(Network):
         return mean, log_variance
 
     def decode(self, latent: Tensor, label: Tensor) -> Tensor:
+        """Return the logits of the pixels, shape (n, *image_shape), given one-hot labels."""
         a = self.architecture
         x = F.relu(self.project(torch.cat([latent, label], 1)))
         x = x.view(-1, a.channels[1], *a.quarter)

@@ -78,6 +78,15 @@ class Proposal:
     def of(
         cls, kind: int, low: Floats, high: Floats, rate: Floats, dtype: np.dtype[np.floating]
     ) -> "Proposal":
+        """Make the proposals of one kind for the intervals from ``low`` to ``high``, shapes (rows,).
+
+        Args:
+            kind: ``NORMAL``, ``UNIFORM`` or ``EXPONENTIAL``.
+            low: Lower ends.
+            high: Upper ends.
+            rate: Rates of the exponential law.
+            dtype: Type of the numbers that are drawn.
+        """
         if kind == NORMAL:
             return cls(
                 kind,
