@@ -24,7 +24,7 @@ import veriloop as vl
         (lambda: vl.Estimate("much", 0.1), "Estimate"),  # pyright: ignore
         (lambda: vl.Schema({"x": {"role": "picture"}}), "Schema.x"),
         (lambda: vl.schema.Label(classes=0), "Label.classes"),
-        (lambda: vl.verifiers.Cascade(members=[1]), "Cascade.members.0: no part"),  # pyright: ignore
+        (lambda: vl.verifiers.Cascade(members=[1]), "Cascade.members.0: not a part"),  # pyright: ignore
     ],
 )
 def test_a_bad_field_is_one_line(make: Callable[[], Any], line: str) -> None:

@@ -55,7 +55,7 @@ class _Words(Checked, frozen=True):
 
 
 def test_an_old_key_is_answered_with_the_new_word():
-    with pytest.raises(ValidationError, match=r"key 'metric' is of an earlier version\. Use quantity"):
+    with pytest.raises(ValidationError, match=r"key 'metric' belongs to an earlier version\. Use quantity"):
         _Words.model_validate({"metric": "gap"})
 
 

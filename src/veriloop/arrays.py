@@ -20,7 +20,10 @@ class StoredArray:
     """
 
     def __init__(self, path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self._path, self._start, self.shape, self.dtype = path, start, shape, dtype
+        self._path = path
+        self._start = start
+        self.shape: tuple[int, ...] = shape
+        self.dtype: np.dtype = dtype
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         first, last, _ = rows.indices(self.shape[0])

@@ -60,7 +60,7 @@ class Brief(BaseModel):
         choices: Possible answers, by verdict.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     question: str = ""
     guidelines: str = ""

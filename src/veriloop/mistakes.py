@@ -10,6 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import ConfigError, VeriloopError
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:  # pydantic has no public name for it
+    ModelMetaclass = type(BaseModel)
+
 
 class InOneLine(type):
     """The metaclass of classes that users make: their constructor raises `ConfigError` for a bad field.
@@ -28,7 +33,7 @@ class InOneLine(type):
                 raise mistake_in(e, cls.__name__) from None
 
 
-class ModelInOneLine(InOneLine, type(BaseModel)):
+class ModelInOneLine(InOneLine, ModelMetaclass):
     """`InOneLine` for pydantic's models."""
 
 

@@ -1,5 +1,7 @@
 """What ``veriloop calibrate`` finds: one verifier, or judge, or group of annotators."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 from ..records import Number
@@ -29,7 +31,7 @@ class Annotator(BaseModel):
         weight: What they count for where a majority is weighed by accuracy; see `veriloop.advise.people`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     verdicts: int
     seconds: Number
@@ -58,7 +60,7 @@ class Calibrated(BaseModel):
         left_out: How many rows of a table were not counted, by what they lack.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     subject: str
     good_are: str

@@ -54,9 +54,14 @@ class Scale:
         self, again: Replay, metric: Metric, name: str, trial: float | None, init: Generator | None
     ) -> None:
         data = again.context.data
-        self.name, self._metric, self._trial, self._init = name, metric, trial, init
-        self._plan, self._data = again.context.plan, data
-        self._real, self._asked = data.test, data.test_conditions
+        self.name: str = name
+        self._metric = metric
+        self._trial = trial
+        self._init = init
+        self._plan = again.context.plan
+        self._data = data
+        self._real = data.test
+        self._asked = data.test_conditions
         if data.validation is not None and len(data.validation):
             self._real, self._asked = data.validation, data.validation_conditions
 

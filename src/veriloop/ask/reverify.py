@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -46,7 +47,7 @@ class Choice(BaseModel):
         requests: That it sent to services.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     verifier: str
@@ -73,7 +74,7 @@ class Reverified(BaseModel):
         kappa: Cohen's, of each two verifiers, on what they accept, by ``a / b``.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     subject: str
     quantity: str

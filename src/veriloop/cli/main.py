@@ -33,7 +33,7 @@ from .validate import validate
 from .verdicts import app as verdicts
 from .verify import verify
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="veriloop",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

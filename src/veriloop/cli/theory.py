@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from ..theory import Trajectory
 
-app = typer.Typer(no_args_is_help=True, help="Ask the theory: will my verifier help, for how many rounds?")
+app: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Ask the theory: will my verifier help, for how many rounds?"
+)
 
 
 @app.command("one-round")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..verifiers.human.desk import Desk
     from ..verifiers.human.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="Take samples to Label Studio, and verdicts back.")
+app: typer.Typer = typer.Typer(no_args_is_help=True, help="Take samples to Label Studio, and verdicts back.")
 
 
 @app.command("export")

@@ -59,8 +59,10 @@ class Watch:
     """
 
     def __init__(self, last_rounds: Mapping[str, int], done: Mapping[str, int]) -> None:
-        self.arms = {arm: ArmWatch(last, done.get(arm, -1)) for arm, last in last_rounds.items()}
-        self.start_stage = ""
+        self.arms: dict[str, ArmWatch] = {
+            arm: ArmWatch(last, done.get(arm, -1)) for arm, last in last_rounds.items()
+        }
+        self.start_stage: str = ""
         self.start_working: Working | None = None
         self._began: float | None = None
         self._latest = 0.0

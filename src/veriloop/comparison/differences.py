@@ -8,7 +8,7 @@ the probability that any is called different where none is stays below 5 % for e
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Row(BaseModel):
         n: The number of seeds.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     variation: str
     arm: str
@@ -66,7 +66,7 @@ class Difference(BaseModel):
             ``rows``, or the two standard ``errors``, which speak of these two runs only; or ``nothing``.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     a: str
     b: str
@@ -85,7 +85,7 @@ class Difference(BaseModel):
 class Table(BaseModel):
     """Of one quantity: its rows, and the differences at the end."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]

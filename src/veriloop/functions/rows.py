@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..nested import Nested
 from ..samples import Column, Samples
 
-encode = json.JSONEncoder(check_circular=False, default=float).encode
+encode: Callable[[object], str] = json.JSONEncoder(check_circular=False, default=float).encode
 """A line of JSON; numbers that the standard library does not know become floats."""
 
 ROUND = "_round"
@@ -48,7 +48,7 @@ class Rows:
                 self._plain[name] = _nothing
             else:
                 self._plain[name] = _value(column)
-        self.names = list(self._plain)
+        self.names: list[str] = list(self._plain)
         """Of the columns."""
         for name, values in (beside or {}).items():
             self._plain[name] = values.__getitem__

@@ -35,7 +35,7 @@ class Network(nn.Module):
 
     def __init__(self, width: int, hidden: int, classes: int) -> None:
         super().__init__()
-        self.classes = classes
+        self.classes: int = classes
         self.layers = nn.Sequential(
             nn.Linear(width + 2 * FREQUENCIES + classes + 1, hidden),
             nn.SiLU(),
@@ -74,8 +74,11 @@ class DiffusionGenerator(Generator):
     def __init__(
         self, network: Network, center: Floats, spread: Floats, layout: Layout, settings: dict[str, Any]
     ) -> None:
-        self.network, self.center, self.spread, self.layout = network, center, spread, layout
-        self.settings = settings
+        self.network: Network = network
+        self.center: Floats = center
+        self.spread: Floats = spread
+        self.layout: Layout = layout
+        self.settings: dict[str, Any] = settings
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:

@@ -27,7 +27,8 @@ class CategoricalGenerator(Generator):
     """
 
     def __init__(self, table: Samples, share: Floats) -> None:
-        self.table, self.share = table, share
+        self.table: Samples = table
+        self.share: Floats = share
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:

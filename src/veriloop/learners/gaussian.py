@@ -29,7 +29,10 @@ class GaussianGenerator(Generator):
     """
 
     def __init__(self, mean: Floats, covariance: Floats, layout: Layout, scale: float = 1.0) -> None:
-        self.mean, self.covariance, self.layout, self.scale = mean, covariance, layout, scale
+        self.mean: Floats = mean
+        self.covariance: Floats = covariance
+        self.layout: Layout = layout
+        self.scale: float = scale
         # Root by eigenvalues, because a collapsed covariance has no Cholesky factor.
         values, vectors = np.linalg.eigh(covariance)
         self._root = vectors * np.sqrt(np.clip(values, 0, None))

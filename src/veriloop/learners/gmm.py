@@ -32,8 +32,11 @@ class MixtureGenerator(Generator):
     def __init__(
         self, weight: Floats, mean: Floats, covariance: Floats, layout: Layout, scale: float = 1.0
     ) -> None:
-        self.weight, self.mean, self.covariance = weight, mean, covariance
-        self.layout, self.scale = layout, scale
+        self.weight: Floats = weight
+        self.mean: Floats = mean
+        self.covariance: Floats = covariance
+        self.layout: Layout = layout
+        self.scale: float = scale
         self._root = np.linalg.cholesky(covariance)
 
     @override

@@ -32,7 +32,10 @@ class KernelGenerator(Generator):
     """
 
     def __init__(self, rows: Samples, layout: Layout, width: Floats, redraw: float) -> None:
-        self.rows, self.layout, self.width, self.redraw = rows, layout, width, redraw
+        self.rows: Samples = rows
+        self.layout: Layout = layout
+        self.width: Floats = width
+        self.redraw: float = redraw
         self._matrix = layout.matrix(rows)
         self._categories = [name for name in rows if name not in layout.names]
 

@@ -41,8 +41,12 @@ class LabelGenerator(Generator):
         temperature: float = 1.0,
         flips: float = 0.0,
     ) -> None:
-        self.weight, self.intercept, self.values, self.layout = weight, intercept, values, layout
-        self.temperature, self.flips = temperature, flips
+        self.weight: Floats = weight
+        self.intercept: Floats = intercept
+        self.values: Samples = values
+        self.layout: Layout = layout
+        self.temperature: float = temperature
+        self.flips: float = flips
 
     def _log_shares(self, samples: Samples) -> Floats:
         return log_softmax(self.layout.matrix(samples) @ self.weight.T + self.intercept, axis=1)

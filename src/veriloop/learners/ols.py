@@ -31,7 +31,10 @@ class LinearGenerator(Generator):
     """
 
     def __init__(self, theta: NDArray[np.float64], sigma: float, x: str = "x", y: str = "y") -> None:
-        self.theta, self.sigma, self.x, self.y = theta, sigma, x, y
+        self.theta: NDArray[np.float64] = theta
+        self.sigma: float = sigma
+        self.x: str = x
+        self.y: str = y
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:

@@ -44,8 +44,11 @@ class TableGenerator(Generator):
         order: tuple[str, ...],
         given: tuple[str, ...],
     ) -> None:
-        self.mixture, self.encoding, self.types = mixture, encoding, types
-        self.order, self.given = order, given
+        self.mixture: Mixture = mixture
+        self.encoding: Encoding = encoding
+        self.types: Types = types
+        self.order: tuple[str, ...] = order
+        self.given: tuple[str, ...] = given
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:

@@ -127,7 +127,7 @@ class FolderStore:
     """
 
     def __init__(self, path: Path, accept_changes: bool = False) -> None:
-        self.folder = RunFolder(path)
+        self.folder: RunFolder = RunFolder(path)
         self._accept_changes = accept_changes
         self._changes: tuple[Change, ...] = ()
         self._token = uuid.uuid4().hex

@@ -187,7 +187,10 @@ class Once(Generator):
     """
 
     def __init__(self, generator: Generator) -> None:
-        self.generator, self.rows, self.tokens, self.seconds = generator, 0, 0, 0.0
+        self.generator: Generator = generator
+        self.rows: int = 0
+        self.tokens: int = 0
+        self.seconds: float = 0.0
         self.latest: Samples | None = None
         self._drawn: dict[tuple[int, str], tuple[Samples, Notes | None]] = {}
         if hasattr(generator, "sample_with_notes"):

@@ -56,7 +56,8 @@ class Classifier(nn.Module):
         image_channels: int = 1,
     ) -> None:
         super().__init__()
-        self.levels, self.pools = levels, pools
+        self.levels: int = levels
+        self.pools: tuple[int, int, int] = pools
         inputs = (image_channels, *channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1) for a, b in zip(inputs, channels, strict=True)

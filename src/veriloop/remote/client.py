@@ -96,7 +96,7 @@ class Conversation(ABC, Generic[K, T]):
 
     def __init__(self, url: str, model: str = "") -> None:
         self.url = url
-        self.known = KNOWN.setdefault((url, model), Known())
+        self.known: Known = KNOWN.setdefault((url, model), Known())
 
     @abstractmethod
     def body(self, key: K) -> bytes:

@@ -36,9 +36,12 @@ class PerPrompt:
     def __init__(
         self, n: int, most: int, distinct: bool, given: Collection[str], judged: bool = True
     ) -> None:
-        self.n, self.most, self._tallies = n, most, judged
+        self.n: int = n
+        self.most: int = most
+        self._tallies = judged
         self.copies = 0
-        self._distinct, self._given = distinct, frozenset(given)
+        self._distinct = distinct
+        self._given = frozenset(given)
         self._judged: list[NDArray[np.int64]] = []
         self._accepted: list[NDArray[np.int64]] = []
 

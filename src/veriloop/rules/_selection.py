@@ -35,7 +35,7 @@ class Selection(ABC):
     """
 
     def __init__(self, quota: Mapping[Group, int]) -> None:
-        self.quota = dict(quota)
+        self.quota: dict[Group, int] = dict(quota)
 
     def limit_prompts(self, per_prompt: PerPrompt) -> None:
         """Also limit the choice to what ``per_prompt`` allows; called before the first candidates.
@@ -94,7 +94,8 @@ class FirstAccepted(Selection):
         super().__init__(quota)
         self._decide = decide
         self._kept: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-        self._count, self._wanted = 0, sum(self.quota.values())
+        self._count = 0
+        self._wanted = sum(self.quota.values())
         self._latest = np.empty(0, np.int64)
         self._missing = dict(self.quota)
         self._per_prompt: PerPrompt | None = None
@@ -169,7 +170,9 @@ class BestOfRound(Selection):
         self, quota: Mapping[Group, int], fraction: float, rank: Rank, cells: Cells | None = None
     ) -> None:
         super().__init__(quota)
-        self._fraction, self._rank, self._cells = fraction, rank, cells
+        self._fraction = fraction
+        self._rank = rank
+        self._cells = cells
         # 1e-9: 400 / 0.1 must give 4000, not 4001 by rounding up 4000.0000000000005.
         self._needed = {g: math.ceil(n / fraction - 1e-9) for g, n in self.quota.items()}
         self._best = {g: _Best(n) for g, n in self.quota.items()}
@@ -181,8 +184,10 @@ class BestOfRound(Selection):
         self._judged = dict.fromkeys(self.quota, 0)
         # Of each group, and their sums kept up to date: there may be as many groups as prompts, and many
         # chunks.
-        self._missing_of, self._count_of = dict(self._needed), dict.fromkeys(self.quota, 0)
-        self._missing, self._kept = sum(self._missing_of.values()), 0
+        self._missing_of = dict(self._needed)
+        self._count_of = dict.fromkeys(self.quota, 0)
+        self._missing = sum(self._missing_of.values())
+        self._kept = 0
         self._seen = self._abstained = 0
 
     @override

@@ -20,7 +20,8 @@ class Ledger:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.checks = folder / "records.jsonl", folder / "records.sha256"
+        self.path: Path = folder / "records.jsonl"
+        self.checks: Path = folder / "records.sha256"
 
     def records(self, has_digests: bool) -> list[RoundRecord]:
         """Return the finished rounds, in the order in which they finished.

@@ -52,7 +52,8 @@ class TinyGenerator(Generator):
     """One Gaussian for each class: ``mean`` and ``spread`` of shape (3, 2)."""
 
     def __init__(self, mean: NDArray[Any], spread: NDArray[Any]) -> None:
-        self.mean, self.spread = mean, spread
+        self.mean: NDArray[Any] = mean
+        self.spread: NDArray[Any] = spread
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
@@ -126,7 +127,8 @@ class TinyJudge(Judge):
     """A `TinyVerifier` and the class means that it has learned, shape (3, 2)."""
 
     def __init__(self, verifier: TinyVerifier, means: NDArray[Any]) -> None:
-        self.verifier, self.means = verifier, means
+        self.verifier: TinyVerifier = verifier
+        self.means: NDArray[Any] = means
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:

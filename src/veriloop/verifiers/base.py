@@ -33,7 +33,9 @@ class AwaitingVerdicts(VeriloopError):
     """
 
     def __init__(self, missing: int, where: str, ask: Sequence[Callable[[], object]]) -> None:
-        self.missing, self.where, self._ask = missing, where, tuple(ask)
+        self.missing: int = missing
+        self.where: str = where
+        self._ask = tuple(ask)
         samples = "1 sample" if missing == 1 else f"{missing:,} samples"
         super().__init__(f"waiting for people's verdicts on {samples}, in {where}")
 
@@ -64,7 +66,7 @@ class AsConfigured(Judge):
     """
 
     def __init__(self, verifier: "Verifier") -> None:
-        self.verifier = verifier
+        self.verifier: Verifier = verifier
 
     @property
     @override

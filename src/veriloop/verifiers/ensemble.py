@@ -36,7 +36,8 @@ class CutoffJudge(Judge):
     """
 
     def __init__(self, cutoff: "Cutoff", judge: Judge) -> None:
-        self.cutoff, self.judge = cutoff, judge
+        self.cutoff: Cutoff = cutoff
+        self.judge: Judge = judge
 
     @property
     @override
@@ -111,7 +112,8 @@ class EnsembleJudge(Judge):
     """
 
     def __init__(self, ensemble: "Ensemble", judges: Sequence[Judge]) -> None:
-        self.ensemble, self.judges = ensemble, tuple(judges)
+        self.ensemble: Ensemble = ensemble
+        self.judges: tuple[Judge, ...] = tuple(judges)
 
     @property
     @override

@@ -30,7 +30,8 @@ class NoisyJudge(Judge):
     """
 
     def __init__(self, noisy: "Noisy", judge: Judge) -> None:
-        self.noisy, self.judge = noisy, judge
+        self.noisy: Noisy = noisy
+        self.judge: Judge = judge
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
