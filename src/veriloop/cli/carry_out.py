@@ -1,6 +1,8 @@
 """Carry out a plan in front of a person: live progress, then a table and the report."""
 
 import shlex
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..loop import Plan, Resume
+    from ..store.folder import RunFolder
 
 
 def carry_out(
@@ -29,53 +32,74 @@ def carry_out(
         typer.Exit: With code 130, after an interrupt.
     """
     from ..errors import ExhaustedError
-    from ..events import AboutData
-    from ..loop import run
-    from ..report.names import why_abstained
-    from ..report.overview import overview
-    from ..report.standing import resume_command
     from ..report.summary import summarise
     from ..store.folder import RunFolder
     from .live import progress
-    from .output import (
-        data_line,
-        no_report,
-        outcome_json,
-        outcome_table,
-        print_json,
-        print_lines,
-        print_table,
-        report_of,
-    )
+    from .output import outcome_json, print_json, report_of
+
+    def shown() -> AbstractContextManager[None]:
+        return progress(RunFolder(out), plan, json=json, plain=plain)
+
+    try:
+        folder = _run(plan, out, resume, accept_changes, wait, shown)
+    except ExhaustedError:
+        if RunFolder(out).exists():
+            report_of(RunFolder(out))
+        raise
+    report = report_of(folder)
+    if json:
+        print_json(outcome_json(folder, report, summarise(folder)))
+    else:
+        _say(folder, report)
+
+
+def _run(
+    plan: "Plan",
+    out: Path,
+    resume: "Resume",
+    accept_changes: bool,
+    wait: bool,
+    shown: Callable[[], AbstractContextManager[None]],
+) -> "RunFolder":
+    """Run the plan until it ends, or waits for people and ``wait`` is false.
+
+    Raises:
+        typer.Exit: After an interrupt.
+    """
+    from ..loop import run
+    from ..report.standing import resume_command
+    from ..store.folder import RunFolder
     from .waiting import wait_for_people
 
     try:
-        with progress(RunFolder(out), plan, json=json, plain=plain):
+        with shown():
             folder = run(plan, out, resume=resume, accept_changes=accept_changes)
         while wait and folder.manifest().status == "waiting":
             typer.echo(f"{folder.manifest().reason}; judge them with: {_serve_command(out)}", err=True)
             wait_for_people(folder)
             if folder.manifest().status != "waiting":
                 break
-            with progress(RunFolder(out), plan, json=json, plain=plain):
+            with shown():
                 folder = run(plan, out, resume="always", accept_changes=accept_changes)
+        return folder
     except KeyboardInterrupt:
-        begun = RunFolder(out).exists()
-        after = (
-            f"finished rounds are safe, continue with: {resume_command(RunFolder(out))}"
-            if begun
-            else "nothing was begun"
-        )
+        after = "nothing was begun"
+        if RunFolder(out).exists():
+            after = f"finished rounds are safe, continue with: {resume_command(RunFolder(out))}"
         typer.echo(f"interrupted; {after}", err=True)
         raise typer.Exit(130) from None
-    except ExhaustedError:
-        if RunFolder(out).exists():
-            report_of(RunFolder(out))
-        raise
-    report, summaries = report_of(folder), summarise(folder)
-    if json:
-        print_json(outcome_json(folder, report, summaries))
-        return
+
+
+def _say(folder: "RunFolder", report: Path | None) -> None:
+    """Print what came of a run, for people."""
+    from ..events import AboutData
+    from ..report.names import why_abstained
+    from ..report.overview import overview
+    from ..report.standing import resume_command
+    from ..report.summary import summarise
+    from .output import data_line, no_report, outcome_table, print_lines, print_table
+
+    summaries = summarise(folder)
     manifest = folder.manifest()
     print_table(outcome_table(summaries))
     told = {type(event): event for event in folder.events()[0] if isinstance(event, AboutData)}
@@ -98,7 +122,7 @@ def carry_out(
     typer.echo(f"report: {report}" if report else f"{manifest.status}; {no_report()}")
     if manifest.status == "waiting":
         typer.echo(
-            f"{manifest.reason}; judge them with: {_serve_command(out)},"
+            f"{manifest.reason}; judge them with: {_serve_command(folder.path)},"
             f" then go on with: {resume_command(folder)}"
         )
     elif manifest.status == "stopped":
