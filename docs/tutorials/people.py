@@ -107,6 +107,8 @@ for record in run.records():
 print(run.verdict)
 
 # %% [markdown]
+# So few kept images show no difference, and the verdict says so instead of guessing.
+#
 # ## Who judged well?
 #
 # `veriloop calibrate` reads the store and asks nobody. Look at the known samples that each person accepted.
