@@ -33,7 +33,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import ConfigError, ContractError, VeriloopError, one_line
 from .extras import missing
-from .mistakes import ModelInOneLine, mistake_in
+from .mistakes import ModelInOneLine, mistake_in, shown
 from .samples import Samples
 from .schema import ROLES, Role, Schema
 

@@ -87,7 +87,10 @@ def test_mistakes_end_in_one_line(
     [
         ("ship.quantity=gapp", "ship.quantity: got 'gapp', expected one of gap"),
         ("ship.than=verifed", "ship.than: got 'verifed'"),
-        ("ship.than=verified", "ship.than is the arm whose round is to be named: got 'verified', expected what"),
+        (
+            "ship.than=verified",
+            "ship.than is the arm whose round is to be named: got 'verified', expected what",
+        ),
         ("ship.than=all_real", "expected one of start, verified, unverified"),
         ("ship.error=0.5", "ship.error"),
         ("ship.errors=0.1", "Did you mean 'error'"),
