@@ -7,7 +7,7 @@ Every error survives pickling, because executors bring errors back from other pr
 from typing import Any, Self
 
 LONGEST = 600
-"""The most characters that a message shows of what was got."""
+"""Maximum length of the received value in a message, in characters."""
 
 
 class VeriloopError(Exception):
@@ -48,7 +48,7 @@ class VeriloopError(Exception):
 
 
 def one_line(text: str) -> str:
-    """``text`` in one line that any file can hold: a question mark for half of a surrogate pair."""
+    """Return ``text`` in one line that any file can store, with unpaired surrogates as question marks."""
     return " ".join(text.encode(errors="replace").decode().split())
 
 

@@ -152,7 +152,9 @@ class Part(Checked, frozen=True):
         except (ValueError, AssertionError, VeriloopError):
             raise  # a mistake in a field; pydantic adds its path
         except (Exception, SystemExit) as e:
-            raise ConfigError(f"{data['kind']!r} cannot be built from its settings", got=told(e)) from e
+            raise ConfigError(
+                f"{data['kind']!r} cannot be built from its settings", got=error_summary(e)
+            ) from e
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
@@ -296,17 +298,17 @@ def _import(module: str, name: str, asked: str) -> Any:
     except AttributeError as e:
         if module in sys.modules:
             raise ConfigError(f"module {module!r} has no {name!r}", got=asked, expected="module:name") from e
-        raise ConfigError(f"cannot import {asked!r}", got=told(e), fix="fix the module") from e
+        raise ConfigError(f"cannot import {asked!r}", got=error_summary(e), fix="fix the module") from e
     except (Exception, SystemExit) as e:
-        raise ConfigError(f"cannot import {asked!r}", got=told(e), fix="fix the module") from e
+        raise ConfigError(f"cannot import {asked!r}", got=error_summary(e), fix="fix the module") from e
 
 
 MESSAGE_LENGTH = 300
-"""The longest message of a part's own error that is told, in characters."""
+"""Longest message of a part's own error that is shown, in characters."""
 
 
-def told(error: BaseException) -> str:
-    """What a stranger's code has raised, in a few words."""
+def error_summary(error: BaseException) -> str:
+    """Return type and message of an error that a plug-in raised, in a few words."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         field, own = ".".join([error.title, *map(str, first["loc"][:1])]), first.get("ctx", {}).get("error")
@@ -333,7 +335,7 @@ def at(path: str) -> Iterator[None]:
     except ValidationError as e:
         raise mistake_in(e, path) from e
     except (Exception, SystemExit) as e:
-        raise ContractError(f"{path} failed", got=told(e)) from e
+        raise ContractError(f"{path} failed", got=error_summary(e)) from e
 
 
 def imported(target: str) -> Any:

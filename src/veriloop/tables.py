@@ -381,7 +381,7 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
         return column.to_pylist()
     except UnicodeDecodeError:
         raise
-    except (ValueError, OverflowError) as e:  # a date that Python has not, or a place without a clock
+    except (ValueError, OverflowError) as e:  # a date outside of Python's range, or an unknown time zone
         raise DataError(
             f"{path}: column {name!r} cannot be read ({e})", fix="store it as texts or numbers"
         ) from e
@@ -416,7 +416,7 @@ def _kind(path: Path) -> str:
 def _readable(path: Path) -> Iterator[None]:
     try:
         if "\0" in str(path) or (path.exists() and not path.is_file()):
-            # A pipe would be waited for without end, and nothing is read twice from it.
+            # Opening a pipe can block forever, and it cannot be read twice.
             what = "a folder" if path.is_dir() else "something else"
             raise DataError(f"cannot read {path}", got=what, expected="a regular file")
         yield

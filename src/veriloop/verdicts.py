@@ -113,7 +113,7 @@ class Verdicts:
 
 
 def _decisions(given: NDArray[Any]) -> NDArray[np.int8]:
-    """What was given as decisions, each of which must be one of the four."""
+    """Return the given decisions as int8; refuse values that are not one of the four."""
     if given.dtype.kind in "biuf":
         low, high = given.min(initial=_LOWEST), given.max(initial=_HIGHEST)
         if low >= _LOWEST and high <= _HIGHEST and (given.dtype.kind != "f" or (given % 1 == 0).all()):

@@ -102,7 +102,7 @@ def _constructor(pattern: re.Pattern[str], meant: str, value: _Word) -> Callable
 def _string(loader: _Reader, node: ScalarNode) -> str:
     text = loader.construct_yaml_str(node)
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise _problem("half of a surrogate pair, which no file can hold", node)
+        raise _problem("an unpaired surrogate, which no file can store", node)
     return text
 
 

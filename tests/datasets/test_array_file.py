@@ -168,7 +168,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ),
         ([10**350, *[0.5] * 39], "a whole number of more than 30 digits"),
         ([2**53 + 1, *[0.5] * 39], "got '9007199254740993', expected whole numbers up to"),
-        (["a", "\ud800"] * 20, "column 'k' holds half a character"),
+        (["a", "\ud800"] * 20, "column 'k' contains an unpaired surrogate"),
     ],
 )
 def test_what_would_be_changed_on_the_way_is_refused(tmp_path: Path, column: list[object], why: str) -> None:
@@ -183,7 +183,7 @@ def test_a_column_may_have_any_name_but_the_loops(tmp_path: Path) -> None:
     saved(pd.DataFrame(np.random.default_rng(0).normal(size=(40, 4)), columns=names), tmp_path / "t.csv")
     assert list(ArrayFile(path=tmp_path / "t.csv").load(0).train) == names
     saved(pd.DataFrame({"x": np.arange(40) / 7, "_row": np.arange(40)}), tmp_path / "u.csv")
-    with pytest.raises(ContractError, match="got '_row', expected names without an underscore in front"):
+    with pytest.raises(ContractError, match="got '_row', expected names without a leading underscore"):
         load_schema(ArrayFile(path=tmp_path / "u.csv"))
 
 

@@ -860,7 +860,7 @@ NEIGHBOURS = {
                 fitted = super().fit(samples, init, rng)
                 return Broken(fitted.mean, fitted.spread)
         """,
-        "The samples hold numbers that are not finite: 24 of 24 rows of column 'x'",
+        "The samples contain numbers that are not finite: 24 of 24 rows of column 'x'",
     ),
     "a policy that gives other types": (
         "policy",

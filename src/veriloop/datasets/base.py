@@ -106,7 +106,7 @@ def read_off(data: RealData) -> Schema:
 
 
 def misfit(values: Column, column: ColumnType) -> str:
-    """How ``values`` differ from what a schema says of their column, in a few words; empty if they fit.
+    """Describe how ``values`` differ from the type that a schema gives their column; empty if they match.
 
     Args:
         values: All or some of the column's values.

@@ -232,13 +232,11 @@ def _category(where: str, values: Collection[str] | Collection[int], n: int) -> 
 
 
 def _check_whole(where: str, text: str | int) -> None:
-    """Refuse halves of characters, which JSON may hold: no file takes them."""
+    """Refuse unpaired surrogates: JSON can contain them, but no file can store them."""
     try:
         str(text).encode()
     except UnicodeEncodeError:
-        raise DataError(
-            f"{where} holds half a character", got=ascii(text), fix="spell it otherwise"
-        ) from None
+        raise DataError(f"{where} contains an unpaired surrogate", got=ascii(text), fix="remove it") from None
 
 
 def _label(

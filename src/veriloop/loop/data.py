@@ -65,7 +65,7 @@ def _check_columns(data: RealData, dataset: Dataset) -> None:
             expected=f"{', '.join(there)}, as in the data that it loads",
         )
     if type(dataset).schema is Dataset.schema:
-        return  # read off the training samples: others may go beyond them
+        return  # derived from the training samples; other samples may exceed it
     for place in fields(data):
         samples = getattr(data, place.name)
         for name in samples if isinstance(samples, Samples) else ():

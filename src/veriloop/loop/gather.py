@@ -34,7 +34,7 @@ CUT_AT = "cut at the length limit"
 """Reason given when `Arm.drop_truncated` rejects a text."""
 
 WAVE = 100_000
-"""The most chunks that are planned at a time: a round may want more candidates than a list can hold."""
+"""Maximum number of chunks planned at a time: a round may ask for more candidates than a list can hold."""
 
 REASONS = 5
 """Number of abstention reasons that a record lists."""

@@ -25,7 +25,7 @@ from ..generator import CUT, Generator, Notes
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
-from ..parts import Imported, Part, told
+from ..parts import Imported, Part, error_summary
 from ..quantity import Quantity
 from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
@@ -67,7 +67,7 @@ def call(part: object, method: str, function: Callable[..., T], *arguments: Any)
         raise
     except (Exception, SystemExit) as e:
         # Only the whole program may decide to exit; an exit by a part would end a run without a message.
-        raise ContractError(f"{_named(part)}.{method} raised {told(e)}{_place(part, e)}") from e
+        raise ContractError(f"{_named(part)}.{method} raised {error_summary(e)}{_place(part, e)}") from e
 
 
 def declared(*parts: Part | None) -> None:
@@ -289,7 +289,7 @@ def _drawn(
         )
     if own := [name for name in samples if name.startswith("_") and name != CUT]:
         raise ContractError(
-            where, got=f"columns {', '.join(own)}", expected="names without an underscore in front"
+            where, got=f"columns {', '.join(own)}", expected="names without a leading underscore"
         )
     if condition is not None and not samples.only(list(condition)).same_as(condition):
         # Samples of a class or prompt that was not requested would be judged and balanced as the requested
@@ -330,12 +330,12 @@ def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts
     except ContractError as e:
         if not (broken := _not_finite(samples)):
             raise
-        # A model that has diverged is at fault, and not who is asked about its samples.
+        # A diverged model is at fault here, not the verifier that is asked about its samples.
         raise type(e)(
             e.what,
             got=e.got,
             expected=e.expected,
-            fix=f"the samples hold numbers that are not finite: {broken}",
+            fix=f"the samples contain numbers that are not finite: {broken}",
         ) from e.__cause__ or e
     where = f"{_named(part)}.verify"
     _expect(where, verdicts, Verdicts)
@@ -526,7 +526,7 @@ def _alike(samples: Samples, like: Samples, names: Sequence[str], where: str, wh
 
 
 def _not_finite(samples: Samples) -> str:
-    """The columns of numbers that hold other values than finite ones, and in how many rows; empty if none."""
+    """List the columns with values that are not finite, with the number of rows; empty if there are none."""
     told: list[str] = []
     for name, column in samples.items():
         if isinstance(column, np.ndarray) and column.dtype.kind == "f":
@@ -538,7 +538,7 @@ def _not_finite(samples: Samples) -> str:
 def _expect(where: str, got: Any, wanted: type[Any], hint: str = "") -> Any:
     if not isinstance(got, wanted):
         if inspect.iscoroutine(got):
-            got.close()  # it would complain that nobody has awaited it
+            got.close()  # otherwise Python warns that it was never awaited
         expected = f"{wanted.__name__}, {hint}" if hint else wanted.__name__
         raise ContractError(where, got=type(got).__name__, expected=expected)
     return got
