@@ -70,9 +70,11 @@ class Verdicts:
         self.logged: dict[str, list[float]] = {}
         for name, values in (logged or {}).items():
             try:
-                self.logged[name] = [float(value) for value in values]
+                numbers = [float(value) for value in values]
             except (TypeError, ValueError) as e:
                 raise ContractError(f"what verdicts log as {name!r}", got=str(e), expected="numbers") from e
+            if numbers:
+                self.logged[name] = numbers
         lengths = {len(self.score), len(self.decision)} | ({len(self.reason)} if self.reason else set())
         if len(lengths) > 1:
             raise ContractError("verdicts of unequal length", got=str(sorted(lengths)), expected="equal")

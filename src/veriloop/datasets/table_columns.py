@@ -195,8 +195,8 @@ def _too_large(where: str, number: int) -> DataError:
     return DataError(
         where,
         got=shown,
-        expected=f"whole numbers up to {_EXACT}, which a model can tell apart",
-        fix="leave it out with columns: numbers of this size are names, as a rule",
+        expected=f"whole numbers up to {_EXACT}, beyond which float64 is not exact",
+        fix="leave it out with columns: such large numbers are usually ids",
     )
 
 
