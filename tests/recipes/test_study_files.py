@@ -116,6 +116,8 @@ def test_a_given_model_takes_the_place_of_one_that_is_made() -> None:
     assert (given.pretraining, given.plan) == (None, "cpu-given.yaml")
     assert recipe.fills_cores("cpu")
     assert recipe.size("smoke", Path("given")).plan == "smoke.yaml"
+    with pytest.raises(ConfigError, match="scale smoke takes no model"):
+        load_studies(MNIST).size("smoke", Path("given"))
 
 
 @pytest.mark.parametrize(

@@ -155,10 +155,21 @@ class StudyRecipe(Checked, frozen=True):
         return given is not None and given.fills_cores
 
     def size(self, scale: Scale, model: Path | None) -> Size:
-        """What is done at a scale, with the model that is given if one is."""
+        """What is done at a scale, with the model that is given if one is.
+
+        Raises:
+            ConfigError: A model is given, and this scale starts from none.
+        """
         size = self.scales[scale]
-        if model is None or size.given is None:
+        if model is None:
             return size
+        if size.given is None:
+            may = [name for name, own in self.scales.items() if own.given is not None]
+            raise ConfigError(
+                f"--model: scale {scale} takes no model",
+                got=model,
+                expected=f"scale {' or '.join(may)}" if may else "no model",
+            )
         own = {key: value for key, value in size.given if key in ("about", "plan") and value is not None}
         return size.model_copy(update={**own, "pretraining": None})
 
