@@ -43,7 +43,8 @@ def init(
     if kind in recipe_folders() and path is None:
         out = out or Path(FOLDER) / kind
         copy_recipe(kind, out)
-        typer.echo(f"wrote {out}. Next: veriloop reproduce {out} --out {Path('runs') / kind}")
+        command = shlex.join(["veriloop", "reproduce", str(out), "--out", str(Path("runs") / kind)])
+        typer.echo(f"wrote {out}. Next: {command}")
         return
     out = out or Path(f"{kind}.yaml")
     written = _written(kind, path, out)
