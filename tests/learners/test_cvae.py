@@ -17,13 +17,13 @@ from scipy import stats
 
 from veriloop import networks
 from veriloop.errors import ConfigError, CorruptFileError, DataError, MissingExtraError, VeriloopError
+from veriloop.extras import require
 from veriloop.learners import _cvae_generator
 from veriloop.learners._cvae_fast import FastNetwork
 from veriloop.learners._cvae_generator import CVAEGenerator
 from veriloop.learners._cvae_likelihood import binomial
 from veriloop.learners.cvae import CVAE
 from veriloop.networks import one_cycle
-from veriloop.parts import require
 from veriloop.samples import Samples
 from veriloop.schema import Image, Label, Number, Schema
 from veriloop.testing import check_learner
@@ -406,4 +406,4 @@ def test_a_configuration_is_read_without_torch() -> None:
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"veriloop\[torch\]"):
-        require("torch", "torch")
+        require("torch")

@@ -65,7 +65,7 @@ class CausalLM(Learner, Training, frozen=True):
         """
         self.downloads()
         if self.lora is not None:
-            require("llm", "peft")
+            require("peft")
         if self.prompt.suited_to(schema, "learner 'causal_lm'").chat:
             check_chat_template(folders_of(self.model))
         if isinstance(self.decoding.backend, Remote):
