@@ -40,13 +40,14 @@ dataset:
   files: DATA
   columns: {prompt: question, completion: answer}   # so a check reads row["question"], row["answer"]
   start: 0.5
+  held_out: 0.4   # never trained on: the others are
 
 # MODEL is tiny and knows nothing yet, so that this plan runs at once and anywhere. Put a model of yours in
 # its place: a Hugging Face folder, or a name on the hub. It needs fewer epochs and a smaller learning rate.
 learner:
   kind: causal_lm
   model: MODEL
-  epochs: 40
+  epochs: 30
   learning_rate: 0.003
   decoding: {max_new_tokens: 4, temperature: 1.0}
 
