@@ -26,7 +26,7 @@ def results(smoke: Setting, quick_arithmetic: Path, tmp_path_factory: pytest.Tem
     save_tiny_language(folder / "tiny", [f"{a} + {b} = {a + b}" for a in range(10) for b in range(10)])
     reproduce(str(quick_arithmetic), replace(smoke, model=folder / "tiny"), folder / "out")
     assert (folder / "out" / "arithmetic.png").exists()
-    assert "3 + 5" in (folder / "out" / "arithmetic-texts.md").read_text()
+    assert "3 + 6 = 9" in (folder / "out" / "arithmetic-texts.md").read_text()
     return json.loads((folder / "out" / "arithmetic.json").read_text())
 
 
