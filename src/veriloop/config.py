@@ -143,7 +143,7 @@ def rival_of(path: Path, plan: Plan, arm: str) -> Rival:
     return Rival(made.verifier, made.acceptance)
 
 
-RUN_WHAT_IS_WRITTEN = ("command", "python_tests")
+RUN_WHAT_IS_WRITTEN = ("command", "python_tests", "vllm")
 """Built-in kinds that run a program named in the folder, or code in its data."""
 
 

@@ -65,6 +65,7 @@ FOREIGN = [
     {"arms__verified__verifier": {"kind": "function", "function": "theirs:check"}},
     {"arms__verified__verifier": {"kind": "command", "command": ["touch", "was_here"]}},
     {"arms__verified__verifier": {"kind": "python_tests", "tests": "tests"}},
+    {"learner__decoding": {"backend": {"kind": "vllm", "command": ["touch", "was_here"]}}},
     {"arms__verified__verifier": {"kind": "majority", "members": [{"kind": "theirs:Judge"}]}},
     {"arms__verified__verifier": {"kind": "http", "url": "http://127.0.0.1:9/"}},
     {"metrics": [{"kind": "theirs:Metric"}]},
