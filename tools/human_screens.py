@@ -34,7 +34,17 @@ def plan_of(store: str) -> dict:
     return {
         "rounds": 1,
         "dataset": {"kind": "digits", "start": 400},
-        "learner": {"kind": "cvae", "levels": 16, "latent_dim": 8, "channels": [8, 16], "epochs": 40},
+        "learner": {
+            "kind": "cvae",
+            "latent_dim": 3,
+            "channels": [16, 32],
+            "kernel": 2,
+            "epochs": 80,
+            "batch_size": 64,
+            "learning_rate": 0.005,
+            "schedule": "cosine",
+            "patience": None,
+        },
         "verifier": {
             "kind": "human",
             "store": store,
@@ -67,7 +77,7 @@ def judge(store: str) -> None:
 
 def shoot(browser: Browser, page: str, address: str, ready: str, to: Path, **look: object) -> None:
     """A picture of a page, once ``ready`` is there."""
-    context = browser.new_context(device_scale_factor=1.5, **look)  # pyright: ignore[reportArgumentType]
+    context = browser.new_context(**look)  # pyright: ignore[reportArgumentType]
     view = context.new_page()
     view.goto(page + address)
     view.wait_for_selector(ready)
@@ -94,7 +104,11 @@ def main() -> None:
             page = server.stdout.readline().split(" on ")[1].split("/ ")[0]
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             (queue,) = _queues(browser, page)
-            phone = {"viewport": {"width": 390, "height": 780}, "color_scheme": "dark", "has_touch": True}
+            phone = {
+                "viewport": {"width": 390, "height": 780},
+                "color_scheme": "dark",
+                "device_scale_factor": 1.5,
+            }
             card, table = f"{queue}?annotator=Dora", "table.people"
             shoot(browser, page, card, "#picture img", to / "human-phone.png", **phone)
             desktop = {"viewport": {"width": 1280, "height": 620}, "color_scheme": "light"}

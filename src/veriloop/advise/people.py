@@ -117,11 +117,10 @@ def _accuracy(of_person: Mapping[str, Ratings]) -> dict[str, float]:
     """How often each person says what all mean, by Dawid and Skene, on samples that several judged."""
     together = np.column_stack(list(of_person.values())) if of_person else np.empty((0, 0))
     together = together[np.isfinite(together).sum(axis=1) >= 2]
-    judges = np.isfinite(together).any(axis=0)
-    if judges.sum() < FEWEST_JUDGES:
+    judges = np.flatnonzero(np.isfinite(together).any(axis=0))
+    if len(judges) < FEWEST_JUDGES:
         return {}
     _, confusion, prior = dawid_skene(together[:, judges])
     shares = np.einsum("acc,c->a", confusion, prior).tolist()
-    return dict(
-        zip([name for name, is_one in zip(of_person, judges, strict=True) if is_one], shares, strict=True)
-    )
+    names = list(of_person)
+    return dict(zip([names[i] for i in judges], shares, strict=True))
