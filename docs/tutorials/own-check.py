@@ -82,7 +82,7 @@ plan = vl.Plan(
 )
 
 # %% [markdown]
-# - `start=40`: forty of the training pairs teach the model the form of an answer first. Their number is small, so the start model is often wrong.
+# - `start=40`: forty of the training pairs teach the model the form of an answer first. Their number is small, so the start model is nearly always wrong.
 # - `held_out=0.4`: these prompts are never trained on and used only to measure.
 # - The model draws four answers for each prompt at temperature 1. At most one right answer is kept for each.
 # - The same check is a metric: the share of right answers to held-out prompts.
@@ -103,6 +103,9 @@ for record in run.records():
         print(f"{record.arm}, round {record.round}: {counts.accepted} accepted of {counts.generated}")
 
 # %% [markdown]
+# The start model is hardly ever right. A few right answers are enough to begin with, and each round finds more of them. Without the check the model
+# trains on its own mistakes and learns nothing.
+#
 # ## Take it out again
 #
 # The kept answers are training data for any other trainer, and the model is an ordinary Hugging Face folder:
