@@ -114,27 +114,27 @@ def misfit(values: Column, column: ColumnType) -> str:
     """
     if column.role in TEXT_ROLES:
         return "numbers, expected text" if isinstance(values, np.ndarray) else ""
+    if isinstance(column, Category):
+        unknown = set(values if isinstance(values, list) else values.tolist()) - set(column.values)
+        return f"{sorted(map(str, unknown))[0]} is none of its values" if unknown else ""
+    if not isinstance(column, Image | Label | Vector | Number):
+        return ""
+    if isinstance(values, list):
+        return "text, expected numbers"
+    shape = values.shape[1:]
     match column:
-        case Category(values=allowed):
-            unknown = set(values if isinstance(values, list) else values.tolist()) - set(allowed)
-            return f"{sorted(map(str, unknown))[0]} is none of its values" if unknown else ""
-        case Image() | Label() | Vector() | Number() if isinstance(values, list):
-            return "text, expected numbers"
         case Image(height=height, width=width, channels=channels, levels=levels):
-            if (*values.shape[1:], 1)[:3] != (height, width, channels):
-                return f"shape {values.shape[1:]}, expected {height} x {width} x {channels}"
+            if (*shape, 1)[:3] != (height, width, channels):
+                return f"shape {shape}, expected {height} x {width} x {channels}"
             if values.dtype != np.uint8:
                 return f"{values.dtype}, expected uint8"
             return f"{values.max()} of {levels} levels" if values.max(initial=0) > levels else ""
         case Label(classes=classes):
-            if values.dtype.kind not in "iu" or values.ndim > 1:
+            if shape or values.dtype.kind not in "iu":
                 return f"{type_of(values)}, expected whole numbers"
-            if values.min(initial=0) < 0 or values.max(initial=0) >= classes:
+            if len(values) and (values.min() < 0 or values.max() >= classes):
                 return f"{values.min()} to {values.max()}, expected 0 to {classes - 1}"
-        case Vector(p=p) if int(np.prod(values.shape[1:])) != p:
-            return f"shape {values.shape[1:]}, expected {p} numbers"
-        case Number() if values.ndim > 1:
-            return f"shape {values.shape[1:]}, expected one number"
-        case _:
-            pass
-    return ""
+        case Vector(p=p):
+            return "" if int(np.prod(shape)) == p else f"shape {shape}, expected {p} numbers"
+        case Number():
+            return f"shape {shape}, expected one number" if shape else ""

@@ -78,10 +78,11 @@ def declared(*parts: Part | None) -> None:
             cannot be instantiated or loaded; or a metric does not declare what it measures.
     """
     for part in parts:
+        kind: type[Any] = type(part)
         if isinstance(part, Learner):
-            _made_type(type(part), "generator_type", Generator)
+            _made_type(kind, "generator_type", Generator)
         elif isinstance(part, Verifier):
-            _made_type(type(part), "judge_type", Judge)
+            _made_type(kind, "judge_type", Judge)
         elif isinstance(part, Metric):
             quantities(part)
 
