@@ -134,7 +134,10 @@ def misfit(values: Column, column: ColumnType) -> str:
                 return f"{type_of(values)}, expected whole numbers"
             if len(values) and (values.min() < 0 or values.max() >= classes):
                 return f"{values.min()} to {values.max()}, expected 0 to {classes - 1}"
-        case Vector(p=p):
-            return "" if int(np.prod(shape)) == p else f"shape {shape}, expected {p} numbers"
-        case Number():
-            return f"shape {shape}, expected one number" if shape else ""
+        case Vector(p=p) if int(np.prod(shape)) != p:
+            return f"shape {shape}, expected {p} numbers"
+        case Number() if shape:
+            return f"shape {shape}, expected one number"
+        case _:
+            pass
+    return ""
