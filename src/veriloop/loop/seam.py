@@ -506,7 +506,7 @@ def _made_type(part: type[Part], attribute: str, base: type[Fitted]) -> None:
     made: Any = getattr(part, attribute, None)
     if not (isinstance(made, type) and issubclass(made, base)):
         raise ContractError(
-            f"{part.__name__} does not say what its fit makes",
+            f"{part.__name__} does not declare what its fit returns",
             got=None if made is None else f"{attribute} {getattr(made, '__name__', repr(made))}",
             expected=f"a class attribute {attribute}, a subclass of {base.__name__}",
         )
