@@ -60,7 +60,7 @@ def _courses(
     round_axis(axes)
     axes.set_ylabel(quantity)
     if wanted:
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="upper left")
 
 
 def _unit(e: Expectation, plan: Any) -> float:

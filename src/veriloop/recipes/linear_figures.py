@@ -121,7 +121,8 @@ def finish_rounds(
     if scale == "linear":
         axes.set_ylim(bottom=0)
     round_axis(axes)
-    axes.legend(frameon=False, fontsize=8.5, **legend)
+    # A fixed place: to look for the best one takes long, and on a slow machine a warning.
+    axes.legend(**{"frameon": False, "fontsize": 8.5, "loc": "upper right", **legend})
 
 
 def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
@@ -163,7 +164,7 @@ def one_round_figure(system: LinearSystem, n: float, method: Method, helpful: Fl
         xlabel=BIAS_LABEL, ylabel=STAR_LABEL.replace("_k", "_1"), ylim=(0, None), xlim=(0, widest / unit)
     )
     axes.set_title(f"one round, {_verifier(system)}, n = {n:g} per direction", fontsize=10)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
 

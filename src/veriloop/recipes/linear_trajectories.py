@@ -266,7 +266,9 @@ def _figure(
         panel.axhline(turned.theory[0], color=grey, linestyle="--", label="no retraining")
     for name, about in recipe.panels.items():
         curves = sum(f.course.panel == name for f in followed)
-        legend: dict[str, Any] = {"loc": "lower center", "ncols": curves} if curves > 3 else {}
+        legend: dict[str, Any] = {"loc": "lower left"}
+        if curves > 3:
+            legend = {"loc": "lower center", "ncols": curves}
         if about.lowest is not None:
             panels[name].set_ylim(bottom=about.lowest)
         label = CENTER_LABEL if about.distance_to == "center" else STAR_LABEL
