@@ -183,7 +183,7 @@ SETTINGS = {
     ),
     "store of another kind": (_human("mysql://me@here/x"), "got 'mysql'", "sqlite:///FILE or postgresql://"),
     "store that is no URL": (_human("verdicts.db"), "got 'verdicts.db'", "sqlite:///FILE or postgresql://"),
-    "store in memory": (_human("sqlite://"), "Name a file, so that verdicts are kept"),
+    "store in memory": (_human("sqlite://"), "Use a file, so that verdicts are kept"),
     "store out of reach": (_human("sqlite:////no/such/folder/x.db"), "/no/such/folder/x.db"),
     "nobody to ask": (_human("sqlite:///x.db", annotators_per_sample=0), "annotators_per_sample"),
     "never accepted": (
@@ -271,7 +271,7 @@ def test_an_override_changes_one_place_only(tmp_path):
 
 
 OVERRIDES = {
-    "arms.x={1: {}}": "key 1 is no text",
+    "arms.x={1: {}}": "key 1 is not text",
     "rounds=1:30": "expected a whole number",
     "rounds": "KEY.KEY=VALUE",
     "=3": "KEY.KEY=VALUE",
@@ -378,7 +378,7 @@ VERBS = {
     "calibrate an arm": (["calibrate", "RUN", "--arm", "verfied"], "'verfied'", "verified"),
     "calibrate without a verifier": (["calibrate", "RUN", "--arm", "unverified"], "has no verifier"),
     "calibrate a round": (["calibrate", "RUN", "--round", "9"], "9"),
-    "calibrate nothing": (["calibrate"], "a run folder, or --table FILE"),
+    "calibrate nothing": (["calibrate"], "either a run folder or --table FILE"),
     "calibrate no run": (["calibrate", "nowhere"], "no such run folder"),
     "calibrate no table": (["calibrate", "--table", "no.csv", "--score", "a", "--known", "b"], "no.csv"),
     "calibrate a column": (["calibrate", "--table", "TABLE", "--score", "x", "--known", "b"], "'x'", "a, b"),

@@ -57,6 +57,6 @@ def test_a_plot_is_the_figure_of_the_report(cells: list[nbformat.NotebookNode]):
 
 def test_an_audit_shows_its_verdict_and_numbers(cells: list[nbformat.NotebookNode]):
     page = shown(cells[3])["text/html"]
-    assert "nearer after one round by" in page
+    assert "closer after one round by" in page
     assert "100 of 500" in page
     assert len(shown(cells[3])["text/plain"]) < 300

@@ -41,8 +41,8 @@ def tokens(text: str, stem: bool = True, tokenizer: Tokenizer = "auto") -> list[
     """Return the words of ``text``.
 
     ``published``: runs of a-z and 0-9 in lower case, so other scripts have no words. ``unicode``: runs of
-        letters, digits and their marks in any script, and single characters in scripts without spaces.
-        ``auto``: see `tokenizer_for`.
+    letters, digits and their marks in any script, and single characters in scripts without spaces.
+    ``auto``: see `tokenizer_for`.
 
     Args:
         text: Text to split.

@@ -13,9 +13,9 @@ from .errors import ContractError
 class Decision(IntEnum):
     """The decision on a sample.
 
-    OPEN: the verifier gives a score and leaves the decision to the acceptance rule. ABSTAIN: the verifier
-        cannot decide. The sample is not trained on and is counted separately: an abstention is neither a
-        rejection nor a score of zero.
+    OPEN: the verifier gives a score and leaves the decision to the acceptance rule.
+    ABSTAIN: the verifier cannot decide. The sample is not trained on and is counted separately: an
+    abstention is neither a rejection nor a score of zero.
     """
 
     OPEN = -1

@@ -92,7 +92,7 @@ def test_who_has_no_verifier_is_not_told_to_improve_it() -> None:
 def test_a_steady_fall_goes_on() -> None:
     found = forecast(chain(100 * 0.85 ** np.arange(6), se=0.5), "fid")  # 37.7 is next
     assert found.regime == "improving", found.verdict
-    assert found.verdict.startswith("Still improving. Go on; to stop now, ship round 5")
+    assert found.verdict.startswith("Still improving. Continue; to stop now, ship round 5")
 
 
 def test_regimes_have_the_names_of_the_theory() -> None:

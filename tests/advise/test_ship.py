@@ -87,7 +87,7 @@ def test_pairs_see_what_errors_do_not() -> None:
     assert (alone.round, alone.by, alone.rows) == (0, "errors", 0)
     assert paired.evidence[0].at_least > 0
     assert "400 rows" in paired.verdict
-    assert "measured better, by no more than luck may bring" in alone.verdict
+    assert "measured better, but no more than luck may explain" in alone.verdict
 
 
 def test_by_errors_each_round_has_its_part_of_the_error() -> None:
@@ -105,7 +105,7 @@ def test_values_without_an_error_are_compared_and_that_is_said(se: float) -> Non
     worse = ship(chain([1.0, 2.0], se), "score", Quantity(better="lower"))
     assert worse.round == 0
     assert worse.verdict.startswith("No round is better than the start by score")
-    assert worse.advice == "ship the start model, as no round is shown to be better than it"
+    assert worse.advice == "ship the start model, because no round is shown to be better than it"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_directions(better: Better, values: list[float], best: int) -> None:
 def test_without_a_direction_nothing_is_named() -> None:
     found = ship(chain([0.0, 5.0], 0.1), "score", Quantity())
     assert (found.round, found.evidence) == (0, ())
-    assert "no round to ship" in found.verdict
+    assert "cannot name a round to ship" in found.verdict
 
 
 def test_than_another_arm_is_by_rounds_of_equal_number() -> None:

@@ -89,7 +89,7 @@ def test_rows_that_are_all_equal_have_no_difference_to_find() -> None:
     same = np.zeros(40)
     line = by_rows(same, same, LOWER).line
     assert "+0.00 (95 % interval +0.00 to +0.00)" in line
-    assert "to find" not in line
+    assert "detecting" not in line
 
 
 def test_over_seeds_the_unit_is_a_run() -> None:

@@ -64,7 +64,7 @@ IMAGES = np.zeros((5, 8, 8), np.uint8)
         ("classifier:digit", ConfigError, "got 'digit'"),
         ("classifier", ConfigError, "pixels, or classifier:NAME"),
         ("tfidf", ConfigError, "pixels, or classifier:NAME"),
-        ("classifier:mnist", DataError, "another size"),
+        ("classifier:mnist", DataError, "differ in size"),
     ],
 )
 def test_embeddings_of_images_that_there_are_not(kind: str, error: type[Exception], message: str) -> None:

@@ -61,7 +61,7 @@ def test_ones_and_zeros_are_decisions_of_a_judge_that_is_worse_than_a_coin(tmp_p
     assert (found.false_reject, found.false_accept) == (wilson(16, 20), wilson(16, 19))
     assert found.abstained_bad == wilson(1, 20)
     assert found.fate.j.high < 0
-    assert "upside down" in remark(calibrate_table(path, score="score", known="known"))
+    assert "inverted" in remark(calibrate_table(path, score="score", known="known"))
 
 
 def test_preferences_positions_and_agreement(table: Path) -> None:

@@ -304,7 +304,7 @@ def test_without_a_round_it_is_the_round_to_ship(image_run: RunFolder) -> None:
     assert shipped.round > 0
     assert to_ship(image_run) == (shipped.round, "verified")
     assert to_ship(image_run, round_=2) == (2, "verified")
-    with pytest.raises(ConfigError, match="Say which one you want with --round"):
+    with pytest.raises(ConfigError, match="Choose one with --round"):
         to_ship(image_run, "unverified")
 
 

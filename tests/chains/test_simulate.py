@@ -132,5 +132,5 @@ def test_the_best_fraction_of_all_is_no_selection():
 )
 def test_other_plans_are_left_to_the_loop(plan, arm, reason):
     assert reason in (why_not(plan, arm) or "")
-    with pytest.raises(ConfigError, match=r"Run it by the loop"):
+    with pytest.raises(ConfigError, match=r"Run it with the loop"):
         simulate(plan, arm, 10)

@@ -118,7 +118,7 @@ def test_words_and_abstentions(veriloop: Call, folder: Path, rows: pd.DataFrame,
     )  # fmt: skip
     assert called.code == 0, called.err
     assert f"{(said == 'yes').sum():,} of 3,000" in called.out
-    assert "pulled hardest: a (+" in called.out
+    assert "strongest pull: a (+" in called.out
     assert "Helps for about" in called.out
 
 
@@ -281,7 +281,7 @@ def test_categories_are_features(veriloop: Call, rows: pd.DataFrame, tmp_path: P
     assert said.code == 0, said.err
     south = city == "south"
     pull = (south[accepted].mean() - south.mean()) / south.std()
-    assert f"pulled hardest: city=south ({pull:+.2f} sd)" in said.out
+    assert f"strongest pull: city=south ({pull:+.2f} sd)" in said.out
     assert "city=north" not in said.out, "the commonest value is where the others are 0"
     assert "member=" in said.out
 

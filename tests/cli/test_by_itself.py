@@ -123,7 +123,7 @@ def test_serve_resume_takes_a_run_to_its_end(
             said = [server.stdout.readline().strip() for _ in range(3)]
         finally:
             server.terminate()
-    assert said[1:] == ["people: all is judged; it goes on", "people: waiting"]
+    assert said[1:] == ["people: everything is judged; continuing", "people: waiting"]
     assert [r.round for r in RunFolder(out).records() if r.arm == "verified"] == [0, 1, 2, 3]
 
 

@@ -56,8 +56,8 @@ def test_a_table(veriloop: Callable[..., Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        ((), "a run folder, or --table FILE"),
-        (("RUN", "--table", "x.csv"), "not both"),
+        ((), "either a run folder or --table FILE"),
+        (("RUN", "--table", "x.csv"), "either a run folder or --table FILE"),
         (("RUN", "--arm", "unverified"), "has no verifier"),
         (("RUN", "--round", "9"), "got 9"),
         (("nowhere",), "no such run folder"),

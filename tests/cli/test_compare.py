@@ -74,7 +74,7 @@ def test_the_library_refuses_what_is_no_single_plan(several: Path) -> None:
 def test_validate_checks_every_variation(veriloop, several: Path) -> None:
     called = veriloop("validate", several)
     assert called.code == 0
-    assert "4 runs: each of acceptance.fraction=0.1; acceptance.fraction=0.5 under each seed" in called.out
+    assert "4 runs: each of acceptance.fraction=0.1; acceptance.fraction=0.5 with each seed" in called.out
     known = json.loads(veriloop("validate", several, "--json").out)
     assert (known["variations"], known["seeds"]) == (
         ["acceptance.fraction=0.1", "acceptance.fraction=0.5"],
@@ -91,7 +91,7 @@ def test_preview_takes_the_first_variation_as_many_times_as_there_are_runs(veril
     called = veriloop("preview", several)
     assert called.code == 0
     assert called.out.startswith("acceptance.fraction=0.1, seed 0:")
-    assert "all 4 runs, if they cost alike: about " in called.out
+    assert "all 4 runs, if they cost the same: about " in called.out
     assert "keep_models: last" in called.out
     seen = json.loads(veriloop("preview", several, "--json").out)
     assert seen["comparison"]["runs"] == 4
@@ -152,10 +152,10 @@ def test_an_unfinished_run_and_another_length(veriloop, config: Path, made: Path
     [
         (["nowhere"], "no such file or folder: got 'nowhere'"),
         (["RUN", "RUN"], "two runs have the same settings and seed"),
-        (["RUN", "CONFIG"], "a file among several paths"),
+        (["RUN", "CONFIG"], "several paths include a file"),
         (["CONFIG"], "add --out DIR"),
-        (["RUN", "--seeds", "2"], "--seeds: runs that exist are compared as they are"),
-        (["RUN", "--executor", "process"], "--executor: runs that exist"),
+        (["RUN", "--seeds", "2"], "--seeds: existing runs are compared unchanged"),
+        (["RUN", "--executor", "process"], "--executor: existing runs"),
         (["CONFIG", "--out", "OUT", "--executor", "nobody"], "no executors of this kind"),
         (["CONFIG", "--out", "OUT", "--write-up"], "no run in"),
         (["EMPTY"], "no run"),
@@ -193,7 +193,7 @@ def test_an_interrupt_ends_cleanly_and_the_rest_can_be_written_up(config: Path, 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
-    assert err.splitlines()[-1].startswith("interrupted; what has finished is kept")
+    assert err.splitlines()[-1].startswith("interrupted; finished runs are kept")
     assert "Traceback" not in err
     done = subprocess.run([*long, "--write-up"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -40,7 +40,7 @@ def test_list_of_an_empty_folder(veriloop, tmp_path: Path) -> None:
 def test_export(veriloop, tiny_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "kept.parquet"
     arguments = ("export", tiny_run, "--round", 2, "--arm", "verified", "--to", path)
-    said = f"60 samples of round 2 of verified: {path} (kept.card.md beside it)\n"
+    said = f"60 samples of round 2 of verified: {path} (kept.card.md next to it)\n"
     assert veriloop(*arguments) == (0, said, "")
     card = str(tmp_path / "kept.card.md")
     expected = {"file": str(path), "card": card, "rows": 60, "arm": "verified", "round": 2}

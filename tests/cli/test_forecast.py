@@ -26,8 +26,8 @@ def test_for_people(veriloop: Callable[..., Any], tiny_run: Path) -> None:
     assert called.code == 0, called.err
     assert "verified, gap" in called.out
     assert "round 4" in called.out
-    assert "for each verdict" in called.out
-    assert called.out.endswith("Read off the validation data.\n")
+    assert "per verdict" in called.out
+    assert called.out.endswith("Based on the validation data.\n")
 
 
 @pytest.mark.parametrize(

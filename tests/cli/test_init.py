@@ -69,7 +69,7 @@ def test_from_data_to_a_report_with_quality_and_diversity(
     if kind == "table":
         audited = veriloop("audit", "runs/own")
         assert audited.code == 0, audited.err
-        assert "pulled hardest: direction" in audited.out
+        assert "strongest pull: direction" in audited.out
 
 
 def test_columns_that_cannot_be_used_are_left_out_and_named(data: Path, veriloop) -> None:
@@ -196,9 +196,9 @@ def test_a_classifier_of_ones_own_images_serves_the_metrics(data: Path, veriloop
     card = json.loads(Path("own.json").read_text())
     assert (card["image_channels"], card["classes"], card["test_images"]) == (3, 2, 24)
     assert card["test_accuracy"] > 0.9
-    assert f"labels {card['test_accuracy']:.1%} of 24 held-out images right" in done.out
+    assert f"labels {card['test_accuracy']:.1%} of 24 held-out images correctly" in done.out
     again = veriloop("train-classifier", "shades", "--out", "own.safetensors")
-    assert (again.code, "is there already" in again.err) == (2, True)
+    assert (again.code, "already exists" in again.err) == (2, True)
     Path("plan.yaml").write_text(
         "dataset: {kind: images, path: shades, start: 20}\n"
         "learner: {kind: cvae, latent_dim: 2, channels: [2, 2], epochs: 1}\n"

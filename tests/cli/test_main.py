@@ -202,14 +202,16 @@ def test_preview_estimates_and_leaves_nothing(
 def test_preview_says_why_the_verifier_abstained(veriloop, config: Path) -> None:
     silent = ("--set", "verifier.abstain=0.5", "--set", "arms=[verified]")
     lines = veriloop("preview", config, *silent).out.splitlines()
-    said = next(line for line in lines if line.startswith("verified, tiny round: the verifier abstained on "))
+    said = next(
+        line for line in lines if line.startswith("verified, trial round: the verifier abstained on ")
+    )
     assert "no reason given (" in said
     told = json.loads(veriloop("preview", config, *silent, "--json").out)["arms"]["verified"]
     assert told["abstentions"]["no reason given"] == told["counts"]["abstained"] > 0
 
 
 def test_preview_says_that_nothing_was_kept(veriloop, config: Path) -> None:
-    line = "verified, tiny round: nothing was kept"
+    line = "verified, trial round: nothing was kept"
     never = ("--set", "acceptance={kind: threshold, at: 9}", "--set", "arms=[verified]")
     called = veriloop("preview", config, *never)
     assert called.code == 0

@@ -69,7 +69,7 @@ def test_rows_on_two_sides_are_told(veriloop: Callable[..., Any], tmp_path: Path
         "arms": ["unverified"],
     }
     (tmp_path / "plan.yaml").write_text(json.dumps(plan))
-    line = "rows left out because an equal one is on another side: 9 of train"
+    line = "rows left out because an equal row is in another split: 9 of train"
     seen = veriloop("preview", tmp_path / "plan.yaml")
     assert line in seen.out, seen.err
     done = veriloop("run", tmp_path / "plan.yaml", "--out", tmp_path / "run", "--plain")

@@ -88,7 +88,7 @@ def test_an_interrupt_before_the_run_begins(
 
     monkeypatch.setattr("veriloop.loop.run", interrupt)
     called = veriloop("run", config, "--out", tmp_path / "run")
-    assert called == (130, "", "interrupted; nothing was begun\n")
+    assert called == (130, "", "interrupted; nothing was started\n")
 
 
 def test_an_arm_that_ends_early_is_mentioned(veriloop, config: Path, tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_where_no_arm_is_left_there_is_a_line_and_a_report(tmp_path, monkeypatch
     said = capfd.readouterr().err
     assert "verified round 1: the verifier abstains on all" in said
     assert said.splitlines()[-1].startswith("error: arm 'verified', round 1: the verifier abstains on all")
-    assert "Not told apart" in (tmp_path / "run/report.html").read_text()
+    assert "Candidates not distinguished" in (tmp_path / "run/report.html").read_text()

@@ -47,7 +47,7 @@ def test_the_end_of_a_stopped_run_says_how_to_go_on(
     called = veriloop("run", config, "--out", out, "--plain")
     assert called.code == 0
     assert called.out.splitlines()[-1] == (
-        f"stopped after round 1, as asked; go on with: veriloop resume '{out}'"
+        f"stopped after round 1, as asked; continue with: veriloop resume '{out}'"
     )
 
 

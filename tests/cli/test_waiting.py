@@ -19,7 +19,7 @@ def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tm
     assert called.code == 0
     assert called.out.splitlines()[-1] == (
         f"waiting for people's verdicts on 60 samples, in {store}; judge them with:"
-        f" veriloop serve {out.parent}, then go on with: veriloop resume {out}"
+        f" veriloop serve {out.parent}, then continue with: veriloop resume {out}"
     )
     desk = Desk(store)
     for task in desk.take("ann", 60):
@@ -34,7 +34,7 @@ def test_a_waiting_run_ends_well_and_says_where_to_go(veriloop, config: Path, tm
     assert called.code == 0
     waits = "verified: waiting for people's verdicts on "
     assert next(line for line in called.out.splitlines() if line.startswith(waits)).endswith(
-        "its candidates cannot be judged before that"
+        "its candidates cannot be judged until then"
     )
     waiting = json.loads(veriloop("preview", config, *options, "--set", "seed=1", "--json").out)
     assert waiting["arms"]["verified"]["estimated_seconds"] is None

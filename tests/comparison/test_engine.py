@@ -153,7 +153,7 @@ def test_arms_that_end_early_and_runs_to_come_are_said(made: Comparison, tmp_pat
     assert found.sentences[-1] == "verified ended early in 4 runs."
     assert {row.round for row in found.tables["gap"].rows if row.arm == "verified"} == {0, 1}
     half = compare({**CONFIG, "stop": stop}, tmp_path, seeds=3, vary=VARY, write_up=True)
-    assert "2 of 6 runs have not finished; compared is what they hold so far." in half.sentences
+    assert "2 of 6 runs have not finished; they are compared as they are." in half.sentences
     assert not [line for line in made.sentences if "finished" in line or "early" in line]
 
 

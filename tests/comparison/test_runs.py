@@ -85,7 +85,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(
     assert [job.name for job, _, _ in recorded(jobs[1:], tmp_path)] == ["main-seed0", "strict-seed0"]
     line = str(failure(failed, len(jobs)))
     assert line.startswith("1 of 3 runs failed (hopeless-seed0: arm 'verified', round 1: 70 candidates")
-    assert "what has finished is kept" in line
+    assert "finished runs are kept" in line
 
 
 def test_runs_that_fail_alike_are_named_together() -> None:

@@ -46,10 +46,10 @@ def test_problems_are_those_of_every_seed_and_the_seed_orders_them() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"operations": ["+", "+"]}, "operations: one twice"),
+        ({"operations": ["+", "+"]}, "operations: duplicate"),
         ({"problems": 10, "held_out": 10}, "held_out leaves no problems to train on"),
         ({"problems": 10, "held_out": 1.0}, "held_out leaves no problems to train on"),
-        ({"held_out": 0}, "or none to measure with"),
+        ({"held_out": 0}, "or none for measuring"),
     ],
 )
 def test_settings_that_leave_nothing_are_refused(settings: dict, said: str) -> None:

@@ -18,7 +18,7 @@ LABEL = np.arange(3)
         ({"pixels": PIXELS}, "no such column"),
         ({"pixels": PIXELS.astype(float), "label": LABEL}, "uint8 counts"),
         ({"pixels": PIXELS.reshape(3, 64), "label": LABEL}, "uint8 counts"),
-        ({"pixels": PIXELS + 17, "label": LABEL}, "counts too far: got 17"),
+        ({"pixels": PIXELS + 17, "label": LABEL}, "has pixel values that are too large: got 17"),
         ({"pixels": PIXELS, "label": LABEL + 8}, "out of range: got '8..10'"),
         ({"pixels": PIXELS, "label": LABEL - 1}, "out of range"),
         ({"pixels": PIXELS, "label": LABEL.astype(float)}, "whole numbers"),

@@ -220,7 +220,7 @@ def test_roles_are_found_by_name(
         ("question", {"prompt": "q"}, "a.jsonl: no column 'q': got 'columns question'"),
         ("question question", {}, "several columns 'question'"),
         ("a", {"prompt": "a", "completion": "a"}, "columns: got 'a', expected names other than"),
-        ("prompt answer reference", {"keep": ["reference"]}, "'reference'.*Name it as columns.reference"),
+        ("prompt answer reference", {"keep": ["reference"]}, "'reference'.*Set it as columns.reference"),
     ],
 )
 def test_roles_that_cannot_be_told_are_asked_for(known: str, said: dict, message: str) -> None:
@@ -341,7 +341,7 @@ def test_a_parquet_file_without_the_column_names_those_it_has(tmp_path: Path) ->
         ({"columns": renamed(id="share")}, "line 1: column 'share': got 'float'"),
         ({"columns": Columns(keep=("id",))}, "columns.keep: got 'id'"),
         ({"columns": renamed(keep=("_row",))}, "columns.keep: got '_row'"),
-        ({"columns": renamed(keep=("half",))}, "line 1: column 'half' contains half a character"),
+        ({"columns": renamed(keep=("half",))}, "line 1: column 'half' contains an unpaired surrogate"),
         ({"files": ""}, "files ''"),
         ({"files": "**.jsonl"}, "files"),
         ({"held_out": 40}, "held_out leaves no pairs"),

@@ -212,7 +212,7 @@ def test_chats_that_end_with_a_question_are_prompts(tmp_path: Path) -> None:
         ([], "has no turns"),
         ("hello", "got 'hello', expected a list of turns"),
         (None, "got 'NoneType', expected a list of turns"),
-        ([user("x"), assistant("\ud83d")], "half a character"),
+        ([user("x"), assistant("\ud83d")], "an unpaired surrogate"),
     ],
 )
 def test_a_broken_chat_is_one_line_with_its_place(tmp_path: Path, second: Any, words: str) -> None:
@@ -230,7 +230,7 @@ def test_a_broken_chat_is_one_line_with_its_place(tmp_path: Path, second: Any, w
         (
             {"messages": CHATS[0]},
             {"messages": "messages", "completion": "x"},
-            "stands for prompt and completion",
+            "replaces prompt and completion",
         ),
         ({"messages": CHATS[0]}, {"messages": "talk"}, "no column 'talk'"),
         ({"prompt": CHATS[0][:-1], "completion": CHATS[0]}, {}, "got '3 turns', expected one"),

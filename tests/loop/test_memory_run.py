@@ -62,11 +62,13 @@ def test_none_holds_the_last_round_alone(tiny_plan):
     assert memory.judge("unverified") is None
     assert same_models(memory.model("verified"), memory.model("verified", 3))
     for ask in (lambda: memory.model("verified", 2), lambda: memory.kept(2, "verified")):
-        with pytest.raises(ConfigError, match=r"round 2 of arm 'verified' is not held.*every_round=True"):
+        with pytest.raises(
+            ConfigError, match=r"round 2 of arm 'verified' is not in memory.*every_round=True"
+        ):
             ask()
     with pytest.raises(ConfigError, match="round 1 of arm 'all_real' kept no samples"):
         memory.kept(1, "all_real")
-    with pytest.raises(ConfigError, match="arm 'nobody' is not held"):
+    with pytest.raises(ConfigError, match="arm 'nobody' is not in memory"):
         memory.model("nobody")
 
 

@@ -149,7 +149,7 @@ def test_prompts_that_are_too_long_are_counted_once(config: dict[str, Any], tmp_
 
 def test_a_check_that_fails_says_why_nothing_was_kept(config: dict[str, Any], tmp_path: Path) -> None:
     config["verifier"] = {**config["verifier"], "columns": ["completion"]}
-    why = "the verifier abstains on all 64 candidates: KeyError: 'answer'. Mend the check"
+    why = "the verifier abstains on all 64 candidates: KeyError: 'answer'. Fix the verifier"
     with pytest.raises(ExhaustedError, match=why):
         run(plan_from({**config, "max_candidates": 80}), tmp_path / "run")
     assert len(RunFolder(tmp_path / "run").records()) == 1
@@ -198,7 +198,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
     "key": (
         {"verifier": {**JUDGE, "key_variable": "NOBODY_SET_THIS"}},
         ConfigError,
-        r"arms\.verified\.verifier: the environment variable NOBODY_SET_THIS holds no key",
+        r"arms\.verified\.verifier: the environment variable NOBODY_SET_THIS does not contain a key",
     ),
     "reward model": (
         {"verifier": {"kind": "reward_model", "model": "/not/a/model"}},
@@ -228,12 +228,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[VeriloopError], str]] = {
     "loss of what nobody wrote": (
         {"metrics": ["loss"]},
         ConfigError,
-        r"metrics\.loss: metric 'loss' needs texts written by people: got 'prompts alone'",
+        r"metrics\.loss: metric 'loss' needs texts written by people: got 'only prompts'",
     ),
     "training on what nobody wrote": (
         {"arms": {"verified": {}, "bound": {"train_on": "real"}}},
         ConfigError,
-        r"arms\.bound: training on real data needs texts written by people: got 'prompts alone'",
+        r"arms\.bound: training on real data needs texts written by people: got 'only prompts'",
     ),
     "a mix with no real samples": (
         {"policy": "mix"},

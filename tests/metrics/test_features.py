@@ -100,7 +100,7 @@ def test_auto_finds_the_digits(like_real: Evaluation) -> None:
 @pytest.mark.parametrize("side", [8, 12])
 def test_auto_refuses_images_that_no_classifier_knows(side: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 17, (50, side, side), np.uint8)
-    with pytest.raises(DataError, match="no shipped classifier knows these images"):
+    with pytest.raises(DataError, match="no bundled classifier suits these images"):
         familiar_classifier(Samples(pixels=pixels, label=np.arange(50) % 10))
 
 
@@ -155,7 +155,7 @@ def test_images_that_no_classifier_knows_are_refused_before_a_run(tmp_path: Path
         Image(height=8, width=8, levels=17),
         Image(height=8, width=8, levels=16, channels=3),
     ):
-        with pytest.raises(ConfigError, match="'frechet': classifier 'auto' does not know such images"):
+        with pytest.raises(ConfigError, match="'frechet': classifier 'auto' was not trained on such images"):
             Frechet().check_ahead(Schema({"pixels": image, "label": label}))
     with pytest.raises(ConfigError, match="11 labels"):
         Frechet(classifier="digits").check_ahead(
@@ -181,7 +181,7 @@ def test_a_users_columns_keep_their_names(metric: Metric, like_real: Evaluation)
     usual = metric.suited_to(Schema({"pixels": image, "label": label}))
     rng = np.random.default_rng
     assert suited.measure(other, rng(0)) == usual.measure(like_real, rng(0))
-    with pytest.raises(ConfigError, match=r"needs one column of role image.*Name the column in image"):
+    with pytest.raises(ConfigError, match=r"needs one column of role image.*Set image to the column's name"):
         metric.suited_to(Schema({"one": image, "other": image, "digit": label}))
 
 
@@ -226,7 +226,7 @@ def test_strangers_of_a_known_size_are_refused_before_a_run() -> None:
     noise = Samples(
         pixels=np.random.default_rng(0).integers(0, 17, (50, 8, 8), np.uint8), label=np.arange(50) % 10
     )
-    with pytest.raises(DataError, match="take classifier: random"):
+    with pytest.raises(DataError, match="use classifier: random"):
         Frechet().check_data(noise)
 
 

@@ -83,7 +83,7 @@ def test_what_it_cannot_take_is_refused_ahead(monkeypatch: pytest.MonkeyPatch, t
     assert suited.downloads() is None
     with pytest.raises(DataError, match=r"no Inception weights: got 'weights=gone\.pth'"):
         InceptionFID(weights=Path("gone.pth")).check_ahead(data)
-    with pytest.raises(ConfigError, match="metric 'fid' takes grey images: got '3 channels'"):
+    with pytest.raises(ConfigError, match="metric 'fid' needs grey images: got '3 channels'"):
         InceptionFID().check_ahead(
             Schema({"drawn": image.model_copy(update={"channels": 3}), "digit": label})
         )

@@ -40,5 +40,5 @@ def test_without_held_out_images_there_is_no_number(like_real: Evaluation) -> No
 
 def test_a_generator_without_a_bound_is_refused(like_real: Evaluation) -> None:
     other = Evaluation(TinyGenerator(np.zeros((3, 2)), np.ones((3, 2))), like_real.generated, like_real.real)
-    with pytest.raises(ConfigError, match=r"got 'TinyGenerator'.*Leave nelbo out"):
+    with pytest.raises(ConfigError, match=r"got 'TinyGenerator'.*Remove nelbo"):
         NELBO().measure(other, np.random.default_rng(0))

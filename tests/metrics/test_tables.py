@@ -148,7 +148,7 @@ def test_what_cannot_be_measured_is_nan():
         (Spread(columns=("category",)), CATEGORIES.schema(), "category"),
         (Modes(centers=((0.0,),), within=1), POINTS.schema(), "2 numbers each"),
         (Shares(), POINTS.schema(), "category or label"),
-        (Shares(), Mixture(ring=2, label="given").schema(), "one that it makes"),
+        (Shares(), Mixture(ring=2, label="given").schema(), "a column that it generates"),
         (LabelAccuracy(), POINTS.schema(), "label or category"),
     ],
 )

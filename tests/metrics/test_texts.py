@@ -216,7 +216,7 @@ def test_a_model_without_likelihoods_has_no_loss() -> None:
 
 def test_prompts_alone_have_no_loss_and_the_error_says_so() -> None:
     prompts = samples(["a"]).only(["id", "prompt"])
-    with pytest.raises(DataError, match=r"needs held-out texts.*'completion'.*Take it out of metrics"):
+    with pytest.raises(DataError, match=r"needs held-out texts.*'completion'.*Remove it from the metrics"):
         Loss().measure(Evaluation(Writer(), samples(["a"]), prompts), np.random.default_rng(0))
 
 

@@ -49,7 +49,7 @@ def test_a_wrong_setting_ends_it_at_once(status: int, serve: Any) -> None:
 @pytest.mark.parametrize("status", [400, 403, 413, 422])
 def test_a_service_that_refuses_everything_is_asked_three_times(status: int, serve: Any) -> None:
     server = serve(lambda question, k: (status, {"error": "unknown field"}))
-    with pytest.raises(ConfigError, match=f"no answer to any question: got 'status {status}.*unknown field"):
+    with pytest.raises(ConfigError, match=f"answered no question: got 'status {status}.*unknown field"):
         asked(server.url, 500)
     assert len(server.questions) == 3
 
@@ -66,13 +66,13 @@ def test_a_question_that_is_refused_is_no_end(status: int, serve: Any) -> None:
 def test_what_is_refused_is_counted_over_calls(serve: Any) -> None:
     server = serve(lambda question, k: (400, b"no"))
     assert [asked(server.url)[0].kind for _ in range(2)] == ["refused"] * 2
-    with pytest.raises(ConfigError, match="no answer to any question"):
+    with pytest.raises(ConfigError, match="answered no question"):
         asked(server.url)
 
 
 def test_a_service_that_speaks_another_language_is_asked_for_three_answers(serve: Any) -> None:
     server = serve(lambda question, k: (200, b"<html>welcome</html>"))
-    with pytest.raises(ConfigError, match="no answer to any question: got 'the reply cannot be read"):
+    with pytest.raises(ConfigError, match="answered no question: got 'the reply cannot be read"):
         asked(server.url, 500)
     assert len(server.questions) == 9
 

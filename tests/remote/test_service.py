@@ -70,7 +70,7 @@ def test_a_key_that_no_header_can_carry(key: str, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("os.environ", {"SOME_KEY": key})
     else:
         monkeypatch.setenv("SOME_KEY", key)
-    with pytest.raises(ConfigError, match="SOME_KEY holds no key") as caught:
+    with pytest.raises(ConfigError, match="SOME_KEY does not contain a key") as caught:
         Service(url="http://host", key_variable="SOME_KEY").key()
     assert not key.strip() or key not in str(caught.value)
 

@@ -90,7 +90,7 @@ def test_another_quantity_can_be_asked_about() -> None:
     found = answer(
         known({arm: [-g for g in gains] for arm, gains in RISING.items()}, name="length"), "length"
     )
-    assert found.line == "Neither way is length better by itself, so the arms are not compared."
+    assert found.line == "length has no better direction, so the arms are not compared."
     assert answer(known(RISING), "score") == answer(known(RISING))
 
 
@@ -125,7 +125,7 @@ def test_a_model_of_all_real_data_is_not_the_other_arm() -> None:
     ("run", "line"),
     [
         (known({"verified": [], "plain": []}), "No round has finished after the start model yet."),
-        (known(RISING, name="length"), "Neither way is length better by itself"),
+        (known(RISING, name="length"), "length has no better direction"),
     ],
 )
 def test_where_nothing_can_be_said(run: Known, line: str) -> None:

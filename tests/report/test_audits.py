@@ -49,7 +49,7 @@ def test_a_run_without_audits_has_no_such_section(empty_run: RunFolder) -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"audit": {}}', b"\xff"])
 def test_a_damaged_file_is_named(folder: RunFolder, content: bytes) -> None:
     (folder.path / FOLDER / "verified-round_1.json").write_bytes(content)
-    with pytest.raises(CorruptFileError, match=r"verified-round_1\.json cannot be read.*audit anew"):
+    with pytest.raises(CorruptFileError, match=r"verified-round_1\.json cannot be read.*audit again"):
         audits(folder)
 
 

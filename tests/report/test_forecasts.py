@@ -45,4 +45,4 @@ def test_a_headline_without_a_direction_is_shown_without_advice(image_run: RunFo
     cards = RunCard(arms=image_run.manifest().cards.arms, quantities={"frechet": Quantity("Distance")})
     found = forecasts(image_run.records(), cards, ["frechet", "nelbo"])
     assert list(found) == ["frechet"]
-    assert "no round to ship" in found["frechet"]["verified"].found.verdict
+    assert "cannot name a round to ship" in found["frechet"]["verified"].found.verdict

@@ -54,7 +54,7 @@ def test_a_healthy_run_has_no_worries(tmp_path: Path) -> None:
     found = overview(made(tmp_path / "run"))
     assert found.worries == ()
     assert found.lines()[0].startswith("tough is better than plain: Goodness +0.400")
-    assert found.next_step.startswith(("Go on", "Cannot tell whether to go on"))
+    assert found.next_step.startswith(("Continue", "Cannot tell whether to continue"))
     assert found.lines()[-1] == found.next_step
 
 
@@ -64,7 +64,7 @@ def test_a_healthy_run_has_no_worries(tmp_path: Path) -> None:
         ({"many": [1.0, 0.9, 0.8, 0.7, 0.6]}, "Many kinds of tough has fallen: 1.00 → 0.600 by round 4."),
         (
             {"code": [3.0, 2.0, 1.0, 0.5, 0.02]},
-            "Code length of tough is near nothing: 0.0200 nats after round 4, below 0.1.",
+            "Code length of tough is very low: 0.0200 nats after round 4, below 0.1.",
         ),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_silent_verifier_is_a_worry(tmp_path: Path) -> None:
     (worry,) = overview(made(tmp_path / "run", rounds=3)).worries
     assert (
         worry
-        == "candidates of tough were not told apart in 1 of 3 rounds; round 3: all 9 scores are equal (1)."
+        == "candidates of tough were not distinguished in 1 of 3 rounds; round 3: all 9 scores are equal (1)."
     )
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_nobody_runs_has_died(tmp_path: Path) -> None:
     found = standing(folder)
     assert found.status == "died"
     assert found.line.startswith("died in round 3 at ")
-    assert found.sentence.endswith(f"; go on with: veriloop resume '{folder.path}'")
+    assert found.sentence.endswith(f"; continue with: veriloop resume '{folder.path}'")
     assert overview(folder).lines()[0] == found.sentence
     assert standing(made(tmp_path / "whole")) == ("finished", "", "")
     assert standing(made(tmp_path / "all", status="running")).line.startswith("died after its last round")

@@ -242,7 +242,7 @@ def test_top_of_cells_finds_its_column():
         (
             {},
             {"a": {"role": "vector", "p": 1}, "b": {"role": "vector", "p": 1}},
-            r"got 'a, b among .*Name the column in column",
+            r"got 'a, b among .*Set column to the column's name",
         ),
         (
             {"column": "pixels"},

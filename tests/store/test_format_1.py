@@ -109,7 +109,7 @@ def test_it_is_listed_reported_forecast_and_exported(
     code, out, err = veriloop("forecast", path, "--json")
     assert code == 0, err
     assert [coming["round"] for coming in json.loads(out)["next"]] == [4, 5, 6]
-    assert ("no round to ship" in json.loads(out)["verdict"]) == (name == "tiny")
+    assert ("cannot name a round to ship" in json.loads(out)["verdict"]) == (name == "tiny")
     kept = tmp_path / "kept.jsonl"
     code, _, err = veriloop("export", path, "--arm", "verified", "--round", 1, "--to", kept)
     assert code == 0, err

@@ -179,7 +179,7 @@ def test_the_verb_names_the_file_and_exits_with_2(folder):
     veriloop = Path(sys.executable).with_name("veriloop")
     done = subprocess.run([veriloop, "verify", folder.path], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "files are what the run wrote" in done.stdout
+    assert "files are unchanged" in done.stdout
     _flip(folder.path / "round_1/verified/kept.npz", 100)
     done = subprocess.run([veriloop, "verify", folder.path], capture_output=True, text=True)
     assert done.returncode == 2
@@ -284,5 +284,5 @@ def test_a_read_only_folder_can_be_looked_at(folder, tmp_path):
         assert len(said.splitlines()) > 4
     assert [said.splitlines()[-1] for said in seen.split(":: ")[1:]] == ["exit 0"] * 5, done.stderr
     assert "finished" in resume
-    assert "are what the run wrote" in verified
+    assert "are unchanged" in verified
     assert {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()} == before

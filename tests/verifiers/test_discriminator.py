@@ -120,7 +120,7 @@ def test_it_is_fitted_once_or_in_each_round() -> None:
 
 def test_the_old_word_is_answered_with_the_new_one() -> None:
     with pytest.raises(
-        ValueError, match=r"'mode' is of an earlier version.*refit: each_round .* once for fixed"
+        ValueError, match=r"'mode' belongs to an earlier version.*refit: each_round .* once for fixed"
     ):
         Discriminator.model_validate({"mode": "fixed"})
 
@@ -159,7 +159,7 @@ UNSUITED = {
     "two images": (
         {},
         Schema({**DATA, "other": DATA["scan"]}),
-        r"got 'scan, other among .*Name the column in image",
+        r"got 'scan, other among .*Set image to the column's name",
     ),
 }
 
@@ -174,7 +174,7 @@ def test_data_that_do_not_suit_it_are_refused(case: str) -> None:
 @pytest.mark.parametrize("known", [{"levels": 16}, {"classes": 3}])
 def test_without_data_levels_and_classes_have_to_be_set(known: dict[str, int]) -> None:
     missing = "classes" if "levels" in known else "levels"
-    with pytest.raises(ConfigError, match=rf"{missing} is open.*Set {missing}"):
+    with pytest.raises(ConfigError, match=rf"{missing} is not set.*Set {missing}"):
         fit(Discriminator.model_validate(known), Striped(0.4), REAL)
 
 
@@ -271,7 +271,7 @@ def test_weights_of_another_network_are_refused(trained: DiscriminatorJudge, tmp
 def test_images_of_another_size_or_kind_are_refused(trained: DiscriminatorJudge) -> None:
     with pytest.raises(DataError, match="got '144 pixels', expected 64 pixels"):
         trained.verify(Samples(pixels=np.zeros((2, 12, 12), np.uint8), label=np.arange(2)), rng())
-    with pytest.raises(DataError, match="counts too far"):
+    with pytest.raises(DataError, match="pixel values that are too large"):
         trained.verify(POOR.with_columns(pixels=POOR.array("pixels") + 17), rng())
 
 

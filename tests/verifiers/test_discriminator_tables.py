@@ -57,7 +57,7 @@ def test_rows_that_do_not_hang_together_are_found_out() -> None:
 
 
 def test_data_without_numbers_or_images_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'discriminator' needs a column of images, numbers"):
+    with pytest.raises(ConfigError, match="'discriminator' needs a generated column of images, numbers"):
         Discriminator().suited_to(Schema({"question": Prompt()}))
 
 

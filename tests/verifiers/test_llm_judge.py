@@ -321,7 +321,7 @@ def test_who_asks_for_scores_only_scores() -> None:
 
 
 WRONG = {
-    "a rubric that is no template": ({"rubric": "{{ text"}, "no template"),
+    "a rubric that is no template": ({"rubric": "{{ text"}, "not a valid template"),
     "votes that are all the same": ({"votes": 3}, "set temperature|Set temperature"),
     "an empty scale": ({"scale": (1, 1)}, "got '1..1'"),
     "not a URL": ({"url": "localhost:80"}, "not a URL of a server"),
@@ -380,7 +380,7 @@ def test_how_it_is_asked_does_not_matter_to_the_cache(serve: Any, tmp_path: Path
 
 def test_a_cache_that_is_none(serve: Any, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("my diary\n" * 1_000)
-    with pytest.raises(CorruptFileError, match="no file of ours"):
+    with pytest.raises(CorruptFileError, match="was not written by veriloop"):
         verify(judge(serve(), cache=tmp_path / "cache"), "a")
     assert (tmp_path / "cache").read_text() == "my diary\n" * 1_000
 

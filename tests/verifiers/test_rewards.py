@@ -361,7 +361,7 @@ def test_a_row_is_a_row_where_the_data_have_a_column_of_that_name(more: Any) -> 
         ("both", "Set form"),
         (
             "wants",
-            r"takes 'missing', which is no column: prompt, completion.*Set arguments: {missing: COLUMN}",
+            r"takes 'missing', which is not a column: prompt, completion.*Set arguments: {missing: COLUMN}",
         ),
         ("ids", "token ids.*Set tokenizer"),
     ],

@@ -135,7 +135,7 @@ def test_runs_are_compared(serve, copied, client):
     shown = client.get(f"{page}/compare", params={"run": ["digits", "other"]})
     assert shown.status_code == 200
     assert "Last values" in shown.text
-    assert "Settings that differ" in shown.text
+    assert "Different settings" in shown.text
     assert '<th scope="col">evaluation_samples</th>' in shown.text
     assert client.get(f"{page}/compare", params={"run": ["digits"]}).status_code == 404
     assert client.get(f"{page}/compare", params={"run": ["digits", "../digits"]}).status_code == 404

@@ -1,4 +1,4 @@
-"""The rivals together: each one's rounds with intervals, their hull, and the distances from the real mean."""
+"""Combine the rival generators: rounds with intervals, their hull, and distances from the real mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,39 +18,39 @@ from ._tilt import Tilt
 from .intervals import LEVEL, Z
 
 ROWS = 20_000
-"""At most this many rows, chosen at random, teach the surface and move with the rivals."""
+"""Largest number of rows, chosen at random, used to learn the surface and to follow the rivals."""
 
 DRAWS = 24
 _TARGETS = 8
-"""Real means for each drawn course."""
+"""Number of real means for each drawn course."""
 
 HARDLY = 0.02
-"""With less of the verdicts explained, nothing is predicted beyond round 1."""
+"""Least share of the verdicts that must be explained to predict anything beyond round 1."""
 
 LITTLE = 0.25
-"""With less of the verdicts explained, a feature that is not given may decide, and the pull end with it."""
+"""Least explained share without allowing for a feature that is not given, whose pull may end with it."""
 
 MISS = 0.15
-"""A trained model misses the mean of its rows: by this many spreads a round, and rounds add in squares. The
-small CVAE of ``benchmarks/audit_digits.py`` needs so much in the tuning half for nine features of ten."""
+"""Error of a trained model's mean, in spreads per round; rounds add in squares. The small CVAE of
+``benchmarks/audit_digits.py`` needs this much in the tuning half for nine features of ten."""
 
 _WIDE = 3.0
-"""An interval that reaches this many spreads to each side is no number."""
+"""Half width of an interval, in spreads, above which it counts as unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rounds:
-    """A rival's rounds 1 to K, or the hull of all; in the features' own units.
+    """Rounds 1 to K of a rival, or of the hull of all; in the features' own units.
 
     Attributes:
-        mean: Shape (K, d).
-        low: Shape (K, d).
-        high: Shape (K, d).
+        mean: Means, shape (K, d).
+        low: Lower ends of intervals, shape (K, d).
+        high: Upper ends of intervals, shape (K, d).
         spread: Standard deviations of the features, shape (K, d).
         ess: Effective number of accepted rows around each mean, shape (K,).
-        distances: From the real mean in spreads, for rounds 0 to K; shape (K + 1,).
-        distances_low: Shape (K + 1,).
-        distances_high: Shape (K + 1,).
+        distances: Distances from the real mean in spreads, for rounds 0 to K; shape (K + 1,).
+        distances_low: Lower ends, shape (K + 1,).
+        distances_high: Upper ends, shape (K + 1,).
     """
 
     mean: Floats
@@ -65,18 +65,18 @@ class Rounds:
 
 @dataclass(frozen=True, eq=False)
 class Bracket:
-    """What the rivals say.
+    """The predictions of all rivals together.
 
     Attributes:
-        rivals: By name.
-        hull: From the lowest low to the highest high, and what training misses.
-        fate: Of the distance, and how sure.
-        best: The nearest round by each draw of all rivals, shape (draws,).
-        agree_until: The last round up to which the rivals' intervals overlap in all features, up to `known`.
-        known: The last round that is printed.
+        rivals: Rounds of each rival, by name.
+        hull: Range from the lowest to the highest end, widened by the error of training.
+        fate: What happens to the distance, with its probability.
+        best: Nearest round in each draw of all rivals, shape (draws,).
+        agree_until: Last round, up to `known`, in which the rivals' intervals overlap in all features.
+        known: Last round that is reported.
         explained: Share of the verdicts' log-loss that the features explain.
-        coin: The p-value of the verdicts as a coin's.
-        tails: The largest fourth moment of a direction above a Gaussian's.
+        coin: P-value of the verdicts under a coin toss.
+        tails: Largest excess of a direction's fourth moment over a Gaussian's.
     """
 
     rivals: dict[Generator, Rounds]
@@ -130,12 +130,12 @@ def bracket(
 
 @dataclass(frozen=True, eq=False)
 class _Goal:
-    """Where the real mean is, and the model's own before the first round, with errors drawn; in spreads.
+    """The real mean and the model's own mean before the first round, with drawn errors; in spreads.
 
     Attributes:
-        origin: The model's mean, shape (draws, r).
-        target: The real mean, shape (r,).
-        drawn: Shape (targets, draws, r).
+        origin: Mean of the model, shape (draws, r).
+        target: Real mean, shape (r,).
+        drawn: Drawn real means, shape (targets, draws, r).
     """
 
     origin: Floats
@@ -149,7 +149,7 @@ class _Goal:
         return cls(start.resampled(np.ones(len(start.z)))[0], target, target + tilt.whiten(errors))
 
     def curves(self, means: Floats) -> Floats:
-        """Distances of rounds 0 to K of drawn means, shape (draws, K, r): (K + 1, 2 * draws * targets).
+        """Return distances of rounds 0 to K of drawn means (draws, K, r): (K + 1, 2 * draws * targets).
 
         Errors only ever add to squares. Half of the curves are as drawn; of the others what errors add on
         average is taken off: twice, because the draws err around an estimate that errs. Where the two halves
@@ -184,7 +184,7 @@ def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden
     half = student_quantile(DRAWS - 1, (1 + LEVEL) / 2) * np.sqrt(
         (c.drawn @ root.T).var(axis=0, ddof=1) + luck
     )
-    # Round 1 is seen, not predicted.
+    # Round 1 is observed, not predicted.
     middle[0], half[0] = path.start.mean, Z * np.sqrt(np.square(path.start.error).sum(axis=0))
     low, high = tilt.rows.mean + middle - half, tilt.rows.mean + middle + half
     near = np.linalg.norm(np.vstack([np.zeros_like(goal.target), c.mean]) - goal.target, axis=1)
@@ -198,7 +198,7 @@ def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden
         mean=tilt.rows.mean + middle,
         low=low,
         high=high,
-        # Far out, rounding takes a variance below 0.
+        # Far from the data, rounding may give a negative variance.
         spread=np.sqrt(np.maximum(np.einsum("ij,kjl,il->ki", root, c.scatter, root), 0)),
         ess=weights.sum(axis=1) ** 2 / np.square(weights).sum(axis=1),
         distances=near,

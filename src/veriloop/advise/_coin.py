@@ -1,21 +1,21 @@
-"""Are these verdicts different from those of a coin that accepts as often?"""
+"""Test whether verdicts differ from those of a coin with the same acceptance rate."""
 
 import numpy as np
 
 from ._rows import Floats
 
 _NULL = 4_000
-"""Coins tossed: p is exact to 0.008."""
+"""Number of simulated coins: p is exact to 0.008."""
 
 _CLIP = 4.0
-"""Rows farther out, in spreads, count as if they were there, so that a few do not decide."""
+"""Distance in spreads to which more distant rows are moved, so that a few do not decide."""
 
 _PRODUCTS = 10
-"""Up to this many directions their products are looked at, too."""
+"""Largest number of directions for which products are also tested."""
 
 
 def coin_p(z: Floats, accepted: Floats, rng: np.random.Generator) -> float:
-    """The chance that a coin moves the accepted rows' mean or second moments at least as far.
+    """Return the probability that a coin moves the accepted rows' mean or second moments at least as far.
 
     Means, squares, all squares together and products are one statistic each, sums of squared deviations; the
     smallest of their p-values counts, against that of coins. Sums over accepted rows are normal, with the
@@ -24,7 +24,7 @@ def coin_p(z: Floats, accepted: Floats, rng: np.random.Generator) -> float:
     Args:
         z: Rows in units of the model's spread, shape (n, r).
         accepted: 1 or 0, shape (n,).
-        rng: Tosses the coins.
+        rng: Source of randomness for the coins.
     """
     z = np.clip(z, -_CLIP, _CLIP)
     r = z.shape[1]

@@ -1,4 +1,4 @@
-"""Curves over rounds, drawn from what the rounds so far leave possible.
+"""Curves over rounds, drawn from the posterior given the rounds so far.
 
 A curve is one of the `_families`, times unknown coefficients with normal priors. A measurement adds two
 noises: that of the metric, whose standard error is known, and that of training another model, which is
@@ -24,7 +24,7 @@ from ._families import WANDERING, Family, families
 Floats = NDArray[np.float64]
 
 DRAWS = 2_000
-"""Enough for 95 % intervals whose ends move by a few per cent of their width from one stream to another."""
+"""Number of draws; the ends of 95 % intervals then vary between streams by a few per cent of their width."""
 
 # In units of the range of the values so far; those of the walk are of its way over all rounds so far.
 _NOISES = (0.004, 0.015, 0.04, 0.1, 0.25, 0.6)
@@ -44,10 +44,10 @@ class Curves:
 
     Attributes:
         values: Without noise, for rounds 0 to the horizon, shape (n, horizon + 1).
-        limit: Where each ends, shape (n,); infinite where it never does, and NaN where that is not known.
-        measured: Values as they would be measured, with both noises, after the last round so far: shape
-            (n, horizon - last).
-        families: How probable each family is by now; they sum to 1.
+        limit: Final value of each curve, shape (n,); infinite if it has none, and NaN if it is unknown.
+        measured: Values as they would be measured, with both noises, after the last round so far: shape (n,
+            horizon - last).
+        families: Posterior probability of each family; they sum to 1.
     """
 
     values: Floats
@@ -56,7 +56,7 @@ class Curves:
     families: dict[str, float]
 
     def clipped(self, lowest: float, highest: float) -> Self:
-        """The same for a quantity whose values lie between these two."""
+        """Return the same curves for a quantity bounded by these two values."""
         inside = {name: np.clip(getattr(self, name), lowest, highest) for name in ("values", "measured")}
         # What runs to a bound may stop anywhere before it, so an endless curve gets no limit from it.
         limit = np.where(np.isfinite(self.limit), np.clip(self.limit, lowest, highest), self.limit)
@@ -64,7 +64,7 @@ class Curves:
 
 
 def spread_of(values: Floats, errors: Floats) -> float:
-    """The range of the values so far, and at least their noise: the unit of the priors."""
+    """Return the range of the values so far, at least as large as their noise: the unit of the priors."""
     smallest = max(float(np.abs(values).max()), 1.0) * 1e-9
     return max(float(np.ptp(values)), float(np.median(errors)), smallest)
 
@@ -75,11 +75,11 @@ def draw_curves(
     """Draw curves given measurements; equal arguments give equal draws.
 
     Args:
-        rounds: In which rounds was measured, increasing, at least two; shape (m,).
-        values: What was measured, shape (m,).
+        rounds: Rounds with measurements, increasing, at least two; shape (m,).
+        values: Measured values, shape (m,).
         errors: Standard errors of the measurements, 0 where unknown, shape (m,).
-        horizon: The last round that is of interest, at least the one after the last measured.
-        sizes: How many samples the rounds 1 to ``horizon`` keep; empty where that is not known.
+        horizon: Last round of interest, at least the one after the last measured.
+        sizes: Number of samples kept in rounds 1 to ``horizon``; empty if unknown.
     """
     unit, last = spread_of(values, errors), int(rounds[-1])
     look, blocks = _places(len(rounds), horizon - last)

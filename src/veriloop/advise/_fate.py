@@ -1,4 +1,4 @@
-"""What becomes of the distance to the real mean over the rounds: one of three fates, and how sure it is."""
+"""Classify what happens to the distance from the real mean over the rounds, with its probability."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,10 @@ import numpy as np
 from ._rows import Floats
 
 MATTERS = 0.05
-"""A distance below this share of the first one is arrival."""
+"""Share of the first distance below which a curve counts as arrived."""
 
 TURN = 1 / 3
-"""Who loses less than this share of the gain again has not turned back."""
+"""Share of the gain that must be lost again for a curve to count as turned back."""
 
 HELPS, TURNS, HARMS = 0, 1, 2
 
@@ -19,16 +19,16 @@ SURE = 0.6
 ``benchmarks/audit.py`` it needed no correction."""
 
 DENIED = 0.3
-"""A rival that gives the others' fate less than this contradicts them."""
+"""Probability below which a rival contradicts the others' fate."""
 
 
 class Fate(NamedTuple):
-    """What the rivals' draws say together.
+    """The joint result of the rivals' draws.
 
     Attributes:
-        kind: `HELPS` and stays, `TURNS` back, or `HARMS` from the start; None where a rival denies it.
-        probability: That it is so, with equal weights for the rivals.
-        by_rival: The likeliest kind by each rival's own draws.
+        kind: `HELPS` and stays, `TURNS` back, or `HARMS` from the start; None if a rival contradicts it.
+        probability: Probability of this kind, with equal weights for the rivals.
+        by_rival: Most likely kind by each rival's own draws.
     """
 
     kind: int | None
@@ -37,7 +37,7 @@ class Fate(NamedTuple):
 
 
 def fates(distances: Floats) -> Floats:
-    """The fate of each curve.
+    """Return the fate of each curve.
 
     Args:
         distances: From the real mean after rounds 0, 1, ..., K, shape (K + 1, ...).
@@ -54,7 +54,7 @@ def fates(distances: Floats) -> Floats:
 
 
 def agreed(by_rival: list[Floats], independent: int) -> Fate:
-    """The likeliest fate by all rivals' draws, unless one of them denies it.
+    """Return the most likely fate over all rivals' draws, unless one of them contradicts it.
 
     Args:
         by_rival: For each rival the fates of its draws, shape (draws,).

@@ -1,4 +1,4 @@
-"""Generated rows with verdicts, as they were given."""
+"""Generated rows with verdicts, as given."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from ._rows import Rows
 Rule = Literal["fixed", "top_fraction"]
 
 FEWEST = 20
-"""Fewer accepted rows show nothing."""
+"""Least number of accepted rows for an audit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,11 +20,11 @@ class Judged:
     """Generated rows with verdicts.
 
     Attributes:
-        rows: The generated rows, n of d features.
-        accepted: Shape (n,).
+        rows: Generated rows, n rows of d features.
+        accepted: Whether each row was accepted, shape (n,).
         judged: Shape (n,); False where the verifier abstained.
-        best_first: The judged rows by falling score when the best are kept, else None: each row was accepted
-            for itself.
+        best_first: Judged rows by falling score if the best are kept; None if each row was decided
+            separately.
     """
 
     rows: Rows
@@ -45,26 +45,26 @@ def judged(rows: Rows, accepted: ArrayLike, scores: ArrayLike | None, rule: Rule
     except (TypeError, ValueError):
         said = np.full(rows.n, np.inf)
     if said.shape != (rows.n,):
-        raise DataError("accepted", got=f"shape {said.shape}", expected=f"({rows.n},), one a generated row")
+        raise DataError("accepted", got=f"shape {said.shape}", expected=f"({rows.n},), one per generated row")
     odd = ~np.isnan(said) & (said != 0) & (said != 1)
     if odd.any():
         at = int(np.argmax(odd))
         raise DataError(
             f"accepted, row {at + 1}",
             got=str(np.asarray(accepted, object)[at]),
-            expected="True or False, or nothing where the verifier abstained",
+            expected="True or False, or missing where the verifier abstained",
         )
     given, yes = ~np.isnan(said), said == 1
     n = int(yes.sum())
     if n < FEWEST:
         raise DataError(
-            "too few accepted rows to tell anything", got=n, expected=f"{FEWEST} or more", fix="generate more"
+            "too few accepted rows for an audit", got=n, expected=f"{FEWEST} or more", fix="generate more"
         )
     if n == given.sum():
         raise DataError(
             "every judged row was accepted",
             got=f"{n:,} of {n:,}",
-            fix="a verifier that never says no has no center, and changes nothing",
+            fix="a verifier that accepts everything has no center and no effect",
         )
     return Judged(rows, yes, given, _best_first(yes, given, scores) if rule == "top_fraction" else None)
 
@@ -83,7 +83,7 @@ def _best_first(
         raise DataError(
             f"{ahead} rejected rows score higher than an accepted one",
             expected="the best share of all accepted",
-            fix="use the rule fixed, or the scores that decided",
+            fix="use the rule fixed, or pass the scores behind the decisions",
         )
     order = np.lexsort((~yes, -np.where(judged, score, 0.0)))
     return order[judged[order]]

@@ -1,4 +1,4 @@
-"""Round after round of the map of a generator that keeps its spread, and the knowledge center it ends in."""
+"""Follow the map of a generator that keeps its spread, round by round, to the knowledge center."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ._rows import Floats
 from ._tilt import Step, Tilt
 
 REACH = FEWEST
-"""Below this effective number of accepted rows the map is not believed."""
+"""Effective number of accepted rows below which the map is not trusted."""
 
 _NEWTON = 30
 """Newton's steps towards the center, at most."""
@@ -25,7 +25,7 @@ _ARRIVED = 1e-6
 _RETREAT = 2 - math.pi / 2
 """A center that retreats by more than this share of the way towards it is none.
 
-Whoever accepts all above a threshold has none. For a mean at the threshold, where half is accepted, Newton's
+A verifier that accepts all above a threshold has none. For a mean at the threshold, where half is accepted, Newton's
 step is 1 / lambda with the hazard lambda = sqrt(2 / pi), and the point that it leads to moves by
 1 - V / lambda^2 of the way, V = 1 - 2 / pi being the variance of the accepted. Farther in this grows to 1. A
 center that is one moves the less, the nearer the mean is.
@@ -39,7 +39,7 @@ _WAY = 0.1
 
 
 class Point(NamedTuple):
-    """A mean relative to the generated rows' own, and each block's contribution to its error.
+    """A mean relative to the generated rows' mean, with each block's contribution to its error.
 
     Attributes:
         mean: Shape (d,).
@@ -54,14 +54,14 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """What the map shows.
+    """The result of following the map.
 
     Attributes:
-        first: The step from the model as it is.
-        neutral: How many directions the verifier neither pulls along nor narrows.
+        first: Step from the current model.
+        neutral: Number of directions in which the verifier neither pulls nor narrows.
         acting: The others in units of spread, shape (r, k), the strongest first.
         start: The mean after round 1.
-        center: The knowledge center; None when there is none.
+        center: Knowledge center; None if there is none.
         newton: The center by one Newton step from the model as it is.
         extrapolated: Whether the center is beyond the reach of the rows: Newton's step from the last point
             within it.
@@ -160,7 +160,7 @@ def _center(tilt: Tilt, active: Floats, seen: list[_At], start: Point) -> tuple[
 
     Where few rows are left, a judge that only ever wants more seems to have a center as well, because the
     rows end somewhere. So there the center that Newton's step points to must have stayed where it is while
-    the mean moved towards it; and beyond reach the map must contract for sure.
+    the mean moved towards it; and beyond reach the map must clearly contract.
     """
     arrived, last, eye = False, seen[-1], np.eye(tilt.rows.d)
     for _ in range(_NEWTON):
@@ -191,7 +191,7 @@ def _within(active: Floats, moved: Floats, start: Floats) -> Floats:
 
 
 def _retreats(tilt: Tilt, seen: list[_At]) -> bool:
-    """Whether the center that Newton's step points to moves on, at the last two points that tell for sure."""
+    """Whether the center that Newton's step points to moves on, at the last two reliable points."""
     last, *before = [at for at in reversed(seen) if at.step.ess >= _SURE] or seen[-1:]
     for at in before:
         way = last.point.mean - at.point.mean

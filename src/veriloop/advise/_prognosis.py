@@ -1,4 +1,4 @@
-"""From the bracket to advice: gain, best round, what is left, regime, and what they say to a person."""
+"""From the bracket to advice: gain, best round, remaining distance, regime, and a verdict in words."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,19 +11,19 @@ from ._rows import Floats
 from .intervals import LEVEL, Interval
 
 COIN = 0.01
-"""Verdicts with a larger p-value may be a coin's."""
+"""P-value above which verdicts may come from a coin toss."""
 
 FEW_REAL = 20
-"""With fewer real rows the real mean has no place."""
+"""Number of real rows below which the real mean is too uncertain."""
 
 FOREIGN = 5.0
-"""Real rows whose mean is this many spreads away are hardly of the same kind."""
+"""Distance in spreads above which real rows are hardly of the same kind."""
 
 _SEEN = 3
 """With this many rounds in reach, the draws of later ones show how sure a regime is."""
 
 CONFIDENT = 0.9
-"""With a smaller probability the verdict says "probably"."""
+"""Probability below which the verdict says "probably"."""
 
 ENOUGH = 0.95
 """The plateau begins at the first round that brings this share of the whole gain."""
@@ -37,12 +37,12 @@ _FATES = {HELPS: "helps and stays", TURNS: "helps, then turns back", HARMS: "har
 
 @dataclass(frozen=True)
 class Regime:
-    """What repeated rounds do to the distance from the real mean.
+    """The effect of repeated rounds on the distance from the real mean.
 
     Attributes:
         value: One of `AuditRegime`.
-        probability: That it is right; None where it is open.
-        reason: Why it is open, and what would close it; None where it is not.
+        probability: Probability that it is correct; None if it is open.
+        reason: Why it is open, and what would settle it; None otherwise.
     """
 
     value: AuditRegime
@@ -70,11 +70,11 @@ def percentiles(value: float, drawn: Floats) -> Interval:
 
 
 def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
-    """The regime that all rivals agree on, or why there is none.
+    """Return the regime that all rivals agree on, or why there is none.
 
     Args:
         b: The rivals.
-        n_real: How many real rows.
+        n_real: Number of real rows.
         divergent: Whether the generator is known to keep its spread, and the verifier has no center.
     """
     fate, last = b.fate, len(b.hull.mean)
@@ -97,7 +97,7 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
     if divergent:
         return Regime("divergent", probability=fate.probability)
     if b.known < min(_SEEN, last):
-        return _open(f"the rows reach no further than round {b.known}: train so far and audit again")
+        return _open(f"the rows reach no further than round {b.known}: train up to it and audit again")
     if fate.kind is None:
         names = [*b.rivals, "with a feature that is not given"]
         by = ", ".join(f"{name}: {_FATES[k]}" for name, k in zip(names, fate.by_rival, strict=False))
@@ -107,7 +107,7 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
         )
     if fate.probability < SURE:
         return _open(
-            f"the rows leave it open ({_FATES[fate.kind]}: probability {fate.probability:.2f}):"
+            f"the rows do not settle it ({_FATES[fate.kind]}: probability {fate.probability:.2f}):"
             " judge more rows"
         )
     if fate.kind == TURNS:
@@ -145,7 +145,7 @@ def left(b: Bracket) -> Interval | None:
 
 
 def verdict(found: Regime, b: Bracket, best: Interval, gain: Interval) -> str:
-    """The prognosis in plain language."""
+    """Describe the prognosis in plain language."""
     before, after = b.hull.distances[:2]
     step = f"from {before:.2f} to {after:.2f} spreads away from your data"
     first, end = f"(round 1 goes {step})", left(b)

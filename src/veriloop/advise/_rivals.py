@@ -1,10 +1,10 @@
-"""Three rival models of how a generator is refitted to accepted rows, each followed round after round.
+"""Three rival models of how a generator is refitted to accepted rows, each followed round by round.
 
 - ``location``: its mean becomes the accepted rows' mean; its shape and spread stay.
 - ``refit``: a Gaussian with the accepted rows' mean and covariance.
 - ``resample``: the accepted rows themselves, smoothed (a kernel density with Scott's bandwidth).
 
-All are in units of the model's spread now, and all judge new rows by the same surface.
+All are in units of the model's current spread, and all judge new rows with the same surface.
 """
 
 from dataclasses import dataclass

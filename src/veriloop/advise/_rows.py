@@ -11,10 +11,10 @@ from ..errors import DataError
 Floats = NDArray[np.floating]
 
 BLOCKS = 400
-"""Intervals are from sums over so many random blocks of rows; their widths are exact to 1 / sqrt(2 * 400)."""
+"""Number of random blocks of rows behind intervals; their widths are exact to 1 / sqrt(2 * 400)."""
 
 _CHUNK = 1 << 22
-"""Numbers in memory at a time, 32 MB of them."""
+"""Number of values in memory at a time, 32 MB."""
 
 _CONSTANT = 1e-10
 """A spread this small, relative to the values, is rounding."""
@@ -22,7 +22,7 @@ _CONSTANT = 1e-10
 
 @runtime_checkable
 class Source(Protocol):
-    """An array of rows x features that may lie on disk: it has a shape, and gives slices of rows."""
+    """An array of rows x features that may be on disk: it has a shape, and returns slices of rows."""
 
     @property
     def shape(self) -> tuple[int, ...]:

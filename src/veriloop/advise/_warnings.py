@@ -1,4 +1,4 @@
-"""What to bear in mind about an audit, in sentences."""
+"""Warnings about an audit, in sentences."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ._rows import Rows
 from ._tilt import FEW, Tilt
 
 _COPIES = 0.01
-"""From this share of repeated rows on, it is said that they may be copies."""
+"""Share of repeated rows from which a warning about copies is given."""
 
 _OFF = 0.1
 """So many standard deviations where the generated rows do not vary are a difference in kind."""
@@ -22,7 +22,7 @@ _LONG = 3.0
 def warnings(
     tilt: Tilt, judged: Judged, path: Path, real: Rows, rivals: Bracket, copies: int | None
 ) -> list[str]:
-    """All that apply."""
+    """Return all warnings that apply."""
     rows, n_accepted = tilt.rows, int(judged.accepted.sum())
     found = []
     if tilt.shrinkage:
@@ -49,7 +49,7 @@ def warnings(
         found.append(
             f"Along some direction the variance of the accepted rows is {path.widened:.1f} times that of all:"
             " either the generated rows are far from Gaussian, or the verifier wants more than one thing."
-            " The knowledge center is not to be trusted."
+            " Do not trust the knowledge center."
         )
     if rivals.tails > _LONG:
         found.append(
@@ -58,8 +58,8 @@ def warnings(
         )
     if rivals.explained < LITTLE:
         found.append(
-            f"The features explain {max(rivals.explained, 0):.1%} of the verdicts. A feature that is not"
-            " given may decide, and then the pull may end with round 1: the intervals hold that, too."
+            f"The features explain {max(rivals.explained, 0):.1%} of the verdicts. A missing feature"
+            " may decide, and then the pull may end with round 1: the intervals allow for that."
         )
     copies = _copies(rows) if copies is None else copies
     if copies > _COPIES * rows.n:

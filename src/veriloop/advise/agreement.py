@@ -1,4 +1,4 @@
-"""Whether annotators agree with each other, and what they mean together."""
+"""Agreement between annotators, and the labels that they jointly mean."""
 
 import itertools
 import math
@@ -14,20 +14,20 @@ from ..records import Number
 from .intervals import Interval, bootstrap
 
 Level = Literal["nominal", "interval"]
-"""Labels are mere names, or numbers whose differences count."""
+"""Whether labels are names, or numbers whose differences count."""
 
 Ratings = NDArray[np.float64]
-"""Labels as numbers, shape (units, annotators); NaN where an annotator said nothing."""
+"""Labels as numbers, shape (units, annotators); NaN for no label."""
 
 
 class Agreement(BaseModel):
-    """How annotators agree; 1 is always, 0 is as by chance.
+    """Agreement of annotators; 1 is always, 0 is as by chance.
 
     Attributes:
-        units: Samples that at least two of them labelled.
-        alpha: Krippendorff's, of all of them together.
-        kappa: Cohen's, of each pair, by ``a / b``.
-        accuracy: The chance that each gives the label that they all mean, by Dawid and Skene.
+        units: Number of samples that at least two of them labelled.
+        alpha: Krippendorff's alpha of all of them together.
+        kappa: Cohen's kappa of each pair, by ``a / b``.
+        accuracy: Probability that each gives the joint label, by Dawid and Skene.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -39,12 +39,12 @@ class Agreement(BaseModel):
 
 
 def agreement(labels: Mapping[str, Ratings], rng: np.random.Generator, level: Level = "nominal") -> Agreement:
-    """Agreement of annotators.
+    """Compute the agreement of annotators.
 
     Args:
-        labels: By annotator, shape (units,); NaN where one said nothing.
-        rng: Source of the resampling behind the intervals.
-        level: How labels compare, for alpha. Kappa and accuracy take them as names.
+        labels: Labels by annotator, shape (units,); NaN for no label.
+        rng: Source of the resampling for the intervals.
+        level: How labels compare, for alpha. Kappa and accuracy treat them as names.
 
     Raises:
         DataError: Fewer than two annotators, or no unit that two of them labelled.
@@ -69,9 +69,9 @@ def agreement(labels: Mapping[str, Ratings], rng: np.random.Generator, level: Le
 
 
 def cohen_kappa(a: Ratings, b: Ratings) -> float:
-    """(p_o - p_e) / (1 - p_e) of two annotators, over the units that both labelled.
+    """Return (p_o - p_e) / (1 - p_e) of two annotators, over the units that both labelled.
 
-    J. Cohen, A coefficient of agreement for nominal scales, 1960. NaN when chance alone would agree always.
+    J. Cohen, A coefficient of agreement for nominal scales, 1960. NaN if chance alone would always agree.
     """
     both = np.isfinite(a) & np.isfinite(b)
     values, codes = np.unique(np.concatenate([a[both], b[both]]), return_inverse=True)
@@ -84,7 +84,7 @@ def cohen_kappa(a: Ratings, b: Ratings) -> float:
 
 
 def krippendorff_alpha(ratings: Ratings, level: Level = "nominal") -> float:
-    """1 - D_o / D_e over any number of annotators, with gaps.
+    """Return 1 - D_o / D_e over any number of annotators, with gaps.
 
     K. Krippendorff, Content Analysis, 2004, chapter 11; the difference of two labels is 0 or 1 (nominal), or
     the square of their difference (interval). NaN when all labels are the same, or no unit has two.
@@ -111,20 +111,20 @@ def krippendorff_alpha(ratings: Ratings, level: Level = "nominal") -> float:
 def dawid_skene(
     ratings: Ratings, steps: int = 1_000, tolerance: float = 1e-6
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """What annotators mean together, and how each errs, by expectation maximisation.
+    """Estimate the true labels and each annotator's errors, by expectation maximisation.
 
     A. P. Dawid, A. M. Skene, Maximum likelihood estimation of observer error-rates using the EM algorithm,
-    Applied Statistics 28, 1979. It begins with shares of votes. Annotators are taken to err independently
-    of each other, given the true label; where they copy each other, it trusts them too much.
+    Applied Statistics 28, 1979. It starts with shares of votes. Annotators are assumed to err independently
+    of each other, given the true label; if they copy each other, it trusts them too much.
 
     Args:
-        ratings: With at least one label in every row; c different ones in all.
-        steps: At most so many.
-        tolerance: Stop when no probability of a label moves by more.
+        ratings: Ratings with at least one label in every row, and c different labels in total.
+        steps: Largest number of steps.
+        tolerance: Largest change of a label's probability at which to stop.
 
     Returns:
-        The probability of each label, in rising order, for each unit, shape (units, c); of each annotator
-        the chance to say label j when i is true, [annotator, i, j]; and the share of each label, (c,).
+        Probability of each label, in rising order, for each unit, shape (units, c); for each annotator the
+        probability of label j when i is true, [annotator, i, j]; and the share of each label, (c,).
     """
     values = np.unique(ratings[np.isfinite(ratings)])
     said = (ratings[:, :, None] == values).astype(np.float64)
@@ -154,7 +154,7 @@ def _meant(
     said: NDArray[np.float64], confusion: NDArray[np.float64], prior: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """E-step: the probability of each label for each unit."""
-    # What was never seen is taken for very rare, so that one surprise does not forbid a label.
+    # Unseen errors are treated as very rare, so that one surprise does not exclude a label.
     log_confusion, log_prior = (np.log(np.maximum(p, 1e-12)) for p in (confusion, prior))
     evidence = log_prior + said.reshape(len(said), -1) @ log_confusion.swapaxes(1, 2).reshape(-1, len(prior))
     likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))

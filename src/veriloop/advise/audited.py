@@ -1,4 +1,4 @@
-"""What an audit finds: `Audit`, and `Audited`, which also says in words what it is about."""
+"""The results of an audit: `Audit`, and `Audited`, which adds a description of its subject."""
 
 import json
 import math
@@ -15,19 +15,19 @@ from ._rows import Floats
 from .intervals import Interval
 
 FOLDER = "audits"
-"""Where in a run folder each `Audited` lies, as a JSON file of its own."""
+"""Folder in a run folder with one JSON file per `Audited`."""
 
 
 class Predicted(NamedTuple):
     """The model after a round.
 
     Attributes:
-        round: 1 is this round: the mean of its accepted rows.
-        mean: Shape (d,), in the features' own units.
+        round: Round number; 1 is the audited round: the mean of its accepted rows.
+        mean: Means, shape (d,), in the features' own units.
         low: Lower ends of the 95 % intervals, shape (d,).
         high: Upper ends.
         spread: Standard deviations of the features, shape (d,).
-        ess: The effective number of accepted rows around that mean.
+        ess: Effective number of accepted rows around that mean.
     """
 
     round: int
@@ -39,14 +39,15 @@ class Predicted(NamedTuple):
 
 
 class Center(NamedTuple):
-    """The knowledge center: the mean at which the verifier's choices change nothing any more.
+    """The knowledge center: the mean at which the verifier's choices have no further effect.
 
     Attributes:
-        value: Shape (d,), in the features' own units.
+        value: Center, shape (d,), in the features' own units.
         low: Lower ends of the 95 % intervals, shape (d,).
         high: Upper ends.
-        newton: The same by one Newton step from the model as it is: good near the center, rough far away.
-        extrapolated: Whether no rows reach there, and it is Newton's step from the last round in reach.
+        newton: Center by one Newton step from the current model: good near the center, rough far away.
+        extrapolated: Whether it is beyond the reach of the rows, and so a Newton step from the last round in
+            reach.
     """
 
     value: Floats
@@ -58,43 +59,44 @@ class Center(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit(Showing):
-    """What one round of verdicts tells. Spreads are lengths in the model's own spread: x -> sqrt(x^T S^-1 x).
+    """Results of auditing one round of verdicts. Lengths are in spreads of the model: sqrt(x^T S^-1 x).
 
     Attributes:
-        n_generated: Rows, judged or not.
-        n_accepted: Accepted ones.
-        acceptance_rate: Of all generated rows.
-        told_from_coin: The p-value of these verdicts as those of a coin that accepts as often.
-        explained: The share of the verdicts' log-loss that the features take off, on rows not seen.
-        eigenvalues: Of the contraction R = dT/dm, the largest first: the share of the distance to the center
-            that a round leaves.
-        half_lives: Rounds that halve that distance, for each eigenvalue; infinite from 1 on.
-        neutral: In how many directions the verifier neither pulls nor narrows, as far as the rows tell.
-        pull: Accepted mean less mean, in standard deviations of each feature.
+        n_generated: Number of rows, judged or not.
+        n_accepted: Number of accepted rows.
+        acceptance_rate: Share of all generated rows that was accepted.
+        told_from_coin: P-value of these verdicts under a coin with the same acceptance rate.
+        explained: Share of the verdicts' log-loss that the features explain, on rows not seen.
+        eigenvalues: Eigenvalues of the contraction R = dT/dm, largest first: the share of the distance to the
+            center that remains after a round.
+        half_lives: Number of rounds that halve that distance, for each eigenvalue; infinite from 1 on.
+        neutral: Number of directions in which the verifier neither pulls nor narrows, as far as the rows
+            show.
+        pull: Mean of accepted rows minus mean of all, in standard deviations of each feature.
         wanted: Accepted rows farthest along the pull, farthest first.
-        unwanted: Judged, not accepted rows farthest against it.
-        variance_ratio: Variance of the accepted rows over that of all, averaged over the model's directions.
-        entropy_change: Of a Gaussian with the accepted rows' covariance against one with all rows', in nats.
-        center: None when there is none.
-        bias: Real mean less center, shape (d,); None without a center.
-        bias_norm: Its length in spreads; the part that errors add on average is taken off.
-        models: The rounds to come, for each way to refit the generator.
-        agree_until: The last predicted round up to which the models' intervals overlap in all features.
-        trajectory: The rounds to come, whichever of them is the truth: from the lowest low to the highest
-            high, and some more for a model that is trained.
+        unwanted: Rejected rows farthest against it.
+        variance_ratio: Variance of the accepted rows relative to all, averaged over the model's directions.
+        entropy_change: Entropy of a Gaussian with the accepted rows' covariance minus that for all rows, in
+            nats.
+        center: Knowledge center; None if there is none.
+        bias: Real mean minus center, shape (d,); None without a center.
+        bias_norm: Length of the bias in spreads, corrected for the part that errors add on average.
+        models: Future rounds, for each way to refit the generator.
+        agree_until: Last predicted round up to which the models' intervals overlap in all features.
+        trajectory: Future rounds whichever model is true: from the lowest to the highest end, widened for a
+            trained model.
         trajectory_ended: Whether the rows reach no further.
-        gain_one_round: By how many spreads round 1 brings the mean nearer to the real one.
-        distances: Of rounds 0, 1, ... from the real mean, in spreads; in the middle of the models.
-        distances_low: Lower ends of their 95 % intervals, whichever model is the truth.
+        gain_one_round: Decrease of the distance from the real mean by round 1, in spreads.
+        distances: Distances of rounds 0, 1, ... from the real mean, in spreads; in the middle of the models.
+        distances_low: Lower ends of their 95 % intervals, whichever model is true.
         distances_high: Upper ends.
-        best_round: The round nearest to the real mean, of those predicted; 0 when none helps, NaN where the
-            regime cannot be told.
-        enough: The round by which 95 % of the gain is made.
-        plateau: The distance in spreads that is left after the last round of the trajectory; None when that
-            is the first.
-        regime: What becomes of the distance, how sure that is, or why it cannot be told.
-        verdict: All that in plain language.
-        warnings: What to bear in mind, in sentences.
+        best_round: Predicted round nearest to the real mean; 0 if none helps, NaN if the regime is unknown.
+        enough: Round by which 95 % of the gain is made.
+        plateau: Distance in spreads that remains after the last round of the trajectory; None if that is the
+            first.
+        regime: What happens to the distance, with its probability, or why it is unknown.
+        verdict: Summary in plain language.
+        warnings: Warnings, in sentences.
     """
 
     n_generated: int
@@ -133,7 +135,7 @@ class Audit(Showing):
         return in_short("Audit", f"{kept}; {self.regime.value}.", self.verdict)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values for JSON; what does not exist or is not finite is None."""
+        """Return plain values for JSON; missing and non-finite values become None."""
         center, norm, plateau = self.center, self.bias_norm, self.plateau
         return _plain(
             {
@@ -174,12 +176,12 @@ class Audit(Showing):
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
-        """The audit of which `to_json` gave ``found``; numbers that JSON does not have are NaN or infinite.
+        """Rebuild an audit from the output of `to_json`; numbers that JSON lacks become NaN or infinite.
 
         Raises:
             KeyError: Something is missing.
             TypeError: Something is of another kind.
-            ValueError: Likewise.
+            ValueError: A value is invalid.
         """
         contraction, center, bias = found["contraction"], found["knowledge_center"], found["bias"]
         best, plateau = found["best_round"], found["plateau"]
@@ -221,14 +223,14 @@ class Audit(Showing):
 
 @dataclass(frozen=True, eq=False)
 class Audited:
-    """An audit, with what it is about in words.
+    """An audit with a description of its subject.
 
     Attributes:
         subject: What was audited.
-        names: Of the features.
-        wanted: The texts of `Audit.wanted`; empty when it was not about texts.
-        unwanted: Those of `Audit.unwanted`.
-        audit: The finding.
+        names: Names of the features.
+        wanted: Texts of `Audit.wanted`; empty unless the audit is about texts.
+        unwanted: Texts of `Audit.unwanted`.
+        audit: Results.
     """
 
     subject: str
@@ -238,18 +240,18 @@ class Audited:
     audit: Audit
 
     def to_bytes(self) -> bytes:
-        """As a JSON file."""
+        """Return the content of a JSON file."""
         content = {**vars(self), "audit": self.audit.to_json()}
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """What `to_bytes` made.
+        """Rebuild from the output of `to_bytes`.
 
         Raises:
             KeyError: Something is missing.
             TypeError: Something is of another kind.
-            ValueError: Likewise, or it is no JSON.
+            ValueError: A value is invalid, or the content is not JSON.
         """
         found = json.loads(content)
         return cls(**{**found, "audit": Audit.from_json(found["audit"])})

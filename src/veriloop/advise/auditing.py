@@ -1,8 +1,8 @@
-"""A verifier read from one round of its verdicts: how far it pulls, where to, and for how long that helps.
+"""Audit a verifier from one round of its verdicts: how far it pulls, where to, and for how long that helps.
 
-Round 1 is seen: the accepted mean. What later rounds do depends on how the generator is refitted, so they are
-predicted for rival generators (`veriloop.advise._rivals`), and what is printed holds whichever is the truth.
-The knowledge center and the contraction are those of the paper's model, a generator that keeps its spread
+Round 1 is observed: the mean of accepted rows. What later rounds do depends on how the generator is refitted,
+so they are predicted for rival generators (`veriloop.advise._rivals`), and the report covers all of them. The
+knowledge center and the contraction are those of the paper's model, a generator that keeps its spread
 (`veriloop.advise._tilt`).
 """
 
@@ -27,7 +27,7 @@ from .intervals import Z
 
 _DRAWS = 2_000
 _SHOWN = 5
-"""So many rows show what the verifier wants, and as many what it does not want."""
+"""Number of rows shown as wanted, and as unwanted."""
 
 
 def audit(
@@ -46,28 +46,28 @@ def audit(
     """Audit a verifier from one round of samples with its verdicts.
 
     Args:
-        generated: Features of generated samples, shape (n, d); an array, or anything with a shape that gives
-            slices of rows, such as a memory-mapped file.
-        accepted: Whether each was accepted, shape (n,): True or False, 1 or 0, None or NaN where the verifier
-            abstained. Abstained rows are neither accepted nor rejected.
+        generated: Features of generated samples, shape (n, d): an array, or an object with a shape that
+            returns slices of rows, such as a memory-mapped file.
+        accepted: Whether each was accepted, shape (n,): True or False, 1 or 0, None or NaN for an abstention.
+            Abstentions are neither accepted nor rejected.
         real: Features of real samples, shape (any, d).
-        scores: Shape (n,), higher is better; for the rule ``top_fraction``.
-        rule: How samples were accepted: each for itself, by a threshold or by chance (``fixed``), or the best
-            share of all (``top_fraction``), so that the threshold will move with the model.
-        names: Of the features, for errors.
-        rounds: How many rounds to predict, at least 2.
-        seed: Of the blocks and draws.
-        generator: How the generator is refitted, when that is known: ``location`` moves its mean and keeps
-            its spread, ``refit`` is a Gaussian of the accepted rows' mean and covariance, ``resample`` draws
-            from the accepted rows, smoothed. None predicts for all three and
-            gives what holds for each, and for a trained model, which misses what it is trained on.
-        copies: How many samples repeat another one, where ``generated`` is made from them and does not show
-            it; counted in ``generated`` when None.
+        scores: Scores, shape (n,), higher is better; for the rule ``top_fraction``.
+        rule: How samples were accepted: separately, by a threshold or at random (``fixed``), or as the best
+            share of all (``top_fraction``), in which case the threshold moves with the model.
+        names: Names of the features, for error messages.
+        rounds: Number of rounds to predict, at least 2.
+        seed: Seed for blocks and draws.
+        generator: How the generator is refitted, if known: ``location`` moves its mean and keeps its spread,
+            ``refit`` is a Gaussian with the accepted rows' mean and covariance, ``resample`` draws from the
+            accepted rows, smoothed. None predicts for all three and reports what holds for each, and for a
+            trained model with training errors.
+        copies: Number of samples that repeat another one, if ``generated`` is derived from them and does not
+            show it; counted in ``generated`` when None.
 
     Raises:
         ConfigError: ``top_fraction`` without scores, too few rounds, or no such generator.
-        DataError: The rows cannot carry an answer: not finite, of different width, constant, all or hardly
-            any accepted, or the accepted are not the best by score.
+        DataError: The rows cannot be audited: not finite, of different width, constant, all or hardly any
+            accepted, or the accepted ones are not the best by score.
     """
     if rounds < 2:
         raise ConfigError("rounds to predict", got=rounds, expected="at least 2")
@@ -77,13 +77,17 @@ def audit(
     rows = Rows("generated", generated, names, rng)
     reference = Rows("real", real, names, rng)
     if reference.d != rows.d:
-        raise DataError("real rows of another width", got=f"{reference.d} features", expected=f"{rows.d}")
+        raise DataError(
+            "real rows with a different number of features",
+            got=f"{reference.d} features",
+            expected=f"{rows.d}",
+        )
     rows.check_varying()
     said = judged(rows, accepted, scores, rule)
     tilt = Tilt(said)
     path = follow(tilt, rounds)
     rivals = bracket(said, tilt, path, reference, (generator,) if generator else GENERATORS, rounds, rng)
-    # Where a coin could have said the same, a center is one of noise.
+    # If a coin could have given these verdicts, any center is noise.
     end = path.center if rivals.coin <= COIN else None
     gain, bias_norm = _distances(tilt, path.start, end, reference, rng)
     found = regime(rivals, reference.n, generator == "location" and path.center is None)
@@ -161,7 +165,7 @@ def _half_lives(eigenvalues: Floats) -> Floats:
 
 
 def _shown(tilt: Tilt, judged: Judged, pull: Floats) -> tuple[list[int], list[int]]:
-    """Rows that show the pull: accepted ones farthest along it, and rejected ones farthest against."""
+    """Return rows that show the pull: accepted ones farthest along it, rejected ones farthest against it."""
     along = tilt.rows.project(tilt.precision_times(pull))
     yes, no = np.flatnonzero(judged.accepted), np.flatnonzero(judged.judged & ~judged.accepted)
     wanted = yes[np.argsort(-along[yes], kind="stable")[:_SHOWN]]

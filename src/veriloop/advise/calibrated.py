@@ -1,4 +1,4 @@
-"""What ``veriloop calibrate`` finds: one verifier, or judge, or group of annotators."""
+"""Results of ``veriloop calibrate`` for one verifier, judge, or group of annotators."""
 
 from typing import ClassVar
 
@@ -11,24 +11,24 @@ from .intervals import Interval, Share, nothing
 from .preference import Preference
 
 FOLDER = "calibration"
-"""Where in a run folder each `Calibrated` lies, as a JSON file of its own."""
+"""Folder in a run folder with one JSON file per `Calibrated`."""
 
 
 class Annotator(BaseModel):
     """How one person judges.
 
     Attributes:
-        verdicts: How many they have given, on all samples.
-        seconds: The median time that they looked at a sample; NaN where that is not known.
-        sensitivity: The share of known good samples that they accept, of those that they decide on.
-        specificity: The share of known bad ones that they reject.
-        early: The share of right answers in the first half of their known samples.
-        late: Likewise, in the second half.
-        drift: ``late`` less ``early``.
-        with_others: The share of their verdicts that are those of most others who judged the same sample.
-        accuracy: The chance that they give the label that all mean, by Dawid and Skene; NaN where fewer than
-            three people judged the same samples as others.
-        weight: What they count for where a majority is weighed by accuracy; see `veriloop.advise.people`.
+        verdicts: Number of verdicts, on all samples.
+        seconds: Median time per sample; NaN if unknown.
+        sensitivity: Share of known good samples accepted, among those decided.
+        specificity: Share of known bad samples rejected.
+        early: Share of correct answers in the first half of their known samples.
+        late: Share of correct answers in the second half.
+        drift: ``late`` minus ``early``.
+        with_others: Share of verdicts that agree with most others on the same sample.
+        accuracy: Probability of giving the joint label, by Dawid and Skene; NaN if fewer than three people
+            judged the same samples.
+        weight: Weight in a majority weighted by accuracy; see `veriloop.advise.people`.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -46,18 +46,18 @@ class Annotator(BaseModel):
 
 
 class Calibrated(BaseModel):
-    """The finding, with what it is about in words.
+    """Results of a calibration, with a description of its subject.
 
     Attributes:
         subject: What was calibrated.
-        good_are: Where the known good samples come from.
-        bad_are: Where the known bad ones come from.
-        calibration: Verdicts against what is known; None when only annotators were compared.
-        preferences: By what should not matter, such as ``length of text``.
+        good_are: Source of the known good samples.
+        bad_are: Source of the known bad samples.
+        calibration: Verdicts compared with the truth; None if only annotators were compared.
+        preferences: Preferences for irrelevant traits, such as ``length of text``.
         positions: Accuracy at each position.
-        agreement: Of annotators.
-        annotators: By name, people whose verdicts a store holds.
-        left_out: How many rows of a table were not counted, by what they lack.
+        agreement: Agreement of annotators.
+        annotators: Results by name, for people with verdicts in a store.
+        left_out: Number of table rows that were not counted, by what they lack.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)

@@ -1,4 +1,4 @@
-"""A verifier against known answers: how often it accepts the bad, rejects the good, or cannot tell."""
+"""Compare a verifier with known answers: how often it accepts bad, rejects good, or abstains."""
 
 import math
 from collections import Counter
@@ -18,11 +18,11 @@ from .intervals import Interval, Share, Z, wilson
 
 FOLDS = 5
 CURVE = 200
-"""Points of a ROC curve that are kept, at most: more than a screen shows."""
+"""Largest number of points kept of a ROC curve."""
 
 
 class CurvePoint(BaseModel):
-    """One point of a ROC curve: what accepting from ``threshold`` on would do."""
+    """One point of a ROC curve: the result of accepting scores from ``threshold`` on."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -32,23 +32,23 @@ class CurvePoint(BaseModel):
 
 
 class Calibration(Showing, BaseModel):
-    """How a verifier does on samples of which it is known whether they are good.
+    """Performance of a verifier on samples that are known to be good or bad.
 
     Attributes:
-        good: How many known good samples there were.
-        bad: How many known bad ones.
-        abstained_good: The share of the good that it did not judge.
-        abstained_bad: The share of the bad that it did not judge.
-        abstentions: The most frequent reasons for that, with their counts.
-        accuracy: The share of right decisions, of those that it judged.
-        false_accept: The share of the judged bad that it accepts.
-        false_reject: The share of the judged good that it rejects.
-        threshold: The least accepted score where the verifier leaves decisions open; NaN where it decides.
-        decided_by: ``verifier``; a ``given`` threshold; or one ``chosen`` here to maximise true_accept -
-            false_accept (W. J. Youden, 1950). Then the three shares above are cross-fitted: the decision on
-            each fifth of the samples is by a threshold chosen on the others, so they are not flattered by
-            the choice.
-        auc: The chance that a good sample scores higher than a bad one, ties counting half.
+        good: Number of known good samples.
+        bad: Number of known bad samples.
+        abstained_good: Share of the good samples that it did not judge.
+        abstained_bad: Share of the bad samples that it did not judge.
+        abstentions: Most frequent reasons for abstentions, with their counts.
+        accuracy: Share of correct decisions, among those judged.
+        false_accept: Share of the judged bad samples that it accepts.
+        false_reject: Share of the judged good samples that it rejects.
+        threshold: Lowest accepted score if the verifier leaves decisions open; NaN if it decides.
+        decided_by: ``verifier``; a ``given`` threshold; or one ``chosen`` to maximise true_accept -
+            false_accept (W. J. Youden, 1950). In that case the three shares above are cross-fitted: each
+            fifth of the samples is decided with a threshold chosen on the others, so that the choice does not
+            bias them.
+        auc: Probability that a good sample scores higher than a bad one, with ties counting half.
         curve: The ROC curve, from accepting nothing to accepting everything.
     """
 
@@ -95,21 +95,21 @@ class _Decided(NamedTuple):
 
 
 def calibrate(verdicts: Verdicts, good: NDArray[np.bool_], at: float | None = None) -> Calibration:
-    """Compare ``verdicts`` with what is known.
+    """Compare ``verdicts`` with the truth.
 
     Args:
-        verdicts: On n samples.
+        verdicts: Verdicts on n samples.
         good: Whether each is good, shape (n,).
-        at: Accept open verdicts from this score on; None to choose one.
+        at: Lowest accepted score for open verdicts; None to choose one.
 
     Raises:
         DataError: Lengths differ, or there are no good or no bad samples.
     """
     if len(good) != len(verdicts):
-        raise DataError("known labels", got=len(good), expected=f"{len(verdicts)}, one a verdict")
+        raise DataError("known labels", got=len(good), expected=f"{len(verdicts)}, one per verdict")
     if good.all() or not good.any():
         raise DataError(
-            "a verifier needs good and bad samples to show what it can",
+            "both good and bad samples are needed",
             got=f"{np.count_nonzero(good)} good of {len(good)}",
         )
     silent = verdicts.is_(Decision.ABSTAIN)
@@ -136,13 +136,13 @@ def calibrate(verdicts: Verdicts, good: NDArray[np.bool_], at: float | None = No
 
 
 def auc(score: NDArray[np.floating], good: NDArray[np.bool_]) -> Interval:
-    """The area under the ROC curve, with DeLong's interval on the logit scale.
+    """Return the area under the ROC curve, with DeLong's interval on the logit scale.
 
-    E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44, 1988. Where no pair is out of order
-    it has no width; then the far bound is Wilson's for as many trials as the smaller class has samples.
+    E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44, 1988. If no pair is out of order, the
+    interval has no width; the far bound is then Wilson's for as many trials as the smaller class has samples.
 
     Returns:
-        NaN when there are no good or no bad scores.
+        The area; NaN if there are no good or no bad scores.
     """
     m, n = int(good.sum()), int((~good).sum())
     if not (m and n):
@@ -164,7 +164,7 @@ def auc(score: NDArray[np.floating], good: NDArray[np.bool_]) -> Interval:
 
 
 def curve(score: NDArray[np.floating], good: NDArray[np.bool_], points: int = CURVE) -> list[CurvePoint]:
-    """The ROC curve, thinned to about ``points`` points; empty when there are no good or no bad scores."""
+    """Return the ROC curve, thinned to about ``points`` points; empty without good or without bad scores."""
     if good.all() or not good.any():
         return []
     threshold, false_accept, true_accept = _roc(score, good)
@@ -176,7 +176,7 @@ def curve(score: NDArray[np.floating], good: NDArray[np.bool_], points: int = CU
 
 
 def best_threshold(score: NDArray[np.floating], good: NDArray[np.bool_]) -> float:
-    """The threshold that maximises true accepts - false accepts, halfway to the next score below.
+    """Return the threshold that maximises true accepts - false accepts, halfway to the next score below.
 
     Halfway, because the next sample's score falls on either side of an observed one.
     """
@@ -210,7 +210,7 @@ def _decide(verdicts: Verdicts, good: NDArray[np.bool_], at: float | None) -> _D
     if known.all() or not known.any():
         raise DataError(
             "no threshold can be chosen: the open verdicts are all on samples of one kind",
-            fix="give one with --at",
+            fix="set one with --at",
         )
     threshold = best_threshold(score, known)
     accepts[is_open] = _cross_fitted(score, known, threshold)

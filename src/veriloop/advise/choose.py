@@ -1,9 +1,8 @@
-"""How good will the next model be? From the quality of what it is trained on, and what a learner makes of it.
+"""Predict the quality of the next model from the quality of its training set.
 
-What a verifier keeps can be measured before any training: it is how good a model would be that makes such
-samples and nothing else. A learner makes something else of them. How much, the run's own rounds show: each
-has a kept set and a model that was trained on it. A line through these pairs takes a rival's kept set to its
-model.
+The quality of what a verifier keeps can be measured before any training: it is that of a model that generates
+exactly such samples. A learner gives something different. The run's own rounds show how different: each has a
+kept set and a model trained on it. A line through these pairs maps a rival's kept set to its model.
 """
 
 import math
@@ -17,10 +16,10 @@ from ..quantity import Quantity
 from .intervals import LEVEL, Interval
 
 _SLOPE = 0.3
-"""How far the slope may be from 1 before any pair is seen, as a standard deviation."""
+"""Prior standard deviation of the slope around 1."""
 
 _SHIFT = 1.0
-"""How much a learner may add or lose, as a standard deviation, in units of the models' own values."""
+"""Prior standard deviation of what a learner adds or loses, in units of the models' own values."""
 
 _SCATTER, _COUNTS = 0.18, 8.0
 """The scatter of models about the line, as a share of their values, and for how many pairs this guess counts.
@@ -34,22 +33,22 @@ _LEAST = 0.25
 
 
 class Pair(NamedTuple):
-    """A finished round: the quality of what was kept, and of the model that was trained on it."""
+    """A finished round: the quality of the kept samples, and of the model trained on them."""
 
     kept: float
     model: float
 
 
 def predict(kept: float, pairs: Sequence[Pair], quantity: Quantity) -> Interval:
-    """The quality of a model trained on samples of quality ``kept``, with its 95 % interval.
+    """Predict the quality of a model trained on samples of quality ``kept``, with its 95 % interval.
 
     Bayesian regression of models on kept sets with a conjugate prior and errors in proportion to the values,
-    so that one pair is enough to begin with and the interval is Student's.
+    so that one pair is enough and the interval is Student's.
 
     Args:
-        kept: Of what a rival keeps.
-        pairs: Of the run's finished rounds; at least one.
-        quantity: What is measured; its bounds hold.
+        kept: Quality of what a rival keeps.
+        pairs: Finished rounds of the run; at least one.
+        quantity: Quantity that is measured; its bounds apply.
     """
     x, y = (np.array(side, np.float64) for side in zip(*pairs, strict=True))
     unit = float(np.sqrt(np.mean(y**2))) or 1.0
@@ -57,7 +56,7 @@ def predict(kept: float, pairs: Sequence[Pair], quantity: Quantity) -> Interval:
     design = np.column_stack([np.ones(len(x)), x - middle]) / level[:, None]
     target = y / level
     prior = np.diag([(_SCATTER / (_SHIFT * unit)) ** 2, (_SCATTER / _SLOPE) ** 2])
-    expected = np.array([middle, 1.0])  # a learner that loses nothing: the model is as good as what it saw
+    expected = np.array([middle, 1.0])  # a perfect learner: the model is as good as its training set
     precision = prior + design.T @ design
     line = np.linalg.solve(precision, prior @ expected + design.T @ target)
     misses, off = target - design @ line, line - expected

@@ -1,9 +1,9 @@
-"""From error rates to fate: what a verifier that errs this often does to repeated retraining.
+"""From error rates to the effect of a verifier on repeated retraining.
 
-Selection multiplies the odds of good to bad samples by ``phi / psi``, where phi is the share of the good that
-is kept and psi that of the bad. A model that is trained on what is kept makes such samples, and so on: the
-odds grow by this factor a round, or fall. Among labels of which a share p is wrong, most of the kept ones are
-right up to ``p* = 1 / (1 + psi / phi)`` (Y. Feng, E. Dohmatob, P. Yang, F. Charton, J. Kempe, arXiv
+Selection multiplies the odds of good to bad samples by ``phi / psi``, where phi is the share of good samples
+that is kept and psi that of bad ones. A model trained on the kept samples generates such samples, and so on:
+the odds grow or fall by this factor in each round. If a share p of labels is wrong, most of the kept ones are
+correct up to ``p* = 1 / (1 + psi / phi)`` (Y. Feng, E. Dohmatob, P. Yang, F. Charton, J. Kempe, arXiv
 2406.07515).
 """
 
@@ -16,15 +16,16 @@ from .intervals import Interval, Share
 
 
 class Fate(BaseModel):
-    """What selection does, from the shares that are kept; 95 % intervals from Wilson's of the two shares.
+    """The effect of selection, from the shares kept; 95 % intervals from Wilson's of the two shares.
 
     Attributes:
-        kept_good: phi; what is abstained on is not kept.
-        kept_bad: psi.
-        j: ``phi - psi`` (W. J. Youden, 1950): above 0 samples get better, below 0 worse, at 0 it is a coin.
-        odds_factor: ``phi / psi``, by which the odds of good to bad grow each round.
-        noise_limit: ``p* = 1 / (1 + psi / phi)``, the share of bad samples from which on even the kept ones
-            are mostly bad.
+        kept_good: The share phi; abstentions are not kept.
+        kept_bad: The share psi.
+        j: ``phi - psi`` (W. J. Youden, 1950): above 0 samples improve, below 0 they get worse, at 0 it is a
+            coin toss.
+        odds_factor: ``phi / psi``, the factor on the odds of good to bad per round.
+        noise_limit: ``p* = 1 / (1 + psi / phi)``, the share of bad samples from which even the kept ones are
+            mostly bad.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -37,7 +38,7 @@ class Fate(BaseModel):
 
 
 def fate(kept_good: Share, kept_bad: Share) -> Fate:
-    """The fate of retraining on what is kept."""
+    """Return the effect of retraining on what is kept."""
     factor = _ratio(kept_good, kept_bad)
     limit = Interval(value=_limit(factor.value), low=_limit(factor.low), high=_limit(factor.high))
     return Fate(

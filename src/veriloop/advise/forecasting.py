@@ -1,4 +1,4 @@
-"""Forecast the next rounds of an arm from those it has, and say which round to ship."""
+"""Forecast the next rounds of an arm from those so far, and name the round to ship."""
 
 import math
 from collections.abc import Sequence
@@ -20,50 +20,50 @@ Floats = NDArray[np.float64]
 ForecastRegime = Literal["improving", "gain_then_plateau", "gain_then_reversal", "harmful", "unclear"]
 
 FEWEST = 3
-"""Rounds, with the start model, below which nothing is forecast: two points lie on any curve."""
+"""Least number of rounds, including the start model, for a forecast; two points fit any curve."""
 AHEAD = 3
-"""How many rounds are forecast when nobody says."""
+"""Default number of rounds to forecast."""
 FARTHEST = 100
-"""How many rounds are forecast at most; long before, the intervals say that nothing is known."""
+"""Largest number of rounds to forecast; intervals become useless long before."""
 NOTICEABLE = 0.03
-"""A change by less than this share of the range of the values so far counts as none."""
+"""Share of the range of values so far below which a change does not count."""
 ALIVE = 0.05
-"""A family of curves is still possible while it is at least this probable."""
+"""Least probability at which a family of curves is still possible."""
 CERTAIN = 0.8
-"""A regime less probable than this is called unclear."""
+"""Probability below which a regime is called unclear."""
 
 
 class NextRound(Interval):
-    """What a round to come is expected to measure, with its 95 % prediction interval."""
+    """The expected measurement of a future round, with its 95 % prediction interval."""
 
     round: int
 
 
 class Forecast(Showing, BaseModel):
-    """What the rounds so far say about those to come. Intervals cover 95 %.
+    """Prediction of future rounds from the rounds so far. Intervals cover 95 %.
 
-    Of a quantity without a direction there are numbers and no judgement: no best round, no gain, and the
-    regime is ``unclear``.
+    For a quantity without a direction there are only numbers: no best round, no gain, and the regime is
+    ``unclear``.
 
     Attributes:
-        next: The rounds to come; empty when there are too few rounds so far.
-        best_round_so_far: As measured, the first one if several are equal; None of no rounds.
-        best_round: The expected best one of those so far and ``next``, by the curve without its noise.
-        plateau: Where the curve ends; None where curves that never end, or whose end is not known, are still
-            possible, or where the others leave it less known than the range of the values so far.
-        families: How probable each family of curves is by now, the likeliest first, see `_families`; empty
-            like ``next``.
-        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` when none is probable enough,
-            or when a curve flattens and families are possible that never end.
-        probabilities: Of the regimes; of ``unclear``, that nothing changes at all.
-        gain: How much better the next round will be than the last one, in units of the quantity and without
-            the noise of either; None when ``next`` is empty.
-        gain_per_second: The same for each second of a round, all stages and workers together.
-        gain_per_verdict: The same for each candidate judged; None for an arm that nobody judges.
-        better: Which way the quantity is better; None if neither is.
-        split: Whose numbers were read: those of ``validation``, or of ``test`` where there are no others.
+        next: Future rounds; empty if there are too few rounds so far.
+        best_round_so_far: Best measured round, the first one if several are equal; None without rounds.
+        best_round: Expected best round among those so far and ``next``, by the curve without noise.
+        plateau: Final value of the curve; None if curves without a known end are still possible, or if it is
+            less certain than the range of the values so far.
+        families: Probability of each family of curves, most likely first, see `_families`; empty if ``next``
+            is.
+        regime: What the rounds do to the quantity, see `regime_of`; ``unclear`` if none is probable enough,
+            or if a curve flattens while endless families are possible.
+        probabilities: Probability of each regime; that of ``unclear`` means no change at all.
+        gain: Expected improvement of the next round over the last one, in units of the quantity and without
+            noise; None if ``next`` is empty.
+        gain_per_second: Gain per second of a round, over all stages and workers.
+        gain_per_verdict: Gain per judged candidate; None for an arm without a verifier.
+        better: Better direction of the quantity; None if it has none.
+        split: Split of the numbers: ``validation``, or ``test`` if there is no other.
         ship: The gate's answer: the round that is shown to be better, or 0.
-        verdict: All this in plain language.
+        verdict: Summary in plain language.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -101,15 +101,15 @@ def forecast(
 ) -> Forecast:
     """Forecast a quantity over the rounds after ``chain``.
 
-    The numbers are those that decisions read: of the validation split where there is one. The curve and its
-    noise are those of `_curve`; a number with a larger standard error counts for less.
+    The numbers are those used for decisions: of the validation split if there is one. The curve and its noise
+    are those of `_curve`; a number with a larger standard error counts less.
 
     Args:
-        chain: The records of one arm, by round. Those without the quantity are passed over.
-        name: Of the quantity, measured on held-out real data; never the verifier's own score.
-        quantity: What it means: its direction and its bounds.
-        ahead: How many rounds to forecast, from 1 to `FARTHEST`.
-        shipped: The gate's answer; by values and standard errors alone when None.
+        chain: Records of one arm, by round. Those without the quantity are skipped.
+        name: Name of a quantity measured on held-out real data; never the verifier's own score.
+        quantity: Its direction and bounds.
+        ahead: Number of rounds to forecast, from 1 to `FARTHEST`.
+        shipped: The gate's answer; based on values and standard errors only when None.
 
     Raises:
         DomainError: ``ahead`` is not positive, or more than `FARTHEST`.
@@ -141,7 +141,7 @@ def forecast(
             ),
             "plateau": _plateau(curves.limit, float(np.ptp(values))),
             "families": dict(sorted(curves.families.items(), key=lambda item: -item[1])),
-            "verdict": f"Neither way is {name} better by itself, so no round to ship follows from it.",
+            "verdict": f"{name} has no better direction, so it cannot name a round to ship.",
         }
     )
     if not has_direction:
@@ -155,7 +155,7 @@ def forecast(
     gain = losses[:, last] - losses[:, last + 1]
     certain = probabilities[likely] >= CERTAIN
     if likely == "gain_then_plateau":
-        # All other families go on, however slowly.
+        # All other families continue, however slowly.
         certain &= curves.families.get("exponential", 0.0) > 1 - ALIVE
     found = coming.model_copy(
         update={
@@ -171,7 +171,7 @@ def forecast(
 
 
 def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> NDArray[np.str_]:
-    """The regime of each curve: those of `veriloop.theory.Regime`, for curves that are known roughly.
+    """Return the regime of each curve: those of `veriloop.theory.Regime`, for curves with uncertainty.
 
     - ``unclear``: no round, nor the end, differs from the start by more than ``noticeable``.
     - ``harmful``: none is better than it by more than that.
@@ -180,10 +180,10 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
     - ``gain_then_plateau``: none of these.
 
     Args:
-        losses: Lower is better; shape (n, rounds from 0 on).
-        final: The end of each, shape (n,).
-        last: The last round so far.
-        noticeable: Changes below this are none.
+        losses: Values of which lower is better; shape (n, rounds from 0 on).
+        final: Final value of each, shape (n,).
+        last: Last round so far.
+        noticeable: Smallest change that counts.
     """
     # Of a curve whose end is not known, the rounds looked at are all that counts.
     final = np.where(np.isnan(final), losses[:, -1], final)
@@ -206,18 +206,17 @@ def regime_of(losses: Floats, final: Floats, last: int, noticeable: float) -> ND
 def chance_of_gain(
     chain: Sequence[RoundRecord], name: str, quantity: Quantity, *, ahead: int, min_gain: float = 0.0
 ) -> float | None:
-    """How probable it is that a round to come is better than the best so far, by the curve without its noise.
+    """Return the probability that a future round is better than the best so far, by the curve without noise.
 
     Args:
         chain: As for `forecast`.
         name: As for `forecast`.
         quantity: As for `forecast`; it has a direction.
-        ahead: How many rounds to look at, at least 1.
-        min_gain: Gains up to this are none, in units of the quantity; nor are those that are not
-            ``NOTICEABLE``.
+        ahead: Number of rounds to consider, at least 1.
+        min_gain: Smallest gain that counts, in units of the quantity, if it is also ``NOTICEABLE``.
 
     Returns:
-        None where too few rounds were measured.
+        The probability; None if too few rounds were measured.
 
     Raises:
         ConfigError: The quantity has no direction.
@@ -258,7 +257,7 @@ def _curves(seen: _Seen, chain: Sequence[RoundRecord], quantity: Quantity, horiz
 
 
 def _sizes(chain: Sequence[RoundRecord], horizon: int) -> list[int]:
-    """How many samples rounds 1 to ``horizon`` keep: as recorded, and then growing as they did last."""
+    """Return how many samples rounds 1 to ``horizon`` keep: as recorded, then growing as before."""
     kept = {r.round: r.counts.kept for r in chain}
     sizes: list[int] = []
     for k in range(1, horizon + 1):
@@ -281,12 +280,12 @@ def _interval(draws: Floats) -> Interval:
 
 
 def _per(gain: Floats, costs: Sequence[float]) -> Interval | None:
-    """The gain for each unit of what a round costs; the last round's cost stands for the next one's."""
+    """Return the gain per unit of a round's cost, assuming the next round costs as much as the last."""
     return _interval(gain / costs[-1]) if costs and costs[-1] > 0 else None
 
 
 def _verdicts(record: RoundRecord) -> int:
-    # An arm without a verifier accepts all that it generates, and nobody judged them.
+    # An arm without a verifier accepts everything it generates, and nothing was judged.
     counts = record.counts
     return counts.generated if counts.rejected or counts.abstained else 0
 
@@ -296,20 +295,18 @@ def _verdict(f: Forecast) -> str:
     remedy = "; improve the verifier, or stop" if f.gain_per_verdict else ""
     match f.regime:
         case "improving":
-            return f"Still improving. Go on; to stop now, {ship}."
+            return f"Still improving. Continue; to stop now, {ship}."
         case "gain_then_plateau":
             return f"The gain is over, or nearly: the curve flattens. To stop now, {ship}."
         case "gain_then_reversal":
-            turn = f"It helps up to about round {f.best_round}, and then gets worse."
+            turn = f"It helps up to about round {f.best_round}, then gets worse."
             if f.best_round is not None and f.best_round >= f.next[0].round:
-                return f"{turn} Go on until then; to stop now, {ship}."
+                return f"{turn} Continue until then; to stop now, {ship}."
             return f"{turn} To stop now, {ship}{remedy}."
         case "harmful":
-            return f"By its curve no round is better than the start model. To stop now, {ship}{remedy}."
+            return f"By its curve, no round is better than the start model. To stop now, {ship}{remedy}."
     if f.probabilities["gain_then_plateau"] >= CERTAIN:
-        flat = (
-            "The curve flattens, but curves without an end fit, too: whether the gain is over is not known."
-        )
+        flat = "The curve flattens, but endless curves also fit, so it is unknown whether the gain is over."
         return f"{flat} To stop now, {ship}."
     likely = sorted(f.probabilities.items(), key=lambda item: -item[1])[:2]
     words = {"unclear": "no change"}

@@ -1,4 +1,4 @@
-"""Two models by one quantity: the gain of one over the other, row by row where they share their rows."""
+"""Compare two models by one quantity: the gain of one over the other, row by row if they share rows."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,26 +14,26 @@ from ..records import Estimate, RoundRecord, Split
 Floats = NDArray[np.float64]
 
 RowsOf = Callable[[int, str, str, Split], NDArray[np.floating] | None]
-"""The rows of (round, arm, quantity, split), shape (n,), or None: such as `RunFolder.rows`."""
+"""Function that returns the rows of (round, arm, quantity, split), shape (n,), or None: `RunFolder.rows`."""
 
 By = Literal["rows", "errors", "values"]
-"""How two models are compared: by differences of rows; by their standard errors; by bare values."""
+"""How two models are compared: by differences of rows, by their standard errors, or by bare values."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What was measured of a model.
+    """A measurement of a model.
 
     Attributes:
-        estimate: The number.
-        rows: What each row adds to it, shape (n,), of which it is the mean; None where there are none.
+        estimate: Measured number.
+        rows: Contribution of each row, shape (n,), with the number as mean; None if there are none.
     """
 
     estimate: Estimate
     rows: NDArray[np.floating] | None = None
 
     def losses(self, quantity: Quantity) -> Floats | None:
-        """The rows as numbers of which the lower is better; to first order for `Near`."""
+        """Return the rows as numbers of which lower is better; to first order for `Near`."""
         if self.rows is None:
             return None
         value = self.estimate.value
@@ -47,12 +47,12 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """How much better a model is than another one, in units of the quantity; below 0 where it is worse.
+    """Improvement of one model over another, in units of the quantity; negative if it is worse.
 
     Attributes:
-        value: The gain.
-        se: Its standard error: 0 where both numbers are exact, NaN where nobody knows one of theirs.
-        rows: The gain on each row, shape (n,); None where the two share no rows.
+        value: Gain.
+        se: Standard error: 0 if both numbers are exact, NaN if one error is unknown.
+        rows: Gain on each row, shape (n,); None if the two share no rows.
     """
 
     value: float
@@ -61,14 +61,14 @@ class Gain:
 
     @property
     def by(self) -> By:
-        """What the standard error comes from."""
+        """Source of the standard error."""
         if self.rows is not None:
             return "rows"
         return "errors" if self.se > 0 else "values"
 
 
 def loss(quantity: Quantity, value: float) -> float:
-    """``value`` as a number of which the lower is better.
+    """Return ``value`` as a number of which lower is better.
 
     Raises:
         ConfigError: The quantity has no direction.
@@ -77,10 +77,10 @@ def loss(quantity: Quantity, value: float) -> float:
 
 
 def gain(new: Reading, old: Reading, quantity: Quantity) -> Gain:
-    """How much better ``new`` is than ``old``.
+    """Return how much better ``new`` is than ``old``.
 
-    Without rows in common the errors of the two are taken to be independent; where they are of the same
-    held-out samples, that is too cautious.
+    Without common rows the two errors are treated as independent; if they come from the same held-out
+    samples, this is too cautious.
 
     Raises:
         ConfigError: The quantity has no direction.
@@ -98,9 +98,9 @@ class Track:
     """One quantity of one arm, by round.
 
     Attributes:
-        arm: Its name.
-        readings: Of the rounds that measured it.
-        split: Whose numbers these are.
+        arm: Name of the arm.
+        readings: Measurements by round.
+        split: Split of these numbers.
     """
 
     arm: str
@@ -115,13 +115,13 @@ class Track:
         rows: RowsOf | None = None,
         split: Split | None = None,
     ) -> Self:
-        """The quantity ``name`` of the records of one arm.
+        """Return the quantity ``name`` from the records of one arm.
 
         Args:
-            chain: By round. Those without the quantity are passed over.
-            name: Of the quantity.
-            rows: Where its rows are looked up.
-            split: Whose numbers; those that decisions read when None.
+            chain: Records by round. Those without the quantity are skipped.
+            name: Name of the quantity.
+            rows: Function that looks up its rows.
+            split: Split of the numbers; that used for decisions when None.
         """
         split = split or (chain[-1].decisive_split if chain else "test")
         readings: dict[int, Reading] = {}

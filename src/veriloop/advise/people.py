@@ -1,4 +1,4 @@
-"""How each person judges: on samples whose right verdict is known, beside others, and over time."""
+"""How each person judges: on known samples, compared with others, and over time."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,17 +11,17 @@ from .calibrated import Annotator
 from .intervals import Share, newcombe, wilson
 
 Opinion = Literal["accept", "reject", "abstain"]
-"""What a person says of a sample; ``abstain`` when they cannot tell."""
+"""A person's verdict on a sample; ``abstain`` if they cannot decide."""
 
 AS_NEWCOMER = (3, 4)
-"""A person counts as right on so many of so many known samples before their own ones: three of four."""
+"""Prior correct answers and known samples of each person: three of four."""
 
 FEWEST_JUDGES = 3
-"""Dawid and Skene need so many people: two who differ may each be the one who is wrong."""
+"""Least number of people for Dawid and Skene; of two who differ, either may be wrong."""
 
 
 class Said(NamedTuple):
-    """A verdict: on which sample, with which right answer if known, by whom, and after how many seconds."""
+    """A verdict: on which sample, the correct answer if known, by whom, and after how many seconds."""
 
     key: str
     truth: Opinion | None
@@ -31,24 +31,24 @@ class Said(NamedTuple):
 
 
 def weight(right: int, known: int) -> float:
-    """What a person's verdict counts for in a majority that is weighed by accuracy; 0 or more.
+    """Return the weight of a person's verdict in a majority weighted by accuracy; 0 or more.
 
-    It is ln(p / (1 - p)), where p is the share of right answers on known samples, `AS_NEWCOMER` among them.
-    Of people who err independently, and as often on good samples as on bad ones, the majority with these
-    weights is the one most often right; S. Nitzan, J. Paroush, Optimal decision rules in uncertain
-    dichotomous choice situations, International Economic Review 23, 1982. Nobody counts against their word:
-    where p is below one half, the weight is 0.
+    It is ln(p / (1 - p)), where p is the share of correct answers on known samples, including the prior
+    `AS_NEWCOMER`. For people who err independently, and equally often on good and on bad samples, the
+    majority with these weights is correct most often; S. Nitzan, J. Paroush, Optimal decision rules in
+    uncertain dichotomous choice situations, International Economic Review 23, 1982. No verdict counts as its
+    opposite: if p is below one half, the weight is 0.
 
     Args:
-        right: Known samples on which they were right.
-        known: Known samples that they decided on.
+        right: Number of known samples answered correctly.
+        known: Number of known samples decided.
     """
     p = (right + AS_NEWCOMER[0]) / (known + AS_NEWCOMER[1])
     return max(0.0, float(np.log(p / (1 - p))))
 
 
 def annotators(said: Sequence[Said]) -> dict[str, Annotator]:
-    """How each person of a store judges, by name, those with the most verdicts first.
+    """Return how each person of a store judges, by name, those with the most verdicts first.
 
     Args:
         said: All their verdicts, in the order in which they were given.
@@ -65,7 +65,7 @@ def annotators(said: Sequence[Said]) -> dict[str, Annotator]:
 
 
 def ratings(of_person: Mapping[str, Iterable[Said]]) -> dict[str, Ratings]:
-    """Each person's verdicts on all samples that any of them met: 1 accept, 0 reject, NaN for none."""
+    """Return each person's verdicts on all samples of the group: 1 accept, 0 reject, NaN for none."""
     row = {key: i for i, key in enumerate(dict.fromkeys(s.key for some in of_person.values() for s in some))}
     found = {name: np.full(len(row), np.nan) for name in of_person}
     for name, some in of_person.items():
@@ -99,7 +99,7 @@ def _right(said: Sequence[Said]) -> Share:
 
 
 def _with_others(said: Sequence[Said]) -> dict[str, list[bool]]:
-    """Of each person, whether their verdicts are those of most others; where others are split, none."""
+    """Return whether each person's verdicts agree with most others; samples with a tie are left out."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for s in said:
         votes[s.key][s.answer] += 1
@@ -114,7 +114,7 @@ def _with_others(said: Sequence[Said]) -> dict[str, list[bool]]:
 
 
 def _accuracy(of_person: Mapping[str, Ratings]) -> dict[str, float]:
-    """How often each person says what all mean, by Dawid and Skene, on samples that several judged."""
+    """Return how often each person gives the joint label, by Dawid and Skene, on shared samples."""
     together = np.column_stack(list(of_person.values())) if of_person else np.empty((0, 0))
     together = together[np.isfinite(together).sum(axis=1) >= 2]
     judges = np.flatnonzero(np.isfinite(together).any(axis=0))

@@ -1,4 +1,4 @@
-"""Whether a judge prefers what has nothing to do with quality: length, or a place."""
+"""Test whether a judge prefers traits unrelated to quality: length, or position."""
 
 import math
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from .intervals import Interval, Share, Z, wilson
 
 
 class Preference(BaseModel):
-    """Rank correlation of scores with what should not matter, among samples of equal known label."""
+    """Rank correlation of scores with an irrelevant trait, among samples with the same known label."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -28,16 +28,16 @@ class Preference(BaseModel):
 def preference(
     score: NDArray[np.floating], trait: NDArray[np.floating], good: NDArray[np.bool_]
 ) -> Preference:
-    """Spearman's correlation of ``score`` and ``trait`` within the good and within the bad, pooled.
+    """Return Spearman's correlation of ``score`` and ``trait`` within good and within bad samples, pooled.
 
-    Ranks are taken, and centred, within each class: that good samples are longer shows no preference.
-    The interval is Fisher's, with the variance (1 + r^2 / 2) / (n - 2 - classes) of ranks: D. G. Bonett,
-    T. A. Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations, 2000.
+    Ranks are computed and centred within each class, so longer good samples alone show no preference. The
+    interval is Fisher's, with the variance (1 + r^2 / 2) / (n - 2 - classes) of ranks: D. G. Bonett, T. A.
+    Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations, 2000.
 
     Args:
-        score: Shape (n,), higher is better; samples without a finite score are left out.
-        trait: Shape (n,), such as the length of a text.
-        good: The known label, shape (n,).
+        score: Scores, shape (n,), higher is better; samples without a finite score are left out.
+        trait: Values of the trait, shape (n,), such as the length of a text.
+        good: Known labels, shape (n,).
     """
     seen = np.isfinite(score) & np.isfinite(trait)
     score, trait, good = score[seen], trait[seen], good[seen]
@@ -56,12 +56,12 @@ def preference(
 
 
 def accuracy_by(place: NDArray[Any], right: NDArray[np.bool_], judged: NDArray[np.bool_]) -> dict[str, Share]:
-    """The share of right decisions at each value of ``place``, such as which answer was shown first.
+    """Return the share of correct decisions at each value of ``place``, such as which answer was shown first.
 
     Args:
-        place: Shape (n,).
-        right: Whether the decision was right, shape (n,).
-        judged: Whether there was one; abstentions are left out.
+        place: Values to group by, shape (n,).
+        right: Whether the decision was correct, shape (n,).
+        judged: Whether there was a decision; abstentions are left out.
     """
     return {
         str(value): wilson(

@@ -1,20 +1,19 @@
 """The ship gate: which round is shown to be better than the start, with a bound on the error over all looks.
 
-The best-looking of many rounds looks good by luck, too. So each round is tested once, when it is finished, by
-its gain over the start on each held-out row, against what chance alone would give. Chance is played by
-flipping signs: if a round is not better, a row's gain is as likely to be below zero as above, and one sign a
-row for all rounds keeps what the rounds have in common. Up to round k the paths of chance that pass the limit
-of any round are no more than the share error (6/pi^2) (1 + 1/4 + ... + 1/k^2); a limit does not change later.
-So all looks together, however many there are, spend no more than the error.
+The best of many rounds looks good partly by luck. So each round is tested once, when it is finished, by its
+gain over the start on each held-out row, against chance alone. Chance is simulated by flipping signs: if a
+round is not better, a row's gain is as likely to be negative as positive, and one sign per row for all rounds
+preserves what the rounds have in common. Up to round k, the simulated paths that pass the limit of any round
+are at most the share error (6/pi^2) (1 + 1/4 + ... + 1/k^2); a limit never changes later. So all looks
+together, however many there are, use at most the error.
 
 The guarantee: the probability that a round is ever named that is not truly better is at most ``error``,
-whatever the other rounds are. It is exact where no round is better and gains are symmetric, and else right
-for many rows, as a t-test is. "Truly" means: of this run's models, on other rows of the same kind. What
-another seed would give is not part of it; nor are choices that were made by these rows, such as settings
-tuned on them.
+whatever the other rounds are. It is exact if no round is better and gains are symmetric, and otherwise holds
+for many rows, like a t-test. "Truly" means: for this run's models, on other rows of the same kind. It does
+not include other seeds, or choices that were made with these rows, such as tuned settings.
 
-Without rows there are only standard errors. Then each round is tested by itself, with its own part of the
-error, as if the errors of two rounds were independent. Numbers without any error are compared as they are.
+Without rows there are only standard errors. Then each round is tested separately, with its own part of the
+error, as if the errors of two rounds were independent. Numbers without any error are compared directly.
 """
 
 import math
@@ -33,26 +32,26 @@ from ..rng import START, Address
 from .paired import By, Floats, Gain, RowsOf, Track, gain, loss
 
 DRAWS = 20_000
-"""Paths of chance: at the usual error 1,000 of them may pass a limit, which is then known to some 3 %."""
+"""Number of simulated paths: 1,000 may pass a limit at the default error, which is known to 3 %."""
 
 GROUPS = 256
-"""More rows than this are added up in this many groups: nearly as sharp, and cheap for a million rows."""
+"""Number of groups that more rows are summed into: nearly as precise, and cheap for a million rows."""
 
 
 TOGETHER = 8
-"""Rounds whose paths are summed together."""
+"""Number of rounds whose paths are summed together."""
 
 ROUNDING = 1e-5
 """Of the paths: with few rows what was measured may be one of them, which is then not above itself."""
 
 
 class Look(BaseModel):
-    """One round before the gate.
+    """One round at the gate.
 
     Attributes:
-        round: Its number.
-        gain: How much better it measured, in units of the quantity; below 0 where it is worse.
-        at_least: How much better it is at least, all looks together; NaN where no test is possible.
+        round: Round number.
+        gain: Measured gain, in units of the quantity; negative if it is worse.
+        at_least: Lower bound of the gain, over all looks together; NaN if no test is possible.
         shown: Whether it is shown to be better.
     """
 
@@ -68,16 +67,16 @@ class Ship(BaseModel):
     """The gate's answer.
 
     Attributes:
-        round: The round to ship: of those that are shown to be better, the one that measured best; 0 of none.
-        error: The probability that a round is named that is not better, over all looks together.
-        quantity: By which it was judged.
+        round: Round to ship: the best measured one among those shown to be better; 0 if there is none.
+        error: Probability of naming a round that is not better, over all looks together.
+        quantity: Quantity of the test.
         than: What it is better than: ``start``, or another arm.
-        by: ``rows``: by the gains on ``rows`` held-out rows. ``errors``: by standard errors. ``values``:
-            by numbers without an error, so for these models alone.
-        rows: How many rows the rounds share; 0 of none.
-        split: Of the numbers.
-        evidence: The rounds that were looked at.
-        verdict: All this in plain language.
+        by: ``rows``: by the gains on held-out ``rows``. ``errors``: by standard errors. ``values``: by
+            numbers without an error, so for these models only.
+        rows: Number of rows that the rounds share; 0 if there are none.
+        split: Split of the numbers.
+        evidence: Rounds that were tested.
+        verdict: Summary in plain language.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -98,7 +97,7 @@ class Ship(BaseModel):
         if self.round:
             return f"ship round {self.round}"
         than = "it" if self.than == START else self.than
-        return f"ship the start model, as no round is shown to be better than {than}"
+        return f"ship the start model, because no round is shown to be better than {than}"
 
 
 def ship(
@@ -110,24 +109,24 @@ def ship(
     than: Sequence[RoundRecord] | None = None,
     error: float = ERROR,
 ) -> Ship:
-    """Which round of an arm is shown to be better than its start, or than another arm's of the same number.
+    """Return the round of an arm that is shown to be better than its start, or than another arm's same round.
 
-    Equal arguments give equal answers, and what was said of a round stays when further rounds follow.
+    Equal arguments give equal answers, and the answer on a round does not change when further rounds follow.
 
     Args:
-        chain: The records of the arm, by round. Those without the quantity are passed over.
-        name: Of the quantity, measured on held-out real data.
-        quantity: What it means. Without a direction no round is named.
-        rows: Where the rows of a round are looked up, such as `RunFolder.rows`.
-        than: The records of another arm; the start of ``chain`` when None.
-        error: The probability of naming a round that is not better, over all looks together.
+        chain: Records of the arm, by round. Those without the quantity are skipped.
+        name: Name of a quantity measured on held-out real data.
+        quantity: Its meaning. Without a direction no round is named.
+        rows: Function that looks up the rows of a round, such as `RunFolder.rows`.
+        than: Records of another arm; the start of ``chain`` when None.
+        error: Probability of naming a round that is not better, over all looks together.
     """
     new = Track.of(chain, name, rows)
     old = Track.of(than, name, rows, new.split) if than is not None else None
     against = START if old is None else old.arm
     about = {"error": error, "quantity": name, "than": against, "split": new.split}
     if quantity.better is None:
-        said = f"Neither way is {name} better by itself, so no round to ship follows from it."
+        said = f"{name} has no better direction, so it cannot name a round to ship."
         return Ship(round=0, verdict=said, **about)
     gains: dict[int, Gain] = {}
     for number, reading in new.readings.items():
@@ -143,7 +142,7 @@ def ship(
 
 
 def _looks(gains: dict[int, Gain], error: float) -> tuple[By, list[Look]]:
-    """How the rounds are judged, all in the same way, and each of them."""
+    """Return how the rounds are judged, all in the same way, and the result for each."""
     kinds = {g.by for g in gains.values()}
     by: By = "values" if kinds <= {"values"} else "rows" if kinds == {"rows"} else "errors"
     if by == "rows":
@@ -161,13 +160,13 @@ def _looks(gains: dict[int, Gain], error: float) -> tuple[By, list[Look]]:
 
 
 def _spending(looks: int) -> Floats:
-    """The shares of the error that may be spent up to each look, shape (looks,); 1 in the limit."""
+    """Return the shares of the error that may be used up to each look, shape (looks,); 1 in the limit."""
     return 6 / np.pi**2 * np.cumsum(1 / np.arange(1, looks + 1) ** 2)
 
 
 def _by_rows(gains: Sequence[Floats], error: float) -> list[float]:
-    """The least gain of each round that chance does not explain; ``gains`` has shape (n,) for each."""
-    # The paths need one sign a row for all rounds: what is not shared by all is cut off.
+    """Return the smallest gain of each round not explained by chance; ``gains`` has shape (n,) each."""
+    # The paths need one sign per row for all rounds, so rows that are not shared by all are removed.
     shared = min(map(len, gains))
     summed = np.stack([_grouped(rows[:shared]) for rows in gains])
     n = summed.shape[1]
@@ -217,11 +216,11 @@ def _verdict(f: Ship) -> str:
             what = f"{what}: by {f.quantity} it is {better}"
         else:
             what = f"No round is {better} by {f.quantity}"
-        return f"{what}. The numbers have no error to test by, so this speaks of this run's models only."
+        return f"{what}. The numbers have no error, so this applies to this run's models only."
     source = f"{f.rows:,} rows" if f.by == "rows" else "the standard errors"
     sure = f"error at most {100 * f.error:g} % over all looks, by {source} of {f.split} data"
     if f.round:
         return f"{what}: shown to be {better} by {f.quantity} ({sure})."
     top = max(f.evidence, key=lambda look: look.gain)
-    luck = f" Round {top.round} measured better, by no more than luck may bring." if top.gain > 0 else ""
+    luck = f" Round {top.round} measured better, but no more than luck may explain." if top.gain > 0 else ""
     return f"{what} ({sure}).{luck}"

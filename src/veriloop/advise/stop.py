@@ -1,4 +1,4 @@
-"""Stop rules: when an arm has had its last round, by its records alone."""
+"""Stop rules: decide from an arm's records alone whether it has had its last round."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from ..records import Estimate, RoundRecord
 from .forecasting import chance_of_gain
 
 CERTAINTY = 0.9
-"""How probable it must be that no gain comes, where a rule does not say."""
+"""Default probability that no gain comes, from which a forecast stops an arm."""
 
 
 class Decision(NamedTuple):
-    """Why an arm ends: in words, and the numbers that say so."""
+    """Why an arm ends: in words, and the numbers behind it."""
 
     reason: str
     evidence: dict[str, float]
@@ -27,23 +27,23 @@ class Decision(NamedTuple):
 class Stop(Checked, frozen=True):
     """Ends an arm before its last round.
 
-    A change counts as a gain, or as a loss, when it exceeds both ``min_gain`` and two standard errors of the
-    difference of the two measurements; so noise of the metric alone neither stops an arm nor keeps it going.
-    Numbers are those of the validation split, so that the test split stays untouched by decisions; where
-    there is no validation split, those of the test split.
+    A change counts as a gain or a loss if it exceeds both ``min_gain`` and two standard errors of the
+    difference of the two measurements, so noise of the metric alone neither stops an arm nor keeps it going.
+    Numbers are those of the validation split, so that decisions do not use the test split; without a
+    validation split, those of the test split.
 
     Attributes:
         when: ``plateau``: the last ``patience`` rounds brought no gain over the best before them.
-            ``reversal``: each of them lost against it. ``forecast``: with ``certainty`` none of the next
-            ``patience`` rounds brings one, see `chance_of_gain`. ``budget``: another round as expensive as
+            ``reversal``: each of them was worse. ``forecast``: with ``certainty``, none of the next
+            ``patience`` rounds brings a gain, see `chance_of_gain`. ``budget``: another round as expensive as
             the last one would exceed ``seconds`` or ``candidates``.
-        quantity: Which one of those that the run's metrics measure, one that has a direction; for ``plateau``
-            ``reversal`` and ``forecast``.
-        patience: How many rounds it takes, or are looked ahead at.
-        min_gain: In units of the quantity.
-        certainty: How probable it must be that no such gain comes; for ``forecast``.
-        seconds: Of all stages and workers together. The only rule whose outcome depends on the machine.
-        candidates: Generated in all rounds.
+        quantity: Name of a measured quantity with a direction; for ``plateau``, ``reversal`` and
+            ``forecast``.
+        patience: Number of rounds to look back, or ahead.
+        min_gain: Smallest gain that counts, in units of the quantity.
+        certainty: Required probability that no such gain comes; for ``forecast``.
+        seconds: Limit over all stages and workers. The only rule whose result depends on the machine.
+        candidates: Limit on candidates generated in all rounds.
     """
 
     when: Literal["plateau", "reversal", "forecast", "budget"]
@@ -73,7 +73,7 @@ class Stop(Checked, frozen=True):
             raise ConfigError("no budget", expected="seconds, or candidates, or both")
         if self.when != "budget" and limited:
             raise ConfigError("seconds or candidates", got=f"when: {self.when}", expected="when: budget")
-        # By its value, and not by whether it was given: a manifest holds the defaults, too.
+        # Checked by value, because a manifest also contains defaults.
         if self.when != "forecast" and self.certainty != CERTAINTY:
             raise ConfigError("certainty", got=f"when: {self.when}", expected="when: forecast")
         if self.when != "budget" and self.quantity is None:
@@ -81,11 +81,11 @@ class Stop(Checked, frozen=True):
         return self
 
     def decide(self, chain: Sequence[RoundRecord], quantities: Mapping[str, Quantity]) -> Decision | None:
-        """Whether the arm ends after these rounds: why, or None to go on.
+        """Return why the arm ends after these rounds, or None to continue.
 
         Args:
-            chain: The records of the arm, by round.
-            quantities: What the run measures, by name.
+            chain: Records of the arm, by round.
+            quantities: Measured quantities, by name.
 
         Raises:
             ConfigError: The rule's quantity is not among them, or has no direction.
@@ -98,7 +98,7 @@ class Stop(Checked, frozen=True):
         return self._by_quantity(chain, quantity)
 
     def checked_among(self, quantities: Mapping[str, Quantity]) -> Quantity:
-        """The rule's quantity among those that the run measures.
+        """Return the rule's quantity among those that the run measures.
 
         Raises:
             ConfigError: The rule has none, it is not among them, or it has no direction.
@@ -155,7 +155,7 @@ class Stop(Checked, frozen=True):
             "candidates": (self.candidates, [float(r.counts.generated) for r in chain]),
         }
         if len(chain) < 2:
-            return None  # The start model does not say what a round costs.
+            return None  # The start model does not show what a round costs.
         for unit, (limit, spent) in costs.items():
             total, last = sum(spent), spent[-1]
             if limit is not None and total + last > limit:
@@ -167,7 +167,7 @@ class Stop(Checked, frozen=True):
 
 
 def with_direction(name: str, quantities: Mapping[str, Quantity]) -> Quantity:
-    """The quantity ``name`` among those that a run measures, by which something is to be decided.
+    """Return the quantity ``name`` of a run, which must have a direction.
 
     Raises:
         ConfigError: It is not among them, or has no direction.
@@ -184,7 +184,7 @@ def with_direction(name: str, quantities: Mapping[str, Quantity]) -> Quantity:
         ways = [name for name, quantity in quantities.items() if quantity.better is not None]
         raise ConfigError(
             "quantity",
-            got=f"{name}, of which neither way is better",
+            got=f"{name}, which has no better direction",
             expected=f"a quantity with a direction{': ' if ways else ''}{', '.join(ways)}",
             fix='its metric can declare one: Quantity(better="higher"), "lower" or Near(1.0)',
         )

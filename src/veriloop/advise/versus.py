@@ -1,9 +1,9 @@
-"""Is the verified arm better than the unverified one? The difference, its interval, and what would do.
+"""Is the verified arm better than the unverified one? The difference, its interval, and the data needed.
 
-In one run the difference is that of two models, row by row where they share rows: its interval is for new
-held-out rows of the same kind. Over several runs it is the mean difference of pairs of equal seeds: its
-interval is for other seeds. Both are Student's, at 95 %. Where the interval holds 0, the number of rows, or
-of seeds, is given with which a difference as large as this one would be found in 80 % of the cases.
+Within one run, the difference is that of two models, row by row if they share rows: its interval is for new
+held-out rows of the same kind. Over several runs it is the mean difference of pairs with equal seeds: its
+interval is for other seeds. Both are Student's, at 95 %. If the interval contains 0, the result includes the
+number of rows or seeds that would detect a difference of this size in 80 % of cases.
 """
 
 import math
@@ -20,34 +20,33 @@ from .intervals import LEVEL, Z
 from .paired import Gain, Reading, gain
 
 POWER = 0.8
-"""The probability of finding a difference, with as many rows or seeds as are said to be enough."""
+"""Probability of detecting a difference with the stated number of rows or seeds."""
 
 MOST = 1_000_000
-"""More rows than this are not worth a number."""
+"""Number of rows above which no number is stated."""
 
 Outcome = Literal["better", "worse", "cannot tell"]
-"""Whether one arm is better than another one; ``cannot tell`` where their interval holds 0."""
+"""Whether one arm is better than another; ``cannot tell`` if their interval contains 0."""
 
 
 class Versus(BaseModel):
-    """One arm against another one by one quantity.
+    """Comparison of one arm with another by one quantity.
 
     Attributes:
-        quantity: Its name.
-        arm: The one.
-        than: The other one.
-        round: Of both.
-        by: What the interval comes from: differences of ``rows`` or of ``seeds``, the two standard
-            ``errors``, or nothing: the bare ``values``.
-        pairs: How many rows or seeds; 0 where there are none.
-        difference: ``arm`` less ``than``, in units of the quantity; of the distances to the best value where
-            that lies in between.
-        low: The lower end of its 95 % interval; NaN where there is none.
-        high: The upper end.
+        quantity: Name of the quantity.
+        arm: Name of the first arm.
+        than: Name of the second arm.
+        round: Round of both.
+        by: Source of the interval: differences of ``rows`` or of ``seeds``, the two standard ``errors``, or
+            none: the bare ``values``.
+        pairs: Number of rows or seeds; 0 if there are none.
+        difference: ``arm`` minus ``than``, in units of the quantity; of the distances to the best value if
+            that is in between.
+        low: Lower end of its 95 % interval; NaN if there is none.
+        high: Upper end of the interval.
         outcome: Whether ``arm`` is better.
-        enough: How many rows or seeds would do, where it cannot be told which is better; None where that is
-            not known, or more than `MOST`.
-        line: All this in one line.
+        enough: Number of rows or seeds needed if the result is open; None if unknown, or more than `MOST`.
+        line: Summary in one line.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -91,12 +90,12 @@ def versus(
     """Compare two arms after a round.
 
     Args:
-        pairs: What was measured of the one and of the other; one pair for each seed.
-        name: Of the quantity.
-        quantity: What it means.
-        arms: The names of both.
-        round_: After which they were measured.
-        smallest: The smallest difference that matters, for `Versus.enough`; that measured when None.
+        pairs: Measurements of the first and the second arm; one pair per seed.
+        name: Name of the quantity.
+        quantity: Its meaning.
+        arms: Names of both arms.
+        round_: Round after which they were measured.
+        smallest: Smallest difference that matters, for `Versus.enough`; the measured one when None.
 
     Raises:
         ConfigError: The quantity has no direction.
@@ -144,7 +143,7 @@ def _error(values: np.ndarray) -> float:
 
 
 def _enough(spread: float, difference: float) -> int | None:
-    """How many pairs find ``difference``, when one pair's has the standard deviation ``spread``."""
+    """Return the number of pairs that detect ``difference``, given a pair's standard deviation."""
     if not difference > 0:
         return None
 
@@ -172,7 +171,7 @@ def _line(
     if v.by == "values":
         new, old = (reading.estimate.value for reading in pairs[0])
         numbers = f"{title} {_signed(v.difference)} ({new:.4g} against {old:.4g}) {after}"
-        return f"{head}: {numbers}; without an error to test by, this speaks of this run only."
+        return f"{head}: {numbers}; without an error, this applies to this run only."
     source = {
         "rows": f"paired by {v.pairs:,} rows",
         "seeds": f"over {v.pairs} seeds",
@@ -189,7 +188,7 @@ def _line(
     size = "this difference" if smallest is None else f"a difference of {smallest:g}"
     unit = "seeds" if v.by == "seeds" else "rows"
     needed = f"about {v.enough:,}" if v.enough else f"more than {MOST:,}"
-    return f"{line}; to find {size} takes {needed} {unit}."
+    return f"{line}; detecting {size} needs {needed} {unit}."
 
 
 def _signed(x: float) -> str:

@@ -1,4 +1,4 @@
-"""An audit of a run's own verifier, in a round of one of its arms."""
+"""Audit a run's verifier in a round of one of its arms."""
 
 from pathlib import Path
 
@@ -22,29 +22,29 @@ from .replay import Remade, replayed
 def audit_run(
     plan: Plan, folder: RunFolder, arm: str, round_: int | None, generator: Generator | None = None
 ) -> tuple[Audited, Path | None]:
-    """Audit the verifier of ``arm`` in a round, and leave the finding in the run folder.
+    """Audit the verifier of ``arm`` in a round, and write the result to the run folder.
 
-    The round's candidates are made again, the rejected ones too. They are compared with the held-out real
-    samples: texts by `embed_texts`; images that a shipped classifier knows by its last hidden layer, others
-    by their pixels; points, and tables as `veriloop.encoding` has them, by principal components. Where the
-    best share is kept within each of several groups, a sample's score is its place within its group.
+    The round's candidates are made again, including rejected ones, and compared with the held-out real
+    samples: texts by `embed_texts`; images by the last hidden layer of a bundled classifier that suits them,
+    or else by their pixels; points and tables (as in `veriloop.encoding`) by principal components. If the
+    best share is kept within several groups, a sample's score is its rank within its group.
 
     Args:
-        plan: Of the run.
-        folder: Of the run.
-        arm: Its name.
-        round_: A finished round; None for the last.
-        generator: How the learner refits, when that is known; see `veriloop.advise.audit`.
+        plan: Plan of the run.
+        folder: Run folder.
+        arm: Name of the arm.
+        round_: Number of a finished round; None for the last one.
+        generator: How the learner refits, if known; see `veriloop.advise.audit`.
 
     Returns:
-        The finding, and the file that holds it; None where the folder is read-only.
+        The result, and the file that holds it; None if the folder is read-only.
 
     Raises:
         ConfigError: There is no such arm or finished round, the arm has no verifier, or the samples come with
             covariates of their own.
         CorruptFileError: A file cannot be read.
         DataError: The round cannot carry an answer.
-        StorageError: The finding could not be written.
+        StorageError: The result could not be written.
     """
     made = replayed(plan, folder, arm, round_)
     with limit_threads(plan.threads):
@@ -62,12 +62,12 @@ def audit_run(
 
 
 def audit_remade(made: Remade, by_score: bool, generator: Generator | None = None) -> tuple[Audit, list[str]]:
-    """Audit what was said of a round's candidates, and the names of the features.
+    """Audit a round's candidates; returns the result and the names of the features.
 
     Args:
-        made: The candidates.
+        made: Candidates with their verdicts.
         by_score: Whether the best share was kept.
-        generator: How the learner refits, when that is known.
+        generator: How the learner refits, if known.
 
     Raises:
         ConfigError: The samples come with covariates of their own.
@@ -95,7 +95,7 @@ def audit_remade(made: Remade, by_score: bool, generator: Generator | None = Non
 
 
 def _contents(made: Remade) -> list[str]:
-    """The columns that are generated, not given: of a table, several."""
+    """Return the columns that are generated, not given; several for a table."""
     conditions = made.data.conditions or {}
     covariates = [name for name in conditions if np.asarray(conditions[name]).dtype.kind == "f"]
     if covariates:
@@ -116,7 +116,7 @@ def _contents(made: Remade) -> list[str]:
 
 
 def _of_tables(made: Remade, columns: list[str]) -> tuple[NDArray, NDArray, int]:
-    """Rows of numbers and categories along their principal components, and how many are copies."""
+    """Return rows of numbers and categories along their principal components, and the number of copies."""
     numbers = [name for name in columns if not isinstance(made.samples[name], list)]
     categories = [name for name in columns if name not in numbers]
     encoding = Encoding.learned(made.data.test, numbers, categories)
@@ -135,7 +135,7 @@ def _vectors(made: Remade, column: str) -> Vectors:
 
 
 def _classifier(real: Samples) -> str:
-    """The embedding by the shipped classifier that knows the images best; by pixels when none does."""
+    """Return the embedding by the bundled classifier that suits the images best, or else by pixels."""
     from ..metrics.features import familiar_classifier
 
     try:
@@ -145,7 +145,7 @@ def _classifier(real: Samples) -> str:
 
 
 def _places(made: Remade) -> NDArray[np.float64]:
-    """How far each sample is above the edge of its group's best share, between -1 and 1."""
+    """Return how far each sample is above the edge of its group's best share, between -1 and 1."""
     places = np.full(len(made.groups), np.nan)
     for value in np.unique(made.groups):
         for accepted in (1, 0):

@@ -1,4 +1,4 @@
-"""An audit of tables: generated rows with verdicts, and real rows."""
+"""Audit tables: generated rows with verdicts, and real rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,24 +33,24 @@ def audit_table(
     """Audit the verdicts of a table against a table of real rows.
 
     Args:
-        table: A .jsonl, .parquet or .csv file of generated rows, or an .npz file of arrays.
-        real: The same of real rows.
-        accepted: The column, or array, of what was accepted: true and false, 1 and 0, yes and no; nothing, or
-            abstain, where the verifier did not judge.
-        features: The columns of numbers and categories to audit in.
-        array: The array of an .npz file to audit in, rows x features.
-        text: The column of texts to audit in, by `veriloop.ask.embedding.embed_texts`.
-        image: The column of images, lists of rows of pixels, or the array of an .npz file, images x height x
-            width, to audit in, by `veriloop.ask.embedding.embed_images`.
-        embedding: Of texts or images; the usual one when None.
-        score: The column, or array, of scores.
+        table: .jsonl, .parquet or .csv file of generated rows, or .npz file of arrays.
+        real: File of real rows, of the same kind.
+        accepted: Column or array with the decisions: true and false, 1 and 0, yes and no; empty or abstain
+            for an abstention.
+        features: Columns of numbers and categories to audit in.
+        array: Array of an .npz file to audit in, rows x features.
+        text: Column of texts to audit in, with `veriloop.ask.embedding.embed_texts`.
+        image: Column of images, lists of rows of pixels, or array of an .npz file, images x height x width,
+            to audit in, with `veriloop.ask.embedding.embed_images`.
+        embedding: Embedding of texts or images; the default one when None.
+        score: Column or array of scores.
         rule: See `veriloop.advise.audit`.
-        generator: Likewise.
+        generator: See `veriloop.advise.audit`.
 
     Raises:
         ConfigError: Not just one of ``features``, ``array``, ``text`` and ``image`` is given, there is
             nothing to embed or no such embedding, or no score for the rule.
-        DataError: A file cannot be read, or its rows cannot carry an answer.
+        DataError: A file cannot be read, or its rows cannot be audited.
         MissingExtraError: The embedding needs a package that is not installed.
     """
     if sum(map(bool, (features, array, text, image))) != 1:
@@ -62,7 +62,9 @@ def audit_table(
     if embedding is not None and not (text or image):
         raise ConfigError("--embedding", got=embedding, expected="with --text or --image")
     if rule == "top_fraction" and score is None:
-        raise ConfigError("rule top_fraction", got="no --score", expected="the column of scores that decided")
+        raise ConfigError(
+            "rule top_fraction", got="no --score", expected="the column of scores behind the decisions"
+        )
     if array or (image and table.suffix.lower() == ".npz"):
         rows, others, names = _of_arrays(table, real, array or "", image or "", embedding)
         said = npz_array(table, accepted)[:]
@@ -97,7 +99,7 @@ def audit_table(
 
 
 def audited_of(subject: str, found: Audit, names: list[str], texts: Sequence[str]) -> Audited:
-    """The finding, with those of the ``texts`` that show it; of no texts when there are none."""
+    """Return the result, with the ``texts`` that illustrate it, if there are any."""
     wanted, unwanted = (
         [texts[row] for row in rows] if texts else [] for rows in (found.wanted, found.unwanted)
     )
@@ -105,7 +107,7 @@ def audited_of(subject: str, found: Audit, names: list[str], texts: Sequence[str
 
 
 def repeated(samples: list[str] | NDArray) -> int:
-    """How many of the samples, as they are, equal one before them."""
+    """Return how many samples equal an earlier one."""
     if isinstance(samples, list):
         return len(samples) - len(set(samples))
     return len(samples) - len({np.ascontiguousarray(sample).tobytes() for sample in samples})
@@ -114,7 +116,7 @@ def repeated(samples: list[str] | NDArray) -> int:
 def _of_arrays(
     table: Path, real: Path, array: str, image: str, embedding: str | None
 ) -> tuple[NDArray | StoredArray, NDArray | StoredArray, list[str]]:
-    """Generated and real rows, and the names of their features; an array may stay on disk, images not."""
+    """Return generated and real rows, and the names of their features; arrays may stay on disk."""
     rows, others = npz_array(table, array or image), npz_array(real, array or image)
     if image:
         vectors, real_vectors = embed_images(rows[:], others[:], embedding)
@@ -123,7 +125,7 @@ def _of_arrays(
 
 
 def _said(column: pd.Series) -> NDArray:
-    """1 and 0 as they are, words by what they mean; NaN where the verifier abstained."""
+    """Return 1 and 0 unchanged, words by their meaning, and NaN for abstentions."""
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(float, na_value=np.nan)
     verdicts = verdicts_of(column)
@@ -141,7 +143,7 @@ def _texts(column: pd.Series, path: Path) -> list[str]:
 
 
 def _images(column: pd.Series, path: Path) -> NDArray:
-    """Lists of rows of pixels as one array, images x height x width."""
+    """Return lists of rows of pixels as one array, images x height x width."""
     try:
         images = np.array([np.array(list(map(list, image))) for image in column])
     except (TypeError, ValueError):

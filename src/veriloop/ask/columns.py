@@ -1,4 +1,4 @@
-"""Samples of a round as a table for other tools: the data's columns, and where each sample comes from."""
+"""Samples of a round as a table for other tools: the data's columns, and the origin of each sample."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -20,11 +20,11 @@ ADDED = ("round", "arm", "chunk", "row", "seed", "score", "verifier")
 """Columns that `columns_of` adds to those of the data; ``reason`` besides, where there are reasons."""
 
 TAKEN = (*ADDED, "truncated")
-"""Names that a column of the data has ``data_`` in front of."""
+"""Names that are prefixed with ``data_`` if the data have such a column."""
 
 
 class Provenance(NamedTuple):
-    """Where all the samples of a round come from."""
+    """Origin of the samples of a round."""
 
     round: int
     arm: str
@@ -33,13 +33,13 @@ class Provenance(NamedTuple):
 
 
 def columns_of(samples: Samples, of: Provenance) -> Columns:
-    """``samples``, with the columns of `PROVENANCE`, for other tools.
+    """Return ``samples`` with the columns of `PROVENANCE`, for other tools.
 
     Returns:
-        The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a column of
-        the data with a name of `TAKEN` has ``data_`` in front of it. A sample's ``chunk`` and ``row`` say
-        where in the round it was generated; its ``score`` is null when nobody scored it. ``truncated`` says
-        which texts were cut at their greatest length.
+        The columns of the data (images as nested lists of fixed size), then those of `ADDED`; a data column
+        with a name in `TAKEN` is prefixed with ``data_``. A sample's ``chunk`` and ``row`` say where in the
+        round it was generated; its ``score`` is null if it was not scored. ``truncated`` marks texts cut at
+        the length limit.
     """
     n = len(samples)
     own = [name for name in samples if name not in (*PROVENANCE, SAID)]
@@ -66,9 +66,9 @@ def columns_of(samples: Samples, of: Provenance) -> Columns:
 
 
 def as_table(columns: Columns) -> pa.Table:
-    """The columns in Arrow's types; nested values as JSON text where they would not come back equal.
+    """Return the columns in Arrow's types; nested values as JSON text if they would not be read back equal.
 
-    Such a column is marked, so that `veriloop.tables` reads its values.
+    Such a column is marked, so that `veriloop.tables` parses its values.
     """
     typed = {name: _typed(c) if isinstance(c, Nested) else c for name, c in columns.items()}
     fields = [
@@ -81,12 +81,12 @@ def as_table(columns: Columns) -> pa.Table:
 
 
 def values_of(column: pa.Array | Nested) -> list[Any]:
-    """The values of a column, as plain Python."""
+    """Return the values of a column, as plain Python."""
     return column.values() if isinstance(column, Nested) else column.to_pylist()
 
 
 def at_rows(column: pa.Array | Nested, rows: Sequence[int]) -> pa.Array | Nested:
-    """A column with other rows."""
+    """Return a column at other rows."""
     if isinstance(column, Nested):
         return Nested([column[row] for row in rows])
     return column.take(pa.array(rows, pa.int64()))

@@ -1,4 +1,4 @@
-"""Texts and images as vectors of a few directions, the same for generated and real ones."""
+"""Embed texts and images as vectors of a few directions, the same for generated and real ones."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 DIRECTIONS = 16
-"""Few enough for a covariance from a few hundred accepted samples."""
+"""Number of directions, few enough for a covariance from a few hundred accepted samples."""
 
 _WORDS = 20_000
 _FITTED = 10_000
-"""Texts of each kind that the directions are learned from; the others only use them."""
+"""Number of texts of each kind used to learn the directions."""
 
 _WORDLESS, _OWN = 0.5, 0.2
 """Words say too little where more of the distinct texts share none, or fewer have a set of their own."""
@@ -33,7 +33,7 @@ Vectors = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def embed_texts(generated: list[str], real: list[str], embedding: str | None = None) -> Vectors:
-    """Vectors of texts.
+    """Return vectors of texts.
 
     Args:
         generated: n texts.
@@ -56,18 +56,18 @@ def embed_texts(generated: list[str], real: list[str], embedding: str | None = N
 
 
 def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None) -> Vectors:
-    """Vectors of images, reduced by principal components.
+    """Return vectors of images, reduced by principal components.
 
     Args:
-        generated: Shape (n, height, width), or (n, height, width, channels).
-        real: The same of m images.
+        generated: Generated images, shape (n, height, width), or (n, height, width, channels).
+        real: Real images, m of them, of the same form.
         embedding: ``pixels``, the default: as they are. ``classifier:NAME``: the last hidden layer of a
             classifier, see `veriloop.metrics.classifiers.FeatureName`; pixels then are its counts, in
             uint8.
 
     Raises:
         ConfigError: There is no such embedding or classifier.
-        DataError: They are no images of one size, or not of the classifier's.
+        DataError: They are not images of one size, or not of the classifier's size.
         MissingExtraError: torch is not installed.
     """
     for pixels in (generated, real):
@@ -83,12 +83,12 @@ def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None
 
 
 def directions(vectors: NDArray) -> list[str]:
-    """Names of the columns."""
+    """Return names of the columns."""
     return [f"direction {j}" for j in range(1, vectors.shape[1] + 1)]
 
 
 def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
-    """The last hidden layer of a classifier, shape (n, features)."""
+    """Return the last hidden layer of a classifier, shape (n, features)."""
     require("torch")
     from ..metrics.classifiers import SHIPPED
     from ..metrics.features import see
@@ -100,7 +100,7 @@ def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
 
 
 def principal(generated: NDArray, real: NDArray) -> Vectors:
-    """Both along the principal components of all rows, the largest first."""
+    """Return both along the principal components of all rows, the largest first."""
     rows = np.concatenate([generated, real]).astype(np.float64)
     rows -= (middle := rows.mean(axis=0))
     sizes, components = np.linalg.eigh(rows.T @ rows)
@@ -168,5 +168,5 @@ def _of_sentences(generated: list[str], real: list[str], name: str) -> Vectors:
 
 
 def _spaced(start: int, end: int) -> NDArray[np.int64]:
-    """At most `_FITTED` of the rows, evenly over all."""
+    """Return at most `_FITTED` of the rows, evenly spaced."""
     return np.unique(np.linspace(start, end - 1, min(end - start, _FITTED)).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Samples of a round with their provenance, as Parquet or JSON lines for other tools."""
+"""Export samples of a round with their provenance, as Parquet or JSON lines for other tools."""
 
 import io
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from .shapes import Written, messages_of, preference_of, prompt_completion_of, u
 from .sifted import sifted
 
 Form = Literal["columns", "messages", "prompt-completion", "preference", "unpaired"]
-"""The data's columns as they are, or one of the shapes of TRL's trainers, see `veriloop.ask.shapes`."""
+"""The data's columns, or one of the formats of TRL's trainers, see `veriloop.ask.shapes`."""
 
 FORMS: tuple[Form, ...] = get_args(Form)
 
 BOTH: tuple[Form, ...] = ("preference", "unpaired")
-"""The forms of kept and rejected candidates together."""
+"""Formats that need kept and rejected candidates together."""
 
 
 class Exported(NamedTuple):
-    """What was written: to ``path``, with ``card``, the data card, beside it."""
+    """An exported file: ``path``, with ``card``, the data card, next to it."""
 
     path: Path
     card: Path
@@ -38,7 +38,7 @@ class Exported(NamedTuple):
 
 
 def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
-    """The samples that a round of an arm kept, as `columns_of` has them.
+    """Return the samples that a round of an arm kept, in the form of `columns_of`.
 
     Raises:
         ConfigError: There is no such finished round, or it keeps no samples.
@@ -48,7 +48,7 @@ def kept_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
 
 
 def prompt_table(folder: RunFolder, round_: int, arm: str) -> pa.Table:
-    """As `kept_table`, with ``prompt`` and ``completion`` in place of the columns they were made from.
+    """As `kept_table`, with ``prompt`` and ``completion`` instead of their source columns.
 
     Raises:
         ConfigError: The run's learner has no prompt, or see `kept_table`.
@@ -67,17 +67,17 @@ def export(
     rejected: bool = False,
     plan: Callable[[], Plan] | None = None,
 ) -> Exported:
-    """Write samples of a round to ``path``, and a data card beside it (``kept.card.md`` for ``kept.jsonl``).
+    """Write samples of a round to ``path``, with a data card (``kept.card.md`` for ``kept.jsonl``).
 
     Args:
-        folder: Of the run.
-        round_: A finished round.
-        arm: Its arm.
-        path: Its suffix says how: ``.parquet`` or ``.jsonl``.
-        form: Which columns, see `Form`.
-        rejected: The candidates that the round did not keep, in place of those that it kept.
-        plan: Makes the run's plan, which is needed to read all candidates, or to make them again. None
-            refuses that.
+        folder: Run folder.
+        round_: Number of a finished round.
+        arm: Name of the arm.
+        path: Output file, ``.parquet`` or ``.jsonl``.
+        form: Format of the columns, see `Form`.
+        rejected: Whether to export the candidates that the round did not keep instead of the kept ones.
+        plan: Function that returns the run's plan, needed to read all candidates or to make them again. None
+            refuses to.
 
     Raises:
         ConfigError: There is nothing to write; or ``path`` has another suffix, or is a link or something else
@@ -112,7 +112,7 @@ def _columns(
     if form in BOTH:
         if rejected:
             raise ConfigError(
-                f"the form {form!r} holds accepted and rejected candidates", fix="drop --rejected"
+                f"the form {form!r} holds accepted and rejected candidates", fix="remove --rejected"
             )
         if cards.prompt is None:
             Written.of(_kept(folder, round_, arm), cards)  # says what is missing, before much is made

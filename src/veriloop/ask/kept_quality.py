@@ -1,4 +1,4 @@
-"""How good is what a round keeps? The plan's own metric, on kept samples in place of a model's."""
+"""Measure what a round keeps with the plan's own metric, on kept samples instead of a model's."""
 
 import math
 from pathlib import Path
@@ -18,7 +18,7 @@ from .replay import Replay
 
 
 class _Absent(Generator):
-    """Stands where a metric looks for the model, of which there is none yet."""
+    """Placeholder for the model, which does not exist yet."""
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
@@ -41,13 +41,13 @@ class _Absent(Generator):
 
 
 class Scale:
-    """A metric of the plan, to measure what a round keeps in place of a model's samples, or by a trial model.
+    """A metric of the plan, to measure what a round keeps directly, or by a trial model.
 
     Args:
-        again: The round.
-        name: The quantity.
-        trial: The share of a kept set that a trial model is trained on; None to measure the set itself.
-        init: What trial models start from.
+        again: Round.
+        name: Name of the quantity.
+        trial: Share of a kept set that a trial model is trained on; None to measure the set itself.
+        init: Model that trial models start from.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Scale:
     def of(
         cls, again: Replay, name: str, trial: float | None = None, init: Generator | None = None
     ) -> "Scale":
-        """The metric of the round's plan that measures ``name``.
+        """Return the metric of the round's plan that measures ``name``.
 
         Raises:
             ConfigError: There is none; or, without a trial, the data have prompts of their own.
@@ -89,11 +89,11 @@ class Scale:
         return cls(again, metric, name, trial, init)
 
     def of_kept(self, kept: Samples, again: Replay | None = None) -> tuple[float, float]:
-        """The quantity of kept samples and its standard error.
+        """Return the quantity of kept samples and its standard error.
 
         Args:
-            kept: What a round keeps.
-            again: Where classes are missing from ``kept``, its candidates of them stand in.
+            kept: Samples that a round keeps.
+            again: Round whose candidates replace classes missing from ``kept``.
         """
         if not len(kept):
             return math.nan, math.nan
@@ -107,7 +107,7 @@ class Scale:
         return found.value, found.se
 
     def _tried(self, kept: Samples, share: float, rng: np.random.Generator) -> Evaluation:
-        """A model that the plan's learner makes of a share of ``kept``, and its samples."""
+        """Train a model on a share of ``kept`` with the plan's learner, and return its evaluation."""
         few = kept.select(rng.permutation(len(kept))[: max(1, round(share * len(kept)))])
         model = seam.fit(self._plan.learner, few, self._init, rng)
         pool, n = self._data.conditions, self._plan.evaluation_samples
@@ -117,7 +117,7 @@ class Scale:
         return Evaluation(model, seam.sample(model, n, rng, asked, self._data.start), self._real)
 
     def _weighed(self, kept: Samples, again: Replay | None, rng: np.random.Generator) -> Samples:
-        """Samples for the conditions that a model is measured at, each class drawn from those kept of it."""
+        """Return samples for the conditions of the evaluation, each class drawn from the kept ones."""
         n, conditions = self._plan.evaluation_samples, self._data.conditions
         if conditions is None or any(np.ndim(conditions[c]) != 1 for c in conditions):
             return kept
@@ -135,12 +135,12 @@ class Scale:
 
 
 def _classes(samples: Samples, names: list[str]) -> np.ndarray:
-    """Each row's conditions as one text."""
+    """Return each row's conditions as one text."""
     return np.array([" ".join(map(str, row)) for row in zip(*(list(samples[n]) for n in names), strict=True)])
 
 
 def _with_missing(kept: Samples, again: Replay, names: list[str]) -> Samples:
-    """``kept``, and for classes of which nothing is kept all candidates: of them the model stays as it is."""
+    """Return ``kept``, plus all candidates of classes of which nothing is kept."""
     there, made = _classes(kept, names), again.remade.samples
     missing = ~np.isin(_classes(made, names), there)
     if not missing.any():

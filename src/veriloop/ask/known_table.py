@@ -1,4 +1,4 @@
-"""A table of verdicts and what is known of the samples: a judge's, or several people's."""
+"""Calibrate a table of verdicts against known labels: a judge's, or several people's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,13 +32,13 @@ def calibrate_table(
     """Calibrate a column of verdicts against a column of known labels, or compare annotators, or both.
 
     Args:
-        path: A .jsonl, .parquet or .csv file, one row a sample.
-        score: The column of scores, or of words like accept and reject; empty where it abstained.
-        known: The column of known labels: 1 and 0, true and false, yes and no, accept and reject, good and
-            bad. Rows without one are left out of all but the annotators' agreement.
+        path: .jsonl, .parquet or .csv file with one row per sample.
+        score: Column of scores, or of words like accept and reject; empty for abstentions.
+        known: Column of known labels: 1 and 0, true and false, yes and no, accept and reject, good and bad.
+            Rows without one only count for the annotators' agreement.
         annotators: Columns of people's labels.
-        text: The column whose length the verdicts should not prefer.
-        position: A column that should not matter, such as which of two answers was shown first.
+        text: Column whose length the verdicts should not prefer.
+        position: Column that should not matter, such as which of two answers was shown first.
         at: See `veriloop.advise.calibration.calibrate`.
         level: See `veriloop.advise.agreement.agreement`.
 
@@ -106,7 +106,7 @@ def _with_verdicts(
 
 
 def _labels(table: pd.DataFrame, annotators: Sequence[str], level: Level) -> dict[str, NDArray[np.float64]]:
-    """Labels as numbers; words, which have no differences, as their place among all words used."""
+    """Return labels as numbers; words, which have no differences, as their index among all words used."""
     columns = [table[name] for name in annotators]
     if all(pd.api.types.is_numeric_dtype(column) for column in columns):
         return {str(c.name): c.to_numpy(float, na_value=np.nan) for c in columns}

@@ -1,4 +1,4 @@
-"""How well people judge, read from the known samples in their store of verdicts."""
+"""Measure how well people judge, from the known samples in their store of verdicts."""
 
 from collections import defaultdict
 
@@ -16,23 +16,23 @@ from ..verifiers.human.store import Store, Tally, check_there
 from ..verifiers.human.verifier import Human, verdict_of
 
 MOST_COMPARED = 8
-"""So many people, those with the most verdicts, are compared with each other."""
+"""Largest number of people, those with the most verdicts, who are compared with each other."""
 
 
 def calibrate_people(verifier: Human, folder: RunFolder, arm: str, seed: int) -> Calibrated:
-    """Compare what people said of known samples with what is known, and leave the finding in the folder.
+    """Compare people's verdicts on known samples with the truth, and write the result to the folder.
 
-    The known samples are all those of the store, of all rounds, and of other runs that share it.
+    All known samples of the store are used, from all rounds, and from other runs that share it.
 
     Args:
-        verifier: Whose store is read.
-        folder: Of the run.
-        arm: Its arm that asks them.
-        seed: Of the resampling behind intervals of agreement.
+        verifier: Human verifier with the store.
+        folder: Run folder.
+        arm: Arm that uses the verifier.
+        seed: Seed for resampling intervals of agreement.
 
     Raises:
-        StorageError: The store is gone or cannot be used, or the finding could not be written.
-        DataError: Nobody has judged a good and a bad known sample yet.
+        StorageError: The store is missing or cannot be used, or the result could not be written.
+        DataError: Nobody has judged both a good and a bad known sample yet.
     """
     check_there(verifier.store, asked=True)
     said = Store(verifier.store).said()
@@ -42,9 +42,9 @@ def calibrate_people(verifier: Human, folder: RunFolder, arm: str, seed: int) ->
         tallies[s.key][s.answer] += 1
     if set(truth.values()) != {"accept", "reject"}:
         raise DataError(
-            "what is known of people",
+            "known samples judged by people",
             got=f"{len(truth)} judged known samples, {', '.join(sorted(set(truth.values()))) or 'none'}",
-            expected="good and bad ones",
+            expected="both good and bad ones",
             fix="let people judge more, or set the verifier's known higher",
         )
     together = [verdict_of(Tally(**tallies[key])) for key in truth]
@@ -57,8 +57,8 @@ def calibrate_people(verifier: Human, folder: RunFolder, arm: str, seed: int) ->
     weighed = ", each counted once" if verifier.weigh == "accuracy" else ""
     found = Calibrated(
         subject=f"{arm}: people, by majority{weighed}",
-        good_are="known good samples that people met unmarked: real ones",
-        bad_are="known bad samples that people met unmarked: real ones under another condition, or shuffled",
+        good_are="known good samples shown unmarked: real ones",
+        bad_are="known bad samples shown unmarked: real ones with another condition, or shuffled",
         calibration=calibrate(verdicts, np.array([right == "accept" for right in truth.values()]), None),
         annotators=dict(sorted(people.items())),
     )

@@ -29,7 +29,7 @@ from ..verdicts import Verdicts
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """A finished round's candidates, chunk by chunk, and what was said of them.
+    """A finished round's candidates, chunk by chunk, with their verdicts.
 
     Attributes:
         context: Context of the arm.
@@ -45,19 +45,20 @@ class Replay:
 
 
 def replayed(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Remade:
-    """The candidates of a finished round and what became of them, see `replay`."""
+    """Return the candidates of a finished round and their outcomes, see `replay`."""
     return replay(plan, folder, arm, round_).remade
 
 
 def replay(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Replay:
-    """The candidates of a finished round, as they were made, with what was said of them.
+    """Return the candidates of a finished round exactly as they were made, with their verdicts.
 
-    Where the run has kept them (``keep_candidates``) they are read, and no model is needed. Else they are
-    made again, bit for bit: every chunk has its own address of randomness, so this needs the models in the
-    folder only. A verifier that does not always say the same, such as a model behind a URL, may then judge
-    them otherwise.
-    What a full quota turned away was accepted and not kept, and says nothing of the verifier: such a group's
-    candidates after the last one kept are left out of `Replay.remade`. All the others are in memory at once.
+    If the run stored them (``keep_candidates``), they are read, and no model is needed. Otherwise they are
+    made again, bit for bit: every chunk has its own random stream, so only the models in the folder are
+    needed. A verifier whose answers vary, such as a model behind a URL, may then judge them differently.
+
+    Candidates accepted after their group's quota was full were not kept, which does not reflect on the
+    verifier: candidates of such a group after the last kept one are left out of `Replay.remade`. All others
+    are in memory at once.
 
     Args:
         plan: Plan of the run.
@@ -70,7 +71,7 @@ def replay(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Repla
         CorruptFileError: A file cannot be read.
         RunFolderError: Neither the candidates nor the models of the round are stored; or the candidates are
             not, and something that the round depends on has changed.
-        StorageError: People judged, and the store of their verdicts is gone.
+        StorageError: People judged, and the store of their verdicts is missing.
     """
     plan = plan.suited_to(load_schema(plan.dataset))
     number, kind = round_of(plan, folder, arm, round_)
@@ -79,7 +80,7 @@ def replay(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> Repla
         check_unchanged(folder, plan, number)
         asked = plan.arms[arm].verifier
         for verifier in verifiers_in(asked):
-            # People in an ensemble may not have been needed.
+            # People in an ensemble may not have been asked.
             seam.call(verifier, "check_verdicts", verifier.check_verdicts, verifier is asked)
     data = load_data(plan.dataset, plan.seed)
     context = Context(
@@ -125,7 +126,7 @@ def _offer(stored: Sequence[Samples], selection: Selection, balance: str | None,
 
 
 def round_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tuple[int, str]:
-    """The number of a finished round of ``arm``, the last one when None, and its verifier's kind.
+    """Return the number of a finished round of ``arm``, the last one when None, and its verifier's kind.
 
     Raises:
         ConfigError: There is no such arm or finished round, or the arm has no verifier.
@@ -147,11 +148,11 @@ def round_of(plan: Plan, folder: RunFolder, arm: str, round_: int | None) -> tup
 
 
 def judge_of(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Judge:
-    """What judged the candidates of a finished round.
+    """Return the judge of a finished round's candidates.
 
     Raises:
         CorruptFileError: A file cannot be read.
-        RunFolderError: The round's models are not kept.
+        RunFolderError: The round's models are not stored.
     """
     judge = load_state(plan, folder, arm, round_).judge
     assert judge is not None

@@ -1,4 +1,4 @@
-"""Verifiers compared before any training: on the same candidates of a finished round of a run."""
+"""Compare verifiers before any training, on the same candidates of a finished round."""
 
 import itertools
 import math
@@ -24,27 +24,26 @@ from .rejudge import Rejudged, model_of, rejudged
 from .replay import Remade, Replay, replay
 
 OWN = "as run"
-"""What the arm's own verifier is called among its rivals."""
+"""Name of the arm's own verifier among its rivals."""
 
 _REPLICATES = 1_000
-"""Resamplings behind an interval of kappa."""
+"""Number of resamples for an interval of kappa."""
 
 
 class Choice(BaseModel):
-    """What one verifier would do in the round.
+    """The expected result of one verifier in the round.
 
     Attributes:
-        name: As it was given.
-        verifier: Its kind.
-        accepted: Of the candidates.
-        kept: How many of them the arm would train on.
-        kept_quality: The quantity of these, as if a model had made them; or of the trial model.
-        predicted: The quantity of the model after the round, on data for decisions.
-        gain: By how many spreads the mean comes nearer to the real one, by the audit; None where it cannot
-            tell.
-        notes: Why something is missing, in sentences.
-        seconds: Of fitting and judging.
-        requests: That it sent to services.
+        name: Name as given.
+        verifier: Kind of the verifier.
+        accepted: Share of candidates accepted.
+        kept: Number of candidates that the arm would train on.
+        kept_quality: Quantity of the kept samples, as if a model had made them; or of the trial model.
+        predicted: Quantity of the model after the round, on data for decisions.
+        gain: Decrease of the mean's distance from the real one in spreads, by the audit; None if unknown.
+        notes: Reasons for missing values, in sentences.
+        seconds: Seconds for fitting and judging.
+        requests: Number of requests it sent to services.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -62,16 +61,16 @@ class Choice(BaseModel):
 
 
 class Reverified(BaseModel):
-    """Verifiers on one round's candidates, the best first.
+    """Verifiers compared on one round's candidates, the best first.
 
     Attributes:
-        subject: Whose round.
-        quantity: What is predicted.
-        better: Which way it is better.
-        before: Of the model that made the candidates.
-        pairs: Of the finished rounds that the prediction rests on.
-        choices: By predicted quantity, the best first.
-        kappa: Cohen's, of each two verifiers, on what they accept, by ``a / b``.
+        subject: Arm and round.
+        quantity: Predicted quantity.
+        better: Its better direction.
+        before: Value for the model that made the candidates.
+        pairs: Finished rounds that the prediction is based on.
+        choices: Verifiers by predicted quantity, the best first.
+        kappa: Cohen's kappa of each pair of verifiers, on what they accept, by ``a / b``.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -94,31 +93,31 @@ def reverify(
     metric: str | None = None,
     trial: float | None = None,
 ) -> Reverified:
-    """Rank verifiers by what the model would be after the round, without training one.
+    """Rank verifiers by the predicted model after the round, without training one.
 
-    Each is fitted and asked as the loop would do it. What it keeps is measured by the plan's own metric, as
-    if a model had made it, and the run's finished rounds show what a learner makes of such a set
-    (`veriloop.advise.choose`). Samples of given classes are weighed as the metric weighs them, so that a
-    rival that keeps one class only is judged class by class.
+    Each is fitted and called as in the loop. What it keeps is measured with the plan's own metric, as if a
+    model had made it, and the run's finished rounds show what a learner makes of such a set
+    (`veriloop.advise.choose`). Samples of given classes are weighted as in the metric, so that a rival that
+    keeps only one class is judged class by class.
 
-    Kept sets of one quality may be of different use to a learner. With ``trial`` a model is trained on that
-    share of each, of rivals and of finished rounds, and is measured in place of the set.
+    Kept sets of equal quality may differ in their use to a learner. With ``trial``, a model is trained on
+    that share of each set, of rivals and of finished rounds, and is measured instead of the set.
 
     Args:
-        plan: Of the run.
-        folder: Of the run.
-        arm: Whose round.
-        round_: A finished round; None for the last.
-        rivals: By name.
-        metric: Which quantity; the run's headline when None.
-        trial: The share of a kept set that a trial model is trained on; None for no training.
+        plan: Plan of the run.
+        folder: Run folder.
+        arm: Name of the arm.
+        round_: Number of a finished round; None for the last one.
+        rivals: Rivals by name.
+        metric: Name of the quantity; the run's headline when None.
+        trial: Share of a kept set that a trial model is trained on; None for no training.
 
     Raises:
         AwaitingVerdicts: People have to judge some of the candidates first.
         ConfigError: There is no such arm, round or quantity; the quantity needs the model itself, or answers
             to held-out prompts; or a rival does not suit the data.
         CorruptFileError: A file cannot be read.
-        RunFolderError: The models of earlier rounds are not kept.
+        RunFolderError: The models of earlier rounds are not stored.
     """
     again = replay(plan, folder, arm, round_)
     _, name = chain_of(folder, arm, metric)
@@ -202,7 +201,7 @@ def _gain(made: Remade, by_score: bool, threads: int) -> tuple[Interval | None, 
 
 
 def _kappa(made: Mapping[str, Remade]) -> dict[str, Interval]:
-    """Agreement on the candidates of which both say something; intervals by resampling these."""
+    """Return agreement on the candidates that both judge; intervals by resampling these."""
     found, rng = {}, Address(0, "reverify").rng()
     for (a, one), (b, other) in itertools.combinations(made.items(), 2):
         _, left, right = np.intersect1d(one.number, other.number, return_indices=True)

@@ -1,7 +1,7 @@
-"""Rows of text in the shapes that trainers of language models take; all are those of TRL.
+"""Convert rows of text to the formats of TRL's trainers of language models.
 
-Where the run's model is sent messages, prompts and completions are lists of messages with ``role`` and
-``content``; else they are texts that make the whole when put together.
+If the run's model receives messages, prompts and completions are lists of messages with ``role`` and
+``content``; otherwise they are texts that form the whole when joined.
 """
 
 import string
@@ -22,18 +22,18 @@ from .columns import TAKEN, Columns, Provenance, at_rows, beside, columns_of, va
 from .sifted import Sifted
 
 SEVERAL = "write several candidates of each prompt (samples_per_prompt: 4), at a temperature above 0"
-"""How a round comes to have pairs."""
+"""How a round gets pairs."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a language model was given and what it wrote, row by row.
+    """What a language model received and wrote, row by row.
 
     Attributes:
         prompts: Filled templates, not cut, or the turns of a chat.
-        completions: What was written for each, with the beginning of an answer that the model was given.
-        joints: What stands between the two, where they are texts.
-        others: The columns that neither was made of.
+        completions: Text written for each, with the start of an answer that the model was given.
+        joints: Text between the two, if they are texts.
+        others: Columns that neither was made from.
     """
 
     prompts: list[str] | list[list[Turn]]
@@ -43,7 +43,7 @@ class Written:
 
     @staticmethod
     def of(columns: Columns, cards: RunCard) -> "Written":
-        """The texts in the columns of samples.
+        """Return the texts in the columns of samples.
 
         Raises:
             ConfigError: The run's learner has no prompt.
@@ -73,20 +73,20 @@ class Written:
         return Written(filled, texts, [card.joint(prompt) for prompt in filled], others)
 
     def completion(self, row: int) -> Any:
-        """The completion of a row, as a trainer takes it. An empty text is trained on as nothing."""
+        """Return the completion of a row, as a trainer takes it. An empty text is trained on as nothing."""
         text = self.completions[row]
         if isinstance(self.prompts[row], list):
             return [_turn("assistant", text)]
         return self.joints[row] + text if text else ""
 
     def messages(self, row: int) -> list[Turn]:
-        """The whole conversation of a row; a prompt that is a text is the user's."""
+        """Return the whole conversation of a row; a text prompt becomes the user's turn."""
         prompt = self.prompts[row]
         turns = prompt if isinstance(prompt, list) else [_turn("user", prompt)]
         return [*turns, _turn("assistant", self.completions[row])]
 
     def beside(self, columns: Columns, rows: Sequence[int]) -> Columns:
-        """``columns``, and beside them the other columns at ``rows``."""
+        """Return ``columns`` together with the other columns at ``rows``."""
         called = beside(columns, self.others)
         return columns | {called[name]: at_rows(c, rows) for name, c in self.others.items()}
 
@@ -113,22 +113,22 @@ def _turn(role: str, content: str) -> Turn:
 
 
 def messages_of(written: Written) -> Columns:
-    """A column ``messages``, whose last one is the model's."""
+    """Return a column ``messages``, whose last turn is the model's."""
     rows = range(len(written.prompts))
     return written.beside({"messages": _column([written.messages(i) for i in rows])}, rows)
 
 
 def prompt_completion_of(written: Written) -> Columns:
-    """Columns ``prompt`` and ``completion``."""
+    """Return columns ``prompt`` and ``completion``."""
     rows = range(len(written.prompts))
     completions = _column([written.completion(i) for i in rows])
     return written.beside({"prompt": _column(written.prompts), "completion": completions}, rows)
 
 
 def unpaired_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Columns:
-    """Columns ``prompt``, ``completion`` and ``label``: whether the completion was accepted.
+    """Return columns ``prompt``, ``completion`` and ``label``: whether the completion was accepted.
 
-    Candidates on which the verifier abstained, and accepted ones that found no place, are left out.
+    Abstentions, and accepted candidates that did not fit the quota, are left out.
 
     Raises:
         ConfigError: The run has no prompts.
@@ -143,11 +143,10 @@ def unpaired_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Colum
 
 
 def preference_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Columns:
-    """Columns ``prompt``, ``chosen``, ``rejected``: a prompt's best accepted and worst rejected completion.
+    """Return columns ``prompt``, ``chosen``, ``rejected``: a prompt's best accepted and worst rejected text.
 
-    Also the score of both, and the other columns of the chosen one. Best and worst are by the score, the
-    first one made where scores are equal or there is none. Two that are equal, by text or by the score that
-    decided between them, make no pair.
+    Also the score of both, and the other columns of the chosen one. Best and worst are by score, the first
+    one if scores are equal or missing. Two that are equal, by text or by the deciding score, form no pair.
 
     Raises:
         ConfigError: The run has no prompts, or no prompt has a pair.
@@ -176,7 +175,7 @@ def preference_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Col
 
 
 def _pairs(written: Written, round_: Sifted, score: NDArray) -> tuple[list[tuple[int, int]], int]:
-    """The rows of each pair, and how many prompts there are."""
+    """Return the rows of each pair, and the number of prompts."""
     of_prompt: dict[str, list[int]] = {}
     for row, prompt in enumerate(written.prompts):
         of_prompt.setdefault(prompt if isinstance(prompt, str) else to_text(prompt), []).append(row)

@@ -1,4 +1,4 @@
-"""Tables of a user's own, with a row for each sample: scores, verdicts, labels and features."""
+"""A user's tables, with a row per sample: scores, verdicts, labels and features."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,22 +13,22 @@ from ..tables import read_values
 from ..verdicts import Decision, Verdicts
 
 MOST_VALUES = 50
-"""A column of more different texts is no category: a feature for each would leave no rows for any."""
+"""Largest number of different texts in a category column."""
 
 YES = frozenset({"1", "1.0", "true", "yes", "accept", "good"})
 NO = frozenset({"0", "0.0", "false", "no", "reject", "bad"})
 
 
 def read_frame(path: Path, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
-    """The ``columns`` of a .jsonl, .parquet or .csv file, by `veriloop.tables.read_values`.
+    """Read the ``columns`` of a .jsonl, .parquet or .csv file with `veriloop.tables.read_values`.
 
     Args:
-        path: The file.
-        columns: What it must have.
-        texts: Columns that hold text, also where a CSV file's text looks like a number.
+        path: Path of the file.
+        columns: Required columns.
+        texts: Columns that hold text, even if a CSV file's text looks like a number.
 
     Raises:
-        ConfigError: Its name ends in something else.
+        ConfigError: The file name has another ending.
         DataError: It cannot be read, has no rows, or a column is missing.
     """
     table = read_values(path, list(dict.fromkeys(columns)), texts)
@@ -50,10 +50,10 @@ def _series(values: list[Any]) -> pd.Series:
 
 
 def yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
-    """A column of words such as accept and reject, or of 1 and 0.
+    """Convert a column of words such as accept and reject, or of 1 and 0, to booleans.
 
     Raises:
-        DataError: A word is neither.
+        DataError: A word has another meaning.
     """
     words = column.astype(str).str.strip().str.lower()
     unknown = sorted(set(words) - YES - NO)
@@ -67,10 +67,10 @@ def yes_or_no(column: pd.Series) -> NDArray[np.bool_]:
 
 
 def verdicts_of(column: pd.Series) -> Verdicts:
-    """Numbers as scores, words as decisions; an abstention where there is nothing, or the word abstain.
+    """Convert numbers to scores and words to decisions; empty or abstain is an abstention.
 
-    A column of nothing but 1 and 0 holds decisions: a threshold would make a no of all of them where the
-    judge is worse than a coin.
+    A column of only 1 and 0 holds decisions, because a threshold would reject all of them if the judge is
+    worse than a coin.
 
     Raises:
         DataError: A word is none of these.
@@ -101,9 +101,10 @@ class Features(NamedTuple):
     """Columns of two tables side by side, as numbers.
 
     Attributes:
-        rows: Of the one, shape (n, features); NaN where there is nothing.
-        others: Of the other, shape (m, features).
-        names: Of the features: a column's name, or that of a category with a value, such as ``city=north``.
+        rows: Rows of the first table, shape (n, features); NaN for missing values.
+        others: Rows of the second table, shape (m, features).
+        names: Names of the features: a column's name, or that of a category with a value, such as
+            ``city=north``.
     """
 
     rows: NDArray[np.float64]
@@ -114,10 +115,10 @@ class Features(NamedTuple):
 def features_of(
     table: pd.DataFrame, reference: pd.DataFrame, columns: Sequence[str], paths: tuple[Path, Path]
 ) -> Features:
-    """Columns of numbers as they are; of categories a feature of 0 and 1 for each value but the commonest.
+    """Return numeric columns unchanged, and a 0/1 feature for each category value except the most frequent.
 
-    A category is a column of texts or truth values. The commonest value in ``reference`` has no feature of
-    its own, since it is where all others are 0.
+    A category is a column of texts or booleans. The most frequent value in ``reference`` has no feature,
+    because it is where all others are 0.
 
     Raises:
         DataError: A column holds numbers in one table and texts in the other, values that are neither, or
@@ -174,7 +175,7 @@ def _feature(column: pd.Series, other: pd.Series, name: str, paths: tuple[Path, 
 
 
 def numbers(table: pd.DataFrame, columns: Sequence[str], path: Path) -> NDArray[np.float64]:
-    """Columns of numbers side by side, shape (rows, columns); NaN where there is nothing.
+    """Return numeric columns side by side, shape (rows, columns); NaN for missing values.
 
     Raises:
         DataError: One of them holds something else.

@@ -1,4 +1,4 @@
-"""Toy chains, thousands at once: the loop's law for learners whose models are a few numbers, in NumPy."""
+"""Toy chains, thousands at once in NumPy, for learners whose models are a few numbers."""
 
 from ._simulate import Courses, simulate, why_not
 

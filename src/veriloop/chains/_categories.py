@@ -1,7 +1,7 @@
-"""Chains of counted categories: a training set is its counts, and all draws are of counts.
+"""Chains of counted categories: a training set is its counts, and all draws are draws of counts.
 
-Samples of a category are alike, so a round is a multinomial draw, the choice of a verifier changes its
-shares, and a draw from the pool of old samples is multivariate hypergeometric.
+Samples of a category are identical, so a round is a multinomial draw, a verifier changes its shares, and a
+draw from the pool of old samples is multivariate hypergeometric.
 """
 
 from itertools import combinations_with_replacement
@@ -26,7 +26,7 @@ Counts = NDArray[np.int64]
 
 
 def why_not(policy: DataPolicy, verifier: Verifier | None, acceptance: Acceptance) -> str | None:
-    """Why these chains cannot be made here, in words; None when they can."""
+    """Return why these chains cannot be simulated here, in words; None if they can."""
     if isinstance(verifier, Noisy) and verifier.blur and isinstance(acceptance, Choice):
         return "a choice by blurred scores"
     if not isinstance(policy, Replace | Accumulate | AccumulateSubsample | Mix | Fresh):
@@ -52,7 +52,7 @@ def courses(
     chains: int,
     rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """``share_K`` of each category, and ``diversity``: each of shape (chains, rounds + 1)."""
+    """Return ``share_K`` of each category, and ``diversity``: each of shape (chains, rounds + 1)."""
     truth = np.array(dataset.shares) / sum(dataset.shares)
     start = rng.multinomial(dataset.start, truth, size=chains)
     pool, training, found = start, start, list[Floats]()
@@ -86,7 +86,7 @@ def _real(policy: DataPolicy, start: Counts, truth: Floats, wanted: int, rng: np
 
 
 def _without_replacement(counts: Counts, size: int, rng: np.random.Generator) -> Counts:
-    """``size`` of each chain's samples: category by category, of what is left."""
+    """Draw ``size`` of each chain's samples, category by category from what is left."""
     taken, left = np.zeros_like(counts), np.full(len(counts), size)
     others = counts.sum(axis=1)
     for k in range(counts.shape[1]):
@@ -99,7 +99,7 @@ def _without_replacement(counts: Counts, size: int, rng: np.random.Generator) ->
 def _kept(
     share: Floats, n: int, verifier: Verifier | None, acceptance: Acceptance, rng: np.random.Generator
 ) -> Counts:
-    """Counts of what a round keeps, by the shares of its model; shape as ``share``."""
+    """Return the counts of what a round keeps, given the shares of its model; shape as ``share``."""
     if verifier is None:
         return _multinomial(n, share, rng)
     noisy = verifier if isinstance(verifier, Noisy) else None
@@ -130,7 +130,7 @@ def _multinomial(n: int, share: Floats, rng: np.random.Generator) -> Counts:
 
 
 def _winners(share: Floats, score: Floats, k: int) -> Floats:
-    """The chance that the winner among k candidates is of each category, over all that k can be."""
+    """Return the probability that the winner among k candidates is of each category."""
     weight, found = np.exp(score - score.max()), np.zeros_like(share)
     for shown in combinations_with_replacement(range(len(score)), k):
         count = np.bincount(shown, minlength=len(score))
@@ -144,7 +144,7 @@ def _winners(share: Floats, score: Floats, k: int) -> Floats:
 def _best(
     share: Floats, n: int, fraction: float, score: Floats, blur: float, rng: np.random.Generator
 ) -> Counts:
-    """Counts among the n best of n / fraction candidates; of equal scores the earlier wins, so at random."""
+    """Return counts among the n best of n / fraction candidates; ties go to the earlier, so are random."""
     candidates = int(np.ceil(n / fraction - 1e-9))
     count = rng.multinomial(candidates, share / share.sum(axis=1, keepdims=True).clip(min=1))
     kept = np.zeros_like(count)

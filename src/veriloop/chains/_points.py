@@ -1,7 +1,7 @@
-"""Chains of Gaussians and of kernel estimates of one number.
+"""Chains of Gaussians, and of kernel estimates of one number.
 
-A Gaussian's training set matters by its size, mean and scatter only, and those of n samples of a Gaussian
-are drawn directly: a normal and a chi-square number, whatever n is. Where a policy draws among old samples,
+A Gaussian depends on its training set only through size, mean and scatter, and those of n samples of a
+Gaussian are drawn directly: a normal and a chi-square number, for any n. If a policy draws among old samples,
 and for kernels, the samples themselves are held.
 """
 
@@ -20,14 +20,14 @@ Floats = NDArray[np.float64]
 
 
 class Summary(NamedTuple):
-    """What a Gaussian's fit sees of a training set, of many chains: shapes (chains,) but for the size."""
+    """What a Gaussian's fit uses of a training set, for many chains: shapes (chains,) except the size."""
 
     size: int
     mean: Floats
     scatter: Floats
 
     def and_(self, other: "Summary") -> "Summary":
-        """Of both sets together."""
+        """Return the summary of both sets together."""
         size, apart = self.size + other.size, other.mean - self.mean
         mean = self.mean + apart * other.size / size
         between = apart**2 * self.size * other.size / size
@@ -35,13 +35,13 @@ class Summary(NamedTuple):
 
 
 def drawn(size: int, mean: Floats, variance: Floats, rng: np.random.Generator) -> Summary:
-    """The summary of ``size`` samples of each chain's Gaussian."""
+    """Draw the summary of ``size`` samples of each chain's Gaussian."""
     middle = mean + np.sqrt(variance / size) * rng.standard_normal(len(mean))
     return Summary(size, middle, variance * rng.chisquare(size - 1, len(mean)) if size > 1 else 0 * variance)
 
 
 def why_not(learner: Gaussian | KDE, dataset: Mixture, policy: DataPolicy, n: list[int]) -> str | None:
-    """Why these chains cannot be made here, in words; None when they can."""
+    """Return why these chains cannot be simulated here, in words; None if they can."""
     if dataset.centers.shape != (1, 1) or dataset.label != "hidden":
         return "a mixture of more than one component, or in more than one dimension"
     known = (Replace, Accumulate, AccumulateSubsample, Mix, Fresh)
@@ -66,7 +66,7 @@ def courses(
     chains: int,
     rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """Quantities of models 0, 1, ..., each of shape (chains, rounds + 1).
+    """Return quantities of models 0, 1, ..., each of shape (chains, rounds + 1).
 
     ``mean_error`` is the squared error of the mean, ``covariance_trace`` the variance, ``deviation`` its
     root, and ``wasserstein`` the squared Wasserstein-2 distance from the truth, which is exact for Gaussians.

@@ -1,7 +1,7 @@
 """Chains of linear regressions on an orthogonal design, see `veriloop.datasets.linear`.
 
-Each direction is a mean of its own: a round adds n labels along each, so a model is one number and one
-amount of information for each direction.
+Each direction is a separate mean: a round adds n labels along each, so a model is one number and one amount
+of information per direction.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def why_not(dataset: LinearModel, policy: DataPolicy, balance: str | None, n: list[int]) -> str | None:
-    """Why these chains cannot be made here, in words; None when they can."""
+    """Return why these chains cannot be simulated here, in words; None if they can."""
     if not isinstance(policy, Replace | Accumulate):
         return f"regression with policy {policy.kind!r}"
     if balance != "direction" or any(size % len(dataset.theta_star) for size in n):
@@ -31,9 +31,9 @@ def courses(
     chains: int,
     rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """``parameter_error``, the squared distance from the truth, of shape (chains, rounds + 1)."""
+    """Return ``parameter_error``, the squared distance from the truth, of shape (chains, rounds + 1)."""
     p = len(dataset.theta_star)
-    # Errors, and not the parameters: nothing depends on where the truth is.
+    # Errors rather than parameters, because nothing depends on the location of the truth.
     error = dataset.sigma / np.sqrt(dataset.n0) * rng.standard_normal((chains, p))
     known, found = float(dataset.n0), [(error**2).sum(axis=1)]
     for size in n:

@@ -1,4 +1,4 @@
-"""From a plan to its chains: which kind they are, in blocks that fit in memory."""
+"""Simulate the chains of a plan, in blocks that fit in memory."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -18,17 +18,17 @@ from ..rng import Address
 from . import _categories, _points, _regression
 
 BLOCK = 1_000
-"""Chains with a random stream of their own: results do not depend on how many blocks follow."""
+"""Number of chains per random stream, so that results do not depend on the number of blocks."""
 
 Courses: TypeAlias = Mapping[str, NDArray[np.float64]]
 """Quantities by name, each of shape (chains, rounds + 1): of every chain's models 0, 1, ..."""
 
 
 def why_not(plan: Plan, arm: str) -> str | None:
-    """Why the chains of an arm cannot be simulated at once, in words; None when they can."""
+    """Return why the chains of an arm cannot be simulated at once, in words; None if they can."""
     setting, sizes = plan.arms[arm], _sizes(plan, arm)
     if setting.train_on == "real":
-        return "an arm that trains on real data is no chain"
+        return "an arm that trains on real data is not a chain"
     if setting.stop is not None:
         return "a stop rule"
     match plan.learner, plan.dataset:
@@ -45,19 +45,19 @@ def why_not(plan: Plan, arm: str) -> str | None:
 
 
 def simulate(plan: Plan, arm: str, chains: int) -> Courses:
-    """Chains of an arm, each in law what a run of the plan under another seed is.
+    """Simulate chains of an arm, each distributed like a run of the plan with another seed.
 
     Args:
-        plan: Its seed is that of all chains together; executors, metrics and chunks do not matter.
-        arm: Which arm.
-        chains: How many.
+        plan: Plan, whose seed is used for all chains together; executors, metrics and chunks do not matter.
+        arm: Name of the arm.
+        chains: Number of chains.
 
     Raises:
-        ConfigError: The arm's chains are of no kind that is known here; `why_not` says it ahead.
+        ConfigError: The arm's chains are of an unsupported kind; `why_not` tells in advance.
     """
     if reason := why_not(plan, arm):
         raise ConfigError(
-            f"arm {arm!r} cannot be simulated at once", got=reason, fix="run it by the loop: veriloop.run"
+            f"arm {arm!r} cannot be simulated at once", got=reason, fix="run it with the loop: veriloop.run"
         )
     blocks = [
         _block(

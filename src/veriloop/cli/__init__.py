@@ -1,4 +1,4 @@
-"""The command line: one file a verb. It parses, builds objects and calls the public API, nothing else.
+"""The command line: one file per command, which parses arguments and calls the public API, nothing else.
 
-Verbs import what they need when they are called, so that ``veriloop --help`` is quick.
+Commands import what they need when called, so that ``veriloop --help`` is fast.
 """

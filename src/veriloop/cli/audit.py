@@ -26,44 +26,45 @@ def audit(
     ] = None,
     accepted: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="What was accepted; empty where the verifier abstained."),
+        typer.Option(metavar="COLUMN", help="Column with the decisions; empty for abstentions."),
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Columns of numbers, texts or truth values to audit in."),
+        typer.Option(metavar="A,B,...", help="Columns of numbers, texts or booleans to audit in."),
     ] = None,
     array: Annotated[
-        str | None, typer.Option(metavar="KEY", help="An array of .npz files, rows x features, to audit in.")
+        str | None, typer.Option(metavar="KEY", help="Array in .npz files, rows x features, to audit in.")
     ] = None,
-    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="Texts to audit in.")] = None,
-    image: Annotated[str | None, typer.Option(metavar="COLUMN", help="Images to audit in.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="Text column to audit in.")] = None,
+    image: Annotated[str | None, typer.Option(metavar="COLUMN", help="Image column to audit in.")] = None,
     embedding: Annotated[
         str | None,
         typer.Option(
             metavar="KIND",
-            help="Of texts: tfidf, or sentence-transformers:NAME. Of images: pixels, or classifier:NAME.",
+            help="For texts: tfidf, or sentence-transformers:NAME. For images: pixels, or classifier:NAME.",
         ),
     ] = None,
-    score: Annotated[str | None, typer.Option(metavar="COLUMN", help="The scores that decided.")] = None,
+    score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column with the scores.")] = None,
     rule: Annotated[
         Literal["fixed", "top_fraction"] | None,
-        typer.Option(help="Each row was accepted for itself (fixed), or the best share of all by score."),
+        typer.Option(help="Whether each row was decided separately (fixed), or the best share was accepted."),
     ] = None,
     generator: Annotated[
         Literal["location", "refit", "resample"] | None,
         typer.Option(
-            help="How the generator is refitted, when you know: its mean moves (location), mean and spread do"
-            " (refit), or it draws from the accepted rows, smoothed (resample); what holds for all."
+            help="How the generator is refitted, if known: its mean moves (location), mean and spread move"
+            " (refit), or it draws from the accepted rows, smoothed (resample); default: what holds"
+            " for all."
         ),
     ] = None,
-    arm: Annotated[str | None, typer.Option(help="Of a run: whose verifier; verified.")] = None,
+    arm: Annotated[str | None, typer.Option(help="For a run: the arm; default: verified.")] = None,
     round_: Annotated[
-        int | None, typer.Option("--round", min=1, help="Of a run: which round; the last one.")
+        int | None, typer.Option("--round", min=1, help="For a run: the round; default: the last one.")
     ] = None,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Will this verifier help? Read it from one round of its verdicts, before any training."""
+    """Predict from one round of verdicts whether a verifier will help, before any training."""
     from .output import no_report, print_json
 
     if path.is_dir():
@@ -77,9 +78,9 @@ def audit(
         from ..errors import ConfigError
 
         written = True
-        _refuse({"--arm": arm, "--round": round_}, f"{path} is no run folder", "options of tables")
+        _refuse({"--arm": arm, "--round": round_}, f"{path} is not a run folder", "options of tables")
         if real is None or accepted is None:
-            raise ConfigError(f"{path} is no run folder", expected="for a table: --real and --accepted")
+            raise ConfigError(f"{path} is not a run folder", expected="for a table: --real and --accepted")
         found = audit_table(
             path,
             real,
@@ -126,18 +127,18 @@ def _print(found: "Audited") -> None:
     from .output import new_table, print_table
 
     table = new_table()
-    table.add_column(f"{found.subject}; distances are in spreads of the model")
+    table.add_column(f"{found.subject}; distances in standard deviations of the model")
     for heading in ("value", "95 % interval"):
         table.add_column(heading, justify="right")
     for line in lines(found.audit):
         table.add_row(*line)
     print_table(table)
-    typer.echo(f"pulled hardest: {hardest_pulled(found)}")
+    typer.echo(f"strongest pull: {hardest_pulled(found)}")
     for kind, rows, texts in (
         ("wanted", found.audit.wanted, found.wanted),
         ("unwanted", found.audit.unwanted, found.unwanted),
     ):
-        for row, text in zip(rows, texts, strict=False):  # no texts where it is not about texts
+        for row, text in zip(rows, texts, strict=False):  # empty unless the audit is about texts
             typer.echo(f"{kind}, row {row + 1}: {' '.join(text.split())[:100]}")
     for warning in found.audit.warnings:
         typer.echo(f"note: {warning}")

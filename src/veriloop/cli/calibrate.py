@@ -15,46 +15,56 @@ def calibrate(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="A run folder.", show_default=False)
     ] = None,
-    arm: Annotated[str, typer.Option(help="Whose verifier.")] = "verified",
-    round_: Annotated[int | None, typer.Option("--round", min=1, help="Which round; the last one.")] = None,
+    arm: Annotated[str, typer.Option(help="Arm with the verifier.")] = "verified",
+    round_: Annotated[
+        int | None, typer.Option("--round", min=1, help="Round; default: the last one.")
+    ] = None,
     bad: Annotated[
         Literal["start", "shuffled", "mislabelled"],
-        typer.Option(help="Known bad: the start model's samples, or real ones shuffled or mislabelled."),
+        typer.Option(
+            help="Known bad samples: those of the start model, or real ones shuffled or mislabelled."
+        ),
     ] = "start",
     samples: Annotated[
-        int, typer.Option(min=2, help="At most so many known good samples, and as many bad ones.")
+        int, typer.Option(min=2, help="Largest number of known good samples, and of bad ones.")
     ] = 1_000,
     table: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .jsonl, .parquet or .csv file, instead of a run.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Use a .jsonl, .parquet or .csv file instead of a run."),
     ] = None,
-    score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Its scores or verdicts.")] = None,
-    known: Annotated[str | None, typer.Option(metavar="COLUMN", help="What is known: yes or no.")] = None,
+    score: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with scores or verdicts.")
+    ] = None,
+    known: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column with the truth: yes or no.")
+    ] = None,
     gold: Annotated[str | None, typer.Option(hidden=True)] = None,
     annotators: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Columns of people's labels, to compare.")
+        str | None, typer.Option(metavar="A,B,...", help="Columns of people's labels to compare.")
     ] = None,
     level: Annotated[
         Literal["nominal", "interval"],
-        typer.Option(help="Labels are names, or numbers whose differences count."),
+        typer.Option(help="Whether labels are names, or numbers whose differences count."),
     ] = "nominal",
-    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="Is its length preferred?")] = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Text column, to test for a preference for length.")
+    ] = None,
     position: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Does accuracy depend on it?")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column to split by, to see whether accuracy depends on it."),
     ] = None,
-    at: Annotated[
-        float | None, typer.Option(help="Accept from this score on; the best one if not given.")
-    ] = None,
+    at: Annotated[float | None, typer.Option(help="Lowest accepted score; default: the best one.")] = None,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Compare a verifier with what is known: how often is it wrong, and what does it prefer?"""
+    """Compare a verifier with known samples: how often is it wrong, and what does it prefer?"""
     from ..errors import ConfigError
     from .output import no_report, print_json
 
     if gold is not None:
-        raise ConfigError("--gold is of an earlier version", fix=f"write --known {gold}")
+        raise ConfigError("--gold belongs to an earlier version", fix=f"write --known {gold}")
     if (folder is None) == (table is None):
-        raise ConfigError("what to calibrate", expected="a run folder, or --table FILE, and not both")
+        raise ConfigError("what to calibrate", expected="either a run folder or --table FILE")
     if folder is not None:
         found, report = _of_run(folder, arm, round_, bad, samples, at, trust)
     else:

@@ -1,4 +1,4 @@
-"""Carry out a plan in front of a person: live progress, then a table and the report."""
+"""Run a plan for a user: live progress, then a table and the report."""
 
 import shlex
 from collections.abc import Callable
@@ -24,11 +24,11 @@ def carry_out(
     json: bool,
     plain: bool,
 ) -> None:
-    """Run ``plan`` in ``out``, write the report, and print what came of it.
+    """Run ``plan`` in ``out``, write the report, and print the results.
 
     Raises:
         VeriloopError: See `veriloop.loop.run`.
-        ExhaustedError: No arm is left that could go on; the report is written all the same.
+        ExhaustedError: No arm is left to continue; the report is still written.
         typer.Exit: With code 130, after an interrupt.
     """
     from ..errors import ExhaustedError
@@ -83,7 +83,7 @@ def _run(
                 folder = run(plan, out, resume="always", accept_changes=accept_changes)
         return folder
     except KeyboardInterrupt:
-        after = "nothing was begun"
+        after = "nothing was started"
         if RunFolder(out).exists():
             after = f"finished rounds are safe, continue with: {resume_command(RunFolder(out))}"
         typer.echo(f"interrupted; {after}", err=True)
@@ -123,7 +123,7 @@ def _say(folder: "RunFolder", report: Path | None) -> None:
     if manifest.status == "waiting":
         typer.echo(
             f"{manifest.reason}; judge them with: {_serve_command(folder.path)},"
-            f" then go on with: {resume_command(folder)}"
+            f" then continue with: {resume_command(folder)}"
         )
     elif manifest.status == "stopped":
         typer.echo(f"stopped {manifest.reason}; go on with: {resume_command(folder)}")

@@ -13,38 +13,41 @@ def compare(
     what: Annotated[
         list[Path],
         typer.Argument(
-            metavar="CONFIG|RUN...", help="A YAML configuration; or run folders, or folders that hold them."
+            metavar="CONFIG|RUN...",
+            help="A YAML configuration; or run folders, or folders that contain them.",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where runs, numbers, tables, figures and the report go."),
+        typer.Option(metavar="DIR", help="Folder for runs, numbers, tables, figures and the report."),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="How many seeds, from the plan's own on.", show_default="the file's, or 1"),
+        typer.Option(
+            min=1, help="Number of seeds, starting at the plan's seed.", show_default="the file's, or 1"
+        ),
     ] = None,
     vary: Annotated[
         list[str] | None,
-        typer.Option("--vary", metavar="A.B=X,Y", help="A setting and its values; all combinations run."),
+        typer.Option("--vary", metavar="A.B=X,Y", help="A setting and its values; all combinations are run."),
     ] = None,
     set_: SetOption = None,
     write_up: Annotated[
-        bool, typer.Option("--write-up", help="Compute nothing; compare what the runs hold so far.")
+        bool, typer.Option("--write-up", help="Compute nothing; compare the runs as they are.")
     ] = False,
     executor: Annotated[
         str | None,
         typer.Option(
-            help="Who makes the runs: serial, process, ray, slurm. Results do not depend on it.",
+            help="Executor of the runs: serial, process, ray, slurm. Results do not depend on it.",
             show_default="the plan's, or process",
         ),
     ] = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare variations of a configuration over seeds, or runs that exist.
+    """Compare variations of a configuration over seeds, or existing runs.
 
-    Give the same command again to go on after an interrupt or a kill.
+    Repeat the same command to continue after an interrupt or a kill.
     """
     from ..comparison.variations import read_vary
     from ..errors import ConfigError
@@ -54,16 +57,16 @@ def compare(
         given = {"--seeds": seeds, "--vary": vary, "--set": set_, "--write-up": write_up}
         given |= {"--executor": executor, "--workers": workers}
         if wrong := [name for name, value in given.items() if value]:
-            raise ConfigError(f"{', '.join(wrong)}: runs that exist are compared as they are")
+            raise ConfigError(f"{', '.join(wrong)}: existing runs are compared unchanged")
         carry_out_comparison(what, out, json=json)
         return
     if missing := [str(path) for path in what if not path.exists()]:
         raise ConfigError("compare: no such file or folder", got=", ".join(missing), fix="check the path")
     if len(what) > 1:
         raise ConfigError(
-            "compare: a file among several paths",
+            "compare: several paths include a file",
             got=", ".join(str(path) for path in what if not path.is_dir()),
-            expected="one configuration, or folders of runs only",
+            expected="one configuration, or only folders of runs",
         )
     if out is None:
         raise ConfigError("compare: no folder for the runs", fix="add --out DIR")

@@ -1,4 +1,4 @@
-"""Carry out a comparison in front of a person: live progress, then a table, the sentences and the report."""
+"""Run a comparison for a user: live progress, then a table, the conclusions and the report."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..executors.base import Executor
 
 COLUMNS = 3
-"""So many quantities are on the screen at most, and fewer on a narrow one; the report has all."""
+"""Largest number of quantities on the screen; fewer if it is narrow. The report has all of them."""
 
 
 def carry_out_comparison(
@@ -28,10 +28,11 @@ def carry_out_comparison(
     write_up: bool = False,
     json: bool,
 ) -> None:
-    """Compare, and print what came of it.
+    """Run a comparison, and print the results.
 
     Raises:
-        VeriloopError: See `veriloop.comparison.engine.compare`; or runs failed; the others are compared.
+        VeriloopError: See `veriloop.comparison.engine.compare`; or some runs failed, and the others were
+            compared.
         typer.Exit: With code 130, after an interrupt.
     """
     from ..comparison.engine import command_of, compare
@@ -53,7 +54,7 @@ def carry_out_comparison(
                 command=command_of(sys.argv[1:]),
             )
     except KeyboardInterrupt:
-        typer.echo("interrupted; what has finished is kept: give the same command again to go on", err=True)
+        typer.echo("interrupted; finished runs are kept; repeat the same command to continue", err=True)
         raise typer.Exit(130) from None
     if json:
         print_json(found.content())
@@ -71,7 +72,7 @@ def _show(found: "Comparison") -> None:
 
     for line in found.sentences:
         typer.echo(line)
-    # Measured without an edge: a console's own measure never exceeds its width.
+    # Measured without an edge, because a console's own measure never exceeds its width.
     wide, width = Console(width=10_000), Console().width
     shown = found.wholes[:COLUMNS]
     while len(shown) > 1 and wide.measure(_table(found, shown)).maximum > width:

@@ -9,16 +9,16 @@ from .options import JsonOption, PlainOption
 
 
 def demo(
-    seed: Annotated[int, typer.Option(min=0, help="Of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             show_default="runs/demo-seed-SEED",
-            help="The run folder; continued if it is begun.",
+            help="Run folder; an existing run is continued.",
         ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds after the start model.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds after the start model.")] = 6,
     json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:

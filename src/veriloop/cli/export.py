@@ -11,25 +11,25 @@ from .options import FolderArgument, JsonOption, TrustOption
 def export(
     folder: FolderArgument,
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .parquet or .jsonl file of samples.")
+        Path | None, typer.Option(metavar="FILE", help="Output file for samples, .parquet or .jsonl.")
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A new folder for the round's model, with a model card."),
+        typer.Option(metavar="DIR", help="New folder for the round's model, with a model card."),
     ] = None,
     round_: Annotated[
         int | None,
-        typer.Option("--round", min=0, help="Which round; the round to ship.", show_default=False),
+        typer.Option("--round", min=0, help="Round; default: the round to ship.", show_default=False),
     ] = None,
     arm: Annotated[
-        str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
+        str | None, typer.Option(help="Arm; default: the first one with a verifier.", show_default=False)
     ] = None,
     form: Annotated[
         Literal["columns", "messages", "prompt-completion", "preference", "unpaired"],
-        typer.Option("--as", help="The data's columns, or a shape of TRL's trainers."),
+        typer.Option("--as", help="The data's columns, or a format of TRL's trainers."),
     ] = "columns",
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="The candidates that were not kept, not those that were.")
+        bool, typer.Option("--rejected", help="Export rejected candidates instead of kept samples.")
     ] = False,
     adapter: Annotated[
         bool, typer.Option("--adapter", help="Of a run with LoRA: the adapter without its model.")
@@ -37,7 +37,7 @@ def export(
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write samples of a round to a file, or its model to a folder, with a card that says how it was made."""
+    """Export samples of a round to a file, or its model to a folder, with a card that describes them."""
     from ..ask.export import export as export_samples
     from ..config import plan_of
     from ..errors import ConfigError
@@ -50,7 +50,7 @@ def export(
         raise ConfigError("what to export", expected="either --to FILE, for samples, or --model DIR")
     if model is not None:
         if rejected or form != "columns":
-            raise ConfigError("--model exports a model", fix="drop --as and --rejected")
+            raise ConfigError("--model exports a model", fix="remove --as and --rejected")
         found = export_model(run, model, arm, round_, adapter=adapter)
         if json:
             print_json({"folder": str(model), "arm": found.arm, "round": found.round})
@@ -68,4 +68,6 @@ def export(
         print_json({**about, "arm": of.arm, "round": of.round})
     else:
         rows = "pairs" if form == "preference" else "samples"
-        typer.echo(f"{done.rows:,} {rows} of round {of.round} of {of.arm}: {to} ({done.card.name} beside it)")
+        typer.echo(
+            f"{done.rows:,} {rows} of round {of.round} of {of.arm}: {to} ({done.card.name} next to it)"
+        )

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 def forecast(
     folder: FolderArgument,
     metric: Annotated[
-        str | None, typer.Option(help="Which quantity; the run's headline.", show_default=False)
+        str | None, typer.Option(help="Quantity; default: the run's headline.", show_default=False)
     ] = None,
     arm: Annotated[
-        str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
+        str | None, typer.Option(help="Arm; default: the first one with a verifier.", show_default=False)
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="How many rounds to forecast.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Number of rounds to forecast.")] = 3,
     better: Annotated[
         str | None,
         typer.Option(
-            help="Which way is better: lower, higher, or a number to be near to; as its metric declares.",
+            help="Better direction: lower, higher, or a target number; default: as its metric declares.",
             show_default=False,
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say from the rounds so far how an arm goes on, as far as that can be known, and which round to ship."""
+    """Forecast the next rounds of an arm from the rounds so far, and name the round to ship."""
     from ..advise.forecasting import forecast as forecast_arm
     from ..report.answer import answer, gate
     from ..report.forecasts import chain_of
@@ -80,8 +80,8 @@ def _print(found: "Forecast", arm: str, metric: str) -> None:
     rows |= {
         "plateau": found.plateau,
         "gain of the next round": found.gain,
-        "  for each second": found.gain_per_second,
-        "  for each verdict": found.gain_per_verdict,
+        "  per second": found.gain_per_second,
+        "  per verdict": found.gain_per_verdict,
     }
     for name, interval in rows.items():
         if interval is not None:
@@ -90,11 +90,11 @@ def _print(found: "Forecast", arm: str, metric: str) -> None:
             table.add_row(name, "not known", "")
     if found.next:
         print_table(table)
-        typer.echo(f"Curves that are possible: {possible(found)}.")
+        typer.echo(f"Possible curves: {possible(found)}.")
     typer.echo(step_of(found) if found.better is not None else found.verdict)
     if found.better is not None:
         typer.echo(found.ship.verdict)
     if found.better is None:
-        typer.echo("To say which way is better: --better lower, higher, or a number to be near to.")
+        typer.echo("Set the better direction with --better lower, higher, or a target number.")
     if found.next:
-        typer.echo(f"Read off the {found.split} data.")
+        typer.echo(f"Based on the {found.split} data.")

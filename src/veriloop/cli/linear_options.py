@@ -1,4 +1,4 @@
-"""What the verbs about the linear system share: options, and how answers are printed."""
+"""Options and output shared by the commands for the linear system."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -15,45 +15,54 @@ BiasOption = Annotated[
     typer.Option("--bias", help="Distance from the truth to the verifier's knowledge center.", metavar="B"),
 ]
 RadiusOption = Annotated[
-    float, typer.Option("--radius", help="The verifier's selectivity; smaller accepts fewer.", metavar="R")
+    float,
+    typer.Option(
+        "--radius", help="Selectivity of the verifier; a smaller radius accepts fewer samples.", metavar="R"
+    ),
 ]
 DimensionOption = Annotated[int, typer.Option("--p", max=1000, help="Number of coefficients.")]
 RealOption = Annotated[
-    int, typer.Option("--n0", help="Real samples, of an orthogonal design with singular values sqrt(n0).")
+    int,
+    typer.Option(
+        "--n0", help="Number of real samples; the design is orthogonal with singular values sqrt(n0)."
+    ),
 ]
 SigmaOption = Annotated[float, typer.Option("--sigma", help="Standard deviation of the label noise.")]
 SlackOption = Annotated[
     float | None,
-    typer.Option("--sigma-c", help="The verifier's slack for noise.", show_default="sigma * sqrt(2 / pi)"),
+    typer.Option("--sigma-c", help="Slack of the verifier for noise.", show_default="sigma * sqrt(2 / pi)"),
 ]
 SizeOption = Annotated[
     float, typer.Option("--n", help="Kept synthetic samples per direction; inf for the limit.")
 ]
 SizesOption = Annotated[
     str,
-    typer.Option("--n", help="Kept samples per direction: one number, or one for each round as 50,100,200."),
+    typer.Option("--n", help="Kept samples per direction: one number, or one per round, such as 50,100,200."),
 ]
-RoundsOption = Annotated[int, typer.Option("--rounds", max=10_000, help="How many rounds.")]
+RoundsOption = Annotated[int, typer.Option("--rounds", max=10_000, help="Number of rounds.")]
 OutsideOption = Annotated[
-    bool, typer.Option("--allow-outside", help="Let the verifier's ball miss the truth: bias above radius.")
+    bool,
+    typer.Option(
+        "--allow-outside", help="Allow a bias above the radius, so that the verifier's ball misses the truth."
+    ),
 ]
 MethodOption = Annotated[
     Literal["expansion", "exact"],
-    typer.Option("--method", help="Theorem 3.1, or the same without its remainder."),
+    typer.Option("--method", help="Theorem 3.1, or the exact result without its remainder term."),
 ]
 PlotOption = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: a .png, .svg or .pdf file.")
+    Path | None, typer.Option("--plot", metavar="FILE", help="Save a plot as a .png, .svg or .pdf file.")
 ]
 ExecutorOption = Annotated[
-    str, typer.Option("--executor", help="Who computes: serial, process, ray. Results do not depend on it.")
+    str, typer.Option("--executor", help="Executor: serial, process or ray. Results do not depend on it.")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="How many; by default the executor decides.")
+    int | None, typer.Option("--workers", min=1, help="Number of workers; by default the executor decides.")
 ]
 
 
 def sample_sizes(text: str) -> float | list[float]:
-    """What ``--n`` means: one number, or one for each round.
+    """Parse ``--n``: one number, or one for each round.
 
     Raises:
         ConfigError: It is neither.
@@ -68,10 +77,10 @@ def sample_sizes(text: str) -> float | list[float]:
 
 
 def executor_of(kind: str, workers: int | None) -> "Executor":
-    """The executor that ``--executor`` and ``--workers`` name.
+    """Return the executor for ``--executor`` and ``--workers``.
 
     Raises:
-        ConfigError: There is none of this kind, or it has no workers.
+        ConfigError: There is no such executor, or it has no workers.
         MissingExtraError: It needs a package that is not installed.
     """
     from ..errors import ConfigError
@@ -87,7 +96,7 @@ def executor_of(kind: str, workers: int | None) -> "Executor":
 
 
 def check_plot(plot: Path | None) -> None:
-    """Refuse a file for ``--plot`` that could not be written, before anything is computed.
+    """Refuse a ``--plot`` file that cannot be written, before anything is computed.
 
     Raises:
         ConfigError: Its suffix is unknown, or its folder does not exist.
@@ -100,7 +109,7 @@ def check_plot(plot: Path | None) -> None:
 
 
 def described(system: "LinearSystem", n0: int) -> dict[str, Any]:
-    """The system that was asked about, for ``--json``."""
+    """Describe the system in question, for ``--json``."""
     return {
         "bias": system.bias,
         "radius": system.radius,
@@ -112,7 +121,7 @@ def described(system: "LinearSystem", n0: int) -> dict[str, Any]:
 
 
 def tell(answer: "Answer", asked: dict[str, Any], plot: Path | None, json: bool) -> None:
-    """Print an answer: with ``json`` one object that also says what was asked, else its words."""
+    """Print an answer: with ``json`` one object that also contains the question, else text."""
     from ..recipes.base import plain
     from .output import print_json
 
@@ -123,4 +132,4 @@ def tell(answer: "Answer", asked: dict[str, Any], plot: Path | None, json: bool)
     for line in answer.words:
         typer.echo(line)
     if plot:
-        typer.echo(f"drawn: {plot}")
+        typer.echo(f"plot: {plot}")

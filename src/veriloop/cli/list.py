@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from ..report.run_rows import RunRow
 
 NARROWEST = 30
-"""Characters that a verdict needs beside other columns; where there are fewer, each run is a paragraph."""
+"""Characters needed for a verdict next to other columns; with fewer, each run becomes a paragraph."""
 
 
 def list_runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a folder of run folders.")],
     json: JsonOption = False,
 ) -> None:
-    """List the runs in a folder: their status, how far they are, and what they found."""
+    """List the runs in a folder with their status, progress and results."""
     from rich.console import Console
 
     from ..errors import RunFolderError
@@ -55,7 +55,7 @@ HEADINGS = (
 
 
 def _print_table(rows: "list[RunRow]", width: int) -> bool:
-    """Print all runs as one table, if there is room for it."""
+    """Print all runs as one table if there is room for it."""
     from rich.cells import cell_len
 
     from .output import new_table, print_table
@@ -89,13 +89,13 @@ def _cells(row: "RunRow") -> tuple[str, ...]:
 
 
 def shipped(row: "RunRow") -> str:
-    """The round to ship, or that there is none."""
+    """Return the round to ship, or that there is none."""
     ship = row.found.answer.ship if row.found else None
     return "" if ship is None else f"round {ship.round}" if ship.round else "none"
 
 
 def brief(row: "RunRow") -> str:
-    """The verdict of one run in a few words; its whole line where nothing is compared."""
+    """Return the verdict of one run in a few words, or the whole line if nothing is compared."""
     if row.found is None:
         return row.standing.line
     coin = row.found.answer.coin
@@ -103,7 +103,7 @@ def brief(row: "RunRow") -> str:
 
 
 def _print_paragraph(row: "RunRow", width: int) -> None:
-    """Print one run as lines of at most ``width`` characters; only a name that is longer is broken."""
+    """Print one run as lines of at most ``width`` characters; only longer names are broken."""
     from rich.padding import Padding
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Live progress on stderr: a small table on a terminal, plain lines elsewhere, silence with ``--json``."""
+"""Live progress on stderr: a small table on a terminal, plain lines elsewhere, nothing with ``--json``."""
 
 import sys
 import time
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from ..loop import Plan
 
 SILENCE = 30.0
-"""After so many seconds without a line, one says how far the call under way is."""
+"""Seconds without a line after which one shows the progress of the current call."""
 
 
 @contextmanager
 def progress(folder: RunFolder, plan: "Plan", *, json: bool, plain: bool) -> Iterator[None]:
-    """Show on stderr how far the run in ``folder`` is, while the block runs it.
+    """Show the progress of the run in ``folder`` on stderr while the block runs it.
 
-    The folder's events are followed rather than a callback, because worker processes write there, too.
+    The folder's events are followed instead of a callback, because worker processes write there, too.
     """
     if json:
         yield
@@ -67,12 +67,12 @@ class View(Protocol):
     """Shows a `Watch` to a person."""
 
     def show(self, events: list[Event]) -> None:
-        """The watch has seen these events, maybe none; called a few times a second."""
+        """Show the given events, possibly none; called a few times per second."""
         ...
 
 
 class Lines:
-    """A line for each finished round; each begins with ``prefix``."""
+    """Prints a line for each finished round; each line starts with ``prefix``."""
 
     def __init__(self, folder: RunFolder, watch: Watch, file: TextIO, prefix: str = "") -> None:
         self._folder, self._watch, self._file, self._prefix = folder, watch, file, prefix
@@ -80,7 +80,7 @@ class Lines:
         self._latest: float | None = None
 
     def show(self, events: list[Event]) -> None:
-        """Print what these events have to say."""
+        """Print lines for these events."""
         for event in events:
             self._latest = self._latest or event.at
             for line in (self._line(event) or "").splitlines():
@@ -90,7 +90,7 @@ class Lines:
     def _line(self, event: Event) -> str | None:
         match event:
             case RoundFinished(round=0):
-                # All arms share round 0, and say so once.
+                # All arms share round 0, so report it once.
                 first, self._started = not self._started, True
                 if not first:
                     return None
@@ -117,7 +117,7 @@ class Lines:
             case ArmStopped():
                 return f"{event.arm} ended early: {event.reason}"
             case WorkerLost():
-                return f"{event.what}; it is tried again ({event.try_})"
+                return f"{event.what}; retrying ({event.try_})"
             case TrackerFailed():
                 return f"tracker {event.tracker} gets no more rounds: {event.reason}"
         return None
@@ -137,7 +137,7 @@ class Lines:
 
 
 class Board:
-    """A table that is drawn over and over: a row for each arm, and the time left."""
+    """A table that is redrawn: a row for each arm, and the time left."""
 
     def __init__(self, folder: RunFolder, watch: Watch, live: Live) -> None:
         self._folder, self._watch, self._live = folder, watch, live
@@ -146,7 +146,7 @@ class Board:
         self._began = time.time()
 
     def show(self, events: list[Event]) -> None:
-        """Draw the table anew."""
+        """Redraw the table."""
         for event in events:
             if isinstance(event, RoundFinished):
                 self._measured[event.arm] = _headline_of(self._folder, event.arm, event.round)
@@ -164,7 +164,7 @@ class Board:
         now = time.time()
         left = self._watch.seconds_left(now)
         rest = "" if left is None else f", about {duration(left)} left"
-        # Of each arm the latest one, with an example: the table is drawn over, and has to fit the screen.
+        # The latest one for each arm, with an example, because the table must fit on the screen.
         signs = [
             Text("\n".join([silent_line(event), *map(example_line, event.examples[:1])]), style="yellow")
             for event in self._silent.values()

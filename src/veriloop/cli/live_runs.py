@@ -16,14 +16,14 @@ from .watch import Watch
 
 @contextmanager
 def progress_of_runs(root: Path, *, silent: bool) -> Iterator[None]:
-    """Follow the run folders in ``root``, those to come included, while the block makes them.
+    """Follow the run folders in ``root``, including future ones, while the block creates them.
 
-    The folders are followed rather than a callback, because worker processes, here or elsewhere, write there.
+    The folders are followed instead of a callback, because worker processes on any machine write there.
     """
     if silent:
         yield
         return
-    # What the folders hold already is no news.
+    # Existing content of the folders is not news.
     following = {path: FollowedRun(RunFolder(path), sys.stderr, old=True) for path in find_run_folders(root)}
 
     def look() -> None:
@@ -37,12 +37,12 @@ def progress_of_runs(root: Path, *, silent: bool) -> Iterator[None]:
 
 
 class FollowedRun:
-    """Says what has become of one of many runs.
+    """Reports what is new in one of many runs.
 
     Args:
-        folder: The run's.
-        file: Where to.
-        old: Whether what it holds already is known.
+        folder: Run folder.
+        file: Output file.
+        old: Whether its current content has been reported already.
     """
 
     def __init__(self, folder: RunFolder, file: TextIO, *, old: bool) -> None:
@@ -57,7 +57,7 @@ class FollowedRun:
         self._lines = Lines(folder, self._watch, file, self._name)
 
     def look(self) -> None:
-        """Say what is new."""
+        """Print what is new."""
         events, self._position = self._folder.events(self._position)
         for event in events:
             self._watch.see(event)

@@ -1,4 +1,4 @@
-"""The entry point of the command ``veriloop``: puts the verbs together, and turns errors into one line."""
+"""The entry point of the command ``veriloop``: it registers the commands, and turns errors into one line."""
 
 import os
 import sys
@@ -80,14 +80,14 @@ OWN = (
     *("validate", "preview", "run", "resume", "compare", "reproduce", "simulate", "reverify"),
     "train-classifier",
 )
-"""The verbs that carry out a configuration, and so the code that it names."""
+"""Commands that run a configuration, and so the code that it names."""
 
 
 def main() -> None:
-    """Run the command line. Mistakes of the user end in one line on stderr and exit code 2."""
-    # Parts and functions of the user's own are looked for here as well, as Python does for a script; but not
-    # by verbs that look at what others may have made.
-    # Bars of other libraries would break ours, and fill a log; workers inherit this.
+    """Run the command line. User errors end in one line on stderr and exit code 2."""
+    # User parts and functions are also searched here, as Python does for a script, but not by commands that
+    # read what others may have created.
+    # Progress bars of other libraries would break this display and fill logs; workers inherit the setting.
     for library in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(library, "1")
     runs_code = "--trust" in sys.argv or any(verb in OWN for verb in sys.argv[1:2])
@@ -104,25 +104,25 @@ def main() -> None:
             raise
         _fail(str(extra))
     except MemoryError as e:
-        _fail(f"out of memory{f' ({e})' if str(e) else ''}. Ask for less, or use a machine with more")
+        _fail(f"out of memory{f' ({e})' if str(e) else ''}. Reduce the size, or use a larger machine")
     except typer.Abort:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as e:
         _fail(f"{e.strerror or e}: {e.filename}" if e.filename else str(e))
     except Exception as e:
-        # Of one's own usage: the library's class for it has moved from version to version.
+        # A usage error; the library has changed its class between versions.
         if not (told := getattr(e, "format_message", None)):
             raise
         if said := told():
             _fail(f"{said.rstrip('.')}. See: {_help_of(e)}")
-        sys.exit(2)  # no arguments: the help stands there already
+        sys.exit(2)  # no arguments: the help has been printed
     if isinstance(code, int) and code:
         sys.exit(code)
 
 
 def _help_of(mistake: Exception) -> str:
-    """The command that shows the right usage."""
+    """Return the command that shows the correct usage."""
     context = getattr(mistake, "ctx", None)
     return f"{context.command_path if context else 'veriloop'} --help"
 

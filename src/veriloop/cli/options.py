@@ -1,4 +1,4 @@
-"""Arguments and options that several verbs share."""
+"""Arguments and options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,22 +11,24 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=VALUE", help="Replace a setting of the configuration; repeatable."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object, for machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 TrustOption = Annotated[
     bool,
     typer.Option(
-        "--trust", help="Of a run: import the code and ask the services that its manifest names, too."
+        "--trust", help="For a run: also import the code and call the services that its manifest names."
     ),
 ]
-PlainOption = Annotated[bool, typer.Option("--plain", help="Progress in plain lines, no live display.")]
+PlainOption = Annotated[
+    bool, typer.Option("--plain", help="Show progress as plain lines instead of a live display.")
+]
 AcceptChangesOption = Annotated[
     bool,
     typer.Option(
         "--accept-changes",
-        help="Go on although files on which the run depends have changed; the run notes it.",
+        help="Continue even though files that the run depends on have changed, and record it.",
     ),
 ]
 
 WaitOption = Annotated[
-    bool, typer.Option("--wait", help="When people have to judge, wait for them, and then go on.")
+    bool, typer.Option("--wait", help="When people have to judge, wait for them, then continue.")
 ]

@@ -1,4 +1,4 @@
-"""What verbs print: one JSON object for machines, or text and tables for people."""
+"""Output of commands: one JSON object for machines, or text and tables for people."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object; numbers that JSON does not have must be None already."""
+    """Print one JSON object; NaN and infinity must already be None."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(table: "Table") -> None:
-    """Print a table on stdout; a folder called ``[red]`` is shown as it is."""
+    """Print a table on stdout, without interpreting markup such as ``[red]`` in names."""
     plain_console().print(table)
 
 
 def report_of(folder: "RunFolder") -> "Path | None":
-    """Write the report of a run, and say where it is; None where it cannot be written, see `no_report`."""
+    """Write the report of a run and return its path; None if it cannot be written, see `no_report`."""
     from ..errors import ReadOnlyError
     from ..showing import drawable
 
@@ -44,7 +44,7 @@ def report_of(folder: "RunFolder") -> "Path | None":
 
 
 def no_report() -> str:
-    """For people, why `report_of` wrote nothing."""
+    """Return the reason why `report_of` wrote nothing, for the screen."""
     from ..showing import drawable
 
     if drawable():
@@ -53,7 +53,7 @@ def no_report() -> str:
 
 
 def new_table() -> "Table":
-    """A table in the one style that all verbs use."""
+    """Return a table in the common style of all commands."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -61,17 +61,17 @@ def new_table() -> "Table":
 
 
 def data_line(seen: "AboutData") -> str:
-    """What is to be said of the data: how many rows are too long, left out, or on two sides."""
+    """Describe an event about the data: rows that are too long, left out, or in two splits."""
     from ..events import DuplicatesLeftOut, HeldOutSeen, PromptsCut
 
     match seen:
         case PromptsCut():
             return f"{seen.cut:,} of {seen.of:,} prompts are too long and are cut"
         case DuplicatesLeftOut():
-            return f"rows left out because an equal one is on another side: {_by_split(seen.left_out)}"
+            return f"rows left out because an equal row is in another split: {_by_split(seen.left_out)}"
         case HeldOutSeen():
             rows = _by_split(seen.seen)
-            return f"held-out rows that are training rows as well, and flatter the model: {rows}"
+            return f"held-out rows that are also training rows, so results are too good: {rows}"
     return "rows left out: " + ", ".join(f"{n:,} because {why}" for why, n in seen.left_out.items())
 
 
@@ -80,19 +80,19 @@ def _by_split(rows: "Mapping[str, int]") -> str:
 
 
 def silent_line(seen: "VerifierSilent") -> str:
-    """That candidates are not told apart."""
+    """Report that the verifier does not distinguish candidates."""
     return f"{seen.arm} round {seen.round}: {seen.why}"
 
 
 def example_line(example: Mapping[str, str]) -> str:
-    """One of the candidates that are not told apart."""
+    """Show one of the candidates that are not distinguished."""
     from ..events import in_words
 
     return f"  such as {in_words(example)}"
 
 
 def plain_console() -> "Console":
-    """Where text of people goes, as it is: a folder called ``[red]`` too."""
+    """Return a console that prints text from users unchanged, such as a folder called ``[red]``."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False)
@@ -105,7 +105,7 @@ def print_lines(lines: "Iterable[str]") -> None:
 
 
 def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[ArmSummary]") -> dict[str, Any]:
-    """A run's outcome: its folder, report and status, and the first and last record of each arm."""
+    """Return a run's outcome: its folder, report and status, and the first and last record of each arm."""
     from ..report.overview import overview
 
     manifest, found = folder.manifest(), overview(folder)
@@ -120,7 +120,7 @@ def outcome_json(folder: "RunFolder", report: "Path | None", summaries: "list[Ar
 
 
 def outcome_table(summaries: "list[ArmSummary]") -> "Table":
-    """First against last round, a row for each quantity and a column for each arm."""
+    """Compare first and last round, with a row per quantity and a column per arm."""
     from rich.text import Text
 
     table = new_table()
@@ -136,7 +136,7 @@ def outcome_table(summaries: "list[ArmSummary]") -> "Table":
 
 
 def _arrow(quantity: "Quantity") -> str:
-    """Which way is better: up, down, or towards a value."""
+    """Return an arrow in the better direction: up, down, or towards a value."""
     match quantity.better:
         case None:
             return ""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Try a plan on a few rows in at most a minute: some judged candidates, and the whole run's cost.
+    """Try a plan on a few rows within a minute: some judged candidates, and the estimated cost of the run.
 
-    Of a configuration with the keys seeds or vary, it tries the first variation.
+    For a configuration with the keys seeds or vary, the first variation is tried.
     """
     from ..comparison.variations import check, requested
     from ..loop import preview as preview_plan
@@ -56,9 +56,9 @@ def preview(config: ConfigArgument, set_: SetOption = None, json: JsonOption = F
 
 
 def _candidates(name: str, arm: "ArmPreview") -> "Iterator[str]":
-    """Some candidates of an arm, each with what the verifier said of it."""
+    """Yield some candidates of an arm, each with the verifier's remark."""
     if arm.shown:
-        yield f"{name}: {len(arm.shown)} of the {arm.counts.generated:,} candidates that were tried"
+        yield f"{name}: {len(arm.shown)} of the {arm.counts.generated:,} candidates tried"
     for shown in arm.shown:
         yield ""
         yield f"  {_fate(shown)}"
@@ -80,24 +80,24 @@ def _remarks(name: str, arm: "ArmPreview") -> "Iterator[str]":
     from ..report.names import why_abstained
 
     if why := why_abstained(arm):
-        yield f"{name}, tiny round: the verifier {why}"
+        yield f"{name}, trial round: the verifier {why}"
     for why in arm.silent:
-        yield f"{name}, tiny round: {why}"
+        yield f"{name}, trial round: {why}"
     if arm.counts.generated and not arm.counts.kept:
-        yield f"{name}, tiny round: nothing was kept; estimated is a run up to its limits"
+        yield f"{name}, trial round: nothing was kept; the estimate is for a run up to its limits"
     if arm.waits:
-        yield f"{name}: {arm.waits}; its candidates cannot be judged before that"
+        yield f"{name}: {arm.waits}; its candidates cannot be judged until then"
 
 
 def _whole(seen: "Preview") -> "Iterator[str]":
-    """The start model, how fast it goes, what could not be measured, and the whole run."""
+    """Yield the start model, the speed, what could not be measured, and the whole run."""
     from ..report.names import duration, rate
 
     start = f"start model: {seen.start_samples:,} samples, {_about(duration(seen.start_seconds))}"
     done, of = seen.tried_steps or (0, 0)
     if seen.tried_rows < seen.start_samples or done < of:
         steps = f" in {done:,} of {of:,} steps" if of else ""
-        start += f"; tried is one trained on {seen.tried_rows:,} of them{steps}"
+        start += f"; the trial model was trained on {seen.tried_rows:,} of them{steps}"
     yield start
     words = {"generate": "writing", "fit": "training"}
     if speeds := [f"{words[stage]} {rate(tokens)}" for stage, tokens in seen.tokens_per_second.items()]:
@@ -111,12 +111,12 @@ def _whole(seen: "Preview") -> "Iterator[str]":
         f"the whole run, in one process: about {duration(seen.estimated_seconds)} ({low} to {high})"
         f" and {size} on disk; at least {seen.memory_mb:,.0f} MB of memory"
         if known
-        else "the whole run: no estimate, since not all of it was measured"
+        else "the whole run: no estimate, because some parts were not measured"
     )
 
 
 def _comparison(first: str, runs: int, seen: "Preview") -> dict[str, object]:
-    """What all runs of a comparison cost, if each costs what the first does; None where unknown."""
+    """Return the cost of all runs of a comparison if each costs as much as the first; None if unknown."""
     whole = {"estimated_seconds": seen.estimated_seconds, "estimated_disk_mb": seen.estimated_disk_mb}
     known = {name: runs * number if math.isfinite(number) else None for name, number in whole.items()}
     return {"variation": first, "runs": runs, **known}
@@ -127,7 +127,7 @@ def _all_runs(runs: int, seen: "Preview", keeps_models: str) -> "Iterator[str]":
 
     if math.isfinite(seen.estimated_seconds) and math.isfinite(seen.estimated_disk_mb):
         yield (
-            f"all {runs} runs, if they cost alike: about {duration(runs * seen.estimated_seconds)},"
+            f"all {runs} runs, if they cost the same: about {duration(runs * seen.estimated_seconds)},"
             f" divided by the number of workers, and {runs * seen.estimated_disk_mb:,.0f} MB on disk"
         )
     if keeps_models == "all":
@@ -137,7 +137,7 @@ def _all_runs(runs: int, seen: "Preview", keeps_models: str) -> "Iterator[str]":
 def _about(words: str) -> str:
     from ..report.names import MISSING
 
-    return "its time is not known" if words == MISSING else words
+    return "time unknown" if words == MISSING else words
 
 
 def _table(seen: "Preview") -> "Table":
@@ -146,7 +146,7 @@ def _table(seen: "Preview") -> "Table":
 
     table = new_table()
     table.add_column("arm")
-    for heading in ("tiny round\naccepted", "\nof", "\ntime", "all rounds\ncandidates", "\ntime", "\nMB"):
+    for heading in ("trial round\naccepted", "\nof", "\ntime", "all rounds\ncandidates", "\ntime", "\nMB"):
         table.add_column(heading, justify="right")
 
     def whole(number: float) -> str:

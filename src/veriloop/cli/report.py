@@ -6,7 +6,7 @@ from .options import FolderArgument, JsonOption
 
 
 def report(folder: FolderArgument, json: JsonOption = False) -> None:
-    """Write the report of a run anew, of the rounds that have finished so far."""
+    """Write a report of the rounds finished so far."""
     from ..extras import require
     from ..report.summary import summarise
     from ..store.folder import RunFolder

@@ -19,22 +19,22 @@ def reproduce(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where its numbers, figures and runs go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for its numbers, figures and runs.")],
     scale: Annotated[
         Literal["smoke", "cpu", "paper"],
-        typer.Option(help="Seconds, to see that it works; a laptop's; or as published."),
+        typer.Option(help="smoke takes seconds; the others are for a laptop, or as published."),
     ] = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Of all randomness; the first of --seeds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers; the first of --seeds.")] = 0,
     seeds: Annotated[
         int,
         typer.Option(min=1, help="How many seeds, for an experiment made of runs (mnist, xsum, arithmetic)."),
     ] = 1,
     study_seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="How many of them for the studies beside the main one.", show_default="all"),
+        typer.Option(min=1, help="Number of these seeds for the secondary studies.", show_default="all"),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="STUDY,...", help="Only these studies of such an experiment.")
+        str | None, typer.Option(metavar="STUDY,...", help="Run only these studies of such an experiment.")
     ] = None,
     model: Annotated[
         Path | None,
@@ -45,7 +45,7 @@ def reproduce(
         ),
     ] = None,
     write_up: Annotated[
-        bool, typer.Option("--write-up", help="Compute nothing; write up what its runs hold so far.")
+        bool, typer.Option("--write-up", help="Compute nothing; write up the runs as they are.")
     ] = False,
     executor: ExecutorOption = "process",
     workers: WorkersOption = None,
@@ -70,7 +70,7 @@ def reproduce(
         with progress_of_runs(out / RUNS, silent=json):
             done = carry_out(experiment, setting, out)
     except KeyboardInterrupt:
-        typer.echo("interrupted; what has finished is kept: give the same command again to go on", err=True)
+        typer.echo("interrupted; finished runs are kept; repeat the same command to continue", err=True)
         raise typer.Exit(130) from None
     if json:
         files = {

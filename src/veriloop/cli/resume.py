@@ -10,7 +10,7 @@ def resume(
     json: JsonOption = False,
     plain: PlainOption = False,
 ) -> None:
-    """Continue a run to its end, whatever stopped it."""
+    """Continue a run to its end, however it was stopped."""
     from ..config import plan_of
     from ..store.folder import RunFolder
     from .carry_out import carry_out

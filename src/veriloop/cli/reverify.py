@@ -18,12 +18,14 @@ def reverify(
     folder: FolderArgument,
     verifier: Annotated[
         list[Path],
-        typer.Option(metavar="FILE", help="A YAML file with a verifier, see below; repeatable."),
+        typer.Option(metavar="FILE", help="A YAML file with a verifier, see above; repeatable."),
     ],
-    arm: Annotated[str, typer.Option(help="Whose round.")] = "verified",
-    round_: Annotated[int | None, typer.Option("--round", min=1, help="Which round; the last one.")] = None,
+    arm: Annotated[str, typer.Option(help="Arm of the round.")] = "verified",
+    round_: Annotated[
+        int | None, typer.Option("--round", min=1, help="Round; default: the last one.")
+    ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Which quantity to predict; the run's headline.", show_default=False)
+        str | None, typer.Option(help="Quantity to predict; default: the run's headline.", show_default=False)
     ] = None,
     trial: Annotated[
         float | None,
@@ -31,16 +33,16 @@ def reverify(
             metavar="SHARE",
             min=0.01,
             max=1.0,
-            help="Train a trial model on this share of what each keeps: slower, and sharper.",
+            help="Train a trial model on this share of what each verifier keeps: slower, but more precise.",
         ),
     ] = None,
     trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Choose the verifier before training: put a round's candidates before others, and rank them.
+    """Choose a verifier before training: judge a round's candidates with several verifiers, and rank them.
 
-    FILE holds a verifier as a configuration would (kind: discriminator, ...), or the keys verifier and
-    acceptance. Without --trial nothing is trained but verifiers.
+    FILE contains a verifier as in a configuration (kind: discriminator, ...), or the keys verifier and
+    acceptance. Without --trial, only verifiers are trained.
     """
     from ..ask.reverify import reverify as rank
     from ..config import plan_of, rival_of
@@ -75,7 +77,7 @@ def _print(found: "Reverified", trial: bool) -> None:
         "seconds",
     ]
     for heading in [*headings, "requests"] if asks else headings:
-        # No word of a heading is cut where the terminal is narrow.
+        # Headings are not cut on narrow terminals.
         longest = max(map(len, heading.split()))
         table.add_column(heading, justify="right", min_width=longest, no_wrap=heading == _INTERVAL)
     for choice in found.choices:
@@ -87,7 +89,7 @@ def _print(found: "Reverified", trial: bool) -> None:
         )  # fmt: skip
     print_table(table)
     typer.echo(f"before the round: {short(found.before)}; {found.better} is better")
-    typer.echo(f"read off {len(found.pairs)} finished rounds, on the data for decisions")
+    typer.echo(f"based on {len(found.pairs)} finished rounds, on the data for decisions")
     kappas = "; ".join(f"{pair} {kappa.value:.2f}" for pair, kappa in found.kappa.items())
     typer.echo(f"agreement (Cohen's kappa): {kappas}")
     for choice in found.choices:
@@ -98,7 +100,7 @@ def _print(found: "Reverified", trial: bool) -> None:
 
 
 def _best(found: "Reverified") -> str:
-    """The first of the choices, and which others may be better all the same."""
+    """Describe the first choice, and which others may be better."""
     best, *others = found.choices
     low, high = best.predicted.low, best.predicted.high
     near = [c.name for c in others if c.predicted.low <= high and low <= c.predicted.high]

@@ -15,13 +15,13 @@ def run(
         typer.Option(
             metavar="DIR",
             show_default="runs/NAME of CONFIG",
-            help="The run folder; made if it does not exist.",
+            help="Run folder, created if missing.",
         ),
     ] = None,
     set_: SetOption = None,
     resume: Annotated[
         Literal["never", "always", "if-possible"],
-        typer.Option(help="What to do about a run that is in DIR already."),
+        typer.Option(help="How to treat an existing run in DIR."),
     ] = "never",
     accept_changes: AcceptChangesOption = False,
     wait: WaitOption = False,
@@ -30,7 +30,7 @@ def run(
 ) -> None:
     """Run a configuration, then write its report.
 
-    A configuration with the keys seeds or vary is carried out as veriloop compare does.
+    A configuration with the keys seeds or vary is run like veriloop compare.
     """
     from ..comparison.variations import is_comparison
     from ..config import load_plan
@@ -43,9 +43,9 @@ def run(
     if is_comparison(config, set_ or []):
         if resume == "always" or accept_changes:
             raise ConfigError(
-                "--resume always and --accept-changes are for one run",
+                "--resume always and --accept-changes apply to single runs only",
                 got="a comparison, with the keys seeds or vary",
-                fix="leave them out: its runs go on where they were",
+                fix="remove them: existing runs are continued",
             )
         carry_out_comparison(config, out, overrides=set_ or [], json=json)
         return

@@ -11,19 +11,22 @@ def serve(
     folder: Annotated[
         Path, typer.Argument(metavar="RUNS_DIR", help="A run folder, or a folder of run folders.")
     ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8765,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 uses any free one.")
+    ] = 8765,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     token: Annotated[
-        str | None, typer.Option(help="A secret that every visitor needs; required beyond this machine.")
+        str | None,
+        typer.Option(help="Secret that every visitor needs; required for other addresses than this machine."),
     ] = None,
     judge_token: Annotated[
         str | None, typer.Option(help="A secret for annotators: it opens the pages of judging, and no other.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with runs that wait for people, once all is judged.")
+        bool, typer.Option("--resume", help="Continue runs that wait for people once everything is judged.")
     ] = False,
 ) -> None:
-    """Serve the page on which runs are watched, samples judged and the theory explored."""
+    """Serve a web page for watching runs, judging samples and exploring the theory."""
     from ..errors import RunFolderError
     from ..web.resuming import Resuming
     from ..web.security import Tokens

@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 def ship(
     folder: FolderArgument,
     arm: Annotated[
-        str | None, typer.Option(help="Which arm; the first one with a verifier.", show_default=False)
+        str | None, typer.Option(help="Arm; default: the first one with a verifier.", show_default=False)
     ] = None,
     quantity: Annotated[
-        str | None, typer.Option(help="By which quantity; the plan's, or the headline.", show_default=False)
+        str | None, typer.Option(help="Quantity; default: the plan's, or the headline.", show_default=False)
     ] = None,
     error: Annotated[
         float | None,
         typer.Option(
-            help="The probability of naming a round that is not better; the plan's.", show_default=False
+            help="Probability of naming a round that is not better; default: the plan's.", show_default=False
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say which round is shown to be better than the start, and whether the verifier beats none."""
+    """Find the round that is shown to be better than the start, and whether the verifier beats none."""
     from ..errors import ConfigError
     from ..report.answer import answer, gate
     from ..report.forecasts import chain_of

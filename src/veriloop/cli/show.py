@@ -4,7 +4,7 @@ from .options import FolderArgument, JsonOption
 
 
 def show(folder: FolderArgument, json: JsonOption = False) -> None:
-    """Say what a run found: does the verifier help, which round to ship, go on or stop, and worries."""
+    """Show the result of a run: whether the verifier helps, the round to ship, and warnings."""
     from ..errors import CorruptFileError
     from ..report.run_rows import run_row
     from ..store.folder import RunFolder

@@ -1,4 +1,4 @@
-"""``veriloop simulate``: Monte Carlo of the linear system, with the theory beside it."""
+"""``veriloop simulate``: Monte Carlo of the linear system, compared with the theory."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -37,8 +37,8 @@ def simulate(
     radius: RadiusOption,
     n: SizesOption = "100",
     rounds: RoundsOption = 20,
-    replicates: Annotated[int, typer.Option(help="Independent chains.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
+    replicates: Annotated[int, typer.Option(help="Number of independent chains.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     design: Annotated[
         Literal["block", "standard", "isotropic"],
         typer.Option(help="Synthetic covariates: the paper's v_j, coordinate axes, or x ~ N(0, I / p)."),
@@ -54,7 +54,7 @@ def simulate(
     executor: ExecutorOption = "serial",
     workers: WorkersOption = None,
     device: Annotated[
-        str | None, typer.Option(help="A torch device that draws, such as cuda; NumPy when not given.")
+        str | None, typer.Option(help="A torch device for the draws, such as cuda; NumPy by default.")
     ] = None,
     plot: PlotOption = None,
     json: JsonOption = False,

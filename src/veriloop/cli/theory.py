@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..theory import Trajectory
 
 app: typer.Typer = typer.Typer(
-    no_args_is_help=True, help="Ask the theory: will my verifier help, for how many rounds?"
+    no_args_is_help=True, help="Predict from theory whether a verifier helps, and for how many rounds."
 )
 
 
@@ -48,7 +48,7 @@ def one_round(
     plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Does one round of verified retraining lower the error, and what does it cost?"""
+    """Compute whether one round of verified retraining lowers the error, and what it costs."""
     from ..recipes.linear_answers import one_round_answer
     from ..theory import orthogonal_system
 
@@ -79,7 +79,7 @@ def many_rounds(
     plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Over many rounds: which is the best, where does it end, does it turn back? Always exact."""
+    """Compute many rounds: the best one, the limit, and whether the error turns up again. Always exact."""
     from ..recipes.linear_answers import trajectory_answer
     from ..theory import orthogonal_system
     from .output import print_table
@@ -109,7 +109,7 @@ def phase(
         tuple[float, float], typer.Option("--radius", metavar="LOW HIGH", help="Range of the radius.")
     ] = (0.01, 0.5),
     cells: Annotated[
-        int, typer.Option("--cells", min=2, max=2000, help="How many biases, and how many radii.")
+        int, typer.Option("--cells", min=2, max=2000, help="Number of biases, and of radii.")
     ] = 60,
     n: SizeOption = 100,
     p: DimensionOption = 8,
@@ -120,7 +120,7 @@ def phase(
     plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Which verifiers help in one round? A map over bias and radius; the ball may miss the truth."""
+    """Map over bias and radius which verifiers help in one round; the ball may miss the truth."""
     import numpy as np
 
     from ..recipes.linear_answers import phase_answer

@@ -18,28 +18,30 @@ def train_classifier(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A plan (.yaml), of which the data set is read; a folder of images with a sub-folder for"
+            help="A plan (.yaml), from which the data set is read; a folder of images with a sub-folder for"
             " each class; or the name of a data set, such as digits.",
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="The weights, ending in .safetensors; a card goes beside them."),
+        typer.Option(
+            metavar="FILE", help="File for the weights, ending in .safetensors; a card is written next to it."
+        ),
     ],
     set_: SetOption = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the images.", show_default="2,400 steps")
+        int | None, typer.Option(min=1, help="Number of passes over the images.", show_default="2,400 steps")
     ] = None,
     width: Annotated[
-        str, typer.Option(metavar="A,B,C", help="Feature maps of the three convolutions.")
+        str, typer.Option(metavar="A,B,C", help="Numbers of feature maps of the three convolutions.")
     ] = "16,32,48",
-    seed: Annotated[int, typer.Option(min=0, help="Of all randomness.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace the files if they are there.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Train a small classifier of labelled images, in whose features metrics then measure.
+    """Train a small classifier of labelled images, whose features metrics can then use.
 
-    A plan uses it by metrics: [{kind: frechet, classifier: FILE}, {kind: accuracy, classifier: FILE}].
+    A plan uses it with metrics: [{kind: frechet, classifier: FILE}, {kind: accuracy, classifier: FILE}].
     """
     from ..extras import require
     from .output import print_json
@@ -62,13 +64,13 @@ def train_classifier(
         print_json({"weights": str(out), **card.model_dump(mode="json")})
         return
     typer.echo(
-        f"{out}: labels {card.test_accuracy:.1%} of {card.test_images:,} held-out images right,"
+        f"{out}: labels {card.test_accuracy:.1%} of {card.test_images:,} held-out images correctly,"
         f" and {card.train_accuracy:.1%} of {card.train_images:,} training images"
     )
     chance = 1 / card.classes
     if card.test_accuracy < (1 + chance) / 2:
         typer.echo(
-            "note: it hardly knows these images, so distances in its features mean little;"
+            "note: its accuracy is low, so distances in its features mean little;"
             " more images of each class would help"
         )
 
@@ -89,16 +91,14 @@ def _check_out(out: Path, force: bool) -> None:
     if out.suffix != ".safetensors":
         raise ConfigError("--out", got=str(out), expected="a file that ends in .safetensors")
     if not out.parent.is_dir():
-        raise ConfigError(
-            "--out", got=str(out), expected=f"a file in a folder that is there, not {out.parent}"
-        )
+        raise ConfigError("--out", got=str(out), expected=f"a file in an existing folder, not {out.parent}")
     there = [path for path in (out, out.with_suffix(".json")) if path.exists()]
     if there and not force:
-        raise ConfigError(f"{there[0]} is there already", fix="give another --out, or --force to replace it")
+        raise ConfigError(f"{there[0]} already exists", fix="give another --out, or --force to replace it")
 
 
 def _images(data: str, settings: list[str]) -> "LabelledImages":
-    """The labelled images that ``data`` names."""
+    """Return the labelled images that ``data`` names."""
     from ..datasets.idx import GreyImages
     from ..metrics._classifier_training import LabelledImages
 
@@ -106,7 +106,7 @@ def _images(data: str, settings: list[str]) -> "LabelledImages":
     schema = dataset.schema()
     if not isinstance(dataset, GreyImages):
         return LabelledImages.of(dataset.load(0), schema)
-    # All published training images as they are: it draws bits of them again and again.
+    # All published training images unchanged, because their bits are redrawn in every epoch.
     whole = dataset.model_copy(update={"train": None, "start": 1})
     (grey, label), _ = whole.grey()
     real = whole.load(0)
@@ -123,7 +123,7 @@ def _dataset(data: str, settings: list[str]) -> "Dataset":
     if data.lower().endswith((".yaml", ".yml")):
         return load_plan(Path(data), settings).dataset
     if settings:
-        raise ConfigError("--set", got=settings[0], expected="with a plan only")
+        raise ConfigError("--set", got=settings[0], expected="only with a plan")
     kind, fields = ("images", {"path": data}) if Path(data).is_dir() else (data, {})
     found = resolve(Dataset.family, kind, Dataset)
     with at(f"data set {kind!r}"):

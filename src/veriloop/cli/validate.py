@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = False) -> None:
     """Check a configuration against its data, files and functions, without training anything.
 
-    Of a configuration with the keys seeds or vary, each variation is checked; shown is the first one.
+    For a configuration with the keys seeds or vary, every variation is checked and the first is shown.
     """
     from ..comparison.variations import check, requested
     from .output import print_json, print_table
@@ -50,19 +50,19 @@ def validate(config: ConfigArgument, set_: SetOption = None, json: JsonOption = 
     seeds = f"seed{'s' if len(request.seeds) > 1 else ''} {', '.join(map(str, request.seeds))}"
     typer.echo(f"{config} is valid: arms {', '.join(plan.arms)}; {plan.rounds} rounds; {seeds}")
     if request.runs > 1:
-        typer.echo(f"{request.runs} runs: each of {'; '.join(request.plans)} under each seed")
+        typer.echo(f"{request.runs} runs: each of {'; '.join(request.plans)} with each seed")
 
 
 def _data(found: "CheckedPlan") -> list[str]:
-    """What the data hold: rows, and of chats their turns."""
+    """Describe the data: rows, and the turns of chats."""
     if found.seen is None:
-        return ["rows: counted when a run reads them; a check does not read large files to their end"]
+        return ["rows: counted when a run reads them; a check does not read large files completely"]
     lines = ["rows: " + ", ".join(f"{split} {n:,}" for split, n in found.seen.rows.items())]
     total = sum(n for split, n in found.seen.rows.items() if split != "start")
     for name, turns in found.seen.turns.items():
         system = found.seen.system[name]
         lines.append(
-            f"{name}: {turns:,} turns in {total:,} chats before the one that is written; "
+            f"{name}: {turns:,} turns in {total:,} chats before the generated one; "
             f"{system:,} with a system prompt"
         )
     return lines
@@ -90,7 +90,7 @@ def _arms(found: "CheckedPlan") -> "Table":
 def _quantities(found: "CheckedPlan") -> "Table":
     table = _table("quantity", "title", "better", "unit")
     for name, quantity in found.cards.quantities.items():
-        table.add_row(name, quantity.title or name, quantity.direction or "neither way", quantity.unit)
+        table.add_row(name, quantity.title or name, quantity.direction or "none", quantity.unit)
     return table
 
 

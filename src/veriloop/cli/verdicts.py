@@ -1,4 +1,4 @@
-"""``veriloop verdicts export | import``: verdicts of people, to and from Label Studio."""
+"""``veriloop verdicts export | import``: people's verdicts, to and from Label Studio."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from ..verifiers.human.desk import Desk
     from ..verifiers.human.store import Store
 
-app: typer.Typer = typer.Typer(no_args_is_help=True, help="Take samples to Label Studio, and verdicts back.")
+app: typer.Typer = typer.Typer(no_args_is_help=True, help="Export samples to Label Studio, and import verdicts.")
 
 
 @app.command("export")
 def export(
     folder: FolderArgument,
-    to: Annotated[Path, typer.Option(metavar="FILE", help="A JSON file, to import in Label Studio.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="Output JSON file, to import in Label Studio.")],
     json: JsonOption = False,
 ) -> None:
-    """Write the samples that a run has put before people, and their verdicts so far."""
+    """Export the samples that a run has submitted to people, and their verdicts so far."""
     from ..store.atomic import check_replaceable, write_file
     from ..verifiers.human.label_studio import to_label_studio
     from .output import print_json
@@ -38,10 +38,10 @@ def export(
 @app.command("import")
 def import_(
     folder: FolderArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSON export of Label Studio.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON export of Label Studio.")],
     json: JsonOption = False,
 ) -> None:
-    """Take over the verdicts in a file; a run that waited for them goes on with veriloop resume."""
+    """Import the verdicts in a file; a run that waits for them continues with veriloop resume."""
     from ..verifiers.human.label_studio import from_label_studio
     from .output import print_json
 
@@ -50,7 +50,7 @@ def import_(
     if json:
         print_json({"verdicts": taken, "left_out": left_out})
         return
-    typer.echo(f"{taken:,} verdicts taken over")
+    typer.echo(f"{taken:,} verdicts imported")
     for reason, number in left_out.items():
         typer.echo(f"{number:,} left out: {reason}")
 

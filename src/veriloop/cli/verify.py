@@ -6,7 +6,7 @@ from .options import FolderArgument, JsonOption
 
 
 def verify(folder: FolderArgument, json: JsonOption = False) -> None:
-    """Compare every file of a run with its digest, and name those that differ."""
+    """Compare every file of a run with its digest, and list those that differ."""
     from ..errors import CorruptFileError, RunFolderError
     from ..store.folder import RunFolder
     from ..store.verify import verify as verified
@@ -14,21 +14,21 @@ def verify(folder: FolderArgument, json: JsonOption = False) -> None:
 
     run = RunFolder(folder)
     if not run.exists():
-        raise RunFolderError(f"no run folder: {folder}", expected="a folder with manifest.json")
+        raise RunFolderError(f"not a run folder: {folder}", expected="a folder with manifest.json")
     found = verified(run)
     if json:
         print_json({"run": str(folder), **vars(found)})
     elif not found.has_digests:
-        typer.echo(f"{folder} is of format 1, which has no digests: nothing was checked")
+        typer.echo(f"{folder} has format 1, which has no digests: nothing was checked")
     else:
         for name, why in found.differ.items():
             typer.echo(f"{name} {why}")
         if found.left:
-            typer.echo(f"left by a killed process, for the next run to remove: {', '.join(found.left)}")
+            typer.echo(f"left by a killed process; the next run removes: {', '.join(found.left)}")
         if found.others:
-            typer.echo(f"not the run's, and not checked: {', '.join(found.others)}")
+            typer.echo(f"not part of the run, and not checked: {', '.join(found.others)}")
         if not found.differ:
-            typer.echo(f"{found.checked:,} files are what the run wrote")
+            typer.echo(f"{found.checked:,} files are unchanged")
     if found.differ:
         raise CorruptFileError(
             f"{len(found.differ)} of {found.checked:,} files of {folder} differ",

@@ -1,4 +1,4 @@
-"""What goes on by itself: runs that wait for people, once these have judged all."""
+"""Automatic continuation of runs that wait for people, once everything is judged."""
 
 import threading
 import time
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ..web.resuming import Resuming
 
 PAUSE = 2.0
-"""Seconds between two looks at the stores of verdicts."""
+"""Seconds between two checks of the stores of verdicts."""
 
 
 def all_judged(folder: RunFolder) -> bool:
-    """Whether a run waits for people, and its stores of verdicts hold no sample that still wants one.
+    """Whether a run waits for people, and no sample in its stores of verdicts is left to judge.
 
-    Runs that share a store wait for each other's samples, too.
+    Runs that share a store also wait for each other's samples.
     """
     from ..verifiers.human.desk import Desk
     from ..verifiers.human.store import check_there
@@ -38,7 +38,7 @@ def wait_for_people(folder: RunFolder) -> None:
     """Return when people have judged all that the run waits for, or it waits no longer.
 
     Raises:
-        StorageError: A store of verdicts is gone or cannot be used.
+        StorageError: A store of verdicts is missing or cannot be used.
     """
     while folder.manifest().status == "waiting" and not all_judged(folder):
         time.sleep(PAUSE)
@@ -65,7 +65,7 @@ class Resumer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Resume no other; those that go on are left to whoever owns ``resuming``."""
+        """Resume no other; running ones are left to the owner of ``resuming``."""
         self._over.set()
         self._thread.join()
 
@@ -86,7 +86,7 @@ class Resumer:
         try:
             if name in self._failed or not all_judged(folder):
                 return
-            typer.echo(f"{folder.name}: all is judged; it goes on")
+            typer.echo(f"{folder.name}: everything is judged; continuing")
             self._resuming.start(folder)
             self._started.add(name)
         except VeriloopError as e:

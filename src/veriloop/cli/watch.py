@@ -1,4 +1,4 @@
-"""How far a run is, as its events tell it."""
+"""Track the progress of a run from its events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ Working = RowsProgress | TrainingProgress
 
 @dataclass
 class ArmWatch:
-    """How far an arm is.
+    """Progress of an arm.
 
     Attributes:
-        last_round: Where it ends.
-        done: Its last finished round, -1 before the start model is there.
-        stage: What it is doing; empty between rounds.
-        progress: How far the making of candidates is, in a round that has begun it.
-        working: How far the call under way is, by its chunk, or None where it works on no chunk.
-        stopped: Whether it has ended early.
+        last_round: Last planned round.
+        done: Last finished round; -1 before the start model is finished.
+        stage: Current stage; empty between rounds.
+        progress: Progress in making candidates, in a round that has started it.
+        working: Progress of current calls, by chunk, or None for a call without a chunk.
+        stopped: Whether it ended early.
     """
 
     last_round: int
@@ -39,11 +39,11 @@ class ArmWatch:
 
     @property
     def remaining(self) -> int:
-        """How many rounds after the start model are still to come."""
+        """Number of rounds after the start model that are left."""
         return 0 if self.stopped else self.last_round - max(self.done, 0)
 
     def work(self, event: Working) -> None:
-        """Take note of how far a call is."""
+        """Record the progress of a call."""
         chunk = event.chunk if isinstance(event, RowsProgress) else None
         self.working[chunk] = event
         if event.done == event.of:
@@ -54,8 +54,8 @@ class Watch:
     """Follows the events of a run.
 
     Args:
-        last_rounds: The last round of each arm.
-        done: The last round of each arm that had finished before.
+        last_rounds: Last round of each arm.
+        done: Last round of each arm that had finished before.
     """
 
     def __init__(self, last_rounds: Mapping[str, int], done: Mapping[str, int]) -> None:
@@ -69,7 +69,7 @@ class Watch:
         self._finished = 0
 
     def see(self, event: Event) -> None:
-        """Take note of the next event."""
+        """Record the next event."""
         match event:
             case StageStarted(arm=name) if name == START:
                 self.start_stage, self.start_working = event.stage, None
@@ -78,7 +78,7 @@ class Watch:
             case RowsProgress() | TrainingProgress():
                 self.arms[event.arm].work(event)
             case StageStarted():
-                # Time left is reckoned from whole rounds, so the start model's time must not count.
+                # The time left is computed from whole rounds, so the start model's time must not count.
                 self._began = self._began or event.at
                 self.arms[event.arm].stage = event.stage
                 self.arms[event.arm].working.clear()
@@ -98,7 +98,7 @@ class Watch:
                 arm.working.clear()
 
     def seconds_left(self, now: float) -> float | None:
-        """How long the rest will take if rounds go on at their mean pace; None before one has finished.
+        """Return the remaining time if rounds continue at their mean pace; None before one has finished.
 
         Args:
             now: Seconds since 1970, like the times of events.

@@ -1,1 +1,1 @@
-"""Runs that differ in one thing, side by side: seeds, variations, paired differences, tables, figures."""
+"""Compare runs that differ in one thing: seeds, variations, paired differences, tables, figures."""

@@ -1,4 +1,4 @@
-"""What is compared: the rounds of one arm of one run, and the variation that the run belongs to."""
+"""The units of a comparison: the rounds of one arm of one run, and the variation that the run belongs to."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ class Chain:
     """An arm of a run.
 
     Attributes:
-        variation: The name of the variation.
-        arm: The name of the arm.
-        seed: Of the run.
-        records: Of the arm, by round.
-        folder: Of the run.
-        card: What the run is.
-        dataset: The setting of its data: equal ones have the same held-out rows.
-        own_arm: The name of the arm in its run, where it is compared under another one.
+        variation: Name of the variation.
+        arm: Name of the arm.
+        seed: Seed of the run.
+        records: Records of the arm, by round.
+        folder: Run folder.
+        card: Description of the run.
+        dataset: Setting of its data; equal settings have the same held-out rows.
+        own_arm: Name of the arm in its run, if it is compared under another name.
     """
 
     variation: str
@@ -41,26 +41,26 @@ class Chain:
 
     @property
     def arm_of_run(self) -> str:
-        """The name of the arm in its run."""
+        """Name of the arm in its run."""
         return self.own_arm or self.arm
 
     @property
     def is_bound(self) -> bool:
-        """Whether the arm is one model of all real data."""
+        """Whether the arm is one model trained on all real data."""
         return self.arm_of_run in self.card.bounds
 
     @property
     def last(self) -> int:
-        """Its last finished round."""
+        """Number of its last finished round."""
         return self.records[-1].round
 
     def estimate(self, quantity: str, round_: int) -> Estimate | None:
-        """A quantity after a round, of the test split; None where it was not measured."""
+        """Return a quantity after a round, on the test split; None if it was not measured."""
         return next((r.metrics.get(quantity) for r in self.records if r.round == round_), None)
 
 
 def chains_of(variation: str, folder: RunFolder) -> list[Chain]:
-    """The arms of a run that have finished a round.
+    """Return the arms of a run that have finished a round.
 
     Raises:
         CorruptFileError: The manifest or a record cannot be read.
@@ -81,7 +81,7 @@ def chains_of(variation: str, folder: RunFolder) -> list[Chain]:
 
 
 def quantities_of(chains: Iterable[Chain]) -> dict[str, Quantity]:
-    """What was measured of any of them, by name, in the order of the first run that did."""
+    """Return the quantities measured in any of them, by name, in the order of the first run with each."""
     found: dict[str, Quantity] = {}
     for chain in chains:
         measured = {name for record in chain.records for name in record.metrics}
@@ -93,16 +93,16 @@ def quantities_of(chains: Iterable[Chain]) -> dict[str, Quantity]:
 
 
 def existing(paths: Sequence[Path]) -> list[Chain]:
-    """The arms of runs that exist; the settings in which the runs differ make their variations.
+    """Return the arms of existing runs; the settings in which the runs differ define their variations.
 
-    Runs that differ in nothing but their seed are one variation.
+    Runs that differ only in their seed are one variation.
 
     Args:
-        paths: Run folders, and folders that hold run folders, also one further down in ``runs``.
+        paths: Run folders, and folders that contain run folders, directly or in ``runs``.
 
     Raises:
-        RunFolderError: One of the folders holds no run.
-        ConfigError: Two of them are the same run: equal settings and seed.
+        RunFolderError: One of the folders contains no run.
+        ConfigError: Two of them are the same run, with equal settings and seed.
         VeriloopError: None of them has finished a round.
     """
     folders = [RunFolder.open(run) for path in paths for run in _runs_in(path)]
@@ -115,19 +115,19 @@ def existing(paths: Sequence[Path]) -> list[Chain]:
             raise ConfigError(
                 "two runs have the same settings and seed",
                 got=f"{runs[key].path} and {folder.path}",
-                expected="runs that differ",
+                expected="different runs",
             )
         runs[key] = folder
     chains = [chain for (name, _), folder in runs.items() for chain in chains_of(name, folder)]
     if not chains:
         raise VeriloopError(
-            "none of these runs has finished a round", fix="go on with them: veriloop resume DIR"
+            "none of these runs has finished a round", fix="continue them: veriloop resume DIR"
         )
     return chains
 
 
 def _runs_in(path: Path) -> list[Path]:
-    """The run folder at ``path`` or those that it holds; ``path`` itself where there is none."""
+    """Return the run folder at ``path``, or those inside it; ``path`` itself if there are none."""
     if RunFolder(path).exists():
         return [path]
     return find_run_folders(path) or find_run_folders(path / RUNS) or [path]

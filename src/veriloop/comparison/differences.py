@@ -1,8 +1,8 @@
-"""Means over seeds, and differences of variations paired by seed, widened for how many are looked at.
+"""Means over seeds, and paired differences of variations, with intervals adjusted for multiple comparisons.
 
 The interval of a difference is Student's over seeds at the level 1 - 0.05 / m, where m is the number of
-differences of the quantity (Bonferroni), without those of equal chains: an arm that no variation touches. So
-the probability that any is called different where none is stays below 5 % for each quantity.
+differences of the quantity (Bonferroni), without those of equal chains, such as an arm that no variation
+affects. So the probability of reporting any difference if there is none stays below 5 % for each quantity.
 """
 
 import math
@@ -25,12 +25,12 @@ class Row(BaseModel):
     """A quantity of a variation's arm after a round, over seeds.
 
     Attributes:
-        variation: Its name.
-        arm: The name of the arm.
-        round: The round; 0 is the start model.
-        mean: Over the seeds.
-        low: The lower end of the 95 % interval of the mean: Student's over seeds, or two standard errors of
-            the measurement for one seed; NaN where neither is known.
+        variation: Name of the variation.
+        arm: Name of the arm.
+        round: Round number; 0 is the start model.
+        mean: Mean over the seeds.
+        low: Lower end of the 95 % interval of the mean: Student's over seeds, or two standard errors of the
+            measurement for one seed; NaN if neither is known.
         high: The upper end.
         n: The number of seeds.
     """
@@ -47,23 +47,23 @@ class Row(BaseModel):
 
 
 class Difference(BaseModel):
-    """Variation ``a`` less variation ``b``, on the seeds that both have.
+    """Variation ``a`` minus variation ``b``, on the seeds that both have.
 
     Attributes:
-        a: The name of the one.
-        b: The name of the other.
-        arm: The arm of both.
-        round: The last round that both have finished under every seed.
-        mean: Of the differences, in units of the quantity.
-        low: The lower end of the interval, widened for the number of differences of this quantity.
+        a: Name of the first variation.
+        b: Name of the second variation.
+        arm: Name of the arm.
+        round: Last round that both have finished with every seed.
+        mean: Mean of the differences, in units of the quantity.
+        low: Lower end of the interval, adjusted for the number of differences of this quantity.
         high: The upper end.
         told_apart: Whether the interval excludes 0.
-        seeds_needed: How many seeds find a difference as large as the mean in 80 % of cases, at the same
-            level; None where the two are equal by construction, or where that is not known.
+        seeds_needed: Number of seeds that detects a difference as large as the mean in 80 % of cases, at the
+            same level; None if the two are equal by construction, or if unknown.
         n: The number of seeds.
-        equal: Whether the two are equal by construction: up to this round, all their numbers are.
-        by: What the interval comes from: the differences of ``seeds``; or for one seed those of the held-out
-            ``rows``, or the two standard ``errors``, which speak of these two runs only; or ``nothing``.
+        equal: Whether the two are equal by construction: all their numbers agree up to this round.
+        by: Source of the interval: the differences of ``seeds``; or for one seed the held-out ``rows`` or the
+            two standard ``errors``, which apply to these two runs only; or ``nothing``.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -83,7 +83,7 @@ class Difference(BaseModel):
 
 
 class Table(BaseModel):
-    """Of one quantity: its rows, and the differences at the end."""
+    """The rows of one quantity, and the differences at the end."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -92,12 +92,12 @@ class Table(BaseModel):
 
     @property
     def comparisons(self) -> int:
-        """How many differences the intervals are widened for."""
+        """Number of differences that the intervals are adjusted for."""
         return sum(not d.equal for d in self.differences)
 
 
 def table(name: str, chains: Sequence[Chain]) -> Table:
-    """The table of the quantity ``name``."""
+    """Return the table of the quantity ``name``."""
     groups = _grouped(chains)
     rows = [row for key, group in groups.items() for row in _rows(name, key, group)]
     pairs = list(_pairs(name, groups))
@@ -108,14 +108,14 @@ def table(name: str, chains: Sequence[Chain]) -> Table:
 
 
 def contrast(values: NDArray[np.float64], comparisons: int = 1) -> tuple[float, float, float, int | None]:
-    """The mean of paired differences, its widened interval, and how many pairs would do.
+    """Return the mean of paired differences, its adjusted interval, and how many pairs would be needed.
 
     Args:
-        values: A difference for each seed, shape (n,), n at least 2 unless they are all 0.
-        comparisons: How many such contrasts are looked at together.
+        values: Difference for each seed, shape (n,), n at least 2 unless they are all 0.
+        comparisons: Number of contrasts considered together.
 
     Returns:
-        The mean, the two ends of the interval, and `Difference.seeds_needed`.
+        Mean, the two ends of the interval, and `Difference.seeds_needed`.
     """
     n, mean = len(values), float(values.mean())
     if not values.any():
@@ -129,10 +129,10 @@ def contrast(values: NDArray[np.float64], comparisons: int = 1) -> tuple[float, 
 
 
 def _without_spread(mean: float, n: int, comparisons: int) -> tuple[float, float, float, int | None]:
-    """`contrast` of a difference that is the same in every seed, so that Student's interval has no width.
+    """Return `contrast` for a difference that is the same in every seed, so that Student's has no width.
 
-    A quantity of few values, such as a share of 20 rows, is often so by luck. Equal signs are then all the
-    evidence: by luck, n of them come once in 2^(n - 1).
+    A quantity with few values, such as a share of 20 rows, is often constant by chance. Equal signs are then
+    the only evidence: by chance, n equal signs have the probability 1 / 2^(n - 1).
     """
     enough = 1 + math.ceil(math.log2(comparisons / (1 - LEVEL)))
     half = 0.0 if n >= enough else abs(mean)
@@ -140,7 +140,7 @@ def _without_spread(mean: float, n: int, comparisons: int) -> tuple[float, float
 
 
 def _needed(spread: float, difference: float, quantile: float) -> int | None:
-    """How many pairs find ``difference`` with `POWER`; ``spread`` is the standard deviation of one pair's."""
+    """Return the number of pairs that detect ``difference`` with `POWER`, given a pair's deviation."""
     if not difference > 0:
         return None
 
@@ -166,14 +166,14 @@ class _Pair(NamedTuple):
 
     @property
     def equal(self) -> bool:
-        """Whether the chains have equal numbers up to the round: nothing that varies touches them."""
+        """Whether the chains have equal numbers up to the round, because no variation affects them."""
         return all(
             _numbers(a, self.round) == _numbers(b, self.round) for a, b in zip(self.a, self.b, strict=True)
         )
 
 
 def _grouped(chains: Sequence[Chain]) -> dict[_Key, list[Chain]]:
-    """The chains of each variation and arm, by seed. Seeds that have only begun wait until they have not."""
+    """Return the chains of each variation and arm, by seed. Seeds that have only started are left out."""
     groups: dict[_Key, list[Chain]] = {}
     for chain in sorted(chains, key=lambda c: c.seed):
         groups.setdefault(_Key(chain.variation, chain.arm), []).append(chain)
@@ -200,7 +200,7 @@ def _mean(found: Sequence[Estimate]) -> tuple[float, float, float]:
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The mean over seeds and its 95 % interval by Student's t; NaN for a single seed."""
+    """Return the mean over seeds and its 95 % interval by Student's t; NaN for a single seed."""
     n, mean = len(values), float(values.mean())
     if n == 1:
         return mean, math.nan, math.nan
@@ -209,7 +209,7 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def _pairs(name: str, groups: Mapping[_Key, Sequence[Chain]]) -> Iterator[_Pair]:
-    """Two variations of each arm under equal seeds, after the last round that all of these have measured."""
+    """Yield two variations of each arm with equal seeds, after their last common measured round."""
     for arm in dict.fromkeys(key.arm for key in groups):
         of_arm = [group for key, group in groups.items() if key.arm == arm]
         for one, other in combinations(of_arm, 2):
@@ -261,7 +261,7 @@ def _of(name: str, a: Chain, b: Chain, round_: int) -> float:
 
 
 def _error(name: str, a: Chain, b: Chain, round_: int) -> tuple[float, str]:
-    """The standard error of the difference of two models, on the rows that they share if they do."""
+    """Return the standard error of the difference of two models, on shared rows if there are any."""
     same_data = a.dataset == b.dataset
     one, other = (c.folder.rows(round_, c.arm_of_run, name, "test") if same_data else None for c in (a, b))
     if one is not None and other is not None and len(one) == len(other) > 1:

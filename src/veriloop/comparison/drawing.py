@@ -1,4 +1,4 @@
-"""The figures of a comparison: each quantity over the rounds, and the paired differences."""
+"""Figures of a comparison: each quantity over the rounds, and the paired differences."""
 
 import math
 import textwrap
@@ -20,23 +20,23 @@ from .differences import Row, Table, contrast
 from .figures import DASHES, MARKERS, round_axis
 
 MOST_PANELS = 9
-"""More quantities than this are in the tables only."""
+"""Largest number of quantities in figures; others are only in the tables."""
 
 GREY = "#7d828a"
-"""The colour of an arm that no variation touches, and of the arms in the legend."""
+"""Colour of an arm that no variation affects, and of the arms in the legend."""
 
 _DASHES = ("solid", "dash", "dashdot", "longdash", "dot", "longdashdot")
-"""Of arms, in their order: a line's colour is its variation's."""
+"""Dashes and markers of arms, in order; the colour of a line is that of its variation."""
 
 WIDTH = 11.4
-"""Of a figure, in inches."""
+"""Sizes in inches."""
 
 _LETTERS = 160
-"""So many fit into the width of a figure's legend."""
+"""Number of entries per row of a legend."""
 
 
 class _Style(NamedTuple):
-    """How a line is drawn: the dash and marker of its arm, None for a level, and the strength of its band."""
+    """Style of a line: dash and marker of its arm (None for a level), and opacity of its band."""
 
     colour: str
     dash: str
@@ -45,10 +45,10 @@ class _Style(NamedTuple):
 
 
 class _Styles:
-    """The lines of a figure: colours for variations and dashes for arms; colours for arms by themselves.
+    """Styles of lines: colours for variations and dashes for arms, or colours for arms alone.
 
     Args:
-        chains: All that may be drawn.
+        chains: All chains that may be drawn.
     """
 
     def __init__(self, chains: Sequence[Chain]) -> None:
@@ -61,7 +61,7 @@ class _Styles:
         self._of_arms = {arm: style.colour for arm, style in arm_styles(self.arms).items()}
 
     def of(self, arm: str, variation: str | None) -> _Style:
-        """Of an arm of a variation; None for an arm that no variation touches."""
+        """Return the style of an arm of a variation; None for an arm that no variation affects."""
         at = self.arms.index(arm)
         colour = GREY if variation is None else self._colours[variation]
         if len(self.variations) == 1:
@@ -73,7 +73,7 @@ class _Styles:
         )
 
     def legend(self, figure: Figure, variations: Sequence[str], arms: Sequence[str]) -> None:
-        """What colours and dashes mean, under the figure."""
+        """Add a legend of colours and dashes below the figure."""
         entries = [
             (v, _Style(self._colours[v], "solid", None, 0)) for v in variations if len(self.variations) > 1
         ]
@@ -88,7 +88,7 @@ class _Styles:
         if handles:
             longest = max(len(label) for label, _ in entries)
             columns = max(1, min(4, len(handles), _LETTERS // (8 + longest)))
-            # The panels keep their height, however much there is to say.
+            # The panels keep their height, however long the legend is.
             figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))
             place = "outside lower center"
             figure.legend(handles=handles, loc=place, ncols=columns, frameon=False, fontsize=9)
@@ -97,7 +97,7 @@ class _Styles:
 def curves(
     quantities: Mapping[str, Quantity], tables: Mapping[str, Table], chains: Sequence[Chain]
 ) -> Figure:
-    """A panel for each quantity: the mean of each variation and arm, with its 95 % interval as a band."""
+    """Draw a panel per quantity: the mean of each variation and arm, with its 95 % interval as a band."""
     names, styles = list(tables)[:MOST_PANELS], _Styles(chains)
     figure, panels = _panels(len(names))
     for panel, name in zip(panels, names, strict=True):
@@ -109,7 +109,7 @@ def curves(
                 for v in styles.variations
             }
             if _are_equal(table, arm):
-                # Drawn once: no variation touches it.
+                # Drawn once, because no variation affects it.
                 _line(panel, max(lines.values(), key=len), styles.of(arm, None), longest)
                 continue
             for variation, rows in lines.items():
@@ -124,12 +124,12 @@ def curves(
 def paired(
     quantities: Mapping[str, Quantity], tables: Mapping[str, Table], chains: Sequence[Chain]
 ) -> Figure | None:
-    """A panel for each quantity: each variation less the first one, paired by seed.
+    """Draw a panel per quantity: each variation minus the first one, paired by seed.
 
-    The bands are 95 % intervals over seeds of each difference by itself, not widened.
+    The bands are 95 % intervals over seeds of each difference alone, not adjusted.
 
     Returns:
-        None where there are no differences: of one variation, or without seeds in common.
+        None if there are no differences: with one variation, or without common seeds.
     """
     names, styles = [name for name in tables if tables[name].differences][:MOST_PANELS], _Styles(chains)
     if not names:
@@ -148,7 +148,7 @@ def paired(
         panel.axhline(0, color=GREY, linewidth=0.9)
         panel.set_title(_title(quantities[name], panels), fontsize=10.5)
         round_axis(panel)
-    figure.suptitle("\n".join(textwrap.wrap(f"Less {first}, paired by seed", 110)), fontsize=11)
+    figure.suptitle("\n".join(textwrap.wrap(f"Difference from {first}, paired by seed", 110)), fontsize=11)
     styles.legend(figure, others, drawn)
     return figure
 
@@ -184,7 +184,7 @@ def _line(panel: Axes, rows: Sequence[Row], style: _Style, longest: int) -> None
         return
     at, mean, low, high = (np.array([getattr(r, f) for r in rows]) for f in ("round", "mean", "low", "high"))
     if style.marker is None:
-        # One model of all real data has no chain of rounds: it is drawn as a level.
+        # A model trained on all real data has no rounds, so it is drawn as a level.
         at, mean, low, high = np.array([0, longest]), *(np.repeat(part[-1], 2) for part in (mean, low, high))
     panel.plot(
         at,
@@ -211,7 +211,7 @@ def _panels(n: int) -> tuple[Figure, Sequence[Axes]]:
 
 
 def _frame(rows: Sequence[Row]) -> tuple[float, float]:
-    """From the lowest to the highest mean, with a margin: intervals of few seeds may be far wider."""
+    """Return the range of means, with a margin; intervals over few seeds may be much wider."""
     means = np.array([row.mean for row in rows])
     low, high = float(means.min()), float(means.max())
     margin = 0.15 * (high - low) or 0.05 * abs(high) or 0.01

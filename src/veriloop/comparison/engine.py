@@ -1,4 +1,4 @@
-"""`compare`: make the runs of all variations and seeds, or read those that exist, and write them up."""
+"""`compare`: run all variations and seeds, or read existing runs, and write up the results."""
 
 import shlex
 import time
@@ -36,25 +36,25 @@ RESULT = "compare.json"
 REPORT = "report.html"
 TABLES = "tables.md"
 MOST_ROWS = 20
-"""Of a table on the page."""
+"""Largest number of rows in a table on the page."""
 
 CURVES, PAIRED = "curves", "differences"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """The results of a comparison.
 
     Attributes:
-        variations: Their names, in the order in which they were asked for.
-        seeds: Of the runs that have finished a round.
-        headline: The quantity of the sentences: the first one that has a direction.
-        quantities: What each measured quantity means, by name.
+        variations: Names of the variations, in order.
+        seeds: Seeds of the runs that have finished a round.
+        headline: Quantity of the sentences: the first one with a direction.
+        quantities: Meaning of each measured quantity, by name.
         tables: Means and differences of each quantity, by name.
-        sentences: Which variations are better or worse by the headline, a line for each arm.
-        chains: The arms of all runs.
+        sentences: Which variations are better or worse by the headline, one line per arm.
+        chains: Arms of all runs.
         failure: Why runs failed, if any did; the others are compared.
-        out: The folder that it was written to; None where it was not.
+        out: Folder that it was written to; None if it was not written.
     """
 
     variations: tuple[str, ...]
@@ -72,7 +72,7 @@ class Comparison:
         return in_short("Comparison", n, *self.sentences)
 
     def plot(self) -> Figure:
-        """Means over seeds of each quantity, by variation and arm, with their 95 % intervals."""
+        """Plot means over seeds of each quantity, by variation and arm, with their 95 % intervals."""
         return self.figures()[CURVES]
 
     def _repr_html_(self) -> str:
@@ -82,7 +82,7 @@ class Comparison:
         )
 
     def content(self) -> dict[str, Any]:
-        """The numbers as `compare.json` holds them, without the records."""
+        """Return the numbers as in `compare.json`, without the records."""
         return {
             "variations": list(self.variations),
             "seeds": list(self.seeds),
@@ -93,14 +93,14 @@ class Comparison:
 
     @property
     def wholes(self) -> list[str]:
-        """The quantities that are no part of another one, the headline first."""
+        """Quantities that are not part of another one, the headline first."""
         whole = [
             name for name, quantity in self.quantities.items() if quantity.part_of not in self.quantities
         ]
         return sorted(whole, key=lambda name: name != self.headline)
 
     def records(self) -> list[tuple[RoundRecord, dict[str, Any]]]:
-        """The records of all runs, each with its seed and variation."""
+        """Return the records of all runs, each with its seed and variation."""
         return [
             (record, {"seed": chain.seed, "variation": chain.variation})
             for chain in self.chains
@@ -108,7 +108,7 @@ class Comparison:
         ]
 
     def figures(self) -> dict[str, Figure]:
-        """The figures by the names of their files."""
+        """Return the figures by file name."""
         shown = {name: self.tables[name] for name in self.wholes}
         found = {CURVES: curves(self.quantities, shown, self.chains)}
         if less := paired(self.quantities, shown, self.chains):
@@ -116,14 +116,14 @@ class Comparison:
         return found
 
     def cells(self, most: int | None = None) -> dict[str, Cells]:
-        """The tables as text, by heading; of a quantity with more than ``most`` rows those of the best."""
+        """Return the tables as text, by heading; with more than ``most`` rows, those of the best."""
         titles = {name: quantity.title for name, quantity in self.quantities.items()}
         found: dict[str, Cells] = {
             "Last values, with half their 95 % intervals": last_cells(titles, self.tables)
         }
         configs = {chain.variation: chain.folder.manifest().config for chain in reversed(self.chains)}
         if settings := settings_cells({name: configs[name] for name in self.variations if name in configs}):
-            found["Settings that differ"] = settings
+            found["Different settings"] = settings
         for name, of in self.tables.items():
             whole, shown = cells(self.quantities[name], of), cells(self.quantities[name], of, most)
             of_best = f", from the best ({len(whole) - 1} pairs are in {TABLES})" if shown != whole else ""
@@ -143,27 +143,27 @@ def compare(
     write_up: bool = False,
     command: str = "",
 ) -> Comparison:
-    """Compare variations of a plan over seeds, or runs that exist.
+    """Compare variations of a plan over seeds, or existing runs.
 
-    Each run is a run folder ``out/runs/VARIATION-seedK``. Runs that are there go on where they were. Runs
-    with equal data, learner and seed share their start model. When it is interrupted or killed, the same call
-    goes on, and ends as it would have.
+    Each run has the folder ``out/runs/VARIATION-seedK``. Existing runs are continued. Runs with equal data,
+    learner and seed share their start model. After an interrupt or a kill, the same call continues and gives
+    the same result.
 
     Args:
-        config: A configuration (a file, its content, or a plan), or the folders of runs.
-        out: The folder of the runs and of what is written: ``compare.json``, tables, figures and a report.
-            None writes nothing, for runs that exist.
-        seeds: How many seeds from the plan's own on, or the seeds themselves.
-        vary: The values of each setting that varies, by its path. All combinations run.
+        config: Configuration (a file, its content, or a plan), or folders of runs.
+        out: Folder for the runs and the results: ``compare.json``, tables, figures and a report. None writes
+            nothing, for existing runs.
+        seeds: Number of seeds, starting at the plan's seed, or the seeds themselves.
+        vary: Values of each setting to vary, by its path. All combinations are run.
         overrides: Settings ``a.b=value`` that replace those of a file.
-        executor: Who computes whole runs. The plan's own when None, and one worker process for each core
-            where that is serial. `Serial` makes one run after the other, each with the executor of its plan.
-        write_up: Whether to make no run, and to compare what there is so far.
-        command: What is written into the results as the command that made them.
+        executor: Executor of whole runs. That of the plan when None, or one worker process per core if that
+            is serial. `Serial` makes one run after the other, each with its plan's executor.
+        write_up: Whether to only compare the existing results, without running anything.
+        command: Command to record in the results.
 
     Raises:
         ConfigError: The configuration, a variation or a seed is wrong; nothing was computed.
-        RunFolderError: A folder holds no run, or the run of another plan.
+        RunFolderError: A folder contains no run, or a run of another plan.
         VeriloopError: No run has finished a round.
     """
     began = time.perf_counter()
@@ -173,7 +173,7 @@ def compare(
     if isinstance(config, Sequence) and not isinstance(config, str):
         if seeds or vary or overrides or write_up:
             raise ConfigError(
-                "seeds, vary and overrides are for a configuration: runs that exist stay as they are"
+                "seeds, vary and overrides need a configuration; existing runs are compared unchanged"
             )
         chains, variations, planned = existing([Path(path) for path in config]), (), 0
     else:
@@ -193,7 +193,7 @@ def compare(
 def _made(
     request: Request, out: Path, executor: Executor | None, write_up: bool
 ) -> tuple[list[Chain], VeriloopError | None]:
-    """Make the runs, or what is missing of them; the chains of those that have finished a round."""
+    """Make all runs, or the missing ones; return the chains of those that have finished a round."""
     own = next(iter(request.plans.values())).executor
     executor = executor or (Process() if isinstance(own, Serial) else own)
     names = _slugs(request.plans)
@@ -201,7 +201,7 @@ def _made(
     for setting, variation in names.items():
         plan = request.plans[variation]
         if not isinstance(executor, Serial):
-            # Who computes is no part of a result: a worker that has a run to itself starts no others.
+            # The executor does not affect results; a worker with a run to itself starts no others.
             plan = plan.model_copy(update={"executor": Serial()})
         jobs += [Job(setting, plan.model_copy(update={"seed": seed})) for seed in request.seeds]
     failed: list[Failed] = []
@@ -219,7 +219,7 @@ def _made(
 
 
 def _slugs(plans: Mapping[str, Plan]) -> dict[str, str]:
-    """The name of each variation by what its folders are called."""
+    """Return the folder name of each variation."""
     names: dict[str, str] = {}
     for variation in plans:
         setting = slug(variation)
@@ -230,9 +230,9 @@ def _slugs(plans: Mapping[str, Plan]) -> dict[str, str]:
 def _check(
     jobs: Sequence[Job], names: Mapping[str, str], request: Request, out: Path, executor: Executor
 ) -> None:
-    """Refuse before anything is computed what can be refused: a folder of other runs, or a plan's mistake.
+    """Refuse faults before anything is computed: a folder with other runs, or a mistake in a plan.
 
-    Variations whose runs have all begun were checked then.
+    Variations whose runs have all started were checked before.
     """
     recorded(list(jobs), out)
     waiting = [names[job.setting] for job in jobs if not RunFolder(out / RUNS / job.name).exists()]
@@ -289,16 +289,14 @@ def compared(
 
 
 def _unfinished(chains: Sequence[Chain], planned: int) -> list[str]:
-    """What to know of runs that have not come to their end."""
+    """Return remarks on unfinished runs."""
     manifests = {chain.folder.path: chain.folder.manifest() for chain in chains}
     states = Counter(manifest.status for manifest in manifests.values())
     runs = max(planned, len(manifests))
     found: list[str] = []
     if missing := runs - states["finished"]:
-        waiting = f", {states['waiting']} of them since people have to judge" if states["waiting"] else ""
-        found.append(
-            f"{missing} of {runs} runs have not finished{waiting}; compared is what they hold so far."
-        )
+        waiting = f", {states['waiting']} of them because people have to judge" if states["waiting"] else ""
+        found.append(f"{missing} of {runs} runs have not finished{waiting}; they are compared as they are.")
     ended = Counter(arm for manifest in manifests.values() for arm in manifest.stopped_arms)
     return [*found, *(f"{arm} ended early in {_counted(n, 'run')}." for arm, n in ended.items())]
 
@@ -317,7 +315,7 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
 
 
 def comparison_page(found: Comparison) -> str:
-    """A comparison as an HTML page that opens without a network."""
+    """Return a comparison as an HTML page that opens without a network."""
     about = f"{_counted(len(found.variations), 'variation')}, {_counted(len(found.seeds), 'seed')}"
     words = {
         CURVES: "Means over seeds with their 95 % intervals"

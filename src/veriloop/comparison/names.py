@@ -1,4 +1,4 @@
-"""Names for runs that exist: by the settings in which they differ, as `--vary` would have named them."""
+"""Name existing runs by the settings in which they differ, as `--vary` would."""
 
 import json
 import re
@@ -8,21 +8,21 @@ from typing import Any
 from .variations import AS_GIVEN, named_by, places
 
 NOT_VARIED = re.compile(r"(seed|executor|parallel|tracker|keep_(models|rejected|candidates))(\.|$)")
-"""Settings that do not make two runs variations of each other: no number depends on them."""
+"""Settings that do not affect results, and so do not make two runs different variations."""
 
 MOST_SETTINGS, LONGEST = 3, 100
-"""Names by more settings, or longer ones, are not readable: the folder's name stands in their place."""
+"""Limits on the number and length of settings in a name; beyond them, the folder's name is used."""
 
 Settings = Mapping[str, Any]
-"""Each setting by its path, such as ``learner.epochs``."""
+"""Settings by path, such as ``learner.epochs``."""
 
 
 def named(configs: Sequence[Settings], folders: Sequence[str]) -> list[str]:
-    """A name for each run: equal for runs that differ in their seed only, and different for all others.
+    """Return a name for each run: equal for runs that differ only in their seed, and different otherwise.
 
     Args:
-        configs: Of the runs, as their manifests have them.
-        folders: The names of their folders.
+        configs: Configurations of the runs, from their manifests.
+        folders: Names of their folders.
     """
     flat = [_varying(config) for config in configs]
     contents = [json.dumps(one, sort_keys=True) for one in flat]
@@ -39,10 +39,10 @@ def named(configs: Sequence[Settings], folders: Sequence[str]) -> list[str]:
 
 
 def settings_cells(configs: Mapping[str, Settings]) -> list[list[str]]:
-    """The settings in which variations differ as columns of text, under a heading row; empty where none do.
+    """Return the settings in which variations differ as text columns with a heading; empty if there are none.
 
     Args:
-        configs: Of each variation, by its name. Seeds are left out, and what no number depends on.
+        configs: Configuration of each variation, by name. Seeds and settings without effect are left out.
     """
     varied = _varied([_varying(config) for config in configs.values()])
     if not varied or not varied[0]:
@@ -60,7 +60,7 @@ def _varying(config: Settings) -> dict[str, Any]:
 
 
 def _by_folder(contents: Sequence[str], folders: Sequence[str]) -> list[str]:
-    """The name of the first folder that has the same settings, without what numbers its seed."""
+    """Return the name of the first folder with the same settings, without its seed number."""
     first: dict[str, str] = {}
     for content, folder in zip(contents, folders, strict=True):
         first.setdefault(content, re.sub(r"-seed\d+$", "", folder))
@@ -70,14 +70,14 @@ def _by_folder(contents: Sequence[str], folders: Sequence[str]) -> list[str]:
 
 
 def _varied(flat: Sequence[Settings]) -> list[dict[str, Any]]:
-    """Of each run, the settings that are not equal in all; None where a run has no such setting."""
+    """Return, for each run, the settings that are not equal in all; None for a missing setting."""
     paths = dict.fromkeys(path for one in flat for path in one)
     kept = [path for path in paths if len({json.dumps(one.get(path)) for one in flat}) > 1]
     return [{path: one.get(path) for path in kept} for one in flat]
 
 
 def _without_arms(varied: Sequence[Settings], configs: Sequence[Settings]) -> list[dict[str, Any]]:
-    """``arms.NAME.`` left out of settings that are alike in all arms that the top would reach."""
+    """Shorten ``arms.NAME.`` where a setting is the same in all arms that a top-level setting would reach."""
     short: list[dict[str, Any]] = [{} for _ in varied]
     for path in varied[0]:
         _, _, name = path.partition(".")[2].partition(".")
@@ -89,12 +89,12 @@ def _without_arms(varied: Sequence[Settings], configs: Sequence[Settings]) -> li
 
 
 def _is_alike(varied: Settings, reached: Sequence[str]) -> bool:
-    """Whether the settings at ``reached`` vary, all of them, and have one value."""
+    """Whether the settings at ``reached`` all vary, with the same value."""
     return all(path in varied for path in reached) and len({json.dumps(varied[p]) for p in reached}) <= 1
 
 
 def _parts_by_kind(varied: Sequence[Settings]) -> list[dict[str, Any]]:
-    """A part whose kind differs by that only: its other settings are other ones for each kind."""
+    """Reduce parts of different kinds to their kind, because their other settings are not comparable."""
     parts = [path.removesuffix(".kind") for path in varied[0] if path.endswith(".kind")]
     found: list[dict[str, Any]] = []
     for one in varied:
@@ -107,7 +107,7 @@ def _parts_by_kind(varied: Sequence[Settings]) -> list[dict[str, Any]]:
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Each setting by its path; lists are settings as a whole."""
+    """Return each setting by path; lists count as one setting."""
     if not isinstance(value, Mapping) or not value:
         return {path: value}
     flat: dict[str, Any] = {}

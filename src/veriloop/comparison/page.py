@@ -1,4 +1,4 @@
-"""The page of an experiment made of runs: what was found, its figures and tables, in one HTML file."""
+"""The page of a comparison: results, figures and tables in one HTML file."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Cells = Sequence[Sequence[str]]
 
 
 class Shown(NamedTuple):
-    """A figure on the page: what it shows in words, and the figure."""
+    """A figure on the page, with a description."""
 
     words: str
     figure: Figure
@@ -22,14 +22,14 @@ class Shown(NamedTuple):
 def experiment_page(
     name: str, about: str, words: Sequence[str], figures: Mapping[str, Shown], tables: Mapping[str, Cells]
 ) -> str:
-    """HTML that opens without a network.
+    """Return HTML that opens without a network.
 
     Args:
-        name: Of the experiment.
-        about: What it is, in a line.
-        words: What was found.
-        figures: By heading.
-        tables: By heading; the first row of each is its own heading.
+        name: Name of the experiment.
+        about: Description in one line.
+        words: Results in sentences.
+        figures: Figures by heading.
+        tables: Tables by heading; the first row of each is its header.
     """
     environment = Environment(
         loader=PackageLoader("veriloop.report"),
@@ -50,6 +50,6 @@ def experiment_page(
 
 
 def markdown(cells: Cells) -> str:
-    """A table in Markdown; the first row is its heading."""
+    """Return a table in Markdown; the first row is its header."""
     head, *rows = ("| " + " | ".join(row) + " |" for row in cells)
     return "\n".join([head, "|" + "---|" * len(cells[0]), *rows]) + "\n"

@@ -1,4 +1,4 @@
-"""Results files: what an experiment measured, with the command that measured it."""
+"""Results files: the measurements of an experiment, with the command that made them."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from ..store.manifest import package_versions
 
 
 class Measured(NamedTuple):
-    """A record, and what set its run apart from the others of the experiment."""
+    """A record, with what distinguishes its run from the others of the experiment."""
 
     record: RoundRecord
     seed: int
@@ -23,7 +23,7 @@ class Measured(NamedTuple):
 def write_results(
     path: Path, command: str, seconds: float, measured: Iterable[Measured], **more: Any
 ) -> None:
-    """Write ``path``: command, versions, machine, seconds, records, and whatever ``more`` there is to say.
+    """Write ``path``: command, versions, machine, seconds, records, and anything in ``more``.
 
     Each record is a `RoundRecord` with two more keys, ``seed`` and ``setting``.
     """
@@ -34,7 +34,7 @@ def write_results(
 def content_of(
     command: str, seconds: float, records: Iterable[tuple[RoundRecord, Mapping[str, Any]]], **more: Any
 ) -> dict[str, Any]:
-    """Command, versions, machine, seconds, whatever ``more`` there is, and records with keys of their own."""
+    """Return command, versions, machine, seconds, anything in ``more``, and records with their keys."""
     return {
         "command": command,
         "versions": package_versions(),
@@ -46,7 +46,7 @@ def content_of(
 
 
 def write_content(path: Path, content: Mapping[str, Any]) -> None:
-    """Write `content_of`, one record a line: for people, and for the differences of version control."""
+    """Write `content_of` with one record per line, for readable diffs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     head = json.dumps({k: v for k, v in content.items() if k != "records"}, indent=1)[:-2]
     lines = ",\n  ".join(json.dumps(record) for record in content["records"])

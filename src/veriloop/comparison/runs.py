@@ -1,4 +1,4 @@
-"""Many runs in one folder: each a run folder of its own, spread over an executor, resumable at any moment."""
+"""Many runs in one folder, each with its own run folder, distributed by an executor and resumable."""
 
 import shutil
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from ..records import RoundRecord
 from ..store.folder import RunFolder
 
 RUNS = "runs"
-"""The folder, in that of the experiment, in which its run folders lie."""
+"""Name of the sub-folder with the run folders."""
 
 
 STARTS = "starts"
-"""The folder beside it in which start models wait for the runs that share them."""
+"""Name of the sub-folder with start models that runs share."""
 
 
 class Job(NamedTuple):
-    """A run to be made.
+    """A run to make.
 
     Attributes:
-        setting: What it is called in results.
-        plan: What it does, its seed included.
+        setting: Name of the setting in results.
+        plan: Plan of the run, including its seed.
     """
 
     setting: str
@@ -33,19 +33,19 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its run folder: ``SETTING-seedK``."""
+        """Name of its run folder: ``SETTING-seedK``."""
         return f"{self.setting}-seed{self.plan.seed}"
 
 
 class Failed(NamedTuple):
-    """A run that did not end well: the name of its folder, and why, in one line."""
+    """A run that failed: the name of its folder, and why, in one line."""
 
     name: str
     reason: str
 
 
 class Recorded(NamedTuple):
-    """A run with what it has recorded so far, at least one round."""
+    """A run with its records so far, at least one."""
 
     job: Job
     folder: RunFolder
@@ -53,7 +53,7 @@ class Recorded(NamedTuple):
 
 
 def jobs_of(plans: Mapping[str, Plan], seed: int, seeds: int) -> list[Job]:
-    """Each plan under ``seeds`` seeds from ``seed`` on; all seeds of a plan come before the next plan."""
+    """Return jobs for each plan with ``seeds`` seeds from ``seed`` on, plan by plan."""
     return [
         Job(setting, plan.model_copy(update={"seed": number}))
         for setting, plan in plans.items()
@@ -62,19 +62,19 @@ def jobs_of(plans: Mapping[str, Plan], seed: int, seeds: int) -> list[Job]:
 
 
 def run_all(jobs: list[Job], out: Path, executor: Executor, *, share_starts: bool = False) -> list[Failed]:
-    """Make the runs in ``out/runs``; one that has begun goes on where it was, one that is over is left alone.
+    """Make the runs in ``out/runs``; started runs are continued, and finished ones left alone.
 
-    The executor spreads whole runs: each computes serially, on the threads of its plan. So the order of
-    ``jobs`` matters for the time only: put long ones first. A run that fails does not end the others.
+    The executor distributes whole runs: each computes serially, with the threads of its plan. So the order of
+    ``jobs`` affects only the time: put long ones first. A run that fails does not end the others.
 
     Args:
-        jobs: The runs.
-        out: The folder of the experiment.
-        executor: Who computes.
-        share_starts: Whether equal start models are trained once, and kept until all runs have begun.
+        jobs: Runs to make.
+        out: Folder of the experiment.
+        executor: Executor of the runs.
+        share_starts: Whether equal start models are trained once, and kept until all runs have started.
 
     Returns:
-        Those that failed.
+        The runs that failed.
     """
     # Workers may have another working directory.
     out = out.absolute()
@@ -87,10 +87,10 @@ def run_all(jobs: list[Job], out: Path, executor: Executor, *, share_starts: boo
 
 
 def recorded(jobs: list[Job], out: Path) -> list[Recorded]:
-    """Those of ``jobs`` that have recorded something in ``out/runs``, in the same order.
+    """Return those of ``jobs`` with records in ``out/runs``, in the same order.
 
     Raises:
-        RunFolderError: A folder holds the run of another plan.
+        RunFolderError: A folder contains the run of another plan.
     """
     found: list[Recorded] = []
     for job in jobs:
@@ -107,7 +107,7 @@ class _Places(NamedTuple):
 
 
 def _run(places: _Places, job: Job) -> str | None:
-    """Make a run; the reason if it fails."""
+    """Make a run; return the reason if it fails."""
     folder = RunFolder(places.runs / job.name)
     try:
         if folder.exists() and folder.manifest().status == "finished":
@@ -120,12 +120,12 @@ def _run(places: _Places, job: Job) -> str | None:
 
 
 def failure(failed: list[Failed], of: int) -> VeriloopError:
-    """One line that names the runs that failed, out of ``of``, and says why."""
+    """Return one line that names the failed runs out of ``of``, with the reasons."""
     names: dict[str, list[str]] = {}
     for name, reason in failed:
         names.setdefault(reason, []).append(name)
     why = "; ".join(f"{', '.join(those)}: {reason}" for reason, those in names.items())
     return VeriloopError(
         f"{len(failed)} of {of} runs failed ({why})",
-        fix="mend the cause and give the same command again: what has finished is kept",
+        fix="fix the cause and repeat the same command: finished runs are kept",
     )

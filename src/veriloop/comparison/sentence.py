@@ -1,4 +1,4 @@
-"""A comparison in plain sentences: which variations are better or worse, and how many seeds would tell."""
+"""Describe a comparison in sentences: which variations are better or worse, and how many seeds are needed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,13 +11,13 @@ from ..report.names import short, signed, with_error
 from .differences import Difference, Table
 
 MOST_PAIRS = 3
-"""More pairs than this are counted, and named only beside the best variation; the tables have all."""
+"""Largest number of pairs that are all named; otherwise only those with the best variation are."""
 
 MOST_NAMES = 4
 
 
 def sentences(quantity: Quantity, table: Table) -> list[str]:
-    """A line for each arm: which variations are better or worse by ``quantity``, and which it cannot tell.
+    """Return a line per arm: which variations are better or worse by ``quantity``, and which it cannot tell.
 
     Args:
         quantity: What is compared by.
@@ -36,7 +36,7 @@ def sentences(quantity: Quantity, table: Table) -> list[str]:
 
 
 def _equal(of_arm: Mapping[str, Sequence[Difference]], table: Table) -> list[str]:
-    """Lines for the arms that are equal in all variations, as far as all of these have gone."""
+    """Return lines for the arms that are equal in all variations, up to their last common round."""
     arms: dict[str, list[str]] = {}
     for arm, differences in of_arm.items():
         last = max(d.round for d in differences)
@@ -48,7 +48,7 @@ def _equal(of_arm: Mapping[str, Sequence[Difference]], table: Table) -> list[str
 
 
 def alone(quantity: Quantity, table: Table) -> str:
-    """Of one variation, or of variations without a seed in common: what the arms have come to, in a line."""
+    """Describe a single variation, or variations without a common seed: the last value of each arm."""
     last = {(row.variation, row.arm): row for row in sorted(table.rows, key=lambda row: row.round)}
     several = len({row.variation for row in table.rows}) > 1
     parts = [
@@ -78,7 +78,7 @@ def _line(quantity: Quantity, differences: Sequence[Difference], table: Table) -
 
 
 def _best(quantity: Quantity, differences: Sequence[Difference], table: Table) -> tuple[str, float]:
-    """The best variation of an arm with its last mean; the one with the highest where none is better."""
+    """Return the best variation of an arm with its last mean; the highest if there is no direction."""
     names = {name for d in differences for name in (d.a, d.b)}
     means = {
         row.variation: row.mean
@@ -91,7 +91,7 @@ def _best(quantity: Quantity, differences: Sequence[Difference], table: Table) -
 
 
 def _of_many(quantity: Quantity, differences: Sequence[Difference], table: Table) -> str:
-    """The best variation against the others, and in how many of all pairs one is better."""
+    """Describe the best variation against the others, and in how many of all pairs one is better."""
     best, mean = _best(quantity, differences, table)
     word, than = ("best", "better") if quantity.better else ("highest", "higher")
     own = [d for d in differences if best in (d.a, d.b)]
@@ -118,7 +118,7 @@ def _apart(quantity: Quantity, d: Difference) -> str:
 
 
 def _outcome(quantity: Quantity, d: Difference) -> str:
-    """Whether ``a`` is better or worse than ``b``; higher or lower where neither is better."""
+    """Return whether ``a`` is better or worse than ``b``; higher or lower without a direction."""
     if not d.told_apart:
         return "cannot tell"
     match quantity.better:
@@ -134,31 +134,31 @@ def _together(d: Difference) -> str:
     seeds = ""
     if d.by == "seeds":
         n = f"about {d.seeds_needed:,}" if d.seeds_needed else f"more than {MOST:,}"
-        seeds = f"; a difference of this size takes {n} seeds"
+        seeds = f"; a difference of this size needs {n} seeds"
     return f"cannot tell {d.a} from {d.b} ({signed(d.mean)}{seeds})"
 
 
 def _by(differences: Iterable[Difference], comparisons: int) -> str:
-    """What the intervals are, and for how many comparisons they hold together."""
+    """Describe the intervals, and how many comparisons they account for."""
     many = f", wide enough for {comparisons} comparisons together" if comparisons > 1 else ""
     seeds = sorted({d.n for d in differences})
     if seeds == [1]:
         many = f"{many}," if many else ""
-        return f"One seed: the 95 % intervals{many} are for these runs, not for other seeds."
+        return f"One seed: the 95 % intervals{many} apply to these runs, not to other seeds."
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return f"95 % intervals over {n} seeds, paired by seed{many}."
 
 
 def cells(quantity: Quantity, table: Table, most: int | None = None) -> list[list[str]]:
-    """The differences as text under a heading row; without those of arms that nothing which varies touches.
+    """Return the differences as text with a header, without arms that no variation affects.
 
     Args:
         quantity: What is compared by.
         table: Its table.
-        most: With more rows than this, only those of each arm's best variation are given.
+        most: Number of rows above which only those of each arm's best variation are returned.
     """
     title = quantity.title
-    heading = ["arm", "a", "b", "round", f"{title}, a less b", "interval", "a is", "seeds needed"]
+    heading = ["arm", "a", "b", "round", f"{title}, a minus b", "interval", "a is", "seeds needed"]
     shown = [d for d in table.differences if not d.equal]
     if most is not None and len(shown) > most:
         of_arm = {arm: [d for d in shown if d.arm == arm] for arm in dict.fromkeys(d.arm for d in shown)}
@@ -181,9 +181,9 @@ def cells(quantity: Quantity, table: Table, most: int | None = None) -> list[lis
 
 
 def last_cells(titles: Mapping[str, str], tables: Mapping[str, Table]) -> list[list[str]]:
-    """The last values of each variation and arm with half their intervals, a column for each quantity.
+    """Return the last values of each variation and arm with half their intervals, one column per quantity.
 
-    An arm that nothing touches has one line.
+    An arm that no variation affects has one row.
     """
     keys = dict.fromkeys((row.variation, row.arm) for table in tables.values() for row in table.rows)
     heading = ["variation", "arm", "round", "seeds", *titles.values()]
@@ -204,7 +204,7 @@ def last_cells(titles: Mapping[str, str], tables: Mapping[str, Table]) -> list[l
 
 
 def _once(rows: Sequence[list[str]], tables: Mapping[str, Table]) -> list[list[str]]:
-    """``rows`` with one line for each arm that is equal in all variations, and has gone equally far."""
+    """Return ``rows`` with one row per arm that is equal in all variations and rounds."""
     found: list[list[str]] = []
     for row in rows:
         arm = row[1]

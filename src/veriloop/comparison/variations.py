@@ -1,4 +1,4 @@
-"""Variations: the settings that a comparison varies, each with its values, and the plans that follow."""
+"""Variations: the settings that a comparison varies, with their values, and the resulting plans."""
 
 import itertools
 import json
@@ -18,20 +18,20 @@ from ..parts import at
 from ..yaml_1_2 import read_yaml
 
 MOST_VARIATIONS = 200
-"""More than this is a slip of the keyboard."""
+"""Largest number of variations; more are probably a typing error."""
 
 LONGEST_SLUG = 120
 
 AS_GIVEN = "as given"
-"""The name of the one variation where nothing is varied."""
+"""Name of the only variation if nothing is varied."""
 
 
 class Variation(NamedTuple):
-    """One value for each setting that varies.
+    """One value for each setting to vary.
 
     Attributes:
-        name: Such as ``acceptance.fraction=0.05, policy=replace``.
-        settings: The values by the path of the setting.
+        name: Name, such as ``acceptance.fraction=0.05, policy=replace``.
+        settings: Values by the path of the setting.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Variation(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a configuration asks a comparison for.
+    """The comparison that a configuration asks for.
 
     Attributes:
-        plans: The plan of each variation, by the variation's name.
-        seeds: Under which each of them runs.
+        plans: Plan of each variation, by the variation's name.
+        seeds: Seeds of each plan.
     """
 
     plans: Mapping[str, Plan]
@@ -51,11 +51,11 @@ class Request(NamedTuple):
 
     @property
     def runs(self) -> int:
-        """How many."""
+        """Number of runs."""
         return len(self.plans) * len(self.seeds)
 
     def check_metrics(self) -> None:
-        """Refuse plans of which none measures anything.
+        """Refuse plans without any metric.
 
         Raises:
             ConfigError: There is no metric.
@@ -68,7 +68,7 @@ def is_comparison(config: Path | str, overrides: Sequence[str] = ()) -> bool:
     """Whether the YAML file ``config`` asks for several seeds or variations.
 
     Raises:
-        ConfigError: The file is missing or no YAML.
+        ConfigError: The file is missing or not YAML.
     """
     settings = read_config(Path(config), overrides)
     return SEEDS in settings or VARY in settings
@@ -84,11 +84,11 @@ def requested(
     """Read a configuration as a comparison.
 
     Args:
-        config: A YAML file, its content, or a plan. The keys ``seeds`` and ``vary`` are read here.
-        seeds: How many seeds from the plan's own on, or the seeds themselves; the configuration's when None,
-            and one where it has none.
-        vary: The values of each setting, by its path, such as ``{"acceptance.fraction": [0.03, 0.1]}``; the
-            configuration's when None.
+        config: YAML file, its content, or a plan. The keys ``seeds`` and ``vary`` are read here.
+        seeds: Number of seeds, starting at the plan's seed, or the seeds themselves; those of the
+            configuration when None, or else one.
+        vary: Values of each setting, by path, such as ``{"acceptance.fraction": [0.03, 0.1]}``; those of the
+            configuration when None.
         overrides: Settings ``a.b=value`` that replace those of the file.
 
     Raises:
@@ -118,7 +118,8 @@ def check(request: Request) -> dict[str, CheckedPlan]:
     """Check the plan of each variation against its data, files and functions. Trains nothing.
 
     Raises:
-        VeriloopError: The first mistake; its message begins with the variation's name if there are several.
+        VeriloopError: The first mistake found; its message starts with the variation's name if there are
+            several.
     """
     found: dict[str, CheckedPlan] = {}
     if request.runs > 1:
@@ -130,27 +131,27 @@ def check(request: Request) -> dict[str, CheckedPlan]:
 
 
 def variations(vary: Mapping[str, Sequence[Any]]) -> list[Variation]:
-    """Every combination of the values, the last setting changing fastest."""
+    """Return every combination of the values, with the last setting changing fastest."""
     combinations = itertools.product(*vary.values())
     made = [dict(zip(vary, values, strict=True)) for values in combinations]
     return [Variation(named_by(settings), settings) for settings in made]
 
 
 def named_by(settings: Mapping[str, Any]) -> str:
-    """The name of a variation by its settings."""
+    """Return the name of a variation from its settings."""
     return ", ".join(f"{path}={_shown(value)}" for path, value in settings.items()) or AS_GIVEN
 
 
 def slug(name: str) -> str:
-    """A variation's name as a part of a file's name, which has at most 255 bytes."""
+    """Return a variation's name for use in file names, which have at most 255 bytes."""
     return re.sub(r"[^A-Za-z0-9.=_-]+", "-", name).strip("-.")[:LONGEST_SLUG] or "variation"
 
 
 def read_vary(texts: Iterable[str]) -> dict[str, list[Any]]:
-    """What ``--vary PATH=VALUE,VALUE`` means; a value is YAML, and commas inside brackets belong to it.
+    """Parse ``--vary PATH=VALUE,VALUE``; a value is YAML, and may contain commas inside brackets.
 
     Raises:
-        ConfigError: It is written in another way, or a setting is given twice.
+        ConfigError: It has another form, or a setting is given twice.
     """
     vary: dict[str, list[Any]] = {}
     for text in texts:
@@ -176,7 +177,7 @@ def _values(vary: object) -> dict[str, list[Any]]:
             raise ConfigError(f"vary.{path}", got=_shown(values), expected="a list of values")
         names = [_shown(value) for value in values]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ConfigError(f"vary.{path}: a value twice", got=", ".join(twice), fix="drop one of them")
+            raise ConfigError(f"vary.{path}: duplicate value", got=", ".join(twice), fix="drop one of them")
         if path == "seed":
             raise ConfigError("vary: seed", fix="ask for several seeds with seeds")
         found[str(path)] = list(values)
@@ -197,7 +198,7 @@ def _seeds(seeds: object, first: int) -> tuple[int, ...]:
 
 
 def places(path: str, settings: Mapping[str, Any]) -> list[str]:
-    """Where a path that may stand at the top of a file is in a plan's own form: in each arm that has it."""
+    """Return where a top-level path is in a plan's full form: in each arm that has it."""
     key = path.split(".")[0]
     if key not in ARM_DEFAULTS:
         return [path]
@@ -209,7 +210,7 @@ def places(path: str, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _check_different(plans: Mapping[str, Plan]) -> None:
-    """Refuse variations that are one and the same plan: every difference between them would be none."""
+    """Refuse variations that are the same plan, because every difference between them would be zero."""
     seen: dict[str, str] = {}
     for name, plan in plans.items():
         content = plan.model_dump_json()
@@ -217,7 +218,7 @@ def _check_different(plans: Mapping[str, Plan]) -> None:
             raise ConfigError(
                 "vary: two variations are the same plan",
                 got=f"{seen[content]}; {name}",
-                fix="arms with this setting take none from the top: vary arms.NAME.SETTING",
+                fix="arms that set this themselves ignore the top-level value: vary arms.NAME.SETTING",
             )
         seen[content] = name
 
@@ -239,7 +240,7 @@ def _shown(value: Any) -> str:
 
 
 def _read_back(text: str) -> Any:
-    """What YAML makes of a plain text; other than itself where it has to be quoted."""
+    """Return what YAML makes of a plain text; it differs if the text must be quoted."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

@@ -1,4 +1,4 @@
-"""Arithmetic made on the spot: questions with one right answer, for language models and checks."""
+"""Generated arithmetic problems with one correct answer, for language models and checks."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -20,7 +20,7 @@ from .text_rows import samples_of
 QUESTION, ANSWER = "question", "answer"
 
 SOURCE = "arithmetic"
-"""What errors call the rows."""
+"""Name of the rows in error messages."""
 
 Digits = Annotated[int, Field(ge=1, le=8)]
 
@@ -28,16 +28,16 @@ Digits = Annotated[int, Field(ge=1, le=8)]
 class Arithmetic(TextPairs, frozen=True):
     """Problems with two whole numbers: the question ``34 + 7 =`` with the answer ``41``.
 
-    All problems are different, and the same ones for every seed. A number of one digit is 1 to 9, one of two
-    digits 10 to 99, and so on. A difference may lie below 0.
+    All problems are different, and the same for every seed. A number with one digit is 1 to 9, one with two
+    digits 10 to 99, and so on. A difference may be negative.
 
     Attributes:
-        problems: How many.
-        operations: Which; equally many problems of each are to be expected.
-        digits: Of the first and of the second number.
-        held_out: How many problems, or what share of them, are held out.
+        problems: Number of problems.
+        operations: Operations; about equally many problems use each.
+        digits: Number of digits of the first and of the second number.
+        held_out: Number or share of problems to hold out.
 
-    The others are those of `veriloop.datasets.text.TextPairs`.
+    The other fields are those of `veriloop.datasets.text.TextPairs`.
     """
 
     problems: Annotated[int, Field(ge=3, le=1_000_000)] = 2_000
@@ -48,18 +48,18 @@ class Arithmetic(TextPairs, frozen=True):
     @model_validator(mode="after")
     def _enough(self) -> Self:
         if len(set(self.operations)) < len(self.operations):
-            raise ConfigError("operations: one twice", got=", ".join(self.operations))
+            raise ConfigError("operations: duplicate", got=", ".join(self.operations))
         if self.problems > self._different:
             raise ConfigError(
                 "problems",
                 got=self.problems,
                 expected=f"at most {self._different:,}, all that there are with these digits and operations",
-                fix="lower problems, or take numbers of more digits",
+                fix="lower problems, or use numbers with more digits",
             )
         held = count(self.held_out, self.problems)
         if not 0 < held < self.problems:
             raise ConfigError(
-                "held_out leaves no problems to train on or none to measure with",
+                "held_out leaves no problems for training or none for measuring",
                 got=f"held_out={self.held_out} of {self.problems} problems",
                 expected="a share or number that leaves some on both sides",
             )
@@ -67,7 +67,7 @@ class Arithmetic(TextPairs, frozen=True):
 
     @property
     def _counts(self) -> tuple[int, int]:
-        """How many numbers there are of the first and of the second number's digits."""
+        """Return how many numbers have as many digits as the first and as the second number."""
         first, second = (9 * 10 ** (digits - 1) for digits in self.digits)
         return first, second
 
@@ -103,7 +103,7 @@ class Arithmetic(TextPairs, frozen=True):
         return Pairs(rows.select(slice(held, None)), rows.select(slice(held)))
 
     def _problems(self) -> Iterator[tuple[str, str]]:
-        """Questions and answers. The address has no seed of the run in it: the same ones for all."""
+        """Yield questions and answers. The address does not contain the run's seed: the same for all."""
         rng = Address(seed=0, arm=SOURCE).rng()
         first, second = self._counts
         for number in rng.choice(self._different, self.problems, replace=False).tolist():

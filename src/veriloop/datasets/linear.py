@@ -20,7 +20,7 @@ class LinearModel(Dataset, frozen=True):
     numbered in the column ``direction``; balancing over it gives the paper's block design.
 
     Columns: ``x`` of shape (n, p), ``y``, and ``direction`` (-1 for real samples, which have none).
-        Validation and test samples are further draws of the labels on the same design.
+    Validation and test samples are further draws of the labels on the same design.
 
     Attributes:
         theta_star: True parameters, p numbers.

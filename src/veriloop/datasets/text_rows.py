@@ -157,7 +157,7 @@ def _check_whole(where: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as e:
         raise DataError(
-            f"{where} contains half a character",
+            f"{where} contains an unpaired surrogate",
             got=ascii(text[e.start]),
             fix="it was cut inside a character such as an emoji: cut the text elsewhere, or drop it",
         ) from None

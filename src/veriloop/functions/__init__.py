@@ -1,1 +1,1 @@
-"""Functions of the user's own, called on rows in other processes."""
+"""User functions, called on rows in other processes."""

@@ -1,4 +1,4 @@
-"""One worker as its parent sees it: what it is asked, what it has said, and how it ended."""
+"""A worker process, seen from its parent: its tasks, its answers, and how it ended."""
 
 import json
 import math
@@ -21,23 +21,23 @@ from .rows import encode
 SCRIPT = Path(__file__).with_name("_row_worker")
 
 IMPORT_LIMIT = 120.0
-"""Seconds that importing the function's module may take."""
+"""Time limit in seconds for importing the function's module."""
 
 
 class Order(NamedTuple):
     """A function, how it is called, and its limits.
 
     Attributes:
-        name: ``module:name``.
-        timeout: Seconds for a call.
-        memory: Bytes of each process; None for any number.
-        processes: How many it may start; None for any number.
-        form: How it is called, one of ``forms.FORMS``; None goes by its signature.
+        name: Name ``module:name``.
+        timeout: Seconds per call.
+        memory: Memory limit of each process in bytes; None for no limit.
+        processes: Number of processes it may start; None for no limit.
+        form: How it is called, one of ``forms.FORMS``; None to infer it from the signature.
         settings: Values for parameters.
         arguments: Columns for parameters.
-        roles: Which column is what, by the names of ``calls``.
-        messages: Whether prompts and completions are lists of chat messages; None as the prompt is.
-        batch: The most rows in a call of a function that takes lists.
+        roles: Role of each column, by the names in ``calls``.
+        messages: Whether prompts and completions are lists of chat messages; None if the prompt decides.
+        batch: Largest number of rows in a call of a function that takes lists.
     """
 
     name: str
@@ -52,21 +52,21 @@ class Order(NamedTuple):
     batch: int = 64
 
     def start(self, columns: Sequence[str]) -> str:
-        """The line that begins a worker's work."""
+        """Return the line that starts a worker."""
         told = {"path": sys.path, "memory": self.memory, "function": self.name, "form": self.form}
         how = {"settings": dict(self.settings), "arguments": dict(self.arguments), "roles": dict(self.roles)}
         return encode({**told, **how, "messages": self.messages, "columns": list(columns)})
 
 
 class Known(NamedTuple):
-    """How a function is called: the form, and its signature."""
+    """How a function is called: its form and signature."""
 
     form: str
     signature: str
 
 
 class Outcome(NamedTuple):
-    """What came of a call: answers, one for each row, or why there are none; and what was logged."""
+    """The result of a call: one answer per row, or the reason for having none; and what was logged."""
 
     answers: list[Answer]
     failure: str = ""
@@ -74,21 +74,21 @@ class Outcome(NamedTuple):
 
 
 class Worker:
-    """A process that imports the function, then calls it on some rows at a time.
+    """A process that imports the function, then calls it on a few rows at a time.
 
-    Nothing here waits for it: rows are sent and answers read as far as its socket allows, and whoever owns
-    ``selector`` asks :meth:`has_settled` when there is news, or at the ``deadline``. It is under a guard, so
-    what the function starts ends with it, and it ends with us.
+    No method waits for it: rows are sent and answers read as far as its socket allows, and the owner of
+    ``selector`` calls :meth:`has_settled` when there is news, or at the ``deadline``. It is under a guard, so
+    processes started by the function end with it, and it ends with this process.
 
     Attributes:
-        rows: The rows it is at; None while it imports the function.
-        known: How it calls the function, once it has imported it.
-        alive: Whether it can take other rows.
+        rows: Rows in progress; None while it imports the function.
+        known: How it calls the function, once imported.
+        alive: Whether it can take more rows.
         was_killed: Whether it was ended by SIGKILL, as the system does when memory is short.
-        deadline: When its time is over, on the monotonic clock.
+        deadline: Time limit on the monotonic clock.
 
     Raises:
-        VeriloopError: The system does not let us start one.
+        VeriloopError: The system does not allow starting a process.
     """
 
     def __init__(self, order: Order, selector: BaseSelector, columns: Sequence[str]) -> None:
@@ -105,14 +105,14 @@ class Worker:
                 module=SCRIPT,
                 keep=[theirs.fileno()],
                 most=order.processes,
-                # Sets of text come in an order that depends on this; verdicts must not.
+                # The order of sets of text depends on this, but verdicts must not.
                 env={"PYTHONHASHSEED": "0"},
             )
         except OSError as e:
             self._channel.close()
             raise VeriloopError(
                 f"a process for the function {order.name!r} cannot be started ({e.strerror})",
-                fix="take fewer workers, or free memory",
+                fix="use fewer workers, or free memory",
             ) from e
         finally:
             theirs.close()
@@ -122,12 +122,12 @@ class Worker:
         self._send(order.start(columns))
 
     def ask(self, rows: range, line: str) -> None:
-        """Give it its next rows, whose line this is."""
+        """Send it the next rows; ``line`` is their message."""
         self.rows, self.deadline = rows, time.monotonic() + self._order.timeout
         self._send(line)
 
     def has_settled(self) -> bool:
-        """Move what can be moved; whether :meth:`answer` is there: it has answered, died, or had its time."""
+        """Move data; return whether :meth:`answer` is ready: it answered, died, or ran out of time."""
         if self._unsent:
             self._send_rest()
         try:
@@ -146,15 +146,15 @@ class Worker:
         )
 
     def outcome(self) -> Outcome | None:
-        """What it says of :attr:`rows`; None when it has imported the function, or was killed over that.
+        """Return the result for :attr:`rows`; None after importing the function, or if killed meanwhile.
 
         Raises:
-            ConfigError: It could not import it, or its signature fits no form.
+            ConfigError: It could not import the function, or its signature fits no form.
         """
         line, newline, rest = self._heard.partition(b"\n")
         said, failure = None, ""
         if newline or len(line) > LONGEST:
-            # A line more than was asked for is not ours either, and then none of them can be believed.
+            # An extra line does not come from the worker either, so none of the lines can be trusted.
             said = None if rest else _read(bytes(line), self.rows)
             failure = "" if said else "the function disturbed its process's socket"
         elif self._ended:
@@ -181,7 +181,7 @@ class Worker:
         return ConfigError(what, got=error.got, expected=error.expected, fix=error.fix)
 
     def no_import(self, why: str) -> ConfigError:
-        """The error for a function that cannot be imported."""
+        """Return the error for a function that cannot be imported."""
         return ConfigError(
             f"cannot import the function {self._order.name!r}",
             got=why,
@@ -196,7 +196,7 @@ class Worker:
         self._process.release()
 
     def end(self) -> None:
-        """End it and all that it has started, and wait until they have."""
+        """End it and everything it has started, and wait until all have ended."""
         self.release()
         self._process.end()
 
@@ -210,7 +210,7 @@ class Worker:
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent = b""  # that it has died is found out where it is heard
+            self._unsent = b""  # its death is noticed when reading
         if self._wants_room != bool(self._unsent):
             self._wants_room = not self._wants_room
             events = EVENT_READ | EVENT_WRITE if self._wants_room else EVENT_READ
@@ -221,7 +221,7 @@ class Worker:
         if code is None or code == CLOSED:
             return "the function closed its process's socket"
         if self._process.had_too_many():
-            return f"the function had more than the {self._order.processes} processes that it may start"
+            return f"the function started more than {self._order.processes} processes"
         memory = self._order.memory
         limit = f" (it may use {in_words(memory)} of memory)" if memory else ""
         if code >= 0:
@@ -234,7 +234,7 @@ class Worker:
 
 
 def _read(line: bytes, rows: range | None) -> Outcome | Known | ConfigError | None:
-    """What ``line`` says of ``rows``, or of the function; None when it is not what our worker writes."""
+    """Parse a line about ``rows`` or the function; None if the worker did not write it."""
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Rows to a function in other processes, with a time limit on each call, and nobody left behind."""
+"""Call a function on rows in other processes, with a time limit per call, and no process left behind."""
 
 import time
 from collections import deque
@@ -14,35 +14,35 @@ from ._worker import Known, Order, Worker
 from .rows import Rows
 
 KILLED_STARTS = 3
-"""How many workers may be killed while they import the function, before that is an error."""
+"""Number of workers that may be killed while importing the function before it is an error."""
 
 PIECES = 8
-"""Into how many pieces the rows of a call that fails are split, until the one is found that makes it fail."""
+"""Number of pieces that a failing call is split into, until the row that fails is found."""
 
 
 class Answered(NamedTuple):
-    """What a function says of each row, in their order, and the numbers that it logged, by name."""
+    """A function's answer for each row, in order, and the numbers that it logged, by name."""
 
     answers: list[Answer]
     logged: dict[str, list[float]]
 
 
 def answers(order: Order, rows: Rows, workers: int) -> Answered:
-    """What the function says of each row.
+    """Return the function's answer for each row.
 
-    A function that takes lists gets many rows in a call. When it fails as a whole, the rows are asked about
-    in smaller pieces, so that one row cannot take the answers of the others. A worker that takes too long or
-    has died is replaced. Rows whose worker was ended by SIGKILL are asked about again, once: it may have been
-    anybody, and the system kills who is large, not who is at fault.
+    A function that takes lists receives many rows per call. If it fails as a whole, the rows are sent again
+    in smaller pieces, so that one row does not cost the answers of others. A worker that takes too long or
+    dies is replaced. Rows whose worker was ended by SIGKILL are tried once more, since the system kills large
+    processes, not the ones at fault.
 
     Args:
-        order: The function and its limits.
-        rows: What it is asked about.
-        workers: How many processes at most.
+        order: Function and its limits.
+        rows: Rows to pass.
+        workers: Largest number of processes.
 
     Raises:
         ConfigError: The function cannot be imported, or its signature fits no form.
-        VeriloopError: The system does not let us start a process.
+        VeriloopError: The system does not allow starting a process.
     """
     work = _Work(order, rows)
     with DefaultSelector() as selector, _crew() as crew:
@@ -62,11 +62,11 @@ def answers(order: Order, rows: Rows, workers: int) -> Answered:
 
 
 class _Work:
-    """What is to be asked, and what was said."""
+    """The rows still to be processed, and the answers so far."""
 
     def __init__(self, order: Order, rows: Rows) -> None:
         self._order, self._n = order, len(rows)
-        self._waiting: deque[range] | None = None  # how many rows go into a call, the function's form says
+        self._waiting: deque[range] | None = None  # the function's form decides how many rows go into a call
         self._asked_again, self._killed_starts = set[range](), 0
         self._so_far = RowsSoFar(self._n)
         self.found: list[Answer] = [(NONE, ABSTAIN, "")] * self._n
@@ -74,23 +74,23 @@ class _Work:
 
     @property
     def left(self) -> bool:
-        """Whether anything is still to be asked."""
+        """Whether any rows are left."""
         return self._waiting is None or bool(self._waiting)
 
     def next(self, known: Known) -> range | None:
-        """The next rows to ask about."""
+        """Return the next rows to process."""
         if self._waiting is None:
             size = self._order.batch if known.form == TRL else 1
             self._waiting = deque(_split(range(self._n), size))
         return self._waiting.popleft() if self._waiting else None
 
     def take(self, worker: Worker) -> None:
-        """Note what a worker has said, or ask again."""
+        """Record a worker's result, or retry its rows."""
         outcome, rows = worker.outcome(), worker.rows
         if rows is None:
             self._killed_starts += worker.was_killed
             if self._killed_starts > KILLED_STARTS:
-                raise worker.no_import("its process was ended by SIGKILL again and again")
+                raise worker.no_import("its process was ended by SIGKILL repeatedly")
             return
         assert outcome is not None
         assert self._waiting is not None
@@ -108,7 +108,7 @@ class _Work:
             self._so_far.add(len(rows))
 
     def all_logged(self) -> dict[str, list[float]]:
-        """All that was logged, in the order of the rows."""
+        """Return everything that was logged, in the order of the rows."""
         together: dict[str, list[float]] = {}
         for _, logged in sorted(self.logged.items()):
             for name, values in logged.items():
@@ -121,7 +121,7 @@ def _split(rows: range, size: int) -> Iterator[range]:
 
 
 def look(order: Order, columns: Sequence[str]) -> Known:
-    """How the function is called on samples with ``columns``, found out in a process that ends at once.
+    """Find out how the function is called on samples with ``columns``, in a process that ends at once.
 
     Raises:
         ConfigError: It cannot be imported, or its signature fits no form.
@@ -139,7 +139,7 @@ def look(order: Order, columns: Sequence[str]) -> Known:
 
 @contextmanager
 def _crew() -> Iterator[list[Worker]]:
-    """Workers who are all ended with the block; together, so that nobody waits for one after the other."""
+    """Yield a list of workers that are all ended with the block, in parallel."""
     crew: list[Worker] = []
     try:
         yield crew
@@ -151,7 +151,7 @@ def _crew() -> Iterator[list[Worker]]:
 
 
 def _settled(crew: Sequence[Worker], selector: BaseSelector) -> list[Worker]:
-    """Wait for news or a deadline; those who have answered, died, or had their time."""
+    """Wait for news or a deadline; return the workers that answered, died, or ran out of time."""
     left = min(worker.deadline for worker in crew) - time.monotonic()
     news = {key.data for key, _ in selector.select(max(left, 0))}
     now = time.monotonic()

@@ -1,4 +1,4 @@
-"""A function by its name: how it is called, what it may see, and how long it may take."""
+"""A user's function by name: how it is called, what it receives, and its time limit."""
 
 import math
 from collections.abc import Collection
@@ -30,15 +30,16 @@ class Called(Checked, frozen=True):
     """One function, and how it is called.
 
     Attributes:
-        function: Its name, ``package.module:name``; importable from the working directory. A function,
-            an object with ``__call__``, a `functools.partial`, or a class, of which each worker makes one.
+        function: Name ``package.module:name``; importable from the working directory. It may be a function,
+            an object with ``__call__``, a `functools.partial`, or a class, which each worker instantiates
+            once.
         form: ``row``: ``f(row)``. ``trl``: ``f(prompts, completions, **columns) -> list``. ``verl``:
-            ``compute_score(data_source, solution_str, ground_truth, extra_info)``. None goes by the names
-            of its parameters; ``validate`` says which.
-        arguments: The column for a parameter, where their names differ: ``{solution: answer}``.
-        settings: Values for other parameters, ``{most: 100}``; those of a class are its constructor's.
-        messages: Whether prompts and completions are lists of chat messages, as TRL passes them where the
-            data are conversations; None as the data are.
+            ``compute_score(data_source, solution_str, ground_truth, extra_info)``. None infers it from the
+            parameter names; ``validate`` reports the result.
+        arguments: Columns for parameters with other names: ``{solution: answer}``.
+        settings: Values for other parameters, ``{most: 100}``; for a class, of its constructor.
+        messages: Whether prompts and completions are lists of chat messages, as TRL passes them for
+            conversations; None to follow the data.
     """
 
     function: Name
@@ -49,7 +50,7 @@ class Called(Checked, frozen=True):
 
     @property
     def short_name(self) -> str:
-        """The function's own name."""
+        """Name of the function without its module."""
         return self.function.rpartition(":")[2].rpartition(".")[2]
 
 
@@ -57,8 +58,8 @@ class Weighted(Called, frozen=True):
     """One of several functions.
 
     Attributes:
-        weight: Of its score in the sum; negative for a penalty.
-        name: What its score is called; its own name when None.
+        weight: Weight of its score in the sum; negative for a penalty.
+        name: Name of its score; the function's name when None.
     """
 
     weight: float = 1.0
@@ -66,27 +67,26 @@ class Weighted(Called, frozen=True):
 
 
 class Call(Check, frozen=True):
-    """Calls a function of the user's own on samples, or several, whose weighted sum is the score.
+    """Calls a user's function on samples, or several functions whose weighted sum is the score.
 
-    The function gets a row (a dict of the sample's columns, as plain values), or lists of many rows as TRL's
-    reward functions do, or the four arguments of verl's ``compute_score``; it may be ``async``. For a row it
-    returns True or False (accept, reject), a number (a score), None (it cannot tell), a pair of one of these
-    and a text (the reason), or a dict with a ``score`` and maybe a ``reason``.
+    The function receives a row (a dict of the sample's columns, as plain values), or lists of many rows as
+    TRL's reward functions do, or the four arguments of verl's ``compute_score``; it may be ``async``. For a
+    row it returns True or False (accept, reject), a number (a score), None (abstain), a pair of one of these
+    and a text (the reason), or a dict with a ``score`` and optionally a ``reason``.
 
-    It runs in worker processes, so that it can do no harm to the run: an exception, a crash, a call of
-    ``sys.exit``, or an answer that is none of the above is an abstention with its reason, and so is a row
-    that takes longer than ``timeout``. A worker that hangs or has died is replaced, and what it started is
-    ended with it, and with the run. A row whose worker was killed from outside (SIGKILL, as the system does
-    when memory is short) is asked again once. This is no sandbox: a function that runs untrusted code must
-    confine it by itself. What it prints is discarded. It should depend on its row only, and draw no random
-    numbers.
+    It runs in worker processes, so that it cannot harm the run: an exception, a crash, a call of
+    ``sys.exit``, or any other return value is an abstention with its reason, and so is a row that takes
+    longer than ``timeout``. A worker that hangs or dies is replaced, and the processes it started end with
+    it, and with the run. A row whose worker was killed from outside (SIGKILL, as the system does when memory
+    is short) is retried once. This is not a sandbox: a function that runs untrusted code must sandbox it. Its
+    output is discarded. It should depend on its row only, and draw no random numbers.
 
     Attributes:
         function: As in `Called`, with ``form``, ``arguments``, ``settings`` and ``messages``.
-        functions: Several, each with these keys and a ``weight``, in place of ``function``.
-        columns: The columns that the function sees; all when None.
-        batch: The most rows in a call of a function that takes lists.
-        tokenizer: A folder or a name on the hub, for functions that take ``completion_ids``.
+        functions: List of functions, each with these keys and a ``weight``, instead of ``function``.
+        columns: Columns that the function receives; all when None.
+        batch: Largest number of rows in a call of a function that takes lists.
+        tokenizer: Folder or hub name of a tokenizer, for functions that take ``completion_ids``.
 
     The other fields are those of `Check`.
     """
@@ -105,15 +105,15 @@ class Call(Check, frozen=True):
     def _one_or_several(self) -> Self:
         if (self.function is None) == (not self.functions):
             got = "neither" if self.function is None else "both"
-            expected = 'function: "module:name", or functions: a list of such with weights'
+            expected = 'function: "module:name", or functions: a list of these with weights'
             raise ConfigError("function or functions", got=got, expected=expected)
         for key in ("form", "arguments", "settings", "messages"):
             if self.functions and getattr(self, key) not in (None, {}):
-                raise ConfigError(f"{key} beside functions", fix=f"give each of functions its {key}")
+                raise ConfigError(f"{key} together with functions", fix=f"give each of functions its {key}")
         return self
 
     def called(self) -> dict[str, Weighted]:
-        """The functions by their names, unlike even where two are alike."""
+        """The functions by name, made unique."""
         alone = {key: getattr(self, key) for key in Called.model_fields}
         several = self.functions or (Weighted(**alone),)
         names = [one.name or one.short_name for one in several]
@@ -124,11 +124,11 @@ class Call(Check, frozen=True):
 
     @override
     def said(self, samples: Samples) -> Said:
-        """What the function says of each sample, or what several say together.
+        """Return the function's answer for each sample, or the combined answer of several.
 
         Raises:
             ConfigError: One cannot be imported, or its signature fits no form.
-            DataError: A column of ``columns`` is missing.
+            DataError: A column in ``columns`` is missing.
         """
         names = list(self.columns) if self.columns else own_columns(list(samples))
         beside = {}
@@ -151,14 +151,14 @@ class Call(Check, frozen=True):
 
     @override
     def check_call(self, columns: Collection[str]) -> list[str]:
-        """Find out before any sample is there whether the function can be called on samples with ``columns``.
+        """Check, before there are samples, that the function can be called on samples with ``columns``.
 
         Returns:
-            How each is called, in a line.
+            How each function is called, one line each.
 
         Raises:
-            ConfigError: It cannot be imported, its signature fits no form, or a column of its
-                own ``columns`` will be missing.
+            ConfigError: It cannot be imported, its signature fits no form, or a column in ``columns`` will be
+                missing.
         """
         check_columns(self.columns or (), columns)
         if self.tokenizer is not None:
@@ -171,16 +171,16 @@ class Call(Check, frozen=True):
         return notes
 
     def downloads(self) -> str | None:
-        """The tokenizer, where it is neither a folder nor in the libraries' cache."""
+        """Return the tokenizer if it is neither a folder nor in the libraries' cache."""
         if self.tokenizer is None or Path(self.tokenizer).is_dir():
             return None
         return to_fetch("model", self.tokenizer)
 
     @override
     def source(self) -> dict[str, Path]:
-        """The files of the functions' modules, by a name for people; none where it is not a file of Python's.
+        """Return the files of the functions' modules, by a readable name; empty if they are not Python files.
 
-        Nothing is imported for it: a user's module may do anything.
+        Nothing is imported, because a user's module may do anything.
         """
         found = {one.function: _file_of(one.function) for one in self.called().values()}
         return {f"function {name}": path for name, path in found.items() if path is not None}

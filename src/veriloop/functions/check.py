@@ -1,4 +1,4 @@
-"""Check: what says of each sample whether it is right, in other processes with limits."""
+"""Check: decides for each sample whether it is correct, in other processes with limits."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -18,13 +18,13 @@ from ._row_worker.said import ABSTAIN, NOT_FOR_THIS, Answer
 
 
 class Roles(Checked, frozen=True):
-    """Which column of the rows is what; found in the data's schema where it is not set.
+    """The role of each column of the rows; inferred from the data's schema unless set.
 
     Attributes:
-        prompt: What was asked.
-        completion: What was written.
-        reference: What it is compared to.
-        own: The column of the data of which the reference is a copy: there the written text stands.
+        prompt: Column with the prompt.
+        completion: Column with the written text.
+        reference: Column with the reference.
+        own: Data column that the reference is a copy of; the written text replaces its content.
     """
 
     prompt: str | None = None
@@ -33,10 +33,10 @@ class Roles(Checked, frozen=True):
     own: str | None = None
 
     def of(self, schema: Schema) -> Self:
-        """These roles, with what is not set taken from ``schema`` where one column has the role.
+        """Return these roles, with unset ones taken from ``schema`` if exactly one column has the role.
 
         Raises:
-            ConfigError: A column that is set is not there.
+            ConfigError: A column that is set does not exist.
         """
         for setting, name in self.named().items():
             if name not in schema and setting != OWN:
@@ -51,25 +51,25 @@ class Roles(Checked, frozen=True):
         return self.model_copy(update=found)
 
     def named(self) -> dict[str, str]:
-        """The columns that are known, by role."""
+        """Return the known columns, by role."""
         return {role: name for role, name in self.model_dump().items() if name is not None}
 
 
 class Check(Checked, frozen=True):
-    """Says of samples whether they are right, or how good; verifiers and metrics are made of it.
+    """Decides whether samples are correct, or how good they are; the base of verifiers and metrics.
 
-    This much is common to all: how long a call may take, and what it may use.
+    These fields are common to all checks: the time limit of a call, and its resources.
 
     Attributes:
-        timeout: Seconds for a call: of a row, or of a batch where the function takes lists. A batch that
-            takes longer is asked about again in pieces: a row is given up only when it takes so long alone.
-        workers: How many processes at most.
-        memory: Of a worker, and of each process that it starts, such as ``2GB``; without a limit when None. A
-            row that needs more is an abstention. Counted is what a process could write to, the libraries that
-            it loads included: 1 GB is little for a function that imports PyTorch.
-        processes: How many processes the function may have running beside its own; any number when None. They
+        timeout: Seconds per call: for a row, or for a batch if the function takes lists. A batch that takes
+            longer is retried in pieces; a row is given up only if it takes this long alone.
+        workers: Largest number of processes.
+        memory: Memory limit of a worker, and of each process that it starts, such as ``2GB``; no limit when
+            None. A row that needs more is an abstention. The limit covers all writable memory, including
+            loaded libraries: 1 GB is little for a function that imports PyTorch.
+        processes: Number of further processes that the function may have running; no limit when None. They
             are counted ten times a second, on Linux; a row with more is an abstention.
-        roles: Which column is what; a row has what was written under ``completion`` too.
+        roles: Role of each column; a row also has the written text under ``completion``.
     """
 
     timeout: Annotated[float, Field(gt=0)] = 10.0
@@ -80,35 +80,35 @@ class Check(Checked, frozen=True):
 
     @abstractmethod
     def said(self, samples: Samples) -> "Said":
-        """What is said of each of ``samples``."""
+        """Return the answer for each of ``samples``."""
 
     @abstractmethod
     def check_call(self, columns: Collection[str]) -> list[str]:
-        """Find out before any sample is there whether samples with ``columns`` can be judged.
+        """Check, before there are samples, that samples with ``columns`` can be judged.
 
         Returns:
-            What is worth knowing of how they will be, in lines.
+            Remarks on how they will be judged, as lines.
 
         Raises:
-            ConfigError: They cannot.
+            ConfigError: They cannot be judged.
         """
 
     @abstractmethod
     def source(self) -> dict[str, Path]:
-        """The files on which its results depend, by a name for people."""
+        """Return the files that the results depend on, by a readable name."""
 
     def seeing(self, schema: Schema) -> Self:
-        """The same for data of ``schema``, with the roles found."""
+        """Return this check for data of ``schema``, with the roles filled in."""
         return self.model_copy(update={"roles": self.roles.of(schema)})
 
 
 class Said(NamedTuple):
-    """What was said of samples.
+    """The answers for samples.
 
     Attributes:
-        answers: Score, decision and reason of each.
-        logged: Numbers that functions logged, by name; of several functions also each one's scores.
-        parts: Of several functions, each one's scores by its name, NaN where it gave none.
+        answers: Score, decision and reason of each sample.
+        logged: Numbers logged by functions, by name; for several functions also the scores of each.
+        parts: For several functions, the scores of each by name, NaN if it gave none.
     """
 
     answers: list[Answer]
@@ -117,12 +117,12 @@ class Said(NamedTuple):
 
 
 def verdicts_of(said: Said) -> Verdicts:
-    """What was said, as verdicts: a function that does not apply to a sample abstains on it."""
+    """Return the answers as verdicts; a function that does not apply to a sample abstains."""
     score, decision, reason = zip(*said.answers, strict=True) if said.answers else ((), (), ())
     plain = [ABSTAIN if d == NOT_FOR_THIS else d for d in decision]
     return Verdicts(score, plain, reason, said.logged)
 
 
 def own_columns(columns: Sequence[str]) -> list[str]:
-    """Those of ``columns`` that are part of the sample: the loop's have an underscore in front."""
+    """Return those of ``columns`` that are part of the sample; the loop's own start with an underscore."""
     return [name for name in columns if not name.startswith("_")]

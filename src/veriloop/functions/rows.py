@@ -1,4 +1,4 @@
-"""Samples as the lines of JSON in which a worker gets its rows."""
+"""Samples as lines of JSON, the form in which a worker receives its rows."""
 
 import binascii
 import json
@@ -12,25 +12,25 @@ from ..nested import Nested
 from ..samples import Column, Samples
 
 encode: Callable[[object], str] = json.JSONEncoder(check_circular=False, default=float).encode
-"""A line of JSON; numbers that the standard library does not know become floats."""
+"""A line of JSON; numeric types unknown to the standard library become floats."""
 
 ROUND = "_round"
-"""The loop's column that says in which round a sample was made."""
+"""Name of the loop's column with the round in which a sample was made."""
 
 _WIDER = {"e": np.float32, "g": np.float64}
-"""Numbers of a width that the standard library does not read, and in which of those it does they are sent."""
+"""Numeric types that the standard library cannot read, and the types in which they are sent."""
 
 
 class Rows:
-    """The rows of samples, made into lines when they are asked for.
+    """The rows of samples, converted to lines on request.
 
-    A line is ``[number, round, [[row, arrays], ...]]``. Texts and numbers stand in ``row`` as they are. Where
-    a row of a column is itself an array, ``arrays`` has its format, shape and bytes in Base64: to write and
-    to read hundreds of numbers in decimal digits would take longer than most functions.
+    A line is ``[number, round, [[row, arrays], ...]]``. Texts and numbers are in ``row`` directly. If a row
+    of a column is itself an array, ``arrays`` has its format, shape and bytes in Base64, because writing and
+    reading hundreds of decimal numbers would take longer than most functions.
 
     Args:
-        samples: Whose rows.
-        names: The columns to send.
+        samples: Samples to convert.
+        names: Names of the columns to send.
         beside: Other values for each row, by name.
     """
 
@@ -49,7 +49,7 @@ class Rows:
             else:
                 self._plain[name] = _value(column)
         self.names: list[str] = list(self._plain)
-        """Of the columns."""
+        """Names of the columns."""
         for name, values in (beside or {}).items():
             self._plain[name] = values.__getitem__
 
@@ -57,7 +57,7 @@ class Rows:
         return self._length
 
     def line(self, rows: range) -> str:
-        """The line for a call on ``rows``."""
+        """Return the line for a call on ``rows``."""
         return encode([rows.start, self._round, [self._row(number) for number in rows]])
 
     def _row(self, number: int) -> list[dict[str, Any]]:
@@ -70,13 +70,13 @@ class Rows:
 
 
 def _nothing(number: int) -> None:
-    """Holds the place of an array in the order of columns."""
+    """Placeholder for an array in the order of columns."""
 
 
 def _value(column: Column) -> Callable[[int], Any]:
     if isinstance(column, np.ndarray):
         return lambda number: column[number].tolist()
-    # One row at a time: nested values take more memory read than written.
+    # One row at a time, because parsed nested values take more memory than their text.
     return column.value if isinstance(column, Nested) else column.__getitem__
 
 

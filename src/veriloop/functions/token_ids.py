@@ -9,19 +9,19 @@ from ..errors import ConfigError
 from ..extras import require
 
 TOKEN_IDS = "completion_ids"
-"""The name under which they go to a function."""
+"""Name under which they are passed to a function."""
 
 
 FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
-"""One of these is in a tokenizer's folder."""
+"""Files, one of which is in a tokenizer's folder."""
 
 
 def token_ids(tokenizer: str, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of each text, without special tokens.
+    """Return the ids of each text, without special tokens.
 
     Args:
-        tokenizer: A folder, or a name on the hub.
-        texts: In order.
+        tokenizer: Folder, or name on the hub.
+        texts: Texts in order.
 
     Raises:
         ConfigError: There is no such tokenizer.
@@ -31,10 +31,10 @@ def token_ids(tokenizer: str, texts: Sequence[str]) -> list[list[int]]:
 
 
 def check_tokenizer(tokenizer: str) -> None:
-    """Find out without loading it whether there is such a tokenizer.
+    """Check that a tokenizer exists, without loading it.
 
     Raises:
-        ConfigError: It is a folder without one, or no folder.
+        ConfigError: It is a folder without a tokenizer, or not a folder.
         MissingExtraError: transformers is not installed.
     """
     require("transformers")

@@ -1,4 +1,4 @@
-"""Scores of several functions as one: their weighted sum, as TRL has it."""
+"""Combine the scores of several functions into their weighted sum, as TRL does."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,14 @@ from ._row_worker.said import ABSTAIN, NONE, NOT_FOR_THIS, OPEN, Answer, short
 
 
 def weighted_sum(said: Mapping[str, Sequence[Answer]], weights: Sequence[float]) -> list[Answer]:
-    """The sum of ``weights`` times scores, left open; True counts 1 and False 0.
+    """Return the sum of ``weights`` times scores, left open; True counts as 1 and False as 0.
 
-    A function that returns None is left out of a row's sum, and where all do, nobody can tell. A function
-    that fails makes the row an abstention: without its term the sum would not be that of the other rows.
+    A function that returns None is left out of a row's sum; if all do, the row is an abstention. A function
+    that fails makes the row an abstention, because its sum would not be comparable with other rows.
 
     Args:
-        said: Each function's answers, by its name.
-        weights: One for each function.
+        said: Answers of each function, by name.
+        weights: Weight of each function.
     """
     return [_sum(dict(zip(said, row, strict=True)), weights) for row in zip(*said.values(), strict=True)]
 

@@ -1,12 +1,12 @@
 """Distributions of a pixel around the decoder's mean: two likelihoods of integers 0..levels.
 
 ``binomial``: Binomial(levels, p). It suits bits (``levels`` 1), and pixels that count a few points. Its noise
-    follows from its mean, and at 255 levels it is far too small: a model would spend its whole latent code on
-    pixel noise.
+follows from its mean, and at 255 levels it is far too small: a model would spend its whole latent code on
+pixel noise.
 
 ``logistic``: a logistic distribution around the mean, rounded to integers, with the tails beyond 0 and
-    ``levels`` moved to the ends. One scale per colour channel is learned with the network, so that the noise
-    matches what the decoder leaves unexplained.
+``levels`` moved to the ends. One scale per colour channel is learned with the network, so that the noise
+matches what the decoder leaves unexplained.
 """
 
 import math

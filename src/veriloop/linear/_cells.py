@@ -1,4 +1,4 @@
-"""A group of grid cells, one round each: what an executor computes for a phase diagram."""
+"""A group of grid cells for one round each: the work item of a phase diagram."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ class Grid:
         seed: int,
         precision: Precision,
     ) -> "Grid":
-        """Check the axes and bring them into the system's directions.
+        """Check the axes and convert them to the system's directions.
 
         Raises:
             DomainError: An axis is invalid, no direction is known, or a verifier would never accept.

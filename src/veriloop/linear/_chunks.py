@@ -1,4 +1,4 @@
-"""One chunk of replicates taken through all rounds: what an executor computes.
+"""A chunk of replicates taken through all rounds: the work item of an executor.
 
 Coordinates: a chain's state is ``delta = A (theta - theta_c) / sigma`` in the basis ``A`` of the design, so
 the verifier accepts a label along a basis vector when it lies within ``half_width`` of 0.
@@ -23,7 +23,7 @@ Sampling: TypeAlias = Literal["exact", "clt"]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What all chunks of one simulation have in common.
+    """Data that all chunks of one simulation share.
 
     Attributes:
         system: The linear system.
@@ -59,12 +59,12 @@ class Tally:
 
     @classmethod
     def of(cls, values: Floats) -> "Tally":
-        """From values with replicates on the last axis."""
+        """Compute from values with replicates on the last axis."""
         mean = values.mean(axis=-1)
         return cls(values.shape[-1], mean, ((values - mean[..., None]) ** 2).sum(axis=-1))
 
     def merge(self, other: "Tally") -> "Tally":
-        """Both together, by Chan, Golub and LeVeque (1979), which does not cancel."""
+        """Merge two tallies by Chan, Golub and LeVeque (1979), which avoids cancellation."""
         count = self.count + other.count
         shift = other.mean - self.mean
         return Tally(
@@ -81,7 +81,7 @@ class Tally:
 
 
 def run_chunk(job: Job, item: tuple[int, range]) -> Tally:
-    """Simulate ``item = (chunk, replicates)``; depends on nothing but its arguments."""
+    """Simulate ``item = (chunk, replicates)``; depends only on its arguments."""
     chunk, replicates = item[0], len(item[1])
     system = job.system
     offset = (system.theta_c - system.theta_star) / system.sigma

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 _BLOCK = 1 << 24
-"""Proposals drawn at once: enough to fill a GPU, 200 MB in float32."""
+"""Number of proposals drawn at once: enough to fill a GPU, 200 MB in float32."""
 
 _COLUMNS = 4096
-"""Proposals per row and pass, at most."""
+"""Largest number of proposals per row and pass."""
 
 
 def check_device(device: str) -> None:
@@ -32,7 +32,7 @@ def check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as e:
-        raise DomainError("device is not to be had here", got=device, expected="cpu, cuda or cuda:N") from e
+        raise DomainError("device is not available here", got=device, expected="cpu, cuda or cuda:N") from e
 
 
 def sums_on(device: str, proposal: Proposal, n: int, rng: np.random.Generator) -> Floats:

@@ -27,7 +27,7 @@ def isotropic_round(
         n: Accepted samples per direction.
         radius: The verifier's radius in units of sigma; inf accepts everything.
         slack: ``sigma_c / sigma``.
-        rng: Source of all randomness.
+        rng: The only source of randomness.
         precision: Of covariates and labels; the normal equations are summed in float64.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Proposals for draws from a truncated normal, and which kind costs a row least per accepted draw.
+"""Proposals for draws from a truncated normal, and which kind is cheapest per accepted draw.
 
 There are three:
 
@@ -6,7 +6,7 @@ There are three:
 - a uniform over the interval, kept with probability ``density / largest density``;
 - an exponential towards the tail (Robert 1995), likewise.
 
-Two uniforms are several times cheaper than a normal, so the second wins wherever the density is not too
+Two uniforms are several times cheaper than a normal, so the second kind wins unless the density is too
 uneven.
 """
 

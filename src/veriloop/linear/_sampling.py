@@ -32,7 +32,7 @@ def accepted_means(
         alpha: Lower ends, shape ``(rows,)``; may be -inf.
         beta: Upper ends, each above its ``alpha``; may be inf.
         n: Draws per row, at least 1.
-        rng: Source of all randomness.
+        rng: The only source of randomness.
         precision: Of single draws; means are float64.
         device: A torch device to draw on; NumPy when None. The draws differ, their distribution does not.
 

@@ -19,23 +19,23 @@ from ._proposals import Floats
 from ._sampling import Precision
 
 _DRAWS = 1 << 21
-"""Accepted draws per chunk and round: long enough to hide scheduling, short enough to share out; part of
+"""Accepted draws per chunk and round: long enough to hide scheduling, short enough to distribute; part of
 every seed."""
 
 _DRAWS_ON_DEVICE = 1 << 28
-"""The same on a torch device, which wants more work at a time."""
+"""The same number on a torch device, which needs more work at a time."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Mapper(Protocol):
-    """What is asked of an executor, see ``veriloop.executors``."""
+    """The required interface of an executor, see ``veriloop.executors``."""
 
     def map(
         self, function: Callable[[Any, Item], Result], items: Iterable[Item], shared: Any = None
     ) -> Iterator[Result]:
-        """``function(shared, item)`` for each item, in order."""
+        """Yield ``function(shared, item)`` for each item, in order."""
         ...
 
 
@@ -100,11 +100,11 @@ def simulate(
 ) -> Simulation:
     """Simulate ``replicates`` independent chains of verified retraining.
 
-    Every accepted label is drawn exactly. Equal arguments give equal results, whoever computes them.
+    Every accepted label is drawn exactly. Equal arguments give equal results on any executor.
 
     Args:
         system: The linear system.
-        n: Accepted samples per direction: one number, or one for each round.
+        n: Accepted samples per direction: one number, or one per round.
         rounds: Number of rounds K, at least 1.
         replicates: Number of chains.
         seed: The run's seed, at least 0.
@@ -112,7 +112,7 @@ def simulate(
             ``standard``: the coordinate axes, n times each. ``isotropic``: ``x ~ N(0, I / p)``, until p * n
             samples are accepted.
         verified: With False everything is accepted: the collapsing baseline. It starts from the same theta_0.
-        executor: Shares chunks of replicates out; this process, one chunk after the other, when None.
+        executor: Executor of chunks of replicates; this process, one chunk after the other, when None.
         sampling: ``exact``, or ``clt``, which replaces the mean of n accepted labels by a normal of the same
             mean and variance: an approximation, but of a cost that does not depend on n. Not for the
             isotropic design.
@@ -133,7 +133,7 @@ def simulate(
         raise DomainError("the isotropic design has no clt sampling", fix="use sampling='exact'")
     if device is not None:
         if design == "isotropic" or sampling == "clt":
-            raise DomainError("device has nothing to draw here", fix="leave it out: NumPy serves this case")
+            raise DomainError("device is not used here", fix="leave it out: NumPy serves this case")
         check_device(device)
     seed = count("seed", seed, low=0)
     job = Job(system, sizes, seed, design, bool(verified), sampling, precision, device)
@@ -167,7 +167,7 @@ def simulate_grid(
         replicates: Independent replicates in each cell, at least 2.
         seed: The run's seed, at least 0.
         direction: From theta* to theta_c, shape ``(p,)``, any length; the system's own when None.
-        executor: Shares groups of cells out; this process when None.
+        executor: Executor of groups of cells; this process when None.
         precision: Of single draws.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The metrics: what is measured of a round's model."""
+"""Metrics: what is measured of a round's model."""
 
 from typing import TYPE_CHECKING
 

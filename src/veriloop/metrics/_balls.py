@@ -1,4 +1,4 @@
-"""Balls around points: which points of one set lie in balls of another. In PyTorch, a strip at a time."""
+"""Balls around points: which points of one set are in balls of another. In PyTorch, one strip at a time."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 ROWS = 256
-"""Rows of the distance matrix held at a time, so that memory does not grow with its area."""
+"""Rows of the distance matrix in memory at a time, so that memory does not grow with its area."""
 
 
 @dataclass(frozen=True)
 class Hits:
-    """Who lies in whose ball, for n real and m generated points.
+    """Which points are in which balls, for n real and m generated points.
 
     Attributes:
-        balls: In how many real balls each generated point lies, shape (m,).
-        recalled: Whether each real point lies in some generated ball, shape (1 + blocks, n): with all
-            generated points, then without the balls of each block of them.
-        covered: Whether each real ball holds a generated point, likewise.
+        balls: Number of real balls that contain each generated point, shape (m,).
+        recalled: Whether each real point is in some generated ball, shape (1 + blocks, n): with all generated
+            points, then without each block of them.
+        covered: Whether each real ball contains a generated point, with the same shape.
     """
 
     balls: NDArray[np.int64]
@@ -35,16 +35,16 @@ def hits_of(
     blocks: int,
     k: int,
 ) -> Hits:
-    """Who lies in whose ball, which reaches to the k-th nearest neighbour in its own set.
+    """Find which points are in which balls; a ball reaches to the k-th nearest neighbour in its own set.
 
     Args:
-        real: Points, shape (n, d).
-        generated: Points, shape (m, d).
-        block: The block of the jackknife of each generated point, shape (m,).
-        blocks: How many there are.
-        k: Which nearest neighbour.
+        real: Real points, shape (n, d).
+        generated: Generated points, shape (m, d).
+        block: Jackknife block of each generated point, shape (m,).
+        blocks: Number of blocks.
+        k: Index of the nearest neighbour that a ball reaches to.
     """
-    # Centring keeps the rounding of squared distances, |x|^2 + |y|^2 - 2xy, near that of their size.
+    # Centring keeps the rounding of squared distances, |x|^2 + |y|^2 - 2xy, close to their own size.
     centre = real.mean(0)
     x, y = torch.from_numpy(real - centre), torch.from_numpy(generated - centre)
     real_radius, radius = _squared_radii(x, k), _squared_radii(y, k)
@@ -69,7 +69,7 @@ def _some(hits: Tensor, in_block: Tensor) -> Tensor:
 
 
 def _squared_radii(points: Tensor, k: int) -> Tensor:
-    """Squared distance of each of n points to its k-th nearest other one, shape (n,)."""
+    """Return the squared distance of each of n points to its k-th nearest other one, shape (n,)."""
     radii = []
     for rows in torch.arange(len(points)).split(ROWS):
         squared = _squared_distances(points[rows], points)

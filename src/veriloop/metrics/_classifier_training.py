@@ -1,8 +1,7 @@
-"""How a classifier of images is trained, in whose features metrics then measure.
+"""Train an image classifier whose features the metrics use.
 
-It sees the real training split only, never a held-out image. Grey images that the data set makes binary are
-made so again in every epoch, so that it gets to see more images than there are. Deterministic on one type of
-machine.
+It uses the real training split only, never a held-out image. Grey images that the data set makes binary are
+redrawn in every epoch, so that the classifier sees more variants. Deterministic on one type of machine.
 """
 
 import hashlib
@@ -29,28 +28,28 @@ from .features import FEATURES, Classifier, pools_of
 
 CHANNELS = (16, 32, 48)
 STEPS = 2_400
-"""The usual length of a training, all epochs together."""
+"""Default number of training steps, over all epochs."""
 
 BATCH = 128
 PEAK_RATE = 3e-3
 DROPOUT = 0.25
 
 OnEpoch = Callable[[int, int, float], None]
-"""Called after each epoch with its number, the number of all epochs, and the mean loss."""
+"""Called after each epoch with its number, the number of epochs, and the mean loss."""
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """What a classifier is trained and tested on.
+    """Images to train and test a classifier.
 
     Attributes:
         pixels: Training images, uint8.
-        label: Their classes.
+        label: Classes of the training images.
         test_pixels: Held-out images.
-        test_label: Their classes.
-        classes: How many there are.
-        levels: A pixel counts 0..levels.
-        bits: Whether ``pixels`` are grey values 0..255 of which the data set draws bits.
+        test_label: Classes of the held-out images.
+        classes: Number of classes.
+        levels: Largest pixel value.
+        bits: Whether ``pixels`` are grey values 0..255 from which the data set draws bits.
     """
 
     pixels: NDArray[np.uint8]
@@ -63,15 +62,15 @@ class LabelledImages:
 
     @classmethod
     def of(cls, data: RealData, schema: Schema, grey: NDArray[np.uint8] | None = None) -> "LabelledImages":
-        """The training images of ``data``, and all held-out ones to test on.
+        """Return the training images of ``data``, and all held-out ones to test on.
 
         Args:
             data: Real data.
-            schema: Of its columns.
-            grey: The training images as published, where the data set draws bits of them.
+            schema: Schema of the data.
+            grey: Training images as published, if the data set draws bits from them.
 
         Raises:
-            ConfigError: There is no column of images, or of labels, or there are several.
+            ConfigError: There is no column of images or of labels, or there are several.
             DataError: There are fewer than two classes.
         """
         asked_by = "train-classifier"
@@ -81,8 +80,8 @@ class LabelledImages:
             raise DataError(
                 "images of one class",
                 got=f"classes={classes}",
-                expected="at least two to tell apart",
-                fix="sort them into sub-folders by what they show, or use the metrics' classifier: random",
+                expected="at least two classes",
+                fix="sort them into sub-folders by class, or use the metrics' classifier: random",
             )
 
         def both(samples: Samples) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -112,22 +111,22 @@ def train_classifier(
     channels: tuple[int, int, int] = CHANNELS,
     on_epoch: OnEpoch = lambda *_: None,
 ) -> Card:
-    """Train a classifier and write its weights, and its card beside them.
+    """Train a classifier and write its weights, with its card next to them.
 
     Args:
-        data: Images with their classes.
-        out: The file of the weights, which ends in ``.safetensors``.
-        command: By which it can be trained again, for the card.
-        seed: Of all randomness.
-        epochs: Passes over the images; None for about `STEPS` steps, and at least eight passes.
-        channels: Feature maps of the three convolutions.
-        on_epoch: Called after each epoch.
+        data: Images and their classes.
+        out: Path of the weights file, ending in ``.safetensors``.
+        command: Command that repeats the training, for the card.
+        seed: Seed of all random numbers.
+        epochs: Number of passes over the images; None for about `STEPS` steps, and at least eight passes.
+        channels: Numbers of feature maps of the three convolutions.
+        on_epoch: Function called after each epoch.
 
     Returns:
         The card, with the accuracies on training and on held-out images.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums depend on how they are split over threads
+    torch.set_num_threads(1)  # sums depend on how threads divide them
     try:
         steps = math.ceil(len(data.pixels) / BATCH)
         epochs = epochs or max(8, math.ceil(STEPS / steps))
@@ -164,7 +163,7 @@ def train_classifier(
 
 
 def _train(classifier: Classifier, data: LabelledImages, epochs: int, seed: int, on_epoch: OnEpoch) -> None:
-    """Adam with one linear rise and a cosine fall of the learning rate; dropout before the last layer."""
+    """Train with Adam, a linear rise and cosine fall of the rate, and dropout before the last layer."""
     generator = torch_generator(Address(seed, "classifier").at(Stage.FIT).rng())
     initialise(classifier, generator)
     where = device()
@@ -197,7 +196,7 @@ def _accuracy(classifier: Classifier, pixels: Tensor, label: Tensor) -> float:
 
 
 def _as_tested(data: LabelledImages, seed: int) -> Tensor:
-    """Training images as those of the test are: of grey ones, one binary draw of each."""
+    """Return training images in the form of the test images: for grey ones, one binary draw of each."""
     pixels = torch.tensor(data.pixels)
     if not data.bits:
         return pixels

@@ -1,4 +1,4 @@
-"""The numbers of an evaluation: columns of numbers and vectors side by side."""
+"""The numbers in an evaluation: columns of numbers and vectors side by side."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from .base import Evaluation
 Floats = NDArray[np.float64]
 
 MOST = 1_000
-"""Rows of each side that are compared pair by pair, the first ones."""
+"""Number of rows of each side, from the first on, that are compared in pairs."""
 
 
 class Sides(NamedTuple):
@@ -25,10 +25,10 @@ class Sides(NamedTuple):
 
 
 def numbers_of(schema: Schema, asked_by: str, columns: Sequence[str] | None) -> tuple[str, ...]:
-    """The columns that a metric of numbers looks at: those that are named, or all that models make.
+    """Return the columns that a metric of numbers uses: the ones set, or all that models generate.
 
     Raises:
-        ConfigError: There is none, or one is of another role.
+        ConfigError: There is no such column, or one has another role.
     """
     if columns is not None:
         for name in columns:
@@ -37,7 +37,7 @@ def numbers_of(schema: Schema, asked_by: str, columns: Sequence[str] | None) -> 
     found = tuple(name for name in schema.made if schema[name].role in ("number", "vector"))
     if not found:
         raise ConfigError(
-            f"{asked_by} needs columns of role number or vector that models make",
+            f"{asked_by} needs columns of role number or vector that models generate",
             got=schema.described(),
             expected="data with such a column",
         )
@@ -45,10 +45,10 @@ def numbers_of(schema: Schema, asked_by: str, columns: Sequence[str] | None) -> 
 
 
 def sides(evaluation: Evaluation, columns: Sequence[str] | None) -> Sides:
-    """The numbers of both sides, once for all metrics of an evaluation.
+    """Return the numbers of both sides, computed once for all metrics of an evaluation.
 
     Raises:
-        DataError: A column is missing, holds text, or numbers that are not finite.
+        DataError: A column is missing, or holds text or numbers that are not finite.
     """
     names = tuple(columns) if columns is not None else _numeric(evaluation.real)
     return evaluation.once(
@@ -58,7 +58,7 @@ def sides(evaluation: Evaluation, columns: Sequence[str] | None) -> Sides:
 
 
 def scaled(both: Sides) -> Sides:
-    """Both sides in units of the real columns' standard deviations, so that units do not matter."""
+    """Divide both sides by the real columns' standard deviations, so that units do not matter."""
     spread = both.real.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     return Sides(both.generated[:MOST] / spread, both.real[:MOST] / spread)

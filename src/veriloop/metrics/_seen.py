@@ -1,4 +1,4 @@
-"""Samples as points of a feature space: what metrics that compare sets of points are given."""
+"""Samples as points in a feature space, for metrics that compare sets of points."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from ..samples import Samples
 
 @dataclass(frozen=True)
 class Seen:
-    """What n samples look like.
+    """Features and classes of n samples.
 
     Attributes:
-        features: Shape (n, features).
-        predicted: The class that a classifier reads in each, shape (n,); -1 where the features know none.
-        label: The class that each was made for, shape (n,); 0 where there are no classes.
+        features: Features, shape (n, features).
+        predicted: Class predicted by a classifier, shape (n,); -1 if the features predict none.
+        label: Class that each was generated for, shape (n,); 0 if there are no classes.
     """
 
     features: NDArray[np.float64]
@@ -33,11 +33,11 @@ class Views(NamedTuple):
 
 
 def of_rows(generated: Samples, real: Samples, table: TableColumns) -> Views:
-    """Rows of a table; numbers are in standard deviations of the real ones."""
+    """Return rows of a table as points; numbers are in standard deviations of the real ones."""
     encoding = Encoding.learned(real, table.numbers, table.categories)
     return Views(*(unread(encoding.encode(side), table.stratum(side)) for side in (generated, real)))
 
 
 def unread(features: NDArray[np.float64], label: NDArray[np.int64]) -> Seen:
-    """Samples in which no classifier has read a class."""
+    """Return samples without predicted classes."""
     return Seen(features, np.full(len(features), -1), label)

@@ -1,4 +1,4 @@
-"""Accuracy of samples: does a generated image show what its label says?"""
+"""Accuracy of samples: does a generated image match its label?"""
 
 from collections.abc import Mapping
 from typing import Annotated, Self
@@ -17,22 +17,22 @@ from .classifiers import ClassifierMetric
 from .standard_errors import by_row, of_mean, of_stratified_mean, within
 
 USUAL_CLASSES = 10
-"""Of the shipped classifiers, and so of a metric that has not been told of the data yet."""
+"""Number of classes of the bundled classifiers, used until the metric is adapted to the data."""
 
 
 class Accuracy(ClassifierMetric, frozen=True):
     """Share of generated samples that the classifier assigns to the label they were generated for.
 
-    ``accuracy`` is over all samples, ``accuracy_3`` over those of label 3. It says nothing of diversity:
+    ``accuracy`` is over all samples, ``accuracy_3`` over those with label 3. It does not measure diversity:
     one perfect image per class scores 1. Standard errors are binomial, with the labels fixed. Rows are the
     generated samples.
 
-    Cost: the classification, shared with the other metrics of one classifier.
+    Cost: the classification, shared with other metrics of the same classifier.
 
     Attributes:
-        classes: How many labels there are; the data's when None.
+        classes: Number of labels; that of the data when None.
 
-    The others are those of `ClassifierMetric`.
+    The other fields are those of `ClassifierMetric`.
     """
 
     classes: Annotated[int, Field(ge=1)] | None = None
@@ -40,7 +40,7 @@ class Accuracy(ClassifierMetric, frozen=True):
     @property
     def quantities(self) -> Mapping[str, Quantity]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """``accuracy``, and its parts by class."""
-        meaning = "How often a classifier reads in a sample the class it was made for."
+        meaning = "Share of samples that a classifier assigns to the class they were generated for."
         whole = Quantity("Label accuracy", better="higher", low=0, high=1, meaning=meaning)
         parts = {
             f"accuracy_{c}": Quantity(
@@ -48,7 +48,7 @@ class Accuracy(ClassifierMetric, frozen=True):
                 better="higher",
                 low=0,
                 high=1,
-                meaning=f"How often a classifier reads class {c} in a sample that was made for it.",
+                meaning=f"Share of samples for class {c} that a classifier assigns to it.",
                 part_of="accuracy",
             )
             for c in range(self._classes)
@@ -74,7 +74,7 @@ class Accuracy(ClassifierMetric, frozen=True):
         return suited.model_copy(update={"classes": classes})
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The shares; NaN for a class without samples."""
+        """Return the shares; NaN for a class without samples."""
         generated, _ = self.views(evaluation)
         right = generated.predicted == generated.label
         overall = by_row(

@@ -18,21 +18,20 @@ T = TypeVar("T")
 
 
 def _nothing(name: str) -> None:
-    """No rows of a start model."""
+    """Return no rows of a start model."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One round's model, ready to be measured. All metrics of a round see the same generated samples.
+    """One round's model, ready to be measured. All metrics of a round use the same generated samples.
 
     Attributes:
         generator: The model.
-        generated: Samples of it, drawn once for all metrics.
-        real: Held-out real samples, never trained on by any learner or verifier.
-        cut: Which of ``generated`` are texts cut at their greatest length, shape (n,); None where nobody
-            notes that.
-        start: Gives the rows of a number (see `RowEstimate`) of the start model on the same held-out samples,
-            by its name, shape (n,); None of the start model itself, and where there are none.
+        generated: Samples of the model, drawn once for all metrics.
+        real: Held-out real samples, never used to train a learner or verifier.
+        cut: Which of ``generated`` are texts cut at the length limit, shape (n,); None if unknown.
+        start: Function that returns the start model's rows of a number (see `RowEstimate`) on the same
+            held-out samples, shape (n,); None for the start model itself, and if there are none.
     """
 
     generator: Generator
@@ -43,18 +42,18 @@ class Evaluation:
     _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
-        """``compute()``, computed once per evaluation and ``key``: metrics share costly features by it."""
+        """Return ``compute()``, computed once per evaluation and ``key``; metrics share costly features."""
         if key not in self._memo:
             self._memo[key] = compute()
         return self._memo[key]
 
 
 class Metric(Part, frozen=True):
-    """Measures a model. Its docstring says what it costs and where its standard error comes from.
+    """Measures a model. Its docstring states the cost and the source of the standard error.
 
     Class attributes:
-        quantities: The numbers that :meth:`measure` returns, all of them, always, and what each means. A
-            metric whose numbers depend on its settings makes this a property.
+        quantities: All numbers that :meth:`measure` always returns, with their meaning. A metric whose
+            numbers depend on its settings makes this a property.
     """
 
     family: ClassVar[str] = "veriloop.metrics"
@@ -62,12 +61,12 @@ class Metric(Part, frozen=True):
 
     @property
     def draws_again(self) -> bool:
-        """Whether it draws several samples for each condition, which have to differ."""
+        """Whether it draws several samples per condition, which must differ."""
         return False
 
     @abstractmethod
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The numbers :attr:`quantities`, each with its Monte Carlo standard error, within their bounds.
+        """Return the numbers in :attr:`quantities`, with Monte Carlo standard errors, within their bounds.
 
-        One that cannot be measured here is ``Estimate(nan, nan)``.
+        A number that cannot be measured is ``Estimate(nan, nan)``.
         """

@@ -1,4 +1,4 @@
-"""The ready checks as metrics: the share of texts that each accepts."""
+"""The built-in checks as metrics: the share of texts that each accepts."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=60)
 
 
 class Math(MathCheck, MeanOfAnswers, frozen=True):
-    """The share of right answers, see `veriloop.checks.mathematics.MathCheck`."""
+    """The share of correct answers, see `veriloop.checks.mathematics.MathCheck`."""
 
     name: Name = "math"
 
@@ -32,7 +32,7 @@ class Math(MathCheck, MeanOfAnswers, frozen=True):
 
 
 class JSONSchema(JSONCheck, MeanOfAnswers, frozen=True):
-    """The share of texts that fit a JSON schema, see `veriloop.checks.json_text.JSONCheck`."""
+    """The share of texts that match a JSON schema, see `veriloop.checks.json_text.JSONCheck`."""
 
     name: Name = "json_schema"
 
@@ -44,7 +44,7 @@ class JSONSchema(JSONCheck, MeanOfAnswers, frozen=True):
     @property
     @override
     def title(self) -> str:
-        return "JSON that fits" if self.name == "json_schema" else super().title
+        return "Valid JSON" if self.name == "json_schema" else super().title
 
 
 class PythonTests(TestsCheck, MeanOfAnswers, frozen=True):

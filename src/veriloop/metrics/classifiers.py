@@ -1,6 +1,6 @@
-"""In which features metrics see samples: those of a classifier, or others that need no labels.
+"""The features in which metrics compare samples: a classifier's, or others that need no labels.
 
-Nothing here loads a network: see `features`.
+No network is loaded here: see `features`.
 """
 
 from collections.abc import Mapping
@@ -28,30 +28,30 @@ SHIPPED = ("digits", "mnist", "fashion-mnist")
 AUTO = "auto"
 RANDOM, PCA = "random", "pca"
 UNLABELLED = {RANDOM: "random network", PCA: "principal components"}
-"""Features that no labels were needed for, as titles name them."""
+"""Features that need no labels, as named in titles."""
 
-MAKE = "restore both files, or make them again with veriloop train-classifier"
+MAKE = "restore both files, or create them again with veriloop train-classifier"
 TRAIN = "train one on such images: veriloop train-classifier PLAN.yaml --out mine.safetensors"
 
 
 class Card(BaseModel):
-    """What stands beside a classifier's weights: its architecture, and where it comes from.
+    """Description of a classifier next to its weights: its architecture, and where it comes from.
 
     Attributes:
-        height: Pixels.
-        width: Pixels.
-        levels: A pixel counts 0..levels.
+        height: Height of images in pixels.
+        width: Width of images in pixels.
+        levels: Largest pixel value.
         classes: Number of labels.
-        channels: Feature maps of the three convolutions.
-        pools: Side of the max-pooling after each convolution; 1 for none.
+        channels: Numbers of feature maps of the three convolutions.
+        pools: Side of the max-pooling after each convolution; 1 for no pooling.
         features: Width of the last hidden layer.
-        command: How it was trained.
-        seed: Of the training.
-        train_images: How many real images it was trained on.
-        test_images: How many it was tested on.
-        train_accuracy: Share of them that it labels right.
-        test_accuracy: Share of them that it labels right.
-        sha256: Of the weights file.
+        command: Training command.
+        seed: Seed of the training.
+        train_images: Number of real images it was trained on.
+        test_images: Number of images it was tested on.
+        train_accuracy: Share of training images classified correctly.
+        test_accuracy: Share of test images classified correctly.
+        sha256: Digest of the weights file.
         image_channels: 1 for grey images, 3 for colour.
     """
 
@@ -75,12 +75,12 @@ class Card(BaseModel):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """The shape of one image's array."""
+        """Shape of one image's array."""
         size = (self.height, self.width)
         return size if self.image_channels == 1 else (*size, self.image_channels)
 
     def fits(self, image: Image, classes: int) -> bool:
-        """Whether the classifier can look at such images with so many labels."""
+        """Whether the classifier accepts such images and this many labels."""
         size = (image.height, image.width, image.channels)
         same = size == (self.height, self.width, self.image_channels)
         return same and image.levels <= self.levels and classes <= self.classes
@@ -99,28 +99,28 @@ def _known(name: str) -> str:
 
 
 FeatureName = Annotated[str, AfterValidator(_known)]
-"""``auto``, a shipped classifier's name, the path of one's own weights with their card beside them,
+"""``auto``, the name of a bundled classifier, the path of other weights with their card next to them,
 ``random`` or ``pca``.
 
-``auto`` is the shipped classifier of the images' size that labels the held-out real images best, so that a
-change of the data set needs no change of the metrics. Images of a size that none knows are seen by
-``random``: a network with fixed random weights, the same for everybody. ``pca`` are the principal components
+``auto`` is the bundled classifier for the images' size that labels the held-out real images best, so that a
+change of the data set does not require a change of the metrics. Images of a size without a classifier use
+``random``: a network with fixed random weights, the same for everyone. ``pca`` uses the principal components
 of the held-out real images. Neither has seen a label, and titles name them.
 """
 
 
 def files(name: str) -> tuple[Path, Path]:
-    """Where a classifier's weights and its card are."""
+    """Return the paths of a classifier's weights and card."""
     weights = WEIGHTS / f"{name}.safetensors" if name in SHIPPED else Path(name)
     return weights, weights.with_suffix(".json")
 
 
 @cache
 def load_card(name: str) -> Card:
-    """A classifier's card.
+    """Read a classifier's card.
 
     Raises:
-        CorruptFileError: It is missing or damaged.
+        CorruptFileError: The card is missing or damaged.
     """
     _, path = files(name)
     try:
@@ -130,7 +130,7 @@ def load_card(name: str) -> Card:
 
 
 def image_columns(metric: Metric, schema: Schema, image: str | None, label: str | None) -> dict[str, str]:
-    """The columns of images and of labels that a metric looks at, by its setting.
+    """Return the image and label columns of a metric, by its setting.
 
     Raises:
         ConfigError: There is no such column, or several.
@@ -143,12 +143,12 @@ def image_columns(metric: Metric, schema: Schema, image: str | None, label: str 
 
 
 def by_features(quantities: Mapping[str, Quantity]) -> Any:
-    """``quantities`` of a `FeatureMetric`, whose titles name features that no labels were needed for."""
+    """Add the name of features without labels to titles of the ``quantities`` of a `FeatureMetric`."""
     return _ByFeatures(quantities)
 
 
 class _ByFeatures:
-    """What `by_features` gives: of the class the plain titles, of a metric those of its features."""
+    """Result of `by_features`: plain titles on the class, titles with features on a metric."""
 
     def __init__(self, quantities: Mapping[str, Quantity]) -> None:
         self._plain = quantities
@@ -162,14 +162,14 @@ class _ByFeatures:
 class FeatureMetric(Metric, frozen=True):
     """A metric in features of images, or in the columns of a table.
 
-    Rows of a table are seen as `veriloop.encoding` makes them vectors, learned from the held-out real rows:
-    numbers in their standard deviations, categories as one-hot.
+    Table rows become vectors as in `veriloop.encoding`, learned from the held-out real rows: numbers in
+    standard deviations, categories as one-hot.
 
     Attributes:
-        classifier: Which features of images, see :data:`FeatureName`.
-        image: The column of the images; None: the data's only one.
-        label: The column of their labels; None: the data's only one.
-        table: Which columns of a table are what; None for as the data say, and for images.
+        classifier: Features of images, see :data:`FeatureName`.
+        image: Name of the image column; None: the data's only one.
+        label: Name of the label column; None: the data's only one.
+        table: Kinds of the columns of a table; None for those of the data, and for images.
     """
 
     classifier: FeatureName = AUTO
@@ -179,7 +179,7 @@ class FeatureMetric(Metric, frozen=True):
 
     @property
     def features(self) -> str | None:
-        """What titles call the features; None for those of a classifier."""
+        """Name of the features in titles; None for a classifier's."""
         return "columns" if self.table is not None else UNLABELLED.get(self.classifier)
 
     @override
@@ -194,7 +194,7 @@ class FeatureMetric(Metric, frozen=True):
         return suited.model_copy(update=columns | ({"classifier": RANDOM} if unknown else {}))
 
     def views(self, evaluation: Evaluation) -> Views:
-        """What generated and real samples look like in these features."""
+        """Return generated and real samples in these features."""
         if (table := self.table) is not None:
             return evaluation.once(
                 ("rows", table), lambda: of_rows(evaluation.generated, evaluation.real, table)
@@ -227,10 +227,10 @@ class FeatureMetric(Metric, frozen=True):
                 for c in cards
             )
             raise ConfigError(
-                f"metric {self.kind!r}: classifier {self.classifier!r} does not know such images",
+                f"metric {self.kind!r}: classifier {self.classifier!r} was not trained on such images",
                 got=f"{image.height}x{image.width}x{image.channels}, up to {image.levels}, {classes} labels",
                 expected=f"images of {' or '.join(known)}",
-                fix=f"{TRAIN}; or take classifier: random",
+                fix=f"{TRAIN}; or use classifier: random",
             )
 
     @override
@@ -243,16 +243,16 @@ class FeatureMetric(Metric, frozen=True):
 
 
 class ClassifierMetric(FeatureMetric, frozen=True):
-    """A metric of what a classifier reads in images. Its attributes are those of `FeatureMetric`."""
+    """A metric of a classifier's predictions for images. Its attributes are those of `FeatureMetric`."""
 
     @override
     def suited_to(self, schema: Schema) -> Self:
         suited = super().suited_to(schema)
         if suited.features is not None:
             raise ConfigError(
-                f"metric {self.kind!r} needs a classifier of such samples",
+                f"metric {self.kind!r} needs a classifier for such samples",
                 got=f"features of a {suited.features}" if suited.table is None else "a table",
-                expected="images that a shipped classifier knows, or a classifier of your own",
-                fix=f"leave {self.kind} out" if suited.table else f"{TRAIN}; or leave {self.kind} out",
+                expected="images of a bundled classifier, or your own classifier",
+                fix=f"remove {self.kind}" if suited.table else f"{TRAIN}; or leave {self.kind} out",
             )
         return suited

@@ -1,4 +1,4 @@
-"""How far generated rows of numbers are from real ones: energy distance and sliced Wasserstein distance."""
+"""Distances of generated rows of numbers from real ones: energy distance and sliced Wasserstein distance."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
@@ -16,37 +16,37 @@ from .base import Evaluation, Metric
 from .standard_errors import by_row, of_jackknife
 
 BLOCKS = 20
-"""Of the jackknife."""
+"""Number of jackknife blocks."""
 
 
 class Distances(Metric, frozen=True):
-    """Distances between the laws of generated and real rows, in units of the real standard deviations.
+    """Distances between the distributions of generated and real rows, in real standard deviations.
 
-    ``energy_distance`` is 2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo 2013), without bias: about 0
-    for equal laws, and by chance below. ``sliced_wasserstein`` is the root mean square over random
-    directions of the Wasserstein-2 distance along each (Bonneel et al. 2015); from few rows it is above 0
-    for equal laws too.
+    ``energy_distance`` is 2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo 2013), estimated without
+    bias: about 0 for equal distributions, and sometimes negative by chance. ``sliced_wasserstein`` is the
+    root mean square over random directions of the Wasserstein-2 distance along each (Bonneel et al. 2015);
+    with few rows it is above 0 even for equal distributions.
 
-    Standard errors are those of a jackknife over `BLOCKS` blocks of both sides. Rows of the energy distance
-    are the generated and the held-out rows. The first 1,000 rows of each side are compared, in some tenths
-    of a second.
+    Standard errors come from a jackknife over `BLOCKS` blocks of both sides. Rows of the energy distance are
+    the generated and the held-out rows. The first 1,000 rows of each side are compared, in some tenths of a
+    second.
 
     Attributes:
-        columns: Of numbers and vectors; None: all that models make.
-        directions: Of the sliced distance.
+        columns: Names of number and vector columns; None for all that models generate.
+        directions: Number of directions of the sliced distance.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
         "energy_distance": Quantity(
             "Energy distance",
             better="lower",
-            meaning="How far apart the laws of generated and real rows are.",
+            meaning="Distance between the distributions of generated and real rows.",
         ),
         "sliced_wasserstein": Quantity(
             "Sliced Wasserstein distance",
             better="lower",
             low=0,
-            meaning="How far generated rows would have to move to lie like real ones.",
+            meaning="Distance that generated rows would have to move to match real ones.",
         ),
     }
 
@@ -72,9 +72,9 @@ class Distances(Metric, frozen=True):
 def _energy(made: Floats, real: Floats) -> Estimate:
     both, n, m = np.concatenate([made, real]), len(made), len(real)
     apart = cdist(both, both)
-    sums = np.stack([apart[:, :n].sum(1), apart[:, n:].sum(1)])  # to generated and to real rows
+    sums = np.stack([apart[:, :n].sum(1), apart[:, n:].sum(1)])  # to generated rows and to real rows
     value = _energy_of(sums[0, :n].sum(), sums[1, n:].sum(), sums[1, :n].sum(), n, m)
-    # Each block in turn leaves, with all its distances.
+    # Each block is left out in turn, with all its distances.
     block = np.concatenate([np.arange(n) % BLOCKS, np.arange(m) % BLOCKS])
     indicator = np.eye(BLOCKS)[block]
     parts = [(slice(0, n), slice(0, n)), (slice(n, None), slice(n, None)), (slice(0, n), slice(n, None))]
@@ -89,7 +89,7 @@ def _energy(made: Floats, real: Floats) -> Estimate:
 
 
 def _energy_of(xx: float, yy: float, xy: float, n: int, m: int) -> float:
-    """From the sums of distances within and between n and m rows."""
+    """Return the distance from sums of distances within and between n and m rows."""
     return float(2 * xy / (n * m) - xx / (n * (n - 1)) - yy / (m * (m - 1)))
 
 
@@ -103,7 +103,7 @@ def _sliced(made: Floats, real: Floats) -> Estimate:
 
 
 def _sliced_of(made: Floats, real: Floats) -> float:
-    """Of projections, shapes (n, k) and (m, k): along each axis quantiles are compared with quantiles."""
+    """Return the distance of projections, shapes (n, k) and (m, k), comparing quantiles along each axis."""
     longest = max(len(made), len(real))
     steps = (np.arange(longest) + 0.5) / longest
     # The quantile at a step is a row of the sorted side.

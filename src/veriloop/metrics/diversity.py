@@ -1,4 +1,4 @@
-"""Diversity of samples: are the images of a class as different from each other as real ones?"""
+"""Diversity of samples: do the images of a class differ as much as real ones?"""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -14,17 +14,17 @@ from .standard_errors import by_row
 
 
 class Diversity(FeatureMetric, frozen=True):
-    """Spread of generated features within a class over that of real ones, mean over the classes.
+    """Spread of generated features within a class over that of real ones, averaged over the classes.
 
-    The spread of a class is the root of the trace of its feature covariance (root mean squared distance
-    to the class mean). 1 is as diverse as real images, 0 one image per class; above 1 are samples that
-    scatter more than real ones, such as noisy ones.
+    The spread of a class is the root of the trace of its feature covariance (root mean squared distance to
+    the class mean). 1 is as diverse as real images, 0 is one image per class; values above 1 mean samples
+    that scatter more than real ones, such as noisy ones.
 
     A class with fewer than two generated samples, or without spread among its real ones, is left out. The
     standard error is that of drawing the generated samples, by the delta method. Rows are the generated and
     the held-out samples.
 
-    Cost: a few milliseconds, and the classification, shared with the other metrics of one classifier.
+    Cost: a few milliseconds, and the classification, shared with other metrics of the same classifier.
 
     Its attributes are those of `FeatureMetric`.
     """
@@ -36,13 +36,13 @@ class Diversity(FeatureMetric, frozen=True):
                 watch_falls=True,
                 better=Near(1.0),
                 low=0,
-                meaning="The spread of samples within a class, relative to that of real data.",
+                meaning="Spread of samples within a class, relative to that of real data.",
             ),
         }
     )
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """``diversity``; NaN when no class can be measured."""
+        """Return ``diversity``; NaN if no class can be measured."""
         generated, real = self.views(evaluation)
         ratios: list[float] = []
         of_made, of_real = np.zeros(len(generated.label)), np.zeros(len(real.label))
@@ -62,10 +62,10 @@ class Diversity(FeatureMetric, frozen=True):
 
 
 def _spread(features: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Root of the trace of the covariance of (n, d) points, and what each adds to it; NaN for n < 2.
+    """Return the root of the trace of the covariance of (n, d) points, and its influences; NaN for n < 2.
 
-    The trace t is, up to 1/n, a mean of squared distances to the mean; its root moves by 1 / (2 sqrt(t)) as
-    much. The influences' mean square by n is the squared standard error.
+    The trace t is, up to 1/n, a mean of squared distances to the mean; its root changes by 1 / (2 sqrt(t)) as
+    much. The mean square of the influences, divided by n, is the squared standard error.
     """
     n = len(features)
     if n < 2:

@@ -1,9 +1,8 @@
-"""A small image classifier of our own, whose last hidden layer is the feature space of the metrics.
+"""A small image classifier whose last hidden layer is the feature space of the metrics.
 
 Its weights are one safetensors file and one card (JSON: architecture, training command, seed, accuracies) per
-data set, some of them shipped; ``veriloop train-classifier`` makes both. It has seen real training images
-only. Images that no classifier knows are seen by the same network with random weights, or in principal
-components.
+data set, some of them bundled; ``veriloop train-classifier`` creates both. It was trained on real training
+images only. Images without a classifier use the same network with random weights, or principal components.
 """
 
 import hashlib
@@ -24,22 +23,22 @@ from .base import Evaluation
 from .classifiers import AUTO, MAKE, PCA, RANDOM, SHIPPED, TRAIN, files, load_card
 
 FEATURES = 64
-"""How many there are of images that no classifier knows, as of the shipped classifiers."""
+"""Number of features for images without a classifier, as in the bundled classifiers."""
 
 FAMILIAR = 0.6
-"""A classifier that labels fewer of the real images right than this does not know them."""
+"""Least accuracy on the real images for a classifier to be used for them."""
 
 
 class Classifier(nn.Module):
-    """Three 3x3 convolutions, each with ReLU and maybe max-pooling, one hidden layer, logits.
+    """Three 3x3 convolutions, each with ReLU and optional max-pooling, one hidden layer, logits.
 
     Args:
-        height: Pixels.
-        width: Pixels.
-        levels: A pixel counts 0..levels.
+        height: Height of images in pixels.
+        width: Width of images in pixels.
+        levels: Largest pixel value.
         classes: Number of labels.
-        channels: Feature maps of the three convolutions.
-        pools: Side of the max-pooling after each; 1 for none.
+        channels: Numbers of feature maps of the three convolutions.
+        pools: Side of the max-pooling after each; 1 for no pooling.
         features: Width of the hidden layer.
         image_channels: 1 for grey images, 3 for colour.
     """
@@ -68,7 +67,7 @@ class Classifier(nn.Module):
         self.last = nn.Linear(features, classes)
 
     def features(self, counts: Tensor) -> Tensor:
-        """The hidden layer after its ReLU, shape (n, features), of counts of shape (n, *image shape)."""
+        """Return the hidden layer after its ReLU, shape (n, features), for pixels (n, *image shape)."""
         shares = counts / self.levels
         x = shares.unsqueeze(1) if shares.dim() == 3 else shares.permute(0, 3, 1, 2)
         for convolution, pool in zip(self.convolutions, self.pools, strict=True):
@@ -78,16 +77,16 @@ class Classifier(nn.Module):
         return F.relu(self.hidden(x.flatten(1)))
 
     def forward(self, counts: Tensor) -> Tensor:
-        """Logits, shape (n, classes), of counts of shape (n, *image shape)."""
+        """Return logits, shape (n, classes), for pixels of shape (n, *image shape)."""
         return self.last(self.features(counts))
 
 
 @cache
 def load_classifier(name: str) -> Classifier:
-    """A classifier, frozen.
+    """Load a frozen classifier.
 
     Raises:
-        CorruptFileError: The weights or the card are missing, damaged, or do not belong together.
+        CorruptFileError: The weights or the card are missing, damaged, or do not match.
     """
     weights, card = files(name)[0], load_card(name)
     try:
@@ -96,7 +95,7 @@ def load_classifier(name: str) -> Classifier:
         raise CorruptFileError(f"weights {weights} cannot be read ({e})", fix=MAKE) from e
     if found != card.sha256:
         raise CorruptFileError(
-            f"weights {weights} are not those of their card",
+            f"weights {weights} do not match their card",
             got=f"sha256 {found}",
             expected=card.sha256,
             fix=MAKE,
@@ -108,17 +107,17 @@ def load_classifier(name: str) -> Classifier:
 
 
 def views(evaluation: Evaluation, name: str, image: str = PIXELS, label: str = LABEL) -> Views:
-    """What classifier ``name`` makes of generated and real samples, computed once for all metrics.
+    """Return generated and real samples as seen by classifier ``name``, computed once for all metrics.
 
     Args:
-        evaluation: A round's model.
-        name: Of the classifier.
-        image: The column of the images.
-        label: The column of their labels.
+        evaluation: Model of a round.
+        name: Name of the classifier.
+        image: Name of the image column.
+        label: Name of the label column.
 
     Raises:
-        DataError: They are no images of the size and levels that the classifier knows, or none of the
-            shipped ones knows them.
+        DataError: They are not images of the classifier's size and levels, or no bundled classifier suits
+            them.
     """
     sides = [plainly_named(side, image, label) for side in (evaluation.generated, evaluation.real)]
     if name == AUTO:
@@ -129,21 +128,21 @@ def views(evaluation: Evaluation, name: str, image: str = PIXELS, label: str = L
 
 
 def plainly_named(samples: Samples, image: str, label: str) -> Samples:
-    """The images and labels of ``samples``, under the names that our own have."""
+    """Return the images and labels of ``samples`` under the built-in column names."""
     return Samples(**{PIXELS: samples.array(image), LABEL: samples.array(label)})
 
 
 def pools_of(height: int, width: int) -> tuple[int, int, int]:
-    """Sides of the max-pooling after three convolutions that leave two pixels of the shorter side or more."""
+    """Return the sides of the max-pooling after three convolutions that keep at least two pixels per side."""
     halvings = max(0, min(3, min(height, width).bit_length() - 2))
     return (*(1,) * (3 - halvings), *(2,) * halvings)  # pyright: ignore[reportReturnType]
 
 
 @cache
 def random_network(shape: tuple[int, ...], levels: int) -> Classifier:
-    """A classifier for images of this shape whose weights were drawn once for all: it has learned nothing.
+    """Return an untrained classifier for images of this shape, whose random weights are always the same.
 
-    The weights keep the size of what goes through (K. He et al., ICCV 2015), and there are no biases.
+    The weights preserve the scale of the activations (K. He et al., ICCV 2015), and there are no biases.
     """
     height, width, *colour = shape
     channels = (16, 32, 48)
@@ -161,7 +160,7 @@ def random_network(shape: tuple[int, ...], levels: int) -> Classifier:
 
 
 def of_random_network(generated: Samples, real: Samples) -> Views:
-    """Images in the hidden layer of `random_network`; the brightest real pixel counts as 1."""
+    """Return images in the hidden layer of `random_network`; the brightest real pixel counts as 1."""
     levels = max(1, int(real.array(PIXELS).max(initial=1)))
     network = random_network(real.array(PIXELS).shape[1:], levels)
 
@@ -174,7 +173,7 @@ def of_random_network(generated: Samples, real: Samples) -> Views:
 
 
 def of_principal_components(generated: Samples, real: Samples) -> Views:
-    """Images along the `FEATURES` directions in which the real ones vary most, the largest first."""
+    """Return images along the `FEATURES` directions in which the real ones vary most, in that order."""
     pixels = [side.array(PIXELS).reshape(len(side), -1).astype(np.float64) for side in (generated, real)]
     middle = pixels[1].mean(0)
     _, _, directions = np.linalg.svd(pixels[1] - middle, full_matrices=False)
@@ -190,27 +189,27 @@ def see(samples: Samples, name: str) -> Seen:
     """Classify ``samples`` with the classifier ``name``.
 
     Raises:
-        DataError: They are no images of the size and levels that the classifier was trained on.
+        DataError: They are not images of the size and levels that the classifier was trained on.
     """
     classifier, card = load_classifier(name), load_card(name)
     pixels, label = images(samples, card.levels, card.classes)
     if pixels.shape[1:] != card.image_shape:
         raise DataError(
-            f"images of another size than classifier {name!r} knows",
+            f"images differ in size from those of classifier {name!r}",
             got="x".join(map(str, pixels.shape[1:])),
             expected="x".join(map(str, card.image_shape)),
         )
-    # torch.tensor copies: the columns of samples are read-only, which tensors cannot be.
+    # torch.tensor copies, because columns of samples are read-only, which tensors cannot be.
     features = torch.cat(list(in_batches(classifier.features, torch.tensor(pixels))))
     predicted = torch.cat(list(in_batches(lambda x: classifier.last(x).argmax(1), features)))
     return Seen(features.double().numpy(), predicted.numpy(), label)
 
 
 def familiar_classifier(real: Samples) -> str:
-    """The shipped classifier that knows these images: it labels the first 500 of them best.
+    """Return the bundled classifier for these images: the one that labels the first 500 of them best.
 
     Raises:
-        DataError: None is of their size, or labels most of them right.
+        DataError: No classifier has their size, or labels most of them correctly.
     """
     shape = real.array("pixels").shape[1:]
     some = real.select(slice(500))
@@ -223,9 +222,9 @@ def familiar_classifier(real: Samples) -> str:
     best = max(accuracies, key=lambda name: accuracies[name], default=None)
     if best is None or accuracies[best] < FAMILIAR:
         raise DataError(
-            "no shipped classifier knows these images",
+            "no bundled classifier suits these images",
             got=f"size {'x'.join(map(str, shape))}, accuracies {accuracies}",
-            expected=f"images as of {', '.join(SHIPPED)}",
-            fix=f"{TRAIN}; or take classifier: random",
+            expected=f"images like those of {', '.join(SHIPPED)}",
+            fix=f"{TRAIN}; or use classifier: random",
         )
     return best

@@ -1,4 +1,4 @@
-"""The Fréchet inception distance proper, through torchmetrics and torch-fidelity."""
+"""The original Fréchet inception distance, with torchmetrics and torch-fidelity."""
 
 import importlib
 import os
@@ -24,30 +24,30 @@ from .frechet import frechet_distance
 FEATURES = 2048
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 BATCH = 50
-"""Images per forward pass: Inception takes them at 299x299, and 256 of those would need gigabytes."""
+"""Images per forward pass: Inception uses 299x299 pixels, and 256 of these would need gigabytes."""
 
 
 class InceptionFID(Metric, frozen=True):
     """Fréchet inception distance: the Fréchet distance in the last pooling layer of Inception-v3.
 
     The features are those of torchmetrics (torch-fidelity's port of the original TensorFlow weights), which
-    downloads 91 MB once unless ``weights`` names the file. Images are sampled, not the decoder's
-    means, scaled to 0..255 and repeated over three channels, real and generated alike. ImageNet features
-    are a poor fit to digits, but the published numbers use them. (M. Heusel et al., NeurIPS 2017.)
+    downloads 91 MB once unless ``weights`` is set. Images are sampled instead of using the decoder's means,
+    scaled to 0..255 and repeated over three channels, real and generated alike. ImageNet features suit digits
+    poorly, but published numbers use them. (M. Heusel et al., NeurIPS 2017.)
 
-    With 2,048 features it is much biased for few samples: 10,000 on each side is customary. The standard
-    error is that of drawing the generated samples, by the influence function.
+    With 2,048 features it has a large bias for few samples: 10,000 on each side is usual. The standard error
+    is that of drawing the generated samples, by the influence function.
 
-    Cost: about 0.1 s an image on one CPU thread, so 15 minutes for 10,000; a few seconds on a GPU.
+    Cost: about 0.1 s per image on one CPU thread, so 15 minutes for 10,000; a few seconds on a GPU.
 
     Attributes:
-        weights: ``weights-inception-2015-12-05-6726825d.pth``, where it cannot be downloaded.
-        image: The column of the images; None: the data's only one.
-        label: The column of their labels; None: the data's only one.
+        weights: Path of ``weights-inception-2015-12-05-6726825d.pth``, if it cannot be downloaded.
+        image: Name of the image column; None: the data's only one.
+        label: Name of the label column; None: the data's only one.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
-        "fid": Quantity("FID", better="lower", low=0, meaning="The Fréchet distance in Inception features."),
+        "fid": Quantity("FID", better="lower", low=0, meaning="Fréchet distance in Inception features."),
     }
 
     weights: Path | None = None
@@ -62,14 +62,14 @@ class InceptionFID(Metric, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Look at the images' channels, the packages and the weights."""
+        """Check the images' channels, the packages and the weights."""
         image = image_columns(self, schema, self.image, self.label)["image"]
         if (channels := schema[image].channels) != 1:
             raise ConfigError(
-                f"metric {self.kind!r} takes grey images",
+                f"metric {self.kind!r} needs grey images",
                 got=f"{channels} channels",
                 expected=1,
-                fix="leave fid out of the metrics",
+                fix="remove fid from the metrics",
             )
         require("torch_fidelity", "torchmetrics")
         if self.weights is not None and not self.weights.is_file():
@@ -84,11 +84,11 @@ class InceptionFID(Metric, frozen=True):
         return None if self.weights or fetched.is_file() else f"{WEIGHTS} (91 MB), as torchmetrics does"
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """``fid``.
+        """Return ``fid``.
 
         Raises:
             MissingExtraError: torchmetrics or torch-fidelity is not installed.
-            DataError: The Inception weights are not there and cannot be downloaded.
+            DataError: The Inception weights are missing and cannot be downloaded.
         """
         inception = load_inception(self.weights)
         image = self.image or PIXELS
@@ -100,19 +100,19 @@ class InceptionFID(Metric, frozen=True):
 
 @cache
 def load_inception(weights: Path | None) -> Any:
-    """The Inception network of torchmetrics: uint8 images (n, 3, h, w) to features (n, 2048)."""
+    """Load the Inception network of torchmetrics: uint8 images (n, 3, h, w) to features (n, 2048)."""
     require("torch_fidelity", "torchmetrics")
     fid = importlib.import_module("torchmetrics.image.fid")
     path = None if weights is None else str(weights)
     try:
         metric = fid.FrechetInceptionDistance(feature=FEATURES, feature_extractor_weights_path=path)
-    except Exception as e:  # whatever the download or the reading of a foreign checkpoint raises
+    except Exception as e:  # downloads and checkpoints raise many types
         raise DataError(
             f"no Inception weights ({type(e).__name__}: {e})",
             got=f"weights={weights}",
             fix=f"set weights to the path of {WEIGHTS}",
         ) from e
-    from ..networks import device  # which imports torch
+    from ..networks import device  # imports torch
 
     return metric.inception.to(device())
 

@@ -1,4 +1,4 @@
-"""A function of the user's own as metric: how often is the model right?"""
+"""A user's function as metric: how often is the model right?"""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from .of_answers import MeanOfAnswers
 class FunctionMean(Call, MeanOfAnswers, frozen=True):
     """The share of texts for held-out prompts that a function accepts, or the mean of its scores.
 
-    The function may be the one that is the verifier; of several functions it is the mean of their weighted
-    sum, beside each one's own.
+    The function may also be the verifier. With several functions it is the mean of their weighted sum, next
+    to the mean of each.
 
-    Cost: the function's, for each held-out prompt, beside the decoding, which all metrics of text share. With
-    ``pass_at`` that of writing and judging ``samples_per_prompt`` texts more for each.
+    Cost: that of the function, for each held-out prompt, plus the decoding, which all text metrics share.
+    ``pass_at`` adds the cost of writing and judging ``samples_per_prompt`` texts per prompt.
 
     The fields are those of `veriloop.functions.call.Call` and of `MeanOfAnswers`.
     """

@@ -1,4 +1,4 @@
-"""How often a model of labels finds the right one."""
+"""Accuracy of a model of labels."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -14,13 +14,13 @@ from .standard_errors import mean
 
 
 class LabelAccuracy(Metric, frozen=True):
-    """``label_accuracy``: the share of held-out rows whose label is the model's likeliest one.
+    """``label_accuracy``: the share of held-out rows whose label is the model's most likely one.
 
-    It needs a model with a method ``classify(samples)``, such as that of `logistic`; of others it cannot be
+    It needs a model with a method ``classify(samples)``, such as that of `logistic`; for others it cannot be
     measured. The standard error is that of a mean over the held-out rows, which are its rows.
 
     Attributes:
-        label: The column; None: the data's only label or category that models make.
+        label: Name of the column; None: the data's only label or category that models generate.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -29,7 +29,7 @@ class LabelAccuracy(Metric, frozen=True):
             better="higher",
             low=0,
             high=1,
-            meaning="How often the model's likeliest label of a held-out row is the right one.",
+            meaning="Share of held-out rows whose most likely label is correct.",
         ),
     }
 

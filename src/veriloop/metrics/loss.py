@@ -1,4 +1,4 @@
-"""Held-out loss: how well a language model explains what people wrote."""
+"""Held-out loss: how well a language model predicts texts written by people."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -18,21 +18,21 @@ from .standard_errors import by_row
 
 @runtime_checkable
 class Likelihood(Protocol):
-    """A generator that knows how likely a text is, such as a causal language model."""
+    """A generator with a likelihood for texts, such as a causal language model."""
 
     def loss(self, samples: Samples) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Negative log-likelihood in nats and number of tokens of each completion, shape (n,) each."""
+        """Return negative log-likelihood in nats and number of tokens of each completion, shape (n,) each."""
         ...
 
 
 class Loss(Metric, frozen=True):
     """Negative log-likelihood of held-out completions, in nats per token.
 
-    The sum over all held-out pairs by the number of their tokens, so it depends on the tokenizer. The
+    The sum over all held-out pairs divided by the number of their tokens, so it depends on the tokenizer. The
     standard error is that of this ratio over the pairs, by the delta method. The pairs are the same in every
-    round and arm, so that differences are more exact than this error. Rows are the pairs.
+    round and arm, so differences are more precise than this error. Rows are the pairs.
 
-    NaN where the generator does not tell likelihoods, such as a model behind a URL.
+    NaN if the generator gives no likelihoods, such as a model behind a URL.
 
     Cost: one forward pass over the held-out pairs.
     """
@@ -43,8 +43,8 @@ class Loss(Metric, frozen=True):
             "Held-out loss",
             better="lower",
             low=0,
-            unit="nats a token",
-            meaning="How unlikely the model finds people's texts.",
+            unit="nats per token",
+            meaning="How unlikely the model finds texts written by people.",
         ),
     }
 
@@ -57,10 +57,10 @@ class Loss(Metric, frozen=True):
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """``loss``.
+        """Return ``loss``.
 
         Raises:
-            DataError: The held-out samples hold no completions, as where there are prompts only.
+            DataError: The held-out samples have no completions, as with prompts only.
         """
         generator = evaluation.generator
         if not isinstance(generator, Likelihood):
@@ -69,8 +69,8 @@ class Loss(Metric, frozen=True):
             nats, tokens = (np.asarray(column, float) for column in generator.loss(evaluation.real))
         except DataError as e:
             raise DataError(
-                f"the metric loss needs held-out texts by people ({e})",
-                fix="take it out of metrics, or set the data's columns.completion to their column",
+                f"the metric loss needs held-out texts written by people ({e})",
+                fix="remove it from the metrics, or set the data's columns.completion to their column",
             ) from e
         n, total = len(tokens), tokens.sum()
         if total == 0:

@@ -1,4 +1,4 @@
-"""Which of the known modes a model still makes."""
+"""Which of the known modes a model still generates."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
@@ -19,18 +19,18 @@ from .standard_errors import by_row, mean
 
 
 class Modes(Metric, frozen=True):
-    """How many modes are found among generated rows, and how many rows lie near one.
+    """The number of modes found among generated rows, and the share of rows near one.
 
-    A mode is found when at least the share ``least`` of the generated rows lie within ``within`` of it and
-    nearer to it than to any other. The standard error of ``modes_found`` adds up what each mode's share may
-    by chance have missed. ``mode_diversity`` is the chance that two generated rows are nearest to different
-    modes, without bias. Rows of both shares are the generated rows.
+    A mode is found if at least the share ``least`` of the generated rows is within the distance ``within``
+    and closer to it than to any other. The standard error of ``modes_found`` sums the chance of an error for
+    each mode. ``mode_diversity`` is the chance that two generated rows are nearest to different modes,
+    estimated without bias. Rows of both shares are the generated rows.
 
     Attributes:
-        centers: The modes, p numbers each.
-        within: The greatest distance from a mode, in the data's units.
-        least: The least share of the generated rows.
-        columns: Of numbers and vectors; None: all that models make.
+        centers: Modes, p numbers each.
+        within: Largest distance from a mode, in the data's units.
+        least: Least share of the generated rows.
+        columns: Names of number and vector columns; None for all that models generate.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -38,16 +38,16 @@ class Modes(Metric, frozen=True):
             "Modes found",
             better="higher",
             low=0,
-            meaning="How many of the known modes the model still makes.",
+            meaning="Number of known modes that the model still generates.",
         ),
         "on_modes": Quantity(
-            "Share on modes", better="higher", low=0, high=1, meaning="How often a sample lies near a mode."
+            "Share on modes", better="higher", low=0, high=1, meaning="Share of samples near a mode."
         ),
         "mode_diversity": Quantity(
             "Diversity of modes",
             low=0,
             watch_falls=True,
-            meaning="How often two samples lie nearest to different modes.",
+            meaning="Chance that two samples are nearest to different modes.",
         ),
     }
 
@@ -77,14 +77,14 @@ class Modes(Metric, frozen=True):
         near, nearest, n = apart.min(axis=1) <= self.within, apart.argmin(axis=1), len(made)
         share = np.bincount(nearest[near], minlength=len(self.centers)) / n
         error = np.sqrt(share * (1 - share) / n)
-        # The chance that another draw of as many rows would say otherwise of this mode.
+        # The chance that another draw of the same size would give another answer for this mode.
         other = normal_cdf(-np.abs(share - self.least) / np.maximum(error, 1 / n))
         found = Estimate(float(np.sum(share >= self.least)), float(np.sqrt(np.sum(other * (1 - other)))))
         return {"modes_found": found, "on_modes": mean(near), "mode_diversity": _diversity(nearest)}
 
 
 def _diversity(nearest: NDArray[np.int64]) -> Estimate:
-    """The chance that two of n rows are of different modes, without bias; rows are influence values."""
+    """Return the chance that two of n rows have different modes, without bias; rows are influence values."""
     n = len(nearest)
     share = np.bincount(nearest) / n
     value = float(1 - (share**2).sum()) * n / (n - 1)

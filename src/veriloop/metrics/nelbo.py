@@ -17,20 +17,20 @@ from .standard_errors import mean
 
 @runtime_checkable
 class Bounded(Protocol):
-    """A generator that bounds the likelihood of samples, such as :class:`veriloop.learners.cvae.CVAE`'s."""
+    """A generator with a bound on the likelihood, such as that of :class:`veriloop.learners.cvae.CVAE`."""
 
     def elbo(self, samples: Samples, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Reconstruction and KL term of each sample, in nats, shape (n,) each."""
+        """Return reconstruction and KL term of each sample, in nats, shape (n,) each."""
         ...
 
 
 class NELBO(Metric, frozen=True):
     """Negative evidence lower bound on the held-out images, in nats per image, and its two terms.
 
-    ``nelbo = reconstruction + kl`` bounds -log p(pixels | label) from above. The standard errors are
-    those of the mean over the held-out images; they hold the noise of the one latent draw per image.
-    The images are the same in every round and arm, so that differences are more exact than these errors.
-    Rows are the held-out images.
+    ``nelbo = reconstruction + kl`` bounds -log p(pixels | label) from above. The standard errors are those of
+    the mean over the held-out images, including the noise of the one latent draw per image. The images are
+    the same in every round and arm, so differences are more precise than these errors. Rows are the held-out
+    images.
 
     Cost: 20 ms for 600 digits, 0.7 s for 10,000 MNIST images on one thread.
     """
@@ -47,19 +47,19 @@ class NELBO(Metric, frozen=True):
             "Reconstruction",
             better="lower",
             unit="nats",
-            meaning="The part of the negative ELBO that is lost in decoding.",
+            meaning="Part of the negative ELBO that is due to decoding.",
         ),
         "kl": Quantity(
             "KL",
             low=0,
             unit="nats",
             least=0.1,
-            meaning="The part of the negative ELBO that the latent code costs.",
+            meaning="Part of the negative ELBO that is due to the latent code.",
         ),
     }
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The bound and its terms.
+        """Return the bound and its terms.
 
         Raises:
             ConfigError: The generator has no such bound.
@@ -70,7 +70,7 @@ class NELBO(Metric, frozen=True):
                 "metric nelbo needs a generator with an evidence bound",
                 got=type(generator).__name__,
                 expected="one with a method elbo(samples, rng), such as a cvae",
-                fix="leave nelbo out of the metrics",
+                fix="remove nelbo from the metrics",
             )
         reconstruction, kl = generator.elbo(evaluation.real, rng)
         return {

@@ -1,4 +1,4 @@
-"""Negative log-likelihood of held-out samples, for models that can say their density."""
+"""Negative log-likelihood of held-out samples, for models with a density."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,11 +15,11 @@ from .standard_errors import mean
 class NLL(Metric, frozen=True):
     """``nll``: the mean negative log density of held-out samples under the model, in nats.
 
-    It needs a model with a method ``log_density(samples)``; of others, and where a sample is impossible
-    under the model, it cannot be measured. The standard error is that of a mean over the held-out samples,
-    which are its rows.
+    It needs a model with a method ``log_density(samples)``; for others, and if a sample is impossible under
+    the model, it cannot be measured. The standard error is that of a mean over the held-out samples, which
+    are its rows.
 
-    Costs one density of each held-out sample.
+    Cost: one density per held-out sample.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {

@@ -1,4 +1,4 @@
-"""What is said of each text as one number: the share that is accepted, or the mean score."""
+"""The results of a check for each text as one number: the share accepted, or the mean score."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,17 @@ from .texts import column_of, written
 class MeanOfAnswers(Metric, PassAt, Check, frozen=True):
     """The share of texts for held-out prompts that is accepted, or the mean of their scores.
 
-    Texts on which nothing can be said are left out of the mean, and counted. Standard errors are those of
-    means over the held-out prompts.
+    Texts with an abstention are left out of the mean, and counted. Standard errors are those of means over
+    the held-out prompts.
 
-    With ``pass_at`` it draws several texts for each held-out prompt, too, and measures how many prompts
-    are solved in k tries: `veriloop.metrics.pass_at.PassAt`.
+    With ``pass_at`` it also draws several texts for each held-out prompt, and measures how many prompts are
+    solved in k tries: `veriloop.metrics.pass_at.PassAt`.
 
     Attributes:
-        name: What its number is called. Two functions in one plan need two names.
-        better: Which way the number is better: ``higher``, ``lower``, ``{near: 1.0}``, or null.
-        greedy: Whether to judge the likeliest text of each prompt, and not the one that is drawn and shown.
-        column: The column that was written; the data's completion when None.
+        name: Name of the number. Two functions in one plan need two names.
+        better: Better direction of the number: ``higher``, ``lower``, ``{near: 1.0}``, or null.
+        greedy: Whether to judge the greedy text of each prompt instead of the one that is drawn and shown.
+        column: Name of the written column; the data's completion when None.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=60)] = "check"
@@ -47,29 +47,29 @@ class MeanOfAnswers(Metric, PassAt, Check, frozen=True):
 
     @property
     def parts(self) -> Sequence[str]:
-        """The names of the functions whose scores are summed; none where there is one alone."""
+        """Return the names of the functions whose scores are summed; empty for a single function."""
         return ()
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The number itself, the share on which nothing was said, and each function's own mean score."""
+        """The number itself, the share of abstentions, and the mean score of each function."""
         title = self.title
         found = {
             self.name: Quantity(
                 title,
                 better=self.better,
-                meaning=f"The share of texts that {self.judged_by} accepts, or its mean score.",
+                meaning=f"Share of texts that {self.judged_by} accepts, or its mean score.",
             ),
             f"{self.name}_abstained": Quantity(
                 "Not checked" if self.name == "check" else f"{title}, not checked",
                 better="lower",
                 low=0,
                 high=1,
-                meaning=f"The share of texts on which {self.judged_by} could not tell.",
+                meaning=f"Share of texts on which {self.judged_by} abstains.",
             ),
         }
         for part in self.parts:
-            meaning = f"The mean score of {part} alone, over the texts to which it applies."
+            meaning = f"Mean score of {part} alone, over the texts to which it applies."
             found[f"{self.name}_{part}"] = Quantity(f"{title}: {part}", better=None, meaning=meaning)
         return found | self.pass_quantities(self._prefix)
 
@@ -80,12 +80,12 @@ class MeanOfAnswers(Metric, PassAt, Check, frozen=True):
 
     @property
     def _prefix(self) -> str:
-        """Of the names of pass@k: none, unless the metric has another name than usual."""
+        """Prefix of the names of pass@k: empty, unless the metric has another name than usual."""
         return "" if self.name == type(self).model_fields["name"].default else f"{self.name}_"
 
     @property
     def title(self) -> str:
-        """Of its number."""
+        """Title of its number."""
         return self.name.replace("_", " ")
 
     @override
@@ -106,11 +106,11 @@ class MeanOfAnswers(Metric, PassAt, Check, frozen=True):
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The number, in which True counts 1 and False 0, and what `quantities` names beside it.
+        """Return the number, with True as 1 and False as 0, and the other `quantities`.
 
         Raises:
             ConfigError: The function cannot be imported.
-            DataError: A column that it needs is missing.
+            DataError: A required column is missing.
         """
         column = self.column or "completion"
         said = self.said(written(evaluation, column, self.greedy))
@@ -122,9 +122,9 @@ class MeanOfAnswers(Metric, PassAt, Check, frozen=True):
 
 
 def _of_answers(score: np.ndarray) -> tuple[Estimate, Estimate]:
-    """The mean over the scores that there are, and the share of those that there are not."""
+    """Return the mean over existing scores, and the share of missing ones."""
     abstained = np.isnan(score)
     of_answers, share = mean(score[~abstained]), mean(abstained)
-    # A mean over those that were answered is a ratio: a row without an answer adds nothing.
+    # A mean over answered rows is a ratio: a row without an answer adds nothing.
     off = np.where(abstained, 0.0, score - of_answers.value) / max(1 - share.value, np.finfo(float).tiny)
     return by_row(of_answers.value, of_answers.se, off), share

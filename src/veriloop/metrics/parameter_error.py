@@ -1,4 +1,4 @@
-"""How far a linear model's parameters are from given ones."""
+"""Distance of a linear model's parameters from given ones."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
@@ -17,10 +17,10 @@ from .base import Evaluation, Metric
 class ParameterError(Metric, frozen=True):
     """``parameter_error``: the squared distance ``||theta - truth||^2`` of a model with parameters ``theta``.
 
-    Costs nothing, and is exact: its standard error is 0. (That of a mean over seeds is not.)
+    It costs nothing and is exact: its standard error is 0. (That of a mean over seeds is not.)
 
     Attributes:
-        truth: The parameters to compare with, p numbers.
+        truth: Parameters to compare with, p numbers.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -28,7 +28,7 @@ class ParameterError(Metric, frozen=True):
             "Parameter error",
             better="lower",
             low=0,
-            meaning="The squared distance of the model's parameters from the true ones.",
+            meaning="Squared distance of the model's parameters from the true ones.",
         ),
     }
 

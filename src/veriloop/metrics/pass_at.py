@@ -19,30 +19,30 @@ from .standard_errors import mean
 Positive = Annotated[int, Field(gt=0)]
 
 Solves = Callable[[Samples], NDArray[np.bool_]]
-"""Says which texts solve their prompts, shape (n,)."""
+"""Function that returns which texts solve their prompts, shape (n,)."""
 
 SHARES = ("solved_both", "solved_only_now", "solved_no_longer")
 
 
 class PassAt(Checked, frozen=True):
-    """The settings of a check that say for which k pass@k is measured.
+    """The settings of a check for measuring pass@k.
 
-    For each held-out prompt ``samples_per_prompt`` texts are drawn as candidates are. With c of n accepted,
-    1 - C(n - c, k) / C(n, k) is the chance that k of these, without replacement, hold an accepted one; its
-    mean is unbiased for the chance of k fresh texts (M. Chen et al. 2021, arXiv 2107.03374). A text on which
-    the check abstains is not accepted. Standard errors and rows are over the prompts, which are the same in
-    each round and arm, so that differences are paired.
+    For each held-out prompt, ``samples_per_prompt`` texts are drawn in the same way as candidates. With c of
+    n accepted, 1 - C(n - c, k) / C(n, k) is the chance that k of them, drawn without replacement, include an
+    accepted one; its mean is unbiased for the chance with k new texts (M. Chen et al. 2021, arXiv
+    2107.03374). A text on which the check abstains is not accepted. Standard errors and rows are over the
+    prompts, which are the same in each round and arm, so that differences are paired.
 
-    With k the largest, ``solved_both``, ``solved_only_now`` and ``solved_no_longer`` are the shares of
-    prompts that are solved in k tries by the start model and this one, by this one alone, and by the start
-    model alone. Each model has its own tries, so a prompt that is solved by luck counts in all three. Where
-    nothing has changed the latter two are equal on average, not zero.
+    For the largest k, ``solved_both``, ``solved_only_now`` and ``solved_no_longer`` are the shares of prompts
+    that are solved in k tries by both the start model and this one, by this one only, and by the start model
+    only. Each model has its own tries, so a prompt that is solved by luck counts in all three. If nothing has
+    changed, the latter two are equal on average, not zero.
 
     Attributes:
-        pass_at: Each k; none to measure none.
-        samples_per_prompt: How many texts for each held-out prompt; the largest k when None. More make the
-            numbers more exact.
-        solved_at: From which score on a text counts as accepted, where the check gives scores.
+        pass_at: Values of k; empty to measure none.
+        samples_per_prompt: Number of texts per held-out prompt; the largest k when None. More texts make the
+            numbers more precise.
+        solved_at: Lowest score that counts as accepted, if the check gives scores.
     """
 
     pass_at: tuple[Positive, ...] = ()
@@ -56,20 +56,20 @@ class PassAt(Checked, frozen=True):
 
     @property
     def texts_for_each(self) -> int:
-        """How many texts are drawn for each held-out prompt; 0 where pass@k is not measured."""
+        """Number of texts drawn per held-out prompt; 0 if pass@k is not measured."""
         return self.samples_per_prompt or max(self.pass_at, default=0)
 
     def pass_quantities(self, prefix: str) -> dict[str, Quantity]:
-        """What is measured, by name; names begin with ``prefix``."""
+        """Return the measured quantities by name; names start with ``prefix``."""
         found = {
             f"{prefix}pass@{k}": Quantity(
                 f"pass@{k}",
                 better="higher",
                 low=0,
                 high=1,
-                meaning=f"The share of prompts for which at least one of {k} texts is accepted."
+                meaning=f"Share of prompts for which at least one of {k} texts is accepted."
                 if k > 1
-                else "The chance that a text is accepted.",
+                else "Chance that a text is accepted.",
             )
             for k in self.pass_at
         }
@@ -90,7 +90,7 @@ class PassAt(Checked, frozen=True):
                 better="lower" if name == "solved_no_longer" else "higher",
                 low=0,
                 high=1,
-                meaning=f"The share of prompts {meaning}",
+                meaning=f"Share of prompts {meaning}",
             )
             for name, (title, meaning) in meanings.items()
         }
@@ -98,14 +98,14 @@ class PassAt(Checked, frozen=True):
     def measure_pass(
         self, evaluation: Evaluation, column: str, prefix: str, solves: Solves, rng: np.random.Generator
     ) -> dict[str, Estimate]:
-        """The numbers of `pass_quantities`, each with its standard error and rows over the prompts.
+        """Return the numbers of `pass_quantities`, each with its standard error and rows over the prompts.
 
         Args:
-            evaluation: The round's model.
-            column: The column that is written.
-            prefix: As in `pass_quantities`.
-            solves: The check.
-            rng: Draws the texts.
+            evaluation: Model of a round.
+            column: Name of the written column.
+            prefix: Prefix, as in `pass_quantities`.
+            solves: Check of the texts.
+            rng: Source of randomness for the texts.
         """
         if not self.pass_at:
             return {}
@@ -143,7 +143,7 @@ def check_tries(setting: str, ks: Sequence[int], n: int | None) -> None:
 
 
 def pass_at(k: int, n: int, accepted: NDArray[np.int64]) -> NDArray[np.float64]:
-    """1 - C(n - c, k) / C(n, k) of each prompt, shape (prompts,), where ``accepted`` is c of its n texts."""
+    """Return 1 - C(n - c, k) / C(n, k) of each prompt, shape (prompts,); ``accepted`` is c of its n texts."""
     tries = np.arange(k)
     # The chance that none of k texts is accepted, one after the other.
     rejected = np.maximum(n - accepted[:, None] - tries, 0) / (n - tries)
@@ -153,11 +153,11 @@ def pass_at(k: int, n: int, accepted: NDArray[np.int64]) -> NDArray[np.float64]:
 def solved_since(
     start: NDArray[np.floating] | None, now: NDArray[np.float64]
 ) -> Mapping[str, NDArray[np.float64]]:
-    """How each prompt's pass@k at the start and now go together, by the names of `SHARES`; shape (prompts,).
+    """Compare each prompt's pass@k at the start and now, by the names of `SHARES`; shape (prompts,).
 
     Args:
-        start: pass@k of the start model by prompt; None where ``now`` is the start model's own.
-        now: Of this one. Both were drawn independently, so the mean of their product is unbiased.
+        start: The start model's pass@k by prompt; None if ``now`` is the start model's own.
+        now: This model's pass@k. Both were drawn independently, so the mean of their product is unbiased.
     """
     if start is None:
         return dict(zip(SHARES, (now, np.zeros_like(now), np.zeros_like(now)), strict=True))
@@ -166,10 +166,10 @@ def solved_since(
 
 
 def accepted_by(check: Check, at: float) -> Solves:
-    """What a check accepts: True, or a score of at least ``at``."""
+    """Return what a check accepts: True, or a score of at least ``at``."""
 
     def solves(samples: Samples) -> NDArray[np.bool_]:
         score = np.array([score for score, _, _ in check.said(samples).answers], float)
-        return score >= at  # an abstention has no score: it is not accepted
+        return score >= at  # an abstention has no score, so it is not accepted
 
     return solves

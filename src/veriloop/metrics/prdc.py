@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: quality and diversity apart, by nearest neighbours."""
+"""Precision, recall, density and coverage: quality and diversity separately, by nearest neighbours."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -14,37 +14,37 @@ from .classifiers import FeatureMetric, by_features
 from .standard_errors import by_row, jackknife_blocks, of_blocks, of_jackknife, of_stratified_mean, within
 
 BLOCKS = 20
-"""Of the jackknife: a standard error from 20 is itself known to about 16 %."""
+"""Number of jackknife blocks; a standard error from 20 blocks is itself known to about 16 %."""
 
 
 class PRDC(FeatureMetric, frozen=True):
     """Precision, recall, density and coverage in classifier features.
 
-    With balls around each point of a set, reaching to its k-th nearest neighbour in that set:
-    precision, the share of generated points in some real ball; recall, the share of real points in some
-    generated ball (T. Kynkäänniemi et al., Improved precision and recall metric, NeurIPS 2019);
-    density, the mean number of real balls that a generated point lies in, over k; coverage, the share of
-    real balls that hold a generated point (M. Naeem et al., Reliable fidelity and diversity metrics, ICML
-    2020). For generated samples as good as real ones density is near 1, and coverage near 1 - 2^-k at equal
-    numbers of both. All four depend on how many samples there are: compare at equal numbers.
+    Each point of a set has a ball that reaches to its k-th nearest neighbour in that set. Precision is the
+    share of generated points in some real ball; recall, the share of real points in some generated ball (T.
+    Kynkäänniemi et al., Improved precision and recall metric, NeurIPS 2019); density, the mean number of real
+    balls that contain a generated point, divided by k; coverage, the share of real balls that contain a
+    generated point (M. Naeem et al., Reliable fidelity and diversity metrics, ICML 2020). For generated
+    samples as good as real ones, density is near 1, and coverage near 1 - 2^-k with equal numbers of both.
+    All four depend on the number of samples, so compare with equal numbers.
 
-    Standard errors are those of drawing the generated samples, with labels and real images fixed: of a
-    mean for precision and density; for recall and coverage, where generated points act together, by a
-    delete-a-block jackknife with 20 blocks. For recall the radii stay as they are when a block's balls go:
-    computed anew they made the error half again as large. Measured against the spread over repeated draws,
-    coverage's is right; recall's is too large, by up to a third below 0.9 and up to twice near 1. (Recall
-    itself can be noisy: a few outlying samples have balls that hold most of the real images.)
+    Standard errors are those of drawing the generated samples, with labels and real images fixed: for
+    precision and density, that of a mean; for recall and coverage, where generated points act together, a
+    delete-a-block jackknife with 20 blocks. For recall, the radii stay fixed when a block is removed:
+    recomputing them made the error half again as large. Compared with the spread over repeated draws, the
+    error of coverage is correct; that of recall is too large, by up to a third below 0.9 and up to twice near
+    1. (Recall itself can be noisy: a few outliers have balls that contain most of the real images.)
 
-    Rows of precision and density are the generated samples, with the real images fixed; of recall and
-    coverage the real images, each with its ball, and the jackknife's blocks of generated samples.
+    Rows of precision and density are the generated samples, with the real images fixed; rows of recall and
+    coverage are the real images, each with its ball, and the jackknife's blocks of generated samples.
 
-    Cost: 0.2 s for 2,000 + 600 samples, 5 s for 10,000 + 10,000 on one thread, and memory for 256 rows of
-    the distance matrix at a time; besides, the classification, shared with the other metrics.
+    Cost: 0.2 s for 2,000 + 600 samples, 5 s for 10,000 + 10,000 on one thread, and memory for 256 rows of the
+    distance matrix at a time; also the classification, shared with the other metrics.
 
     Attributes:
         k: Which nearest neighbour a ball reaches to.
 
-    The others are those of `FeatureMetric`.
+    The other fields are those of `FeatureMetric`.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = by_features(
@@ -54,7 +54,7 @@ class PRDC(FeatureMetric, frozen=True):
                 better="higher",
                 low=0,
                 high=1,
-                meaning="The share of samples that lie among real data.",
+                meaning="Share of samples that are among real data.",
             ),
             "recall": Quantity(
                 "Recall",
@@ -62,7 +62,7 @@ class PRDC(FeatureMetric, frozen=True):
                 better="higher",
                 low=0,
                 high=1,
-                meaning="The share of real data that lie among samples.",
+                meaning="Share of real data that are among samples.",
             ),
             "density": Quantity(
                 "Density", better="higher", low=0, meaning="How densely real data surround the samples."
@@ -72,7 +72,7 @@ class PRDC(FeatureMetric, frozen=True):
                 better="higher",
                 low=0,
                 high=1,
-                meaning="The share of real data with a sample close by.",
+                meaning="Share of real data with a sample close by.",
             ),
         }
     )
@@ -80,7 +80,7 @@ class PRDC(FeatureMetric, frozen=True):
     k: Annotated[int, Field(ge=1)] = 5
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The four numbers; NaN when one side has no more than k samples."""
+        """Return the four numbers; NaN if one side has no more than k samples."""
         generated, real = self.views(evaluation)
         return prdc(real.features, generated.features, generated.label, self.k, rng)
 
@@ -92,18 +92,18 @@ def prdc(
     k: int,
     rng: np.random.Generator,
 ) -> dict[str, Estimate]:
-    """Precision, recall, density and coverage of ``generated`` with respect to ``real``.
+    """Return precision, recall, density and coverage of ``generated`` with respect to ``real``.
 
     Args:
-        real: Points, shape (n, d).
-        generated: Points, shape (m, d).
+        real: Real points, shape (n, d).
+        generated: Generated points, shape (m, d).
         stratum: Fixed class of each generated point, shape (m,).
         k: Which nearest neighbour a ball reaches to.
         rng: Source of the jackknife blocks; the four numbers do not depend on it.
     """
     if min(len(real), len(generated)) <= k:
         return {name: Estimate(np.nan, np.nan) for name in PRDC.quantities}
-    from ._balls import hits_of  # which imports torch
+    from ._balls import hits_of  # imports torch
 
     hits = hits_of(real, generated, jackknife_blocks(stratum, BLOCKS, rng), BLOCKS, k)
     inside, density = hits.balls > 0, hits.balls / k

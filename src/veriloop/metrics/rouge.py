@@ -1,4 +1,4 @@
-"""ROUGE on held-out pairs: does the text say what a person said?"""
+"""ROUGE on held-out pairs: how close is the text to a person's?"""
 
 from collections.abc import Mapping
 from typing import ClassVar, Self, get_args
@@ -16,28 +16,27 @@ from .standard_errors import bootstrapped_mean
 from .texts import column_of, written
 
 FIRST = 32
-"""So many words of each text count for ``rouge1_at_32``."""
+"""Number of words of each text that count for ``rouge1_at_32``."""
 
 
 class Rouge(Metric, frozen=True):
     """Mean F1 of shared words, word pairs and longest common subsequences with the reference.
 
     ``rouge1_at_32`` is ROUGE-1 of the first 32 words of each text and reference. A model that writes too much
-    loses ROUGE by its length alone, and gains when it learns to stop; this number gains nothing by that.
+    loses ROUGE by length alone, and gains when it learns to stop; this number is not affected.
 
-    Standard errors and bootstrap intervals are those of
-    the mean over the held-out pairs. The pairs are the same in every round and arm, so that differences are
-    more exact than these.
+    Standard errors and bootstrap intervals are those of the mean over the held-out pairs. The pairs are the
+    same in every round and arm, so differences are more precise than these.
 
-    Cost: some tens of microseconds a pair, beside the decoding, which all metrics of text share.
+    Cost: tens of microseconds per pair, plus the decoding, which all text metrics share.
 
     Attributes:
-        column: The column that was written; the data's completion when None.
-        reference: The column to compare it to; the data's reference when None.
-        greedy: Whether to judge the likeliest text of each prompt, and not the one that is drawn and shown.
-        stem: Whether words are cut down to their stems first.
-        tokenizer: How words are found: ``published`` as rouge-score does, in the letters a to z only;
-            ``unicode`` in any script; ``auto`` the published way where the reference allows it.
+        column: Name of the written column; the data's completion when None.
+        reference: Name of the column to compare with; the data's reference when None.
+        greedy: Whether to judge the greedy text of each prompt instead of the one that is drawn and shown.
+        stem: Whether to reduce words to their stems first.
+        tokenizer: How words are found: ``published`` as in rouge-score, with the letters a to z only;
+            ``unicode`` in any script; ``auto`` the published way if the reference allows it.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -46,21 +45,21 @@ class Rouge(Metric, frozen=True):
             better="higher",
             low=0,
             high=1,
-            meaning="How many words the texts share with the references (F1).",
+            meaning="Words that the texts share with the references (F1).",
         ),
         "rouge2": Quantity(
             "ROUGE-2",
             better="higher",
             low=0,
             high=1,
-            meaning="How many pairs of neighbouring words they share with the references (F1).",
+            meaning="Pairs of neighbouring words that they share with the references (F1).",
         ),
         "rougeL": Quantity(
             "ROUGE-L",
             better="higher",
             low=0,
             high=1,
-            meaning="The longest sequence of words, with gaps, in common with the references (F1).",
+            meaning="Longest common sequence of words, with gaps, with the references (F1).",
         ),
         "rouge1_at_32": Quantity(
             "ROUGE-1 at 32 words",
@@ -86,7 +85,7 @@ class Rouge(Metric, frozen=True):
 
     @override
     def check_data(self, real: Samples) -> None:
-        """Look whether the references have words.
+        """Check that the references have words.
 
         Raises:
             DataError: Most have none.
@@ -96,11 +95,11 @@ class Rouge(Metric, frozen=True):
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """``rouge1``, ``rouge2``, ``rougeL`` and ``rouge1_at_32``, between 0 and 1.
+        """Return ``rouge1``, ``rouge2``, ``rougeL`` and ``rouge1_at_32``, between 0 and 1.
 
         Raises:
-            DataError: A column is missing or holds no text.
-            MissingExtraError: ``stem``, and nltk is not installed.
+            DataError: A column is missing or does not hold text.
+            MissingExtraError: ``stem`` is set and nltk is not installed.
         """
         column, reference = self.column or "completion", self.reference or "reference"
         pairs = token_pairs(

@@ -1,4 +1,4 @@
-"""How often each value of a category is generated and is real: whether minorities survive."""
+"""Shares of a category's values in generated and real data: whether minorities survive."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -19,17 +19,17 @@ Value = str | int | float
 
 
 class Shares(Metric, frozen=True):
-    """The shares of a category's values, one number a value, and three for all.
+    """The share of each value of a category, and three numbers over all values.
 
     ``share_distance`` is the total variation distance to the held-out shares (half the sum of differences),
-    of which some is chance; ``share_entropy`` the entropy of the generated shares; ``values_found`` counts
-    the values that are generated at all. Standard errors are by influence values; that of ``values_found``
-    is by the chance that another draw would have missed a value. Rows are the generated ones, and in the
-    distance the held-out ones too.
+    part of which is chance; ``share_entropy`` is the entropy of the generated shares; ``values_found`` counts
+    the values that are generated at all. Standard errors come from influence values, and for ``values_found``
+    from the chance that another draw would have missed a value. Rows are the generated ones, and for the
+    distance also the held-out ones.
 
     Attributes:
-        column: A category or label that models make; None: the data's only one.
-        values: Its values; None: those of the data's schema.
+        column: Name of a category or label column that models generate; None: the data's only one.
+        values: Values of the column; None: those of the data's schema.
     """
 
     column: str | None = None
@@ -37,29 +37,32 @@ class Shares(Metric, frozen=True):
 
     @property
     def quantities(self) -> Mapping[str, Quantity]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Of all values together, and ``share_VALUE`` of each, once the data are known."""
+        """Numbers over all values, and ``share_VALUE`` for each value once the data are known."""
         whole = {
             "share_distance": Quantity(
                 "Distance of shares",
                 better="lower",
                 low=0,
                 high=1,
-                meaning="How much of the generated rows would have to change value to have the real shares.",
+                meaning="Share of generated rows that would have to change value to match the real shares.",
             ),
             "share_entropy": Quantity(
                 "Entropy of shares",
                 watch_falls=True,
                 low=0,
                 unit="nats",
-                meaning="How evenly generated rows are spread over values.",
+                meaning="How evenly generated rows are distributed over values.",
             ),
             "values_found": Quantity(
-                "Values found", better="higher", low=0, meaning="How many different values are generated."
+                "Values found",
+                better="higher",
+                low=0,
+                meaning="Number of different values that are generated.",
             ),
         }
         each = {
             f"share_{value}": Quantity(
-                f"Share of {value}", low=0, high=1, meaning="How often it is generated."
+                f"Share of {value}", low=0, high=1, meaning="Share of generated rows with this value."
             )
             for value in self.values or ()
         }
@@ -72,7 +75,7 @@ class Shares(Metric, frozen=True):
         found = schema[column]
         if found.given:
             raise ConfigError(
-                f"{me}: column {column!r}", got="given to the model", expected="one that it makes"
+                f"{me}: column {column!r}", got="given to the model", expected="a column that it generates"
             )
         values = tuple(found.values) if found.role == "category" else tuple(range(found.classes))
         return super().suited_to(schema).model_copy(update={"column": column, "values": values})

@@ -1,4 +1,4 @@
-"""The covariance of generated rows of numbers: its trace and its entropy, beside those of real rows."""
+"""The covariance of generated rows of numbers: its trace and entropy, compared with real rows."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -17,40 +17,37 @@ from .standard_errors import by_row
 class Spread(Metric, frozen=True):
     """Whether variety is lost: the covariance of generated rows.
 
-    ``covariance_trace`` is the sum of the variances (unbiased), and ``spread_ratio`` the same over that of
-    held-out rows: 1 is as varied as real data. ``covariance_entropy`` is that of a Gaussian with this
-    covariance, log det(2 pi e S) / 2, and ``entropy_gap`` what it is above that of held-out rows: 0 is as
-    varied, and it sees a single direction that collapses, which the trace does not. The entropies cannot be
-    measured where a direction has no variance.
+    ``covariance_trace`` is the sum of the variances (unbiased), and ``spread_ratio`` the same divided by that
+    of held-out rows: 1 is as varied as real data. ``covariance_entropy`` is that of a Gaussian with this
+    covariance, log det(2 pi e S) / 2, and ``entropy_gap`` its difference from that of held-out rows: 0 is as
+    varied. Unlike the trace, it detects a single direction that collapses. The entropies cannot be measured
+    if a direction has no variance.
 
-    Standard errors are by influence values, whose rows are the generated and, in a comparison, the held-out
-    rows.
+    Standard errors come from influence values; rows are the generated and, in comparisons, the held-out rows.
 
     Attributes:
-        columns: Of numbers and vectors; None: all that models make.
+        columns: Names of number and vector columns; None for all that models generate.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
-        "covariance_trace": Quantity(
-            "Variance", low=0, meaning="The sum of the variances of generated rows."
-        ),
+        "covariance_trace": Quantity("Variance", low=0, meaning="Sum of the variances of generated rows."),
         "spread_ratio": Quantity(
             "Variance ratio",
             better=Near(1.0),
             low=0,
-            meaning="The sum of the variances of generated rows, over that of real ones.",
+            meaning="Sum of the variances of generated rows, divided by that of real ones.",
         ),
         "covariance_entropy": Quantity(
             "Entropy",
             unit="nats",
             watch_falls=True,
-            meaning="The entropy of a Gaussian with the covariance of generated rows.",
+            meaning="Entropy of a Gaussian with the covariance of generated rows.",
         ),
         "entropy_gap": Quantity(
             "Entropy gap",
             better=Near(0.0),
             unit="nats",
-            meaning="The entropy of generated rows less that of real ones, both as of a Gaussian.",
+            meaning="Entropy of generated rows minus that of real ones, both as Gaussians.",
         ),
     }
 
@@ -86,14 +83,14 @@ def _estimate(value: float, *influences: Floats) -> Estimate:
 
 
 def _trace(rows: Floats) -> tuple[float, Floats]:
-    """The sum of the variances of (n, d) rows, and what each row adds to it, to first order."""
+    """Return the sum of the variances of (n, d) rows, and each row's contribution to first order."""
     squares = ((rows - rows.mean(0)) ** 2).sum(1)
     value = float(squares.sum() / (len(rows) - 1))
     return value, squares - squares.mean()
 
 
 def _entropy(rows: Floats) -> tuple[float, Floats]:
-    """The entropy by the covariance of (n, d) rows, NaN if that is singular, and what each row adds to it."""
+    """Return the entropy by the covariance of (n, d) rows, NaN if singular, and each row's contribution."""
     n, d = rows.shape
     covariance = np.atleast_2d(np.cov(rows, rowvar=False))
     values, vectors = np.linalg.eigh(covariance)

@@ -1,4 +1,4 @@
-"""Standard errors of numbers computed from samples that were drawn for given labels."""
+"""Standard errors of numbers computed from samples drawn for given labels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from ..records import Estimate, RowEstimate
 
 RESAMPLES = 2000
-"""Of a bootstrap: by chance the ends of its interval then move by some 6 % of a standard error."""
+"""Number of bootstrap resamples; the ends of an interval then vary by some 6 % of a standard error."""
 
 AT_A_TIME = 50
-"""Resamples in memory together."""
+"""Number of resamples in memory together."""
 
 
 def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
-    """The mean of independent values, shape (n,), with its standard error and its rows; NaN for no values."""
+    """Return the mean of independent values, shape (n,), with standard error and rows; NaN for no values."""
     value = float(values.mean()) if len(values) else np.nan
     if not np.isfinite(value):
         return Estimate(value, of_mean(values))
@@ -21,17 +21,18 @@ def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
 
 
 def by_row(value: float, se: float, *influences: NDArray[np.floating]) -> Estimate:
-    """A number that is no mean, with rows that have its variance all the same.
+    """Return a number that is not a mean, with rows that have its variance.
 
     Args:
         value: The number.
-        se: Its standard error.
-        influences: For each sample that the number depends on, what each of its rows adds (to first order:
-            influence values, or deviations of a jackknife's pseudo-values), shape (n_s,), of mean about 0.
+        se: Standard error of the number.
+        influences: For each sample that the number depends on, the contribution of each of its rows (to first
+            order: influence values, or deviations of a jackknife's pseudo-values), shape (n_s,), with mean
+            about 0.
 
     Returns:
-        The samples' rows one after the other, each scaled by n / n_s, so that the variance over the n
-        rows, by n, is the sum of the samples' own. Without rows where there is no number.
+        The samples' rows one after the other, each scaled by n / n_s, so that the variance over the n rows,
+        divided by n, is the sum of the samples' own. Without rows if there is no number.
     """
     n = sum(map(len, influences))
     if not np.isfinite(value) or n == 0:
@@ -41,16 +42,16 @@ def by_row(value: float, se: float, *influences: NDArray[np.floating]) -> Estima
 
 
 def of_mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> float:
-    """Standard error of the mean of independent values, shape (n,); NaN for fewer than two."""
+    """Return the standard error of the mean of independent values, shape (n,); NaN for fewer than two."""
     n = len(values)
     return float(np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else np.nan
 
 
 def bootstrapped_mean(values: NDArray[np.floating], rng: np.random.Generator) -> Estimate:
-    """The mean of independent values, shape (n,), with its standard error and its 95 % interval.
+    """Return the mean of independent values, shape (n,), with standard error and 95 % interval.
 
-    The interval is the percentile bootstrap's over `RESAMPLES` draws of n values with replacement
-    (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). None for fewer than two.
+    The interval is that of the percentile bootstrap over `RESAMPLES` draws of n values with replacement (B.
+    Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). None for fewer than two.
     """
     found, n = mean(values), len(values)
     if n < 2:
@@ -65,18 +66,18 @@ def bootstrapped_mean(values: NDArray[np.floating], rng: np.random.Generator) ->
 def of_stratified_mean(
     values: NDArray[np.floating] | NDArray[np.bool_], stratum: NDArray[np.integer]
 ) -> float:
-    """Standard error of the mean of ``values`` when the strata were fixed and not drawn.
+    """Return the standard error of the mean of ``values`` when the strata were fixed and not drawn.
 
-    Generated samples have given labels, so that only the spread within each class is chance:
-    SE^2 = sum_c (n_c / n)^2 s_c^2 / n_c.
+    Generated samples have given labels, so only the spread within each class is random: SE^2 = sum_c (n_c /
+    n)^2 s_c^2 / n_c.
 
     Args:
         values: Shape (n,).
         stratum: Of each value, shape (n,).
 
     Returns:
-        The standard error; as if nothing were fixed when a stratum has one value only, which has no
-        spread of its own; NaN for fewer than two values.
+        The standard error; as if nothing were fixed if a stratum has only one value, and so no spread; NaN
+        for fewer than two values.
     """
     sizes = np.unique_counts(stratum).counts
     if len(values) < 2 or sizes.min() < 2:
@@ -90,10 +91,10 @@ def of_stratified_mean(
 def within(
     values: NDArray[np.floating] | NDArray[np.bool_], stratum: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """What is chance in ``values`` when the strata were fixed: deviations from each stratum's mean.
+    """Return the random part of ``values`` when the strata were fixed: deviations from each stratum's mean.
 
-    They are scaled by sqrt(n_c / (n_c - 1)), so that their mean square by n is the squared
-    `of_stratified_mean`; from the mean of all where a stratum has one value only.
+    They are scaled by sqrt(n_c / (n_c - 1)), so that their mean square divided by n is the squared
+    `of_stratified_mean`; deviations from the overall mean if a stratum has only one value.
 
     Args:
         values: Shape (n,).
@@ -109,15 +110,15 @@ def within(
 def jackknife_blocks(
     stratum: NDArray[np.integer], blocks: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Random blocks of equal size, each with an equal share of every stratum, as far as numbers allow.
+    """Assign rows to random blocks of equal size, with an equal share of every stratum as far as possible.
 
     Args:
-        stratum: Shape (n,).
-        blocks: How many.
+        stratum: Stratum of each row, shape (n,).
+        blocks: Number of blocks.
         rng: Source of the assignment.
 
     Returns:
-        The block of each row, 0..blocks-1, shape (n,).
+        Block of each row, 0..blocks-1, shape (n,).
     """
     shuffled = rng.permutation(len(stratum))
     dealt = shuffled[np.argsort(stratum[shuffled], kind="stable")]
@@ -127,23 +128,23 @@ def jackknife_blocks(
 
 
 def of_jackknife(left_out: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Delete-a-block jackknife: sqrt((g - 1) mean_b (t_b - mean t)^2) over the g blocks.
+    """Return delete-a-block jackknife errors: sqrt((g - 1) mean_b (t_b - mean t)^2) over the g blocks.
 
     Args:
-        left_out: The numbers computed without each block, shape (g, ...).
+        left_out: Numbers computed without each block, shape (g, ...).
 
     Returns:
         Standard errors, shape (...). (B. Efron, C. Stein, The jackknife estimate of variance, Annals of
-        Statistics 9, 1981: on average it is not too small.)
+        Statistics 9, 1981: on average they are not too small.)
     """
     g = len(left_out)
     return np.sqrt((g - 1) * np.var(left_out, axis=0))
 
 
 def of_blocks(left_out: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What each block adds, by the deviations of the jackknife's pseudo-values; shape (g, ...).
+    """Return each block's contribution, from the jackknife's pseudo-values; shape (g, ...).
 
-    Their mean square by g is the squared `of_jackknife`.
+    Their mean square divided by g is the squared `of_jackknife`.
     """
     g = len(left_out)
     return np.sqrt(g * (g - 1)) * (left_out.mean(axis=0) - left_out)

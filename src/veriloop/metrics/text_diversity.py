@@ -1,4 +1,4 @@
-"""Diversity of texts: do they differ from each other, or is it one sentence over and over?"""
+"""Diversity of texts: do they differ, or repeat the same sentence?"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -17,20 +17,20 @@ from .texts import column_of, words
 
 
 class TextDiversity(Metric, frozen=True):
-    """How many different words and word pairs all texts together use, and how evenly.
+    """The number of different words and word pairs in all texts together, and how evenly they are used.
 
     ``distinct1`` and ``distinct2`` are the shares of different words, and of different pairs of neighbouring
-    words, among all of them (J. Li et al., NAACL 2016). ``bigram_entropy`` is the entropy, in bits, of how
-    often each pair occurs. All three depend on how many texts are measured and how long they are, so compare
-    like with like: the rounds of a run, at a ``length`` that stays.
+    words, among all of them (J. Li et al., NAACL 2016). ``bigram_entropy`` is the entropy, in bits, of the
+    frequencies of pairs. All three depend on the number and length of texts, so compare only similar ones:
+    the rounds of a run, with a stable ``length``.
 
-    Texts are those that are drawn: the likeliest ones are more alike than what a model writes. Standard
-    errors and rows are by the jackknife that leaves out a text at a time.
+    Texts are drawn, not greedy: greedy texts are more alike than what a model writes. Standard errors and
+    rows come from a jackknife that leaves out one text at a time.
 
-    Cost: some milliseconds, beside the decoding, which all metrics of text share.
+    Cost: some milliseconds, plus the decoding, which all text metrics share.
 
     Attributes:
-        column: The column that was written; the data's completion when None.
+        column: Name of the written column; the data's completion when None.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
@@ -40,7 +40,7 @@ class TextDiversity(Metric, frozen=True):
             better="higher",
             low=0,
             high=1,
-            meaning="The share of different words among all words written.",
+            meaning="Share of different words among all words written.",
         ),
         "distinct2": Quantity(
             "Distinct-2",
@@ -48,7 +48,7 @@ class TextDiversity(Metric, frozen=True):
             better="higher",
             low=0,
             high=1,
-            meaning="The share of different word pairs among all written.",
+            meaning="Share of different word pairs among all written.",
         ),
         "bigram_entropy": Quantity(
             "Bigram entropy",
@@ -56,7 +56,7 @@ class TextDiversity(Metric, frozen=True):
             better="higher",
             low=0,
             unit="bits",
-            meaning="How evenly the word pairs that are written are used.",
+            meaning="How evenly the written word pairs are used.",
         ),
     }
 
@@ -70,10 +70,10 @@ class TextDiversity(Metric, frozen=True):
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """The shares, between 0 and 1, and the entropy; NaN where there are no words, or no pairs.
+        """Return the shares, between 0 and 1, and the entropy; NaN if there are no words, or no pairs.
 
         Raises:
-            DataError: The column is missing or holds no text.
+            DataError: The column is missing or does not hold text.
         """
         column = self.column or "completion"
         texts = [words(text) for text in evaluation.generated.texts(column)]
@@ -86,14 +86,14 @@ class TextDiversity(Metric, frozen=True):
 
 
 class _Counts(NamedTuple):
-    """How often grams occur: of each (text, kind of gram) that occurs together, one entry.
+    """How often grams occur: one entry for each pair of a text and a kind of gram in it.
 
     Attributes:
-        text: Shape (entries,).
-        gram: Shape (entries,).
-        here: How often the gram occurs in the text, shape (entries,).
-        everywhere: How often each kind of gram occurs in all texts, shape (kinds,).
-        texts: How many there are.
+        text: Text of each entry, shape (entries,).
+        gram: Kind of gram of each entry, shape (entries,).
+        here: Number of occurrences in the text, shape (entries,).
+        everywhere: Number of occurrences in all texts, shape (kinds,).
+        texts: Number of texts.
     """
 
     text: NDArray[np.int64]
@@ -103,7 +103,7 @@ class _Counts(NamedTuple):
     texts: int
 
     def left(self, whole: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A sum over kinds of grams, of all texts and then without each; ``part`` is what an entry takes."""
+        """Return a sum over kinds of grams, of all texts and without each; an entry removes its ``part``."""
         taken = np.bincount(self.text, part, minlength=self.texts)
         return whole.sum() - np.concatenate([[0.0], taken])
 
@@ -118,15 +118,15 @@ def _counts(texts: Sequence[Sequence[object]]) -> _Counts:
 
 
 def _estimate(value: float, left_out: NDArray[np.float64]) -> Estimate:
-    """The number, with what the texts add to it; ``left_out`` has it without each text."""
-    # A text that holds all the words there are cannot be left out.
+    """Return the number with each text's contribution; ``left_out`` has it without each text."""
+    # A text that contains all the words cannot be left out.
     if len(left_out) < 2 or not np.isfinite(left_out).all():
         return Estimate(value, np.nan)
     return by_row(value, float(of_jackknife(left_out)), of_blocks(left_out))
 
 
 def _distinct(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
-    """The share of different grams, of all texts and without each; NaN where there are none."""
+    """Return the share of different grams, of all texts and without each; NaN if there are none."""
     alone = counts.here == counts.everywhere[counts.gram]
     kinds = counts.left(np.ones(len(counts.everywhere)), alone.astype(float))
     total = counts.left(counts.everywhere.astype(float), counts.here.astype(float))
@@ -135,12 +135,12 @@ def _distinct(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
 
 
 def _entropy(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
-    """log2 T - sum_g c_g log2 c_g / T over the counts c of grams, of all texts and without each."""
+    """Return log2 T - sum_g c_g log2 c_g / T for gram counts c, of all texts and without each."""
     rest = counts.everywhere[counts.gram] - counts.here
     terms = counts.everywhere * np.log(counts.everywhere)
     taken = terms[counts.gram] - rest * np.log(np.maximum(rest, 1))
     total = counts.left(counts.everywhere.astype(float), counts.here.astype(float))
     there = np.where(total > 0, total, np.nan)
     bits = (np.log(there) - counts.left(terms, taken) / there) / np.log(2)
-    entropy = np.maximum(bits, 0.0)  # rounding goes below
+    entropy = np.maximum(bits, 0.0)  # rounding may give negative values
     return float(entropy[0]), entropy[1:]

@@ -1,4 +1,4 @@
-"""The form of texts: how long they are, and how many are no texts of the model's own."""
+"""The form of texts: their length, and the shares that are empty, copied or cut."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -14,43 +14,43 @@ from .standard_errors import mean
 from .texts import column_of, said, words, written
 
 SHORTEST_COPY = 4
-"""A shorter run of words is no copy: names and idioms stand in both texts by right."""
+"""Least number of words in a copy; shorter runs, such as names and idioms, may well repeat."""
 
 
 class TextForm(Metric, frozen=True):
     """Mean length, and the shares of empty, copied and truncated texts.
 
     ``length`` counts words. ``empty`` is the share of texts without a word. ``copied`` is the share of texts
-    of which more than half stands in the source verbatim: one run of more than half of the text's words, and
-    of at least 4, occurs in the source, but for case and punctuation.
+    of which more than half is verbatim in the source: one run of more than half of the text's words, and of
+    at least 4, occurs in the source, ignoring case and punctuation.
 
-    ``truncated`` is the share of drawn texts that were cut at their greatest length, where the generator
-    notes that. Standard errors are those of means over the held-out prompts.
+    ``truncated`` is the share of drawn texts that were cut at the length limit, if the generator notes it.
+    Standard errors are those of means over the held-out prompts.
 
-    Cost: below a millisecond a text, beside the decoding, which all metrics of text share.
+    Cost: less than a millisecond per text, plus the decoding, which all text metrics share.
 
     Attributes:
-        column: The column that was written; the data's completion when None.
-        greedy: Whether to judge the likeliest text of each prompt, and not the one that is drawn and shown.
-        source: The column that it could be copied from; the data's prompt when None.
+        column: Name of the written column; the data's completion when None.
+        greedy: Whether to judge the greedy text of each prompt instead of the one that is drawn and shown.
+        source: Name of the column that may be copied; the data's prompt when None.
     """
 
     quantities: ClassVar[Mapping[str, Quantity]] = {
-        "length": Quantity("Length", low=0, unit="words", meaning="How many words a text has."),
+        "length": Quantity("Length", low=0, unit="words", meaning="Number of words in a text."),
         "empty": Quantity(
-            "Empty texts", better="lower", low=0, high=1, meaning="The share of texts without a word."
+            "Empty texts", better="lower", low=0, high=1, meaning="Share of texts without a word."
         ),
         "copied": Quantity(
             "Copied texts",
             low=0,
             high=1,
-            meaning="The share of texts of which more than half stands in the source, in one piece.",
+            meaning="Share of texts of which more than half is in the source, in one piece.",
         ),
         "truncated": Quantity(
             "Cut texts",
             low=0,
             high=1,
-            meaning="The share of texts that reached their greatest length, and have no end.",
+            meaning="Share of texts that reached the length limit and have no end.",
         ),
     }
 
@@ -67,10 +67,10 @@ class TextForm(Metric, frozen=True):
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """``length`` in words, ``empty``, ``copied`` and ``truncated`` between 0 and 1.
+        """Return ``length`` in words, and ``empty``, ``copied`` and ``truncated`` between 0 and 1.
 
         Raises:
-            DataError: A column is missing or holds no text.
+            DataError: A column is missing or does not hold text.
         """
         column = self.column or "completion"
         samples = written(evaluation, column, self.greedy)
@@ -88,8 +88,8 @@ class TextForm(Metric, frozen=True):
 
 
 def is_copied(text: list[str], source: list[str]) -> bool:
-    """Whether more than half of ``text``, and `SHORTEST_COPY` words at least, is one run in ``source``."""
+    """Whether more than half of ``text``, and at least `SHORTEST_COPY` words, is one run in ``source``."""
     run = max(len(text) // 2 + 1, SHORTEST_COPY)
-    # Words hold no space, so with one on either side a match begins and ends where words do.
+    # Words contain no spaces, so with a space on each side a match starts and ends at word boundaries.
     whole = f" {' '.join(source)} "
     return any(f" {' '.join(text[i : i + run])} " in whole for i in range(len(text) - run + 1))

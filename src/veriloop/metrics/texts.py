@@ -1,4 +1,4 @@
-"""What the metrics of text look at: the texts written for held-out prompts, and their words."""
+"""Input of the text metrics: the texts written for held-out prompts, and their words."""
 
 import re
 from typing import Protocol, runtime_checkable
@@ -18,19 +18,19 @@ class Greedy(Protocol):
 
     @property
     def is_greedy(self) -> bool:
-        """Whether its ordinary samples are greedy already."""
+        """Whether its ordinary samples are already greedy."""
         ...
 
     def greedy(self, condition: Samples) -> Samples:
-        """One text for each row of ``condition``, taking the likeliest token at each step."""
+        """Return one greedy text for each row of ``condition``."""
         ...
 
 
 def column_of(schema: Schema, setting: str | None, role: Role, asked_by: str) -> str:
-    """The column that a setting names, or else the one of ``role``; chats have turns for a prompt.
+    """Return the column in a setting, or else the one with ``role``; chats have turns as prompts.
 
     Raises:
-        ConfigError: There is no such column, or it holds no text.
+        ConfigError: There is no such column, or it does not hold text.
     """
     if setting is None:
         return schema.one("messages" if role == "prompt" and not schema.named(role) else role, asked_by)
@@ -39,15 +39,15 @@ def column_of(schema: Schema, setting: str | None, role: Role, asked_by: str) ->
 
 
 def written(evaluation: Evaluation, column: str, greedy: bool = False) -> Samples:
-    """The texts that the metrics judge, one for each held-out prompt, with the prompts' columns.
+    """Return the texts that the metrics judge, one for each held-out prompt, with the prompts' columns.
 
-    They are those that the report shows: drawn as the plan's decoding says, once for all metrics.
+    They are the ones shown in the report: drawn with the plan's decoding, once for all metrics.
 
     Args:
-        evaluation: The round's model.
-        column: The column that was written.
-        greedy: Whether to judge the likeliest texts instead, as published numbers do: they vary less, and
-            cost a second decoding, which all metrics that ask for it share.
+        evaluation: Model of a round.
+        column: Name of the written column.
+        greedy: Whether to judge greedy texts instead, as published numbers do: they vary less, and need a
+            second decoding, which all metrics that request it share.
     """
     generator, generated = evaluation.generator, evaluation.generated
     if not greedy or not isinstance(generator, Greedy) or generator.is_greedy:
@@ -57,11 +57,11 @@ def written(evaluation: Evaluation, column: str, greedy: bool = False) -> Sample
 
 
 def said(samples: Samples, column: str) -> list[str]:
-    """The texts of a column; of turns of a chat, what is said in them."""
+    """Return the texts of a column; for chat turns, their contents."""
     texts = samples.texts(column)
     return [in_words(turns) for turns in texts.values()] if isinstance(texts, Nested) else texts
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in any script, in lower case: runs of letters, digits and underscores."""
+    """Return the words of a text in any script, in lower case: runs of letters, digits and underscores."""
     return _WORD.findall(text.lower())

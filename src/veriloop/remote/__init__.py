@@ -1,6 +1,7 @@
-"""One client for every service over HTTP: judges, writers of text, and verifiers of a user's own.
+"""One client for all services over HTTP: judges, text generators, and users' verifiers.
 
-``service`` says where a service is and how patiently it is asked, ``client`` asks. ``completions`` reads
-what a language model's server answers, ``objects`` finds the verdict in a reply; ``llm`` adds the cache, the
-budget and the ways to ask for JSON, ``writing`` asks for texts. Only ``client`` knows httpx.
+``service`` defines where a service is and how often it is retried, and ``client`` sends the requests.
+``completions`` parses the replies of a language model's server, ``objects`` finds the verdict in a reply;
+``llm`` adds the cache, the budget and the ways to ask for JSON, and ``writing`` asks for texts. Only
+``client`` uses httpx.
 """

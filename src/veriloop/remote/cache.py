@@ -1,4 +1,4 @@
-"""Replies of a language model, kept on disk: one that was paid for is never asked for again."""
+"""Cache of a language model's replies on disk: a reply that was paid for is never requested again."""
 
 import sqlite3
 from collections.abc import Callable
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS spent (
 
 
 class Spent(NamedTuple):
-    """On a model: the requests that were sent, answered or not, and the tokens of all replies."""
+    """Usage of a model: the requests sent, answered or not, and the tokens of all replies."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -32,7 +32,7 @@ class Spent(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Over all replies of a model: how many, and their tokens."""
+    """Totals over all replies of a model: their number and their tokens."""
 
     replies: int
     prompt_tokens: int
@@ -40,14 +40,14 @@ class Totals(NamedTuple):
 
 
 class Cache:
-    """An SQLite file of replies by key; a reply is safe from kill -9 once `put` has returned.
+    """An SQLite file of replies by key; a reply survives kill -9 once `put` has returned.
 
-    Any number of processes of one machine may use it at a time. Not for network file systems, on which
-    SQLite's write-ahead log does not work.
+    Any number of processes on one machine may use it at a time. It does not work on network file systems,
+    because of SQLite's write-ahead log.
 
     Raises:
         StorageError: The file cannot be read or written.
-        CorruptFileError: It is not one of ours.
+        CorruptFileError: It is not a cache file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +55,7 @@ class Cache:
         self._connection = self._or_error(self._opened)
 
     def get(self, key: str) -> Completion | None:
-        """The reply under ``key``, if there is one."""
+        """Return the reply for ``key``, if there is one."""
         row = self._or_error(
             lambda: self._connection.execute(
                 "SELECT text, finish, reason, prompt_tokens, completion_tokens"
@@ -66,7 +66,7 @@ class Cache:
         return Completion(*row) if row else None
 
     def put(self, key: str, model: str, reply: Completion) -> None:
-        """Keep a reply; the first one stays when another process was faster, but both have cost."""
+        """Store a reply; if another process was faster, its reply stays, but both count as cost."""
 
         def write() -> None:
             with self._connection:
@@ -83,7 +83,7 @@ class Cache:
         self._or_error(write)
 
     def count_request(self, model: str) -> None:
-        """Say that a request is sent."""
+        """Count a request that is sent."""
         self._or_error(
             lambda: self._connection.execute(
                 "INSERT INTO spent VALUES (?, 1, 0, 0)"
@@ -93,7 +93,7 @@ class Cache:
         )
 
     def spent(self, model: str) -> Spent:
-        """On ``model``, by all who use this file."""
+        """Return the usage of ``model``, by everyone who uses this file."""
         row = self._or_error(
             lambda: self._connection.execute(
                 "SELECT requests, prompt_tokens, completion_tokens FROM spent WHERE model = ?", (model,)
@@ -102,7 +102,7 @@ class Cache:
         return Spent(*row) if row else Spent()
 
     def totals(self, model: str) -> Totals:
-        """Of all replies of ``model``."""
+        """Return the totals over all replies of ``model``."""
         row = self._or_error(
             lambda: self._connection.execute(
                 "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
@@ -113,13 +113,13 @@ class Cache:
         return Totals(*row)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _opened(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Without an isolation level every statement is its own transaction. The thread may be another one
-        # than the caller's, but only one at a time.
+        # Without an isolation level, every statement is a separate transaction. The thread may differ from
+        # the caller's, but there is only one at a time.
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         write_ahead(connection, synchronous="NORMAL")
         connection.executescript(_TABLES)
@@ -134,6 +134,6 @@ class Cache:
             ) from e
         except sqlite3.DatabaseError as e:
             raise CorruptFileError(
-                f"the cache {self.path} is no file of ours ({e})",
+                f"the cache {self.path} was not written by veriloop ({e})",
                 fix="choose another file, or delete this one",
             ) from e

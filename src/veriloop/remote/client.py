@@ -1,8 +1,8 @@
-"""Questions to a server over HTTP: many at a time, again when it fails, and never given up in silence.
+"""Send many requests to a server over HTTP, with retries, and report every failure.
 
-Everything that speaks HTTP to a service goes through `ask`. The loop of tries is ours: a library of retries
-would bring a loop and a doubling wait, while what decides here is which status means what, a server's own
-wish for a wait, and a question that is worded anew; all of that stays the caller's with a library, too.
+All HTTP traffic to services goes through `ask`. The retry loop is implemented here: a retry library would
+provide a loop and exponential waits, but the important decisions would still be up to the caller: what each
+status means, a wait requested by the server, and questions that are reworded.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 LARGEST_REPLY = 16 * 2**20
-"""Bytes after decompression; a reply that is larger is not read to its end."""
+"""Largest reply in bytes after decompression; a larger one is not read to its end."""
 _LARGEST_COMPLAINT = 64 * 2**10
-"""Likewise, of a reply that says what went wrong."""
+"""Largest error reply in bytes."""
 
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
-"""Client errors that mean "not now". Those of 500 and above do, too."""
+"""Client errors that mean "try again later", in addition to all statuses from 500."""
 _MAYBE_THE_QUESTION = frozenset({400, 403, 413, 422})
-"""Refusals that may be about one question, too long or filtered. All others are about the settings."""
+"""Refusals that may concern a single question, too long or filtered. All others concern the settings."""
 _USELESS_AT_MOST = 3
-"""So many questions without a single answer, refused or not as asked, and the settings are to blame."""
+"""Number of questions without a single usable answer after which the settings are considered wrong."""
 
 
 class Failure(NamedTuple):
-    """A question that got no answer, and why.
+    """A question without an answer, and why.
 
-    ``outage``: another time there may be one. ``refused``: the server does not answer this question.
-    ``unreadable``: its replies are not what was asked for.
+    ``outage``: it may be answered later. ``refused``: the server does not answer this question.
+    ``unreadable``: the replies are not in the requested form.
     """
 
     reason: str
@@ -56,16 +56,16 @@ class Failure(NamedTuple):
 
 @dataclass
 class Known:
-    """What this process has found out about a service, so that it is found out once.
+    """What this process has learned about a service, so that it is learned only once.
 
     Attributes:
-        answered: It has answered a question.
-        useless: Questions that it refused, or answered unreadably, before it had answered any.
-        form: How it is asked for JSON, see `veriloop.remote.llm`; None until that is decided.
-        form_proven: It has answered a question in this form.
-        wordless: Completions without a text, before the first with one.
-        spoke: It has written a text.
-        requests: Requests that were sent to it.
+        answered: Whether it has answered a question.
+        useless: Number of questions refused or answered unreadably before the first answer.
+        form: How to ask it for JSON, see `veriloop.remote.llm`; None until decided.
+        form_proven: Whether it has answered a question in this form.
+        wordless: Number of completions without text before the first one with text.
+        spoke: Whether it has written a text.
+        requests: Number of requests sent to it.
     """
 
     answered: bool = False
@@ -82,16 +82,16 @@ KNOWN: dict[tuple[str, str], Known] = {}
 
 
 def requests_sent() -> int:
-    """How many requests this process has sent to all services."""
+    """Return the number of requests this process has sent to all services."""
     return sum(known.requests for known in KNOWN.values())
 
 
 class Conversation(ABC, Generic[K, T]):
-    """What is asked, by a key of the caller's, and how replies are read.
+    """Questions by a key of the caller's choice, and how replies are parsed.
 
     Args:
         url: Full address.
-        model: What is known of the server is known of this model; empty where there is none.
+        model: Name of the model that knowledge about the server belongs to; empty if there is none.
     """
 
     def __init__(self, url: str, model: str = "") -> None:
@@ -100,25 +100,25 @@ class Conversation(ABC, Generic[K, T]):
 
     @abstractmethod
     def body(self, key: K) -> bytes:
-        """The question as JSON."""
+        """Return the question as JSON."""
 
     @abstractmethod
     def read(self, key: K, content: Any) -> T:
-        """What the decoded reply says; called as soon as it is in.
+        """Parse a decoded reply; called as soon as it arrives.
 
         Raises:
-            Unreadable: Not what was asked for; it is asked again.
+            Unreadable: It is not in the requested form, and the question is asked again.
         """
 
     def reworded(self, key: K, status: int, complaint: str, sent: bytes) -> bool:
-        """Whether the question, which was refused, is to be asked again at once in other words."""
+        """Whether a refused question should be asked again at once in other words."""
         return False
 
     def before_request(self) -> None:
         """Called before every request.
 
         Raises:
-            BudgetError: No more are allowed.
+            BudgetError: No more requests are allowed.
         """
 
 
@@ -127,9 +127,9 @@ class Plain(Conversation[K, T]):
 
     Args:
         url: Full address.
-        bodies: JSON, by a key of the caller's.
-        reader: Called with the key and the decoded reply; raises `Unreadable`.
-        model: As above.
+        bodies: Questions as JSON, by key.
+        reader: Function called with the key and the decoded reply; raises `Unreadable`.
+        model: Name of the model, as in `Conversation`.
     """
 
     def __init__(
@@ -151,14 +151,14 @@ def ask(service: Service, keys: Iterable[K], conversation: Conversation[K, T]) -
     """Ask every question, and wait for all replies.
 
     A service that has not answered yet is asked one question at a time, so that wrong settings cost a few
-    requests and not thousands.
+    requests instead of thousands.
 
     Returns:
-        By key, what ``conversation`` read, or why there is nothing.
+        By key, what ``conversation`` parsed, or why there is nothing.
 
     Raises:
-        ConfigError: Nobody listens at the URL, it refuses us for good, or the key is missing.
-        BudgetError: The conversation allows no more requests. Those under way were read first.
+        ConfigError: No server answers at the URL, it refuses permanently, or the key is missing.
+        BudgetError: The conversation allows no more requests. Requests in progress were read first.
     """
     keys = list(keys)
     asking = _Asking(service, conversation)
@@ -186,7 +186,8 @@ class _Asking(Generic[K, T]):
                         replies[name] = await self._patiently(client, name)
                         report(RowsDone(len(replies), len(keys)))
                     except BudgetError as e:
-                        # The others end likewise, but first read the replies that are already paid for.
+                        # The others end in the same way, but first read the replies that are already paid
+                        # for.
                         spent.append(e)
                         return
 
@@ -203,21 +204,21 @@ class _Asking(Generic[K, T]):
         known = self._conversation.known
         for name in waiting if not known.answered else ():
             reply = replies[name] = await self._patiently(client, name)
-            # A server that is busy or slow may be asked many questions at a time.
+            # A busy or slow server can be asked many questions at a time.
             if not isinstance(reply, Failure) or reply.kind == "outage":
                 return
             known.useless += 1
             if known.useless >= _USELESS_AT_MOST:
                 raise ConfigError(
-                    f"{self._conversation.url} has no answer to any question",
+                    f"{self._conversation.url} answered no question",
                     got=reply.reason,
-                    fix="check url, model and what is asked; finished rounds are safe",
+                    fix="check url, model and the questions; finished rounds are safe",
                 )
 
     def _client(self) -> httpx.AsyncClient:
         headers = {"Content-Type": "application/json"}
         headers |= {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        # The whole has its own limit; a connection that nobody takes is told from a slow reply.
+        # The whole request has a time limit; a separate one detects that nothing accepts the connection.
         timeout = httpx.Timeout(None, connect=min(self._service.timeout / 2, 20.0))
         limits = httpx.Limits(max_connections=self._service.concurrency)
         try:
@@ -262,7 +263,7 @@ class _Asking(Generic[K, T]):
                     raise ConfigError(
                         f"no connection to {conversation.url}",
                         got=outcome.reason,
-                        fix="start the server or mend the url; finished rounds are safe",
+                        fix="start the server or correct the url; finished rounds are safe",
                     )
                 tried = "once" if attempt == 0 else f"{attempt + 1} times"
                 return failure._replace(reason=f"{failure.reason}, tried {tried}")
@@ -303,11 +304,11 @@ class _Asking(Generic[K, T]):
         return read
 
     def _judged(self, status: int, complaint: str) -> Failure:
-        """What a status of failure means: an outage, a refusal of this question, or the end."""
+        """Return what an error status means: an outage, a refusal of this question, or the end."""
         reason = f"status {status}" + (f": {complaint[:200]}" if complaint else "")
         if status in _MAYBE_THE_QUESTION:
             return Failure(reason, "refused")
-        # OpenAI says "not now" to an account without credit, which no wait will change.
+        # OpenAI sends a retry status for accounts without credit, which waiting does not fix.
         if status >= 500 or (status in _TRY_AGAIN and "insufficient_quota" not in complaint):
             return Failure(reason)
         raise ConfigError(
@@ -328,7 +329,7 @@ class _Reply(NamedTuple):
 
 
 class _Broken(NamedTuple):
-    """No reply, and why; maybe not even a connection."""
+    """No reply, and why; possibly not even a connection."""
 
     reason: str
     connected: bool = True
@@ -342,13 +343,13 @@ def _run(make: Callable[[], Awaitable[T]]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(main())
-    # A notebook has a loop of its own, which must not wait for us; another thread may have another loop.
+    # A notebook already runs an event loop, which must not block; another thread may run another loop.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(copy_context().run, lambda: asyncio.run(main())).result()
 
 
 def _cause(error: BaseException) -> str:
-    """Why there is no connection, in a few words; httpx itself says only that all attempts failed."""
+    """Return why there is no connection, in a few words; httpx only reports that all attempts failed."""
     seen: list[BaseException] = [error]
     for e in seen:
         if isinstance(e, ConnectionRefusedError):
@@ -356,7 +357,7 @@ def _cause(error: BaseException) -> str:
         if isinstance(e, socket.gaierror):
             return f"no such host ({e.strerror})"
         if isinstance(e, httpx.ConnectTimeout):
-            return "nobody took the connection in time"
+            return "the connection was not accepted in time"
         if isinstance(e, BaseExceptionGroup):
             seen += e.exceptions
         seen += [cause for cause in (e.__cause__, e.__context__) if cause is not None and cause not in seen]
@@ -364,14 +365,14 @@ def _cause(error: BaseException) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that a server asks to wait: a number or a date (RFC 9110, 10.2.3); 0 when it does not."""
+    """Return the seconds a server asks to wait: a number or a date (RFC 9110, 10.2.3); 0 if it does not."""
     asked = headers.get("Retry-After", "")
     try:
         seconds = float(asked)
     except ValueError:
         try:
             date = parsedate_to_datetime(asked)
-            # One of the three forms of a date names no time zone, and means Greenwich.
+            # One of the three date formats has no time zone, and means GMT.
             date = date if date.tzinfo else date.replace(tzinfo=UTC)
             seconds = date.timestamp() - time.time()
         except (ValueError, OverflowError):

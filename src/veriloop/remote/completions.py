@@ -1,4 +1,4 @@
-"""What a server with OpenAI's interface answers, read as a person would read it."""
+"""Parse the replies of a server with OpenAI's API, leniently."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ class Completion(NamedTuple):
     """What a model wrote.
 
     Attributes:
-        text: As the server wrote it, white space and all; empty where it wrote none.
-        finish: Why it ended, in the server's word, such as ``stop`` or ``content_filter``.
-        reason: Why there is no text; empty where there is one.
-        prompt_tokens: As the server counted them.
-        completion_tokens: Likewise.
+        text: Text as the server sent it, including white space; empty if there is none.
+        finish: Reason for ending, as the server gives it, such as ``stop`` or ``content_filter``.
+        reason: Why there is no text; empty if there is one.
+        prompt_tokens: Number of prompt tokens as counted by the server.
+        completion_tokens: Number of completion tokens as counted by the server.
     """
 
     text: str
@@ -28,18 +28,18 @@ class Completion(NamedTuple):
 
     @property
     def cut(self) -> bool:
-        """Whether it ended because it had reached its greatest length."""
+        """Whether it ended at the length limit."""
         return self.finish in _CUT
 
 
 def completion_of(content: Any) -> Completion:
-    """The first choice of a completion or chat completion.
+    """Return the first choice of a completion or chat completion.
 
-    No content, a refusal, a filtered reply and a missing message are completions without a text, with the
-    reason: to ask again would cost as much and bring the same.
+    Missing content, a refusal, a filtered reply and a missing message are completions without text, with the
+    reason: asking again would cost as much and give the same result.
 
     Raises:
-        Unreadable: It is no completion, or has no choices.
+        Unreadable: It is not a completion, or has no choices.
     """
     if not isinstance(content, Mapping):
         raise Unreadable(f"got {shown(content)}, expected a completion")
@@ -56,7 +56,7 @@ def completion_of(content: Any) -> Completion:
     else:
         text, refusal = choice.get("text"), None
     if isinstance(text, list):
-        # Some gateways answer in parts, as questions may be asked.
+        # Some gateways answer in parts, like the content of questions.
         parts = [part.get("text") for part in text if isinstance(part, Mapping)]
         text = "".join(part for part in parts if isinstance(part, str))
     if text is not None and not isinstance(text, str):
@@ -83,5 +83,5 @@ def _tokens(usage: object) -> tuple[int, int]:
 
 
 def body_of(question: Mapping[str, Any]) -> bytes:
-    """Canonical JSON, so that equal questions have equal bytes."""
+    """Return canonical JSON, so that equal questions have equal bytes."""
     return json.dumps(question, sort_keys=True).encode()

@@ -1,4 +1,4 @@
-"""A language model behind an OpenAI-compatible URL that is asked for JSON: wordings, cache and budget."""
+"""A language model behind an OpenAI-compatible URL that returns JSON: request forms, cache and budget."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from .completions import Completion, body_of, completion_of
 from .service import Service, endpoint
 
 Content = str | list[dict[str, Any]]
-"""What a message says: text, or parts of which the first is text."""
+"""Content of a message: text, or parts of which the first is text."""
 
 FORMS = ("json_schema", "json_object", "none")
 """Ways to ask for JSON, the strictest first. All but the first put the schema into the prompt."""
@@ -27,13 +27,13 @@ _FORM = re.compile(r"response.?format|json.?schema|json.?object|structured.?outp
 
 
 class Usage(BaseModel):
-    """What a model has cost so far, over all replies in its cache.
+    """The cost of a model so far, over all replies in its cache.
 
     Attributes:
-        replies: How many.
-        prompt_tokens: As the server counted them.
-        completion_tokens: Likewise.
-        cost: At the model's ``price``, in its currency.
+        replies: Number of replies.
+        prompt_tokens: Number of prompt tokens as counted by the server.
+        completion_tokens: Number of completion tokens as counted by the server.
+        cost: Cost at the model's ``price``, in its currency.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -48,18 +48,19 @@ class LLM(Service, frozen=True):
     """A chat model that is asked for JSON objects.
 
     Attributes:
-        model: As the server calls it.
-        temperature: None for the server's own.
-        max_tokens: Of a reply; None for the server's own limit.
-        response_format: How the server is asked for JSON. ``auto`` begins with ``json_schema``; a server that
-            refuses it is asked with ``json_object``, then with ``none``, and this process remembers what it
-            took. All but ``json_schema`` put the schema into the prompt.
-        cache: An SQLite file of all replies, shared by as many runs as like. Without one, a resumed round
-            asks again, and nothing counts the cost.
-        price: Of a million prompt tokens and of a million completion tokens.
-        max_requests: The most requests to this model, tries included, counted in the cache by all who use it.
-        max_cost: Likewise, the most that replies may cost at ``price``. The questions under way when it is
-            reached are still read and paid for.
+        model: Name of the model on the server.
+        temperature: Sampling temperature; None for the server's default.
+        max_tokens: Largest number of tokens in a reply; None for the server's default.
+        response_format: How the server is asked for JSON. ``auto`` starts with ``json_schema``; if the server
+            refuses, it uses ``json_object``, then ``none``, and this process remembers what worked. All but
+            ``json_schema`` put the schema into the prompt.
+        cache: Path of an SQLite file with all replies, which any number of runs may share. Without it, a
+            resumed round asks again, and costs are not counted.
+        price: Prices of a million prompt tokens and of a million completion tokens.
+        max_requests: Largest number of requests to this model, including retries, counted in the cache over
+            all its users.
+        max_cost: Largest cost of replies at ``price``, counted in the same way. Requests in progress when it
+            is reached are still read and paid for.
 
     The other fields are those of `Service`.
     """
@@ -77,7 +78,7 @@ class LLM(Service, frozen=True):
     def _budget_can_be_counted(self) -> Self:
         if self.cache is None and not (self.max_requests is None and self.max_cost is None):
             raise ConfigError(
-                "max_requests and max_cost are counted in the cache, and there is none",
+                "max_requests and max_cost are counted in the cache, but there is none",
                 fix="set cache, such as cache: judge.sqlite",
             )
         if self.max_cost is not None and self.price == (0.0, 0.0):
@@ -90,16 +91,16 @@ class LLM(Service, frozen=True):
     def ask_for_objects(
         self, contents: Sequence[Content], schema: Mapping[str, Any], times: int = 1
     ) -> list[list[Completion | Failure]]:
-        """Ask each of ``contents``, ``times`` times, for an object that keeps to ``schema``.
+        """Ask each of ``contents``, ``times`` times, for an object that matches ``schema``.
 
         Equal questions are asked once.
 
         Returns:
-            For each of ``contents``, its replies.
+            The replies for each of ``contents``.
 
         Raises:
-            ConfigError: The server cannot be reached or refuses for good, or the key is missing.
-            BudgetError: The budget is spent. All replies are in the cache.
+            ConfigError: The server cannot be reached or refuses permanently, or the key is missing.
+            BudgetError: The budget is used up. All replies are in the cache.
             StorageError: The cache cannot be written.
         """
         keys = [[self._cache_key(content, schema, k) for k in range(times)] for content in contents]
@@ -111,12 +112,12 @@ class LLM(Service, frozen=True):
                 known = {key: reply for key in asked if (reply := cache.get(key)) is not None}
                 talk = _Talk(self, asked, schema, cache)
                 talk.known.answered |= bool(known)
-                # What failed is not kept: an outage is no verdict, and the next run shall ask again.
+                # Failures are not stored: an outage is not a verdict, and the next run should ask again.
                 replies = {**known, **ask(self, [key for key in asked if key not in known], talk)}
         return [[replies[key] for key in row] for row in keys]
 
     def usage(self) -> Usage | None:
-        """What this model has cost so far; None without a cache.
+        """Return the cost of this model so far; None without a cache.
 
         Raises:
             StorageError: The cache cannot be read.
@@ -128,17 +129,17 @@ class LLM(Service, frozen=True):
         return Usage(**totals._asdict(), cost=self.cost(totals.prompt_tokens, totals.completion_tokens))
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Of so many tokens, at ``price``."""
+        """Return the cost of these tokens, at ``price``."""
         return (prompt_tokens * self.price[0] + completion_tokens * self.price[1]) / 1e6
 
     @property
     def name(self) -> str:
-        """What the cache calls this model."""
-        # The URL is part of it: many local servers serve whatever they like under one model name.
+        """Name of this model in the cache."""
+        # The URL is included, because many local servers serve different models under one name.
         return f"{self.model} at {self.url}"
 
     def question(self, content: Content, schema: Mapping[str, Any], form: str) -> bytes:
-        """The request, worded in one of `FORMS`."""
+        """Return the request in one of `FORMS`."""
         question: dict[str, Any] = {"model": self.model}
         question |= {} if self.temperature is None else {"temperature": self.temperature}
         question |= {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
@@ -151,7 +152,7 @@ class LLM(Service, frozen=True):
         return body_of({**question, "messages": [{"role": "user", "content": content}]})
 
     def _cache_key(self, content: Content, schema: Mapping[str, Any], k: int) -> str:
-        # Which wording the server took does not matter: it is the same question.
+        # The form that the server accepted does not matter: it is the same question.
         form = "json_schema" if self.response_format == "auto" else self.response_format
         body = self.question(content, schema, form)
         return hashlib.sha256(b"\0".join([self.url.encode(), str(k).encode(), body])).hexdigest()
@@ -192,8 +193,8 @@ class _Talk(Conversation[str, Completion]):
             self._cache.put(key, self._llm.name, completion)
         if self._llm.max_cost is not None and not completion.prompt_tokens + completion.completion_tokens:
             raise ConfigError(
-                f"{self._llm.url} does not count tokens, so max_cost cannot be kept",
-                fix="set max_requests in its place",
+                f"{self._llm.url} does not count tokens, so max_cost cannot be enforced",
+                fix="set max_requests instead",
             )
         return completion
 
@@ -203,7 +204,7 @@ class _Talk(Conversation[str, Completion]):
         if not automatic or status not in _UNKNOWN_FORM or not _FORM.search(complaint):
             return False
         if sent != self.body(key):
-            # Another question has found it out meanwhile.
+            # Another question has found it out in the meantime.
             return True
         place = FORMS.index(self._form) + 1
         if place == len(FORMS):

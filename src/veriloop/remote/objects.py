@@ -1,4 +1,4 @@
-"""The JSON object in a model's reply, found as a reader would find it, and what a message may show of it."""
+"""Find the JSON object in a model's reply, and shorten replies for messages."""
 
 import json
 import re
@@ -6,18 +6,18 @@ from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 LONGEST = 500_000
-"""Characters of a reply that is searched."""
+"""Largest reply, in characters, that is searched."""
 
 _TAG = re.compile(
     r"[<\[◁](/?)(?:[a-z]+:)?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad)[>\]▷]", re.IGNORECASE
 )
 _BEGIN = re.compile(r'\{(?=[ \t\n\r]*")')
-"""How an object with a key begins. Other braces are not tried: a mistake costs a look at the whole text."""
+"""Start of an object with a key. Other braces are skipped, since each failed attempt scans the text."""
 _DECODER = json.JSONDecoder()
 
 
 class Unreadable(Exception):
-    """A reply that is not what was asked for."""
+    """A reply that is not in the requested form."""
 
 
 class _Found(NamedTuple):
@@ -27,13 +27,13 @@ class _Found(NamedTuple):
 
 
 def last_object(text: str, wanted: Collection[str]) -> dict[str, Any]:
-    """The last JSON object with the keys ``wanted`` after the model's reasoning, in whatever wrapping.
+    """Return the last JSON object with the keys ``wanted`` after the model's reasoning, in any wrapping.
 
-    Reasoning is what stands in ``<think>...</think>`` and its like. Where it has no end, the object counts
-    only if the reply ends with it: what is followed by more is a thought.
+    Reasoning is text in ``<think>...</think>`` and similar tags. If it is not closed, the object counts only
+    at the end of the reply; an object followed by more text is part of the reasoning.
 
     Raises:
-        Unreadable: There is none.
+        Unreadable: There is no such object.
     """
     if len(text) > LONGEST:
         raise Unreadable(f"a reply of {len(text):,} characters, expected at most {LONGEST:,}")
@@ -42,7 +42,7 @@ def last_object(text: str, wanted: Collection[str]) -> dict[str, Any]:
     try:
         with_keys = [found for answer in answers for found in _with_keys(answer.content, wanted)]
     except RecursionError as e:
-        raise Unreadable(f"an object too deep in {shown(text)}") from e
+        raise Unreadable(f"an object nested too deeply in {shown(text)}") from e
     if with_keys:
         return with_keys[-1]
     if answers:
@@ -53,7 +53,7 @@ def last_object(text: str, wanted: Collection[str]) -> dict[str, Any]:
 
 
 def _objects(text: str) -> Iterator[_Found]:
-    """All outermost JSON objects, from left to right."""
+    """Yield all outermost JSON objects, from left to right."""
     begin = _BEGIN.search(text)
     while begin:
         try:
@@ -66,7 +66,7 @@ def _objects(text: str) -> Iterator[_Found]:
 
 
 def _after_reasoning(text: str, objects: list[_Found]) -> list[_Found]:
-    # A tag within an object is part of one of its texts.
+    # A tag inside an object is part of one of its texts.
     tags = [t for t in _TAG.finditer(text) if not any(o.start <= t.start() < o.end for o in objects)]
     closing = [tag.end() for tag in tags if tag[1]]
     begin = closing[-1] if closing else 0
@@ -83,7 +83,7 @@ def _after_reasoning(text: str, objects: list[_Found]) -> list[_Found]:
 
 
 def _with_keys(content: object, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
-    """``content`` if it has the keys; otherwise what in it has."""
+    """Yield ``content`` if it has the keys; otherwise the objects inside it that do."""
     if isinstance(content, dict):
         if all(name in content for name in wanted):
             yield content
@@ -95,12 +95,12 @@ def _with_keys(content: object, wanted: Collection[str]) -> Iterator[dict[str, A
 
 
 def sound_text(text: str) -> str:
-    """``text`` without halves of surrogate pairs, which JSON can spell and no file can hold."""
+    """Return ``text`` without lone surrogates, which JSON can express but no file can hold."""
     return text.encode(errors="replace").decode()
 
 
 def shown(value: object) -> str:
-    """``value`` in a few words, for a message."""
+    """Return ``value`` in a few words, for a message."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     text = " ".join(sound_text(text).split())
     return repr(text if len(text) <= 80 else f"{text[:77]}...")

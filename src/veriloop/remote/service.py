@@ -1,4 +1,4 @@
-"""Where a service is, how patiently it is asked, and that its key is never written down."""
+"""The address of a service, its retries, and its key, which is never written down."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from ..parts import Checked
 
 _USERINFO = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 _SECRETS = frozenset({"key", "apikey", "token", "accesstoken", "password", "secret", "sig", "signature"})
-"""Names of a query's parameters that hold secrets, without their dashes."""
+"""Names of query parameters that hold secrets, without their dashes."""
 HIDDEN = "***"
 
 
@@ -24,12 +24,12 @@ def _checked_url(url: str) -> str:
         secret = "@" in parts.netloc or _names_secret(parts.query)
     except ValueError:
         sound, secret = False, False
-    # What is no URL may still have been meant to hold a password.
+    # Even an invalid URL may contain a password.
     if secret or (not sound and "@" in url):
-        # No ConfigError: Pydantic would show the whole URL beside its message.
+        # Not a ConfigError, because Pydantic would show the whole URL next to its message.
         raise VeriloopError(
-            "a service's URL holds a password or key, and run folders keep URLs",
-            fix="take it out of the URL, and name an environment variable with the key in key_variable",
+            "the service's URL contains a password or key, and run folders store URLs",
+            fix="remove it from the URL, and set key_variable to an environment variable's name",
         )
     if not sound:
         raise ConfigError("not a URL of a server", got=url, expected="such as http://localhost:8000/v1")
@@ -42,35 +42,36 @@ def _names_secret(query: str) -> bool:
 
 
 URL = Annotated[str, AfterValidator(_checked_url)]
-"""The address of a server; one that holds a password is refused, because run folders keep addresses."""
+"""URL of a server; one with a password is refused, because run folders store URLs."""
 
 
 def endpoint(url: str, path: str) -> str:
-    """``url`` with ``path`` after its own; a query stays at the end."""
+    """Return ``url`` with ``path`` appended; a query stays at the end."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
 
 
 def masked(text: str, key: str | None) -> str:
-    """``text`` in one line, without the key and without passwords in URLs."""
-    # Servers like to repeat a key that they do not know, and proxies stand in the environment with theirs.
+    """Return ``text`` in one line, without the key and without passwords in URLs."""
+    # Servers may repeat an unknown key, and proxy settings in the environment may contain theirs.
     text = text.replace(key, HIDDEN) if key else text
     return _USERINFO.sub(HIDDEN, " ".join(text.split()))
 
 
 class Patience(Checked, frozen=True):
-    """How a service is asked, whatever it is asked.
+    """Timeouts and retries of a service.
 
-    A question is tried again after a time-out, a broken connection, a reply that cannot be read, and the
-    statuses 408, 409, 425, 429 and 500 to 599. The waits are backoff, 2 backoff, 4 backoff, ... seconds, and
-    at least what ``Retry-After`` asks for. There is no jitter: ``concurrency`` is what spares the server.
+    A question is retried after a timeout, a broken connection, an unreadable reply, and the statuses 408,
+    409, 425, 429 and 500 to 599. The waits are backoff, 2 backoff, 4 backoff, ... seconds, and at least what
+    ``Retry-After`` asks for. There is no jitter: ``concurrency`` limits the load on the server.
 
     Attributes:
-        concurrency: The most questions under way at a time.
+        concurrency: Largest number of questions in progress at a time.
         timeout: Seconds until a reply must be complete.
-        retries: How often a question is tried again.
-        backoff: Seconds before the second try.
-        longest_wait: The most seconds between two tries. A server that asks for more is given up.
+        retries: Number of retries per question.
+        backoff: Seconds before the first retry.
+        longest_wait: Longest wait in seconds between two tries. If a server asks for more, the question is
+            given up.
     """
 
     concurrency: Annotated[int, Field(ge=1, le=1_000)] = 16
@@ -84,10 +85,10 @@ class Service(Patience, frozen=True):
     """A service behind a URL.
 
     Attributes:
-        url: Where the server is, without a password. Proxies are those of the environment (``HTTPS_PROXY``,
+        url: URL of the server, without a password. Proxies are taken from the environment (``HTTPS_PROXY``,
             ``NO_PROXY``).
-        key_variable: The environment variable that holds the key, sent as ``Authorization: Bearer KEY``.
-            Only the variable's name is ever written down.
+        key_variable: Name of the environment variable with the key, sent as ``Authorization: Bearer KEY``.
+            Only this name is ever written down.
 
     The other fields are those of `Patience`.
     """
@@ -96,17 +97,17 @@ class Service(Patience, frozen=True):
     key_variable: str | None = None
 
     def key(self) -> str | None:
-        """The key, if the service has one.
+        """Return the key, if the service has one.
 
         Raises:
-            ConfigError: The variable is not set, or holds what no header can carry.
+            ConfigError: The variable is not set, or its value cannot be sent in a header.
         """
         if self.key_variable is None:
             return None
         key = os.environ.get(self.key_variable, "").strip()
         if not key or not key.isascii() or not key.isprintable():
             raise ConfigError(
-                f"the environment variable {self.key_variable} holds no key",
+                f"the environment variable {self.key_variable} does not contain a key",
                 fix=f"set it with: export {self.key_variable}=...",
             )
         return key

@@ -1,4 +1,4 @@
-"""Texts from a server with OpenAI's interface: one for each prompt, as the server wrote it."""
+"""Get texts from a server with OpenAI's API: one for each prompt, as the server wrote it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from .completions import Completion, body_of, completion_of
 from .service import Service, endpoint
 
 _WORDLESS_AT_MOST = 8
-"""So many replies without a text and none with one, and there will be none."""
+"""Number of replies without text, and none with text, after which the model is given up."""
 
 
 def write(
@@ -19,22 +19,22 @@ def write(
     prompts: Sequence[str | list[dict[str, Any]]],
     seeds: Sequence[int],
 ) -> list[Completion]:
-    """A completion of each prompt.
+    """Return a completion of each prompt.
 
     Args:
-        service: Whom to ask.
-        model: As the server calls it.
+        service: Service to ask.
+        model: Name of the model on the server.
         settings: Fields of every request.
-        prompts: What is completed: all the beginnings of texts, or all the turns of chats.
-        seeds: One for each prompt.
+        prompts: Prompts to complete: either all texts to continue, or all chats.
+        seeds: Seed for each prompt.
 
     Returns:
-        As many, in the same order. One without a text, or whose prompt the server refuses, has an empty text
-        and its ``reason``; `Completion.cut` says which have reached the greatest length.
+        Completions in the same order. One without text, or whose prompt the server refuses, has an empty text
+        and its ``reason``; `Completion.cut` says which ended at the length limit.
 
     Raises:
-        ConfigError: The server cannot be reached or refuses for good, or the key is missing.
-        VeriloopError: It does not answer a prompt for now, or no reply at all has a text.
+        ConfigError: The server cannot be reached or refuses permanently, or the key is missing.
+        VeriloopError: It temporarily does not answer a prompt, or no reply at all has a text.
     """
     bodies = {
         row: body_of({**settings, **_prompted(prompt), "seed": seed})
@@ -69,7 +69,7 @@ def _completion(url: str, reply: Completion | Failure) -> Completion:
     if isinstance(reply, Completion):
         return reply
     if reply.kind == "outage":
-        # No text is not the same as an empty one: what an outage left out must be asked for again.
+        # A missing text differs from an empty one: what an outage left out must be requested again.
         raise VeriloopError(
             f"{url} gave no completion ({reply.reason})",
             fix="resume when it is back; finished rounds are safe",
@@ -81,5 +81,5 @@ def _no_texts(url: str, reason: str) -> VeriloopError:
     return VeriloopError(
         f"no reply of {url} has a text",
         got=reason,
-        fix="check the model, its filter, and what the prompts ask for",
+        fix="check the model, its filter, and the prompts",
     )

@@ -1,1 +1,1 @@
-"""From a run folder to what people read: tidy frames, figures, sample grids, one offline HTML page."""
+"""Turn a run folder into tidy frames, figures, sample grids, and one offline HTML page."""

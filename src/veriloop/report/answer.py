@@ -1,4 +1,4 @@
-"""The answer on top of a run: is the verified arm better than the unverified one, and which round to ship?"""
+"""The main result of a run: is the verified arm better than the unverified one, and which round to ship?"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -22,26 +22,26 @@ class Run(Protocol):
     """A run folder, or a run in memory."""
 
     def manifest(self) -> Manifest:
-        """What the run is."""
+        """Return the description of the run."""
         ...
 
     def records(self) -> list[RoundRecord]:
-        """Its finished rounds."""
+        """Return its finished rounds."""
         ...
 
     def rows(self, round_: int, arm: str, name: str, split: Split) -> NDArray[np.floating] | None:
-        """The rows of a quantity."""
+        """Return the rows of a quantity."""
         ...
 
 
 class Answer(NamedTuple):
-    """What a run says, first of all.
+    """The main result of a run.
 
     Attributes:
         line: Whether the verified arm is better than the unverified one, in one line.
-        coin: The same in numbers, after the last common round; None where there is nothing to compare.
-        at_ship: The same after the round to ship, where that is another one.
-        ship: The gate's answer for the verified arm; None where no quantity is measured.
+        coin: The comparison in numbers, after the last common round; None if there is nothing to compare.
+        at_ship: The comparison after the round to ship, if that is another round.
+        ship: The gate's answer for the verified arm; None if no quantity is measured.
     """
 
     line: str
@@ -51,11 +51,11 @@ class Answer(NamedTuple):
 
 
 def answer(run: Run, quantity: str | None = None) -> Answer:
-    """The answer of a run, from the rounds that have finished so far.
+    """Return the main result of a run, from the rounds finished so far.
 
     Args:
-        run: The run.
-        quantity: By which one; the plan's, or the headline, when None.
+        run: Run to describe.
+        quantity: Quantity to use; that of the plan, or the headline, when None.
 
     Raises:
         CorruptFileError: The manifest, a record or rows cannot be read.
@@ -67,21 +67,21 @@ def answer(run: Run, quantity: str | None = None) -> Answer:
     arm = first_arm(cards, chains)
     name = quantity or cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
     if name is None:
-        return Answer(f"Nothing is measured, so that nothing can be said of {arm}.")
+        return Answer(f"Nothing is measured, so {arm} cannot be judged.")
     shipped = gate(run.rows, chains, cards, arm, name)
     if cards.quantity(name).better is None:
-        return Answer(f"Neither way is {name} better by itself, so the arms are not compared.", ship=shipped)
+        return Answer(f"{name} has no better direction, so the arms are not compared.", ship=shipped)
     unverified = (a for a, card in cards.arms.items() if a in chains and not card.verified)
     other = next((a for a in unverified if a != arm), None)
     coin, at_ship = _compared(run.rows, chains, cards, (arm, other), name, shipped.round)
     if coin is None:
-        return Answer(f"{name} has not been measured of {arm} after the start model.", ship=shipped)
+        return Answer(f"{name} has not been measured for {arm} after the start model.", ship=shipped)
     alone = "" if other else " There is no unverified arm to compare with."
     return Answer(coin.line + alone, coin, at_ship, shipped)
 
 
 def first_arm(cards: RunCard, chains: Mapping[str, Sequence[RoundRecord]]) -> str:
-    """The arm that people ask about: the first one with a verifier, or else the first one."""
+    """Return the arm of interest: the first one with a verifier, or else the first one."""
     verified = (arm for arm, card in cards.arms.items() if card.verified and arm in chains)
     return next(verified, next(iter(chains)))
 
@@ -94,15 +94,15 @@ def gate(
     name: str,
     error: float | None = None,
 ) -> Ship:
-    """The gate's answer for one arm and quantity, as the run's plan asks.
+    """Return the gate's answer for one arm and quantity, with the settings of the run's plan.
 
     Args:
-        rows: Where rows are looked up, if anywhere.
-        chains: The records of each arm.
-        cards: What the run is.
-        arm: One of ``chains``.
-        name: Of a quantity.
-        error: Other than the plan's, if not None.
+        rows: Function that looks up rows, or None.
+        chains: Records of each arm.
+        cards: Description of the run.
+        arm: Name of one of ``chains``.
+        name: Name of a quantity.
+        error: Error probability that replaces the plan's, if not None.
     """
     rule = cards.ship
     than = chains.get(rule.than) if rule.than not in (START, arm) else None
@@ -118,8 +118,8 @@ def _compared(
     name: str,
     shipped: int,
 ) -> tuple[Versus | None, Versus | None]:
-    """One arm against the other, or its start: after the last round of both, and after ``shipped``."""
-    # What is reported is of the test split, which no decision has looked at.
+    """Compare one arm with the other, or with its start, after the last common round and ``shipped``."""
+    # Reported numbers are from the test split, which no decision uses.
     ours, theirs = (Track.of(chains.get(arm or "", ()), name, rows, "test") for arm in arms)
 
     def after(number: int) -> Versus | None:

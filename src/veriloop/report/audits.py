@@ -1,4 +1,4 @@
-"""Audits in front of people: a table of numbers, what the verifier pulls at, and the rounds to come."""
+"""Audits for display: a table of numbers, what the verifier pulls toward, and the next rounds."""
 
 import math
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from ..store.folder import RunFolder
 from .names import MISSING
 
 SHOWN_ROUNDS = (2, 3, 5, 10, 20)
-"""Of the rounds to come; the JSON has all."""
+"""Number of future rounds shown; the JSON has all of them."""
 
 
 class AuditLine(NamedTuple):
-    """A row of the table: what, how much, and its 95 % interval."""
+    """A row of the table: what, its value, and its 95 % interval."""
 
     name: str
     value: str
@@ -24,7 +24,7 @@ class AuditLine(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """An audit on a page; ``id`` is its figure's."""
+    """An audit on a page; ``id`` is that of its figure."""
 
     id: str
     found: Audited
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 
 
 def audits(folder: RunFolder) -> list[Shown]:
-    """The audits of a run that ``veriloop audit`` has left, by name.
+    """Return the audits of a run written by ``veriloop audit``, by name.
 
     Raises:
         CorruptFileError: One of them cannot be read.
@@ -43,34 +43,36 @@ def audits(folder: RunFolder) -> list[Shown]:
         try:
             found = Audited.from_bytes(folder.finding(path))
         except (CorruptFileError, KeyError, TypeError, ValueError) as e:
-            raise CorruptFileError(f"{path} cannot be read", fix="delete it, and audit anew") from e
+            raise CorruptFileError(f"{path} cannot be read", fix="delete it, and audit again") from e
         shown.append(Shown(f"audit-{number}", found, lines(found.audit), hardest_pulled(found)))
     return shown
 
 
 def lines(found: Audit) -> list[AuditLine]:
-    """The numbers of an audit, as people read them."""
+    """Return the numbers of an audit as text."""
     rho, half = found.eigenvalues, found.half_lives
     lines_ = [
         AuditLine(
             "accepted", f"{found.n_accepted:,} of {found.n_generated:,} ({found.acceptance_rate:.1%})", ""
         ),
-        AuditLine("as a coin would: p-value", _small(found.told_from_coin), ""),
+        AuditLine("no better than a coin: p-value", _small(found.told_from_coin), ""),
         AuditLine("verdicts that the features explain", f"{max(found.explained, 0):.1%}", ""),
-        AuditLine("a round leaves of the distance to the center", f"{rho.min():.2f} to {rho.max():.2f}", ""),
-        AuditLine("rounds that halve it", f"{_number(half.min())} to {_number(half.max())}", ""),
-        AuditLine("variance of the accepted, over that of all", f"{found.variance_ratio:.2f}", ""),
-        AuditLine("entropy that they lack, in nats", f"{-found.entropy_change:.2f}", ""),
+        AuditLine(
+            "share of the distance to the center left by a round", f"{rho.min():.2f} to {rho.max():.2f}", ""
+        ),
+        AuditLine("rounds to halve it", f"{_number(half.min())} to {_number(half.max())}", ""),
+        AuditLine("variance of accepted rows, relative to all", f"{found.variance_ratio:.2f}", ""),
+        AuditLine("entropy lost by accepting, in nats", f"{-found.entropy_change:.2f}", ""),
     ]
     if found.bias_norm is not None:
-        lines_.append(_line("verifier's bias: its center from the real mean", found.bias_norm, 2))
+        lines_.append(_line("verifier's bias: distance of its center from the real mean", found.bias_norm, 2))
     lines_ += [
-        AuditLine("model from the real mean, now", f"{found.distances[0]:.2f}", ""),
-        _line("nearer after one round by", found.gain_one_round, 2),
+        AuditLine("model's distance from the real mean, now", f"{found.distances[0]:.2f}", ""),
+        _line("closer after one round by", found.gain_one_round, 2),
     ]
     lines_ += [
         AuditLine(
-            f"model from the real mean after round {k}",
+            f"model's distance from the real mean after round {k}",
             f"{found.distances[k]:.2f}",
             f"{found.distances_low[k]:.2f} to {found.distances_high[k]:.2f}",
         )
@@ -86,7 +88,7 @@ def lines(found: Audit) -> list[AuditLine]:
 
 
 def hardest_pulled(found: Audited, most: int = 5) -> str:
-    """The features that accepting moves most, in their standard deviations."""
+    """Return the features that acceptance moves most, in standard deviations."""
     pull = found.audit.pull
     order = np.argsort(-np.abs(pull), kind="stable")[:most]
     return ", ".join(f"{found.names[j]} ({pull[j]:+.2f} sd)" for j in order)

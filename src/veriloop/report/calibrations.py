@@ -1,4 +1,4 @@
-"""Calibrations in front of people: a table of numbers, and a ROC curve."""
+"""Calibrations for display: a table of numbers, and a ROC curve."""
 
 import math
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from .names import MISSING
 
 DECIDED_BY = {
     "verifier": "The verifier decides itself.",
-    "given": "Accepted from the given score of {threshold:.4g} on.",
-    "chosen": "A threshold of {threshold:.4g} tells good from bad best. The error rates are cross-fitted: "
-    "each sample is decided on by a threshold chosen without it.",
+    "given": "Scores from the given threshold of {threshold:.4g} are accepted.",
+    "chosen": "A threshold of {threshold:.4g} separates good from bad best. The error rates are cross-fitted:"
+    " each sample is judged with a threshold chosen without it.",
 }
 
 
 class Line(NamedTuple):
-    """A row of the table: what, how much, its 95 % interval, and of how many."""
+    """A row of the table: what, its value, its 95 % interval, and the number of samples."""
 
     name: str
     value: str
@@ -31,7 +31,7 @@ class Line(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A calibration on a page; ``id`` is its figure's, empty when it has none."""
+    """A calibration on a page; ``id`` is that of its figure, empty if it has none."""
 
     id: str
     found: Calibrated
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
 
 
 def calibrations(folder: RunFolder) -> list[Shown]:
-    """The calibrations of a run that ``veriloop calibrate`` has left, by name.
+    """Return the calibrations of a run written by ``veriloop calibrate``, by name.
 
     Raises:
         CorruptFileError: One of them cannot be read.
@@ -50,14 +50,14 @@ def calibrations(folder: RunFolder) -> list[Shown]:
         try:
             found = Calibrated.model_validate_json(folder.finding(path))
         except (CorruptFileError, ValidationError) as e:
-            raise CorruptFileError(f"{path} cannot be read", fix="delete it, and calibrate anew") from e
+            raise CorruptFileError(f"{path} cannot be read", fix="delete it, and calibrate again") from e
         has_curve = found.calibration is not None and bool(found.calibration.curve)
         shown.append(Shown(f"calibration-{number}" if has_curve else "", found, lines(found), remark(found)))
     return shown
 
 
 def lines(found: Calibrated) -> list[Line]:
-    """The numbers of a finding, as people read them."""
+    """Return the numbers of a calibration as text."""
     rows: list[Line] = []
     if found.calibration is not None:
         rows += rates(found.calibration)
@@ -72,7 +72,7 @@ def lines(found: Calibrated) -> list[Line]:
         rows.append(_share(f"{name}: bad ones rejected", person.specificity))
         rows.append(_share(f"{name}: right in the first half", person.early))
         rows.append(_share(f"{name}: right in the second half", person.late))
-        rows.append(_share(f"{name}: says what most others say", person.with_others))
+        rows.append(_share(f"{name}: agrees with most others", person.with_others))
     if found.agreement is not None:
         seen = found.agreement
         rows.append(_line("Krippendorff's alpha", seen.alpha, f"{seen.units:,}"))
@@ -85,13 +85,13 @@ def lines(found: Calibrated) -> list[Line]:
 
 
 def remark(found: Calibrated) -> str:
-    """How it was decided, why samples were not judged, and where it leads, in sentences."""
+    """Describe how decisions were made, why samples were not judged, and the consequences."""
     calibration = found.calibration
     if calibration is None:
         return ""
     sentences = [DECIDED_BY[calibration.decided_by].format(threshold=calibration.threshold)]
     if calibration.decided_by != "verifier" and calibration.auc.high < 0.5:
-        sentences.append("The score is upside down: the known bad score higher than the known good.")
+        sentences.append("The score is inverted: known bad samples score higher than known good ones.")
     if calibration.abstentions:
         worst = "; ".join(
             f"{reason or 'no reason given'} ({n:,})" for reason, n in calibration.abstentions.items()
@@ -101,7 +101,7 @@ def remark(found: Calibrated) -> str:
 
 
 def rates(c: Calibration) -> list[Line]:
-    """The numbers of a calibration, as people read them."""
+    """Return the numbers of a calibration as text."""
     limit = c.fate.noise_limit
     return [
         _share("right decisions", c.accuracy),
@@ -110,8 +110,8 @@ def rates(c: Calibration) -> list[Line]:
         _line("area under the ROC curve", c.auc, ""),
         _share("abstained, of the good", c.abstained_good),
         _share("abstained, of the bad", c.abstained_bad),
-        _line("J: kept of the good less kept of the bad", c.fate.j, ""),
-        _line("odds of good to bad, times a round", c.fate.odds_factor, ""),
+        _line("J: share of good kept minus share of bad kept", c.fate.j, ""),
+        _line("factor on the odds of good to bad, per round", c.fate.odds_factor, ""),
         Line("stops helping at label noise p*", _percent(limit.value), _between(limit), ""),
     ]
 
@@ -124,8 +124,10 @@ def _fate(found: Fate) -> str:
             f" kept are good while fewer than {limit} of the candidates are bad."
         )
     if found.j.high < 0:
-        return "J is below 0: it keeps the bad rather than the good, more so with each round of retraining."
-    return "J may be 0: these known samples do not tell the verifier from a coin."
+        return (
+            "J is below 0: it keeps bad samples rather than good ones, more so with each round of retraining."
+        )
+    return "J may be 0: on these known samples the verifier may be a coin toss."
 
 
 def _share(name: str, share: Share) -> Line:
@@ -146,7 +148,7 @@ def _line(name: str, interval: Interval, of: str) -> Line:
 
 def _number(value: float) -> str:
     if math.isinf(value):
-        return "without bound"
+        return "unbounded"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.3g}"
 
 

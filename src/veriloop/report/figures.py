@@ -1,7 +1,7 @@
 """Figures from the tidy frames of `frames`.
 
 A figure has no title and no legend: a page writes its own, which wrap on a phone.
-``figure.update_layout(showlegend=True)`` brings the legend back.
+``figure.update_layout(showlegend=True)`` restores the legend.
 """
 
 import math
@@ -14,8 +14,8 @@ import plotly.graph_objects as go
 from ..advise.forecasting import NextRound
 from .palette import STAGES, ArmStyle
 
-# Backgrounds stay transparent and lines half-transparent grey, so that a figure suits a light and a dark
-# page. Dragging is off: on a phone it would catch the finger that wants to scroll.
+# Backgrounds are transparent and lines half-transparent grey, so that a figure suits light and dark pages.
+# Dragging is off, because on a phone it would catch a scrolling finger.
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 _GRID = "rgba(128, 128, 128, 0.22)"
 _AXIS = {
@@ -53,20 +53,20 @@ def metric_figure(
     starts: Mapping[str, float] = MappingProxyType({}),
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> go.Figure:
-    """A quantity's curve for each arm over the rounds, in the band of `frames.metrics_frame`.
+    """Plot a quantity for each arm over the rounds, with the bands of `frames.metrics_frame`.
 
-    Rounds to come go on from the last one as a dotted line in their 95 % interval. Where that is much wider
-    than what was measured, it leaves the figure, so that the curves can still be read.
+    Future rounds continue as a dotted line with their 95 % interval. If that is much wider than the measured
+    range, it is cut off, so that the curves remain readable.
 
     Args:
-        metrics: From `frames.metrics_frame`.
-        metric: The quantity's name.
-        styles: How arms are drawn, from `palette.arm_styles`.
-        bounds: Arms drawn as a horizontal line at their last value (they have no chain of rounds).
-        coming: The forecast of an arm, see `veriloop.advise.forecast`.
-        starts: The value from which an arm's forecast goes on; the last one measured if it has none. The
-            forecast may have read another split than the curve shows.
-        limits: Between what the quantity lies.
+        metrics: Frame from `frames.metrics_frame`.
+        metric: Name of the quantity.
+        styles: Styles of the arms, from `palette.arm_styles`.
+        bounds: Arms drawn as a horizontal line at their last value, because they have no rounds.
+        coming: Forecast of an arm, see `veriloop.advise.forecast`.
+        starts: Value from which an arm's forecast continues; the last measured one if missing. The forecast
+            may have used another split than the curve shows.
+        limits: Bounds of the quantity.
     """
     rows = metrics[metrics["metric"] == metric]
     span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (0, 1)
@@ -93,11 +93,11 @@ def metric_figure(
 
 
 def acceptance_figure(counts: pd.DataFrame, *, styles: Mapping[str, ArmStyle]) -> go.Figure:
-    """The accepted share of all candidates, for each arm over the rounds.
+    """Plot the accepted share of all candidates, for each arm over the rounds.
 
     Args:
-        counts: From `frames.counts_frame`, of the arms to draw.
-        styles: How arms are drawn.
+        counts: Frame from `frames.counts_frame`, with the arms to draw.
+        styles: Styles of the arms.
     """
     rows = counts[counts["acceptance_rate"].notna()]
     span = (int(rows["round"].min()), int(rows["round"].max())) if len(rows) else (1, 1)
@@ -119,10 +119,10 @@ def acceptance_figure(counts: pd.DataFrame, *, styles: Mapping[str, ArmStyle]) -
 
 
 def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
-    """Where the time went: seconds by stage, summed over the rounds of each arm.
+    """Plot the seconds by stage, summed over the rounds of each arm.
 
     Args:
-        seconds: From `frames.seconds_frame`.
+        seconds: Frame from `frames.seconds_frame`.
     """
     arms = list(dict.fromkeys(seconds["arm"]))
     totals = seconds.groupby(["stage", "arm"])["seconds"].sum()
@@ -140,7 +140,7 @@ def seconds_figure(seconds: pd.DataFrame) -> go.Figure:
                     y=here,
                     x=[float(totals[stage, arm]) for arm in here],
                     customdata=[float(means[stage, arm]) for arm in here],
-                    hovertemplate=f"{stage}: %{{x:.1f}} s, %{{customdata:.2f}} s a round<extra></extra>",
+                    hovertemplate=f"{stage}: %{{x:.1f}} s, %{{customdata:.2f}} s per round<extra></extra>",
                     marker={"color": STAGES.get(stage, "#999999"), "line": {"width": 0}},
                 )
             )
@@ -189,7 +189,7 @@ def _band(chain: pd.DataFrame, arm: str, style: ArmStyle) -> go.Scatter:
 def _forecast(
     last: int, start: float, rounds: Sequence[NextRound], arm: str, style: ArmStyle
 ) -> list[go.Scatter]:
-    """The interval and the line of the rounds to come; the interval begins at ``start`` in round ``last``."""
+    """Return the interval and the line of future rounds, starting at ``start`` in round ``last``."""
     at = [last, *(k.round for k in rounds)]
     high, low = [start, *(k.high for k in rounds)], [start, *(k.low for k in rounds)]
     band = go.Scatter(
@@ -218,7 +218,7 @@ def _forecast(
 def _around(
     rows: pd.DataFrame, coming: Sequence[NextRound], limits: tuple[float, float]
 ) -> tuple[float, float]:
-    """A range of values that shows all that is known, and of intervals to come not much more than that."""
+    """Return a range of values that covers everything measured, and a limited part of future intervals."""
     error = 2 * rows["se"].fillna(0)
     expected = [k.value for k in coming]
     low, high = (rows["value"] - error).min(), (rows["value"] + error).max()
@@ -241,13 +241,13 @@ def _look(arm: str, style: ArmStyle) -> dict:
 
 
 def translucent(colour: str, opacity: float = 0.16) -> str:
-    """A colour of `palette`, for areas."""
+    """Return a colour of `palette` for areas."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
 def whole_ticks(span: tuple[int, int]) -> dict:
-    """An axis from the first to the last round with ticks at whole rounds only, at most about twelve."""
+    """Return an axis from the first to the last round with ticks at whole rounds, at most about twelve."""
     first, last = span
     return {
         "tick0": first,

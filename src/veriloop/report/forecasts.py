@@ -1,4 +1,4 @@
-"""Forecasts in front of people: which arm and quantity, and a line for each."""
+"""Forecasts for display: the arm and quantity, and a line for each."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,11 +23,11 @@ FAMILIES = {
     "walk": "random walk",
     "noise_floor": "noise floor of a growing schedule",
 }
-"""What people call the families of curves."""
+"""Readable names of the families of curves."""
 
 
 class Cell(NamedTuple):
-    """A number and its interval, as people read them."""
+    """A number and its interval, as text."""
 
     value: str
     interval: str
@@ -37,11 +37,11 @@ class Shown(NamedTuple):
     """An arm's forecast of a quantity on a page.
 
     Attributes:
-        found: All of it.
-        last: The number from which it goes on.
-        next: The next round.
-        plateau: Where it ends, if that is known.
-        possible: The families of curves that it may follow, in words.
+        found: The forecast.
+        last: Number from which it continues.
+        next: Next round.
+        plateau: Final value, if known.
+        possible: Families of curves that it may follow, in words.
     """
 
     found: Forecast
@@ -52,23 +52,23 @@ class Shown(NamedTuple):
 
 
 def cell(interval: Interval) -> Cell:
-    """A number with three digits, and its interval."""
+    """Return a number with three digits, and its interval."""
     return Cell(short(interval.value), f"{short(interval.low)} to {short(interval.high)}")
 
 
 def possible(found: Forecast) -> str:
-    """The families of curves that are still possible, the likeliest first, with their probabilities."""
+    """Return the possible families of curves, most likely first, with their probabilities."""
     alive = {name: p for name, p in found.families.items() if p >= ALIVE}
     return ", ".join(f"{FAMILIES[name]} {p:.0%}" for name, p in alive.items())
 
 
 def chain_of(run: Run, arm: str | None, name: str | None) -> tuple[list[RoundRecord], str]:
-    """The records of an arm, and the name of the quantity to forecast.
+    """Return the records of an arm, and the name of the quantity to forecast.
 
     Args:
-        run: A run folder, or a run in memory.
-        arm: The first arm with a verifier when None, or else the first one.
-        name: The one that stands for a model's quality when None.
+        run: Run folder, or a run in memory.
+        arm: Name of the arm; when None, the first arm with a verifier, or else the first arm.
+        name: Name of the quantity; the one that stands for a model's quality when None.
 
     Raises:
         ConfigError: There is no such arm or quantity, or no round has finished.
@@ -94,10 +94,9 @@ def chain_of(run: Run, arm: str | None, name: str | None) -> tuple[list[RoundRec
 def forecasts(
     records: Sequence[RoundRecord], cards: RunCard, names: Sequence[str], rows: RowsOf | None = None
 ) -> dict[str, dict[str, Shown]]:
-    """The forecasts by quantity and arm, the headline first; ``rows`` is where rows are looked up.
+    """Return the forecasts by quantity and arm, the headline first; ``rows`` looks up rows.
 
-    Left out are arms with too few rounds, bounds, which have no chain, and quantities of which neither way is
-    better, but for the headline.
+    Arms with too few rounds, bounds, and quantities without a direction (except the headline) are left out.
     """
     main = cards.headline_of(names)
     chains = {arm: chain for arm, chain in by_arm(records, cards.arms).items() if arm not in cards.bounds}

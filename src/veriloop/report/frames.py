@@ -1,4 +1,4 @@
-"""From records to tidy frames: one row per number, ready for pandas, seaborn or a spreadsheet."""
+"""Tidy frames of records: one row per number, for pandas, seaborn or a spreadsheet."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from ..records import STAGES, Counts, RoundRecord
 
 
 def metrics_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
-    """Columns ``arm, round, metric, value, se, low, high``, a row for each measured number.
+    """Return columns ``arm, round, metric, value, se, low, high``, one row per measured number.
 
-    ``low`` and ``high`` are its 95 % interval where it has one, else two standard errors either side.
+    ``low`` and ``high`` are the 95 % interval if there is one, else two standard errors on each side.
     """
     rows = [
         (r.arm, r.round, name, estimate.value, estimate.se, *estimate.band)
@@ -21,7 +21,7 @@ def metrics_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
 
 
 def seconds_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
-    """Columns ``arm, round, stage, seconds``, a row for each stage in the order in which stages run."""
+    """Return columns ``arm, round, stage, seconds``, one row per stage in the order of stages."""
     rows = [
         (r.arm, r.round, stage, r.seconds[stage])
         for r in records
@@ -32,10 +32,10 @@ def seconds_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
 
 
 def counts_frame(records: Sequence[RoundRecord]) -> pd.DataFrame:
-    """A row for each record: ``arm, round``, its counts, ``trained_on, exhausted, acceptance_rate``.
+    """Return a row per record: ``arm, round``, its counts, ``trained_on, exhausted, acceptance_rate``.
 
-    The acceptance rate is the accepted share of all generated candidates, abstentions included; NaN
-    where nothing was generated.
+    The acceptance rate is the accepted share of all generated candidates, including abstentions; NaN if
+    nothing was generated.
     """
     rows = [(r.arm, r.round, *r.counts.model_dump().values(), r.trained_on, r.exhausted) for r in records]
     counts = dict.fromkeys(Counts.model_fields, int)

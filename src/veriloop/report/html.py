@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows a run to a person, and opens without a network."""
+"""The report: one HTML file about a run that opens without a network."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ REPORT = "report.html"
 
 
 class Plot(NamedTuple):
-    """A figure on the page: its element's id, heading, the remark beside it, and what it shows in words."""
+    """A figure on the page: id, heading, a remark next to it, its meaning and its text alternative."""
 
     id: str
     title: str
@@ -49,14 +49,14 @@ class Plot(NamedTuple):
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Write ``report.html`` into a run folder, of the rounds that have finished so far.
+    """Write ``report.html`` into a run folder, with the rounds finished so far.
 
     Returns:
         The path of the file.
 
     Raises:
         CorruptFileError: Something in the folder cannot be read.
-        StorageError: The file could not be written; an older report stays as it was.
+        StorageError: The file could not be written; an older report is unchanged.
     """
     plotly = base64.b64encode(plotly_basic()).decode()
     page = templates().get_template("report.html.j2").render(content(folder), plotly=Markup(plotly))
@@ -66,12 +66,12 @@ def write_report(folder: RunFolder) -> Path:
 
 
 def plotly_basic() -> bytes:
-    """The part of plotly.js that draws lines and bars, packed by gzip: a tenth of the whole."""
+    """Return the part of plotly.js that draws lines and bars, compressed with gzip: a tenth of the whole."""
     return (files("veriloop.report") / "static" / "plotly-basic.min.js.gz").read_bytes()
 
 
 def templates(*packages: str) -> Environment:
-    """The templates of the report, and of other ``packages`` that show what it shows."""
+    """Return the templates of the report, and of other ``packages`` that use them."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "veriloop.report")]),
         autoescape=True,
@@ -94,7 +94,7 @@ def templates(*packages: str) -> Environment:
 
 
 def content(folder: RunFolder) -> dict[str, Any]:
-    """What the template ``run.html.j2`` shows of a run, of the rounds that have finished so far.
+    """Return the content for the template ``run.html.j2``, from the rounds finished so far.
 
     Raises:
         CorruptFileError: Something in the folder cannot be read.
@@ -144,12 +144,12 @@ def content(folder: RunFolder) -> dict[str, Any]:
 
 
 def when(moment: str) -> str:
-    """An ISO time as people write it."""
+    """Format an ISO time for people."""
     return datetime.fromisoformat(moment).strftime("%-d %B %Y, %H:%M UTC")
 
 
 def age(moment: str) -> str:
-    """How long ago an ISO time was, such as ``38 s`` or ``3 days``."""
+    """Return the age of an ISO time, such as ``38 s`` or ``3 days``."""
     seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
     days = int(seconds // 86_400)
     return duration(seconds) if days == 0 else "1 day" if days == 1 else f"{days:,} days"
@@ -202,13 +202,13 @@ _SECONDS = Plot(
     "seconds",
     "Time by stage",
     "summed over rounds",
-    "Generating and verifying are summed over workers, so they can exceed the time on the clock.",
+    "Generating and verifying are summed over workers, so they can exceed wall-clock time.",
     "Seconds spent in each stage, by arm.",
 )
 
 
 def _part_title(part: str, whole: str, cards: RunCard) -> str:
-    """Such as ``3`` of ``accuracy_3``, under a heading that says of what; else its own title."""
+    """Return a title such as ``3`` for ``accuracy_3`` under the heading of the whole; else its own title."""
     return part.removeprefix(f"{whole}_") if part.startswith(f"{whole}_") else cards.quantity(part).title
 
 
@@ -224,5 +224,5 @@ def _plot(name: str, quantity: Quantity, summaries: list[ArmSummary]) -> Plot:
 
 def _script_json(figures: dict[str, go.Figure]) -> Markup:
     text = json.dumps(figures, cls=PlotlyJSONEncoder)
-    # "<" would let a text end the script element it stands in.
+    # "<" would let a text close its script element.
     return Markup(text.replace("<", "\\u003c"))

@@ -1,7 +1,7 @@
-"""Model cards and data cards: what a run's model, or its samples, are, in the form of the Hugging Face hub.
+"""Model cards and data cards in the form of the Hugging Face hub, for a run's models and samples.
 
-A card says how the thing was made and what was measured, with errors, beside what the same rounds give
-without a verifier. It holds no path of this machine but the names that the plan itself gives.
+A card states how it was made and what was measured, with errors, next to the results of the same rounds
+without a verifier. It contains no path of this machine except names in the plan.
 """
 
 import re
@@ -23,18 +23,18 @@ from .names import short
 from .summary import by_arm, rounds
 
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-"""What a model on the hub is called: its owner, and its name."""
+"""Name of a model on the hub: owner and name."""
 
 
 class Subject(NamedTuple):
-    """What a card is about: a round of an arm."""
+    """Subject of a card: a round of an arm."""
 
     round: int
     arm: str
 
 
 class DataFile(NamedTuple):
-    """A file of samples, as it was exported."""
+    """An exported file of samples."""
 
     name: str
     form: str
@@ -43,13 +43,13 @@ class DataFile(NamedTuple):
 
 
 def model_card(folder: RunFolder, of: Subject, library: str | None, load: str) -> str:
-    """The card of a round's model.
+    """Return the card of a round's model.
 
     Args:
-        folder: Of the run.
-        of: Which model.
+        folder: Run folder.
+        of: Round and arm of the model.
         library: Of Hugging Face, that loads it as a language model; None where none does.
-        load: Python that loads it.
+        load: Python code that loads it.
 
     Raises:
         CorruptFileError: The run cannot be read.
@@ -75,7 +75,7 @@ def model_card(folder: RunFolder, of: Subject, library: str | None, load: str) -
 
 
 def data_card(folder: RunFolder, of: Subject, file: DataFile) -> str:
-    """The card of exported samples.
+    """Return the card of exported samples.
 
     Raises:
         CorruptFileError: The run cannot be read.
@@ -138,7 +138,7 @@ def _bullets(lines: Iterable[tuple[str, str]]) -> str:
 
 
 def _name(source: str) -> str:
-    """A file or folder by its own name: where it lay is nobody's business."""
+    """Return the name of a file or folder without its location, which is private."""
     return PurePath(source).name if PurePath(source).is_absolute() else source
 
 
@@ -163,7 +163,7 @@ def _record(folder: RunFolder, of: Subject) -> RoundRecord | None:
 
 
 def _numbers(folder: RunFolder, cards: RunCard, of: Subject) -> str:
-    """A row for each quantity: the start, this round, and the same round of the other chains."""
+    """Return a row per quantity: the start, this round, and the same round of the other chains."""
     chains = {arm: c for arm, c in by_arm(folder.records(), cards.arms).items() if arm not in cards.bounds}
     columns: dict[str, RoundRecord] = {}
     for arm in sorted(chains, key=lambda name: name != of.arm):
@@ -183,9 +183,7 @@ def _numbers(folder: RunFolder, cards: RunCard, of: Subject) -> str:
     head = ["On the test split", *columns]
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return (
-        f"{table}\n\nIn brackets: the 95 % interval by the held-out rows. Another seed would differ by more."
-    )
+    return f"{table}\n\nIn brackets: the 95 % interval over held-out rows. Other seeds would differ by more."
 
 
 def _with_band(estimate: Estimate | None) -> str:

@@ -1,4 +1,4 @@
-"""What the verifier said of some candidates: kept ones, others, and those it abstained on."""
+"""Judged candidates for display: kept ones, others, and abstentions."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from .pictures import Picture, first_middle_last, pixels_of, sheet_of
 from .summary import by_arm
 
 OF_EACH = 4
-"""How many texts of each fate are shown: half of them the best by score, half the worst."""
+"""Number of texts shown per outcome: half with the best scores, half with the worst."""
 
 
 @dataclass(frozen=True)
 class JudgedText:
-    """A candidate's text with what was said of it."""
+    """A candidate's text with its verdict."""
 
     fate: str
     score: str
@@ -32,10 +32,10 @@ class JudgedRound:
     """Some candidates of a round.
 
     Attributes:
-        arm: The arm.
-        round: The round.
-        texts: Of each fate the best first; none where the data have no texts.
-        sheets: Likewise, a sheet of images for each fate; none where they have no images.
+        arm: Name of the arm.
+        round: Round number.
+        texts: Texts of each outcome, best first; empty if the data have no texts.
+        sheets: Sheets of images for each outcome; empty if the data have no images.
     """
 
     arm: str
@@ -45,7 +45,7 @@ class JudgedRound:
 
 
 def judged(folder: RunFolder) -> list[JudgedRound]:
-    """The first, middle and last round of every arm with a verifier; a run of an earlier version left none.
+    """Return the first, middle and last round of every arm with a verifier; earlier versions stored none.
 
     Raises:
         CorruptFileError: A file of samples cannot be read.
@@ -81,7 +81,7 @@ def _texts(some: Samples, cards: RunCard) -> list[JudgedText]:
 
 
 def _ends(rows: list[int]) -> list[int]:
-    """The first and the last of some rows."""
+    """Return the first and the last of some rows."""
     half = OF_EACH // 2
     return rows if len(rows) <= OF_EACH else [*rows[:half], *rows[-half:]]
 

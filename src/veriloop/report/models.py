@@ -1,4 +1,4 @@
-"""A round's model in a folder of its own, with a model card, ready for other tools."""
+"""Export a round's model to a separate folder, with a model card, for other tools."""
 
 import shutil
 from pathlib import Path
@@ -13,16 +13,16 @@ from .hub_cards import Subject, model_card
 from .summary import by_arm
 
 CARD = "README.md"
-"""What the hub calls a card."""
+"""File name of a card on the hub."""
 
 ADAPTER = "adapter_config.json"
-"""The file by which the folder of an adapter is known."""
+"""File that identifies the folder of an adapter."""
 
 CONFIGS = ("config.json", ADAPTER)
 
 
 class ExportedModel(NamedTuple):
-    """A folder with a model, and which one it is."""
+    """An exported model: its folder, arm and round."""
 
     path: Path
     arm: str
@@ -30,15 +30,15 @@ class ExportedModel(NamedTuple):
 
 
 def to_ship(folder: RunFolder, arm: str | None = None, round_: int | None = None) -> Subject:
-    """The round that is meant: ``round_`` of ``arm``, or the round to ship where it is None.
+    """Return ``round_`` of ``arm``, or the round to ship when it is None.
 
     Args:
         folder: Of the run.
-        arm: Its name; None for the first one with a verifier.
-        round_: Its number; 0 is the start model.
+        arm: Name of the arm; None for the first one with a verifier.
+        round_: Round number; 0 is the start model.
 
     Raises:
-        ConfigError: There is no such finished round; or none is given, and none is shown to be better.
+        ConfigError: There is no such finished round; or none is given and none is shown to be better.
     """
     cards = folder.manifest().cards
     chains = by_arm(folder.records(), cards.arms)
@@ -63,13 +63,13 @@ def to_ship(folder: RunFolder, arm: str | None = None, round_: int | None = None
 
 
 def _shown(folder: RunFolder, cards: RunCard, arm: str) -> int:
-    """The round of ``arm`` that is shown to be better."""
+    """Return the round of ``arm`` that is shown to be better."""
     chains = by_arm(folder.records(), cards.arms)
     name = cards.ship.quantity or cards.headline_of(list(chains[arm][-1].metrics))
     found = None if name is None else gate(folder.rows, chains, cards, arm, name)
     if found is None or not found.round:
         said = found.verdict if found else "this run measures nothing, so no round is shown to be better"
-        raise ConfigError(said, fix="say which one you want with --round; 0 is the start model")
+        raise ConfigError(said, fix="choose one with --round; 0 is the start model")
     return found.round
 
 
@@ -81,20 +81,20 @@ def export_model(
     *,
     adapter: bool = False,
 ) -> ExportedModel:
-    """Copy the model of a round into the new folder ``path``, with a model card.
+    """Copy the model of a round to the new folder ``path``, with a model card.
 
-    A language model's folder is one that ``AutoModelForCausalLM.from_pretrained(path)`` loads. An adapter is
-    added to the weights of its model, unless it is wanted alone.
+    A language model's folder can be loaded by ``AutoModelForCausalLM.from_pretrained(path)``. An adapter is
+    merged into the weights of its model, unless it is requested alone.
 
     Args:
         folder: Of the run.
-        path: A new folder, or an empty one.
+        path: Path of a new or an empty folder.
         arm: See `to_ship`.
         round_: See `to_ship`.
         adapter: Whether to export a LoRA adapter without its model.
 
     Raises:
-        ConfigError: ``path`` is there and not an empty folder, the run has no adapter, or see `to_ship`.
+        ConfigError: ``path`` is not a new or empty folder, the run has no adapter, or see `to_ship`.
         RunFolderError: The run does not keep the models of this round.
         CorruptFileError: A file of the model has changed.
         StorageError: It could not be written.
@@ -124,21 +124,21 @@ def export_model(
             else:
                 shutil.copytree(source, aside, copy_function=shutil.copyfile)
             (aside / CARD).write_text(card)
-            aside.replace(path)  # an empty folder gives way
+            aside.replace(path)  # replaces an empty folder
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return ExportedModel(path, of.arm, of.round)
 
 
 def _save_whole(source: Path, path: Path) -> None:
-    """Write the model into ``path`` that the adapter in ``source`` makes of its base."""
+    """Write to ``path`` the model that the adapter in ``source`` makes of its base."""
     from ..learners._language.generator import CausalLMGenerator
 
     CausalLMGenerator.load(source).whole().save(path)
 
 
 def _load(folder: RunFolder, library: str | None) -> str:
-    """Python that loads the model, to be run in its folder."""
+    """Return Python code that loads the model, to be run in its folder."""
     if library is None:
         name = folder.name
         return f'plan_of(RunFolder("{name}")).learner.generator_type.load(Path("."))  # with the run folder'

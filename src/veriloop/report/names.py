@@ -1,4 +1,4 @@
-"""Numbers and durations as people read them."""
+"""Format numbers and durations for people."""
 
 import math
 from typing import Protocol
@@ -7,11 +7,11 @@ from ..events import RowsProgress, TrainingProgress
 from ..records import Counts, Estimate, RoundRecord
 
 MISSING = "\N{EN DASH}"
-"""Stands where there is no number."""
+"""Shown in place of a missing number."""
 
 
 def short(x: float) -> str:
-    """``x`` with three significant digits, and no exponent where people would not write one."""
+    """Format ``x`` with three significant digits, avoiding exponents for ordinary numbers."""
     if not math.isfinite(x):
         return MISSING
     if 1_000 <= abs(x) < 1e7:
@@ -20,23 +20,23 @@ def short(x: float) -> str:
 
 
 def signed(x: float) -> str:
-    """`short` with a sign: ``+0.012``, ``-3.40``."""
+    """Format as `short`, with a sign: ``+0.012``, ``-3.40``."""
     return f"+{short(x)}" if x > 0 else short(x)
 
 
 def with_error(estimate: Estimate) -> str:
-    """An estimate and its standard error, to the digits that the error leaves: ``12.4 ± 0.3``."""
+    """Format an estimate and its standard error, to the digits that the error allows: ``12.4 ± 0.3``."""
     value, se = estimate.value, estimate.se
     if not (math.isfinite(value) and math.isfinite(se) and se > 0):
         return short(value)
-    # One digit of the error, two when it begins with 1, as the Particle Data Group rounds.
+    # One digit of the error, or two if it starts with 1, as the Particle Data Group rounds.
     power = math.floor(math.log10(se))
     places = max(0, -power + (se / 10**power < 1.95))
     return f"{value:,.{places}f} ± {se:,.{places}f}"
 
 
 def how_far(event: RowsProgress | TrainingProgress) -> str:
-    """Such as ``312/2,000 rows, 210 tokens/s`` or ``step 12/75, loss 2.31, gradient norm 1.40``."""
+    """Format progress such as ``312/2,000 rows, 210 tokens/s`` or ``step 12/75, loss 2.31``."""
     words = [f"{event.done:,}/{event.of:,}"]
     if isinstance(event, TrainingProgress):
         words[0] = f"step {words[0]}"
@@ -50,7 +50,7 @@ def how_far(event: RowsProgress | TrainingProgress) -> str:
 
 
 def how_trained(record: RoundRecord) -> str:
-    """Such as ``loss 2.31 → 1.90, gradient norm 1.40, 950 tokens/s``; nothing where there is no loss."""
+    """Format a training such as ``loss 2.31 → 1.90, gradient norm 1.40``; empty without a loss."""
     trained = record.training
     if trained is None or not math.isfinite(trained.loss_last):
         return ""
@@ -63,18 +63,18 @@ def how_trained(record: RoundRecord) -> str:
 
 
 def tokens_per_second(record: RoundRecord, stage: str) -> float | None:
-    """How many tokens a second a round wrote or trained on; None where there were none."""
+    """Return the tokens per second that a round wrote or trained on; None if there were none."""
     tokens, seconds = record.tokens.get(stage, 0), record.seconds.get(stage, 0.0)
     return tokens / seconds if tokens and seconds > 0 else None
 
 
 def rate(tokens: float) -> str:
-    """Tokens a second."""
+    """Format tokens per second."""
     return f"{tokens:,.0f} tokens/s"
 
 
 class Judged(Protocol):
-    """A round's candidates, as its record or its preview tells of them."""
+    """Judged candidates of a round, in its record or its preview."""
 
     @property
     def counts(self) -> Counts:
@@ -83,12 +83,12 @@ class Judged(Protocol):
 
     @property
     def abstentions(self) -> dict[str, int]:
-        """On how many the verifier abstained, by its commonest reasons."""
+        """Numbers of abstentions, by the most frequent reasons."""
         ...
 
 
 def why_abstained(record: Judged) -> str:
-    """Such as ``abstained on 12 of 400: took longer than 10 s (9), KeyError: 'answer' (3)``; or nothing."""
+    """Format abstentions such as ``abstained on 12 of 400: took longer than 10 s (9), no number (3)``."""
     if not record.abstentions:
         return ""
     reasons = ", ".join(f"{reason} ({n:,})" for reason, n in record.abstentions.items())
@@ -98,7 +98,7 @@ def why_abstained(record: Judged) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Such as ``30 ms``, ``0.4 s``, ``38 s``, ``2 min 05 s``, ``3 h 10 min``."""
+    """Format a duration such as ``30 ms``, ``0.4 s``, ``38 s``, ``2 min 05 s``, ``3 h 10 min``."""
     if not math.isfinite(seconds):
         return MISSING
     if 0 < seconds < 0.095:

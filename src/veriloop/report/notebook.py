@@ -1,7 +1,7 @@
-"""Results in a notebook: a figure of each, and a small table with what it says.
+"""Results in a notebook: a figure of each, and a small table with its conclusions.
 
-Pages are HTML without scripts, so that they look the same in any notebook, and wherever one is stored. Curves
-in them are drawn by Matplotlib. A figure that was asked for is Plotly's, as in the report.
+Pages are HTML without scripts, so that they look the same in every notebook, and wherever one is stored.
+Their curves are drawn by Matplotlib. Figures requested by ``plot`` are Plotly's, as in the report.
 """
 
 import base64
@@ -33,13 +33,13 @@ from .summary import by_arm
 
 @singledispatch
 def figure(found: object) -> go.Figure:
-    """The Plotly figure of an `Audit`, a `Calibration` or a `Forecast`."""
+    """Return the Plotly figure of an `Audit`, a `Calibration` or a `Forecast`."""
     raise NotImplementedError(f"no figure of {type(found).__name__}")
 
 
 @singledispatch
 def html(found: object) -> str:
-    """The page of an `Audit`, a `Calibration` or a `Forecast`."""
+    """Return the HTML of an `Audit`, a `Calibration` or a `Forecast`."""
     raise NotImplementedError(f"no page of {type(found).__name__}")
 
 
@@ -95,17 +95,17 @@ def _(found: Forecast) -> go.Figure:
 def _(found: Forecast) -> str:
     rows = [(f"round {k.round}", *cell(k)) for k in found.next]
     if found.plateau:
-        rows.append(("where it ends", *cell(found.plateau)))
-    said = [found.verdict, *([f"Curves that it may follow: {possible(found)}."] if found.families else [])]
+        rows.append(("plateau", *cell(found.plateau)))
+    said = [found.verdict, *([f"Possible curves: {possible(found)}."] if found.families else [])]
     return page("Forecast", said, table(("", "expected", "95 % interval"), rows) if rows else "")
 
 
 def run_figure(run: Run, name: str) -> go.Figure:
-    """A quantity of each arm over the rounds, with the forecast, as the report draws it.
+    """Plot a quantity of each arm over the rounds, with the forecast, as in the report.
 
     Args:
-        run: The run.
-        name: A quantity that it measures.
+        run: Run to plot.
+        name: Name of a quantity that it measures.
     """
     records, cards = run.records(), run.manifest().cards
     chains, quantity = by_arm(records, cards.arms), cards.quantity(name)
@@ -127,7 +127,7 @@ def run_figure(run: Run, name: str) -> go.Figure:
 
 
 def run_html(run: Run, name: str | None) -> str:
-    """What a run found: the answer, its last numbers by arm, and the curve of ``name``."""
+    """Return the result of a run: the answer, its last numbers by arm, and the curve of ``name``."""
     records, cards = run.records(), run.manifest().cards
     chains, found = by_arm(records, cards.arms), answer(run)
     said = [found.line, *([found.ship.verdict] if found.ship else [])]
@@ -168,7 +168,7 @@ def _curve(chains: Mapping[str, Sequence[RoundRecord]], cards: RunCard, name: st
 
 
 def picture(drawn: Figure) -> str:
-    """A Matplotlib figure as an element that holds its own image."""
+    """Return a Matplotlib figure as an element with an embedded image."""
     out = io.BytesIO()
     drawn.savefig(out, format="png", dpi=144)
     width = round(drawn.get_figwidth() * 100)
@@ -177,20 +177,20 @@ def picture(drawn: Figure) -> str:
 
 
 class Picture(Figure):
-    """A Matplotlib figure that shows itself in a notebook, also where pyplot was never imported."""
+    """A Matplotlib figure that displays itself in a notebook, even if pyplot was never imported."""
 
     def _repr_html_(self) -> str:
         return picture(self)
 
 
 def page(heading: str, said: Iterable[str], *elements: str) -> str:
-    """A heading, sentences, and elements of HTML."""
+    """Return a heading, sentences, and HTML elements."""
     words = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
     return f"<div><strong>{escape(heading)}</strong>{words}{''.join(elements)}</div>"
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows of text as a table."""
+    """Return rows of text as a table."""
     head = "".join(f"<th>{escape(cell_)}</th>" for cell_ in heading)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell_)}</td>' for cell_ in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,4 +1,4 @@
-"""The answer first: what report, page, ``list``, ``show`` and the end of ``run`` say, in one order."""
+"""The result first: what report, page, ``list``, ``show`` and the end of ``run`` show, in one order."""
 
 import math
 from collections.abc import Iterator
@@ -15,17 +15,18 @@ from .standing import DIED, Standing, standing
 from .summary import by_arm
 
 LEAST_FALL = 0.05
-"""A fall by less than this share of what it was at the start is no reason to worry."""
+"""Relative fall since the start below which there is no warning."""
 
 
 class Overview(NamedTuple):
-    """What a run says, first of all.
+    """The main results of a run.
 
     Attributes:
-        standing: How it stands.
+        standing: Status of the run.
         answer: Whether the verified arm is better than the unverified one, and the round to ship.
-        next_step: Whether to go on or to stop, in one line; empty where nothing is measured, or nobody asked.
-        worries: What to worry about, a line for each, with its number.
+        next_step: Whether to continue or stop, in one line; empty if nothing is measured or it was not
+            requested.
+        worries: Warnings, one line each, with their numbers.
     """
 
     standing: Standing
@@ -34,7 +35,7 @@ class Overview(NamedTuple):
     worries: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """All of it in the order in which it is shown: how it stands where that matters, then the answer."""
+        """Return all lines in display order: the status if it matters, then the answer."""
         found = self.answer
         stands = [self.standing.sentence] if self.standing.status == DIED else []
         ship = [found.ship.verdict] if found.ship is not None else []
@@ -43,7 +44,7 @@ class Overview(NamedTuple):
         return [*stands, found.line, *at_ship, *ship, *step, *(f"Worry: {worry}" for worry in self.worries)]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values for JSON."""
+        """Return plain values for JSON."""
         found = self.answer
         coins = {"coin": found.coin, "coin_at_ship": found.at_ship}
         return {
@@ -59,11 +60,11 @@ class Overview(NamedTuple):
 
 
 def overview(folder: RunFolder, forecasts: bool = True) -> Overview:
-    """What the run in ``folder`` says, from the rounds that have finished so far.
+    """Return the main results of the run in ``folder``, from the rounds finished so far.
 
     Args:
-        folder: The run's.
-        forecasts: Whether to say what to do next, which takes most of the time.
+        folder: Run folder.
+        forecasts: Whether to compute the next step, which takes most of the time.
 
     Raises:
         CorruptFileError: Something in the folder cannot be read.
@@ -83,29 +84,31 @@ def _next_step(chains: dict[str, list[RoundRecord]], cards: RunCard, found: Answ
 
 
 def step_of(found: Forecast) -> str:
-    """Whether to go on or to stop, as a forecast has it."""
+    """Return whether to continue or stop, according to a forecast."""
     if not found.next:
         return found.verdict
     sure = f" (probability {found.probabilities.get(found.regime, math.nan):.2f})"
     match found.regime:
         case "improving":
-            return f"Go on: still improving{sure}."
+            return f"Continue: still improving{sure}."
         case "gain_then_plateau":
             return f"Stop: the gain is over, or nearly{sure}."
         case "gain_then_reversal" if found.best_round is not None and found.best_round >= found.next[0].round:
-            return f"Go on to about round {found.best_round}, and then stop{sure}."
+            return f"Continue to about round {found.best_round}, then stop{sure}."
         case "gain_then_reversal":
-            return f"Stop: it helped up to about round {found.best_round}, and then gets worse{sure}."
+            return f"Stop: it helped up to about round {found.best_round}, then gets worse{sure}."
         case "harmful":
             return f"Stop: no round is better than the start model by its curve{sure}."
     likely = max(found.probabilities, key=lambda name: found.probabilities[name])
     words = "no change" if likely == "unclear" else likely.replace("_", " ")
     p = found.probabilities[likely]
-    return f"Cannot tell whether to go on or stop: the likeliest course is {words} (probability {p:.2f})."
+    return (
+        f"Cannot tell whether to continue or stop: the most likely course is {words} (probability {p:.2f})."
+    )
 
 
 def _of_quantities(chains: dict[str, list[RoundRecord]], cards: RunCard) -> Iterator[str]:
-    """What a quantity's card calls a reason to worry, in the arms with a verifier, or in all without one."""
+    """Yield warnings defined by a quantity's card, for the arms with a verifier, or all arms without one."""
     verified = [arm for arm in chains if arm in cards.arms and cards.arms[arm].verified] or list(chains)
     for arm in verified:
         start, last = chains[arm][0], chains[arm][-1]
@@ -115,7 +118,7 @@ def _of_quantities(chains: dict[str, list[RoundRecord]], cards: RunCard) -> Iter
             unit = f" {quantity.unit}" if quantity.unit else ""
             if quantity.least is not None and now.value < quantity.least:
                 yield (
-                    f"{about} is near nothing: {short(now.value)}{unit} after round {last.round},"
+                    f"{about} is very low: {short(now.value)}{unit} after round {last.round},"
                     f" below {quantity.least:g}."
                 )
             if quantity.watch_falls and last.round > start.round and name in start.metrics:
@@ -139,7 +142,7 @@ def _of_silence(chains: dict[str, list[RoundRecord]]) -> Iterator[str]:
         if silent:
             last = silent[-1]
             yield (
-                f"candidates of {arm} were not told apart in {len(silent)} of {chain[-1].round} rounds;"
+                f"candidates of {arm} were not distinguished in {len(silent)} of {chain[-1].round} rounds;"
                 f" round {last.round}: {last.silent[0]}."
             )
 

@@ -1,16 +1,16 @@
-"""How arms are drawn: the same colour, dash and marker for the same arm everywhere."""
+"""Styles of arms: the same colour, dash and marker for the same arm everywhere."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 
 class ArmStyle(NamedTuple):
-    """An arm's look.
+    """The style of an arm.
 
     Attributes:
-        colour: With a contrast of at least 3 against the light and the dark page.
-        dash: Of its line, in plotly's words; tells arms apart without colour.
-        symbol: Of its markers, in plotly's words.
+        colour: Colour with a contrast of at least 3 on light and dark pages.
+        dash: Dash of its line, in Plotly's terms; distinguishes arms without colour.
+        symbol: Marker symbol, in Plotly's terms.
     """
 
     colour: str
@@ -19,7 +19,7 @@ class ArmStyle(NamedTuple):
 
     @property
     def dash_array(self) -> str:
-        """The dash in SVG's words, to scale for a legend."""
+        """The dash for SVG, scaled for a legend."""
         return _DASH_ARRAYS[self.dash]
 
 
@@ -32,8 +32,8 @@ _DASH_ARRAYS = {
     "longdashdot": "9 3 2 3",
 }
 
-# Near Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/), its light colours
-# darkened until they can be seen on white. The bound is grey: it is a reference, not a contestant.
+# Close to Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/), with light colours
+# darkened until they are visible on white. The bound is grey, because it is only a reference.
 USUAL_ARMS = {
     "verified": ArmStyle("#2f80c8", "solid", "circle"),
     "unverified": ArmStyle("#d55e00", "solid", "diamond"),
@@ -52,11 +52,11 @@ STAGES = {
     "fit": "#c9a227",
     "evaluate": "#8d99ae",
 }
-"""Colours of the stages of a round; none of them is an arm's."""
+"""Colours of the stages of a round; none of them is used for an arm."""
 
 
 def arm_styles(arms: Iterable[str]) -> dict[str, ArmStyle]:
-    """A style for each arm: fixed for the usual ones, by order of appearance for others."""
+    """Return a style for each arm: fixed for the usual ones, by order of appearance for others."""
     styles: dict[str, ArmStyle] = {}
     others = 0
     for arm in dict.fromkeys(arms):

@@ -1,4 +1,4 @@
-"""Sample texts: what the models of a run write for held-out prompts, beside what a person wrote."""
+"""Sample texts: what the models of a run write for held-out prompts, next to a person's text."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ from .pictures import first_middle_last
 from .summary import by_arm
 
 PROMPTS = 4
-"""How many held-out prompts are shown."""
+"""Number of held-out prompts shown."""
 
 LONGEST = 400
-"""Characters of a prompt; the rest of an article says little more."""
+"""Number of characters of a prompt that are shown."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """What an arm's model wrote after a round; "start" is the model that all arms share."""
+    """Text written by an arm's model after a round; "start" is the model that all arms share."""
 
     arm: str
     round: int
@@ -29,12 +29,12 @@ class Text:
 
 @dataclass(frozen=True)
 class Passage:
-    """What the models of a run wrote for one prompt.
+    """The texts written by a run's models for one prompt.
 
     Attributes:
-        prompt: Its beginning.
-        reference: What a person wrote; empty where there is nothing.
-        texts: The start model's, then those of the first, middle and last round of every arm.
+        prompt: Start of the prompt.
+        reference: Text written by a person; empty if there is none.
+        texts: Texts of the start model, then of the first, middle and last round of every arm.
     """
 
     prompt: str
@@ -43,7 +43,7 @@ class Passage:
 
 
 def passages(folder: RunFolder) -> list[Passage]:
-    """Of the first held-out prompts of a run; none when nothing is written in it.
+    """Return the texts for the first held-out prompts of a run; empty if it writes no texts.
 
     Raises:
         CorruptFileError: A file of samples cannot be read.
@@ -84,11 +84,11 @@ def _column(cards: RunCard, role: Role) -> str | None:
 
 
 def texts_of(samples: Samples, name: str) -> list[str]:
-    """A column of texts; of chats what people read of them."""
+    """Return a text column; chats are formatted for reading."""
     texts = samples.texts(name)
     return list(map(shown, texts.values())) if isinstance(texts, Nested) else texts
 
 
 def shortened(text: str) -> str:
-    """The beginning of a long text, whole words only."""
+    """Return the start of a long text, cut between words."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST].rsplit(maxsplit=1)[0]} …"

@@ -1,4 +1,4 @@
-"""Sample grids: what the models of a run draw, beside real images, as embedded PNG."""
+"""Sample grids: what a run's models draw, next to real images, as embedded PNG."""
 
 import base64
 import io
@@ -15,27 +15,27 @@ from ..store.folder import RunFolder
 from .summary import by_arm
 
 COLUMNS = 10
-"""Images side by side. Previews cycle through the classes, so ten make a column for each digit."""
+"""Images per row. Previews cycle through the classes, so ten make a column per digit."""
 
 TILE = 32
-"""About how many pixels wide an image is drawn; small ones are enlarged by a whole factor, unblurred."""
+"""Approximate width of a drawn image in pixels; small ones are enlarged by an integer factor, unblurred."""
 
 
 DRAWN = 16
-"""Up to this number of levels an image is a drawing: ink on a page."""
+"""Largest number of levels for which an image is a drawing: ink on a page."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A sheet of images, ready for an ``img`` element.
+    """A sheet of images for an ``img`` element.
 
     Attributes:
-        title: Shown above it.
-        alt: Its text alternative.
-        source: A ``data:`` URI.
-        width: In pixels.
-        height: In pixels.
-        photograph: Whether it is in its own light, which a page must not turn.
+        title: Title above it.
+        alt: Text alternative.
+        source: ``data:`` URI.
+        width: Width in pixels.
+        height: Height in pixels.
+        photograph: Whether it has its own colours, which a page must not invert.
     """
 
     title: str
@@ -51,9 +51,9 @@ class Gallery:
     """All sheets of a run.
 
     Attributes:
-        references: Real images, the start model that all arms share, and the last round of the arms
-            trained on all real data.
-        arms: The first, middle and last round of every other arm.
+        references: Real images, the start model that all arms share, and the last round of the arms trained
+            on all real data.
+        arms: First, middle and last round of every other arm.
     """
 
     references: list[Picture]
@@ -61,7 +61,7 @@ class Gallery:
 
 
 def gallery(folder: RunFolder) -> Gallery | None:
-    """The sheets of a run; None when it left no real images to compare with, or its data are no images.
+    """Return the sheets of a run; None if it stored no real images, or its data are not images.
 
     Raises:
         CorruptFileError: A file of samples cannot be read.
@@ -96,7 +96,7 @@ def gallery(folder: RunFolder) -> Gallery | None:
 
 
 def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
-    """What an arm's model of a round draws; None when it has drawn nothing yet, or no images.
+    """Return the sheet of an arm's model after a round; None if it has drawn no images.
 
     Raises:
         CorruptFileError: A file of samples cannot be read.
@@ -111,15 +111,15 @@ def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
 
 
 def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
-    """Images in rows of `COLUMNS`.
+    """Arrange images in rows of `COLUMNS`.
 
     Args:
-        pixels: Shape (n, height, width), or (n, height, width, 3) in colour.
-        largest: The value drawn as full ink, or as full light.
+        pixels: Images, shape (n, height, width), or (n, height, width, 3) in colour.
+        largest: Value drawn as full ink, or as full light.
 
     Returns:
-        Of drawings, which count up to `DRAWN`, a picture of black ink whose opacity is the value, so that a
-        page can set its own colours: 0 leaves the page bare. Of photographs, a picture in their own light.
+        For drawings, with up to `DRAWN` levels, a picture of black ink whose opacity is the value, so that a
+        page can set its own colours: 0 is transparent. For photographs, a picture with its own colours.
     """
     n, height, width, *colour = pixels.shape
     scale = max(1, round(TILE / max(height, width)))
@@ -143,12 +143,12 @@ def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
 
 
 def is_photograph(pixels: NDArray, largest: float) -> bool:
-    """Whether images are drawn in their own light: those in colour, and those of more than `DRAWN` levels."""
+    """Whether images are shown with their own colours: those in colour, or with more than `DRAWN` levels."""
     return pixels.ndim == 4 or largest > DRAWN
 
 
 def sheet_of(title: str, subject: str, pixels: NDArray, largest: float) -> Picture:
-    """Images as one picture, with its title; ``subject`` is what its text alternative calls them."""
+    """Return images as one picture with a title; ``subject`` is used in the text alternative."""
     sheet = contact_sheet(pixels, largest)
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG", optimize=True)
@@ -158,15 +158,15 @@ def sheet_of(title: str, subject: str, pixels: NDArray, largest: float) -> Pictu
 
 
 def pixels_of(samples: Samples | None, cards: RunCard) -> NDArray | None:
-    """The first column of images in samples; None when there are none."""
+    """Return the first image column of samples; None if there is none."""
     if samples is None:
         return None
-    # A run of an earlier version may not know its columns: then they are what they look like.
+    # A run of an earlier version may lack column types, so infer them.
     schema = cards.data or schema_of(samples, None)
     images = [samples[name] for name in schema.named("image") if name in samples and len(samples)]
     return next((x for x in images if isinstance(x, np.ndarray) and x.ndim in (3, 4)), None)
 
 
 def first_middle_last(rounds: list[int]) -> list[int]:
-    """The rounds of which samples are shown."""
+    """Return the rounds whose samples are shown."""
     return sorted({rounds[0], rounds[(len(rounds) - 1) // 2], rounds[-1]}) if rounds else []

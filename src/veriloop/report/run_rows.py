@@ -1,4 +1,4 @@
-"""One line of a list of runs, as ``list`` and the page both show it."""
+"""One row of a list of runs, as shown by ``list`` and the page."""
 
 import hashlib
 import json
@@ -25,15 +25,15 @@ UNREADABLE = "unreadable"
 
 
 class Course(NamedTuple):
-    """The main quantity of the arm that people ask about.
+    """The main quantity of the arm of interest.
 
     Attributes:
-        arm: That arm.
-        quantity: The quantity's name.
-        title: What people call it.
-        start: Its value of the start model, on the test data.
-        best: The best one of all rounds; that of the start where no other is better.
-        last: That of the last finished round.
+        arm: Name of the arm.
+        quantity: Name of the quantity.
+        title: Title of the quantity.
+        start: Value of the start model, on the test data.
+        best: Best value of all rounds; that of the start if no other is better.
+        last: Value of the last finished round.
     """
 
     arm: str
@@ -45,22 +45,22 @@ class Course(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """A run in one line.
+    """A run in one row.
 
     Attributes:
-        path: Of its folder, as it was given.
-        name: The folder's own name.
-        standing: How it stands; ``unreadable`` with the reason where it cannot be read.
-        seed: Its seed.
-        created: When it began, UTC, ISO 8601.
-        rounds: The last round of its plan.
-        done: The last round that all arms have finished.
-        found: What it says, first of all.
-        course: Its main quantity; None where none is measured.
-        summaries: Of each arm.
-        note: What people wrote about it.
-        group: Equal for runs that differ by seed only.
-        version: Changes with what is shown of the run, but for its age; empty where nobody asked.
+        path: Path of its folder, as given.
+        name: Name of its folder.
+        standing: Status; ``unreadable`` with the reason if it cannot be read.
+        seed: Seed of the run.
+        created: Time when it started, UTC, ISO 8601.
+        rounds: Last round of its plan.
+        done: Last round that all arms have finished.
+        found: Main results.
+        course: Main quantity; None if none is measured.
+        summaries: Summary of each arm.
+        note: People's note on it.
+        group: Key that is equal for runs that differ only in their seed.
+        version: Key that changes with the displayed content, except its age; empty if not requested.
     """
 
     path: str
@@ -78,7 +78,7 @@ class RunRow(NamedTuple):
     version: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values for JSON."""
+        """Return plain values for JSON."""
         about = {"path": self.path, "status": self.standing.status}
         if self.found is None:
             return {**about, "error": self.standing.line, "verdict": None, "ship": None}
@@ -98,7 +98,7 @@ class RunRow(NamedTuple):
 
 
 class _Once(RunFolder):
-    """A run folder of which manifest and records are read once: many numbers of a row follow from them."""
+    """A run folder whose manifest and records are read once, because many values of a row use them."""
 
     @cached_property
     def _manifest(self) -> Manifest:
@@ -118,10 +118,10 @@ class _Once(RunFolder):
 
 
 def run_row(folder: RunFolder, forecasts: bool = True) -> RunRow:
-    """One run. An unreadable one is a row that says so: it must not hide the others.
+    """Return one run. An unreadable run becomes a row with the reason, so that it does not hide others.
 
     Args:
-        folder: The run's.
+        folder: Run folder.
         forecasts: See `overview`; a list of hundreds of runs shows none.
     """
     folder = _Once(folder.path)
@@ -175,7 +175,7 @@ def _or_none(value: Any) -> Any:
 
 
 def version_of(folder: RunFolder) -> str:
-    """Changes whenever the run's records, its manifest, or what was found or written about it do."""
+    """Return a key that changes whenever the run's records, manifest, results or notes do."""
     digest = hashlib.sha256()
     found = (
         path for name in (audited.FOLDER, calibrated.FOLDER) for path in (folder.path / name).glob("*.json")
@@ -188,10 +188,10 @@ def version_of(folder: RunFolder) -> str:
 
 
 class Cached:
-    """What was computed of runs, kept by their `version_of`: a run that has not changed costs a digest.
+    """Cache of what was computed for runs, by `version_of`: an unchanged run costs only a digest.
 
     Args:
-        most: How many results are kept, the latest ones.
+        most: Largest number of results kept, the latest ones.
     """
 
     def __init__(self, most: int) -> None:
@@ -200,7 +200,7 @@ class Cached:
         self._lock = threading.Lock()
 
     def get(self, folder: RunFolder, version: str, kind: str, make: Any) -> Any:
-        """What ``make()`` gives, of this version of the run."""
+        """Return ``make()`` for this version of the run, cached."""
         key = str(folder.path), version, kind
         with self._lock:
             if key in self._known:
@@ -214,7 +214,7 @@ class Cached:
         return made
 
     def row(self, folder: RunFolder) -> RunRow:
-        """`run_row` without forecasts; how the run stands is looked at each time, as it may die."""
+        """Return `run_row` without forecasts; the status is checked each time, as the run may die."""
         version = version_of(folder)
         row: RunRow = self.get(folder, version, "row", lambda: run_row(folder, forecasts=False))
         if row.standing.status in ("running", DIED):

@@ -1,14 +1,14 @@
-"""Where a run's candidates were not told apart: what its events say of it, with some of the candidates."""
+"""Rounds whose candidates were not distinguished, from a run's events, with some of the candidates."""
 
 from ..events import VerifierSilent
 from ..store.folder import RunFolder
 
 
 def silences(folder: RunFolder) -> list[VerifierSilent]:
-    """The last sign of each kind of each round, in the order in which they came."""
+    """Return the last event of each kind in each round, in order of occurrence."""
     found: dict[tuple[str, int, str], VerifierSilent] = {}
     for event in folder.events()[0]:
         if isinstance(event, VerifierSilent):
-            # A round that was killed and made again says the same twice.
+            # A round that was killed and repeated reports the same twice.
             found[event.arm, event.round, event.why] = event
     return list(found.values())

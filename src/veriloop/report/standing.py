@@ -1,4 +1,4 @@
-"""How a run stands: as its manifest says, but for one that says "running" when nobody runs it."""
+"""The status of a run: that of its manifest, unless it says "running" and no process runs it."""
 
 import shlex
 from datetime import UTC, datetime
@@ -13,12 +13,12 @@ DIED = "died"
 
 
 class Standing(NamedTuple):
-    """How a run stands.
+    """The status of a run.
 
     Attributes:
-        status: That of the manifest, or ``died``.
-        line: Why it stopped, failed or waits, or where it died; empty where there is nothing to say.
-        command: What goes on with it, quoted for the shell; empty where nothing needs to.
+        status: Status in the manifest, or ``died``.
+        line: Why it stopped, failed or waits, or where it died; empty if there is nothing to say.
+        command: Command that continues it, quoted for the shell; empty if none is needed.
     """
 
     status: str
@@ -27,14 +27,14 @@ class Standing(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Line and command for people, in one line."""
+        """Line and command in one sentence."""
         if not self.line or not self.command:
             return self.line
-        return f"{self.line}; go on with: {self.command}"
+        return f"{self.line}; continue with: {self.command}"
 
 
 def standing(folder: RunFolder) -> Standing:
-    """How the run in ``folder`` stands. Writes nothing, and may be asked of a read-only folder.
+    """Return the status of the run in ``folder``. Writes nothing, so the folder may be read-only.
 
     Raises:
         CorruptFileError: The manifest or a record cannot be read.
@@ -42,7 +42,7 @@ def standing(folder: RunFolder) -> Standing:
     manifest = folder.manifest()
     if manifest.status == "running":
         holder = holder_of(folder.path)
-        # One that ended after its manifest was read has no holder either.
+        # A run that ended after its manifest was read has no lock holder either.
         manifest = folder.manifest()
         if manifest.status == "running" and not holder.alive:
             when = _last_sign(folder, holder.seen)
@@ -53,12 +53,12 @@ def standing(folder: RunFolder) -> Standing:
 
 
 def resume_command(folder: RunFolder) -> str:
-    """The command that goes on with a run, quoted for the shell."""
+    """Return the command that continues a run, quoted for the shell."""
     return shlex.join(["veriloop", "resume", str(folder.path)])
 
 
 def rounds_done(folder: RunFolder, manifest: Manifest) -> int:
-    """The last round that all arms have finished, but for bounds and for those that ended early."""
+    """Return the last round that all arms have finished, except bounds and arms that ended early."""
     cards = manifest.cards
     chains = by_arm(folder.records(), cards.arms)
     last = {
@@ -70,7 +70,7 @@ def rounds_done(folder: RunFolder, manifest: Manifest) -> int:
 
 def _where(folder: RunFolder, manifest: Manifest) -> str:
     if not folder.records():
-        return "while the start model was made"
+        return "while training the start model"
     under_way = rounds_done(folder, manifest) + 1
     return f"in round {under_way}" if under_way <= manifest.cards.rounds else "after its last round"
 

@@ -1,4 +1,4 @@
-"""What became of each arm, from its first to its last round."""
+"""The change of each arm from its first to its last round."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -26,13 +26,13 @@ class Change:
 
     @property
     def ratio(self) -> float:
-        """Last over first; NaN when the first is 0 or their signs differ, where it would mislead."""
+        """Last value divided by first; NaN if the first is 0 or their signs differ."""
         a, b = self.first.value, self.last.value
         return b / a if a * b > 0 else math.nan
 
     @property
     def verdict(self) -> Verdict | None:
-        """Whether the change exceeds two standard errors, and which way; None of a quantity without one."""
+        """Whether the change exceeds two standard errors, and how; None without a better direction."""
         noise = 2 * math.hypot(self.first.se, self.last.se)
         values = np.array([self.first.value, self.last.value])
         if self.quantity.better is None:
@@ -45,7 +45,7 @@ class Change:
         return "better" if after < before else "worse"
 
     def remark(self) -> str:
-        """The ratio and the verdict, such as ``×0.54, better``; empty when neither can be said."""
+        """Ratio and verdict, such as ``×0.54, better``; empty if neither exists."""
         ratio = [] if math.isnan(self.ratio) else [f"\N{MULTIPLICATION SIGN}{self.ratio:.2f}"]
         return ", ".join([*ratio, *([self.verdict] if self.verdict else [])])
 
@@ -55,10 +55,10 @@ class ArmSummary:
     """An arm's first and last finished round.
 
     Attributes:
-        arm: Its name.
-        first: The record of its first round, usually round 0.
-        last: The record of its last finished round.
-        cards: What the run is.
+        arm: Name of the arm.
+        first: Record of its first round, usually round 0.
+        last: Record of its last finished round.
+        cards: Description of the run.
     """
 
     arm: str
@@ -73,7 +73,7 @@ class ArmSummary:
 
     @property
     def changes(self) -> dict[str, Change]:
-        """By the quantity's name, those that both rounds have."""
+        """Changes by quantity name, for quantities that both rounds have."""
         return {
             name: Change(self.cards.quantity(name), self.first.metrics[name], estimate)
             for name, estimate in self.last.metrics.items()
@@ -82,11 +82,11 @@ class ArmSummary:
 
     @property
     def rounds(self) -> int:
-        """How many rounds after the first one."""
+        """Number of rounds after the first one."""
         return self.last.round - self.first.round
 
     def sentence(self) -> str:
-        """The result in one plain line, without the arm's name."""
+        """Return the result in one line, without the arm's name."""
         changes = self.changes
         name = self.cards.headline_of(list(changes))
         if name is None:
@@ -102,7 +102,7 @@ class ArmSummary:
 
 
 def summarise(folder: RunFolder) -> list[ArmSummary]:
-    """A summary of each arm with a finished round, in the order of the plan.
+    """Return a summary of each arm with a finished round, in the order of the plan.
 
     Raises:
         CorruptFileError: The manifest or a record cannot be read.
@@ -115,12 +115,12 @@ def summarise(folder: RunFolder) -> list[ArmSummary]:
 
 
 def by_arm(records: Sequence[RoundRecord], order: Iterable[str] = ()) -> dict[str, list[RoundRecord]]:
-    """The records of each arm by round; arms in the order of ``order``, others after them."""
+    """Return the records of each arm by round; arms in the order of ``order``, others after them."""
     names = dict.fromkeys([*order, *(r.arm for r in records)])
     chains = {name: sorted((r for r in records if r.arm == name), key=lambda r: r.round) for name in names}
     return {name: chain for name, chain in chains.items() if chain}
 
 
 def rounds(n: int) -> str:
-    """A number of rounds, in words: ``1 round``, ``3 rounds``."""
+    """Format a number of rounds: ``1 round``, ``3 rounds``."""
     return f"{n} round" if n == 1 else f"{n} rounds"

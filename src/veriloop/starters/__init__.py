@@ -1,1 +1,1 @@
-"""Plans to begin with, written for a user's own data."""
+"""Starter plans, written for a user's data."""

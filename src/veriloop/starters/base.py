@@ -1,4 +1,4 @@
-"""What a plan to begin with is made of, and how it is written."""
+"""Parts of a starter plan, and how it is written."""
 
 import json
 import re
@@ -13,9 +13,9 @@ class Written(NamedTuple):
 
     Attributes:
         text: Commented YAML.
-        notes: What to print beside it, a line each.
-        files: What the plan needs beside it, by the path from the working directory.
-        next: What to do then, if it is more than to run the plan.
+        notes: Lines to print for the user.
+        files: Other files that the plan needs, by path relative to the working directory.
+        next: The command to run next, if it is not a plain run of the plan.
     """
 
     text: str
@@ -25,11 +25,11 @@ class Written(NamedTuple):
 
 
 class Starter(NamedTuple):
-    """A kind of data to begin with.
+    """A kind of starter plan.
 
     Attributes:
-        about: What ``--path`` names, for the help.
-        write: Makes the plan for a path; the second argument is the file that it will be in.
+        about: Description of ``--path``, for the help text.
+        write: Function that makes the plan for a path; the second argument is the plan's file.
     """
 
     about: str
@@ -37,11 +37,11 @@ class Starter(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A case that brings its data.
+    """An example that includes its data.
 
     Attributes:
-        about: What it shows, for the help.
-        write: Makes the plan for the file that it will be in.
+        about: What it shows, for the help text.
+        write: Function that makes the plan; its argument is the plan's file.
     """
 
     about: str
@@ -49,7 +49,7 @@ class Example(NamedTuple):
 
 
 def quoted(value: object) -> str:
-    """A path or name as YAML has it, in quotes where it needs some."""
+    """Return a path or name in YAML, quoted if necessary."""
     text = str(value)
     return (
         text if re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", text) else json.dumps(text, ensure_ascii=False)
@@ -57,12 +57,12 @@ def quoted(value: object) -> str:
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:
-    """Names as a YAML list."""
+    """Return names as a YAML list."""
     return f"[{', '.join(map(quoted, names))}]"
 
 
 def heading(title: str, command: str, plan: Path) -> str:
-    """The comment at the top of a plan."""
+    """Return the comment at the top of a plan."""
     file, folder = quoted(plan), quoted(run_folder(plan))
     steps = {
         f"veriloop validate {file}": "is everything found?",
@@ -95,9 +95,9 @@ arms: [verified, unverified, all_real]
 evaluation_samples: {evaluated}
 executor: {{kind: process, workers: 2}}
 """
-"""The part that all plans to begin with share."""
+"""The part that all starter plans share."""
 
 
 def balanced(label: str) -> str:
-    """The line by which classes get equal numbers."""
+    """Return the line that balances the classes."""
     return f"balance: {quoted(label)}   # equally many are kept of each\n"

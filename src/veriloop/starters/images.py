@@ -13,22 +13,22 @@ from ..schema import Image
 from .base import LOOP, Written, balanced, heading, quoted
 
 FEW = 40
-"""With fewer held-out pictures numbers are rough, and all of them are needed for the report."""
+"""Number of held-out pictures below which results are rough, and all are used for the report."""
 
 MOST = 5_000
-"""Training pictures that the first run uses: more take longer than a first look should."""
+"""Largest number of training pictures in the first run, to keep it short."""
 
 KNOWN = 50
-"""With this number of training pictures of each class, a classifier can learn them."""
+"""Number of training pictures per class from which a classifier can be trained."""
 
 
 class Amounts(NamedTuple):
-    """How many pictures there are.
+    """Numbers of pictures.
 
     Attributes:
-        train: To train on.
-        test: To measure with, of those held out.
-        classes: How many classes.
+        train: Number of training pictures.
+        test: Number of held-out pictures for measuring.
+        classes: Number of classes.
     """
 
     train: int
@@ -37,10 +37,10 @@ class Amounts(NamedTuple):
 
 
 def plan_for_images(path: Path, plan: Path) -> Written:
-    """The plan for the folder ``path``.
+    """Return the plan for the folder ``path``.
 
     Raises:
-        DataError: It holds no pictures that can be used.
+        DataError: The folder contains no usable pictures.
     """
     folder, size = _usable(path)
     pictures = folder.pictures()
@@ -64,25 +64,25 @@ def plan_for_images(path: Path, plan: Path) -> Written:
         f"  # Found: {image.height}x{image.width}, {colour}; {found}{more}",
     ]  # fmt: skip
     if size is not None:
-        lines.append(f"  size: {size}   # pictures are cut around their middle and resized to this")
+        lines.append(f"  size: {size}   # pictures are cropped to their centre and resized to this")
     if few:
         lines.append(f"  held_out: {held}   # never trained on; the others are")
         lines.append("  validation: 0   # so few pictures are all needed for the report")
     if amounts.train > MOST:
-        lines.append(f"  train: {MOST}   # take this out to use all {amounts.train:,}")
+        lines.append(f"  train: {MOST}   # remove this to use all {amounts.train:,}")
     lines.append(f"  start: {_start(amounts)}   # of the training pictures, for the start model")
     lines += ["", *learner_and_metrics(image, amounts), loop(amounts, image)]
     notes = []
     if amounts.test < FEW:
         notes.append(
             f"only {amounts.test} pictures are held out to measure with: numbers will be rough."
-            f" {FEW} or more would do"
+            f" {FEW} or more would be better"
         )
     return Written("\n".join(lines), tuple(notes))
 
 
 def _usable(path: Path) -> tuple[ImageFolder, int | None]:
-    """The folder, and the size to which its pictures must be brought; None where they need none."""
+    """Return the folder, and the size to which its pictures must be resized; None if they need not be."""
     folder = ImageFolder(path=path)
     try:
         folder.schema()
@@ -92,7 +92,7 @@ def _usable(path: Path) -> tuple[ImageFolder, int | None]:
         heads = [p.head(i) for p in folder.pictures().values() for i in range(len(p.label))]
         size = min([LARGEST, *(min(h.height, h.width) for h in heads)])
         sized = ImageFolder(path=path, size=size)
-        sized.schema()  # raises what is wrong beyond sizes
+        sized.schema()  # raises on faults other than sizes
         return sized, size
     return folder, None
 
@@ -102,7 +102,7 @@ def _start(amounts: Amounts) -> str:
 
 
 def learner_and_metrics(image: Image, amounts: Amounts) -> Sequence[str]:
-    """The lines of the learner and the metrics, for images of this form."""
+    """Return the lines of the learner and the metrics, for images of this form."""
     steps = int(np.clip(600 * 1_024 / (image.height * image.width), 200, 600))
     k = max(1, min(5, amounts.test - 1))
     lines = [
@@ -118,13 +118,13 @@ def learner_and_metrics(image: Image, amounts: Amounts) -> Sequence[str]:
         "  averaging: 0.2",
         "  patience: null",
         "",
-        "# Quality: frechet and precision. Diversity: recall and coverage. Images are seen by a fixed random",
-        "# network unless a shipped classifier knows such images.",
+        "# Quality: frechet and precision. Diversity: recall and coverage. Images use a fixed random",
+        "# network unless a bundled classifier suits them.",
         f"metrics: [frechet, {{kind: prdc, k: {k}}}, nelbo]",
     ]
     if amounts.classes > 1 and amounts.train >= KNOWN * amounts.classes:
         lines += [
-            "# A classifier of these classes sees more. Train it once, and use this in place of that line:",
+            "# A classifier of these classes is more precise. Train it once, and replace the line above by:",
             "#   veriloop train-classifier THIS_FILE --out own.safetensors",
             "# metrics:",
             "#   - {kind: frechet, classifier: own.safetensors}",
@@ -136,7 +136,7 @@ def learner_and_metrics(image: Image, amounts: Amounts) -> Sequence[str]:
 
 
 def loop(amounts: Amounts, image: Image, label: str = "label") -> str:
-    """The lines of the loop."""
+    """Return the lines of the loop."""
     large = image.height * image.width > 1_600
     kept = max(300, 20 * amounts.classes) if large else max(500, 30 * amounts.classes)
     balance = balanced(label) if amounts.classes > 1 else ""

@@ -1,4 +1,4 @@
-"""The kinds of plans to begin with. To add one is a line here, and a function that writes it."""
+"""The kinds of starter plans. A new kind needs a line here, and a function that writes it."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ KINDS: Mapping[str, Starter] = {
     "table": Starter("a .csv, .parquet or .jsonl file of numbers and categories", plan_for_table),
     "array": Starter("an .npz or .npy file of vectors, numbers or images", plan_for_arrays),
 }
-"""Plans for data of the user's, by the word that ``veriloop init`` takes."""
+"""Plans for the user's own data, by the argument of ``veriloop init``."""
 
 EXAMPLES: Mapping[str, Example] = {
     "digits": Example("images of handwritten digits, with and without a verifier", digits),
@@ -22,4 +22,4 @@ EXAMPLES: Mapping[str, Example] = {
     "text": Example("a language model that learns from answers that a function finds right", text),
     "human": Example("people who judge images of digits in the browser", human),
 }
-"""Cases that bring their data, likewise."""
+"""Examples that include their data, by the argument of ``veriloop init``."""

@@ -15,24 +15,24 @@ from .base import LOOP, Written, balanced, heading, listed, quoted
 from .images import Amounts, learner_and_metrics, loop
 
 FEW = 40
-"""With fewer held-out rows numbers are rough."""
+"""Number of held-out rows below which results are rough."""
 
 
 def plan_for_table(path: Path, plan: Path) -> Written:
-    """The plan for a file of rows."""
+    """Return the plan for a file of rows."""
     return _plan(path, plan, "table")
 
 
 def plan_for_arrays(path: Path, plan: Path) -> Written:
-    """The plan for a file of arrays."""
+    """Return the plan for a file of arrays."""
     return _plan(path, plan, "array")
 
 
 def _plan(path: Path, plan: Path, kind: str) -> Written:
-    """The plan for the file ``path``, of columns that can be used.
+    """Return the plan for the file ``path``, with its usable columns.
 
     Raises:
-        DataError: It cannot be read, or has no such columns.
+        DataError: The file cannot be read, or has no usable columns.
     """
     table = read(found(path, "file", Path.is_file), str(path))
     used, left_out = _sorted_out(table)
@@ -82,10 +82,10 @@ def _plan(path: Path, plan: Path, kind: str) -> Written:
 
 
 def _sorted_out(table: Table) -> tuple[list[str], dict[str, str]]:
-    """The columns that can be used, and why the others cannot.
+    """Return the usable columns, and why the others cannot be used.
 
     Raises:
-        VeriloopError: None can.
+        VeriloopError: No column can be used.
     """
     used: list[str] = []
     left_out: dict[str, str] = {}
@@ -97,7 +97,7 @@ def _sorted_out(table: Table) -> tuple[list[str], dict[str, str]]:
             ]
         except VeriloopError as e:
             if name == "label" and isinstance(table.columns[name], Sequence | np.ndarray):
-                used.append(name)  # classes alone are nothing to make, beside others they are what is given
+                used.append(name)  # classes alone cannot be generated; next to others they are given
                 continue
             first = first or e
             left_out[name] = f"{e.got}" if e.got is not None else e.what

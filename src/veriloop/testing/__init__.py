@@ -1,4 +1,4 @@
-"""Contract suites that every part must pass, ours or a plug-in's, and tiny parts to test with."""
+"""Contract suites that every part must pass, built in or plug-in, and tiny parts for tests."""
 
 from .contracts.datasets import check_dataset
 from .contracts.executors import check_executor

@@ -1,4 +1,4 @@
-"""Run folders as a kill leaves them, for tests of what goes on with them."""
+"""Run folders as a kill leaves them, for tests of resuming."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ..store.folder import RunFolder
 
 
 def cut(path: Path, records: int) -> RunFolder:
-    """Let the run at ``path`` be as if killed after its first ``records`` records."""
+    """Make the run at ``path`` look as if it was killed after its first ``records`` records."""
     folder = RunFolder(path)
     folder.set_status("running")
     for name in ("records.jsonl", "records.sha256"):

@@ -1,4 +1,4 @@
-"""A tiny language model in a folder, for tests of what trains and samples language models."""
+"""A tiny language model in a folder, for tests of training and sampling."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,18 +7,18 @@ from ..extras import require
 from ..rng import Address, global_torch
 
 END = "<|end|>"
-"""Its end-of-text token; it has no pad token and no chat template."""
+"""End-of-text token; there is no pad token and no chat template."""
 
 
 def save_tiny_language(folder: Path, texts: Sequence[str], vocabulary: int = 300, hidden: int = 32) -> None:
     """Write an untrained Llama model of two layers, and a tokenizer trained on ``texts``.
 
-    The folder is what Hugging Face's are; equal arguments give equal models.
+    The folder has Hugging Face's layout; equal arguments give equal models.
 
     Args:
-        folder: Made if it is not there.
-        texts: What the byte-pair tokenizer is trained on; any text can be encoded.
-        vocabulary: Tokens, at least 257: one for each byte and the end of text.
+        folder: Path of the folder, created if missing.
+        texts: Training texts of the byte-pair tokenizer; any text can be encoded.
+        vocabulary: Number of tokens, at least 257: one per byte, and the end of text.
         hidden: Width of the model, divisible by 16.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own for a while, for tests and measurements."""
+"""A temporary private PostgreSQL server, for tests and measurements."""
 
 import os
 import pwd
@@ -18,17 +18,17 @@ class NoPostgresError(VeriloopError):
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Start a server on an empty data base in a temporary folder; nobody else can reach it.
+    """Start a server with an empty database in a temporary folder that no other user can reach.
 
     Yields:
-        The URL of the data base. The server and all data are gone when the block ends.
+        URL of the database. The server and all data are removed when the block ends.
 
     Raises:
         NoPostgresError: PostgreSQL's programs are missing, or do not start.
     """
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
-    # Not below a test's own folder: its parents may be closed to the user who runs the server, and the
-    # path of a socket must be short.
+    # Not in a test's folder: its parents may be closed to the user who runs the server, and the path of a
+    # socket must be short.
     folder = Path(tempfile.mkdtemp(prefix="veriloop-postgres-"))
     data, user = folder / "data", _unprivileged(folder)
     try:
@@ -44,16 +44,16 @@ def postgres() -> Iterator[str]:
 
 
 def _program(name: str) -> Path:
-    # Debian keeps them out of the path.
+    # Debian does not put them on the path.
     places = [*(Path(d) for d in os.get_exec_path()), *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
     found = next((p / name for p in places if os.access(p / name, os.X_OK)), None)
     if found is None:
-        raise NoPostgresError(f"there is no {name} on this machine", fix="install the package postgresql")
+        raise NoPostgresError(f"{name} is not installed", fix="install the package postgresql")
     return found
 
 
 def _unprivileged(folder: Path) -> str | None:
-    """Who is to run the server: PostgreSQL refuses to run as root."""
+    """Return the user to run the server, because PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -63,7 +63,7 @@ def _unprivileged(folder: Path) -> str | None:
 
 
 def _call(command: list[str | Path], user: str | None) -> None:
-    # Output goes to a file: the server that pg_ctl leaves behind would hold a pipe open.
+    # Output goes to a file, because the server left running by pg_ctl would hold a pipe open.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(command, user=user, stdout=output, stderr=output, cwd="/", check=False)
         if done.returncode:

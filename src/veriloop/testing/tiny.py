@@ -49,7 +49,7 @@ class TinyData(Dataset, frozen=True):
 
 
 class TinyGenerator(Generator):
-    """One Gaussian for each class: ``mean`` and ``spread`` of shape (3, 2)."""
+    """One Gaussian per class: ``mean`` and ``spread`` of shape (3, 2)."""
 
     def __init__(self, mean: NDArray[Any], spread: NDArray[Any]) -> None:
         self.mean: NDArray[Any] = mean
@@ -80,7 +80,7 @@ class TinyGenerator(Generator):
 
 
 class TinyLearner(Learner, frozen=True):
-    """Means and spreads by class; a warm start goes only half of the way to them."""
+    """Means and spreads by class; a warm start moves only half of the way to them."""
 
     generator_type: ClassVar[type[Generator]] = TinyGenerator
 
@@ -89,7 +89,7 @@ class TinyLearner(Learner, frozen=True):
         x, label = samples.array("x"), samples.array("label")
         mean = np.array([x[label == c].mean(axis=0) for c in range(3)])
         spread = np.array([x[label == c].std(axis=0) for c in range(3)])
-        # Draws, as a real learner does, so that tests notice when its stream is not the addressed one.
+        # Draws, like a real learner, so that tests notice a wrong stream.
         mean = mean + 1e-9 * rng.standard_normal(mean.shape)
         if isinstance(init, TinyGenerator):
             mean, spread = (mean + init.mean) / 2, (spread + init.spread) / 2
@@ -97,12 +97,12 @@ class TinyLearner(Learner, frozen=True):
 
 
 class TinyVerifier(Verifier, frozen=True):
-    """Scores by nearness to the real class means, which it learns from the real samples.
+    """Scores by closeness to the real class means, which it learns from the real samples.
 
     Attributes:
-        mode: Answer with a score, or decide itself: accept within a distance of 1.
-        abstain: The share of samples on which it abstains, drawn at random.
-        bias: Added to the first coordinate of what it takes for the means.
+        mode: Whether to return scores, or to decide: accept within a distance of 1.
+        abstain: Share of random abstentions.
+        bias: Offset of the first coordinate of the learned means.
     """
 
     mode: Literal["score", "decide"] = "score"
@@ -124,7 +124,7 @@ class TinyVerifier(Verifier, frozen=True):
 
 
 class TinyJudge(Judge):
-    """A `TinyVerifier` and the class means that it has learned, shape (3, 2)."""
+    """A `TinyVerifier` and the class means that it learned, shape (3, 2)."""
 
     def __init__(self, verifier: TinyVerifier, means: NDArray[Any]) -> None:
         self.verifier: TinyVerifier = verifier

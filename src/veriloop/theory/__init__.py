@@ -1,4 +1,4 @@
-"""The paper's linear system, solved: the answer before any training, and the oracle of the tests.
+"""The paper's linear system, solved exactly: predictions before any training, and a reference for tests.
 
 Symbols follow arXiv 2510.16657. Everything is deterministic, needs NumPy and SciPy only, and works on whole
 arrays.

@@ -1,15 +1,14 @@
 """The chain theta_0, theta_1, ... along one direction, propagated without sampling.
 
 Coordinates: ``u = v^T (theta - theta_c) / sigma``, the verifier accepts labels in [-b, b]. Given u_k, the
-    next u_(k+1) is
+next u_(k+1) is
 the mean of n accepted labels, so its law is known through its moments, and it always lies in [-b, b].
 
-Method: what is carried from round to round is not a density but the vector ``E[l_m(u_k)]`` of expected
-    Lagrange
-polynomials on Chebyshev points of [-b, b]. One round multiplies it by the matrix ``P[i, m] = E[l_m(u_(k+1)) |
-u_k = x_i]``, and expectations of u and u^2 are dot products with it. Functions of the chain are smooth on the
-scale of b whatever n is, so a few dozen points do even when the step noise is far narrower than any density
-grid could afford.
+Method: instead of a density, the vector ``E[l_m(u_k)]`` of expected Lagrange polynomials on Chebyshev points
+of [-b, b] is carried from round to round. One round multiplies it by the matrix ``P[i, m] =
+E[l_m(u_(k+1)) | u_k = x_i]``, and expectations of u and u^2 are dot products with it. Functions of the
+chain are smooth on the scale of b for any n, so a few dozen points are enough even if the step noise is
+far narrower than a density grid could resolve.
 
 Noise step: the law of the mean of n truncated normals is replaced by its 5-point Gauss rule, which has the
 exact moments up to order 9 (skewness and kurtosis included), computed from exact cumulants; no Gaussian
@@ -31,14 +30,14 @@ _WINDOW = 100.0
 """Half the width of the widest interval that a basis resolves, in noise units."""
 
 _WAY, _FAR = 10.0, 9.0
-"""How far a chain walks: at most 10 noise units of drift, away from an edge, and nine standard deviations."""
+"""Range of a chain: at most 10 noise units of drift, away from an edge, plus nine standard deviations."""
 
 
 def chain_errors(offset: Floats, half_width: Floats, spread: Floats, sizes: Floats) -> tuple[Floats, Floats]:
     """Squared distances to theta* and theta_c, for directions that start at ``u_0 ~ N(-offset, spread^2)``.
 
-    A wide interval is cut to a window around the chain's way, as edges that are never met do not matter: the
-    same chain, with the center of its interval moved. So the accuracy does not fall with b.
+    A wide interval is cut to a window around the chain's path, because edges that are never reached do not
+    matter: it is the same chain with the center of its interval moved. So the accuracy does not fall with b.
 
     Accuracy, measured by raising the number of noise nodes and of Chebyshev points: 1e-10 times the square of
     the smaller of b and 100, or better; and relative to ``E u^2`` 1e-7 at n = 10 and 1e-4 at n = 1, where
@@ -55,7 +54,7 @@ def chain_errors(offset: Floats, half_width: Floats, spread: Floats, sizes: Floa
         *B, D)``.
 
     Raises:
-        DomainError: The chain's way is longer than a window, so that no basis resolves it.
+        DomainError: The chain's path is longer than a window, so that no basis resolves it.
     """
     batch = half_width.shape
     offset = np.broadcast_to(offset, (*batch, np.shape(offset)[-1]))
@@ -82,7 +81,7 @@ def _check_window(half_width: Floats, spread: Floats, sizes: Floats) -> None:
             "verifier too wide and chain too long for the exact theory",
             got=f"{float(half_width.max()):g} sigma wide, a way of {float(reach.max()):.0f} sigma",
             expected=f"radius + sigma_c up to {_WINDOW:g} sigma, or a way that short",
-            fix="take fewer rounds, more samples a round, more real data, or a smaller radius",
+            fix="use fewer rounds, more samples per round, more real data, or a smaller radius",
         )
 
 

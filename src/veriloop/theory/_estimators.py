@@ -1,4 +1,4 @@
-"""Four ways to estimate theta from the same real data and verifier, compared (section 5 of the paper)."""
+"""Compare four estimators of theta from the same real data and verifier (section 5 of the paper)."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _NODES = 96
 sum)."""
 
 _DEPTH = 45.0
-"""The integrand is cut below exp(-45) of its peak."""
+"""The integrand is cut off below exp(-45) of its peak."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class EstimatorErrors:
 
 
 def compare_estimators(system: LinearSystem, n: ArrayLike) -> EstimatorErrors:
-    """Errors of the four estimators; each of shape ``n.shape``.
+    """Return the errors of the four estimators; each of shape ``n.shape``.
 
     The real data are taken in block form, ``mu_j^2`` samples along v_j, so that filtering them leaves a
     binomial number of labels from N(theta*, sigma^2) truncated to the verifier's interval. The errors hold
@@ -68,7 +68,7 @@ def compare_estimators(system: LinearSystem, n: ArrayLike) -> EstimatorErrors:
 
 
 def estimator_parts(offset: Floats, half_width: Floats, spread: Floats, n: Floats) -> Floats:
-    """Errors along single directions, in units of sigma^2; arguments broadcast.
+    """Return errors along single directions, in units of sigma^2; arguments broadcast.
 
     Returns:
         Shape ``(4, ...)``, in the order of :class:`EstimatorErrors`.
@@ -87,7 +87,7 @@ def estimator_parts(offset: Floats, half_width: Floats, spread: Floats, n: Float
 
 
 def _mean_inverse_count(trials: Floats, rate: Floats) -> Floats:
-    """``E[1/N | N >= 1]`` for N binomial; ``trials`` may be fractional, as mu^2 is.
+    """Return ``E[1/N | N >= 1]`` for N binomial; ``trials`` may be fractional, as mu^2 is.
 
     Integrates the generating function: ``E[1/N; N >= 1] = int_0^inf (1 - q + q e^-y)^m - (1 - q)^m dy``. The
     substitution ``y = reach * x^2`` gathers nodes at 0, where the integrand falls at rate ``m q``.

@@ -72,15 +72,15 @@ def one_round_grid(
     method: Method = "exact",
     direction: ArrayLike | None = None,
 ) -> OneRoundGrid:
-    """:func:`one_round_mse` for every pair of a bias and a radius; the ball may miss theta*.
+    """Compute :func:`one_round_mse` for every pair of a bias and a radius; the ball may miss theta*.
 
     Args:
-        system: Gives everything but bias and radius.
+        system: Linear system that provides everything except bias and radius.
         biases: Distances ``||theta* - theta_c||``, shape ``(I,)``.
         radii: Shape ``(J,)``.
         n: Accepted samples per direction.
         method: As in :func:`one_round_mse`.
-        direction: From theta* to theta_c, shape ``(p,)``, any length; the system's own when None.
+        direction: Vector from theta* to theta_c, shape ``(p,)``, any length; the system's own when None.
 
     Raises:
         DomainError: An argument is out of range or of the wrong shape, or no direction is known.
@@ -110,9 +110,9 @@ def trajectory_grid(
     rounds: int,
     direction: ArrayLike | None = None,
 ) -> TrajectoryGrid:
-    """:func:`trajectory` for every pair of a bias and a radius.
+    """Compute :func:`trajectory` for every pair of a bias and a radius.
 
-    Arguments as there and in :func:`one_round_grid`.
+    Arguments as in :func:`trajectory` and :func:`one_round_grid`.
 
     Raises:
         DomainError: An argument is out of range or of the wrong shape, or no direction is known.
@@ -137,7 +137,7 @@ def trajectory_grid(
 def estimators_grid(
     system: LinearSystem, biases: ArrayLike, radii: ArrayLike, n: float, direction: ArrayLike | None = None
 ) -> EstimatorErrors:
-    """:func:`compare_estimators` for every pair of a bias and a radius, each error of shape ``(I, J)``.
+    """Compute :func:`compare_estimators` for every bias and radius, each error of shape ``(I, J)``.
 
     Raises:
         DomainError: An argument is out of range or of the wrong shape, or no direction is known.

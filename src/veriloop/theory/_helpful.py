@@ -1,7 +1,7 @@
-"""How biased may the verifier be? All biases at which retraining lowers the error, not only the largest.
+"""How biased may the verifier be? All biases for which retraining lowers the error, not only the largest.
 
-The error does not always grow with the bias. Where an interval cuts more of one side, a bias can narrow the
-labels and pull them back, so that there are systems that an unbiased verifier harms and a biased one helps.
+The error does not always grow with the bias. If an interval cuts more of one side, a bias can narrow the
+labels and pull them back, so some systems are harmed by an unbiased verifier and helped by a biased one.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from ._system import LinearSystem
 from .validation import Floats, at_least, count, sample_sizes
 
 _STEP = 1 / 16
-"""The scan's step in offset, in noise units; errors are analytic within 2.5 of them around every offset."""
+"""Step of the scan in offset, in noise units; errors are analytic within 2.5 of them around every offset."""
 
 _BLOCK = 256
-"""Biases computed at once."""
+"""Number of biases computed at once."""
 
 ROUNDING = 1e-12
-"""A relative fall of the error by less than this is rounding, and no gain."""
+"""Relative fall of the error below which it is rounding, not a gain."""
 
 
 def helpful_biases(
@@ -32,20 +32,20 @@ def helpful_biases(
     radius: float | None = None,
     direction: ArrayLike | None = None,
 ) -> Floats:
-    """The biases Delta at which ``rounds`` rounds lower the error below the baseline.
+    """Return the biases Delta for which ``rounds`` rounds lower the error below the baseline.
 
     The ball is allowed to miss theta*: compare with the radius. Found on the exact theory: a scan over every
     bias that could help, its extremes refined, and the ends between them by root finding.
 
     Args:
-        system: Gives everything but the bias.
+        system: Linear system that provides everything except the bias.
         n: Accepted samples per direction and round.
-        rounds: After how many rounds to compare with the start.
-        radius: In place of the system's.
-        direction: From theta* to theta_c, shape ``(p,)``; the system's own when None.
+        rounds: Number of rounds after which to compare with the start.
+        radius: Radius to use instead of the system's.
+        direction: Vector from theta* to theta_c, shape ``(p,)``; the system's own when None.
 
     Returns:
-        Intervals ``[low, high]``, ascending, shape ``(count, 2)``; no row where no bias helps.
+        Intervals ``[low, high]``, ascending, shape ``(count, 2)``; empty if no bias helps.
 
     Raises:
         DomainError: An argument is out of range, or no direction is known.
@@ -54,16 +54,16 @@ def helpful_biases(
     unit = system.unit_direction(direction)
     reach = float(at_least("radius", system.radius if radius is None else radius, 0.0)) + system.sigma_c
     if reach <= 0:
-        raise DomainError("a verifier with radius 0 and sigma_c 0 never accepts", fix="give a radius above 0")
+        raise DomainError("a verifier with radius 0 and sigma_c 0 never accepts", fix="use a radius above 0")
     width = reach / system.sigma
-    # Directions that look alike have the same error, so they are computed once.
+    # Equivalent directions have the same error, so they are computed once.
     kinds, times = np.unique(
         np.round([np.abs(system.directions @ unit), system.spreads], 12), axis=1, return_counts=True
     )
     along, spreads = kinds
 
     def excess(biases: ArrayLike) -> Floats:
-        """The error above the baseline, in units of it; shape of ``biases``."""
+        """Return the error above the baseline, in units of it; shape of ``biases``."""
         points = np.atleast_1d(np.asarray(biases, dtype=np.float64))
         parts = [
             errors_after(points[i : i + _BLOCK, None] * along / system.sigma, width, spreads, size, rounds)

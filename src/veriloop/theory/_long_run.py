@@ -11,8 +11,8 @@ from .validation import Floats, SampleSizes, at_least, finite, schedule
 def contraction_rate(half_width: ArrayLike) -> Floats:
     """``rho = k2(-b, b) < 1``, the largest slope of the transfer map.
 
-    The share of the distance to the knowledge center that one round keeps, next to the center, where the map
-    contracts least (section 4 of the paper).
+    This is the share of the distance to the knowledge center that remains after one round, next to the
+    center, where the map contracts least (section 4 of the paper).
 
     Args:
         half_width: ``b = (r + sigma_c) / sigma``, as :attr:`LinearSystem.half_width`; any shape, more than 0.
@@ -25,7 +25,7 @@ def contraction_rate(half_width: ArrayLike) -> Floats:
 
 
 def transfer_map(u: ArrayLike, half_width: ArrayLike) -> Floats:
-    """``T(u)``, the expected next position of a chain at ``u``, relative to the knowledge center (section 4).
+    """Return ``T(u)``, the expected next position of a chain at ``u``, relative to the center (section 4).
 
     ``T(u) = u + k1(-b - u, b - u)``: the mean of N(u, 1) truncated to [-b, b]. Its only fixed point is 0.
 
@@ -41,7 +41,7 @@ def transfer_map(u: ArrayLike, half_width: ArrayLike) -> Floats:
 
 
 def acceptance_rate(u: ArrayLike, half_width: ArrayLike) -> Floats:
-    """Probability that the verifier accepts a label generated at ``u``.
+    """Return the probability that the verifier accepts a label generated at ``u``.
 
     Arguments as in :func:`transfer_map`.
 
@@ -53,15 +53,15 @@ def acceptance_rate(u: ArrayLike, half_width: ArrayLike) -> Floats:
 
 
 def long_run_bound(system: LinearSystem, n: SampleSizes, rounds: int) -> Floats:
-    """Theorem 4.1: an upper bound on ``E ||theta_k - theta_c||^2`` for k = 0..rounds.
+    """Theorem 4.1: return an upper bound on ``E ||theta_k - theta_c||^2`` for k = 0..rounds.
 
     ``rho^(2k) E ||theta_0 - theta_c||^2 + p sigma^2 sum_(j<k) rho^(2(k-j)-1) / n_j``, where n_j is the size
     of round j + 1. For constant n it falls to ``p sigma^2 rho / (n (1 - rho^2))``.
 
     Args:
         system: The linear system.
-        n: Accepted samples per direction: one number, or one for each round.
-        rounds: How many rounds.
+        n: Accepted samples per direction: one number, or one per round.
+        rounds: Number of rounds.
 
     Returns:
         Shape ``(rounds + 1,)``.

@@ -18,7 +18,7 @@ Method: TypeAlias = Literal["expansion", "exact"]
 
 @dataclass(frozen=True, eq=False)
 class OneRound:
-    """The error after one round; attributes have the shape of ``n`` if nothing else is said.
+    """The error after one round; attributes have the shape of ``n`` unless stated otherwise.
 
     Attributes:
         mse: ``E ||theta_1 - theta*||^2``.
@@ -46,7 +46,7 @@ class OneRound:
 
 
 def one_round_mse(system: LinearSystem, n: ArrayLike, method: Method = "expansion") -> OneRound:
-    """Error after one round with ``n`` accepted samples in each direction (block design).
+    """Return the error after one round with ``n`` accepted samples in each direction (block design).
 
     With Z_j standard normal truncated to ``[offset_j - b, offset_j + b]`` and cumulants k1, k2, k3, Theorem
     3.1 gives ``mse / sigma^2 = sum_j [k2/n + k1^2 + (k1 k3 + k2^2) / mu_j^2] + O(n0^(-4/3))``. The exact
@@ -76,7 +76,7 @@ def one_round_mse(system: LinearSystem, n: ArrayLike, method: Method = "expansio
 
 
 def round_parts(offset: Floats, half_width: Floats, spread: Floats, method: Method) -> Floats:
-    """What one round does along single directions, free of n and sigma; arguments broadcast.
+    """Return the effect of one round along single directions, without n and sigma; arguments broadcast.
 
     Args:
         offset: ``v^T (theta_c - theta*) / sigma``.

@@ -1,4 +1,4 @@
-"""The linear system in its plainest form: ``theta* = (1, ..., 1)``, and an orthogonal design."""
+"""The linear system in its simplest form: ``theta* = (1, ..., 1)``, and an orthogonal design."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,18 +19,18 @@ def orthogonal_system(
     direction: ArrayLike | None = None,
     allow_outside: bool = False,
 ) -> LinearSystem:
-    """The system whose real design has orthogonal columns of squared length ``n0``.
+    """Return the system whose real design has orthogonal columns of squared length ``n0``.
 
     Args:
         bias: Distance from the truth to the verifier's knowledge center.
-        radius: The verifier's selectivity.
+        radius: Selectivity of the verifier.
         p: Number of coefficients.
-        n0: Real samples, at least ``p``; all singular values are ``sqrt(n0)``.
+        n0: Number of real samples, at least ``p``; all singular values are ``sqrt(n0)``.
         sigma: Standard deviation of the label noise.
-        sigma_c: The verifier's slack for noise; ``sigma * sqrt(2 / pi)`` when None.
-        direction: From the truth to the center, shape ``(p,)``; even over all coefficients when None. It
-            hardly matters: between even and along one axis the error after a round differs by 0.3 % at the
-            paper's setting with a bias of 0.3.
+        sigma_c: Slack of the verifier for noise; ``sigma * sqrt(2 / pi)`` when None.
+        direction: Vector from the truth to the center, shape ``(p,)``; equal over all coefficients when None.
+            It hardly matters: between equal components and a single axis, the error after a round differs by
+            0.3 % at the paper's setting with a bias of 0.3.
         allow_outside: Whether the verifier's ball may miss the truth.
 
     Raises:
@@ -57,7 +57,7 @@ def orthogonal_system(
 
 
 def unverified_mse(system: LinearSystem, n: SampleSizes, rounds: int) -> Floats:
-    """``E ||theta_k - theta*||^2`` without a verifier, shape ``(rounds + 1,)``: each round adds its noise.
+    """Return ``E ||theta_k - theta*||^2`` without a verifier, shape ``(rounds + 1,)``: each round adds noise.
 
     The mean of theta_k stays theta*, so the distance to theta_c is this plus the squared bias.
     """

@@ -1,4 +1,4 @@
-"""Planning: how strict should the verifier be, how many samples are needed?"""
+"""Planning: how strict should the verifier be, and how many samples are needed?"""
 
 from dataclasses import dataclass
 
@@ -38,12 +38,12 @@ class BestRadius:
 def best_radius(
     system: LinearSystem, n: ArrayLike, rounds: int = 1, low: float | None = None, high: float | None = None
 ) -> BestRadius:
-    """The radius that minimises ``E ||theta_k - theta*||^2`` after ``rounds`` rounds, and what it costs.
+    """Return the radius that minimises ``E ||theta_k - theta*||^2`` after ``rounds`` rounds, and its cost.
 
     Args:
-        system: Gives everything but the radius.
+        system: Linear system that provides everything except the radius.
         n: Accepted samples per direction and round; any shape.
-        rounds: After how many rounds to look.
+        rounds: Number of rounds.
         low: Smallest radius considered; the bias when None, so that the ball contains theta*.
         high: Largest radius considered; ``low`` plus 6 sigma when None, where nearly everything is accepted.
 
@@ -78,13 +78,13 @@ def best_radius(
 
 
 def samples_needed(system: LinearSystem, gain: ArrayLike, method: Method = "exact") -> Floats:
-    """The smallest n for which one round lowers the error by a share ``gain`` of the baseline.
+    """Return the smallest n for which one round lowers the error by a share ``gain`` of the baseline.
 
     One round's error is ``step / n + kept`` with constants step and kept, so n follows in closed form.
 
     Args:
         system: The linear system.
-        gain: Wanted ``1 - mse / baseline``, from 0 to below 1; any shape.
+        gain: Required ``1 - mse / baseline``, from 0 to below 1; any shape.
         method: As in :func:`one_round_mse`.
 
     Returns:

@@ -1,7 +1,8 @@
-"""The refit map: what a Gaussian becomes when it is fitted, mean and covariance, to its own accepted samples.
+"""The refit map: what a Gaussian becomes when its mean and covariance are fitted to its accepted samples.
 
-In the limit of many accepted samples a round takes N(m, S) to the Gaussian with the mean and covariance of
-N(m, S) given acceptance. Three acceptances have this map without sampling; it is what audits are judged by.
+In the limit of many accepted samples, a round takes N(m, S) to the Gaussian with the mean and covariance of
+N(m, S) given acceptance. For three kinds of acceptance this map needs no sampling; audits are tested against
+it.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ spread, over 1,500 random models of 1 to 60 features and acceptance rates from 1
 
 
 class Gaussian(NamedTuple):
-    """A model, or the accepted samples' law as a model sees it.
+    """A model, or the distribution of accepted samples as a model sees it.
 
     Attributes:
         mean: Shape ``(d,)``.
@@ -38,7 +39,7 @@ class Gaussian(NamedTuple):
 
 
 class Refitted(NamedTuple):
-    """One round.
+    """The result of one round.
 
     Attributes:
         model: The refitted model.
@@ -64,10 +65,10 @@ class RefitCourse(NamedTuple):
 
 
 class Acceptance(Protocol):
-    """What of a Gaussian is accepted."""
+    """The part of a Gaussian that is accepted."""
 
     def refit(self, model: Gaussian) -> Refitted:
-        """The mean and covariance of ``model`` given acceptance, and the share accepted."""
+        """Return the mean and covariance of ``model`` given acceptance, and the share accepted."""
         ...
 
 
@@ -158,13 +159,13 @@ class Ball:
 
 
 def refit_rounds(mean: ArrayLike, covariance: ArrayLike, acceptance: Acceptance, rounds: int) -> RefitCourse:
-    """Repeat the refit map: rounds 0..K of a Gaussian that is fitted to its own accepted samples.
+    """Repeat the refit map: rounds 0..K of a Gaussian fitted to its own accepted samples.
 
     Args:
-        mean: Of the start model, shape ``(d,)``.
-        covariance: Of the start model, shape ``(d, d)``.
-        acceptance: The verifier, the same in every round.
-        rounds: How many rounds K, at least 1.
+        mean: Mean of the start model, shape ``(d,)``.
+        covariance: Covariance of the start model, shape ``(d, d)``.
+        acceptance: Acceptance of the verifier, the same in every round.
+        rounds: Number of rounds K, at least 1.
 
     Raises:
         DomainError: A value is not finite, or shapes do not match.

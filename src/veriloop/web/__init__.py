@@ -1,1 +1,1 @@
-"""The page: watch runs, judge samples, explore the theory. Started by ``veriloop serve``."""
+"""The web app: watch runs, judge samples, explore the theory. Started by ``veriloop serve``."""

@@ -1,4 +1,4 @@
-"""The page as an ASGI application."""
+"""The web app as an ASGI application."""
 
 from functools import cache
 from importlib.resources import files
@@ -23,16 +23,16 @@ from .security import NO_TOKENS, Guard, Tokens
 from .site import http_error, own_error
 
 _LARGEST_BODY = 100_000
-"""Bytes; a verdict takes a few hundred."""
+"""Largest request in bytes; a verdict takes a few hundred."""
 
 
 def create_app(folder: Path, tokens: Tokens = NO_TOKENS, resuming: Resuming | None = None) -> Starlette:
-    """The page over the run folders at ``folder`` and directly below it.
+    """Create the app for the run folders at ``folder`` and directly below it.
 
     Args:
         folder: A run folder, or a folder of run folders.
-        tokens: What requests need.
-        resuming: Lets runs go on; who passes one also closes it.
+        tokens: Secrets that requests need.
+        resuming: Resumes runs; the caller closes it.
     """
     app = Starlette(
         routes=[
@@ -47,7 +47,7 @@ def create_app(folder: Path, tokens: Tokens = NO_TOKENS, resuming: Resuming | No
             Route("/assets/report.js", _report_js),
             Mount("/assets", StaticFiles(packages=[("veriloop.web", "static")])),
         ],
-        # What is shorter than a packet does not gain by being packed.
+        # Responses shorter than a packet do not gain from compression.
         middleware=[Middleware(Guard, tokens=tokens), Middleware(GZipMiddleware, minimum_size=1_400)],
         exception_handlers={HTTPException: http_error, VeriloopError: own_error},
         max_body_size=_LARGEST_BODY,
@@ -63,7 +63,7 @@ async def _home(request: Request) -> Response:
 
 
 async def _plotly(request: Request) -> Response:
-    # Megabytes, and the same as long as this version of plotly is installed.
+    # Several megabytes, and unchanged as long as this version of plotly is installed.
     return Response(
         get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"}
     )

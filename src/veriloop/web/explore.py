@@ -1,4 +1,4 @@
-"""The explorer: sliders over the linear system of the paper, answered by its theory."""
+"""The explorer: sliders over the paper's linear system, answered by its theory."""
 
 import math
 from typing import Annotated, Any
@@ -15,27 +15,27 @@ from ..theory import LinearSystem, OneRoundGrid, helpful_biases, one_round_grid,
 from .site import render
 
 BIASES, RADII = 41, 31
-"""Cells of the phase diagram along each axis: smooth to the eye once drawn with interpolation."""
+"""Cells of the phase diagram along each axis: smooth when drawn with interpolation."""
 
 _LARGEST = 2.0
-"""Of bias, radius and slack, on the sliders."""
+"""Range of bias, radius and slack on the sliders."""
 
 
-# As fine as any slider; numbers next to nothing would overflow somewhere in the theory.
+# As fine as any slider; numbers close to zero would overflow in the theory.
 _Length = Annotated[float, Field(ge=0, le=_LARGEST), AfterValidator(lambda x: round(x, 4))]
 
 
 class Point(BaseModel):
-    """Where the sliders stand; lengths are in units of the label noise.
+    """Positions of the sliders; lengths are in units of the label noise.
 
     Attributes:
         bias: Distance from the truth to the verifier's knowledge center.
-        radius: The verifier's selectivity.
-        sigma_c: Its slack for noise.
-        n0: Real samples of the start model.
-        n: Kept samples in each direction and round.
-        p: Coefficients.
-        rounds: How many rounds.
+        radius: Selectivity of the verifier.
+        sigma_c: Slack of the verifier for noise.
+        n0: Number of real samples of the start model.
+        n: Number of kept samples per direction and round.
+        p: Number of coefficients.
+        rounds: Number of rounds.
     """
 
     bias: _Length = 0.2
@@ -47,9 +47,9 @@ class Point(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=60)] = 20
 
     def direction(self) -> LinearSystem:
-        """One of the ``p`` directions.
+        """Return one of the ``p`` directions.
 
-        With an orthogonal design and a bias that is even over the coefficients all directions are alike, so
+        With an orthogonal design and a bias that is equal over the coefficients, all directions are alike, so
         the whole is this one with ``p`` times its squared errors, and a bias larger by ``sqrt(p)``.
         """
         return LinearSystem(
@@ -64,7 +64,7 @@ class Point(BaseModel):
 
 
 def answers(point: Point) -> dict[str, Any]:
-    """What the theory says at ``point``: the plane around it, the course over its rounds, and in short."""
+    """Return the theory's results at ``point``: the plane around it, its trajectory, and a summary."""
     system = point.direction()
     biases = np.linspace(0.0, max(0.7, 1.25 * point.bias), BIASES)
     radii = np.linspace(0.01, max(0.5, 1.25 * point.radius), RADII)
@@ -93,7 +93,7 @@ def _one_round(point: Point, biases: NDArray, radii: NDArray) -> OneRoundGrid:
 
 
 def _plain(array: NDArray) -> Any:
-    # Four digits are more than a screen shows, and a third of the bytes.
+    # Four digits are more than a screen shows, and take a third of the bytes.
     return np.vectorize(lambda x: float(f"{x:.4g}"), otypes=[float])(array).tolist()
 
 

@@ -1,4 +1,4 @@
-"""The page on which people judge samples, one at a time."""
+"""The page for judging samples, one at a time."""
 
 import base64
 import hashlib
@@ -23,13 +23,13 @@ from ..verifiers.human.store import Opinion
 from .site import render, run_folders
 
 AT_HAND = 4
-"""So many samples lie ready in the browser, so that the next one is there at once."""
+"""Number of samples kept ready in the browser, so that the next one appears at once."""
 
 IN_GRID = 12
-"""So many samples stand in a grid."""
+"""Number of samples in a grid."""
 
 MINE = 100
-"""So many of one's own verdicts are listed."""
+"""Number of an annotator's own verdicts that are listed."""
 
 Annotator = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,40}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -52,14 +52,14 @@ class _Verdict(_Take):
 
 @dataclass(frozen=True)
 class Queue:
-    """A store of verdicts, and the runs that read it.
+    """A store of verdicts, and the runs that use it.
 
     Attributes:
-        id: Its name in addresses.
-        url: Of the store.
+        id: Name in addresses.
+        url: URL of the store.
         runs: Names of the runs.
-        briefs: What the runs ask, each once; several where they ask differently.
-        problem: Why it cannot be used; None when it can.
+        briefs: Tasks of the runs, without repetition; several if they differ.
+        problem: Why it cannot be used; None if it can.
     """
 
     id: str
@@ -70,12 +70,12 @@ class Queue:
 
     @property
     def desk(self) -> Desk:
-        """Where annotators take samples and leave verdicts."""
+        """Return the desk from which annotators take samples and to which they give verdicts."""
         return Desk(self.url)
 
 
 def queues(request: Request) -> dict[str, Queue]:
-    """The stores that the runs' human verifiers name, by their name in addresses."""
+    """Return the stores named by the runs' human verifiers, by their name in addresses."""
     runs, briefs = dict[str, list[str]](), dict[str, list[Brief]]()
     for name, folder in run_folders(request).items():
         try:
@@ -104,7 +104,7 @@ def _queue(request: Request) -> Queue:
     known: dict[str, Queue] = request.app.state.queues
     id_ = request.path_params["queue"]
     if id_ not in known:
-        # Looked for once: manifests need not be read anew for every verdict.
+        # Looked up once, so that manifests are not read again for every verdict.
         known.update({key: queue for key, queue in queues(request).items() if not queue.problem})
     if id_ not in known:
         raise HTTPException(404, "no run asks for these verdicts")
@@ -183,14 +183,14 @@ async def _undo(request: Request) -> Response:
 def _answer(
     desk: Desk, annotator: str, tasks: list[Task], progress: Progress, undone: Task | None = None
 ) -> Response:
-    """What follows for an annotator: more samples, how far they are, and at the end how they agreed."""
-    # Known samples stay unknown until there is nothing left to judge.
+    """Return what follows for an annotator: more samples, progress, and at the end the agreement."""
+    # Known samples stay secret until there is nothing left to judge.
     agreement = desk.agreement(annotator)._asdict() if progress.left == 0 else None
     return JSONResponse(
         {
             "undone": undone and _plain(undone),
             "tasks": [_plain(task) for task in tasks],
-            # What waits for anybody would stand still on known samples; it is shown at the end.
+            # The number of waiting samples would reveal known ones, so it is shown only at the end.
             "progress": progress._asdict() | {"waiting": progress.left or progress.waiting},
             "agreement": agreement,
         }

@@ -1,4 +1,4 @@
-"""The owner's page: how each person judges, and what they would count for in a weighed majority."""
+"""The owner's page: how each person judges, and their weight in a weighted majority."""
 
 from typing import Any, NamedTuple
 
@@ -18,12 +18,12 @@ EVEN = "cannot tell"
 
 
 class Shown(NamedTuple):
-    """A queue with its people, those with the most verdicts first; none where it cannot be read.
+    """A queue with its people, those with the most verdicts first; empty if it cannot be read.
 
     Attributes:
-        queue: The store.
-        people: How each judges, by name.
-        problem: Why it cannot be read; None when it can.
+        queue: Store and its runs.
+        people: Results by name.
+        problem: Why it cannot be read; None if it can.
     """
 
     queue: Queue
@@ -50,7 +50,7 @@ def _of(request: Request, queue: Queue) -> Shown:
 
 
 def drift_word(drift: Interval) -> str:
-    """Whether somebody has become better or worse; empty where nothing is known."""
+    """Return whether somebody has become better or worse; empty if unknown."""
     if drift.value != drift.value:
         return ""
     return "better" if drift.low > 0 else "worse" if drift.high < 0 else EVEN

@@ -1,4 +1,4 @@
-"""Runs that the page lets go on, each in a process of its own, as ``veriloop resume`` would."""
+"""Runs resumed from the page, each in a separate process, as with ``veriloop resume``."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ from ..store.folder import RunFolder
 
 
 class Resuming:
-    """The processes, by the path of their run. Safe for threads."""
+    """Processes by the path of their run. Safe for threads."""
 
     def __init__(self) -> None:
         self._running: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
@@ -20,19 +20,19 @@ class Resuming:
         self._lock = threading.Lock()
 
     def start(self, folder: RunFolder) -> None:
-        """Let a run go on.
+        """Resume a run.
 
         Raises:
-            RunFolderError: It is finished, or goes on already.
+            RunFolderError: It is finished, or already running.
         """
         name, status = str(folder.path), folder.manifest().status
         self._reap()
         with self._lock:
             if status == "finished" or name in self._running:
-                why = "it goes on already" if name in self._running else status
+                why = "it is running already" if name in self._running else status
                 raise RunFolderError(f"the run in {name} cannot be resumed", got=why)
             self._problems.pop(name, None)
-            # Not a pipe: nobody reads while the run tells how far it is, and a full one would stop it.
+            # Not a pipe, because nobody reads its progress output, and a full pipe would stop it.
             said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
             command = [sys.executable, "-m", "veriloop", "resume", name, "--plain"]
             process = subprocess.Popen(
@@ -41,12 +41,12 @@ class Resuming:
             self._running[name] = process, said
 
     def problem(self, folder: RunFolder) -> str:
-        """Why the run could not go on, when the page last let it; empty where it could."""
+        """Return why the last resume from the page failed; empty if it did not."""
         self._reap()
         return self._problems.get(str(folder.path), "")
 
     def is_under_way(self, folder: RunFolder) -> bool:
-        """Whether a process of ours goes on with the run."""
+        """Whether a process started here is running the run."""
         self._reap()
         return str(folder.path) in self._running
 

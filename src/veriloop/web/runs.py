@@ -1,4 +1,4 @@
-"""The page of runs: how they stand, and one run's report while it grows."""
+"""The page of runs: their status, and a run's report while it grows."""
 
 import hashlib
 from typing import Annotated, Any
@@ -35,14 +35,14 @@ _COLUMNS = {
     "note": "note",
     "age": "age",
 }
-"""Of the table of runs, with their headings."""
+"""Columns of the table of runs, with their headings."""
 
 _NUMERIC = ("rounds", "course", "difference", "seed", "age")
 
 
 def _list(request: Request) -> Response:
     rows = [request.app.state.rows.row(folder) for folder in run_folders(request).values()]
-    # Without the age: a table in which nothing else has changed stays as it is.
+    # Without the age, so that an otherwise unchanged table stays the same.
     version = hashlib.sha256(repr([(row.name, row.version) for row in rows]).encode()).hexdigest()[:16]
     shown = {"runs": rows, "version": version, "columns": _COLUMNS, "numeric": _NUMERIC}
     if not _asks_for_part(request):
@@ -73,14 +73,14 @@ def _run(request: Request) -> Response:
 
 
 def _version(request: Request, folder: RunFolder) -> str:
-    """Changes with the run's files, when it dies, and with what was asked of it here."""
+    """Return a key that changes with the run's files, its status, and requests made here."""
     row: RunRow = request.app.state.rows.row(folder)
     steered = _steered(request, folder)
     return f"{row.version}-{hashlib.sha256(repr(steered).encode()).hexdigest()[:8]}"
 
 
 def _steered(request: Request, folder: RunFolder) -> dict[str, Any]:
-    """What was asked of a run, and what came of it."""
+    """Return what was requested of a run, and the result."""
     resuming: Resuming = request.app.state.resuming
     return {
         "stopping": asked_to_stop(folder),
@@ -90,7 +90,7 @@ def _steered(request: Request, folder: RunFolder) -> dict[str, Any]:
 
 
 def _content(request: Request, folder: RunFolder, version: str) -> dict[str, Any]:
-    """`content`, computed once for each version of a run."""
+    """Return `content`, computed once per version of a run."""
     found: dict[str, Any] = request.app.state.pages.get(folder, version, "page", lambda: content(folder))
     return found | _steered(request, folder)
 
@@ -100,7 +100,7 @@ def _now(request: Request) -> Response:
 
 
 def _doing(folder: RunFolder) -> dict[str, str]:
-    """What each arm of a run is doing, as its last events tell it; empty when it is not running."""
+    """Return what each arm of a run is doing, from its last events; empty if it is not running."""
     doing: dict[str, str] = {}
     for event in folder.last_events():
         match event:
@@ -128,7 +128,7 @@ def _sheet(request: Request) -> Response:
 
 
 class _Written(BaseModel):
-    """What the form of a run's page sends."""
+    """The form data of a run's page."""
 
     note: Annotated[str, StringConstraints(max_length=10_000)] = ""
     tags: Annotated[str, StringConstraints(max_length=10_000)] = ""

@@ -1,4 +1,4 @@
-"""Who may use the page, and from where.
+"""Access control of the page.
 
 Without a token the page is for this machine alone. Two attacks remain, and are met here: a foreign web page
 that posts to us from the reader's own browser (it cannot know the CSRF token), and one whose host name is
@@ -21,16 +21,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import ConfigError
 
 CSRF = "x-csrf-token"
-"""The header in which a page of ours proves that a POST comes from it; its cookie has the same value."""
+"""Header that proves that a POST comes from one of these pages; its cookie has the same value."""
 
 _CSRF_COOKIE, _TOKEN_COOKIE = "veriloop_csrf", "veriloop_token"
 _COOKIE = "Path=/; HttpOnly; SameSite=Strict"
 
 _FOR_JUDGES = ("/judge", "/assets/")
-"""Where the paths begin that an annotator's token opens."""
+"""Prefixes of the paths that an annotator's token opens."""
 
 _HEADERS = {
-    # Plotly sets styles from its script, which browsers count as inline; scripts come from us alone.
+    # Plotly sets styles from its script, which browsers treat as inline; scripts only come from this server.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -46,15 +46,15 @@ class Tokens(NamedTuple):
     """Secrets that visitors need.
 
     Attributes:
-        owner: Opens everything; None lets in whoever calls this machine by its own name, as an owner.
-        judges: Opens the pages on which people judge, and no other; None for nobody.
+        owner: Secret that opens everything; None admits anyone who uses this machine's own name, as owner.
+        judges: Secret that opens only the judging pages; None for no annotators.
     """
 
     owner: str | None = None
     judges: str | None = None
 
     def items(self) -> list[tuple[Role, str]]:
-        """The secrets there are, by whose they are."""
+        """Return the existing secrets, by role."""
         both: tuple[tuple[Role, str | None], ...] = (("owner", self.owner), ("judges", self.judges))
         return [(role, token) for role, token in both if token is not None]
 
@@ -72,12 +72,12 @@ def check_exposure(host: str, tokens: Tokens) -> None:
     token, judges = tokens
     for option, given in (("--token", token), ("--judge-token", judges)):
         if given is not None and not given.strip():
-            raise ConfigError(option, got=given, expected="a secret of a few characters at least")
+            raise ConfigError(option, got=given, expected="a secret of at least a few characters")
     if judges is not None and (token is None or token == judges):
         raise ConfigError(
             "--judge-token",
             got="no --token beside it" if token is None else "the same secret as --token",
-            expected="a --token of your own, which you keep from annotators",
+            expected="a separate --token, kept secret from annotators",
         )
     if token is None and not is_loopback(host):
         raise ConfigError(
@@ -89,7 +89,7 @@ def check_exposure(host: str, tokens: Tokens) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is a name or address by which a machine calls itself."""
+    """Whether ``host`` is a name or address that means this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -97,19 +97,19 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Lets through only requests that may come in, and gives every response the headers that protect it.
+    """Admits only permitted requests, and adds protective headers to every response.
 
     Args:
-        app: What is guarded.
-        tokens: What every request needs, as the header ``Authorization: Bearer TOKEN``, or once as the
-            query ``?token=TOKEN``, which a cookie then stands for.
+        app: Application to guard.
+        tokens: Secrets; a request sends one in the header ``Authorization: Bearer TOKEN``, or once in the
+            query ``?token=TOKEN``, after which a cookie replaces it.
     """
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app, self._tokens = app, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or have it answered."""
+        """Answer a request, or pass it on."""
         request = Request(scope)
         csrf = request.cookies.get(_CSRF_COOKIE) or secrets.token_urlsafe(24)
         role = self._role(request)
@@ -129,7 +129,7 @@ class Guard:
         await answer(scope, receive, guarded_send)
 
     def _role(self, request: Request) -> Role | None:
-        """Who asks, by the header or the cookie; None for a stranger."""
+        """Return the role of the caller, by header or cookie; None for a stranger."""
         if self._tokens.owner is None:
             return "owner"
         bearer = request.headers.get("authorization", "")
@@ -160,9 +160,9 @@ class Guard:
         return None
 
     def _welcome(self, request: Request, token: str) -> Response:
-        """Remember the token in a cookie, and take it out of the address, which others may see."""
+        """Store the token in a cookie, and remove it from the address, which others may see."""
         query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
-        # Relative to this server: a path that begins with two slashes would lead to another one.
+        # Relative to this server, because a path that starts with two slashes would lead to another one.
         response = RedirectResponse(
             "/" + request.scope["path"].lstrip("/\\") + (f"?{query}" if query else ""), 303
         )

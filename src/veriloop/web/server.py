@@ -1,4 +1,4 @@
-"""The process behind the page."""
+"""The server process of the page."""
 
 import contextlib
 import socket
@@ -16,10 +16,10 @@ with explained():
 
 
 def listen(host: str, port: int, tokens: Tokens = NO_TOKENS) -> socket.socket:
-    """A socket on which the page can be served.
+    """Return a socket on which the page can be served.
 
     Raises:
-        ConfigError: Others than this machine would be let in without a token, or the address cannot be had.
+        ConfigError: Other machines would be admitted without a token, or the address is not available.
     """
     check_exposure(host, tokens)
     try:
@@ -32,7 +32,7 @@ def listen(host: str, port: int, tokens: Tokens = NO_TOKENS) -> socket.socket:
 
 
 def serve_forever(folder: Path, listening: socket.socket, tokens: Tokens, resuming: Resuming) -> None:
-    """Serve the page over the runs in ``folder`` until an interrupt."""
+    """Serve the page for the runs in ``folder`` until an interrupt."""
     config = uvicorn.Config(
         create_app(folder, tokens, resuming),
         log_level="warning", access_log=False, lifespan="off", ws="none",

@@ -1,4 +1,4 @@
-"""What the pages share: the runs they are about, their templates, and errors as one line."""
+"""Shared by the pages: their runs, their templates, and errors as one line."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ _TEMPLATES = templates("veriloop.web")
 
 
 def render(request: Request, template: str, **context: Any) -> HTMLResponse:
-    """A page from a template; it knows the address it stands at, and its CSRF token."""
+    """Render a page from a template, with its address and CSRF token."""
     page = _TEMPLATES.get_template(template)
     return HTMLResponse(
         page.render(
@@ -26,9 +26,9 @@ def render(request: Request, template: str, **context: Any) -> HTMLResponse:
 
 
 def run_folders(request: Request) -> dict[str, RunFolder]:
-    """The run folders that the page is about, by name.
+    """Return the run folders of the page, by name.
 
-    Names are looked up here and nowhere put into a path, so that none can lead out of the folder.
+    Names are looked up here and never put into a path, so none can lead out of the folder.
     """
     root: Path = request.app.state.runs
     folders = (RunFolder(path) for path in find_run_folders(root))
@@ -36,10 +36,10 @@ def run_folders(request: Request) -> dict[str, RunFolder]:
 
 
 def run_folder(request: Request) -> RunFolder:
-    """The run folder that the address names.
+    """Return the run folder in the address.
 
     Raises:
-        HTTPException: 404, there is none.
+        HTTPException: 404, if there is none.
     """
     name = request.path_params["run"]
     folder = run_folders(request).get(name)
@@ -49,12 +49,12 @@ def run_folder(request: Request) -> RunFolder:
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """A wrong address or request, as one line."""
+    """Report a wrong address or request as one line."""
     assert isinstance(error, HTTPException)
     return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
 
 
 async def own_error(request: Request, error: Exception) -> Response:
-    """An error of ours, as one line: 503 when it may pass, such as a full disk."""
+    """Report an error of veriloop as one line: 503 if it may pass, such as a full disk."""
     assert isinstance(error, VeriloopError)
     return PlainTextResponse(f"{error}\n", 503 if isinstance(error, StorageError) else 400)

@@ -123,7 +123,7 @@ class HalfSaved(TinyGenerator):
         (Pickling, "wrote the pickle model.safetensors"),
         (Unsaved, "save wrote nothing"),
         (Dated, "save must write equal bytes each time, and number.json differs"),
-        (HalfSaved, "a loaded generator must sample alike"),
+        (HalfSaved, "a loaded generator must sample the same"),
     ],
 )
 def test_broken_generators_are_caught(kind, why):

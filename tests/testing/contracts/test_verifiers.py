@@ -202,7 +202,7 @@ def learner_of(kind: type[TinyJudge], name: str) -> TinyVerifier:
 @pytest.mark.parametrize(
     ("kind", "why"),
     [
-        (Forgetful, "saved and loaded judge must judge alike"),
+        (Forgetful, "saved and loaded judge must judge the same"),
         (Shared, "later fit must not change"),
         (Drifting, "depend|equal streams"),
         (Pickled, "wrote the pickle judge.json"),

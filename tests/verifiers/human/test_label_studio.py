@@ -178,15 +178,16 @@ def test_what_is_left_out_is_counted_and_named(urls):
         1,
         {
             "the same annotator gave a later one on the sample": 1,
-            "the choice 'Yes' is none of accept, reject, abstain": 1,
-            "the choice 'yes' is none of accept, reject, abstain": 2,
+            "the choice 'Yes' is not one of accept, reject, abstain": 1,
+            "the choice 'yes' is not one of accept, reject, abstain": 2,
             "nothing was chosen": 1,
         },
     )
 
 
 @pytest.mark.parametrize(
-    ("annotations", "why"), [([], "no annotations"), ([_annotated("yes")] * 2, r"'yes' is none of .* \(2\)")]
+    ("annotations", "why"),
+    [([], "no annotations"), ([_annotated("yes")] * 2, r"'yes' is not one of .* \(2\)")],
 )
 def test_nothing_taken_over_is_an_error(urls, annotations, why):
     with pytest.raises(DataError, match=why):

@@ -52,7 +52,7 @@ def _waits(file: Path, out: Path, ensemble: bool = False) -> Plan:
 def test_a_store_that_is_gone_is_told(file: Path, tmp_path: Path, ensemble: bool) -> None:
     plan = _waits(file, tmp_path / "run", ensemble)
     file.unlink()
-    with pytest.raises(StorageError, match="is not there") as caught:
+    with pytest.raises(StorageError, match="is missing") as caught:
         run(plan, tmp_path / "run", resume="always")
     assert str(file) in str(caught.value)
     assert not file.exists(), "none is made in its place"
@@ -62,7 +62,7 @@ def test_an_empty_store_in_its_place_is_told(file: Path, tmp_path: Path) -> None
     plan = _waits(file, tmp_path / "run")
     file.unlink()
     open_database(f"sqlite:///{file}")
-    with pytest.raises(StorageError, match="is another one: got 'no samples in it'"):
+    with pytest.raises(StorageError, match="is a different one: got 'no samples in it'"):
         run(plan, tmp_path / "run", resume="always")
 
 
@@ -83,7 +83,7 @@ def test_a_finished_round_needs_its_store_too(file: Path, tmp_path: Path) -> Non
         Desk(f"sqlite:///{file}").record("ann", key, "accept")
     assert run(plan, tmp_path / "run", resume="always").manifest().status == "finished"
     shutil.move(file, tmp_path / "elsewhere.db")
-    with pytest.raises(StorageError, match="is not there"):
+    with pytest.raises(StorageError, match="is missing"):
         run(plan, tmp_path / "run", resume="always")
 
 
@@ -103,6 +103,6 @@ def test_a_round_is_not_judged_again_without_its_verdicts(file: Path, tmp_path: 
     open_database(f"sqlite:///{file}").close()
     open_database.cache_clear()
     file.unlink()
-    with pytest.raises(StorageError, match="is not there"):
+    with pytest.raises(StorageError, match="is missing"):
         replayed(plan, RunFolder(out), "verified", 1)
     assert not file.exists()

@@ -143,7 +143,7 @@ def test_people_can_be_weighed_by_their_accuracy_on_known_samples(store):
             [("accept", 0.0), ("reject", 0.0)],
             Decision.ABSTAIN,
             np.nan,
-            "nobody who judged it is right more often than not",
+            "nobody who judged it is accurate enough",
         ),
     ],
 )
@@ -272,7 +272,7 @@ def test_without_a_prompt_a_bad_known_text_has_its_words_in_random_order(store):
         (
             {"document": TEXT["document"], "summary": {"role": "completion", "in_data": False}},
             {},
-            "known: got '20, but the data hold prompts alone",
+            "known: got '20, but the data have only prompts",
         ),
     ],
 )
@@ -297,7 +297,7 @@ def test_a_condition_that_the_data_lack_is_refused(store):
 
 
 def test_the_old_word_for_known_samples_is_answered_with_the_new_one():
-    with pytest.raises(ValueError, match=r"'gold' is of an earlier version\. Use known"):
+    with pytest.raises(ValueError, match=r"'gold' belongs to an earlier version\. Use known"):
         Human.model_validate({"gold": 4})
 
 

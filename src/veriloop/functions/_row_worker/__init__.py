@@ -1,11 +1,11 @@
-"""The process that calls a user's function; of the standard library only, so that it starts fast.
+"""The process that calls a user's function; standard library only, so that it starts fast.
 
-It reads lines of JSON from a socket: first ``{"path", "memory", "function", ...}``, then
-``[number, round, [[row, arrays], ...]]`` for each call. It writes one line of JSON for each:
-``[number, answers, failure, logged]``, in which there are no answers but a failure where the function failed
-as a whole. The first line has the number -1, and says how the function is called, or why it cannot be.
+It reads lines of JSON from a socket: first ``{"path", "memory", "function", ...}``, then ``[number, round,
+[[row, arrays], ...]]`` for each call. For each it writes one line of JSON: ``[number, answers, failure,
+logged]``; if the function failed as a whole, there is a failure and no answers. The first line has the number
+-1 and says how the function is called, or why it cannot be.
 
-A package, because the parent imports parts of it too; as a script it is imported by its folder's name.
+It is a package because the parent also imports parts of it; as a script it is imported by its folder's name.
 """
 
 import binascii
@@ -20,31 +20,31 @@ from .forms import TRL, WrongForm, find, load
 from .said import ABSTAIN, NONE, Answer, short
 
 READY = -1
-"""The number of the first line, which is about the function itself."""
+"""Number of the first line, which is about the function itself."""
 
 IMPORT, FORM = "import", "form"
-"""What went wrong before the first row."""
+"""Message for errors before the first row."""
 
 LONGEST = 1 << 20
-"""Bytes of an answer's line."""
+"""Largest size of an answer's line in bytes."""
 
 CLOSED = 113
-"""The exit code of a worker whose socket the function has closed."""
+"""Exit code of a worker whose socket was closed by the function."""
 
 _OUT_OF_REACH = 4000
-"""Where the socket's number lies: what closes or writes to whatever there is begins with small ones."""
+"""Number of the socket's descriptor; high, because code that closes descriptors starts with low ones."""
 
 
 def main(channel: str) -> None:
     """Serve rows until the socket closes."""
     number = _out_of_reach(int(channel))
     process = os.getpid()
-    # A copy of this process that the function makes has no part in the talk, and no way to it.
+    # A fork of this process made by the function must not use the connection.
     os.register_at_fork(after_in_child=lambda: os.close(number))
 
     def say(*line: Any) -> None:
         if os.getpid() != process:
-            os._exit(0)  # the function forked, and returned here a second time
+            os._exit(0)  # the function forked and returned here a second time
         left = memoryview(_encoded(*line))
         while left:
             left = left[os.write(number, left) :]
@@ -58,7 +58,7 @@ def main(channel: str) -> None:
                 call, how = _prepared(start)
             except WrongForm as e:
                 return say(READY, [], FORM, list(map(str, e.args)))
-            except BaseException as e:  # also a module that calls sys.exit
+            except BaseException as e:  # including modules that call sys.exit
                 return say(READY, [], IMPORT, [_line(e)])
             say(READY, [], "", how)
             for line in lines:
@@ -71,7 +71,7 @@ def main(channel: str) -> None:
 
 
 def _prepared(start: dict[str, Any]) -> tuple[Call, list[str]]:
-    """How to call the function, and that in words: the form and the signature."""
+    """Return how to call the function, and a description: the form and the signature."""
     found = find(load(start["function"]), start["form"], start["settings"], start["columns"])
     caller = Caller(found, start["roles"], start["arguments"], start["messages"], start["columns"])
     return caller, [found.form, short(found.signature)]
@@ -86,16 +86,16 @@ def _row(row: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
 def _answers(
     call: Call, rows: list[dict[str, Any]], round_: int, lists: bool
 ) -> tuple[list[Answer], str, dict[str, list[float]]]:
-    """What is said of ``rows``: answers, or why there are none."""
+    """Return the answers for ``rows``, or why there are none."""
     try:
         answers, logged = call(rows, round_)
-    except BaseException as e:  # whatever the function raises, sys.exit and KeyboardInterrupt too
+    except BaseException as e:  # anything, including sys.exit and KeyboardInterrupt
         return [], _line(e) + (_hint(e) if lists else ""), {}
     return answers, "", logged
 
 
 def _hint(error: BaseException) -> str:
-    """What people who mix up the two shapes of completions need to know."""
+    """Return a hint for users who mix up the two shapes of completions."""
     if isinstance(error, TypeError) and "string indices" in str(error):
         return " (completions are texts here; messages: true passes lists of chat messages)"
     if "'list'" in str(error) and isinstance(error, TypeError | AttributeError):
@@ -112,35 +112,35 @@ def _encoded(number: int, answers: list[Answer], failure: str, beside: Any) -> b
     if len(line) <= LONGEST:
         return line
     length = max((len(reason) for _, _, reason in answers), default=0)
-    why = f"the function's reason is longer than an answer may be ({length:,} characters)"
+    why = f"the function's reason is too long ({length:,} characters)"
     return _encoded(number, [(NONE, ABSTAIN, why)] * len(answers), failure, {})
 
 
 def _line(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, MemoryError) and _limited:
-        return f"{name}: the function needs more than the {_limited[0]} of memory that it may use"
+        return f"{name}: the function exceeded its memory limit of {_limited[0]}"
     try:
         return short(f"{name}: {error}")
-    except BaseException:  # an exception of their own that cannot say what it is
+    except BaseException:  # an exception that cannot be formatted
         return name
 
 
 _limited: list[str] = []
-"""The limit of memory, in words."""
+"""The memory limit, in words."""
 
 
 def _limit(memory: int | None) -> None:
     if memory is not None:
         import resource
 
-        # Data, and not the address space, of which libraries reserve much more than they use.
+        # Limit data rather than the address space, of which libraries reserve much more than they use.
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
         _limited.append(in_words(memory))
 
 
 def in_words(memory: int) -> str:
-    """So many bytes, for people: ``2 GB``."""
+    """Format a memory size: ``2 GB``."""
     return f"{memory / 1e9:g} GB" if memory >= 1e9 else f"{memory / 1e6:g} MB"
 
 

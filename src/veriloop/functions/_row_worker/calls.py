@@ -1,4 +1,4 @@
-"""A function's call in each of the three forms, and what it says of the rows."""
+"""Call a function in each of the three forms, and read its answers."""
 
 import inspect
 import math
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 MOST_LOGGED = 100
-"""How many names one call may log under."""
+"""Largest number of names that one call may log."""
 
 PROMPT, COMPLETION, REFERENCE, OWN, IDS = "prompt", "completion", "reference", "own", "ids"
-"""The keys of the roles: columns by what they are; ``own`` is the column whose copy the reference is."""
+"""Keys of the roles: columns by role; ``own`` is the column that the reference is a copy of."""
 
 
 class Caller:
     """Calls a function on rows.
 
     Args:
-        found: The function.
-        roles: Which column is what.
-        arguments: The column for a parameter, where their names differ.
-        messages: Whether prompts and completions are lists of chat messages; None where the prompt is one.
-        columns: The names of the columns.
+        found: Function to call.
+        roles: Role of each column.
+        arguments: Columns for parameters with other names.
+        messages: Whether prompts and completions are lists of chat messages; None if the prompt decides.
+        columns: Names of the columns.
 
     Raises:
-        WrongForm: It needs an argument that no column gives.
+        WrongForm: It needs an argument that no column provides.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Caller:
             self._check()
 
     def __call__(self, rows: list[Row], round_: int) -> tuple[list[Answer], dict[str, list[float]]]:
-        """What the function says of each row, and what it logged. It raises whatever the function raises."""
+        """Return the function's answer for each row, and what it logged. Its errors pass through."""
         if self._found.form == TRL:
             return self._of_lists(rows, round_)
         if self._found.form == ROW and (written := self._roles.get(COMPLETION)) is not None:
@@ -62,12 +62,12 @@ class Caller:
         return [read(self._value(ask(row))) for row in rows], {}
 
     def _named(self, arguments: Mapping[str, str]) -> dict[str, str]:
-        """The column for each parameter."""
+        """Return the column for each parameter."""
         roles, columns = self._roles, self._known
         written = roles.get(COMPLETION, "completion")
         named = {name: name for name in columns if name != written}
         if OWN in roles and REFERENCE in roles:
-            # What the data hold there, as a trainer passes it: not what was written in its place.
+            # The original data, as a trainer passes them, not the generated text in their place.
             named[roles[OWN]] = roles[REFERENCE]
         if self._found.form == VERL and "ground_truth" not in named and "reward_model" not in named:
             named |= {"ground_truth": roles[REFERENCE]} if REFERENCE in roles else {}
@@ -94,7 +94,7 @@ class Caller:
         for name in needed:
             if name not in given and name not in self._columns:
                 raise WrongForm(
-                    f"it takes {name!r}, which is no column: {known}",
+                    f"it takes {name!r}, which is not a column: {known}",
                     "a column for each parameter without a default",
                     f"set arguments: {{{name}: COLUMN}}, or settings: {{{name}: VALUE}}",
                 )
@@ -141,7 +141,7 @@ class Caller:
         return [{"role": "assistant", "content": text}] if as_messages and isinstance(text, str) else text
 
     def _score(self, row: Row) -> Any:
-        """The call of verl's form."""
+        """Call a function in verl's form."""
         named = {parameter: row[column] for parameter, column in self._columns.items()}
         if "ground_truth" not in named and isinstance(named.get("reward_model"), dict):
             named["ground_truth"] = named["reward_model"]["ground_truth"]
@@ -153,13 +153,13 @@ class Caller:
         return self._found.function(**{k: v for k, v in passed.items() if self._found.takes(k)})
 
     def _value(self, value: Any) -> Any:
-        """``value``, waited for where it has to be."""
+        """Return ``value``, awaited if necessary."""
         if not inspect.isawaitable(value):
             return value
         if self._runner is None:
-            import asyncio  # it takes as long to import as all the rest
+            import asyncio  # takes as long to import as everything else
 
-            self._runner = asyncio.Runner()  # one for all calls: what the function has open stays open
+            self._runner = asyncio.Runner()  # one for all calls, so that open connections stay open
 
         async def wait() -> Any:
             return await value
@@ -168,7 +168,7 @@ class Caller:
 
 
 def _needed(function: Callable[..., Any]) -> list[str]:
-    """The parameters that have no default."""
+    """Return the parameters without defaults."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -182,20 +182,20 @@ class _Log:
         self.values: dict[str, list[float]] = {}
 
     def metric(self, name: str, value: Any) -> None:
-        """TRL's ``log_metric``: a number for the whole call; what is no finite number is left out."""
+        """TRL's ``log_metric``: a number for the whole call; non-finite values are ignored."""
         number = float(value)
         if math.isfinite(number) and (name in self.values or len(self.values) < MOST_LOGGED):
             self.values.setdefault(short(str(name)), []).append(number)
 
 
 def _each(values: Any, n: int) -> list[Answer]:
-    """One answer for each of ``n`` rows; abstentions where the function gave something else than a list."""
+    """Return one answer for each of ``n`` rows; abstentions if the function did not return a list."""
     if isinstance(values, str | bytes | dict | set | frozenset) or not hasattr(values, "__iter__"):
         got = short(repr(values))
     else:
         try:
             found = list(values)
-        except TypeError:  # an array of no dimension
+        except TypeError:  # a zero-dimensional array
             found, got = [], short(repr(values))
         else:
             got = f"{len(found):,} values"

@@ -1,4 +1,4 @@
-"""In which of three ways a function is to be called: its signature says so."""
+"""Find out from its signature in which of three forms to call a function."""
 
 import importlib
 import inspect
@@ -15,32 +15,32 @@ FORMS = {
 }
 
 LISTS = ("prompts", "completions", "completion_ids")
-"""Parameters by which a function in TRL's form is known."""
+"""Parameters that identify a function in TRL's form."""
 
 SOLUTION = ("solution_str", "ground_truth")
-"""Parameters by which a function in verl's form is known."""
+"""Parameters that identify a function in verl's form."""
 
 TEXTS = ("completion", "prompt", "response", "solution", "text")
-"""A function of one parameter with such a name seems to want a text, and no row."""
+"""Parameter names that suggest that a function of one parameter expects a text, not a row."""
 
 OF_TRL = ("completion_ids", "trainer_state", "log_metric", "log_extra")
-"""What TRL passes beside prompts, completions and columns."""
+"""Arguments that TRL passes besides prompts, completions and columns."""
 
 OF_VERL = ("data_source", "solution_str", "ground_truth", "extra_info")
 
 
 class WrongForm(Exception):
-    """The function cannot be called as it is: what was got, what was expected, and what to do."""
+    """The function cannot be called: what was found, what was expected, and what to do."""
 
 
 class Found(NamedTuple):
     """A function, and how to call it.
 
     Attributes:
-        function: What is called: for a class, an object of it.
+        function: Object to call; for a class, an instance of it.
         form: One of `FORMS`.
-        accepts: The names of its parameters; None where it takes any.
-        signature: As text.
+        accepts: Names of its parameters; None if it accepts any.
+        signature: Signature as text.
     """
 
     function: Callable[..., Any]
@@ -49,12 +49,12 @@ class Found(NamedTuple):
     signature: str
 
     def takes(self, name: str) -> bool:
-        """Whether the function has a parameter of this name, or takes any."""
+        """Whether the function has a parameter with this name, or accepts any."""
         return self.accepts is None or name in self.accepts
 
 
 def load(name: str) -> Any:
-    """The object that ``module:name`` means."""
+    """Import the object ``module:name``."""
     path, _, attribute = name.partition(":")
     found: Any = importlib.import_module(path)
     for word in attribute.split("."):
@@ -63,18 +63,18 @@ def load(name: str) -> Any:
             raise AttributeError(f"module {path!r} ({where}) has no attribute {attribute!r}")
         found = getattr(found, word)
     if not callable(found):
-        raise TypeError(f"{name} is a {type(found).__name__}, no function")
+        raise TypeError(f"{name} is a {type(found).__name__}, not a function")
     return found
 
 
 def find(target: Any, form: str | None, settings: Mapping[str, Any], columns: Collection[str]) -> Found:
-    """How ``target`` is called.
+    """Determine how to call ``target``.
 
     Args:
-        target: A function, an object with ``__call__``, a partial, or a class, of which one object is made.
-        form: One of `FORMS`, which is then not guessed.
-        settings: Values for parameters: of the class where it is one, else of the function.
-        columns: The names of the data's columns.
+        target: Function, object with ``__call__``, partial, or class, which is instantiated once.
+        form: One of `FORMS`, to set the form instead of inferring it.
+        settings: Values for parameters, of the constructor for a class, else of the function.
+        columns: Names of the data's columns.
 
     Raises:
         WrongForm: Its signature fits none of the forms, or several.
@@ -87,7 +87,7 @@ def find(target: Any, form: str | None, settings: Mapping[str, Any], columns: Co
             )
     try:
         signature = inspect.signature(target)
-    except (TypeError, ValueError):  # written in C, without one
+    except (TypeError, ValueError):  # written in C, without a signature
         return Found(target, form or ROW, None, "(...)")
     if settings:
         try:
@@ -112,7 +112,7 @@ def _guess(
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     any_positional = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if not lists and not positional and anything and not any_positional:
-        return TRL  # f(**columns): it can be called by name only
+        return TRL  # f(**columns) can only be called by name
     needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     takes_a_row = not lists and positional and needed in ([], [positional[0].name])
     first = positional[0].name if positional else ""
@@ -123,5 +123,5 @@ def _guess(
     raise WrongForm(
         str(signature),
         " or ".join(FORMS.values()),
-        f"set form to {' or '.join(FORMS)}, by which it is then called",
+        f"set form to {' or '.join(FORMS)}, to choose how it is called",
     )

@@ -1,7 +1,7 @@
-"""Contract suites: what every part of a family must do, ours or a plug-in's.
+"""Contract suites: what every part of a family must do, built in or plug-in.
 
-Each function takes a part and real samples that suit it, and raises AssertionError with a reason, and no
-other exception: what a faulty part raises becomes the reason. They are made to be called from a test:
+Each function takes a part and real samples that suit it, and raises only AssertionError, with a reason:
+errors of a faulty part become the reason. They are meant to be called from a test:
 
     from veriloop.testing import check_verifier
 

@@ -1,4 +1,4 @@
-"""What the suites share: their random streams, and how they look at samples, arguments and errors."""
+"""Shared by the suites: their random streams, and checks of samples, arguments and errors."""
 
 import functools
 import pickle
@@ -19,16 +19,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 N = 24
-"""How many samples the suites look at: enough to see a dependence, few enough for a slow model."""
+"""Number of samples in the suites: enough to detect a dependence, few enough for a slow model."""
 
 
 def stream(chunk: int = 0) -> np.random.Generator:
-    """One of the suites' random streams; equal numbers give equal streams."""
+    """Return one of the suites' random streams; equal numbers give equal streams."""
     return Address(20251016, "contract", chunk=chunk).rng()
 
 
 def suite(check: Callable[P, R]) -> Callable[P, R]:
-    """A suite whose only exception is AssertionError, whatever the part under test raises."""
+    """Make a suite raise only AssertionError, whatever the part under test raises."""
 
     @functools.wraps(check)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -44,13 +44,13 @@ def suite(check: Callable[P, R]) -> Callable[P, R]:
 
 
 def rows_of(conditions: Samples | None, n: int = N) -> Samples | None:
-    """``n`` rows of the pool, repeated without end."""
+    """Return ``n`` rows of the pool, repeated if necessary."""
     return None if conditions is None else conditions.select(np.arange(n) % len(conditions))
 
 
 @contextmanager
 def unchanged(method: str, part: Part | None = None, **arguments: Samples | None) -> Iterator[None]:
-    """Inside, ``method`` is called: it must change neither its part nor the samples that it is given."""
+    """Check that the call of ``method`` in the block changes neither its part nor the given samples."""
     before = {name: samples.to_bytes() for name, samples in arguments.items() if samples is not None}
     whole = pickle.dumps(part)
     yield
@@ -64,14 +64,14 @@ def unchanged(method: str, part: Part | None = None, **arguments: Samples | None
 
 
 def same_types(samples: Samples, like: Samples, what: str, names: Collection[str] | None = None) -> None:
-    """Columns of ``samples`` are as in ``like``: text or not, the kind of number, the shape of a row."""
+    """Check that columns of ``samples`` match ``like``: text or not, number type, shape of a row."""
     for name in like if names is None else names:
         got, expected = type_of(samples[name]), type_of(like[name])
         assert got == expected, f"{what}: column {name!r} is {got}, expected {expected}"
 
 
 def contents(samples: Samples, names: Collection[str]) -> list[bytes]:
-    """Each row's content in the columns ``names``, as bytes that are equal for equal rows."""
+    """Return each row's content in the columns ``names``, as bytes that are equal for equal rows."""
     columns = [samples[name] for name in names]
 
     def cell(value: object) -> bytes:
@@ -82,7 +82,7 @@ def contents(samples: Samples, names: Collection[str]) -> list[bytes]:
 
 
 def no_pickles(directory: Path, saved: str) -> None:
-    """What lies in ``directory`` was written by ``saved``, and is not empty and no pickle."""
+    """Check that ``directory``, written by ``saved``, is not empty and contains no pickle."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert files, f"{saved} wrote nothing: what is not saved is lost when a run is resumed"
     for path in files:
@@ -94,9 +94,9 @@ def no_pickles(directory: Path, saved: str) -> None:
 
 
 def saves_alike(directory: Path, save: Callable[[Path], object], saved: str) -> None:
-    """``save`` writes the files in ``directory`` byte for byte again, so that equal runs have equal files.
+    """Check that ``save`` writes the files in ``directory`` again byte for byte.
 
-    An order that a library makes up may come out equal by chance: it is tried some times.
+    An arbitrary order may be equal by chance, so it is tried several times.
     """
     for _ in range(6):
         with tempfile.TemporaryDirectory() as scratch:
@@ -112,7 +112,7 @@ def _files(directory: Path) -> dict[str, bytes]:
 
 
 def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) -> tuple[R, bool]:
-    """What ``call`` makes with ``rng``, and whether it drew from it, or from streams made of it."""
+    """Return the result of ``call`` with ``rng``, and whether it used it or streams spawned from it."""
 
     def state() -> tuple[object, object]:
         bits = rng.bit_generator
@@ -124,7 +124,7 @@ def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) ->
 
 
 def in_company(n: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
-    """Other rows to stand beside the same ones, of which each stays at its place: n stays n.
+    """Yield sets of rows in which some rows keep their place and others are replaced; the size stays n.
 
     Yields:
         In words, the rows to take, and the places that still hold their own row.
@@ -134,4 +134,4 @@ def in_company(n: int) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int6
         for other in (stays[0], stays[-1]):
             rows = np.full(n, other)
             rows[stays] = stays
-            yield f"beside the {half} {len(stays)} stand others", rows, stays
+            yield f"with other rows next to the {half} {len(stays)}", rows, stays

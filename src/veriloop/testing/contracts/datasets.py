@@ -1,4 +1,4 @@
-"""The suite of data sets."""
+"""The contract suite of data sets."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,10 @@ POOLS = ("conditions", "test_conditions", "validation_conditions")
 
 @suite
 def check_dataset(dataset: Dataset) -> None:
-    """Splits are addressed by the seed, alike in their columns, what the schema says, and share no sample.
+    """Splits depend only on the seed, have equal columns, match the schema, and share no sample.
 
-    Samples are compared by content: by their prompts where the data have prompts, else by their images, else
-    by all columns but ids and extras.
+    Samples are compared by content: by prompt if the data have prompts, else by image, else by all columns
+    except ids and extras.
     """
     check_part(dataset)
     with unchanged("load", dataset):
@@ -57,7 +57,7 @@ def check_dataset(dataset: Dataset) -> None:
 
 
 def _described(data: RealData, schema: Schema) -> None:
-    """The schema names every column, and each column is what it says."""
+    """Check that the schema names every column and describes it correctly."""
     assert isinstance(schema, Schema), f"schema gave {type(schema).__name__}, expected Schema"
     held = [samples for name in (*SPLITS, *POOLS) if (samples := getattr(data, name)) is not None]
     known = {name for samples in held for name in samples}
@@ -93,7 +93,7 @@ def _apart(data: RealData, schema: Schema) -> None:
 
 
 def _telling(samples: Samples, schema: Schema) -> list[str]:
-    """The columns by which two samples are the same."""
+    """Return the columns that identify a sample."""
     for roles in (("prompt", "messages"), ("image",)):
         if names := [name for name in samples if schema[name].role in roles]:
             return names

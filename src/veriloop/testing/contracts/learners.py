@@ -1,4 +1,4 @@
-"""The suites of learners and of the generators that they make."""
+"""The contract suites of learners and of their generators."""
 
 import pickle
 import tempfile
@@ -17,13 +17,13 @@ from .parts import check_part
 def check_generator(
     generator: Generator, conditions: Samples | None, n: int = N, like: Samples | None = None
 ) -> None:
-    """Samples are addressed by the stream, look like the data, and survive pickling and a save.
+    """Samples depend only on the stream, look like the data, and survive pickling and saving.
 
     Args:
-        generator: What is checked.
-        conditions: The pool of conditions that it is given, or None.
-        n: How many samples to look at.
-        like: The samples that it was trained on, if columns and types are to be compared with them.
+        generator: Generator to check.
+        conditions: Pool of conditions that it receives, or None.
+        n: Number of samples.
+        like: Samples that it was trained on, to compare columns and types.
     """
     condition = rows_of(conditions, n)
     with unchanged("sample", condition=condition):
@@ -52,25 +52,25 @@ def check_generator(
         assert set(part) == set(first), f"{few} samples have the columns {list(part)}, {n} have {list(first)}"
         same_types(part, first, f"{few} samples")
     copy = pickle.loads(pickle.dumps(generator))
-    assert first.same_as(copy.sample(n, stream(), condition)), "a pickled generator must sample alike"
+    assert first.same_as(copy.sample(n, stream(), condition)), "a pickled generator must sample the same"
     with tempfile.TemporaryDirectory() as scratch:
         generator.save(Path(scratch))
         no_pickles(Path(scratch), "save")
         saves_alike(Path(scratch), generator.save, "save")
         loaded = type(generator).load(Path(scratch))
     assert isinstance(loaded, type(generator)), f"load gave {type(loaded).__name__}"
-    assert first.same_as(loaded.sample(n, stream(), condition)), "a loaded generator must sample alike"
+    assert first.same_as(loaded.sample(n, stream(), condition)), "a loaded generator must sample the same"
     assert first.same_as(generator.sample(n, stream(), condition)), "a generator must not change by its use"
 
 
 @suite
 def check_learner(learner: Learner, samples: Samples, conditions: Samples | None) -> Generator:
-    """Fits are addressed by the stream, leave everything alone, and give sound generators.
+    """Fits depend only on the stream, change nothing else, and return valid generators.
 
     Args:
-        learner: What is checked.
-        samples: A training set for it.
-        conditions: The pool of conditions that its generators are given, or None.
+        learner: Learner to check.
+        samples: Training set for it.
+        conditions: Pool of conditions that its generators receive, or None.
 
     Returns:
         A generator trained on ``samples``.
@@ -90,7 +90,7 @@ def check_learner(learner: Learner, samples: Samples, conditions: Samples | None
     with unchanged("fit with a warm start", learner, samples=samples):
         learner.fit(samples, generator, stream(1))
     assert drawn.same_as(generator.sample(N, stream(), condition)), "a warm start must not change its init"
-    # After another fit: what a learner keeps to itself would show.
+    # After another fit, so that hidden state of a learner is detected.
     again = learner.fit(samples, None, stream()).sample(N, stream(), condition)
     assert drawn.same_as(again), "equal streams must train equal models"
     assert drawn.same_as(generator.sample(N, stream(), condition)), "a fit must not change earlier models"

@@ -1,4 +1,4 @@
-"""The suite of metrics."""
+"""The contract suite of metrics."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,12 +14,12 @@ from .parts import check_part
 
 @suite
 def check_metric(metric: Metric, evaluation: Evaluation, worse: Evaluation | None = None) -> None:
-    """All declared quantities, finite, within bounds, with standard errors, of the arguments alone.
+    """Metrics return all declared quantities, finite, within bounds, with errors, from the arguments alone.
 
     Args:
-        metric: What is checked.
-        evaluation: A model for it.
-        worse: A plainly worse one: no quantity with a direction may call it better, beyond noise.
+        metric: Metric to check.
+        evaluation: Model to measure.
+        worse: A clearly worse model: no quantity with a direction may call it better, beyond noise.
     """
     check_part(metric)
     quantities = getattr(metric, "quantities", None)
@@ -38,7 +38,7 @@ def check_metric(metric: Metric, evaluation: Evaluation, worse: Evaluation | Non
     backwards = evaluation.generated.select(np.arange(len(evaluation.generated))[::-1])
     other = worse or replace(evaluation, generated=backwards, _memo={})
     of_other = metric.measure(other, stream(1))
-    # Without what an evaluation remembers, and after another one: what a metric keeps to itself would show.
+    # Without the evaluation's cache, and after another one, so that hidden state of a metric is detected.
     fresh = replace(evaluation, _memo={})
     assert measured == metric.measure(fresh, stream()), (
         "equal streams must give equal numbers, whatever was measured before"

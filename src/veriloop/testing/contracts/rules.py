@@ -1,4 +1,4 @@
-"""The suites of the rules: acceptance, data policies, schedules."""
+"""The contract suites of acceptance rules, data policies and schedules."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,17 +16,17 @@ from ._common import contents, drawn, in_company, stream, suite, unchanged
 from .parts import check_part
 
 CHUNK, CHUNKS = 30, 400
-"""A round's candidates for a rule: chunks of so many, at most so many of them."""
+"""Size of chunks of candidates for a rule, and largest number of candidates."""
 
 QUOTA: Mapping[Group, int] = {0: 5, 1: 7}
 
 
 @suite
 def check_acceptance(rule: Acceptance, real: Samples) -> None:
-    """Selections keep the quota and no more, count every candidate once, and honour what is decided.
+    """Selections fill the quota exactly, count every candidate once, and respect decisions.
 
     Args:
-        rule: What is checked. The scores that it meets lie between 0 and 1.
+        rule: Rule to check, with scores between 0 and 1.
         real: Real samples; candidates are drawn from them.
     """
     check_part(rule)
@@ -67,7 +67,7 @@ def check_acceptance(rule: Acceptance, real: Samples) -> None:
 
 
 def _whatever_the_company(rule: Pointwise | Ranked, real: Samples) -> None:
-    """A candidate at the same place, with the same lot, is decided on or ranked alike."""
+    """Check that a candidate at the same place is decided or ranked the same."""
     verdicts, candidates, _ = _candidates(real, 0)
 
     def told(rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -84,7 +84,7 @@ def _whatever_the_company(rule: Pointwise | Ranked, real: Samples) -> None:
 
 
 def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
-    """Equal streams keep the same; and a rule that draws no lots keeps the same whatever the chunks."""
+    """Check that equal streams keep the same, and a rule without randomness the same for any chunks."""
     wholes = [_candidates(real, chunk) for chunk in range(40)]
     scores = np.concatenate([verdicts.score for verdicts, _, _ in wholes])
     decisions = np.concatenate([verdicts.decision for verdicts, _, _ in wholes])
@@ -103,7 +103,7 @@ def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
     kept, draws = keeps(CHUNK)
     assert kept == keeps(CHUNK)[0], "equal streams must keep the same candidates"
     if draws:
-        return  # which lot a candidate gets depends on its place in its chunk
+        return  # the random numbers of a candidate depend on its place in its chunk
     for size in (1, 50, len(scores)):
         assert kept == keeps(size)[0], (
             f"what is kept must not depend on the chunks: chunks of {CHUNK} and of {size} differ"
@@ -126,7 +126,7 @@ def _offer_nothing(selection: Selection, real: Samples) -> None:
 
 @suite
 def check_policy(policy: DataPolicy, start: Samples, kept: Sequence[Samples]) -> None:
-    """Training sets are addressed, hold nothing but real and kept samples, and nothing is changed by them."""
+    """Training sets depend only on the stream, contain only real and kept samples, and change nothing."""
     check_part(policy)
     assert not isinstance(kept, Samples), "kept is a sequence with the samples of each kept round: [samples]"
     assert kept, "this suite needs the samples of one kept round at least"
@@ -149,7 +149,7 @@ def check_policy(policy: DataPolicy, start: Samples, kept: Sequence[Samples]) ->
 
 @suite
 def check_schedule(schedule: Schedule) -> None:
-    """Every round wants a positive whole number, the same one whenever it is asked."""
+    """Every round asks for a positive integer, the same one each time."""
     check_part(schedule)
     rounds = (1, 2, 3, 40, 1_000)
     wanted = [schedule.wanted(round_) for round_ in rounds]

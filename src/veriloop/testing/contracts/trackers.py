@@ -1,4 +1,4 @@
-"""What every tracker must do."""
+"""The contract suite of trackers."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,12 @@ def check_tracker(tracker: Tracker, steps: Callable[[str], list[tuple[str, int, 
     """Check that ``tracker`` holds each round once, however often it is opened.
 
     Args:
-        tracker: Whose store is new.
-        steps: Reads its store without it: the number's name, step and value of each row of the run whose
-            `RunInfo.key` it is given.
+        tracker: Tracker with an empty store.
+        steps: Function that reads its store directly: name, step and value of each row of the run with the
+            given `RunInfo.key`.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: It violates the contract.
     """
     run = RunInfo("0f1e2d3c", "a run", {"seed": 3, "learner.kind": "tiny", "metrics.0.columns": None})
     held: set[tuple[str, int]] = set()

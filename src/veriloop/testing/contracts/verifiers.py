@@ -1,4 +1,4 @@
-"""The suite of verifiers and of the judges that they make."""
+"""The contract suite of verifiers and of their judges."""
 
 import pickle
 import tempfile
@@ -16,20 +16,20 @@ from ._common import N, drawn, in_company, no_pickles, rows_of, saves_alike, str
 from .parts import check_part
 
 ROUNDING = 1e-5
-"""How far scores may differ where other sums are computed: batches of other sizes round differently."""
+"""Tolerance of scores, because batches of other sizes round differently."""
 
 
 @suite
 def check_verifier(
     verifier: Verifier, generator: Generator, real: Samples, conditions: Samples | None
 ) -> Judge:
-    """Verdicts are one each, addressed, independent of the company, and survive pickling and a save.
+    """Verdicts: one per sample, from the stream and the sample alone, unchanged by pickling and saving.
 
     Args:
-        verifier: What is checked.
-        generator: Makes what is judged.
+        verifier: Verifier to check.
+        generator: Generator of the samples to judge.
         real: Real samples that it may learn from.
-        conditions: The pool of conditions that ``generator`` is given, or None.
+        conditions: Pool of conditions that ``generator`` receives, or None.
 
     Returns:
         The judge that it made.
@@ -58,7 +58,7 @@ def check_verifier(
         judge.save(Path(scratch))
         no_pickles(Path(scratch), "save of the judge")
         saves_alike(Path(scratch), judge.save, "save of the judge")
-        # Another judge comes between: what a verifier keeps to itself or to its class would be overwritten.
+        # Another judge in between, so that hidden state of a verifier or its class is detected.
         others = real.select(stream(2).integers(len(real), size=len(real)))
         with unchanged("fit", verifier, real=others):
             verifier.fit(judge, generator, others, stream(1))
@@ -66,7 +66,7 @@ def check_verifier(
             verdicts, judge.verify(samples, stream()), "a later fit must not change its previous judge"
         )
         loaded = pickle.loads(pickle.dumps(verifier)).load(Path(scratch))
-    _assert_same(verdicts, loaded.verify(samples, stream()), "a saved and loaded judge must judge alike")
+    _assert_same(verdicts, loaded.verify(samples, stream()), "a saved and loaded judge must judge the same")
     again = verifier.fit(None, generator, real, stream())
     _assert_same(verdicts, again.verify(samples, stream()), "equal streams must train equal judges")
     return judge

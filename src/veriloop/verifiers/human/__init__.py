@@ -1,1 +1,1 @@
-"""People as verifiers: what they are asked, and the store that keeps their verdicts."""
+"""People as verifiers: the questions shown to them, and the store of their verdicts."""

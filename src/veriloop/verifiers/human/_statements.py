@@ -1,6 +1,6 @@
-"""What the desk asks of a store of verdicts, in SQL.
+"""SQL statements of the desk on a store of verdicts.
 
-Statements are built once: building them for every verdict took as long as all the rest of it.
+Statements are built once, because building them for every verdict doubled its time.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ _IS_IT = verdicts.c.sample == _WHICH, _IS_THEIRS
 _UNJUDGED = ~sa.exists().where(verdicts.c.sample == samples.c.id, _IS_THEIRS).correlate(samples)
 _IN_FRONT = leases.c.sample == samples.c.id, leases.c.annotator == _WHO, leases.c.until > _NOW
 _UNSEEN = _UNJUDGED, ~sa.exists().where(*_IN_FRONT).correlate(samples)
-# What lies before an annotator comes first, in the order in which it was handed out.
+# Samples already shown to an annotator come first, in the order in which they were handed out.
 BEFORE_THEM = (
     sa.select(samples.c.id, samples.c.key)
     .join(leases)
@@ -45,7 +45,7 @@ KNOWN = (
     .offset(sa.bindparam("skip", type_=sa.Integer))
     .limit(1)
 )
-# Their first answers: who sees how they agreed, and then changes one, must not see the number change.
+# Their first answers, so that correcting a verdict after seeing the agreement changes nothing.
 KNOWN_VERDICTS = (
     sa.select(samples.c.truth, sa.func.coalesce(remarks.c.first, verdicts.c.answer))
     .join(verdicts)
@@ -90,7 +90,7 @@ END_LEASE = leases.delete().where(leases.c.sample == _WHICH, leases.c.annotator 
 
 @cache
 def add_verdict(database: Database) -> sa.Executable:
-    """Keep a verdict that is the annotator's first on the sample; gives its id, and nothing otherwise."""
+    """Store a verdict if it is the annotator's first on the sample; returns its id, or nothing."""
     of = sa.select(
         samples.c.id, _WHO, sa.bindparam("said", type_=sa.Text), sa.bindparam("when", type_=sa.Double)
     )
@@ -102,7 +102,7 @@ def add_verdict(database: Database) -> sa.Executable:
 
 @cache
 def lease(database: Database) -> sa.Executable:
-    """Hand a sample to an annotator, or hand it to them for longer."""
+    """Reserve a sample for an annotator, or extend the reservation."""
     insert = database.insert(leases)
     return insert.on_conflict_do_update(
         index_elements=[leases.c.sample, leases.c.annotator], set_={"until": insert.excluded.until}
@@ -111,7 +111,7 @@ def lease(database: Database) -> sa.Executable:
 
 @cache
 def keep_remark(database: Database) -> sa.Executable:
-    """Keep what goes with a verdict: the first answer and its time for good, the last comment."""
+    """Store remarks on a verdict: the first answer and its time permanently, and the last comment."""
     insert = database.insert(remarks)
     return insert.on_conflict_do_update(
         index_elements=[remarks.c.sample, remarks.c.annotator],

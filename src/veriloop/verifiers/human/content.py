@@ -1,4 +1,4 @@
-"""Samples as people meet them: a key that says which one it is, and a picture or words to look at."""
+"""Samples as shown to people: a key that identifies each, and a picture or words."""
 
 import hashlib
 import io
@@ -15,11 +15,11 @@ from ...turns import are_turns
 from ...turns import shown as turns_shown
 
 _MOST_NUMBERS = 16
-"""So many numbers of one sample can be taken in at a glance; more are no question for a person."""
+"""Largest number of values per sample that can be shown to a person."""
 
 
 DRAWN = 16
-"""Up to this number of levels an image is a drawing: ink on a page."""
+"""Largest number of levels for which an image is a drawing: ink on a page."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Sight:
     """What a person sees of a sample.
 
     Attributes:
-        words: Its other columns as text, by name.
-        picture: A PNG; None when there are no pixels. A drawing, of up to `DRAWN` levels, is black ink whose
-            opacity is the value, so that a page can set its own colours; a photograph has its own light.
+        words: Other columns as text, by name.
+        picture: PNG image; None without pixels. A drawing, with up to `DRAWN` levels, is black ink whose
+            opacity is the value, so that a page can set its own colours; a photograph has its own colours.
     """
 
     words: Mapping[str, str]
@@ -37,9 +37,9 @@ class Sight:
 
 
 def content_keys(samples: Samples) -> list[str]:
-    """The SHA-256 of each sample's content, in hexadecimal: equal samples have equal keys.
+    """Return the SHA-256 of each sample's content, in hexadecimal; equal samples have equal keys.
 
-    Columns that begin with an underscore say where a sample was made and are no content.
+    Columns that start with an underscore say where a sample was made and are not part of the content.
     """
     names = sorted(_content(samples))
     columns = [samples[name] for name in names]
@@ -55,14 +55,14 @@ def content_keys(samples: Samples) -> list[str]:
         for head, column in zip(heads, columns, strict=True):
             value = column[row]
             content = value.encode() if isinstance(value, str) else np.ascontiguousarray(value).tobytes()
-            # Lengths go in, so that no two samples can run together into the same bytes.
+            # Lengths are included, so that no two samples give the same bytes.
             digest.update(head + len(content).to_bytes(8, "little") + content)
         keys.append(digest.hexdigest())
     return keys
 
 
 def image_column(samples: Samples) -> str | None:
-    """The column that is shown as a picture: the first of uint8 counts, (n, height, width[, channels])."""
+    """Return the column shown as a picture: the first of uint8 values, (n, height, width[, channels])."""
     for name in _content(samples):
         column = samples[name]
         if isinstance(column, np.ndarray) and column.dtype == np.uint8 and column.ndim in (3, 4):
@@ -71,20 +71,20 @@ def image_column(samples: Samples) -> str | None:
 
 
 def full_ink(samples: Samples) -> float:
-    """The greatest pixel value among ``samples``, which is drawn as full ink; 1 without pictures."""
+    """Return the largest pixel value in ``samples``, drawn as full ink; 1 without pictures."""
     name = image_column(samples)
     return float(samples.array(name).max()) if name and len(samples) else 1.0
 
 
 def shown(samples: Samples, largest: float) -> list[Sight]:
-    """What people see of each sample.
+    """Return what people see of each sample.
 
     Args:
-        samples: Their columns that begin with an underscore are left out.
-        largest: The pixel value drawn as full ink.
+        samples: Samples; columns that start with an underscore are left out.
+        largest: Pixel value drawn as full ink.
 
     Raises:
-        DataError: A column holds too many numbers to show.
+        DataError: A column has too many numbers to show.
     """
     image = image_column(samples)
     names = [name for name in _content(samples) if name != image]
@@ -108,7 +108,7 @@ def _words(name: str, column: Column) -> list[str]:
     if flat.shape[1] > _MOST_NUMBERS:
         raise DataError(
             f"column {name!r} cannot be shown to people",
-            got=f"{flat.shape[1]} numbers for each sample",
+            got=f"{flat.shape[1]} numbers per sample",
             expected=f"at most {_MOST_NUMBERS}, or one column of images: uint8 of shape (n, height, width), "
             "or (n, height, width, 3)",
         )

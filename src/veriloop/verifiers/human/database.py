@@ -1,4 +1,4 @@
-"""The data base behind a store of verdicts: its tables, and transactions on them."""
+"""The database of a store of verdicts: its tables and transactions."""
 
 import threading
 import zlib
@@ -30,7 +30,7 @@ samples = sa.Table(
     sa.Column("row", sa.Integer),
     sa.Column("words", sa.Text, nullable=False),  # a JSON object of texts
     sa.Column("picture", sa.LargeBinary),
-    sa.Column("truth", sa.String(7)),  # the right verdict, of a known sample
+    sa.Column("truth", sa.String(7)),  # the correct verdict of a known sample
     sa.Column("wanted", sa.Integer, nullable=False),
     sa.Column("given", sa.Integer, nullable=False, default=0),
     sa.Column("open", sa.Boolean, nullable=False),  # whether a run waits for verdicts on it
@@ -59,13 +59,13 @@ leases = sa.Table(
 )
 
 remarks = sa.Table(
-    "remarks",  # beside a verdict; it outlives one that is taken back
+    "remarks",  # kept even if the verdict is undone
     metadata,
     sa.Column("sample", sa.ForeignKey("samples.id"), primary_key=True),
     sa.Column("annotator", sa.Text, primary_key=True),
     sa.Column("first", sa.String(7), nullable=False),  # the answer given first
     sa.Column("comment", sa.Text),
-    sa.Column("seconds", sa.Double),  # from when the sample was shown to the first answer
+    sa.Column("seconds", sa.Double),  # from showing the sample to the first answer
 )
 
 secrets = sa.Table(
@@ -77,10 +77,10 @@ secrets = sa.Table(
 
 
 def checked_url(url: str) -> sa.URL:
-    """The parsed URL of a store.
+    """Parse the URL of a store.
 
     Raises:
-        ConfigError: It is no URL of an SQLite file or a PostgreSQL data base.
+        ConfigError: It is not a URL of an SQLite file or a PostgreSQL database.
     """
     expected = "sqlite:///FILE or postgresql://USER@HOST/NAME"
     try:
@@ -91,17 +91,17 @@ def checked_url(url: str) -> sa.URL:
     if kind not in ("sqlite", "postgresql"):
         raise ConfigError("store", got=kind, expected=expected)
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise ConfigError("store", got=url, expected=expected, fix="name a file, so that verdicts are kept")
+        raise ConfigError("store", got=url, expected=expected, fix="use a file, so that verdicts are kept")
     return parsed
 
 
 @cache
 def open_database(url: str) -> "Database":
-    """The data base at ``url``, one for each process; its tables are made if they are not there.
+    """Return the database at ``url``, one per process; missing tables are created.
 
     Raises:
         ConfigError: The URL is wrong.
-        StorageError: The data base cannot be reached.
+        StorageError: The database cannot be reached.
     """
     return Database(url)
 
@@ -110,9 +110,9 @@ class Database:
     """An SQLite file or a PostgreSQL data base. Safe for threads and processes.
 
     Attributes:
-        name: Its URL without the password.
-        insert: An insert that knows ``ON CONFLICT``.
-        secret: Made once for each store; by it known samples are drawn.
+        name: URL without the password.
+        insert: Insert statement that supports ``ON CONFLICT``.
+        secret: Secret of the store, used to draw known samples.
     """
 
     def __init__(self, url: str) -> None:
@@ -124,16 +124,16 @@ class Database:
             raise ConfigError(f"store {self.name} needs the package {e.name!r}", fix="install it") from e
         is_sqlite = parsed.get_backend_name() == "sqlite"
         self.insert = sqlite.insert if is_sqlite else postgresql.insert
-        # One write at a time in each process. SQLite allows no more, and who finds it busy tries again later:
-        # one verdict in a hundred then waits for many seconds. On PostgreSQL two annotators who ask at the
-        # very same time would be handed the same sample.
+        # One write at a time per process. SQLite allows no more, and retries when busy would delay one
+        # verdict in a hundred by many seconds. On PostgreSQL two simultaneous requests would get the same
+        # sample.
         self._turn = threading.Lock()
         if is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         with self.writing() as connection:
             if not is_sqlite:
-                # Two processes that make the tables at once would trip over each other.
+                # Two processes that create the tables at once would conflict.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(b"veriloop"))))
             metadata.create_all(connection)
             made = self.insert(secrets).on_conflict_do_nothing()
@@ -145,7 +145,7 @@ class Database:
         self._engine.dispose()
 
     def check(self) -> None:
-        """Look through the whole data base.
+        """Check the whole database.
 
         Raises:
             StorageError: It is damaged.
@@ -160,7 +160,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that changes nothing.
+        """Open a read-only transaction.
 
         Raises:
             StorageError: The data base cannot be used.
@@ -170,7 +170,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction; its changes are on the disk when the block has ended, and gone if it raised.
+        """Open a transaction; its changes are durable after the block, and rolled back if it raised.
 
         Raises:
             StorageError: The data base cannot be used.
@@ -191,22 +191,22 @@ class Database:
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:
-    connection.isolation_level = None  # transactions are begun below, not by the driver
+    connection.isolation_level = None  # transactions are started below, not by the driver
     write_ahead(connection, synchronous="FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A writer that began as a reader would be refused, not made to wait, when another one was faster.
+    # A writer that starts as a reader would be refused instead of waiting if another one was faster.
     reading = connection.get_execution_options().get("reading")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def count(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> int:
-    """How many rows there are of the tables that ``where`` speaks of."""
+    """Return the number of rows in the tables named in ``where``."""
     return connection.scalar(sa.select(sa.func.count()).where(*where)) or 0
 
 
 def counted(*where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
-    """`count` as a part of a larger statement; what that one speaks of, too, is taken from its row."""
+    """Return `count` as part of a larger statement, correlated with its tables."""
     return sa.select(sa.func.count()).where(*where).scalar_subquery()

@@ -1,7 +1,7 @@
-"""The annotators' side of the verdicts of people: samples are handed out, verdicts come back.
+"""The annotators' side of a store: samples are handed out, and verdicts are taken in.
 
-Any number of annotators work at a time, from any number of processes. A verdict is unique for a sample and
-an annotator, and is on the disk once `Desk.record` has returned.
+Any number of annotators can work at a time, from any number of processes. There is one verdict per sample and
+annotator, and it is on disk once `Desk.record` has returned.
 """
 
 import json
@@ -35,25 +35,25 @@ from .schedule import Schedule
 from .store import Opinion
 
 LEASE_SECONDS = 120.0
-"""So long a sample that was handed out is kept from others, so that they do not all judge the same one."""
+"""Seconds for which a sample handed out is reserved, so that not everyone judges the same one."""
 
 MOST_KNOWN = 0.25
-"""The largest share of known samples: people are there for the others."""
+"""Largest share of known samples, because people should mostly judge the others."""
 
 
 class Task(NamedTuple):
-    """A sample in front of an annotator; nothing in it tells whether its right verdict is known."""
+    """A sample shown to an annotator; nothing in it reveals whether its correct verdict is known."""
 
     key: str
     shown: Sight
 
 
 class Remark(NamedTuple):
-    """What goes with a verdict.
+    """Remarks on a verdict.
 
     Attributes:
-        comment: The annotator's own words; None leaves those that are there.
-        seconds: How long they looked at the sample.
+        comment: Comment of the annotator; None keeps the existing one.
+        seconds: Seconds spent on the sample.
     """
 
     comment: str | None = None
@@ -64,7 +64,7 @@ NO_REMARK = Remark()
 
 
 class Given(NamedTuple):
-    """A verdict that an annotator has given."""
+    """A verdict given by an annotator."""
 
     task: Task
     answer: Opinion
@@ -72,12 +72,13 @@ class Given(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far an annotator is.
+    """The progress of an annotator.
 
     Attributes:
-        judged: How many verdicts they have given.
-        left: How many samples they will still be shown, known ones among them: each verdict takes one off.
-        waiting: How many samples want anybody's. No number to show to them: it stands still on known ones.
+        judged: Number of verdicts given.
+        left: Number of samples still to be shown, including known ones; each verdict reduces it by one.
+        waiting: Number of samples that need a verdict by anyone. Not shown to annotators, since it reveals
+            known ones.
     """
 
     judged: int
@@ -86,7 +87,7 @@ class Progress(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """How an annotator judged the samples whose right verdict is known; abstentions agree with neither."""
+    """An annotator's verdicts on known samples; abstentions count for neither."""
 
     good: int
     good_accepted: int
@@ -95,27 +96,27 @@ class Agreement(NamedTuple):
 
 
 class Desk:
-    """Hands out samples to annotators, and takes their verdicts. Arguments as for `Store`."""
+    """Hands out samples to annotators, and takes in their verdicts. Arguments as for `Store`."""
 
     def __init__(self, url: str) -> None:
         self._database = open_database(url)
 
     def take(self, annotator: str, most: int = 1, *, holding: Sequence[str] = ()) -> list[Task]:
-        """The next samples for an annotator: up to ``most`` that they have not judged.
+        """Return up to ``most`` next samples for an annotator, without those already judged.
 
-        Those in front of them come first. Then which one is a known sample was drawn beforehand, see
-        `veriloop.verifiers.human.schedule`, so nothing that they ask for or say can tell which.
+        Samples already shown come first. Known samples are placed beforehand, see
+        `veriloop.verifiers.human.schedule`, so no request or answer can reveal them.
 
         Args:
-            annotator: Who asks.
-            most: How many.
-            holding: Keys that the annotator has in front of them already.
+            annotator: Name of the annotator.
+            most: Largest number of samples.
+            holding: Keys of the samples already shown to the annotator.
         """
         with self._database.writing() as connection:
             return self._take(connection, annotator, most, holding)[0]
 
     def record(self, annotator: str, key: str, answer: Opinion, remark: Remark = NO_REMARK) -> None:
-        """Keep a verdict; it is on the disk when this returns. A second one on a sample replaces the first.
+        """Store a verdict durably. A second one on a sample replaces the first.
 
         Raises:
             DataError: No such sample was posted.
@@ -133,7 +134,7 @@ class Desk:
         holding: Sequence[str] = (),
         remark: Remark = NO_REMARK,
     ) -> tuple[list[Task], Progress]:
-        """:meth:`record`, :meth:`take` and :meth:`progress`, with one wait for the disk."""
+        """Do :meth:`record`, :meth:`take` and :meth:`progress` with one wait for the disk."""
         with self._database.writing() as connection:
             self._record(connection, annotator, key, answer, remark)
             tasks, stand = self._take(connection, annotator, most, holding)
@@ -141,7 +142,7 @@ class Desk:
         return tasks, self._progress(annotator, stand)
 
     def undo(self, annotator: str) -> Task | None:
-        """Take back an annotator's last verdict, and hand them its sample again; None when there is none."""
+        """Undo an annotator's last verdict, and return its sample again; None if there is none."""
         with self._database.writing() as connection:
             last = connection.execute(LAST_VERDICT, {"who": annotator}).first()
             if last is None:
@@ -155,13 +156,13 @@ class Desk:
             return _task(row)
 
     def given(self, annotator: str, most: int) -> list[Given]:
-        """The last verdicts of an annotator, the newest first."""
+        """Return the last verdicts of an annotator, newest first."""
         with self._database.reading() as connection:
             rows = connection.execute(GIVEN_BY, {"who": annotator, "most": most}).all()
         return [Given(_task(row), row.answer, row.comment or "") for row in rows]
 
     def progress(self, annotator: str) -> Progress:
-        """How far ``annotator`` is."""
+        """Return the progress of ``annotator``."""
         with self._database.reading() as connection:
             stand = _stand(connection, annotator)
         return self._progress(annotator, stand)
@@ -173,15 +174,15 @@ class Desk:
         return Progress(stand.judged, left, stand.waiting)
 
     def batch(self) -> tuple[int, bool]:
-        """How many samples the unfinished rounds have put before people, and whether anybody has begun.
+        """Return how many samples the unfinished rounds have submitted, and whether judging has started.
 
-        What still waits is no number to show to annotators: it stands still on known samples.
+        The number still waiting is not shown to annotators, because it would reveal known samples.
         """
         with self._database.reading() as connection:
             return _batch(connection)
 
     def agreement(self, annotator: str) -> Agreement:
-        """How ``annotator`` has judged known samples, by their first answers."""
+        """Return how ``annotator`` judged known samples, by first answers."""
         with self._database.reading() as connection:
             said = connection.execute(KNOWN_VERDICTS, {"who": annotator}).all()
         good = [answer for truth, answer in said if truth == "accept"]
@@ -204,14 +205,14 @@ class Desk:
                 break
             rows.append(row)
             ahead += 1
-            # At once, as the next look must not find it again.
+            # At once, because the next query must not find it again.
             self._lease(connection, row.id, annotator)
         return [_task(row) for row in rows], stand
 
     def _next(self, connection: sa.Connection, annotator: str, ahead: int) -> tuple[sa.Row[Any] | None, Any]:
-        """The next sample for an annotator who has ``ahead`` in front of them, None when there is none.
+        """Return the next sample for an annotator with ``ahead`` samples open, None if there is none.
 
-        Both kinds are looked up for either, so that time tells nothing.
+        Both kinds are always queried, so that timing reveals nothing.
         """
         whose = {"who": annotator, "now": time.time()}
         candidate = connection.execute(CANDIDATE, whose).first()
@@ -235,7 +236,7 @@ class Desk:
         else:
             sample = connection.scalar(LOCKED, {"key": key})
             if sample is None:
-                raise DataError("no such sample was put before people", got=key)
+                raise DataError("no such sample was submitted", got=key)
             connection.execute(CHANGE, {**given, "which": sample})
         about = {"sample": sample, "annotator": annotator, "first": answer, **remark._asdict()}
         connection.execute(keep_remark(self._database), about)
@@ -254,7 +255,7 @@ def _stand(connection: sa.Connection, annotator: str) -> Any:
 
 
 def _share(stand: Any) -> float:
-    """The share that known samples have of all; an id more or less does not matter."""
+    """Return the share of known samples; a difference of one sample does not matter."""
     return min(MOST_KNOWN, stand.known / stand.posted) if stand.known else 0.0
 
 

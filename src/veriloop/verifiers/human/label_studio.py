@@ -1,8 +1,8 @@
-"""Samples and verdicts as Label Studio's JSON, both ways, for teams that judge there.
+"""Convert samples and verdicts to and from Label Studio's JSON, for teams that judge there.
 
-A task's ``data`` holds the picture as ``image``, the other columns by name, and the sample's ``key``, by
-which a verdict finds its sample again. A verdict is a single choice named ``verdict``, one of accept, reject
-and abstain; in our own exports its ``meta`` names the annotator.
+A task's ``data`` holds the picture as ``image``, the other columns by name, and the sample's ``key``, which
+links a verdict to its sample. A verdict is a single choice named ``verdict``: accept, reject or abstain; in
+veriloop's exports its ``meta`` names the annotator.
 """
 
 import base64
@@ -19,11 +19,11 @@ from .store import Opinion, PostedSample, Store
 
 
 class Imported(NamedTuple):
-    """What came of an export.
+    """The result of an import.
 
     Attributes:
-        verdicts: How many were taken over.
-        left_out: How many were not, by the reason.
+        verdicts: Number of verdicts imported.
+        left_out: Number of verdicts left out, by reason.
     """
 
     verdicts: int
@@ -34,7 +34,7 @@ class _Read(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_nothing(cls, data: Any) -> Any:
-        """Label Studio writes null for what was not set, whatever it is."""
+        """Treat null as unset, as Label Studio writes it."""
         if isinstance(data, dict):
             return {key: value for key, value in data.items() if value is not None}
         return data
@@ -49,7 +49,7 @@ class _Value(_Read):
 
 
 class _Meta(_Read):
-    # Beside it may stand ``text``, a note that the annotator has left: that is no name.
+    # ``text``, a note of the annotator, may also be there; it is not a name.
     annotator: str | None = None
 
 
@@ -80,22 +80,22 @@ _TASKS = TypeAdapter(list[_Task])
 
 
 def to_label_studio(store: Store) -> str:
-    """All samples of ``store`` as tasks, with the verdicts that people have given so far.
+    """Return all samples of ``store`` as tasks, with the verdicts so far.
 
-    Known samples are among them and not marked, as on our own page.
+    Known samples are included unmarked, as on the page.
     """
     return json.dumps([_task(judged) for judged in store.everything()], indent=1, ensure_ascii=False)
 
 
 def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
-    """Take over the verdicts of a JSON export; taking them over twice changes nothing.
+    """Import the verdicts of a JSON export; importing them twice changes nothing.
 
-    A cancelled annotation is an abstention. The annotator is the one that our own export has named, or else
-    Label Studio's user; where there is neither, each annotation counts as somebody's of its own. Of several
-    verdicts of one annotator on one sample the last one counts.
+    A cancelled annotation is an abstention. The annotator is the one named by veriloop's export, or else
+    Label Studio's user; without either, each annotation counts as a separate person. If an annotator has
+    several verdicts on a sample, the last one counts.
 
     Raises:
-        DataError: The content is not such an export, or no verdict in it can be taken over.
+        DataError: The content is not such an export, or contains no usable verdict.
     """
     try:
         tasks = _TASKS.validate_json(content.removeprefix(codecs.BOM_UTF8))
@@ -103,7 +103,7 @@ def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
         first = e.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "content"
         raise DataError(
-            f"this is no JSON export of Label Studio: {where}",
+            f"this is not a JSON export of Label Studio: {where}",
             got=first["msg"],
             expected="a list of tasks with the data and annotations of veriloop's own export",
         ) from e
@@ -124,7 +124,7 @@ def from_label_studio(content: bytes, store: Store, desk: Desk) -> Imported:
     left_out = +left_out
     if not verdicts:
         why = "; ".join(f"{reason} ({n:,})" for reason, n in left_out.most_common())
-        raise DataError("no verdict can be taken over", got=why or "no annotations")
+        raise DataError("no verdict can be imported", got=why or "no annotations")
     for (annotator, key), answer in verdicts.items():
         desk.record(annotator, key, answer)
     return Imported(len(verdicts), dict(left_out))
@@ -156,19 +156,19 @@ def _task(judged: PostedSample) -> dict[str, Any]:
 
 
 def _answer(annotation: _Annotation) -> tuple[Opinion | None, str]:
-    """What was said, or why that is no verdict."""
+    """Return the verdict, or why there is none."""
     if annotation.was_cancelled:
         return "abstain", ""
     for result in annotation.result:
         if result.from_name == "verdict" and isinstance(result.value, _Value) and result.value.choices:
             chosen, opinions = ", ".join(result.value.choices), get_args(Opinion)
             said = next((opinion for opinion in opinions if opinion == chosen), None)
-            return said, f"the choice {chosen!r} is none of {', '.join(opinions)}"
+            return said, f"the choice {chosen!r} is not one of {', '.join(opinions)}"
     return None, "nothing was chosen"
 
 
 def _annotator(annotation: _Annotation, number: int) -> str:
-    """Who annotated; ``number`` is the annotation's place in its task."""
+    """Return the annotator; ``number`` is the annotation's index in its task."""
     for result in annotation.result:
         if result.from_name == "verdict" and result.meta.annotator:
             return result.meta.annotator

@@ -1,4 +1,4 @@
-"""The run's side of the verdicts of people: what it asks, and what they said."""
+"""The run's side of a store: the samples it submits, and the verdicts on them."""
 
 import json
 from collections import Counter
@@ -18,11 +18,11 @@ from .content import Sight, content_keys, full_ink, shown
 from .database import checked_url, count, open_database, remarks, samples, verdicts
 
 _KEYS_AT_A_TIME = 500
-"""Fewer than the variables that SQLite allows in a statement."""
+"""Number of keys per statement, below SQLite's limit on variables."""
 
 
 class Tally(NamedTuple):
-    """How many people said what of a sample."""
+    """Number of verdicts of each kind on a sample."""
 
     accept: int = 0
     reject: int = 0
@@ -30,12 +30,12 @@ class Tally(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many people have judged it."""
+        """Number of people who have judged it."""
         return sum(self)
 
 
 class Vote(NamedTuple):
-    """A verdict on a sample that a run asks about; ``number`` counts up over all verdicts of the store."""
+    """A verdict on a submitted sample; ``number`` counts all verdicts of the store."""
 
     key: str
     annotator: str
@@ -44,7 +44,7 @@ class Vote(NamedTuple):
 
 
 class KnownSamples(NamedTuple):
-    """Samples whose right verdict is known, and the pixel value that is drawn as full ink."""
+    """Samples with a known correct verdict, and the pixel value that is drawn as full ink."""
 
     good: Samples
     bad: Samples
@@ -53,7 +53,7 @@ class KnownSamples(NamedTuple):
 
 @dataclass(frozen=True)
 class PostedSample:
-    """A posted sample, where it was made, its right verdict if known, and what each annotator said."""
+    """A submitted sample, where it was made, its correct verdict if known, and each annotator's verdict."""
 
     key: str
     place: Mapping[str, Any]
@@ -63,50 +63,50 @@ class PostedSample:
 
 
 def check_there(url: str, asked: bool) -> None:
-    """Refuse to take a store that is gone, or another one, for one in which nobody has said anything.
+    """Refuse a store that is missing, or another one, instead of treating it as one without verdicts.
 
     Args:
-        url: Of the store.
-        asked: Whether it must hold samples.
+        url: URL of the store.
+        asked: Whether it must contain samples.
 
     Raises:
         ConfigError: The URL is wrong.
-        StorageError: The store is missing or damaged, or holds no sample although it must.
+        StorageError: The store is missing or damaged, or contains no samples although it must.
     """
     parsed = checked_url(url)
     name = parsed.render_as_string(hide_password=True)
-    fix = "restore it; a relative file is looked for in the folder in which veriloop is started"
+    fix = "restore it; a relative path is relative to the folder in which veriloop is started"
     if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).is_file():
-        raise StorageError(f"the store of verdicts {name} is not there", fix=fix)
+        raise StorageError(f"the store of verdicts {name} is missing", fix=fix)
     database = open_database(url)
     database.check()
     if asked:
         with database.reading() as connection:
             if not count(connection, samples.c.id > 0):
                 raise StorageError(
-                    f"the store of verdicts {name} is another one",
+                    f"the store of verdicts {name} is a different one",
                     got="no samples in it",
-                    expected="those that the run has put before people",
+                    expected="the samples that the run has submitted",
                     fix=fix,
                 )
 
 
 class Store:
-    """Samples that people are to judge, and their verdicts.
+    """Samples for people to judge, and their verdicts.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql://...``.
 
     Raises:
         ConfigError: The URL is wrong.
-        StorageError: The data base cannot be reached; any method may raise this, too.
+        StorageError: The database cannot be reached; any method may raise this, too.
     """
 
     def __init__(self, url: str) -> None:
         self._database = open_database(url)
 
     def tallies(self, keys: Collection[str]) -> dict[str, Tally]:
-        """What people have said so far of each of ``keys``."""
+        """Return the verdict counts so far for each of ``keys``."""
         counted = {key: dict.fromkeys(get_args(Opinion), 0) for key in keys}
         wanted = list(counted)
         with self._database.reading() as connection:
@@ -122,7 +122,7 @@ class Store:
         return {key: Tally(**counts) for key, counts in counted.items()}
 
     def votes(self, keys: Collection[str]) -> list[Vote]:
-        """Who has said what so far of each of ``keys``, in the order in which it was said."""
+        """Return the verdicts so far on each of ``keys``, in the order in which they were given."""
         wanted, found = list(keys), list[Vote]()
         columns = samples.c.key, verdicts.c.annotator, verdicts.c.answer, verdicts.c.id
         with self._database.reading() as connection:
@@ -133,11 +133,11 @@ class Store:
         return sorted(found, key=lambda vote: vote.number)
 
     def weights(self, up_to: int) -> dict[str, float]:
-        """What each person counts for, by the known samples that they had judged before a verdict.
+        """Return each person's weight, from the known samples judged before a given verdict.
 
         Args:
-            up_to: The number of that verdict. What is said later changes nothing, so a round that is judged
-                again comes out as it did.
+            up_to: Number of that verdict. Later verdicts have no effect, so judging a round again gives the
+                same result.
         """
         said = self.said(verdicts.c.id <= up_to, samples.c.truth.is_not(None))
         decided = [s for s in said if s.answer != "abstain"]
@@ -154,14 +154,14 @@ class Store:
         queue: int,
         show: Sequence[str] | None = None,
     ) -> None:
-        """Put samples before people, each once, in order, until ``queue`` of them wait for verdicts.
+        """Submit samples to people, each once, in order, until ``queue`` of them wait for verdicts.
 
         Args:
-            asked: May have the columns `PLACE`.
-            known: Samples to mix in; all of them.
-            wanted: How many people are to judge each.
-            queue: The most samples that wait at a time, those posted before included.
-            show: The columns that people see, in this order; None for all, in the order of ``asked``.
+            asked: Samples, which may have the columns `PLACE`.
+            known: Known samples to mix in; all of them.
+            wanted: Number of people to judge each sample.
+            queue: Largest number of waiting samples, including earlier ones.
+            show: Columns that people see, in this order; None for all, in the order of ``asked``.
         """
         if known is None:
             known = KnownSamples(asked.select(slice(0)), asked.select(slice(0)), full_ink(asked))
@@ -173,7 +173,7 @@ class Store:
             for first in range(0, len(keys), _KEYS_AT_A_TIME):
                 some = samples.c.key.in_(keys[first : first + _KEYS_AT_A_TIME])
                 there |= set(connection.scalars(sa.select(samples.c.key).where(some)))
-                # Where a model repeats a known sample to the letter, the run needs a verdict on it.
+                # If a model repeats a known sample exactly, the run needs a verdict on it.
                 connection.execute(
                     samples.update()
                     .where(some, samples.c.truth.is_not(None))
@@ -195,16 +195,16 @@ class Store:
                     connection.execute(self._database.insert(samples).on_conflict_do_nothing(), batch)
 
     def version(self) -> tuple[int, float]:
-        """Changes with the verdicts: how many there are, and when the last one was given or corrected."""
+        """Return the number of verdicts and the time of the last change; they change with the verdicts."""
         with self._database.reading() as connection:
             asked = sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(verdicts.c.at), 0.0))
             number, at = connection.execute(asked.select_from(verdicts)).one()
         return number, at
 
     def said(self, *where: sa.ColumnElement[bool]) -> list[Said]:
-        """All verdicts in the order in which they were first given; on known samples the first answers.
+        """Return all verdicts in order of their first version; for known samples, the first answers.
 
-        A person who learns how they judged known samples, and then corrects one, changes nothing here.
+        Correcting a verdict on a known sample, after seeing the agreement, has no effect here.
         """
         theirs = (remarks.c.sample == verdicts.c.sample) & (remarks.c.annotator == verdicts.c.annotator)
         answer = sa.case(
@@ -217,7 +217,7 @@ class Store:
             return [Said(*row) for row in connection.execute(asked.where(*where).order_by(verdicts.c.id))]
 
     def everything(self) -> Iterator[PostedSample]:
-        """All samples in the order in which they were posted, with their verdicts."""
+        """Yield all samples in the order of submission, with their verdicts."""
         with self._database.reading() as connection:
             said: dict[int, dict[str, Opinion]] = {}
             for verdict in connection.execute(sa.select(verdicts).order_by(verdicts.c.id)):
@@ -230,14 +230,14 @@ class Store:
 
 
 def _like(asked: Samples, known: Samples) -> Samples:
-    """Known samples with the columns of those that people are asked about, in their order."""
+    """Return known samples with the columns of the submitted ones, in the same order."""
     return known.only([name for name in asked if name in known])
 
 
 def _rows(
     asked: Samples, largest: float, *, truth: Opinion | None, wanted: int, show: Sequence[str] | None
 ) -> list[dict[str, Any]]:
-    """Rows of the table, one for each of ``asked``."""
+    """Yield rows of the table, one for each of ``asked``."""
     seen_of = asked if show is None else asked.only([name for name in show if name in asked])
     place = {name[1:]: np.asarray(asked[name]).tolist() for name in PLACE if name in asked}
     return [

@@ -37,15 +37,15 @@ STATE = "human.json"
 KNOWN = "known.npz"
 
 PAGE_KEYS = ("u", "c", "g", "l")
-"""Undo, comment, grid and list, on the page where people judge."""
+"""Keys reserved on the page: undo, comment, grid and list."""
 
 
 class HumanJudge(Judge):
-    """People, and the known samples that are mixed in among those they are asked about.
+    """People, and the known samples that are mixed in among theirs.
 
     Args:
-        verifier: Its configuration.
-        known: Mixed in; None for none.
+        verifier: Configuration.
+        known: Known samples to mix in; None for none.
     """
 
     def __init__(self, verifier: "Human", known: KnownSamples | None = None) -> None:
@@ -73,7 +73,7 @@ class HumanJudge(Judge):
 
     @override
     def save(self, directory: Path) -> None:
-        """Write ``human.json``, and ``known.npz`` where there are known samples."""
+        """Write ``human.json``, and ``known.npz`` if there are known samples."""
         state = {
             "verifier": self.verifier.model_dump(mode="json"),
             "largest": self.known and self.known.largest,
@@ -111,34 +111,33 @@ class HumanJudge(Judge):
 
 
 class Human(Verifier, frozen=True):
-    """Looks up what people said of a sample; samples that they have not seen yet are put before them.
+    """Looks up people's verdicts on a sample; new samples are submitted to them.
 
     Several people decide by majority: accepted if more accept than reject, and the score is the share that
-    accepts. It abstains where they are evenly split, or nobody could tell. The verdicts lie in a store, known
-    by the content of the sample, and a resumed round makes the same samples again. So a run ends when
-    verdicts are missing, and goes on when they are there.
+    accepts. A tie, or only abstentions, is an abstention. Verdicts are stored by the content of the sample,
+    and a resumed round makes the same samples again. So a run ends when verdicts are missing, and continues
+    once they are there.
 
-    To see how carefully people judge, known samples are mixed in, unmarked: real ones, and bad ones, which
-    are real ones under another one's condition, such as another prompt's completion. Without a condition a
-    bad one is a real one with its words or pixels in random order.
+    To measure how carefully people judge, known samples are mixed in, unmarked: real ones, and bad ones,
+    which are real ones with another sample's condition, such as another prompt's completion. Without a
+    condition, a bad one is a real one with its words or pixels in random order.
 
     Attributes:
-        store: Where verdicts lie, as an SQLAlchemy URL: ``sqlite:///FILE`` or ``postgresql://...``. A
-            relative file is taken from the directory in which veriloop is started.
-        annotators_per_sample: So many people judge each sample.
-        queue: The most samples that wait for people at a time.
-        known: How many known samples each round mixes in, half of them real and half of them bad.
-        weigh: What each person counts for: all ``equally``, or by their ``accuracy`` on the known samples
-            that they had met by then, see `veriloop.advise.people.weight`.
-        condition: The column that says what a sample should be. None for the data's label, or else its
-            prompt.
-        judged: The columns that people judge. None for those that a model makes.
-        show: The columns that people see, in this order. None for all but references and ids.
+        store: Location of the verdicts as an SQLAlchemy URL: ``sqlite:///FILE`` or ``postgresql://...``. A
+            relative file is relative to the directory in which veriloop is started.
+        annotators_per_sample: Number of people who judge each sample.
+        queue: Largest number of samples that wait for people at a time.
+        known: Number of known samples that each round mixes in, half of them real and half bad.
+        weigh: How people are weighted: ``equally``, or by their ``accuracy`` on the known samples judged so
+            far, see `veriloop.advise.people.weight`.
+        condition: Column that says what a sample should be. None for the data's label, or else its prompt.
+        judged: Columns that people judge. None for those that a model generates.
+        show: Columns that people see, in this order. None for all except references and ids.
         hide: Columns that people do not see.
-        question: What they are asked, in a line above the sample.
-        guidelines: How to decide, in paragraphs.
+        question: Question in a line above the sample.
+        guidelines: How to decide, in one or more paragraphs.
         examples: Judged samples to learn from: ``{answer: reject, words: {summary: ...}, why: ...}``.
-        choices: Keys and labels of their own for some of the answers: ``{accept: {key: j, label: Fine}}``.
+        choices: Keys and labels for some of the answers: ``{accept: {key: j, label: Fine}}``.
     """
 
     judge_type: ClassVar[type[Judge]] = HumanJudge
@@ -171,7 +170,7 @@ class Human(Verifier, frozen=True):
         if len(set(keys)) < len(keys) or set(keys) & set(PAGE_KEYS):
             raise ValueError(
                 f"keys of choices: got {', '.join(keys)}, expected a different one each, none of"
-                f" {', '.join(PAGE_KEYS)}, which the page has for itself"
+                f" {', '.join(PAGE_KEYS)}, which the page reserves"
             )
         return choices
 
@@ -237,7 +236,7 @@ class Human(Verifier, frozen=True):
 
     @override
     def check_ahead(self, schema: Schema) -> None:
-        """Open the store, and see whether known samples can be made.
+        """Open the store, and check that known samples can be made.
 
         Raises:
             StorageError: The store cannot be reached.
@@ -252,10 +251,10 @@ class Human(Verifier, frozen=True):
                     f"verifier {self.kind!r}: show",
                     got=f"{name}, which in a good known sample equals what people judge",
                     expected="other columns",
-                    fix="take it out of show, or set known: 0",
+                    fix="remove it from show, or set known: 0",
                 )
         if not all(getattr(schema[name], "in_data", True) for name in self.judged or ()):
-            why = "the data hold prompts alone, so no good ones are known"
+            why = "the data have only prompts, so no good ones are known"
         elif self.condition is None and not any(
             schema[name].role in ("image", "completion") for name in self.judged or ()
         ):
@@ -266,7 +265,7 @@ class Human(Verifier, frozen=True):
             f"verifier {self.kind!r}: known",
             got=f"{self.known}, but {why}",
             expected="0",
-            fix="set known: 0, or name the column that says what a sample should be as condition",
+            fix="set known: 0, or set condition to the column that says what a sample should be",
         )
 
     @override
@@ -277,7 +276,7 @@ class Human(Verifier, frozen=True):
         return HumanJudge(self, self._draw_known(real, rng))
 
     def _draw_known(self, real: Samples, rng: np.random.Generator) -> KnownSamples:
-        """Known samples, the real ones first, and how dark real images get."""
+        """Return known samples, real ones first, and the largest pixel value of real images."""
         largest = full_ink(real)
         order = rng.permutation(len(real))
         good = real.select(order[: (self.known + 1) // 2])
@@ -285,12 +284,12 @@ class Human(Verifier, frozen=True):
         judged = [name for name in self.judged or () if name in real]
         if self.condition is None or self.condition not in real:
             return KnownSamples(good, _shuffled(real.select(rest), judged, rng), largest)
-        # A bad one keeps what is judged of a real one, and stands under the condition of another one.
+        # A bad one combines the judged part of one real sample with the condition of another.
         condition = _comparable(real[self.condition])
         texts = [_comparable(real[name]) for name in judged if isinstance(real[name], list)]
         rows, others = [], []
         for row in rest:
-            # Two prompts may have the same right answer, which is no bad sample of either.
+            # Two prompts may have the same correct answer, which would not be a bad sample for either.
             differs = [column != column[row] for column in (condition, *texts)]
             unlike = np.flatnonzero(np.logical_and.reduce(differs))
             if len(unlike):
@@ -303,12 +302,12 @@ class Human(Verifier, frozen=True):
 
 
 def _comparable(column: Column) -> NDArray:
-    """A value for each row, equal where the column's are."""
+    """Return a value per row that is equal exactly where the column's values are."""
     return column if isinstance(column, np.ndarray) else np.array(content_keys(Samples(column=column)))
 
 
 def _shuffled(real: Samples, judged: Sequence[str], rng: np.random.Generator) -> Samples:
-    """Samples with their words or pixels in random order; none where that leaves them as they are."""
+    """Return samples with their words or pixels in random order, without those that do not change."""
     changed: dict[str, Column] = {}
     for name in judged:
         column = real[name]
@@ -322,7 +321,7 @@ def _shuffled(real: Samples, judged: Sequence[str], rng: np.random.Generator) ->
 
 
 def verdict_of(tally: Tally) -> tuple[float, Decision, str]:
-    """The score and decision of several people together, and why they are an abstention."""
+    """Return the joint score and decision of several people, and the reason for an abstention."""
     decided = tally.accept + tally.reject
     if decided == 0:
         return float("nan"), Decision.ABSTAIN, "nobody could tell"
@@ -333,7 +332,7 @@ def verdict_of(tally: Tally) -> tuple[float, Decision, str]:
 
 
 def _weighed(store: Store, keys: Sequence[str]) -> list[tuple[float, Decision, str]]:
-    """The score, decision and reason of each sample, where people count as their accuracy says."""
+    """Return score, decision and reason for each sample, with people weighted by accuracy."""
     votes = store.votes(keys)
     weights = store.weights(max((vote.number for vote in votes), default=0))
     of_sample: dict[str, list[tuple[Opinion, float]]] = defaultdict(list)
@@ -343,12 +342,12 @@ def _weighed(store: Store, keys: Sequence[str]) -> list[tuple[float, Decision, s
 
 
 def weighed_verdict(votes: Sequence[tuple[Opinion, float]]) -> tuple[float, Decision, str]:
-    """As `verdict_of`, of several opinions with their weights."""
+    """Return the joint verdict as `verdict_of` does, for weighted opinions."""
     accept, reject = (math.fsum(w for said, w in votes if said == one) for one in ("accept", "reject"))
     if all(said == "abstain" for said, _ in votes):
         return float("nan"), Decision.ABSTAIN, "nobody could tell"
     if accept + reject == 0:
-        return float("nan"), Decision.ABSTAIN, "nobody who judged it is right more often than not"
+        return float("nan"), Decision.ABSTAIN, "nobody who judged it is accurate enough"
     share = accept / (accept + reject)
     if math.isclose(accept, reject):
         return share, Decision.ABSTAIN, f"weights of {accept:.2f} against {reject:.2f}"
