@@ -25,8 +25,8 @@ _ARRIVED = 1e-6
 _RETREAT = 2 - math.pi / 2
 """A center that retreats by more than this share of the way towards it is none.
 
-A verifier that accepts all above a threshold has none. For a mean at the threshold, where half is accepted, Newton's
-step is 1 / lambda with the hazard lambda = sqrt(2 / pi), and the point that it leads to moves by
+A verifier that accepts all above a threshold has none. For a mean at the threshold, where half is accepted,
+Newton's step is 1 / lambda with the hazard lambda = sqrt(2 / pi), and the point that it leads to moves by
 1 - V / lambda^2 of the way, V = 1 - 2 / pi being the variance of the accepted. Farther in this grows to 1. A
 center that is one moves the less, the nearer the mean is.
 """

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from ..verifiers.human.desk import Desk
     from ..verifiers.human.store import Store
 
-app: typer.Typer = typer.Typer(no_args_is_help=True, help="Export samples to Label Studio, and import verdicts.")
+app: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Export samples to Label Studio, and import verdicts."
+)
 
 
 @app.command("export")
