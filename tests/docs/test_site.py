@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ..patience import HOUR
+from ..patience import HOUR, until
 from .blocks import ROOT, TUTORIALS
 
 pytestmark = pytest.mark.slow
@@ -66,9 +66,15 @@ def open_(page: Any, site: Path, name: str) -> None:
 
 def test_the_search_finds_a_page_without_a_server(page, site: Path):
     open_(page, site, "index")
-    page.locator(".md-search__input").fill("abstention")
-    found = page.locator(".md-search-result__item")
-    found.first.wait_for()
+    box, found = page.locator(".md-search__input"), page.locator(".md-search-result__item")
+
+    def ask_again() -> None:
+        # What is typed before the page's script has started is lost.
+        box.fill("")
+        box.fill("abstention")
+        page.wait_for_timeout(500)
+
+    until(found.count, pause=ask_again)
     assert "Glossary" in " ".join(found.all_inner_texts())
 
 
