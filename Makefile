@@ -15,6 +15,9 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 LONG := 'loop/kill_and_resume.py --kills 60 --kinds all' faults/crash_points.py 'faults/fuzz_plans.py --plans 2000' \
     faults/full_disk.py install/empty_environment.py docs/run_tutorials.py docs/run_blocks.py
 
+# Whether the type of every public name is known. It finds packages through the `python` of PATH.
+PUBLIC_TYPES := PATH=$(CURDIR)/$(BIN):$$PATH pyright --verifytypes veriloop --ignoreexternal
+
 .PHONY: demo docs test test-busy test-long check bench smollm2 clean chromium postgres
 
 demo: .venv/.user
@@ -34,6 +37,7 @@ check: .venv/.developer
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+	found=$$($(PUBLIC_TYPES)) || { echo "$$found"; exit 1; }
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from .errors import MissingExtraError
 
-EXTRAS = {
+EXTRAS: dict[str, tuple[str, ...]] = {
     "torch": ("torch", "torchmetrics", "sklearn", "scipy", "PIL"),
     "report": ("plotly", "matplotlib", "pyarrow"),
     "llm": ("transformers", "tokenizers", "trl", "peft", "datasets", "accelerate", "nltk"),

@@ -1,6 +1,7 @@
 """Audit a run's verifier in a round of one of its arms."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def _contents(made: Remade) -> list[str]:
     return contents
 
 
-def _of_tables(made: Remade, columns: list[str]) -> tuple[NDArray, NDArray, int]:
+def _of_tables(made: Remade, columns: list[str]) -> tuple[NDArray[Any], NDArray[Any], int]:
     """Return rows of numbers and categories along their principal components, and the number of copies."""
     numbers = [name for name in columns if not isinstance(made.samples[name], list)]
     categories = [name for name in columns if name not in numbers]

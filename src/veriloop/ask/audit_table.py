@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,7 +107,7 @@ def audited_of(subject: str, found: Audit, names: list[str], texts: Sequence[str
     return Audited(subject=subject, names=names, wanted=wanted, unwanted=unwanted, audit=found)
 
 
-def repeated(samples: list[str] | NDArray) -> int:
+def repeated(samples: list[str] | NDArray[Any]) -> int:
     """Return how many samples equal an earlier one."""
     if isinstance(samples, list):
         return len(samples) - len(set(samples))
@@ -115,7 +116,7 @@ def repeated(samples: list[str] | NDArray) -> int:
 
 def _of_arrays(
     table: Path, real: Path, array: str, image: str, embedding: str | None
-) -> tuple[NDArray | StoredArray, NDArray | StoredArray, list[str]]:
+) -> tuple[NDArray[Any] | StoredArray, NDArray[Any] | StoredArray, list[str]]:
     """Return generated and real rows, and the names of their features; arrays may stay on disk."""
     rows, others = npz_array(table, array or image), npz_array(real, array or image)
     if image:
@@ -124,7 +125,7 @@ def _of_arrays(
     return rows, others, [f"{array}[{j}]" for j in range(rows.shape[1] if len(rows.shape) == 2 else 0)]
 
 
-def _said(column: pd.Series) -> NDArray:
+def _said(column: pd.Series) -> NDArray[Any]:
     """Return 1 and 0 unchanged, words by their meaning, and NaN for abstentions."""
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(float, na_value=np.nan)
@@ -142,7 +143,7 @@ def _texts(column: pd.Series, path: Path) -> list[str]:
     return column.tolist()
 
 
-def _images(column: pd.Series, path: Path) -> NDArray:
+def _images(column: pd.Series, path: Path) -> NDArray[Any]:
     """Return lists of rows of pixels as one array, images x height x width."""
     try:
         images = np.array([np.array(list(map(list, image))) for image in column])

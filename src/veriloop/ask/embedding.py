@@ -1,7 +1,7 @@
 """Embed texts and images as vectors of a few directions, the same for generated and real ones."""
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def embed_texts(generated: list[str], real: list[str], embedding: str | None = N
     raise ConfigError("embedding of texts", got=embedding, expected="tfidf, or sentence-transformers:NAME")
 
 
-def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None) -> Vectors:
+def embed_images(generated: NDArray[Any], real: NDArray[Any], embedding: str | None = None) -> Vectors:
     """Return vectors of images, reduced by principal components.
 
     Args:
@@ -82,12 +82,12 @@ def embed_images(generated: NDArray, real: NDArray, embedding: str | None = None
     raise ConfigError("embedding of images", got=embedding, expected="pixels, or classifier:NAME")
 
 
-def directions(vectors: NDArray) -> list[str]:
+def directions(vectors: NDArray[Any]) -> list[str]:
     """Return names of the columns."""
     return [f"direction {j}" for j in range(1, vectors.shape[1] + 1)]
 
 
-def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
+def _seen(pixels: NDArray[Any], classifier: str) -> NDArray[np.float64]:
     """Return the last hidden layer of a classifier, shape (n, features)."""
     require("torch")
     from ..metrics.classifiers import SHIPPED
@@ -99,7 +99,7 @@ def _seen(pixels: NDArray, classifier: str) -> NDArray[np.float64]:
     return see(Samples(pixels=pixels, label=np.zeros(len(pixels), np.int64)), classifier).features
 
 
-def principal(generated: NDArray, real: NDArray) -> Vectors:
+def principal(generated: NDArray[Any], real: NDArray[Any]) -> Vectors:
     """Return both along the principal components of all rows, the largest first."""
     rows = np.concatenate([generated, real]).astype(np.float64)
     rows -= (middle := rows.mean(axis=0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -40,7 +41,7 @@ class Replay:
 
     context: Context
     round: int
-    chunks: Sequence[tuple[Samples, Verdicts, NDArray]]
+    chunks: Sequence[tuple[Samples, Verdicts, NDArray[Any]]]
     remade: Remade
 
 

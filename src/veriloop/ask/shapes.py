@@ -174,7 +174,7 @@ def preference_of(round_: Sifted, cards: RunCard, provenance: Provenance) -> Col
     return whole
 
 
-def _pairs(written: Written, round_: Sifted, score: NDArray) -> tuple[list[tuple[int, int]], int]:
+def _pairs(written: Written, round_: Sifted, score: NDArray[Any]) -> tuple[list[tuple[int, int]], int]:
     """Return the rows of each pair, and the number of prompts."""
     of_prompt: dict[str, list[int]] = {}
     for row, prompt in enumerate(written.prompts):
@@ -194,5 +194,5 @@ def _pairs(written: Written, round_: Sifted, score: NDArray) -> tuple[list[tuple
     return pairs, len(of_prompt)
 
 
-def _or_null(score: NDArray) -> pa.Array:
+def _or_null(score: NDArray[Any]) -> pa.Array:
     return pa.array(score, from_pandas=True)

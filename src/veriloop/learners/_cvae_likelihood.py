@@ -24,7 +24,7 @@ class PixelScale(nn.Module):
     def __init__(self, channels: int, levels: int) -> None:
         super().__init__()
         self.levels = levels
-        self.log_scale = nn.Parameter(torch.zeros(channels))
+        self.log_scale: nn.Parameter = nn.Parameter(torch.zeros(channels))
 
     def start(self) -> None:
         """Start with a tenth of the whole range; the random initial weights do not include this."""

@@ -69,7 +69,8 @@ class Network(nn.Module, ABC):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
-        self.scale = PixelScale(a.image_channels, a.levels) if a.likelihood == "logistic" else None
+        logistic = a.likelihood == "logistic"
+        self.scale: PixelScale | None = PixelScale(a.image_channels, a.levels) if logistic else None
 
     @abstractmethod
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,7 @@ class Network(nn.Module):
     def __init__(self, width: int, hidden: int, classes: int) -> None:
         super().__init__()
         self.classes: int = classes
-        self.layers = nn.Sequential(
+        self.layers: nn.Sequential = nn.Sequential(
             nn.Linear(width + 2 * FREQUENCIES + classes + 1, hidden),
             nn.SiLU(),
             nn.Linear(hidden, hidden),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Stored(NamedTuple):
 
     verdicts: Verdicts
     notes: Notes | None
-    groups: NDArray
+    groups: NDArray[Any]
     rows: NDArray[np.int64]
     samples: Samples
 
@@ -166,7 +166,7 @@ def _content(chunk: Stored) -> bytes:
     return len(first).to_bytes(8, "little") + first + chunk.samples.to_bytes()
 
 
-def _narrow(groups: NDArray) -> NDArray:
+def _narrow(groups: NDArray[Any]) -> NDArray[Any]:
     """Return integers in the smallest type that holds them."""
     if groups.dtype.kind not in "iu":
         return groups

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,7 +238,7 @@ def distinct(samples: Samples) -> int:
     return len(seen)
 
 
-def _rows(columns: Sequence[NDArray]) -> list[bytes]:
+def _rows(columns: Sequence[NDArray[Any]]) -> list[bytes]:
     """Return the bytes of each row over all columns, or their digests if there are many."""
     pieces = [np.ascontiguousarray(column) for column in columns if column.shape[1]]
     if not pieces:

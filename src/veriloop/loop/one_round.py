@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict, runtime_checkable
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -295,7 +295,7 @@ def evaluate(generator: Generator, context: Context, address: Address) -> tuple[
         generator, context, "test", data.test, data.test_conditions, address.at(Stage.EVALUATE)
     )
     validation: dict[str, Estimate] = {}
-    decisive: Mapping[str, NDArray] = {}
+    decisive: Mapping[str, NDArray[Any]] = {}
     if context.plan.metrics and data.validation is not None and len(data.validation):
         conditions = data.validation_conditions
         _, validation, decisive = measure(

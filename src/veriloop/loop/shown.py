@@ -84,7 +84,7 @@ def _value(samples: Samples, name: str, row: int, schema: Schema) -> str:
     return shown(samples.only([name]), row)[name]
 
 
-def drawn(pixels: NDArray, full: float) -> str:
+def drawn(pixels: NDArray[Any], full: float) -> str:
     """Draw an image with characters, twice as many per row as rows, because characters are narrow.
 
     Args:

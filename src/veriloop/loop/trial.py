@@ -297,7 +297,12 @@ def try_arm(context: Context, once: Once, clock: Clock) -> Tried:
     return tried
 
 
-ONE_TEXT = {"samples_per_prompt": None, "keep_per_prompt": None, "distinct": False, "drop_prompts": None}
+ONE_TEXT: dict[str, bool | None] = {
+    "samples_per_prompt": None,
+    "keep_per_prompt": None,
+    "distinct": False,
+    "drop_prompts": None,
+}
 """Settings of an arm that writes one text for a prompt."""
 
 

@@ -1,6 +1,7 @@
 """A selection that remembers every candidate with what was said of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Remade:
     number: NDArray[np.int64]
     score: NDArray[np.float64]
     accepted: NDArray[np.float64]
-    groups: NDArray
+    groups: NDArray[Any]
     data: RealData
 
 
@@ -44,10 +45,12 @@ class Witness(Selection):
     def __init__(self, other: Selection) -> None:
         super().__init__(other.quota)
         self._other = other
-        self.offered: list[tuple[Samples, Verdicts, NDArray]] = []
+        self.offered: list[tuple[Samples, Verdicts, NDArray[Any]]] = []
 
     @override
-    def offer(self, verdicts: Verdicts, samples: Samples, groups: NDArray, rng: np.random.Generator) -> None:
+    def offer(
+        self, verdicts: Verdicts, samples: Samples, groups: NDArray[Any], rng: np.random.Generator
+    ) -> None:
         self._other.offer(verdicts, samples, groups, rng)
         self.offered.append((samples, verdicts, groups))
 

@@ -58,13 +58,13 @@ class Classifier(nn.Module):
         self.levels: int = levels
         self.pools: tuple[int, int, int] = pools
         inputs = (image_channels, *channels[:-1])
-        self.convolutions = nn.ModuleList(
+        self.convolutions: nn.ModuleList = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1) for a, b in zip(inputs, channels, strict=True)
         )
         for pool in pools:
             height, width = height // pool, width // pool
-        self.hidden = nn.Linear(channels[-1] * height * width, features)
-        self.last = nn.Linear(features, classes)
+        self.hidden: nn.Linear = nn.Linear(channels[-1] * height * width, features)
+        self.last: nn.Linear = nn.Linear(features, classes)
 
     def features(self, counts: Tensor) -> Tensor:
         """Return the hidden layer after its ReLU, shape (n, features), for pixels (n, *image shape)."""

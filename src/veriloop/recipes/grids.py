@@ -1,7 +1,7 @@
 """Grids of what the models draw, over the rounds of one run."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ class Grid(NamedTuple):
     """Images with values in [0, 1], shape ``(n, height, width)``, and what they are."""
 
     title: str
-    images: NDArray
+    images: NDArray[Any]
 
 
 def grids_figure(run: Recorded) -> Figure:
@@ -50,7 +50,7 @@ def grids_figure(run: Recorded) -> Figure:
     return _drawn([above, *below], f"{run.job.name}: means of the models, for the eye; they train on samples")
 
 
-def _means(directory: Path, address: Address, labels: Samples) -> NDArray:
+def _means(directory: Path, address: Address, labels: Samples) -> NDArray[Any]:
     """The means of the first images that the metrics saw; their samples lie in ``preview.npz``."""
     from ..learners._cvae_generator import CVAEGenerator
 
@@ -76,7 +76,7 @@ def _drawn(rows: list[list[Grid]], title: str) -> Figure:
     return figure
 
 
-def tiled(images: NDArray) -> NDArray:
+def tiled(images: NDArray[Any]) -> NDArray[Any]:
     """Images ``(n, height, width)`` side by side, `ACROSS` in a row, as one; a bare line between them."""
     n, height, width = images.shape
     down = -(-n // ACROSS)

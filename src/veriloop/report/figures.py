@@ -7,6 +7,7 @@ A figure has no title and no legend: a page writes its own, which wrap on a phon
 import math
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -246,7 +247,7 @@ def translucent(colour: str, opacity: float = 0.16) -> str:
     return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
-def whole_ticks(span: tuple[int, int]) -> dict:
+def whole_ticks(span: tuple[int, int]) -> dict[str, Any]:
     """Return an axis from the first to the last round with ticks at whole rounds, at most about twelve."""
     first, last = span
     return {

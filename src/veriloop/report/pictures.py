@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def sheet(folder: RunFolder, round_: int, arm: str) -> Picture | None:
     return sheet_of(f"{arm}, round {round_}", f"samples of {arm}, round {round_}", pixels, largest)
 
 
-def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
+def contact_sheet(pixels: NDArray[Any], largest: float) -> Image.Image:
     """Arrange images in rows of `COLUMNS`.
 
     Args:
@@ -142,12 +143,12 @@ def contact_sheet(pixels: NDArray, largest: float) -> Image.Image:
     return Image.merge("LA", (black, Image.fromarray(sheet)))
 
 
-def is_photograph(pixels: NDArray, largest: float) -> bool:
+def is_photograph(pixels: NDArray[Any], largest: float) -> bool:
     """Whether images are shown with their own colours: those in colour, or with more than `DRAWN` levels."""
     return pixels.ndim == 4 or largest > DRAWN
 
 
-def sheet_of(title: str, subject: str, pixels: NDArray, largest: float) -> Picture:
+def sheet_of(title: str, subject: str, pixels: NDArray[Any], largest: float) -> Picture:
     """Return images as one picture with a title; ``subject`` is used in the text alternative."""
     sheet = contact_sheet(pixels, largest)
     buffer = io.BytesIO()
@@ -157,7 +158,7 @@ def sheet_of(title: str, subject: str, pixels: NDArray, largest: float) -> Pictu
     return Picture(title, alt, source, sheet.width, sheet.height, is_photograph(pixels, largest))
 
 
-def pixels_of(samples: Samples | None, cards: RunCard) -> NDArray | None:
+def pixels_of(samples: Samples | None, cards: RunCard) -> NDArray[Any] | None:
     """Return the first image column of samples; None if there is none."""
     if samples is None:
         return None

@@ -39,7 +39,7 @@ class PerPrompt:
         self.n: int = n
         self.most: int = most
         self._tallies = judged
-        self.copies = 0
+        self.copies: int = 0
         self._distinct = distinct
         self._given = frozenset(given)
         self._judged: list[NDArray[np.int64]] = []

@@ -88,11 +88,11 @@ def answers(point: Point) -> dict[str, Any]:
     }
 
 
-def _one_round(point: Point, biases: NDArray, radii: NDArray) -> OneRoundGrid:
+def _one_round(point: Point, biases: NDArray[Any], radii: NDArray[Any]) -> OneRoundGrid:
     return one_round_grid(point.direction(), biases / math.sqrt(point.p), radii, point.n, direction=[1.0])
 
 
-def _plain(array: NDArray) -> Any:
+def _plain(array: NDArray[Any]) -> Any:
     # Four digits are more than a screen shows, and take a third of the bytes.
     return np.vectorize(lambda x: float(f"{x:.4g}"), otypes=[float])(array).tolist()
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def _words(name: str, column: Column) -> list[str]:
     return [", ".join(f"{number:.6g}" for number in row) for row in flat.tolist()]
 
 
-def _png(image: NDArray, largest: float) -> bytes:
+def _png(image: NDArray[Any], largest: float) -> bytes:
     from PIL import Image
 
     ink = np.clip(image / max(largest, 1e-12) * 255, 0, 255).round().astype(np.uint8)

@@ -2,7 +2,7 @@
 
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from secrets import token_hex
@@ -16,9 +16,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ...errors import ConfigError, StorageError
 from ...sqlite_wal import write_ahead
 
-metadata = sa.MetaData()
+metadata: sa.MetaData = sa.MetaData()
 
-samples = sa.Table(
+samples: sa.Table = sa.Table(
     "samples",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -38,7 +38,7 @@ samples = sa.Table(
     sa.Index("samples_truth", "truth"),
 )
 
-verdicts = sa.Table(
+verdicts: sa.Table = sa.Table(
     "verdicts",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
@@ -50,7 +50,7 @@ verdicts = sa.Table(
     sa.Index("verdicts_annotator", "annotator", "id"),
 )
 
-leases = sa.Table(
+leases: sa.Table = sa.Table(
     "leases",
     metadata,
     sa.Column("sample", sa.ForeignKey("samples.id"), primary_key=True),
@@ -58,7 +58,7 @@ leases = sa.Table(
     sa.Column("until", sa.Double, nullable=False),  # seconds since 1970
 )
 
-remarks = sa.Table(
+remarks: sa.Table = sa.Table(
     "remarks",  # kept even if the verdict is undone
     metadata,
     sa.Column("sample", sa.ForeignKey("samples.id"), primary_key=True),
@@ -68,7 +68,7 @@ remarks = sa.Table(
     sa.Column("seconds", sa.Double),  # from showing the sample to the first answer
 )
 
-secrets = sa.Table(
+secrets: sa.Table = sa.Table(
     "secrets",
     metadata,
     sa.Column("name", sa.String(16), primary_key=True),
@@ -117,13 +117,15 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = checked_url(url)
-        self.name = parsed.render_as_string(hide_password=True)
+        self.name: str = parsed.render_as_string(hide_password=True)
         try:
             self._engine = sa.create_engine(parsed, pool_size=20, max_overflow=20)
         except ModuleNotFoundError as e:
             raise ConfigError(f"store {self.name} needs the package {e.name!r}", fix="install it") from e
         is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.insert = sqlite.insert if is_sqlite else postgresql.insert
+        self.insert: Callable[..., sqlite.Insert] | Callable[..., postgresql.Insert] = (
+            sqlite.insert if is_sqlite else postgresql.insert
+        )
         # One write at a time per process. SQLite allows no more, and retries when busy would delay one
         # verdict in a hundred by many seconds. On PostgreSQL two simultaneous requests would get the same
         # sample.

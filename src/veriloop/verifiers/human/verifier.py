@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from typing_extensions import override
 
 from ...advise.people import weight
 from ...cards import CHOICES, Brief, Choice, Example
-from ...errors import ConfigError, CorruptFileError, MissingExtraError
+from ...errors import ConfigError, CorruptFileError
+from ...extras import explained
 from ...generator import Generator
 from ...judge import Judge
 from ...samples import Column, Samples, concat
@@ -24,14 +25,9 @@ from ...verdicts import Decision, Verdicts
 from ..base import AwaitingVerdicts, Verifier
 from .content import content_keys, full_ink
 
-try:
+with explained():
     from .database import checked_url
     from .store import KnownSamples, Opinion, Store, Tally, check_there
-except ModuleNotFoundError as e:
-    if e.name != "sqlalchemy":
-        raise
-    raise MissingExtraError.of("SQLAlchemy", "web") from e
-
 
 STATE = "human.json"
 KNOWN = "known.npz"
@@ -49,7 +45,8 @@ class HumanJudge(Judge):
     """
 
     def __init__(self, verifier: "Human", known: KnownSamples | None = None) -> None:
-        self.verifier, self.known = verifier, known
+        self.verifier: Human = verifier
+        self.known: KnownSamples | None = known
 
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -301,7 +298,7 @@ class Human(Verifier, frozen=True):
         return KnownSamples(good, own.with_columns(**{self.condition: other[self.condition]}), largest)
 
 
-def _comparable(column: Column) -> NDArray:
+def _comparable(column: Column) -> NDArray[Any]:
     """Return a value per row that is equal exactly where the column's values are."""
     return column if isinstance(column, np.ndarray) else np.array(content_keys(Samples(column=column)))
 
