@@ -4,9 +4,9 @@ A part that needs one says so with `require`, when its module is imported or its
 What draws, writes or serves imports them when it is asked to, and `explained` turns a failure into one line.
 """
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 from .errors import MissingExtraError
 
@@ -27,7 +27,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 
 def available(*modules: str) -> bool:
     """Whether all these modules are installed. They are not imported."""
-    return all(find_spec(module) is not None for module in modules)
+    return all(importlib.util.find_spec(module) is not None for module in modules)
 
 
 def require(*modules: str) -> None:
@@ -40,7 +40,7 @@ def require(*modules: str) -> None:
         MissingExtraError: One is not installed.
     """
     for module in modules:
-        if find_spec(module) is None:
+        if importlib.util.find_spec(module) is None:
             raise MissingExtraError.of(module, _extra_of(module))
 
 

@@ -45,9 +45,9 @@ def mistake_in(error: ValidationError, what: str = "") -> VeriloopError:
         what: What was to be made, such as the name of a class; the path goes on from there.
     """
     first = error.errors(include_url=False)[0]
-    path = (
-        ".".join(str(step) for step in (what, *first["loc"]) if step not in ("", "[key]")) or "configuration"
-    )
+    # A step with brackets is a type among several that a field takes, or pydantic's word for a key.
+    steps = [str(step) for step in (what, *first["loc"])]
+    path = ".".join(step for step in steps if step and not step.endswith("]")) or "configuration"
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, VeriloopError):
         line = f"{path}: {cause.what}" if what or first["loc"] else cause.what

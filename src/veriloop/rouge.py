@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Literal
 
 from .errors import DataError
-from .extras import require
+from .extras import explained
 from .samples import Samples
 
 Measure = Literal["rouge1", "rouge2", "rougeL"]
@@ -182,7 +182,7 @@ def _stem(word: str) -> str:
 
 @cache
 def _porter() -> Callable[[str], str]:
-    require("nltk")
-    from nltk.stem.porter import PorterStemmer
+    with explained():
+        from nltk.stem.porter import PorterStemmer
 
     return PorterStemmer().stem

@@ -85,7 +85,9 @@ def test_a_rule_takes_the_direction_of_its_quantity(
 
 def test_a_quantity_without_a_direction_decides_nothing_and_is_refused() -> None:
     stop = Stop(when="plateau", quantity="length")
-    with pytest.raises(ConfigError, match=r"length, of which neither.*fid, rouge1.*better=\"higher\""):
+    with pytest.raises(
+        ConfigError, match=r"length, which has no better direction.*fid, rouge1.*better=\"higher\""
+    ):
         stop.decide(chain(PLATEAU, "length"), QUANTITIES)
     with pytest.raises(ConfigError, match=r"'fyd'.*Did you mean 'fid'"):
         Stop(when="plateau", quantity="fyd").checked_among(QUANTITIES)

@@ -60,7 +60,7 @@ def test_nothing_is_said_before_known_samples_of_both_kinds_are_judged(
     Store(url).post(
         some, KnownSamples(some.select(slice(0, 1)), some.select(slice(0)), 1.0), wanted=1, queue=9
     )
-    with pytest.raises(DataError, match="expected good and bad ones"):
+    with pytest.raises(DataError, match="expected both good and bad ones"):
         calibrate_people(Human(store=url), folder, "verified", 0)
     assert not (folder.path / "calibration").exists()
     open_database(url).close()

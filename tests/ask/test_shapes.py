@@ -239,8 +239,8 @@ def test_one_candidate_of_each_prompt_makes_no_pair(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arm", "form", "rejected", "said"),
     [
-        ("verified", "preference", True, "Drop --rejected"),
-        ("verified", "unpaired", True, "Drop --rejected"),
+        ("verified", "preference", True, "Remove --rejected"),
+        ("verified", "unpaired", True, "Remove --rejected"),
         ("unverified", "preference", False, "has no verifier"),
         ("unverified", "columns", True, "has no verifier"),
         ("nobody", "columns", True, "no finished round of arm 'nobody'"),

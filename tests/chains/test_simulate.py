@@ -127,7 +127,7 @@ def test_the_best_fraction_of_all_is_no_selection():
             "s",
             "accumulate_subsample",
         ),
-        (plan(TWO, "discrete", 30, ["all_real"]), "all_real", "no chain"),
+        (plan(TWO, "discrete", 30, ["all_real"]), "all_real", "is not a chain"),
     ],
 )
 def test_other_plans_are_left_to_the_loop(plan, arm, reason):

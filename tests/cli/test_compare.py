@@ -60,13 +60,13 @@ def test_run_takes_seeds_from_the_command_line_too(veriloop, config: Path, tmp_p
 def test_one_run_only_options_are_refused(veriloop, several: Path, tmp_path: Path) -> None:
     called = veriloop("run", several, "--out", tmp_path / "out", "--accept-changes")
     assert called.code == 2
-    assert "are for one run: got 'a comparison" in called.err
+    assert "apply to single runs only: got 'a comparison" in called.err
     assert not (tmp_path / "out").exists()
 
 
 def test_the_library_refuses_what_is_no_single_plan(several: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"seeds and vary: this configuration is a comparison.*veriloop compare"
+        ConfigError, match=r"seeds and vary: this configuration describes a comparison.*veriloop compare"
     ):
         load_plan(several)
 
@@ -158,7 +158,7 @@ def test_an_unfinished_run_and_another_length(veriloop, config: Path, made: Path
         (["RUN", "--executor", "process"], "--executor: existing runs"),
         (["CONFIG", "--out", "OUT", "--executor", "nobody"], "no executors of this kind"),
         (["CONFIG", "--out", "OUT", "--write-up"], "no run in"),
-        (["EMPTY"], "no run"),
+        (["EMPTY"], "does not contain a run"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -107,7 +107,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     ("arguments", "told"),
     [
         (["frobnicate"], "No such command 'frobnicate'. See: veriloop --help"),
-        (["run", "x.yaml"], "Missing option '--out'. See: veriloop run --help"),
+        (["theory", "one-round"], "Missing option '--bias'. See: veriloop theory one-round --help"),
         (["run", "--nope"], "No such option: --nope. See: veriloop run --help"),
         (["demo", "--seed", "-1"], "Invalid value for '--seed'"),
         (["export", "x", "--round", "first"], "Invalid value for '--round'"),

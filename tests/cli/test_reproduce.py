@@ -121,7 +121,7 @@ def test_a_run_that_fails_ends_in_one_line_after_the_results_of_the_others(
     veriloop, tmp_path: Path, tiny_mnist: Path
 ) -> None:
     replace(tiny_mnist / "recipe.yaml", '"20": {dataset.start: 20}, ', "")
-    replace(tiny_mnist / "recipe.yaml", '"200": {dataset.start: 200}', "5,000: {dataset.start: 5000}")
+    replace(tiny_mnist / "recipe.yaml", '"200": {dataset.start: 200}', '"5,000": {dataset.start: 5000}')
     called = veriloop(*MNIST, "--only", "start-set", "--out", tmp_path)
     assert called.code == 2
     assert called.out.splitlines()[-1].endswith("report.html")

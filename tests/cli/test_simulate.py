@@ -18,7 +18,7 @@ def test_a_table_and_a_verdict(veriloop, tmp_path: Path) -> None:
     assert (called.code, called.err) == (0, "")
     assert "exact theory" in called.out
     assert "100 % of rounds within 3 standard errors of the exact theory" in called.out
-    assert called.out.endswith(f"drawn: {path}\n")
+    assert called.out.endswith(f"plot: {path}\n")
     assert path.stat().st_size > 1_000
 
 

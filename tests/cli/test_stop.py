@@ -1,5 +1,6 @@
 """A run stops after its round when somebody asks, and goes on as if nothing had been."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_run_stops_after_its_round_and_goes_on_later(
             said.append(veriloop("stop", out).out)
 
     folder = run(load_plan(config), out, listen=ask)
-    assert said == [f"it stops after the round that it is in; go on later with: veriloop resume '{out}'\n"]
+    assert said == [f"the run stops after its current round; continue later with: veriloop resume '{out}'\n"]
     assert (folder.manifest().status, folder.manifest().reason) == ("stopped", "after round 1, as asked")
     assert {record.round for record in folder.records()} == {0, 1}, "no arm of the round is left out"
     assert not asked_to_stop(folder)
@@ -57,6 +58,18 @@ def test_a_run_that_waits_for_people_is_stopped_at_once(veriloop, config: Path, 
     options = [*human, "--set", "acceptance=accept_all", "--set", "balance=null"]
     assert veriloop("run", config, "--out", out, "--plain", *options).code == 0
     called = veriloop("stop", out)
-    assert called.out == f"it is stopped; go on later with: veriloop resume {out}\n"
+    assert called.out == f"the run is stopped; continue later with: veriloop resume {out}\n"
+
+
+def test_what_a_stop_does_is_said_as_json(veriloop, config: Path, tmp_path: Path) -> None:
+    store, out = f"sqlite:///{tmp_path}/verdicts.db", tmp_path / "people"
+    human = ["--set", f"verifier={{kind: human, store: '{store}', known: 0}}"]
+    options = [*human, "--set", "acceptance=accept_all", "--set", "balance=null"]
+    veriloop("run", config, "--out", out, "--plain", *options)
+    assert json.loads(veriloop("stop", out, "--json").out) == {
+        "run": str(out),
+        "stopped": True,
+        "resume": f"veriloop resume {out}",
+    }
     assert RunFolder(out).manifest().status == "stopped"
     assert Desk(store).progress("ann").waiting > 0, "who judges may go on"

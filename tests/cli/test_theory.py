@@ -99,7 +99,7 @@ def test_plots(veriloop, tmp_path: Path, verb: tuple[object, ...], suffix: str) 
     path = tmp_path / f"plot.{suffix}"
     called = veriloop("theory", *verb, "--plot", path)
     assert called.code == 0
-    assert called.out.endswith(f"drawn: {path}\n")
+    assert called.out.endswith(f"plot: {path}\n")
     assert path.stat().st_size > 1_000
 
 

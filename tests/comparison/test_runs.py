@@ -93,7 +93,7 @@ def test_runs_that_fail_alike_are_named_together() -> None:
     failed = [Failed("main-seed0", full), Failed("strict-seed0", full), Failed("odd-seed0", "no data")]
     line = str(failure(failed, of=5))
     assert line.startswith(
-        "3 of 5 runs failed (main-seed0, strict-seed0: the disk is full; odd-seed0: no data). Mend"
+        "3 of 5 runs failed (main-seed0, strict-seed0: the disk is full; odd-seed0: no data). Fix"
     )
 
 

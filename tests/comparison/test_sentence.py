@@ -33,7 +33,7 @@ def test_two_that_differ() -> None:
 def test_two_that_may_not() -> None:
     (line,) = sentences(ERROR, many([1, 1.01]))
     assert "cannot tell a from b (" in line
-    assert "a difference of this size takes about " in line
+    assert "a difference of this size needs about " in line
 
 
 def test_a_quantity_without_a_direction_is_higher_or_lower() -> None:

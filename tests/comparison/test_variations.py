@@ -87,7 +87,7 @@ def test_what_is_no_variation_is_refused(text: str) -> None:
     [
         ({"vary": {"rounds": 3}}, "list of values"),
         ({"vary": {"rounds": []}}, "list of values"),
-        ({"vary": {"rounds": [2, 2]}}, "twice"),
+        ({"vary": {"rounds": [2, 2]}}, "duplicate value"),
         ({"vary": {"seed": [1, 2]}}, "seeds"),
         ({"vary": ["rounds"]}, "mapping"),
         ({"vary": {"rounds": list(range(1, 300))}}, "at most 200"),

@@ -47,8 +47,8 @@ def test_problems_are_those_of_every_seed_and_the_seed_orders_them() -> None:
     ("settings", "said"),
     [
         ({"operations": ["+", "+"]}, "operations: duplicate"),
-        ({"problems": 10, "held_out": 10}, "held_out leaves no problems to train on"),
-        ({"problems": 10, "held_out": 1.0}, "held_out leaves no problems to train on"),
+        ({"problems": 10, "held_out": 10}, "held_out leaves no problems for training"),
+        ({"problems": 10, "held_out": 1.0}, "held_out leaves no problems for training"),
         ({"held_out": 0}, "or none for measuring"),
     ],
 )

@@ -213,7 +213,7 @@ def test_roles_are_found_by_name(
         (
             "a b",
             {},
-            r"a.jsonl: which column is the prompt\?: got 'columns a, b'. Name them, such as",
+            r"a.jsonl: which column is the prompt\?: got 'columns a, b'. Set them, such as",
         ),
         ("text question answer", {}, "which column is the prompt, text or question"),
         ("question answer solution", {}, "which column is the completion, answer or solution.*null"),
@@ -311,7 +311,7 @@ def test_old_words_are_answered_with_the_new_ones(old: str, new: str) -> None:
         (
             "a.jsonl",
             r'{"document": "a\ud83d", "summary": "b"}',
-            r"line 1: column 'document' contains half a char",
+            r"line 1: column 'document' contains an unpaired surrogate",
         ),
         ("a.parquet", b"PAR1", r"a.parquet is not a Parquet file"),
         ("a.doc", "", r"got '.doc', expected .jsonl, .json, .csv, .parquet"),

@@ -234,7 +234,11 @@ def test_a_broken_chat_is_one_line_with_its_place(tmp_path: Path, second: Any, w
         ),
         ({"messages": CHATS[0]}, {"messages": "talk"}, "no column 'talk'"),
         ({"prompt": CHATS[0][:-1], "completion": CHATS[0]}, {}, "got '3 turns', expected one"),
-        ({"prompt": CHATS[0][:-1], "completion": 4}, {}, "got 'int', expected text, or a list of one turn"),
+        (
+            {"prompt": CHATS[0][:-1], "completion": 4},
+            {},
+            "got 'int', expected text, or a list with one assistant turn",
+        ),
         ({"prompt": "a", "messages": "b"}, {"messages": "messages"}, "JSON text of one"),
     ],
 )

@@ -95,10 +95,10 @@ def die(shared: None, item: int) -> None:
 def test_a_job_that_is_lost_each_time_is_an_error_that_names_its_log(
     slurm: Callable[..., Slurm], lost: list[WorkerLost]
 ) -> None:
-    with pytest.raises(VeriloopError, match=r"ended without a result .* 3 times\. Read what") as caught:
+    with pytest.raises(VeriloopError, match=r"ended without a result .* 3 times\. Read its log") as caught:
         list(slurm().map(die, [7]))
     assert [event.try_ for event in lost] == [1, 2, 3]
-    log = str(caught.value).split("logged, ")[1].split(";")[0]
+    log = str(caught.value).split("Read its log, ")[1].split(";")[0]
     assert "killed by 7" in Path(log).read_text()
 
 
@@ -205,7 +205,7 @@ def test_without_slurm_it_is_one_line(
     slurm: Callable[..., Slurm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"^there is no Slurm here.* cluster: local"):
+    with pytest.raises(ConfigError, match=r"^Slurm is not available.* cluster: local"):
         list(Slurm(folder=tmp_path / "jobs").map(pid_of, [1], 1))
     assert not (tmp_path / "jobs").exists()
 
@@ -214,7 +214,7 @@ def test_a_plan_without_slurm_is_refused_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"^executor: there is no Slurm here.* cluster: local"):
+    with pytest.raises(ConfigError, match=r"^executor: Slurm is not available.* cluster: local"):
         run(plan_from({**CONFIG, "executor": "slurm"}), tmp_path / "run")
     assert not (tmp_path / "run" / "round_0").exists()
 

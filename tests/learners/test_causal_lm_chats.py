@@ -213,7 +213,7 @@ def test_a_template_that_refuses_turns_is_one_line(
         "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     )
     with pytest.raises(
-        DataError, match=r"chat template does not take turns of system, user \(System role"
+        DataError, match=r"chat template refuses turns of system, user \(System role"
     ) as error:
         ids_of(formatter(strict), [SYSTEM, user("2 + 2?")])
     assert "\n" not in str(error.value)

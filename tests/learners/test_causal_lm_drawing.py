@@ -178,9 +178,9 @@ def test_a_penalty_changes_greedy_texts_and_no_company_does(tiny_language: Path,
         ({"repetition_penalty": 0}, "repetition_penalty"),
         ({"stop": [""]}, "stop"),
         ({"stop": "END"}, "stop"),
-        ({"top_k": 5}, "top_k does nothing at temperature 0"),
-        ({"top_p": 0.5}, "top_p does nothing at temperature 0"),
-        ({"min_p": 0.1}, "min_p does nothing at temperature 0"),
+        ({"top_k": 5}, "top_k has no effect at temperature 0"),
+        ({"top_p": 0.5}, "top_p has no effect at temperature 0"),
+        ({"min_p": 0.1}, "min_p has no effect at temperature 0"),
     ],
 )
 def test_settings_that_cannot_hold_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -145,7 +145,9 @@ def test_held_out_rows_that_are_training_rows_are_counted_by_what_tells_rows_apa
 def test_a_split_of_training_prompts_is_refused_whatever_else_differs():
     train = Samples(id=["a", "b"], question=["one", "two"], source=["here", "here"])
     test = Samples(id=["c", "d"], question=["two", "one"], source=["there", "there"])
-    with pytest.raises(DataError, match=r"^Mine: test holds .* rows \(by question\): got .2 of 2"):
+    with pytest.raises(
+        DataError, match=r"^Mine: test contains only training rows \(by question\): got .2 of 2"
+    ):
         held_out_seen(split(train, test), PROMPTS, "Mine")
 
 

@@ -791,7 +791,7 @@ NEIGHBOURS = {
             def measure(self, evaluation, rng):
                 return {"gap": Estimate(np.array([0.5, 0.6]), 0.1)}
         """,
-        "Mine.measure raised ValidationError: Estimate.value: Input should be a valid number, got [0.5 0.6]",
+        "Estimate.value: got '[0.5 0.6]', expected a valid number",
     ),
     "an interval the wrong way round": (
         "metrics",
@@ -808,7 +808,7 @@ NEIGHBOURS = {
         class Mine(TinyMetric, frozen=True):
             quantities: ClassVar = {"gap": Quantity(better="up")}
         """,
-        "ValidationError: Quantity.better: Input should be",
+        "Quantity.better: got ... expected 'higher' or 'lower'",
     ),
     "decisions that no byte can hold": (
         "verifier",

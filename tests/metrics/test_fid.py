@@ -41,6 +41,7 @@ def test_without_weights_the_error_says_what_to_set(
 
     library = SimpleNamespace(FrechetInceptionDistance=no_download)
     monkeypatch.setattr(importlib, "import_module", lambda name: library)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     with pytest.raises(DataError, match=r"no route to host.*Set weights to the path") as caught:
         InceptionFID(weights=Path("gone.pth")).measure(like_real, np.random.default_rng(0))
     assert "\n" not in str(caught.value)
@@ -88,5 +89,5 @@ def test_what_it_cannot_take_is_refused_ahead(monkeypatch: pytest.MonkeyPatch, t
             Schema({"drawn": image.model_copy(update={"channels": 3}), "digit": label})
         )
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"torchmetrics.*veriloop\[inception\]"):
+    with pytest.raises(MissingExtraError, match=r"torch_fidelity.*veriloop\[inception\]"):
         suited.check_ahead(data)

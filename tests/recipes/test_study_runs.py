@@ -117,7 +117,7 @@ def test_nothing_to_write_up_is_said(tiny_mnist: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_told_beside_the_results_of_the_others(changed_mnist: Copied, tmp_path: Path) -> None:
-    folder = changed_mnist({'"200": {dataset.start: 200}': "5,000: {dataset.start: 5000}"})
+    folder = changed_mnist({'"200": {dataset.start: 200}': '"5,000": {dataset.start: 5000}'})
     found = carry_out(folder, Setting("smoke", 0, Serial(), only=("start-set",)), tmp_path)
     assert str(found.failure).startswith(
         "1 of 3 runs failed (start-5000-seed0: dataset: start set larger than the training set: "

@@ -51,7 +51,7 @@ def test_every_picture_and_figure_has_a_name(report: Path) -> None:
     page = Page(report)
     assert len(page.all("img")) == 3 + 2 * 3
     assert all(img["alt"] for img in page.all("img"))
-    figures = [div for div in page.all("div") if div.get("role") == "img"]
+    figures = [div for div in page.all("div") if div.get("role") == "group"]
     assert len(figures) == 8
     assert all(div["aria-label"] for div in figures)
 

@@ -127,7 +127,8 @@ def test_the_loop_refuses_a_flipped_bit_in_weights(folder):
     cut(folder.path, 4)
     _flip(folder.path / "round_1/verified/generator/model.safetensors", -1)
     with pytest.raises(
-        CorruptFileError, match=r"round_1/verified/generator/model\.safetensors is not the file"
+        CorruptFileError,
+        match=r"round_1/verified/generator/model\.safetensors differs from what the run wrote",
     ):
         run(_plan(), folder.path, resume="always")
 

@@ -60,7 +60,7 @@ def test_columns_come_from_the_data() -> None:
         (
             {},
             {"answer": {"role": "completion"}},
-            r"one column of role reference.*Name the column in reference",
+            r"one column of role reference.*Set reference to the column's name",
         ),
     ],
 )

@@ -126,7 +126,7 @@ def _say(folder: "RunFolder", report: Path | None) -> None:
             f" then continue with: {resume_command(folder)}"
         )
     elif manifest.status == "stopped":
-        typer.echo(f"stopped {manifest.reason}; go on with: {resume_command(folder)}")
+        typer.echo(f"stopped {manifest.reason}; continue with: {resume_command(folder)}")
 
 
 def _serve_command(out: Path) -> str:
