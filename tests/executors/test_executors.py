@@ -1,4 +1,5 @@
 import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -115,6 +116,13 @@ def test_large_things_do_not_pile_up_and_workers_stay(recwarn, tmp_path):
     assert {pid for _, pid in first} == {pid for _, pid in last}
     assert max(rss for rss, _ in last) < max(rss for rss, _ in first) + 480 * 2**20
     assert not recwarn.list
+
+
+def test_workers_import_from_folders_that_came_after_them(tmp_path, monkeypatch):
+    list(Process(workers=2).map(at_work, items(tmp_path, "first")))  # the workers start
+    (tmp_path / "came_later.py").write_text("def double(shared, item):\n    return 2 * item\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(Process(workers=2).map(importlib.import_module("came_later").double, [3, 4])) == [6, 8]
 
 
 def refuse(shared, item):

@@ -65,7 +65,7 @@ from veriloop.learners._language.backends import Decoding, Started, ask, started
 
 try:
     with started(Started(retries=1), Path("model")) as server:
-        ask(server, ["A prompt"], Decoding(), np.random.default_rng(0))
+        ask(server.remote, ["A prompt"], Decoding(), np.random.default_rng(0))
 except VeriloopError as e:
     raise SystemExit(f"error: {e}")
 """

@@ -32,7 +32,7 @@ def test_runs_are_listed_with_how_they_stand(serve, copied):
     assert '<a href="/runs/digits">digits</a>' in text
     assert '<a href="/runs/a%20link">a link</a>' in text
     assert "0 of 1<" in text, "an arm still waits"
-    assert "waiting for people's verdicts on 30 samples" in text
+    assert "waiting for people&#39;s verdicts on 30 samples" in text
     assert "unreadable" in text
     assert "manifest.json cannot be read" in text
     assert "<script>alert(1)" not in text

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -120,6 +121,8 @@ def _sent(function: Callable[..., Any], shared: Any, scratch: Path) -> Iterator[
     path = scratch / uuid.uuid4().hex
     try:
         with path.open("w+b") as file:
+            # A worker may be older than the folder from which the main process imported a part.
+            cloudpickle.dump(sys.path, file)
             cloudpickle.dump((function, shared), file)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -149,6 +152,7 @@ def _call(sent: _Sent, item: Any) -> Any:
     if _received is None or _received[0] != sent.digest:
         _received = None  # first, so that two are never in memory
         with Path(sent.path).open("rb") as file:
+            sys.path.extend(folder for folder in pickle.load(file) if folder not in sys.path)
             _received = (sent.digest, pickle.load(file))
     function, shared = _received[1]
     return function(shared, item)

@@ -25,7 +25,8 @@ def is_right(row: dict) -> tuple[bool, str]:
 '''
 
 _PLAN = """\
-# Rectangles, in DATA. The model sees their three numbers and does not know that one follows from the others.
+# Rectangles, in DATA. The model sees three numbers of each,
+# and does not know that one follows from the other two.
 dataset:
   kind: array
   path: DATA

@@ -42,8 +42,8 @@ dataset:
   start: 0.5
   held_out: 0.4   # never trained on: the others are
 
-# MODEL is tiny and knows nothing yet, so that this plan runs at once and anywhere. Put a model of yours in
-# its place: a Hugging Face folder, or a name on the hub. It needs fewer epochs and a smaller learning rate.
+# MODEL is tiny and untrained, so that this plan runs anywhere within a minute. Replace it with your model:
+# a Hugging Face folder, or a name on the hub. It needs fewer epochs and a smaller learning rate.
 learner:
   kind: causal_lm
   model: MODEL
