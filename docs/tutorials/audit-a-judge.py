@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Audit a judge from a table
 #
-# You have a table: answers that a model wrote, and for each answer whether a judge accepted it. You also have some answers by
-# people. Should you train on what the judge accepts, and for how many rounds? An audit answers from this one table. Nothing is trained.
+# You have a table of answers that a model wrote, and whether a judge accepted each answer. You also have some answers by
+# people. Should you train on the answers that the judge accepts, and for how many rounds? An audit predicts this from the table. Nothing is trained.
 #
-# You need `pip install veriloop`. This page takes some seconds.
+# You need `pip install veriloop`. This page takes a few seconds.
 #
 # ## A table
 #
-# Two numbers describe each answer here: how *useful* it is and how much it *flatters*. People are more useful than the model
+# Two numbers describe each answer here: how *useful* it is and how much it *flatters*. People's answers are more useful than the model's
 # and flatter a little more.
 
 # %%
@@ -21,7 +21,7 @@ generated = rng.normal([0.0, 0.0], 1.0, size=(5000, 2))
 people = rng.normal([1.0, 0.3], 1.0, size=(1000, 2))
 
 # %% [markdown]
-# The first judge likes useful answers, and flattery even more than people do. It decides by chance near its threshold, as most judges do.
+# The first judge likes useful answers, but it likes flattery more than people do. Near its threshold it decides by chance, as most judges do.
 
 
 # %%
@@ -42,7 +42,7 @@ found = vl.audit(generated, accepted, people, names=["useful", "flattering"])
 print(found.verdict)
 
 # %% [markdown]
-# Distances are in *spreads*: 1 is one standard deviation of the model's own answers. Round by round, with the 95 % interval:
+# Distances are in *spreads*: 1 is one standard deviation of the model's own answers. These are the distances after each round, with 95 % intervals:
 
 # %%
 rounds = zip(found.distances, found.distances_low, found.distances_high, strict=True)
@@ -51,17 +51,17 @@ for round_, (distance, low, high) in enumerate(rounds):
         print(f"round {round_}: {distance:.2f} from people ({low:.2f} to {high:.2f})")
 
 # %% [markdown]
-# Round 1 is measured: the accepted answers are in the table. Later rounds are predicted, and the interval holds whatever way
-# you refit your model. It gets wide soon, because one round of verdicts cannot say more.
+# Round 1 is measured, because the accepted answers are in the table. Later rounds are predicted, and the interval holds however
+# you refit your model. It soon becomes wide, because one round of verdicts cannot show more.
 #
-# Where does the judge pull? `pull` is the accepted mean less the mean of all, for each feature:
+# In which direction does the judge pull the model? For each feature, `pull` is the mean of the accepted answers minus the mean of all answers:
 
 # %%
 for name, pull in zip(["useful", "flattering"], found.pull, strict=True):
     print(f"{name}: {pull:+.2f}")
 
 # %% [markdown]
-# It pulls toward flattery as hard as toward use. People differ from the model mostly in use. That is why the gain ends.
+# The judge pulls toward flattery as strongly as toward usefulness. But people differ from the model mostly in usefulness, so the gain ends.
 #
 # ## A better judge, a bad judge, and a coin
 
@@ -76,14 +76,14 @@ for name, says in judges.items():
     print(f"{name}: {audit.regime.value}\n  {audit.verdict}\n")
 
 # %% [markdown]
-# The first judge of this page always wants more, so it overshoots. The one that knows what people write stops there.
+# The first judge on this page always wants more of both features, so the model overshoots. The judge that knows people stops at their answers.
 #
-# The audit gives an answer only where the table carries one. For the coin it does not guess: these verdicts could come
-# from a coin, and it says so.
+# The audit gives an answer only if the table supports one. For the coin it does not guess: it reports that these verdicts could be
+# those of a coin.
 #
 # ## How often is the judge wrong?
 #
-# For 400 answers we also know the truth. `calibrate` compares: error rates with intervals, and what they lead to.
+# For 400 answers, we also know the truth. `calibrate` compares the verdicts with it and gives error rates with intervals, and their consequences.
 
 # %%
 truth = generated[:400, 0] > 0.5
@@ -95,7 +95,7 @@ print(f"rejects {checked.false_reject.value:.0%} of the good answers")
 # %% [markdown]
 # ## From files
 #
-# The same from a shell, for tables in JSON lines, CSV or Parquet:
+# You can do the same from a shell, with tables in JSON lines, CSV or Parquet:
 #
 # <!-- long -->
 # ```

@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Which filter, how many seeds?
 #
-# You have a verifier. How strict should the filter behind it be? One run with each setting does not answer that: another seed may turn the
-# order around. `veriloop.compare` runs all settings under the same seeds and says which differences are real.
+# You have a verifier. How strict should the filter after it be? One run per setting does not answer this, because another seed may reverse the
+# order. `veriloop.compare` runs all settings with the same seeds and reports which differences are real.
 #
 # You need `pip install 'veriloop[report]'`. This page takes about a minute.
 #
 # ## A small case
 #
-# The data are points near two half circles, the model is a kernel density, and the verifier scores a point by its distance to the nearest of
-# 100 real points. Without a verifier the points blur more with each round.
+# The data are points near two half circles. The model is a kernel density. The verifier scores a point by its distance to the nearest of
+# 100 real points. Without a verifier, the points blur more with each round.
 
 # %%
 from pathlib import Path
@@ -61,7 +61,7 @@ plan = vl.Plan(
 # %% [markdown]
 # ## How strict?
 #
-# Three shares of candidates to keep, three seeds each. A lower energy distance is better.
+# Compare three shares of candidates to keep, with three seeds each. A lower energy distance is better.
 
 # %%
 shares = {"acceptance.fraction": [0.02, 0.2, 0.5]}
@@ -69,11 +69,11 @@ strict = vl.compare(plan, "runs/strict", seeds=3, vary=shares, executor=vl.execu
 print(*strict.sentences, sep="\n")
 
 # %% [markdown]
-# Each difference comes with its 95 % interval. The intervals are wide enough for all comparisons together, so that
-# testing many settings does not produce winners by luck. Where the seeds cannot separate two settings, the sentence says how many
+# If two settings differ, the sentence gives the difference with its 95 % interval. The intervals are wide enough for all comparisons together, so
+# testing many settings does not produce winners by luck. If these seeds cannot separate two settings, the sentence estimates how many
 # seeds would.
 #
-# All numbers stand in tables:
+# All numbers are in tables:
 
 # %%
 for row in strict.tables["energy_distance"].rows:
@@ -83,20 +83,20 @@ for row in strict.tables["energy_distance"].rows:
 # %% [markdown]
 # ## More seeds
 #
-# Ask for more seeds in the same folder. Finished runs are read, and only the new ones are made.
+# Ask for more seeds in the same folder. Finished runs are read from it, and only the new ones are computed.
 
 # %%
 more = vl.compare(plan, "runs/strict", seeds=12, vary=shares, executor=vl.executors.Serial())
 print(*more.sentences, sep="\n")
 
 # %% [markdown]
-# Twelve seeds still do not separate the three shares. So in this case it hardly matters how strict the filter is, and the sentence says how many seeds
-# would find a difference as small as the measured one.
+# Twelve seeds still do not separate the three shares. So in this case it hardly matters how strict the filter is. The sentence estimates how many seeds
+# would detect differences as small as the measured ones.
 #
 # ## Another kind of filter
 #
-# `top_fraction` keeps the best by score, wherever they lie. `top_of_cells` divides the real points into cells and keeps the best of each cell, in
-# the shares of the real data. So no region dies out.
+# `top_fraction` keeps the points with the best scores, wherever they are. `top_of_cells` divides the real points into cells and keeps the best points of each cell, in
+# the same shares as in the real data. So no region dies out.
 
 # %%
 kinds = [
@@ -107,9 +107,9 @@ cells = vl.compare(plan, "runs/kinds", seeds=6, vary={"acceptance": kinds}, exec
 print(*cells.sentences, sep="\n")
 
 # %% [markdown]
-# Here six seeds are enough: where the filter looks for its samples matters more than how strict it is.
+# Here six seeds are enough: where the filter looks for samples matters more than how strict it is.
 #
-# The answer holds for this data, this model and these sizes. So ask the question for your own.
+# This result holds for this data, this model and these sizes. So repeat the comparison with your own.
 #
 # `runs/strict` and `runs/kinds` each hold a report with curves, and every run in them is an ordinary run folder. From a shell:
 # `veriloop compare plan.yaml --seeds 12 --vary acceptance.fraction=0.02,0.2,0.5 --out runs/strict`.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Your first run
 #
-# A small model of handwritten digits learns from 25 real images. Then it learns from its own samples, for three
-# rounds, in two ways: once from samples that a verifier accepted, and once from samples that nobody checked. At the end
-# you know whether the verifier helped, and how sure that is. This takes about a minute.
+# A small model of handwritten digits learns from 25 real images. Then it learns from its own samples for three
+# rounds, in two ways: once from samples that a verifier accepted, and once from samples that nothing has checked. At the end
+# you know whether the verifier helped, and how certain this is. This page takes about a minute.
 #
 # You need `pip install 'veriloop[torch,report]'`.
 
@@ -37,35 +37,35 @@ plan = vl.Plan(
 # %% [markdown]
 # Read the plan from top to bottom:
 #
-# - The **data set** gives 25 real images to start with. Held-out images are for measuring only.
+# - The **data set** provides 25 real images to start with. Held-out images are used only to measure.
 # - The **learner** trains a generator: here a variational autoencoder that draws a digit for a given label.
 # - The **verifier** scores each sample. This one is a discriminator: it learns to tell real images from generated ones.
 # - The **acceptance** rule keeps the best 5 % by score, and `balance` keeps equal numbers of each digit.
 # - Each **arm** is one chain of rounds. Both arms start from the same model and draw the same random numbers, so they
-#   differ in the verifier alone.
+#   differ only in the verifier.
 #
-# Before you compute anything, look at a few judged candidates and at the time that the run will take.
+# A preview judges a few candidates and estimates how long the run will take.
 
 # %%
 print(vl.preview(plan))
 
 # %% [markdown]
-# Now run it. Everything goes into the folder `runs/first`. If the process is killed, the same call with
-# `resume="if-possible"` goes on, and the result has the same bits.
+# Now run the plan. Everything is written to the folder `runs/first`. If the process is killed, the same call with
+# `resume="if-possible"` continues, and the result has the same bits.
 
 # %%
 run = vl.run(plan, "runs/first", progress=False)
 print(run.verdict)
 
 # %% [markdown]
-# The verdict compares the two arms on held-out images. The Fréchet distance says how far samples are from real images, so lower is
-# better. The interval is for new held-out images; another seed is another experiment (see [which filter, how many seeds](filters-and-seeds.py)).
+# The verdict compares the two arms on held-out images. The Fréchet distance measures how far samples are from real images, so lower is
+# better. The interval is for new held-out images. Another seed is another experiment (see [which filter, how many seeds](filters-and-seeds.py)).
 
 # %%
 print(run.frame()[["arm", "round", "value", "se"]].round(1).to_string(index=False))
 
 # %% [markdown]
-# Which round would you use? The best-looking round may only be lucky. `run.ship` names a round when it is shown to be better
+# Which round should you use? The round that looks best may only be lucky. `run.ship` names a round only if it is shown to be better
 # than the start model.
 
 # %%
@@ -73,8 +73,8 @@ assert run.ship is not None  # there are metrics
 print(run.ship.verdict)
 
 # %% [markdown]
-# `run.model()` is that round's model, and `run.samples()` is what a round kept. Each kept sample knows where it
-# came from.
+# `run.model()` returns the model of that round, and `run.samples()` returns the samples that a round kept. The run folder stores where each
+# kept sample came from.
 
 # %%
 digits = run.model("verified").sample(3, vl.Address(1).rng(), vl.Samples(label=np.array([3, 3, 8])))

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Your own check on a language model
 #
-# A language model answers questions, a Python function of yours checks each answer, and the model is fine-tuned on the right ones. This is
-# rejection-sampling fine-tuning, in rounds, with an unverified arm beside it.
+# A language model answers questions, your Python function checks each answer, and the model is fine-tuned on the right ones. This is
+# rejection-sampling fine-tuning in rounds, with an unverified arm for comparison.
 #
 # You need `pip install 'veriloop[llm,report]'`. This page takes about two minutes.
 #
@@ -10,7 +10,7 @@
 #
 # You need a file of prompts, a check, and a model.
 #
-# **The prompts** are short sentences, each with a question. Each line is an object, and its fields have names of your choice.
+# **The prompts** are short sentences, each with a question. Each line of the file is an object, and you choose the names of its fields.
 
 # %%
 import itertools
@@ -25,10 +25,11 @@ rows = [
     for animal, verb, place in itertools.product(animals, verbs, places)
 ]
 Path("prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+print(len(rows), "prompts, such as", rows[0])
 
 # %% [markdown]
-# **The check** is a function of a row. What the model wrote stands under the name of its column, here `answer`. A check may
-# give a reason beside its yes or no. Put it into a module, because worker processes import it.
+# **The check** is a function of a row. The text that the model wrote is in the row under the name of its column, here `answer`. A check may
+# return a reason with its yes or no. Put the check into a module, because worker processes import it.
 
 # %%
 Path("my_checks.py").write_text(
@@ -44,8 +45,8 @@ def is_right(row):
 # %% [markdown]
 # If a check raises an exception or takes too long, the verifier abstains, and the run counts the reason.
 #
-# **The model** is any folder in the format of Hugging Face. So that nothing has to be downloaded, this page makes one: two layers,
-# untrained, with a tokenizer for these texts. Put the path of your own model instead.
+# **The model** is any model folder in the Hugging Face format. To avoid a download, this page makes a small one: two untrained layers,
+# with a tokenizer for these texts. Replace it by the path of your own model.
 
 # %%
 from veriloop.testing.language import save_tiny_language
@@ -82,7 +83,7 @@ plan = vl.Plan(
 )
 
 # %% [markdown]
-# - `start=40`: forty of the training pairs teach the model the form of an answer first. Their number is small, so the start model is nearly always wrong.
+# - `start=40`: forty of the training pairs teach the model the form of an answer first. Forty pairs are few, so the start model is nearly always wrong.
 # - `held_out=0.4`: these prompts are never trained on and used only to measure.
 # - The model draws four answers for each prompt at temperature 1. At most one right answer is kept for each.
 # - The same check is a metric: the share of right answers to held-out prompts.
@@ -94,7 +95,7 @@ table = run.frame()
 print(table[table.metric == "check"][["arm", "round", "value", "se"]].round(3).to_string(index=False))
 
 # %% [markdown]
-# ## What the check said
+# ## What the check accepted
 
 # %%
 for record in run.records():
@@ -103,12 +104,12 @@ for record in run.records():
         print(f"{record.arm}, round {record.round}: {counts.accepted} accepted of {counts.generated}")
 
 # %% [markdown]
-# The start model is hardly ever right. A few right answers are enough to begin with, and each round finds more of them. Without the check the model
+# The start model is hardly ever right. But a few right answers are enough to begin with, and each round finds more of them. Without the check, the model
 # trains on its own mistakes and learns nothing.
 #
-# ## Take it out again
+# ## Export the results
 #
-# The kept answers are training data for any other trainer, and the model is an ordinary Hugging Face folder:
+# You can export the kept answers as training data for any other trainer, and the model as an ordinary Hugging Face folder:
 #
 # <!-- needs: the run above -->
 # ```
@@ -116,6 +117,6 @@ for record in run.records():
 # veriloop export runs/animals --model my-model --arm verified --round 3
 # ```
 #
-# With your own model, look first: `vl.preview(plan)` takes at most a minute, shows judged answers, and estimates the time of the whole run.
+# With your own model, start with a preview: `vl.preview(plan)` takes at most a minute, shows judged answers, and estimates the time of the whole run.
 #
 # **Next:** [language models](../guide/language.md), or [rewards and checks](../guide/rewards.md) for reward functions from TRL and verl.

@@ -1,14 +1,14 @@
 # %% [markdown]
 # # Your own images
 #
-# From a folder of pictures to a model that is trained with a verifier, mostly from the shell.
+# This page goes from a folder of pictures to a model that is trained with a verifier, mostly from the shell.
 #
 # You need `pip install 'veriloop[torch,report]'`. This page takes about a minute.
 #
 # ## A folder
 #
-# A sub-folder for each class, and the pictures inside: PNG or JPEG, with sides of up to 64 pixels. Here we draw 800 small grey pictures of
-# rings and bars. Take your own folder instead if you have one.
+# You need a folder with one sub-folder per class and the pictures inside: PNG or JPEG, up to 64 pixels per side. Here we draw 800 small grey pictures of
+# rings and bars. If you have such a folder, use it instead.
 
 # %%
 import subprocess
@@ -50,7 +50,7 @@ shell("veriloop init images --path shapes")
 print(Path("images.yaml").read_text())
 
 # %% [markdown]
-# Read the comments, and change what you like. Then check the plan. `validate` looks at everything from the files to the metrics
+# Read the comments, and change what you like. Then check the plan. `validate` checks everything from the files to the metrics
 # and trains nothing.
 
 # %%
@@ -72,14 +72,14 @@ shell(f"veriloop run images.yaml --out runs/shapes --plain {small}")
 shell("veriloop show runs/shapes")
 
 # %% [markdown]
-# Read it from the top. With the verifier the model is better than without, by more than luck. No round is shown to be better than the start
-# model, so this short run gives you no model to ship. And the warning matters: recall says that the samples are less varied than
-# at the start. Without the verifier nearly all variety is gone.
+# Read the output from the top. The model with the verifier is better than the model without it, by more than luck can explain. No round is shown to be better than the start
+# model, so this short run gives you no model to ship. Take the warning seriously: recall has fallen, so the samples are less varied than
+# at the start. Without the verifier, nearly all variety is lost.
 #
-# `runs/shapes/report.html` has the curves and the pictures. In Python the same run is `vl.Run("runs/shapes")`.
+# `runs/shapes/report.html` has the curves and the pictures. In Python, the same run is `vl.Run("runs/shapes")`.
 #
-# What are these distances measured in? Our classifiers do not know your pictures, so the numbers use the features of a
-# fixed random network. A classifier that was trained on your classes sees more: `veriloop train-classifier images.yaml --out own.safetensors`
+# The included classifiers were not trained on such pictures, so these distances use the features of a
+# fixed random network. A classifier that is trained on your classes notices more: `veriloop train-classifier images.yaml --out own.safetensors`
 # ([how](../guide/own-images.md#quality-and-diversity)).
 #
 # **Next:** [which filter, how many seeds](filters-and-seeds.py), or [people as verifiers](people.py).

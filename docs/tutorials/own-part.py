@@ -1,17 +1,17 @@
 # %% [markdown]
 # # A part of your own
 #
-# Data sets, learners, verifiers, acceptance rules and metrics are *parts*. A part is a small frozen class whose fields are its settings. Here you
-# write a verifier and a metric, test them against their contracts, and run them beside built-in parts.
+# Data sets, learners, verifiers, acceptance rules and metrics are *parts*. A part is a small frozen class whose fields are its settings. On this page you
+# write a verifier and a metric, test them against their contracts, and run them together with built-in parts.
 #
 # You need `pip install 'veriloop[report]'`. This page takes less than a minute.
 #
 # ## Two parts
 #
-# The data are points near two half circles, the *moons*. The verifier accepts a point that lies near a real one. It learns
-# from real points, so it has two classes: `NearReal` holds the settings, and `fit` returns a *judge* that holds what was learned.
+# The data are points near two half circles, the *moons*. The verifier accepts a point that is close to a real one. It learns
+# from real points, so it needs two classes: `NearReal` holds the settings, and its method `fit` returns a *judge* that holds what was learned.
 #
-# Put parts into a module, because workers and later sessions import them by name. The first cell writes the file `my_parts.py`.
+# Put parts into a module, because worker processes and later sessions import them by name. The first cell writes the module `my_parts.py`.
 
 # %%
 from pathlib import Path
@@ -73,13 +73,13 @@ class OffMoons(vl.Metric, frozen=True):
 # Three things to notice:
 #
 # - All randomness comes from `rng`. Equal seeds then give equal bits, in any process.
-# - A verdict depends on its own sample only, never on the others beside it.
-# - The metric *declares* what it measures: a title, which way is better, bounds. Reports, stop rules and verdicts read that.
+# - A verdict depends only on its own sample, never on the others in the batch.
+# - The metric *declares* what it measures: a title, which direction is better, and bounds. Reports, stop rules and verdicts use this declaration.
 #
 # ## Test them
 #
-# `veriloop.testing` has a suite for each family. It looks for the mistakes that ruin experiments: hidden state, verdicts that
-# depend on the batch, judges that forget something when they are saved.
+# `veriloop.testing` has a suite for each family. It looks for mistakes that ruin experiments: hidden state, verdicts that
+# depend on the batch, and judges that lose something when they are saved.
 
 # %%
 import veriloop as vl
@@ -93,7 +93,7 @@ vl.testing.check_verifier(NearReal(), generator, real.train, real.conditions)
 
 
 def measured(width: float) -> vl.Evaluation:
-    """What a metric gets to see of a model that is as good as ``width`` is small."""
+    """What a metric is given about a model. The smaller ``width`` is, the better the model."""
     model = vl.learners.KDE(bandwidth=width).fit(real.train, None, vl.Address(0).rng())
     return vl.Evaluation(model, model.sample(300, vl.Address(1).rng()), real.test)
 
@@ -102,7 +102,7 @@ vl.testing.check_metric(OffMoons(), measured(0.05), worse=measured(1.0))
 print("both keep their contracts")
 
 # %% [markdown]
-# A part that breaks its contract says where. This verifier ranks samples within the batch:
+# If a part breaks its contract, the error shows where. This verifier ranks samples within the batch:
 
 # %%
 Path("my_mistake.py").write_text(
@@ -126,7 +126,7 @@ except AssertionError as error:
 # %% [markdown]
 # ## Run them
 #
-# Your parts stand in a plan like any other. A verifier that decides needs no acceptance rule.
+# Use your parts in a plan like any others. A verifier that decides by itself needs no acceptance rule.
 
 # %%
 plan = vl.Plan(
@@ -155,4 +155,4 @@ print(run.frame()[["arm", "round", "value"]].pivot(index="round", columns="arm")
 #
 # A package can register its parts as entry points. They then have short names in every configuration.
 #
-# **Next:** [all families and what each owes](../guide/plugins.md), with data sets, learners and acceptance rules of your own.
+# **Next:** [all families and what each must do](../guide/plugins.md), including your own data sets, learners and acceptance rules.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # People as verifiers
 #
-# People can be the verifier. A run puts its candidates before them and ends. When they have judged, the run goes on and trains
-# on what they accepted.
+# People can be the verifier. A run puts its candidates into a queue and ends. When people have judged them, the run continues and trains
+# on the accepted ones.
 #
 # You need `pip install 'veriloop[torch,report,web]'`. This page takes about a minute.
 #
@@ -34,19 +34,19 @@ run = vl.run(plan, "runs/people", progress=False)
 print(run.status)
 
 # %% [markdown]
-# The status is `waiting`: the candidates lie in the store `verdicts.db`, and nothing of the round is lost. Now start the page:
+# The status is `waiting`. The candidates are in the store `verdicts.db`, and nothing of the round is lost. Now start the page:
 #
 # <!-- needs: people -->
 # ```
 # veriloop serve runs
 # ```
 #
-# Open the address that it prints, choose the queue, and judge by keyboard: **Y** for yes, **N** for no, **S** to skip. Several
+# Open the address that the command prints, choose the queue, and judge with the keyboard: **Y** for yes, **N** for no, **S** to skip. Several
 # people can judge at once.
 #
-# ## Somebody judges
+# ## Two people judge
 #
-# This script has to run without you, so two stand-ins judge through the same desk that serves the page. Ann looks at the shape. Bob
+# This script has to run without you, so it simulates two people, Ann and Bob. They use the same desk object as the page. Ann looks at the shape. Bob
 # accepts everything that has enough ink.
 
 # %%
@@ -71,8 +71,8 @@ def bob(picture: np.ndarray, digit: int) -> bool:
     return bool(picture.mean() > 4.5)
 
 
-def sit_down(name: str, accepts: Callable[[np.ndarray, int], bool]) -> int:
-    """Judge until nothing is left; how many samples that was."""
+def judge_all(name: str, accepts: Callable[[np.ndarray, int], bool]) -> int:
+    """Judge until nothing is left, and return the number of judged samples."""
     desk, judged = Desk("sqlite:///verdicts.db"), 0
     while tasks := desk.take(name):
         key, shown = tasks[0]
@@ -83,22 +83,22 @@ def sit_down(name: str, accepts: Callable[[np.ndarray, int], bool]) -> int:
     return judged
 
 
-print("Ann judged", sit_down("ann", ann))
-print("Bob judged", sit_down("bob", bob))
+print("Ann judged", judge_all("ann", ann))
+print("Bob judged", judge_all("bob", bob))
 
 # %% [markdown]
-# Both judged more samples than the round has candidates. The others are *known samples*: real images, and real images under a wrong label. Nothing
+# Both judged more samples than the round has candidates. The others are *known samples*: real images, and real images with a wrong label. Nothing
 # marks them, and they show how carefully people judge.
 #
-# ## The run goes on
+# ## The run continues
 #
-# The round makes the same candidates again, finds their verdicts, and trains. With two people per sample, a sample is kept when both
-# accept it; where they disagree, the verifier abstains. As too few are kept, the round puts more candidates before them, until its limit of 100.
+# The round makes the same candidates again, finds their verdicts, and trains. With two people per sample, a sample is kept if both
+# accept it. If they disagree, the verifier abstains. Because too few samples are kept, the round puts more candidates into the queue, up to its limit of 100.
 
 # %%
 while run.status == "waiting":
-    sit_down("ann", ann)
-    sit_down("bob", bob)
+    judge_all("ann", ann)
+    judge_all("bob", bob)
     run = vl.run(plan, "runs/people", resume="always", progress=False)
 print(run.status)
 for record in run.records():
@@ -107,11 +107,11 @@ for record in run.records():
 print(run.verdict)
 
 # %% [markdown]
-# So few kept images show no difference, and the verdict says so instead of guessing.
+# With only a few kept images, no difference shows, and the verdict reports this instead of guessing.
 #
 # ## Who judged well?
 #
-# `veriloop calibrate` reads the store and asks nobody. Look at the known samples that each person accepted.
+# `veriloop calibrate` reads the store and asks nobody. Look at how many known samples each person accepted.
 
 # %%
 import subprocess
@@ -123,10 +123,10 @@ print(
 )
 
 # %% [markdown]
-# Bob accepts real images under a wrong label as readily as under the right one. His verdicts say nothing about the label, and the numbers
-# show it.
+# Bob accepts real images with a wrong label as readily as those with the right one. His verdicts do not depend on the label, and the numbers
+# show this.
 #
-# For a team, `veriloop serve runs --resume` goes on with each run as soon as its samples are judged, and `notify` in the plan calls a program of yours when
-# people are needed. Verdicts can also come from Label Studio.
+# For a team, `veriloop serve runs --resume` continues each run as soon as its samples are judged, and `notify` in the plan calls your own program when
+# people are needed. You can also import verdicts from Label Studio.
 #
 # **Next:** [people as verifiers in full](../guide/human.md).
