@@ -1,6 +1,6 @@
-# make demo   the main job, from nothing: installs into .venv, then runs the digits demonstration
+# make demo   the main job, from an empty clone: installs into .venv, then runs the digits demonstration
 # make test   installs what the tests need, then runs them
-# make test-busy  the same beside four busy loops
+# make test-busy  the same next to four busy loops
 # make test-long  kills, crash points, broken plans and full disks, each with many tries; takes about an hour
 # make docs   the site, in build/site: opens from files
 # make check  format, lint, types, import contracts
@@ -52,36 +52,37 @@ smollm2: .venv/.developer
 clean:
 	rm -rf .venv build dist runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-# Debian keeps venv's pip in a package of its own.
+# Debian keeps venv's pip in a separate package.
 .venv/bin/python:
 	$(PYTHON) -m venv .venv || { rm -rf .venv; $(SUDO) apt-get update -q; \
 	    $(SUDO) apt-get install -qy python3-venv; $(PYTHON) -m venv .venv; }
 
+# Not quiet: on a slow network this takes minutes.
 .venv/.user: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[torch,report]'
+	$(BIN)/pip install -c constraints.txt -e '.[torch,report]'
 	touch $@
 
 .venv/.developer: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	touch $@ .venv/.user .venv/.docs
 
-# The pages are made of the source code as it stands; nothing is run for them.
+# The pages are made from the source code; the build runs no tutorial.
 .venv/.docs: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	touch $@
 
-# The browser tests say so and skip where no browser can be had.
+# Without a browser, the browser tests are skipped, with the reason.
 chromium:
 	@command -v chromium > /dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy chromium; } \
 	    || echo "no chromium: the browser tests will be skipped"
 
-# The tests start a server of their own, with the programs that this brings; they say so and skip without.
+# The tests start their own server with these programs. Without them they are skipped, with the reason.
 postgres:
 	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
 	    || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy postgresql; } \
 	    || echo "no postgresql: the tests of stores will run on SQLite only"
 
-# The tests of code that is run try it with and without; they say so and skip where it cannot be had.
+# The tests run code with and without it. If it cannot be installed, the tests with it are skipped, with the reason.
 bubblewrap:
 	@command -v bwrap > /dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy bubblewrap; } \
 	    || echo "no bubblewrap: code is tested without it only"

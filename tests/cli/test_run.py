@@ -119,6 +119,7 @@ def test_demo(veriloop, config: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert {"run", "report", "first", "last"} <= set(outcome)
     again = veriloop("demo", "--seed", 4, "--rounds", 2, "--json")
     assert json.loads(again.out) == outcome
+    assert "unverified   on equally many" in veriloop("demo", "--seed", 4, "--rounds", 2).err
 
 
 def test_where_no_arm_is_left_there_is_a_line_and_a_report(tmp_path, monkeypatch, capfd) -> None:

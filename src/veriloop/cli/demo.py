@@ -7,6 +7,13 @@ import typer
 
 from .options import JsonOption, PlainOption
 
+ARMS = """A small model learns to draw digits from 25 real images. Then it is retrained in three arms:
+  verified     on the best 5 % of its own samples, chosen by a discriminator
+  unverified   on equally many of its own samples, which nothing has checked
+  all_real     once, on all real images, to compare with
+"""
+"""What the demonstration compares; shown before it begins."""
+
 
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
@@ -27,4 +34,6 @@ def demo(
     from .carry_out import carry_out
 
     out = out or Path("runs") / f"demo-seed-{seed}"
+    if not json:
+        typer.echo(ARMS, err=True)
     carry_out(demo_plan(seed, rounds), out, resume="if-possible", json=json, plain=plain)
