@@ -25,6 +25,7 @@ def export_lazily(
     called = package["__name__"]
 
     def find(name: str) -> Any:
+        """Import and return the object ``name``; raise AttributeError if the package does not export it."""
         if name in whole:
             with explained():
                 return import_module(f".{name}", called)
@@ -35,6 +36,7 @@ def export_lazily(
         return found
 
     def listed() -> list[str]:
+        """Return the names of the package, with those that are not imported yet."""
         return sorted({*package, *where, *whole})
 
     package |= {"__getattr__": find, "__dir__": listed}

@@ -19,7 +19,8 @@ OFTEN = 0.2
 class _Display(Protocol):
     """Something that shows a line of text."""
 
-    def update(self, line: str, /) -> None: ...
+    def update(self, line: str, /) -> None:
+        """Show ``line`` in place of the last one."""
 
 
 class Line:
@@ -91,6 +92,7 @@ class _Cell:
         self._handle = handle
 
     def update(self, line: str) -> None:
+        """Show ``line`` in place of the last one."""
         self._handle.update({"text/plain": line}, raw=True)
 
 

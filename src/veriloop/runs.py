@@ -274,6 +274,7 @@ def run(
         listeners = [hears for hears in (line, listen) if hears is not None]
 
         def every(event: Any) -> None:
+            """Pass ``event`` to all listeners."""
             for hears in listeners:
                 hears(event)
 

@@ -31,6 +31,7 @@ class _Reader(yaml.SafeLoader):
     yaml_constructors: ClassVar[dict[Any, Any]] = {}
 
     def compose_mapping_node(self, anchor: Any) -> MappingNode:
+        """Read a mapping; refuse keys that are not text or occur twice."""
         node = super().compose_mapping_node(anchor)
         # Checked here, because later a merge puts the keys of other mappings before the mapping's own.
         lines: dict[str, int] = {}
@@ -91,6 +92,7 @@ _WORDS: tuple[tuple[str, str, str, str, _Word], ...] = (
 
 def _constructor(pattern: re.Pattern[str], meant: str, value: _Word) -> Callable[[_Reader, ScalarNode], Any]:
     def construct(loader: _Reader, node: ScalarNode) -> Any:
+        """Return the value of a scalar; refuse one that does not match ``pattern``."""
         # The tag may come before the word: !!int x.
         if not isinstance(node, ScalarNode) or not pattern.match(node.value):
             raise _problem(f"expected {meant}", node)

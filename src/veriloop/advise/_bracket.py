@@ -144,6 +144,7 @@ class _Goal:
 
     @classmethod
     def of(cls, start: Start, tilt: Tilt, real: Rows, rng: np.random.Generator) -> Self:
+        """Return the goal of a round whose rule is ``tilt``, with `_TARGETS` times `DRAWS` drawn errors."""
         target = tilt.whiten(real.mean - tilt.rows.mean)
         errors = rng.standard_normal((_TARGETS, DRAWS, len(real.deviations))) @ real.deviations
         return cls(start.resampled(np.ones(len(start.z)))[0], target, target + tilt.whiten(errors))
@@ -211,6 +212,7 @@ def _hull(rounds: list[Rounds], rows: Rows) -> Rounds:
     """From the lowest low to the highest high; of more than one generator, with what training misses."""
 
     def over(name: str, how: Callable[..., Floats]) -> Floats:
+        """Reduce the attribute ``name`` of all rounds with ``how``, along the rounds."""
         return how(np.array([getattr(r, name) for r in rounds]), axis=0)
 
     miss = MISS * np.sqrt(np.arange(len(rounds[0].mean))) * (len(rounds) > 1)

@@ -152,6 +152,7 @@ class Rows:
         starts = np.flatnonzero(np.diff(block[order], prepend=-1))
 
         def deal(x: Floats) -> Floats:
+            """Sum the rows of ``x``, shape (n, d), by block, shape (blocks, d)."""
             sums = np.zeros_like(self.deviations)
             sums[block[order[starts]]] = np.add.reduceat(x[order], starts)
             return sums

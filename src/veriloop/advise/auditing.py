@@ -150,6 +150,7 @@ def _distances(tilt: Tilt, first: Point, center: Point | None, real: Rows, rng: 
     drawn_target = tilt.whiten(target + rng.standard_normal((_DRAWS, len(real.deviations))) @ real.deviations)
 
     def squared(mean: Floats, error: Floats) -> tuple[float, Floats]:
+        """Return the squared distance from the target, and with drawn errors, shape (draws,)."""
         drawn = tilt.whiten(mean + by_block @ error) - drawn_target
         return tilt.length(mean - target) ** 2, np.square(drawn).sum(axis=1)
 

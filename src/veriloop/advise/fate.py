@@ -68,6 +68,7 @@ def _ratio(one: Share, other: Share) -> Interval:
     p, q = one.value, other.value
 
     def bound(a: float, b: float, sign: float) -> float:
+        """Return one end of the interval, for limits ``a`` and ``b`` of the two shares."""
         below = b * (2 * q - b)
         if below == 0:
             return math.inf

@@ -148,6 +148,7 @@ def _enough(spread: float, difference: float) -> int | None:
         return None
 
     def needed(freedom: float) -> float:
+        """Return the number of pairs if the quantiles are those of ``freedom`` degrees of freedom."""
         quantiles = student_quantile(freedom, (1 + LEVEL) / 2) + student_quantile(freedom, POWER)
         return (quantiles * spread / difference) ** 2
 

@@ -154,6 +154,7 @@ def reverify(
         )
 
     def rank(choice: Choice) -> float:
+        """Return the loss that orders the choices; infinite where nothing is predicted."""
         loss = float(quantity.loss(np.array([choice.predicted.value]))[0])
         return math.inf if math.isnan(loss) else loss
 
@@ -216,6 +217,7 @@ def _kappa_of(counts: np.ndarray, rng: np.random.Generator) -> Interval:
     """Cohen's kappa of counts of (no, no), (no, yes), (yes, no), (yes, yes)."""
 
     def kappa(counts: np.ndarray) -> np.ndarray:
+        """Return kappa for counts of shape (..., 4); NaN where both always agree by chance."""
         shares = counts / counts.sum(axis=-1, keepdims=True)
         first, second = shares[..., 2] + shares[..., 3], shares[..., 1] + shares[..., 3]
         by_chance = first * second + (1 - first) * (1 - second)

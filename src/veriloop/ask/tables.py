@@ -166,6 +166,7 @@ def _feature(column: pd.Series, other: pd.Series, name: str, paths: tuple[Path, 
     shown = [value for value in values if value != usual]
 
     def zeros_and_ones(c: pd.Series) -> NDArray[np.float64]:
+        """Return zeros and ones for each value shown, shape (n, values); NaN where ``c`` has no value."""
         one_hot = np.array([[v == value for value in shown] for v in c], float).reshape(len(c), len(shown))
         one_hot[c.isna().to_numpy(bool)] = np.nan
         return one_hot

@@ -38,6 +38,7 @@ def carry_out(
     from .output import outcome_json, print_json, report_of
 
     def shown() -> AbstractContextManager[None]:
+        """Return the block that shows the progress of the run."""
         return progress(RunFolder(out), plan, json=json, plain=plain)
 
     try:

@@ -207,6 +207,7 @@ def _following(folder: RunFolder, watch: Watch, view: View) -> Iterator[None]:
     _, position = folder.events()
 
     def look() -> None:
+        """Read the events since the last look, and show them."""
         nonlocal position
         events, position = folder.events(position)
         for event in events:

@@ -27,6 +27,7 @@ def progress_of_runs(root: Path, *, silent: bool) -> Iterator[None]:
     following = {path: FollowedRun(RunFolder(path), sys.stderr, old=True) for path in find_run_folders(root)}
 
     def look() -> None:
+        """Look for new run folders, and show the progress of all."""
         for path in find_run_folders(root):
             if path not in following:
                 following[path] = FollowedRun(RunFolder(path), sys.stderr, old=False)

@@ -14,6 +14,7 @@ def polled(look: Callable[[], None]) -> Iterator[None]:
     over = threading.Event()
 
     def keep_looking() -> None:
+        """Call ``look`` until the block ends, and once more."""
         while not over.wait(SECONDS):
             look()
         look()

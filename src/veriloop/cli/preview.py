@@ -150,6 +150,7 @@ def _table(seen: "Preview") -> "Table":
         table.add_column(heading, justify="right")
 
     def whole(number: float) -> str:
+        """Return a number without decimals, or `MISSING` if it is not finite."""
         return f"{number:,.0f}" if math.isfinite(number) else MISSING
 
     for name, arm in seen.arms.items():

@@ -56,6 +56,7 @@ def train_classifier(
     command = f"veriloop train-classifier {shlex.quote(data)} --out {shlex.quote(out.name)}{options}"
 
     def on_epoch(epoch: int, epochs: int, loss: float) -> None:
+        """Print the training loss of an epoch to standard error."""
         if not json:
             typer.echo(f"epoch {epoch}/{epochs}: loss {loss:.4f}", err=True)
 

@@ -145,6 +145,7 @@ def _needed(spread: float, difference: float, quantile: float) -> int | None:
         return None
 
     def needed(freedom: float) -> float:
+        """Return the number of pairs if the quantiles are those of ``freedom`` degrees of freedom."""
         quantiles = student_quantile(freedom, quantile) + student_quantile(freedom, POWER)
         return (quantiles * spread / difference) ** 2
 

@@ -126,10 +126,12 @@ def _files(folder: Path, names: Sequence[str], called: Path) -> tuple[list[Path]
 
 def _pictures(files: Sequence[Path], label: NDArray[np.int64]) -> Pictures:
     def head(i: int) -> Head:
+        """Return the header of picture ``i``."""
         with opened(files[i]) as picture:
             return head_of(picture, str(files[i]))
 
     def read(i: int, form: Form) -> NDArray[np.uint8]:
+        """Return the pixels of picture ``i`` in the given form."""
         with opened(files[i]) as picture:
             return array_of(picture, str(files[i]), form)
 

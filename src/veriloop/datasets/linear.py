@@ -45,6 +45,7 @@ class LinearModel(Dataset, frozen=True):
         x = np.sqrt(self.n0) * design
 
         def drawn(address: Address) -> Samples:
+            """Return the fixed design with noise drawn at ``address``."""
             noise = self.sigma * address.rng().standard_normal(self.n0)
             return Samples(x=x, y=x @ np.array(self.theta_star) + noise, direction=np.full(self.n0, -1))
 

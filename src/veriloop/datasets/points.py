@@ -121,6 +121,7 @@ class Categories(Dataset, frozen=True):
     @override
     def load(self, seed: int) -> RealData:
         def drawn(name: str, n: int) -> Samples:
+            """Return ``n`` categories drawn with the shares."""
             k = len(self.shares)
             return Samples(category=Address(seed, name).rng().choice(k, n, p=_normalised(self.shares, k)))
 

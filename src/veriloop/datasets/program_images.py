@@ -124,9 +124,11 @@ def _class(value: Any, where: str) -> int:
 
 def _in_memory(pictures: list[Any], label: NDArray[np.int64], name: str) -> Pictures:
     def head(i: int) -> Head:
+        """Return the header of picture ``i``."""
         return head_of(pictures[i], f"{i} of {name}")
 
     def read(i: int, form: Form) -> NDArray[np.uint8]:
+        """Return the pixels of picture ``i`` in the given form."""
         return array_of(pictures[i], f"{i} of {name}", form)
 
     return Pictures(label, head, read)
@@ -211,9 +213,11 @@ class HuggingFaceImages(OwnImages, frozen=True):
             labels = np.array([_class(v, f"{i} of {where}") for i, v in enumerate(loaded[label])], np.int64)
 
         def head(i: int) -> Head:
+            """Return the header of picture ``i``."""
             return head_of(as_picture(loaded[i][image], f"{i} of {where}"), f"{i} of {where}")
 
         def read(i: int, form: Form) -> NDArray[np.uint8]:
+            """Return the pixels of picture ``i`` in the given form."""
             return array_of(as_picture(loaded[i][image], f"{i} of {where}"), f"{i} of {where}", form)
 
         return Pictures(labels, head, read)

@@ -100,9 +100,11 @@ class _Workers(NamedTuple):
     sent: _Sent
 
     def submit(self, item: Any) -> Future[Any]:
+        """Send ``item`` to a free worker."""
         return self.pool.submit(_call, self.sent, item)
 
     def end(self) -> None:
+        """Kill the workers and everything that they started."""
         # Not with shutdown(kill_workers=True), which fails on items that are not in a worker's queue yet.
         # When one worker dies, loky ends the others and everything below them.
         for worker in list(self.pool._processes.values()):
@@ -175,6 +177,7 @@ def _die_with(parent: int, scratch: str) -> None:
     """
 
     def watch() -> None:
+        """Wait until the parent is gone, then delete the scratch folder and end this process."""
         while os.getppid() == parent:
             time.sleep(0.2)
         shutil.rmtree(scratch, ignore_errors=True)

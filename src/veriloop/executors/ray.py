@@ -75,6 +75,7 @@ class Ray(Executor, frozen=True):
         del content
 
         def submit(item: bytes) -> Any:
+            """Start the task of ``item``, a pickled item."""
             return task.remote(job, digest, item)
 
         waiting = iter(items)

@@ -174,6 +174,7 @@ def _folder(parent: Path) -> Iterator[Path]:
         (folder / "alive").touch()
 
     def beat() -> None:
+        """Touch the heartbeat file every `BEAT` seconds until the call ends."""
         while not ended.wait(BEAT):
             with suppress(OSError):
                 (folder / "alive").touch()

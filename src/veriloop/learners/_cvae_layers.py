@@ -109,10 +109,12 @@ class _Taps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, image: Tensor) -> Tensor:
+        """Return the 16 taps of ``image``."""
         return _taps(image)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the gradient of the image: the sum of the gradients of its taps."""
         return _sum(gradient)
 
 
@@ -121,10 +123,12 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, taps: Tensor) -> Tensor:
+        """Return the sum of ``taps``."""
         return _sum(taps)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the gradient of the taps: the taps of the gradient."""
         return _taps(gradient)
 
 

@@ -69,6 +69,7 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
     fired = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        """Raise `OutOfTime` when the alarm rings."""
         nonlocal fired
         fired = True
         raise OutOfTime

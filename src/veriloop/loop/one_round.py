@@ -374,6 +374,7 @@ def _gather(
     throttle = _Throttle()
 
     def report(counts: Counts) -> None:
+        """Emit the progress, at most twice per second and at the end."""
         if throttle.due() or counts.kept >= wanted:
             context.emit(
                 Progress(
@@ -386,10 +387,12 @@ def _gather(
             )
 
     def warn(finding: Finding) -> None:
+        """Emit that the verifier looks silent."""
         said = {"why": finding.why, "seen": finding.seen, "examples": finding.examples}
         context.emit(VerifierSilent(arm=context.name, round=address.round, **said))
 
     def note(number: int, verdicts: Verdicts) -> None:
+        """Emit the means of the values that the verifier logged in chunk ``number``."""
         if values := {name: float(np.mean(v)) for name, v in verdicts.logged.items()}:
             where = {"arm": context.name, "round": address.round, "chunk": number}
             context.emit(VerifierLogged(**where, values=values))
@@ -466,6 +469,7 @@ class _Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Hearing]:
+        """Measure the block as stage ``name``, and emit that it starts."""
         self._emit(StageStarted(arm=self._arm, round=self._round, stage=name))
         hearing = Hearing(self._emit, self._arm, self._round, name)
         began = time.perf_counter()
@@ -481,6 +485,7 @@ class _Throttle:
         self._last = -np.inf
 
     def due(self) -> bool:
+        """Return whether half a second has passed since the last report."""
         now = time.monotonic()
         if now - self._last < 0.5:
             return False

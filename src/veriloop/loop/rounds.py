@@ -176,6 +176,7 @@ def _run_rounds(
     store.set_status("running")
 
     def commit(record: RoundRecord, left: Any, peak_memory_mb: float) -> None:
+        """Store a finished round, and emit the event."""
         store.commit(record, left)
         chains[record.arm].append(record)
         tell(RoundFinished(arm=record.arm, round=record.round, peak_memory_mb=peak_memory_mb))
@@ -342,6 +343,7 @@ def _status(store: Store, listen: Listen | None) -> Iterator[None]:
     tell = _Both(store.emit, listen)
 
     def end(status: Literal["finished", "waiting", "stopped", "failed"], reason: str | None = None) -> None:
+        """Set the status of the run, and emit the event."""
         store.set_status(status, reason)
         tell(RunEnded(status=status, reason=reason))
 

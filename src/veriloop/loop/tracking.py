@@ -32,6 +32,7 @@ def tracking(plan: Plan, store: Store) -> Iterator[Callable[[Event], None]]:
     desks = [_Desk(tracker, _about(plan, store)) for tracker in plan.tracker]
 
     def tell(event: Event) -> None:
+        """Pass ``event`` to every tracker; emit an event for each tracker that failed."""
         for desk in desks:
             if isinstance(event, RoundFinished):
                 desk.show(list(store.records()))

@@ -163,6 +163,7 @@ class _Steps:
         return how_far.done > 0 and self._at - self._began > FIT
 
     def training(self, learner: Learner, n: int) -> Training:
+        """Return the time that training on ``n`` rows takes, estimated from the steps seen."""
         total, rows = time.monotonic() - self._began, learner.rows_seen(n) or n
         if not rows:
             return Training(total, None)
@@ -323,6 +324,7 @@ def _try_candidates(
     witness = Witness(opening.selection)
 
     def made() -> Gathered:
+        """Make and judge up to ``most`` candidates."""
         return gather(
             candidates_of(once, tried.judge, opening.pool, tiny, address),
             witness,

@@ -85,6 +85,7 @@ class LabelledImages:
             )
 
         def both(samples: Samples) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+            """Return the pixels, shape (n, *image shape), and the labels, shape (n,)."""
             return images(samples, levels, classes, *names)
 
         pixels, label = both(data.train)

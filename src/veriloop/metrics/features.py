@@ -165,6 +165,7 @@ def of_random_network(generated: Samples, real: Samples) -> Views:
     network = random_network(real.array(PIXELS).shape[1:], levels)
 
     def seen(side: Samples) -> Seen:
+        """Return the features and labels of ``side``; no classes are predicted."""
         pixels = torch.tensor(side.array(PIXELS))
         features = torch.cat(list(in_batches(lambda x: network.features(x.float()), pixels)))
         return unread(features.double().numpy(), side.array(LABEL).astype(np.int64))

@@ -169,6 +169,7 @@ def accepted_by(check: Check, at: float) -> Solves:
     """Return what a check accepts: True, or a score of at least ``at``."""
 
     def solves(samples: Samples) -> NDArray[np.bool_]:
+        """Return which samples the check accepts, shape (n,)."""
         score = np.array([score for score, _, _ in check.said(samples).answers], float)
         return score >= at  # an abstention has no score, so it is not accepted
 

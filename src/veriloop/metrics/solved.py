@@ -97,6 +97,7 @@ class Solved(Metric, frozen=True):
         drawing, judging = rng.spawn(2)
 
         def solves(samples: Samples) -> NDArray[np.bool_]:
+            """Return which samples the verifier accepts, shape (n,)."""
             said = self.verifier.verify(samples, judging)
             open_ = said.is_(Decision.OPEN)
             return said.is_(Decision.ACCEPT) | (open_ & (np.nan_to_num(said.score) >= self.solved_at))

@@ -36,6 +36,7 @@ def grids_figure(run: Recorded) -> Figure:
     bounds = [arm for arm in last if run.job.plan.arms[arm].train_on == "real"]
 
     def grid(title: str, arm: str, number: int) -> Grid:
+        """Return the grid of one model."""
         address = run.job.plan.address(arm, number)
         run.folder.check_files(number, arm, "generator")
         return Grid(title, _means(run.folder.round_directory(number, arm), address, labels))

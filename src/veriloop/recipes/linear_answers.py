@@ -227,6 +227,7 @@ def _intervals(helpful: Floats) -> str:
     """In words, with as many digits as tell the ends of each apart."""
 
     def words(low: float, high: float) -> str:
+        """Return ``low`` to ``high`` with at least three digits."""
         digits = next((k for k in range(3, 17) if f"{low:.{k}g}" != f"{high:.{k}g}"), 17)
         return f"{low:.{digits}g} to {high:.{digits}g}"
 

@@ -69,6 +69,7 @@ class Cache:
         """Store a reply; if another process was faster, its reply stays, but both count as cost."""
 
         def write() -> None:
+            """Write the reply and its cost in one transaction."""
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._connection.execute(

@@ -174,6 +174,11 @@ class _Asking(Generic[K, T]):
         self._key = service.key()
 
     async def all_of(self, keys: list[K]) -> dict[K, T | Failure]:
+        """Return the reply or the failure for each key, asking for several at a time.
+
+        Raises:
+            BudgetError: The budget is spent; the replies that came before are stored.
+        """
         replies: dict[K, T | Failure] = {}
         spent: list[BudgetError] = []
         waiting = iter(keys)
@@ -181,6 +186,7 @@ class _Asking(Generic[K, T]):
             await self._first(client, waiting, replies)
 
             async def work() -> None:
+                """Ask for one key after the other until none is left or the budget is spent."""
                 for name in waiting:
                     try:
                         replies[name] = await self._patiently(client, name)
@@ -337,6 +343,7 @@ class _Broken(NamedTuple):
 
 def _run(make: Callable[[], Awaitable[T]]) -> T:
     async def main() -> T:
+        """Await what ``make`` returns; asyncio.run needs a coroutine."""
         return await make()
 
     try:

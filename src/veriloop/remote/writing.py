@@ -42,6 +42,7 @@ def write(
     }
 
     def read(row: int, content: Any) -> Completion:
+        """Return the completion in a reply; raise if the service writes only empty ones."""
         completion = completion_of(content)
         if not completion.reason:
             talk.known.spoke = True

@@ -123,6 +123,7 @@ def _compared(
     ours, theirs = (Track.of(chains.get(arm or "", ()), name, rows, "test") for arm in arms)
 
     def after(number: int) -> Versus | None:
+        """Compare the two after round ``number``; None if a value is missing."""
         new = ours.readings.get(number)
         old = theirs.readings.get(number) if arms[1] else ours.readings.get(0)
         if new is None or old is None:

@@ -76,6 +76,7 @@ def gallery(folder: RunFolder) -> Gallery | None:
     bounds = [arm for arm in cards.bounds if arm in chains]
 
     def sheets(arm: str, rounds: list[int], title: str) -> list[Picture]:
+        """Return a sheet of each of the rounds that stored samples."""
         shown = {number: pixels_of(folder.preview(number, arm), cards) for number in rounds}
         return [
             sheet_of(title.format(number), f"samples of {arm}, round {number}", pixels, largest)

@@ -74,6 +74,7 @@ def beating(handle: int) -> Iterator[None]:
     over = threading.Event()
 
     def renew() -> None:
+        """Write a heartbeat every `BEAT` seconds until the block ends."""
         while not over.wait(BEAT):
             # A full disk or a lost server must not end a run here; the run itself will fail when it writes.
             with contextlib.suppress(OSError):

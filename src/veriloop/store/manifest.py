@@ -96,6 +96,7 @@ def git_revision() -> str | None:
     """Return the revision of the repository in the working directory, if it has a commit."""
 
     def git(*args: str) -> str | None:
+        """Return what a git command prints, or None if it fails."""
         try:
             done = subprocess.run(["git", *args], capture_output=True, text=True, timeout=10, check=True)
         except (OSError, subprocess.SubprocessError):

@@ -173,6 +173,11 @@ class _Tensor:
     def of(
         cls, system: LinearSystem, biases: ArrayLike, radii: ArrayLike, direction: ArrayLike | None
     ) -> "_Tensor":
+        """Return the points for a grid of biases, shape (b,), and radii, shape (r,).
+
+        Raises:
+            DomainError: A radius is so small that nothing would be accepted.
+        """
         bias_axis, radius_axis = grid_axis("biases", biases), grid_axis("radii", radii)
         along = np.abs(system.directions @ system.unit_direction(direction)) / system.sigma
         # All functions are even in the offset, so its sign is dropped.

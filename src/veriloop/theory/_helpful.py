@@ -77,10 +77,12 @@ def helpful_biases(
     helps = np.concatenate([[False], excess(biases) < 0, [False]]).astype(int)
 
     def ends(turn: int) -> list[float]:  # +1: it starts to help, -1: it no longer does
+        """Return the biases where it starts to help (``turn`` +1) or stops helping (-1)."""
         lefts = [int(i) - 1 for i in np.flatnonzero(np.diff(helps) == turn)]
         return [root(biases[i], biases[i + 1]) if i >= 0 else 0.0 for i in lefts]
 
     def root(left: float, right: float) -> float:
+        """Return the bias between ``left`` and ``right`` at which the excess is 0."""
         return _root(excess, left, right)
 
     return np.array([ends(1), ends(-1)]).T.reshape(-1, 2)

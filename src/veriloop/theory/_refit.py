@@ -191,11 +191,13 @@ def _within(reach: float, variances: Floats, offset: Floats) -> tuple[float, Flo
     """
 
     def log_weight(z: NDArray[Any]) -> NDArray[Any]:
+        """Return the logarithm of the integrand at ``z``."""
         grown = 1 + 2 * np.multiply.outer(z, variances)
         exponent = (np.log(grown) / 2 + z[..., None] * offset**2 / grown).sum(axis=-1)
         return z * reach - np.log(z) - exponent
 
     def slopes(z: float) -> tuple[float, float, float]:  # of log_weight: first, second, third
+        """Return the first three derivatives of `log_weight` at a real ``z``."""
         grown = 1 + 2 * z * variances
         pulled = offset**2 / grown
         first = reach - 1 / z - ((variances + pulled) / grown).sum()

@@ -83,6 +83,7 @@ def _diffusion(b: Floats, n: Floats) -> Floats:
     outside = normal_cdf(-b)
 
     def log_density(u: Floats) -> Floats:
+        """Return the logarithm of the density at ``u``, up to a constant."""
         lost = normal_cdf(u - b) + normal_cdf(-u - b) - 2 * outside
         return 2 * n * np.log1p(-lost / (1 - 2 * outside))
 

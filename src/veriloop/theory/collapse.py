@@ -178,6 +178,7 @@ def best_of_round(n: int, candidates: int, advantage: float) -> Callable[[Floats
 
     @cache
     def law(share: float) -> Floats:
+        """Return the probability of 0 to n kept of the category, shape (n + 1,), for its ``share``."""
         a, b = share * above, (1 - share) * of_other
         rest = (candidates - n) * np.log1p(-np.clip(a + b, 0, 1 - 1e-16))
         with np.errstate(divide="ignore", invalid="ignore"):

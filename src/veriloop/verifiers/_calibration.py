@@ -47,6 +47,7 @@ def calibrate(real: NDArray[np.float64], generated: NDArray[np.float64]) -> Cali
     target = np.repeat([(n + 1) / (n + 2), 1 / (m + 2)], [n, m])
 
     def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the log-loss and its gradient, for coefficients ``x``."""
         z = powers @ x
         value = weight @ (np.logaddexp(0, z) - target * z)
         return float(value), (weight * (expit(z) - target)) @ powers

@@ -71,6 +71,7 @@ class Classifier:
         score = np.empty(len(texts))
 
         def forward(*columns: Tensor) -> Tensor:
+            """Return the scores of a batch, shape (batch,), for columns of token ids and masks."""
             logits = network(**dict(zip(names, columns, strict=True))).logits.double()
             return logits[:, 0] if output is None else logits.softmax(1)[:, output]
 

@@ -149,6 +149,7 @@ async def _record(request: Request) -> Response:
     given = await _body(request, _Verdict)
 
     def record() -> Response:
+        """Record the verdict, and return the next tasks."""
         desk, room = _queue(request).desk, given.most - len(given.holding)
         remark = Remark(given.comment, given.seconds)
         try:
@@ -173,6 +174,7 @@ async def _undo(request: Request) -> Response:
     given = await _body(request, _Take)
 
     def undo() -> Response:
+        """Take back the last verdict, and return it."""
         desk = _queue(request).desk
         undone = desk.undo(given.annotator)
         return _answer(desk, given.annotator, [], desk.progress(given.annotator), undone)

@@ -117,6 +117,7 @@ class Guard:
         answer = self._refusal(request, csrf, role) or self._app
 
         async def guarded_send(message: Message) -> None:
+            """Send ``message``, with the security headers and the CSRF cookie at its start."""
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():

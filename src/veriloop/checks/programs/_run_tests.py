@@ -69,6 +69,7 @@ def main(number: int) -> None:
     send, dump, leave = channel.sendall, json.dumps, os._exit
 
     def answer(passed: bool | None, why: str, word: str | None = None, code: int = 0) -> None:
+        """Send the answer and end the process with ``code``."""
         send(dump([word, passed, why]).encode())
         leave(code)
 
@@ -110,12 +111,14 @@ def _prepared(order: dict[str, Any]) -> Callable[[], str]:
     sys.modules["solution"], sys.argv = module, ["solution"]
 
     def changed() -> Iterator[str]:
+        """Yield a description of each name of Python that the code replaced."""
         for place, names in known.items():
             for name, value in names.items():
                 if vars(place).get(name, place) is not value and not name.startswith("__"):
                     yield f"changed {place.__name__}.{name}"
 
     def ran() -> str:
+        """Run the code and the tests; return why they failed, or "" if they passed."""
         try:
             run(make(code, CODE, "exec"), vars(module))
         except BaseException as e:
@@ -137,6 +140,7 @@ class _Equality(ast.NodeTransformer):
     """Sends each ``==`` in the tests through `_equal`."""
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """Replace ``a == b`` by a call of ``__equal__``; leave other comparisons alone."""
         self.generic_visit(node)
         if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq):
             return node
@@ -213,11 +217,13 @@ def _watch(folder: str, processes: int, end: Callable[[str], None]) -> None:
     busy: list[bool] = []
 
     def outside(path: Any) -> bool:
+        """Return whether ``path`` leads out of the folder, links resolved."""
         if path is None or isinstance(path, int):
             return False  # opened files have been checked already
         return not (realpath(fsdecode(path)) + os.sep).startswith(inside)
 
     def peeks(event: str, arguments: tuple[Any, ...]) -> bool:
+        """Return whether the code looks at frames, which only modules of Python may do."""
         if event != "sys._getframe" and not (event == "object.__getattr__" and arguments[1] in FRAMES):
             return False
         if busy:
@@ -230,6 +236,7 @@ def _watch(folder: str, processes: int, end: Callable[[str], None]) -> None:
         return (name.startswith("<") and not name.startswith("<frozen")) or name.endswith("/inspect.py")
 
     def wrong(event: str, arguments: tuple[Any, ...]) -> str:
+        """Return what is forbidden about an audit event, or "" if nothing is."""
         if event == "open":
             path, mode, flags = arguments
             writes = isinstance(mode, str) and set(mode) & set("wax+")
@@ -245,6 +252,7 @@ def _watch(folder: str, processes: int, end: Callable[[str], None]) -> None:
         return ""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        """End the process if an audit event is forbidden."""
         if why := wrong(event, arguments):
             end(why)
 

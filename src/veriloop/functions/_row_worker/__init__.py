@@ -43,6 +43,7 @@ def main(channel: str) -> None:
     os.register_at_fork(after_in_child=lambda: os.close(number))
 
     def say(*line: Any) -> None:
+        """Write an answer to the socket, in as many writes as it takes."""
         if os.getpid() != process:
             os._exit(0)  # the function forked and returned here a second time
         left = memoryview(_encoded(*line))
@@ -105,6 +106,7 @@ def _hint(error: BaseException) -> str:
 
 def _encoded(number: int, answers: list[Answer], failure: str, beside: Any) -> bytes:
     def plain(answer: Answer) -> list[Any]:
+        """Return an answer as JSON can write it: None in place of NaN."""
         score, decision, reason = answer
         return [None if math.isnan(score) else score, decision, reason]
 

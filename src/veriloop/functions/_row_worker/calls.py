@@ -162,6 +162,7 @@ class Caller:
             self._runner = asyncio.Runner()  # one for all calls, so that open connections stay open
 
         async def wait() -> Any:
+            """Return the awaited value."""
             return await value
 
         return self._runner.run(wait())

@@ -176,6 +176,7 @@ def serving(
 
     @contextlib.contextmanager
     def opened() -> Iterator[Serving]:
+        """Save the model in a temporary folder and yield a server on it."""
         with tempfile.TemporaryDirectory() as folder:
             save(Path(folder))
             with started(backend, Path(folder)) as server:

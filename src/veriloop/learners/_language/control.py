@@ -76,6 +76,7 @@ class ControlTokens:
         by_token = dict(zip(sorted(found), free, strict=False))
 
         def mark(text: str) -> str:
+            """Replace each control token in ``text`` by its mark."""
             return pattern.sub(lambda match: by_token[match[0]], text)
 
         return {n: _each_text(v, mark) for n, v in row.items()}, {m: t for t, m in by_token.items()}

@@ -73,6 +73,7 @@ def write(
         one_batch = _write_batch if remembering else _write_padded
 
         def written(batch: list[_Text]) -> list[list[int]]:
+            """Return the token ids of the completions of one batch."""
             some = [prompts[text.row] for text in batch]
             drawn = uniforms[[text.row for text in batch]]
             writing = _Writing(some, stop, decoding, drawn, ends, so_far, model.device)
@@ -292,6 +293,7 @@ class _Reserved(DynamicLayer):
         self._room, self._used = room, 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Allocate memory for all tokens, with the dtype and device of the first."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self._all = [x.new_empty(*x.shape[:2], self._room, x.shape[3]) for x in (key_states, value_states)]
         self.is_initialized = True
@@ -299,6 +301,7 @@ class _Reserved(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
+        """Add the keys and values of new tokens, and return those of all tokens so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         before, self._used = self._used, self._used + key_states.shape[2]
@@ -307,6 +310,7 @@ class _Reserved(DynamicLayer):
         return self._show()
 
     def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep only the texts at ``indices``."""
         self._all = [kept.index_select(0, indices) for kept in self._all]
         self._show()
 

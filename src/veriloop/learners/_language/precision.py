@@ -81,10 +81,12 @@ def _measure(model: PreTrainedModel) -> Speed:
     readers = {"float32": model, "bfloat16": rounded.to(dtype=torch.bfloat16)}
 
     def read(precision: Precision) -> None:
+        """Read the token ids once."""
         with torch.inference_mode():
             readers[precision](input_ids=ids, use_cache=False, logits_to_keep=1)
 
     def train(precision: Precision) -> None:
+        """Compute one gradient on them."""
         with _arithmetic(precision):
             logits: Tensor = model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
         torch.autograd.grad(logits.float().logsumexp(-1).sum(), weights, allow_unused=True)

@@ -82,6 +82,7 @@ def _gradient(
     bfloat16 = training.precision == "bfloat16"
 
     def of_pass(one_pass: list[int]) -> tuple[float, Sequence[Tensor | None]]:
+        """Return the loss of one pass and its gradient in each parameter."""
         # Each weight is cast once per pass, so a cache of casts would only be shared with other passes.
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
             nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
@@ -130,6 +131,7 @@ def losses(
 
     @torch.inference_mode()
     def of_pass(one_pass: list[int]) -> NDArray[np.float64]:
+        """Return the loss of each row of one pass, in nats, shape (rows,)."""
         nll = completion_losses(model, [rows[i] for i in one_pass]).double().cpu().numpy()
         return np.add.reduceat(nll, np.cumsum(counts[one_pass]) - counts[one_pass])
 

@@ -129,6 +129,7 @@ class _WrittenDown(transformers.TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: object,
     ) -> None:
+        """Append the step to the file, if the main process logged a loss."""
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         step = StepDone(state.global_step, state.max_steps, logs["loss"], logs.get("grad_norm"))

@@ -32,6 +32,7 @@ def suite(check: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(check)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the suite; turn any exception into an AssertionError that names the part."""
         try:
             return check(*args, **kwargs)
         except AssertionError:
@@ -75,6 +76,7 @@ def contents(samples: Samples, names: Collection[str]) -> list[bytes]:
     columns = [samples[name] for name in names]
 
     def cell(value: object) -> bytes:
+        """Return a value as bytes that start with their number."""
         raw = value.encode() if isinstance(value, str) else np.asarray(value).tobytes()
         return len(raw).to_bytes(8, "little") + raw
 
@@ -115,6 +117,7 @@ def drawn(rng: np.random.Generator, call: Callable[[np.random.Generator], R]) ->
     """Return the result of ``call`` with ``rng``, and whether it used it or streams spawned from it."""
 
     def state() -> tuple[object, object]:
+        """Return the state of ``rng`` and the number of its spawned streams."""
         bits = rng.bit_generator
         return bits.state, getattr(bits.seed_seq, "n_children_spawned", 0)
 

@@ -71,6 +71,7 @@ def _whatever_the_company(rule: Pointwise | Ranked, real: Samples) -> None:
     verdicts, candidates, _ = _candidates(real, 0)
 
     def told(rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the ranks or decisions of the candidates at ``rows``, shape (len(rows),)."""
         chosen, samples = Verdicts(verdicts.score[rows], verdicts.decision[rows]), candidates.select(rows)
         if isinstance(rule, Ranked):
             return np.asarray(rule.rank(chosen, samples, stream()), np.float64)
@@ -92,6 +93,7 @@ def _whatever_the_chunks(rule: Acceptance, real: Samples) -> None:
     group = np.concatenate([group for _, _, group in wholes])
 
     def keeps(size: int) -> tuple[list[int], bool]:
+        """Return the rows kept from chunks of ``size``, and whether the rule drew random numbers."""
         selection, draws = rule.open(dict(QUOTA), real, None), False
         for first in range(0, len(scores), size):
             rows = slice(first, first + size)
