@@ -16,7 +16,7 @@ from ..errors import ConfigError, DataError
 from ..rng import Address
 from ._bracket import Rounds, bracket
 from ._judged import Judged, Rule, judged
-from ._path import Point, follow
+from ._path import Path, Point, follow
 from ._prognosis import COIN, best_round, distance, enough, left, percentiles, regime, verdict
 from ._rivals import GENERATORS, Generator
 from ._rows import Floats, Rows, Source
@@ -84,7 +84,19 @@ def audit(
         )
     rows.check_varying()
     said = judged(rows, accepted, scores, rule)
-    tilt = Tilt(said)
+    return _audited(said, reference, rounds, generator, copies, rng)
+
+
+def _audited(
+    said: Judged,
+    reference: Rows,
+    rounds: int,
+    generator: Generator | None,
+    copies: int | None,
+    rng: np.random.Generator,
+) -> Audit:
+    """Predict the rounds after the observed one; ``reference`` holds the real rows."""
+    rows, tilt = said.rows, Tilt(said)
     path = follow(tilt, rounds)
     rivals = bracket(said, tilt, path, reference, (generator,) if generator else GENERATORS, rounds, rng)
     # If a coin could have given these verdicts, any center is noise.
@@ -92,12 +104,7 @@ def audit(
     gain, bias_norm = _distances(tilt, path.start, end, reference, rng)
     found = regime(rivals, reference.n, generator == "location" and path.center is None)
     best = best_round(rivals, found)
-    center = bias = None
-    if end is not None:
-        half = Z * np.sqrt(np.square(end.error).sum(axis=0))
-        value = rows.mean + end.mean
-        center = Center(value, value - half, value + half, rows.mean + path.newton, path.extrapolated)
-        bias = reference.mean - value
+    center = None if end is None else _center(rows.mean, end, path)
     eigenvalues = np.sort(np.linalg.eigvals(tilt.inverse @ path.first.slope @ tilt.root).real)[::-1]
     narrowed = np.linalg.eigvalsh(tilt.whiten(tilt.whiten(path.first.scatter).T))
     wanted, unwanted = _shown(tilt, said, path.first.mean)
@@ -117,7 +124,7 @@ def audit(
         variance_ratio=float(narrowed.mean()),
         entropy_change=float(np.log(np.maximum(narrowed, 1e-300)).sum() / 2),
         center=center,
-        bias=bias,
+        bias=None if center is None else reference.mean - center.value,
         bias_norm=bias_norm,
         models={name: _predicted(found_, rivals.known) for name, found_ in rivals.rivals.items()},
         agree_until=rivals.agree_until,
@@ -134,6 +141,12 @@ def audit(
         verdict=verdict(found, rivals, best, gain),
         warnings=warnings(tilt, said, path, reference, rivals, copies),
     )
+
+
+def _center(mean: Floats, end: Point, path: Path) -> Center:
+    half = Z * np.sqrt(np.square(end.error).sum(axis=0))
+    value = mean + end.mean
+    return Center(value, value - half, value + half, mean + path.newton, path.extrapolated)
 
 
 def _predicted(r: Rounds, known: int) -> list[Predicted]:

@@ -117,7 +117,7 @@ def forecast(
     if not 1 <= ahead <= FARTHEST:
         raise DomainError("rounds to forecast", got=ahead, expected=f"at least 1 and at most {FARTHEST}")
     seen = _seen(chain, name)
-    measured, rounds, values, errors = seen
+    measured, rounds, values, _ = seen
     told = f"Cannot tell yet: {name} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
     has_direction = quantity.better is not None
     about = Forecast(
@@ -144,8 +144,13 @@ def forecast(
             "verdict": f"{name} has no better direction, so it cannot name a round to ship.",
         }
     )
-    if not has_direction:
-        return coming
+    return _with_regime(coming, seen, curves, quantity) if has_direction else coming
+
+
+def _with_regime(coming: Forecast, seen: "_Seen", curves: Curves, quantity: Quantity) -> Forecast:
+    """Return ``coming`` with the regime of the curves, the gain of the next round and the verdict."""
+    measured, rounds, values, errors = seen
+    last = int(rounds[-1])
     losses, final = quantity.loss(curves.values), quantity.loss(np.clip(curves.limit, *quantity.bounds))
     regimes = regime_of(losses, final, last, NOTICEABLE * spread_of(quantity.loss(values), errors))
     probabilities: dict[ForecastRegime, float] = {

@@ -54,18 +54,7 @@ def audit_table(
         DataError: A file cannot be read, or its rows cannot be audited.
         MissingExtraError: The embedding needs a package that is not installed.
     """
-    if sum(map(bool, (features, array, text, image))) != 1:
-        raise ConfigError("what to audit in", expected="one of --features, --array, --text and --image")
-    if wrong := [name for name in features if not name or features.count(name) > 1]:
-        raise ConfigError(
-            "--features", got=wrong[0], expected="names of different columns, with commas between"
-        )
-    if embedding is not None and not (text or image):
-        raise ConfigError("--embedding", got=embedding, expected="with --text or --image")
-    if rule == "top_fraction" and score is None:
-        raise ConfigError(
-            "rule top_fraction", got="no --score", expected="the column of scores behind the decisions"
-        )
+    _check_request(features, array, text, image, embedding, score, rule)
     if array or (image and table.suffix.lower() == ".npz"):
         rows, others, names = _of_arrays(table, real, array or "", image or "", embedding)
         said = npz_array(table, accepted)[:]
@@ -112,6 +101,29 @@ def repeated(samples: list[str] | NDArray[Any]) -> int:
     if isinstance(samples, list):
         return len(samples) - len(set(samples))
     return len(samples) - len({np.ascontiguousarray(sample).tobytes() for sample in samples})
+
+
+def _check_request(
+    features: Sequence[str],
+    array: str | None,
+    text: str | None,
+    image: str | None,
+    embedding: str | None,
+    score: str | None,
+    rule: Rule,
+) -> None:
+    if sum(map(bool, (features, array, text, image))) != 1:
+        raise ConfigError("what to audit in", expected="one of --features, --array, --text and --image")
+    if wrong := [name for name in features if not name or features.count(name) > 1]:
+        raise ConfigError(
+            "--features", got=wrong[0], expected="names of different columns, with commas between"
+        )
+    if embedding is not None and not (text or image):
+        raise ConfigError("--embedding", got=embedding, expected="with --text or --image")
+    if rule == "top_fraction" and score is None:
+        raise ConfigError(
+            "rule top_fraction", got="no --score", expected="the column of scores behind the decisions"
+        )
 
 
 def _of_arrays(

@@ -135,23 +135,10 @@ def reverify(
     choices = []
     for called, said in found.items():
         quality, error = scale.of_kept(said.kept, again)
-        gain, notes = _gain(said.remade, isinstance(rules[called], TopFraction), plan.threads)
-        if not len(said.kept):
-            notes = ["It keeps nothing: the round could not be trained.", *notes]
-        choices.append(
-            Choice(
-                name=called,
-                verifier=said.remade.verifier,
-                accepted=wilson(int(np.nansum(said.remade.accepted)), len(said.remade.accepted)),
-                kept=len(said.kept),
-                kept_quality=Interval(value=quality, low=quality - Z * error, high=quality + Z * error),
-                predicted=predict(quality, pairs, quantity),
-                gain=gain,
-                notes=notes,
-                seconds=said.seconds,
-                requests=said.requests,
-            )
-        )
+        predicted = predict(quality, pairs, quantity)
+        audited = _gain(said.remade, isinstance(rules[called], TopFraction), plan.threads)
+        kept_quality = Interval(value=quality, low=quality - Z * error, high=quality + Z * error)
+        choices.append(_choice(called, said, kept_quality, predicted, *audited))
 
     def rank(choice: Choice) -> float:
         """Return the loss that orders the choices; infinite where nothing is predicted."""
@@ -167,6 +154,29 @@ def reverify(
         pairs=pairs,
         choices=sorted(choices, key=rank),
         kappa=_kappa({called: said.remade for called, said in found.items()}),
+    )
+
+
+def _choice(
+    name: str,
+    said: Rejudged,
+    kept_quality: Interval,
+    predicted: Interval,
+    gain: Interval | None,
+    notes: list[str],
+) -> Choice:
+    nothing = [] if len(said.kept) else ["It keeps nothing: the round could not be trained."]
+    return Choice(
+        name=name,
+        verifier=said.remade.verifier,
+        accepted=wilson(int(np.nansum(said.remade.accepted)), len(said.remade.accepted)),
+        kept=len(said.kept),
+        kept_quality=kept_quality,
+        predicted=predicted,
+        gain=gain,
+        notes=[*nothing, *notes],
+        seconds=said.seconds,
+        requests=said.requests,
     )
 
 

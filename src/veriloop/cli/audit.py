@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from ..advise.audited import Audited
     from ..advise.auditing import Generator
 
+EmbeddingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="For texts: tfidf, or sentence-transformers:NAME. For images: pixels, or classifier:NAME.",
+    ),
+]
+RuleOption = Annotated[
+    Literal["fixed", "top_fraction"] | None,
+    typer.Option(help="Whether each row was decided separately (fixed), or the best share was accepted."),
+]
+GeneratorOption = Annotated[
+    Literal["location", "refit", "resample"] | None,
+    typer.Option(
+        help="How the generator is refitted, if known: its mean moves (location), mean and spread move"
+        " (refit), or it draws from the accepted rows, smoothed (resample); default: what holds"
+        " for all."
+    ),
+]
+
 
 def audit(
     path: Annotated[
@@ -37,26 +57,10 @@ def audit(
     ] = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="Text column to audit in.")] = None,
     image: Annotated[str | None, typer.Option(metavar="COLUMN", help="Image column to audit in.")] = None,
-    embedding: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND",
-            help="For texts: tfidf, or sentence-transformers:NAME. For images: pixels, or classifier:NAME.",
-        ),
-    ] = None,
+    embedding: EmbeddingOption = None,
     score: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column with the scores.")] = None,
-    rule: Annotated[
-        Literal["fixed", "top_fraction"] | None,
-        typer.Option(help="Whether each row was decided separately (fixed), or the best share was accepted."),
-    ] = None,
-    generator: Annotated[
-        Literal["location", "refit", "resample"] | None,
-        typer.Option(
-            help="How the generator is refitted, if known: its mean moves (location), mean and spread move"
-            " (refit), or it draws from the accepted rows, smoothed (resample); default: what holds"
-            " for all."
-        ),
-    ] = None,
+    rule: RuleOption = None,
+    generator: GeneratorOption = None,
     arm: Annotated[str | None, typer.Option(help="For a run: the arm; default: verified.")] = None,
     round_: Annotated[
         int | None, typer.Option("--round", min=1, help="For a run: the round; default: the last one.")

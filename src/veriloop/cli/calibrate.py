@@ -10,6 +10,16 @@ from .options import JsonOption, TrustOption
 if TYPE_CHECKING:
     from ..advise.calibrated import Calibrated
 
+Bad = Literal["start", "shuffled", "mislabelled"]
+BadOption = Annotated[
+    Bad,
+    typer.Option(help="Known bad samples: those of the start model, or real ones shuffled or mislabelled."),
+]
+LevelOption = Annotated[
+    Literal["nominal", "interval"],
+    typer.Option(help="Whether labels are names, or numbers whose differences count."),
+]
+
 
 def calibrate(
     folder: Annotated[
@@ -19,12 +29,7 @@ def calibrate(
     round_: Annotated[
         int | None, typer.Option("--round", min=1, help="Round; default: the last one.")
     ] = None,
-    bad: Annotated[
-        Literal["start", "shuffled", "mislabelled"],
-        typer.Option(
-            help="Known bad samples: those of the start model, or real ones shuffled or mislabelled."
-        ),
-    ] = "start",
+    bad: BadOption = "start",
     samples: Annotated[
         int, typer.Option(min=2, help="Largest number of known good samples, and of bad ones.")
     ] = 1_000,
@@ -42,10 +47,7 @@ def calibrate(
     annotators: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Columns of people's labels to compare.")
     ] = None,
-    level: Annotated[
-        Literal["nominal", "interval"],
-        typer.Option(help="Whether labels are names, or numbers whose differences count."),
-    ] = "nominal",
+    level: LevelOption = "nominal",
     text: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Text column, to test for a preference for length.")
     ] = None,
@@ -95,7 +97,7 @@ def _of_run(
     path: Path,
     arm: str,
     round_: int | None,
-    bad: Literal["start", "shuffled", "mislabelled"],
+    bad: Bad,
     most: int,
     at: float | None,
     trust: bool,

@@ -1,12 +1,15 @@
 """``veriloop reproduce RECIPE --out DIR``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .linear_options import ExecutorOption, WorkersOption, executor_of
 from .options import JsonOption
+
+if TYPE_CHECKING:
+    from ..recipes.catalogue import Reproduced
 
 
 def reproduce(
@@ -56,11 +59,10 @@ def reproduce(
     A recipe made of runs goes on where it was when the same command is given again.
     """
     from ..comparison.runs import RUNS
-    from ..recipes.base import Setting, plain
+    from ..recipes.base import Setting
     from ..recipes.catalogue import reproduce as carry_out
     from ..report.names import duration
     from .live_runs import progress_of_runs
-    from .output import print_json
 
     studies = tuple(name.strip() for name in only.split(",")) if only else ()
     setting = Setting(
@@ -73,13 +75,7 @@ def reproduce(
         typer.echo("interrupted; finished runs are kept; repeat the same command to continue", err=True)
         raise typer.Exit(130) from None
     if json:
-        files = {
-            "results": str(done.results),
-            "figures": [str(path) for path in done.figures],
-            "texts": [str(path) for path in done.texts],
-        }
-        numbers = plain(done.finding.numbers)
-        print_json({"experiment": experiment, "scale": scale, "seconds": done.seconds, **files, **numbers})
+        _print_json(experiment, scale, done)
     else:
         for line in done.finding.words:
             typer.echo(line)
@@ -87,3 +83,16 @@ def reproduce(
         typer.echo(f"{duration(done.seconds)}: {', '.join(map(str, files))}")
     if done.finding.failure:
         raise done.finding.failure
+
+
+def _print_json(experiment: str, scale: str, done: "Reproduced") -> None:
+    from ..recipes.base import plain
+    from .output import print_json
+
+    files = {
+        "results": str(done.results),
+        "figures": [str(path) for path in done.figures],
+        "texts": [str(path) for path in done.texts],
+    }
+    numbers = plain(done.finding.numbers)
+    print_json({"experiment": experiment, "scale": scale, "seconds": done.seconds, **files, **numbers})
