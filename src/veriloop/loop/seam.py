@@ -5,19 +5,17 @@ method; veriloop's own errors, interrupts and memory errors pass through unchang
 lengths and names, so they cost microseconds.
 """
 
-import inspect
 import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..datasets.base import Dataset, RealData, read_off
-from ..errors import ContractError, DataError, VeriloopError
+from ..errors import ContractError
 from ..executors.base import Executor, Item
 from ..executors.threads import limit_again
 from ..fitted import Fitted
@@ -25,49 +23,22 @@ from ..generator import CUT, Generator, Notes
 from ..judge import Judge
 from ..learners.base import Learner
 from ..metrics.base import Evaluation, Metric
-from ..parts import Imported, Part, error_summary
+from ..parts import Part
 from ..quantity import Quantity
 from ..records import Estimate, RowEstimate
 from ..rules.policy import DataPolicy
 from ..rules.schedule import Schedule
-from ..samples import Samples, same_type, type_of
+from ..samples import Samples
 from ..schema import Schema
 from ..verdicts import Verdicts
 from ..verifiers.base import AsConfigured, Verifier
+from ._calls import alike, call, expect, made_type, named, not_finite
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Part)
 
 ROUNDING = 1e-6
 """Tolerance for bounds of measured numbers, relative to values above 1: float32 sums may exceed them."""
-
-
-def call(part: object, method: str, function: Callable[..., T], *arguments: Any) -> T:
-    """Return ``function(*arguments)``; any error of a part's code becomes one line.
-
-    Args:
-        part: Part whose code is called, for the error message.
-        method: Name of the method, for the error message.
-        function: Function to call, usually a method of ``part``.
-        arguments: Arguments of the function.
-
-    Raises:
-        ContractError: It raised an error that is not from veriloop; that error is the cause.
-        VeriloopError: An error from veriloop. If the part passed bad input to veriloop, the line names the
-            part.
-    """
-    try:
-        return function(*arguments)
-    except (ContractError, DataError) as e:
-        if (place := _place(part, e)) == "" or _raised_by(part, e):
-            raise
-        what = f"{_named(part)}.{method}{place}: {e.what}"
-        raise type(e)(what, got=e.got, expected=e.expected, fix=e.fix) from e
-    except (VeriloopError, MemoryError):
-        raise
-    except (Exception, SystemExit) as e:
-        # Only the whole program may decide to exit; an exit by a part would end a run without a message.
-        raise ContractError(f"{_named(part)}.{method} raised {error_summary(e)}{_place(part, e)}") from e
 
 
 def declared(*parts: Part | None) -> None:
@@ -80,9 +51,9 @@ def declared(*parts: Part | None) -> None:
     for part in parts:
         kind: type[Any] = type(part)
         if isinstance(part, Learner):
-            _made_type(kind, "generator_type", Generator)
+            made_type(kind, "generator_type", Generator)
         elif isinstance(part, Verifier):
-            _made_type(kind, "judge_type", Judge)
+            made_type(kind, "judge_type", Judge)
         elif isinstance(part, Metric):
             quantities(part)
 
@@ -95,13 +66,13 @@ def load(dataset: Dataset, seed: int) -> RealData:
             different columns.
     """
     data = call(dataset, "load", dataset.load, seed)
-    where = f"{_named(dataset)}.load"
-    _expect(where, data, RealData)
+    where = f"{named(dataset)}.load"
+    expect(where, data, RealData)
     for role in ("start", "train", "test"):
-        _expect(f"{where}: {role}", getattr(data, role), Samples)
+        expect(f"{where}: {role}", getattr(data, role), Samples)
     for role in ("validation", "conditions", "test_conditions", "validation_conditions"):
         if getattr(data, role) is not None:
-            _expect(f"{where}: {role}", getattr(data, role), Samples)
+            expect(f"{where}: {role}", getattr(data, role), Samples)
     for role in ("train", "test", "conditions"):
         if getattr(data, role) is not None and not len(getattr(data, role)):
             raise ContractError(f"{where}: {role}", got="no samples", expected="at least one")
@@ -115,7 +86,7 @@ def load(dataset: Dataset, seed: int) -> RealData:
             )
         if split is not None and len(split):
             made = [name for name in data.train if name not in (data.conditions or ())]
-            _alike(split, data.train, made, f"{where}: {role}", "train")
+            alike(split, data.train, made, f"{where}: {role}", "train")
     for role in ("test", "validation"):
         split, conditions = getattr(data, role), getattr(data, f"{role}_conditions")
         if split is not None and conditions is not None and len(conditions) != len(split):
@@ -137,10 +108,10 @@ def schema(dataset: Dataset) -> Schema:
         # If the schema is derived from the samples, report faults of the samples as faults of load.
         found = call(dataset, "load", read_off, load(dataset, 0))
     else:
-        found = _expect(f"{_named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
+        found = expect(f"{named(dataset)}.schema", call(dataset, "schema", dataset.schema), Schema)
     if own := [name for name in found if name.startswith("_")]:
         raise ContractError(
-            f"columns of {_named(dataset)}",
+            f"columns of {named(dataset)}",
             got=", ".join(own),
             expected="names without a leading underscore, which the loop uses",
             fix="rename them, or leave them out",
@@ -155,7 +126,7 @@ def suited(part: P, data: Schema) -> P:
         ContractError: The result is not a part of the same family.
     """
     base = next(base for base in type(part).__mro__ if "family" in vars(base))
-    return _expect(f"{_named(part)}.suited_to", call(part, "suited_to", part.suited_to, data), base)
+    return expect(f"{named(part)}.suited_to", call(part, "suited_to", part.suited_to, data), base)
 
 
 def check_ahead(part: Part, data: Schema) -> list[str]:
@@ -165,11 +136,11 @@ def check_ahead(part: Part, data: Schema) -> list[str]:
         ContractError: The result is not lines of text or None.
     """
     notes = call(part, "check_ahead", part.check_ahead, data)
-    where = f"{_named(part)}.check_ahead"
+    where = f"{named(part)}.check_ahead"
     if isinstance(notes, str):
         raise ContractError(where, got="str", expected="a list of lines, or None")
-    found = list(_expect(where, notes if notes is not None else (), Sequence, "of lines, or None"))
-    return [_expect(where, note, str, "in each place of its list") for note in found]
+    found = list(expect(where, notes if notes is not None else (), Sequence, "of lines, or None"))
+    return [expect(where, note, str, "in each place of its list") for note in found]
 
 
 def check_data(part: Part, real: Samples) -> None:
@@ -184,10 +155,10 @@ def sources(part: Part) -> Mapping[str, Path]:
         ContractError: The result does not map each name to a `Path`.
     """
     found = call(part, "sources", part.sources)
-    where, hint = f"{_named(part)}.sources", 'such as {"words.txt": Path("words.txt")}'
-    _expect(where, found, Mapping, hint)
+    where, hint = f"{named(part)}.sources", 'such as {"words.txt": Path("words.txt")}'
+    expect(where, found, Mapping, hint)
     for name, path in found.items():
-        _expect(f"{where}: {name}", path, Path, hint)
+        expect(f"{where}: {name}", path, Path, hint)
     return found
 
 
@@ -197,11 +168,11 @@ def settled(learner: Learner) -> tuple[Mapping[str, Any], str]:
     Raises:
         ContractError: The result is not a pair of field values and a reason.
     """
-    where, hint = f"{_named(learner)}.settled", 'such as ({"precision": "float32"}, "it is faster")'
+    where, hint = f"{named(learner)}.settled", 'such as ({"precision": "float32"}, "it is faster")'
     found = call(learner, "settled", learner.settled)
     settings, why = found if isinstance(found, tuple) and len(found) == 2 else (None, None)
-    _expect(where, settings, Mapping, hint)
-    _expect(f"{where}: why", why, str, hint)
+    expect(where, settings, Mapping, hint)
+    expect(f"{where}: why", why, str, hint)
     if unknown := [str(name) for name in settings or () if name not in type(learner).model_fields]:
         raise ContractError(where, got=", ".join(unknown), expected="names of its fields")
     return settings or {}, why or ""
@@ -213,7 +184,7 @@ def downloads(part: Part) -> str | None:
     Raises:
         ContractError: The result is not a text or None.
     """
-    return _expect(f"{_named(part)}.downloads", call(part, "downloads", part.downloads) or "", str)
+    return expect(f"{named(part)}.downloads", call(part, "downloads", part.downloads) or "", str)
 
 
 def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.random.Generator) -> Generator:
@@ -226,7 +197,7 @@ def fit(learner: Learner, samples: Samples, init: Generator | None, rng: np.rand
     made = learner.generator_type  # imports the training library, whose threads must be limited, too
     with limit_again():
         generator = call(learner, "fit", learner.fit, samples, init, rng)
-    return _expect(f"{_named(learner)}.fit", generator, made, "its generator_type")
+    return expect(f"{named(learner)}.fit", generator, made, "its generator_type")
 
 
 def sample(
@@ -265,7 +236,7 @@ def sample_with_notes(
     if own is None:
         return sample(generator, n, rng, condition, like), None
     samples, notes = call(generator, "sample_with_notes", own, n, rng, condition)
-    _expect(f"{_named(generator)}.sample_with_notes: notes", notes, Notes)
+    expect(f"{named(generator)}.sample_with_notes: notes", notes, Notes)
     return _drawn(generator, samples, n, condition, like), notes
 
 
@@ -276,8 +247,8 @@ def _drawn(
     condition: Samples | None,
     like: Samples | None,
 ) -> Samples:
-    where = f"{_named(generator)}.sample"
-    _expect(where, samples, Samples)
+    where = f"{named(generator)}.sample"
+    expect(where, samples, Samples)
     if len(samples) != n:
         raise ContractError(where, got=f"{len(samples)} samples", expected=n)
     missing = [name for name in (*(condition or ()), *(like or ())) if name not in samples]
@@ -300,9 +271,7 @@ def _drawn(
         )
     if like is not None:
         # Joined with real samples, another type would change theirs, and with it the bits.
-        _alike(
-            samples, like, [name for name in like if name not in (condition or ())], where, "the real data"
-        )
+        alike(samples, like, [name for name in like if name not in (condition or ())], where, "the real data")
     return samples
 
 
@@ -316,7 +285,7 @@ def judge(
     """
     declared(verifier)
     fitted = call(verifier, "fit", verifier.fit, previous, generator, real, rng)
-    return _expect(f"{_named(verifier)}.fit", fitted, verifier.judge_type, "its judge_type")
+    return expect(f"{named(verifier)}.fit", fitted, verifier.judge_type, "its judge_type")
 
 
 def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts:
@@ -329,7 +298,7 @@ def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts
     try:
         verdicts = call(part, "verify", judge.verify, samples, rng)
     except ContractError as e:
-        if not (broken := _not_finite(samples)):
+        if not (broken := not_finite(samples)):
             raise
         # A diverged model is at fault here, not the verifier that is asked about its samples.
         raise type(e)(
@@ -338,8 +307,8 @@ def verify(judge: Judge, samples: Samples, rng: np.random.Generator) -> Verdicts
             expected=e.expected,
             fix=f"the samples contain numbers that are not finite: {broken}",
         ) from e.__cause__ or e
-    where = f"{_named(part)}.verify"
-    _expect(where, verdicts, Verdicts)
+    where = f"{named(part)}.verify"
+    expect(where, verdicts, Verdicts)
     if len(verdicts) != len(samples):
         raise ContractError(where, got=f"{len(verdicts)} verdicts", expected=len(samples))
     return verdicts
@@ -353,8 +322,8 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
     """
     promised = quantities(metric)
     measured = call(metric, "measure", metric.measure, evaluation, rng)
-    where = f"{_named(metric)}.measure"
-    _expect(where, measured, Mapping, f"such as {{{next(iter(promised))!r}: Estimate(value, se)}}")
+    where = f"{named(metric)}.measure"
+    expect(where, measured, Mapping, f"such as {{{next(iter(promised))!r}: Estimate(value, se)}}")
     if set(measured) != set(promised):
         raise ContractError(
             where,
@@ -362,7 +331,7 @@ def measure(metric: Metric, evaluation: Evaluation, rng: np.random.Generator) ->
             expected=f"its quantities {', '.join(promised)}",
         )
     for name, estimate in measured.items():
-        _expect(f"{where}: {name}", estimate, Estimate)
+        expect(f"{where}: {name}", estimate, Estimate)
         if estimate.se < 0 or math.isinf(estimate.se):
             expected = "0 or more and finite, or NaN for none"
             raise ContractError(f"{where}: {name}: standard error", got=estimate.se, expected=expected)
@@ -411,15 +380,15 @@ def training_set(
         ContractError: The result is not at least one sample with the columns and types of the start set.
     """
     training = call(policy, "training_set", policy.training_set, start, kept, rng)
-    where = f"{_named(policy)}.training_set"
-    _expect(where, training, Samples)
+    where = f"{named(policy)}.training_set"
+    expect(where, training, Samples)
     if not len(training):
         raise ContractError(where, got="no samples", expected="at least one")
     if missing := [name for name in start if name not in training]:
         raise ContractError(
             where, got=f"columns {', '.join(training)}", expected=f"{', '.join(missing)} as well"
         )
-    _alike(training, start, list(start), where, "the start set")
+    alike(training, start, list(start), where, "the start set")
     return training
 
 
@@ -432,7 +401,7 @@ def wanted(schedule: Schedule, round_: int) -> int:
     n = call(schedule, "wanted", schedule.wanted, round_)
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
         raise ContractError(
-            f"{_named(schedule)}.wanted({round_})", got=repr(n), expected="a whole number of at least 1"
+            f"{named(schedule)}.wanted({round_})", got=repr(n), expected="a whole number of at least 1"
         )
     return int(n)
 
@@ -457,7 +426,7 @@ def mapped(
         yield result  # pyright: ignore[reportReturnType]
     if given != len(items):
         got = f"{given} results" if given < len(items) else "more results"
-        raise ContractError(f"{_named(executor)}.map", got=got, expected=len(items))
+        raise ContractError(f"{named(executor)}.map", got=got, expected=len(items))
 
 
 def save(fitted: Fitted, directory: Path) -> None:
@@ -489,81 +458,9 @@ def quantities(metric: Metric) -> Mapping[str, Quantity]:
     sound = isinstance(own, Mapping) and own
     if not sound or not all(isinstance(name, str) and isinstance(q, Quantity) for name, q in own.items()):
         raise ContractError(
-            f"{_named(metric)} does not declare its quantities",
+            f"{named(metric)} does not declare its quantities",
             got=None if own is None else f"{own!r}"[:80],
             expected="a class attribute quantities: each number's name with a Quantity",
             fix='such as quantities = {"quality": Quantity(better="higher")}',
         )
     return own
-
-
-@cache
-def _made_type(part: type[Part], attribute: str, base: type[Fitted]) -> None:
-    """Check a class once: what is wrong is raised, and so not remembered."""
-    owners = (vars(kind) for kind in part.__mro__ if attribute in vars(kind))
-    if isinstance(next(owners, {}).get(attribute), Imported):
-        return  # built in; its libraries are needed only for training
-    made: Any = getattr(part, attribute, None)
-    if not (isinstance(made, type) and issubclass(made, base)):
-        raise ContractError(
-            f"{part.__name__} does not declare what its fit returns",
-            got=None if made is None else f"{attribute} {getattr(made, '__name__', repr(made))}",
-            expected=f"a class attribute {attribute}, a subclass of {base.__name__}",
-        )
-    if missing := sorted(getattr(made, "__abstractmethods__", ())):
-        lacks = " and ".join(missing)
-        raise ContractError(
-            f"{part.__name__}.{attribute}: {made.__name__} lacks {lacks}",
-            expected=f"a subclass of {base.__name__} that defines all of its methods",
-        )
-
-
-def _alike(samples: Samples, like: Samples, names: Sequence[str], where: str, whose: str) -> None:
-    """Refuse columns whose types differ from those of ``whose``."""
-    for name in names:
-        if not same_type(samples[name], like[name]):
-            got, wanted = type_of(samples[name]), type_of(like[name])
-            raise ContractError(f"{where}: column {name!r}", got=got, expected=f"{wanted}, as in {whose}")
-
-
-def _not_finite(samples: Samples) -> str:
-    """List the columns with values that are not finite, with the number of rows; empty if there are none."""
-    told: list[str] = []
-    for name, column in samples.items():
-        if isinstance(column, np.ndarray) and column.dtype.kind == "f":
-            rows = np.count_nonzero(~np.isfinite(column).reshape(len(column), -1).all(axis=1))
-            told += [f"{rows} of {len(column)} rows of column {name!r}"] if rows else []
-    return ", ".join(told)
-
-
-def _expect(where: str, got: Any, wanted: type[Any], hint: str = "") -> Any:
-    if not isinstance(got, wanted):
-        if inspect.iscoroutine(got):
-            got.close()  # otherwise Python warns that it was never awaited
-        expected = f"{wanted.__name__}, {hint}" if hint else wanted.__name__
-        raise ContractError(where, got=type(got).__name__, expected=expected)
-    return got
-
-
-def _named(part: object) -> str:
-    return type(part).__name__
-
-
-def _raised_by(part: object, error: BaseException) -> bool:
-    """Whether code of ``part``'s package raised ``error``, and so wrote its message."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None:
-        frames = frames.tb_next
-    package = type(part).__module__.partition(".")[0]
-    return frames is not None and str(frames.tb_frame.f_globals.get("__name__")).partition(".")[0] == package
-
-
-def _place(part: object, error: BaseException) -> str:
-    """Return where in ``part``'s package ``error`` was raised, since users see no traceback."""
-    package, place = type(part).__module__.partition(".")[0], ""
-    frames = error.__traceback__ if package != "veriloop" else None
-    while frames is not None:
-        if str(frames.tb_frame.f_globals.get("__name__")).partition(".")[0] == package:
-            place = f" ({Path(frames.tb_frame.f_code.co_filename).name}, line {frames.tb_lineno})"
-        frames = frames.tb_next
-    return place
