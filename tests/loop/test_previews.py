@@ -16,7 +16,7 @@ from veriloop.loop.previews import Preview
 from veriloop.loop.shown import as_text, drawn, set_aside
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Image, Prompt, Schema
-from veriloop.store.folder import FATE, REASON, SCORE
+from veriloop.store.reader import FATE, REASON, SCORE
 from veriloop.testing.tiny import TinyGenerator, TinyJudge, TinyLearner, TinyVerifier
 from veriloop.verdicts import Decision, Verdicts
 

@@ -8,7 +8,8 @@ from veriloop.report.judged import judged
 from veriloop.report.names import MISSING
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Image, Label, Prompt
-from veriloop.store.folder import FATE, REASON, SCORE, RunFolder
+from veriloop.store.folder import RunFolder
+from veriloop.store.reader import FATE, REASON, SCORE
 
 FATES = np.array([0] * 6 + [1] * 6 + [2], np.int8)
 SCORES = np.array([*np.linspace(0.9, 0.7, 6), *np.linspace(0.6, 0.1, 6), np.nan])

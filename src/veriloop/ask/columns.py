@@ -10,7 +10,7 @@ from ..events import SAID
 from ..generator import CUT
 from ..nested import Nested
 from ..samples import Column, Samples
-from ..store.folder import PROVENANCE
+from ..store.reader import PROVENANCE
 from ..tables import JSON_TEXT
 
 Columns = dict[str, pa.Array | Nested]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ..events import SAID
 from ..loop.plan import Plan
 from ..samples import Samples, concat
-from ..store.folder import PROVENANCE, RunFolder
+from ..store.folder import RunFolder
+from ..store.reader import PROVENANCE
 from .replay import replay
 
 

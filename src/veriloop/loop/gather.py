@@ -21,7 +21,7 @@ from ..records import Counts
 from ..rng import Address, Stage
 from ..rules.acceptance import Group, Selection, groups_of
 from ..samples import Samples
-from ..store.folder import PROVENANCE
+from ..store.reader import PROVENANCE
 from ..verdicts import Decision, Verdicts
 from ..verifiers.base import PLACE, AwaitingVerdicts
 from . import seam

@@ -22,7 +22,7 @@ from ..rng import START
 from ..samples import Samples, concat
 from ..schema import Schema
 from ..showing import in_short
-from ..store.folder import FATE, FATES, REASON, SCORE
+from ..store.reader import FATE, FATES, REASON, SCORE
 from ..verdicts import Verdicts
 from . import seam
 from .check import check_data, checked

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..nested import Nested
 from ..samples import Samples
 from ..schema import Schema
-from ..store.folder import FATE, FATES, REASON, SCORE
+from ..store.reader import FATE, FATES, REASON, SCORE
 from ..turns import shown as read
 from ..verdicts import Decision, Verdicts
 from .guard import reasons_of, shown

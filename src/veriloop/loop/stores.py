@@ -22,9 +22,10 @@ from ..records import Counts, RoundRecord, Split
 from ..samples import Samples
 from ..store.atomic import is_aside, storage_errors
 from ..store.digests import sha256
-from ..store.folder import BESIDE, CANDIDATES, JUDGED, MODELS, SOLVED, RunFolder
+from ..store.folder import BESIDE, RunFolder
 from ..store.kept import KeptRounds
 from ..store.manifest import Change, Manifest, Status
+from ..store.reader import CANDIDATES, JUDGED, MODELS, SOLVED
 from ..store.rows import ROWS, rows_to_bytes
 from ..store.stopping import asked_to_stop, forget_to_stop
 from . import seam

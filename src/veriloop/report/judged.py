@@ -6,7 +6,8 @@ import numpy as np
 
 from ..cards import RunCard
 from ..samples import Samples
-from ..store.folder import FATE, FATES, REASON, SCORE, RunFolder
+from ..store.folder import RunFolder
+from ..store.reader import FATE, FATES, REASON, SCORE
 from .names import MISSING, short
 from .passages import shortened, texts_of
 from .pictures import Picture, first_middle_last, pixels_of, sheet_of

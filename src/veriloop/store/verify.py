@@ -11,8 +11,9 @@ from ..errors import CorruptFileError
 from .atomic import is_aside
 from .chunks import chunk_of
 from .digests import LineCheck, as_written, differs, names_below, sha256
-from .folder import MODELS, RunFolder
+from .folder import RunFolder
 from .manifest import Manifest
+from .reader import MODELS
 
 EXEMPT = frozenset({"report.html", "events.jsonl", "lock", "note.json", "stop"})
 """Files that may change at any time, because nothing is computed from them."""
