@@ -25,6 +25,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from veriloop.cards import ArmCard, RunCard
 from veriloop.samples import Samples
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest, package_versions
@@ -72,8 +73,8 @@ def measure(folder: Path, url: str, annotators: int, rate: float, seconds: float
     pixels = np.zeros((number, 8, 8), np.uint8)
     pixels[:, 0, :4] = np.arange(number)[:, None] // 17 ** np.arange(4) % 17
     Store(url).post(Samples(pixels=pixels, label=np.arange(number) % 10), None, wanted=1, queue=number)
-    config = {"arms": {"verified": {"verifier": {"kind": "human", "store": url}}}}
-    RunFolder(folder / "runs" / "load").write_manifest(Manifest(config=config, seed=0))
+    cards = RunCard(arms={"verified": ArmCard(last_round=1, verdict_stores=(url,))})
+    RunFolder(folder / "runs" / "load").write_manifest(Manifest(config={}, seed=0, cards=cards))
     command = [sys.executable, "-c", "from veriloop.cli.main import main; main()", "serve"]
     server = subprocess.Popen(
         [*command, folder / "runs", "--port", "0"], stdout=subprocess.PIPE, text=True,

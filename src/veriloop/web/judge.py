@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,8 +19,9 @@ from starlette.routing import Route
 from ..cards import CHOICES, Brief
 from ..errors import CorruptFileError, DataError, StorageError, VeriloopError
 from ..verifiers.human.database import checked_url
-from ..verifiers.human.desk import Desk, Progress, Remark, Task
+from ..verifiers.human.desk import Desk, Exchange, Progress, Remark, Task
 from ..verifiers.human.store import Opinion
+from .clerk import Clerk
 from .site import render, run_folders
 
 AT_HAND = 4
@@ -68,10 +70,15 @@ class Queue:
     problem: str | None = None
     briefs: tuple[Brief, ...] = ()
 
-    @property
+    @cached_property
     def desk(self) -> Desk:
-        """Return the desk from which annotators take samples and to which they give verdicts."""
+        """Return the desk from which annotators take samples."""
         return Desk(self.url)
+
+    @cached_property
+    def clerk(self) -> Clerk:
+        """Return the clerk to whom annotators give verdicts."""
+        return Clerk(self.desk)
 
 
 def queues(request: Request) -> dict[str, Queue]:
@@ -147,20 +154,14 @@ def _take(request: Request) -> Response:
 
 async def _record(request: Request) -> Response:
     given = await _body(request, _Verdict)
-
-    def record() -> Response:
-        """Record the verdict, and return the next tasks."""
-        desk, room = _queue(request).desk, given.most - len(given.holding)
-        remark = Remark(given.comment, given.seconds)
-        try:
-            tasks, progress = desk.exchange(
-                given.annotator, given.key, given.answer, max(0, room), holding=given.holding, remark=remark
-            )
-        except DataError as e:
-            raise HTTPException(404, str(e)) from e
-        return _answer(desk, given.annotator, tasks, progress)
-
-    return await run_in_threadpool(record)
+    clerk = await run_in_threadpool(lambda: _queue(request).clerk)
+    room, remark = max(0, given.most - len(given.holding)), Remark(given.comment, given.seconds)
+    asked = Exchange(given.key, given.answer, room, given.holding, remark)
+    try:
+        tasks, progress = await clerk.exchange(given.annotator, asked)
+    except DataError as e:
+        raise HTTPException(404, str(e)) from e
+    return await run_in_threadpool(_answer, clerk.desk, given.annotator, tasks, progress)
 
 
 def _mine(request: Request) -> Response:

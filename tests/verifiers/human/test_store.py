@@ -14,7 +14,7 @@ from veriloop.errors import ConfigError, DataError, StorageError
 from veriloop.samples import Samples
 from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.database import checked_url
-from veriloop.verifiers.human.desk import Agreement, Desk, Progress
+from veriloop.verifiers.human.desk import Agreement, Desk, Exchange, Progress
 from veriloop.verifiers.human.store import KnownSamples, Store, Tally
 
 
@@ -123,20 +123,59 @@ def _statements():
             event.remove(sa.Engine, name, listener)
 
 
-def test_a_verdict_takes_one_transaction_of_few_statements(store_url):
+@pytest.mark.parametrize("people", [1, 8])
+def test_verdicts_given_together_take_one_transaction_of_few_statements(store_url, people):
     desk, known = Desk(store_url), KnownSamples(_digits(10, first=100), _digits(10, first=150), 200.0)
-    Store(store_url).post(_digits(60), known, wanted=1, queue=100)
-    held = desk.take("ann", 4)
-    for _ in range(20):
-        first, *held = held
+    Store(store_url).post(_digits(60), known, wanted=2, queue=100)
+    held = {f"person {i}": desk.take(f"person {i}", 4) for i in range(people)}
+    for _ in range(5):
+        given = {name: tasks.pop(0) for name, tasks in held.items()}
+        asked = {
+            name: Exchange(task.key, "accept", 1, [t.key for t in held[name]]) for name, task in given.items()
+        }
         with _statements() as sent:
-            tasks, _ = desk.exchange("ann", first.key, "accept", 1, holding=[task.key for task in held])
-        held += tasks
+            done = desk.exchange_all(asked)
+        for name, outcome in done.items():
+            assert not isinstance(outcome, DataError)
+            held[name] += outcome[0]
         assert sent.count("transaction") == 1
-        # The verdict, its sample's count, its remark, its lease; then what lies in front, a candidate, how
-        # they stand, a known sample, and the lease on one of these. SQLite is told to begin, too.
-        assert len([s for s in sent if s not in ("transaction", "BEGIN IMMEDIATE")]) == 9
-    assert len({task.key for task in held}) == 4
+        # Of all: the samples, the verdicts, the counts, the remarks, the leases; what lies in front, how all
+        # stand and how each. Of each: a candidate, a known sample, and the lease on one of them.
+        statements = [s for s in sent if s not in ("transaction", "BEGIN IMMEDIATE")]
+        assert len(statements) == 8 + 3 * people
+    assert all(len({task.key for task in tasks}) == 4 for tasks in held.values())
+
+
+def test_verdicts_given_together_are_those_given_one_by_one(store_url, tmp_path):
+    one, together = Desk(f"sqlite:///{tmp_path}/one.db"), Desk(store_url)
+    asked = _digits(40)
+    for url in (f"sqlite:///{tmp_path}/one.db", store_url):
+        Store(url).post(asked, None, wanted=2, queue=100)
+    names = [f"person {i}" for i in range(5)]
+    keys = content_keys(asked)
+    answers = {name: "reject" if name == "person 1" else "accept" for name in names}
+    for first in (0, 3, 3, 30):  # some judge the same sample, and some of them twice
+        which = {name: keys[first + i // 2] for i, name in enumerate(names)}
+        done = together.exchange_all({name: Exchange(which[name], answers[name], 2) for name in names})
+        apart = {name: one.exchange(name, which[name], answers[name], 2) for name in names}
+        assert {name: outcome[1].judged for name, outcome in done.items()} == {
+            name: outcome[1].judged for name, outcome in apart.items()
+        }
+        answers = dict.fromkeys(names, "abstain")
+    stores = [Store(f"sqlite:///{tmp_path}/one.db"), Store(store_url)]
+    first, second = ([(p.key, dict(p.verdicts)) for p in store.everything()] for store in stores)
+    assert first == second
+    assert one.progress("person 0") == together.progress("person 0")
+
+
+def test_an_unknown_sample_costs_the_others_nothing(store_url):
+    store, desk, asked = Store(store_url), Desk(store_url), _digits(2)
+    store.post(asked, None, wanted=1, queue=9)
+    key = content_keys(asked)[0]
+    done = desk.exchange_all({"ann": Exchange("0" * 64, "accept"), "bob": Exchange(key, "accept")})
+    assert isinstance(done["ann"], DataError)
+    assert not isinstance(done["bob"], DataError)
+    assert store.tallies([key])[key] == Tally(accept=1)
 
 
 def test_a_run_that_wants_more_verdicts_reopens_a_sample(store_url):

@@ -10,18 +10,24 @@ import sqlalchemy as sa
 from .database import Database, counted, leases, remarks, samples, verdicts
 
 _WHO, _WHICH = sa.bindparam("who", type_=sa.Text), sa.bindparam("which", type_=sa.Integer)
-_KEY = sa.bindparam("key", type_=sa.Text)
 _NOW = sa.bindparam("now", type_=sa.Double)
 _IS_THEIRS = verdicts.c.annotator == _WHO
 _IS_IT = verdicts.c.sample == _WHICH, _IS_THEIRS
 _UNJUDGED = ~sa.exists().where(verdicts.c.sample == samples.c.id, _IS_THEIRS).correlate(samples)
 _IN_FRONT = leases.c.sample == samples.c.id, leases.c.annotator == _WHO, leases.c.until > _NOW
 _UNSEEN = _UNJUDGED, ~sa.exists().where(*_IN_FRONT).correlate(samples)
+_ANY_OF_THEM = sa.bindparam("who", expanding=True, type_=sa.Text)
 # Samples already shown to an annotator come first, in the order in which they were handed out.
 BEFORE_THEM = (
-    sa.select(samples.c.id, samples.c.key)
+    sa.select(leases.c.annotator, samples.c.id, samples.c.key, samples.c.truth)
     .join(leases)
-    .where(*_IN_FRONT, _UNJUDGED)
+    .where(
+        leases.c.annotator.in_(_ANY_OF_THEM),
+        leases.c.until > _NOW,
+        ~sa.exists()
+        .where(verdicts.c.sample == samples.c.id, verdicts.c.annotator == leases.c.annotator)
+        .correlate(samples, leases),
+    )
     .order_by(leases.c.until, samples.c.id)
 )
 WHOLE = sa.select(samples).where(samples.c.id.in_(sa.bindparam("which", expanding=True)))
@@ -36,7 +42,7 @@ CANDIDATE = (
     )
     .order_by(samples.c.id)
     .limit(1)
-    .with_for_update(of=samples, skip_locked=True)
+    .with_for_update(of=samples, key_share=True, skip_locked=True)
 )
 KNOWN = (
     sa.select(samples)
@@ -54,14 +60,22 @@ KNOWN_VERDICTS = (
     )
     .where(samples.c.truth.is_not(None), _IS_THEIRS)
 )
-PROGRESS = sa.select(
-    counted(_IS_THEIRS).label("judged"),
+TOTALS = sa.select(
     counted(samples.c.open).label("waiting"),
-    counted(samples.c.open, verdicts.c.sample == samples.c.id, _IS_THEIRS).label("mine"),
-    counted(samples.c.truth.is_not(None), _UNJUDGED).label("known_left"),
-    counted(samples.c.truth.is_not(None), *_UNSEEN).label("known_unseen"),
     counted(samples.c.truth.is_not(None)).label("known"),
     sa.select(sa.func.max(samples.c.id)).scalar_subquery().label("posted"),
+)
+_ONE = sa.literal_column("1")
+JUDGED_BY = (
+    sa.select(
+        verdicts.c.annotator,
+        sa.func.count().label("judged"),
+        sa.func.count(sa.case((samples.c.open, _ONE))).label("mine"),
+        sa.func.count(samples.c.truth).label("known"),
+    )
+    .join_from(verdicts, samples)
+    .where(verdicts.c.annotator.in_(_ANY_OF_THEM))
+    .group_by(verdicts.c.annotator)
 )
 GIVEN_BY = (
     sa.select(samples, verdicts.c.answer, remarks.c.comment)
@@ -76,8 +90,14 @@ GIVEN_BY = (
 LAST_VERDICT = (
     sa.select(verdicts.c.id, verdicts.c.sample).where(_IS_THEIRS).order_by(verdicts.c.id.desc()).limit(1)
 )
-# The lock on the sample's row keeps its count right; SQLite locks the whole file anyway.
-LOCKED = sa.select(samples.c.id).where(samples.c.key == _KEY).with_for_update()
+# The locks keep the samples' counts right, and are taken in one order, so that no two processes wait for each
+# other. SQLite locks the whole file anyway.
+LOCKED = (
+    sa.select(samples.c.id, samples.c.key)
+    .where(samples.c.key.in_(sa.bindparam("keys", expanding=True)))
+    .order_by(samples.c.id)
+    .with_for_update(key_share=True)
+)
 CHANGE = verdicts.update().where(*_IS_IT).values(answer=sa.bindparam("said"), at=sa.bindparam("when"))
 _GIVEN = samples.c.given + sa.bindparam("change", type_=sa.Integer)
 ADD_GIVEN = (
@@ -89,15 +109,10 @@ END_LEASE = leases.delete().where(leases.c.sample == _WHICH, leases.c.annotator 
 
 
 @cache
-def add_verdict(database: Database) -> sa.Executable:
-    """Store a verdict if it is the annotator's first on the sample; returns its id, or nothing."""
-    of = sa.select(
-        samples.c.id, _WHO, sa.bindparam("said", type_=sa.Text), sa.bindparam("when", type_=sa.Double)
-    )
-    insert = database.insert(verdicts).from_select(
-        ["sample", "annotator", "answer", "at"], of.where(samples.c.key == _KEY)
-    )
-    return insert.on_conflict_do_nothing().returning(verdicts.c.sample)
+def add_verdicts(database: Database) -> sa.Executable:
+    """Store verdicts, each if it is the annotator's first on its sample; returns which were stored."""
+    insert = database.insert(verdicts).on_conflict_do_nothing()
+    return insert.returning(verdicts.c.sample, verdicts.c.annotator)
 
 
 @cache

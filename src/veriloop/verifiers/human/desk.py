@@ -6,7 +6,8 @@ annotator, and it is on disk once `Desk.record` has returned.
 
 import json
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,13 +20,14 @@ from ._statements import (
     CHANGE,
     END_LEASE,
     GIVEN_BY,
+    JUDGED_BY,
     KNOWN,
     KNOWN_VERDICTS,
     LAST_VERDICT,
     LOCKED,
-    PROGRESS,
+    TOTALS,
     WHOLE,
-    add_verdict,
+    add_verdicts,
     keep_remark,
     lease,
 )
@@ -63,6 +65,24 @@ class Remark(NamedTuple):
 NO_REMARK = Remark()
 
 
+class Exchange(NamedTuple):
+    """A verdict, and what its annotator asks for in return.
+
+    Attributes:
+        key: Key of the judged sample.
+        answer: Verdict on it.
+        most: Largest number of samples wanted.
+        holding: Keys of the samples already shown to the annotator.
+        remark: Remarks on the verdict.
+    """
+
+    key: str
+    answer: Opinion
+    most: int = 1
+    holding: Sequence[str] = ()
+    remark: Remark = NO_REMARK
+
+
 class Given(NamedTuple):
     """A verdict given by an annotator."""
 
@@ -84,6 +104,10 @@ class Progress(NamedTuple):
     judged: int
     left: int
     waiting: int
+
+
+Exchanged = tuple[list[Task], Progress]
+"""The next samples of an annotator, and the progress."""
 
 
 class Agreement(NamedTuple):
@@ -113,7 +137,8 @@ class Desk:
             holding: Keys of the samples already shown to the annotator.
         """
         with self._database.writing() as connection:
-            return self._take(connection, annotator, most, holding)[0]
+            stand = _stands(connection, [annotator])[annotator]
+            return self._take(connection, annotator, stand, most, holding)
 
     def record(self, annotator: str, key: str, answer: Opinion, remark: Remark = NO_REMARK) -> None:
         """Store a verdict durably. A second one on a sample replaces the first.
@@ -122,7 +147,8 @@ class Desk:
             DataError: No such sample was posted.
         """
         with self._database.writing() as connection:
-            self._record(connection, annotator, key, answer, remark)
+            if not self._record(connection, {annotator: Exchange(key, answer, remark=remark)}):
+                raise _unknown(key)
 
     def exchange(
         self,
@@ -133,13 +159,40 @@ class Desk:
         *,
         holding: Sequence[str] = (),
         remark: Remark = NO_REMARK,
-    ) -> tuple[list[Task], Progress]:
-        """Do :meth:`record`, :meth:`take` and :meth:`progress` with one wait for the disk."""
+    ) -> Exchanged:
+        """Do :meth:`record`, :meth:`take` and :meth:`progress` with one wait for the disk.
+
+        Raises:
+            DataError: No such sample was posted.
+        """
+        done = self.exchange_all({annotator: Exchange(key, answer, most, holding, remark)})[annotator]
+        if isinstance(done, DataError):
+            raise done
+        return done
+
+    def exchange_all(self, asked: Mapping[str, Exchange]) -> dict[str, Exchanged | DataError]:
+        """Do :meth:`exchange` for many annotators with one wait for the disk.
+
+        The time of a verdict is mostly this wait, and messages to and from the server of the store. Together
+        they take two or three statements each, and alone eleven.
+
+        Args:
+            asked: Exchanges by annotator.
+
+        Returns:
+            The outcome by annotator; an error where no such sample was posted.
+        """
+        done: dict[str, Exchanged | DataError] = {}
         with self._database.writing() as connection:
-            self._record(connection, annotator, key, answer, remark)
-            tasks, stand = self._take(connection, annotator, most, holding)
-            stand = stand or _stand(connection, annotator)
-        return tasks, self._progress(annotator, stand)
+            there = self._record(connection, asked)
+            stands = _stands(connection, list(asked))
+            for name, (key, _, most, holding, _) in asked.items():
+                if key in there:
+                    tasks = self._take(connection, name, stands[name], most, holding)
+                    done[name] = tasks, self._progress(name, stands[name])
+                else:
+                    done[name] = _unknown(key)
+        return done
 
     def undo(self, annotator: str) -> Task | None:
         """Undo an annotator's last verdict, and return its sample again; None if there is none."""
@@ -148,7 +201,7 @@ class Desk:
             if last is None:
                 return None
             row = connection.execute(
-                sa.select(samples).where(samples.c.id == last.sample).with_for_update()
+                sa.select(samples).where(samples.c.id == last.sample).with_for_update(key_share=True)
             ).one()
             connection.execute(verdicts.delete().where(verdicts.c.id == last.id))
             connection.execute(ADD_GIVEN, {"which": last.sample, "change": -1})
@@ -164,12 +217,12 @@ class Desk:
     def progress(self, annotator: str) -> Progress:
         """Return the progress of ``annotator``."""
         with self._database.reading() as connection:
-            stand = _stand(connection, annotator)
+            stand = _stands(connection, [annotator])[annotator]
         return self._progress(annotator, stand)
 
-    def _progress(self, annotator: str, stand: Any) -> Progress:
+    def _progress(self, annotator: str, stand: "_Stand") -> Progress:
         left = self._schedule(annotator).to_go(
-            stand.judged, stand.waiting - stand.mine, stand.known_left, _share(stand)
+            stand.judged, stand.waiting - stand.mine, stand.known - stand.known_judged, stand.share
         )
         return Progress(stand.judged, left, stand.waiting)
 
@@ -190,57 +243,72 @@ class Desk:
         return Agreement(len(good), good.count("accept"), len(bad), bad.count("reject"))
 
     def _take(
-        self, connection: sa.Connection, annotator: str, most: int, holding: Sequence[str]
-    ) -> tuple[list[Task], Any]:
-        """The samples, and how the annotator stands where that was looked up for them."""
-        before_them = connection.execute(BEFORE_THEM, {"who": annotator, "now": time.time()}).all()
-        again = [row.id for row in before_them if row.key not in set(holding)][:most]
+        self, connection: sa.Connection, annotator: str, stand: "_Stand", most: int, holding: Sequence[str]
+    ) -> list[Task]:
+        again = [row.id for row in stand.before_them if row.key not in set(holding)][:most]
         whole = {row.id: row for row in connection.execute(WHOLE, {"which": again})} if again else {}
-        rows, ahead, stand = [whole[id_] for id_ in again], len(before_them), None
+        rows = [whole[id_] for id_ in again]
         for id_ in again:
             self._lease(connection, id_, annotator)
+        ahead = len(stand.before_them)
+        known_unseen = stand.known - stand.known_judged - sum(bool(row.truth) for row in stand.before_them)
         while len(rows) < most:
-            row, stand = self._next(connection, annotator, ahead)
+            row = self._next(connection, annotator, stand, ahead, known_unseen)
             if row is None:
                 break
             rows.append(row)
             ahead += 1
+            known_unseen -= row.truth is not None
             # At once, because the next query must not find it again.
             self._lease(connection, row.id, annotator)
-        return [_task(row) for row in rows], stand
+        return [_task(row) for row in rows]
 
-    def _next(self, connection: sa.Connection, annotator: str, ahead: int) -> tuple[sa.Row[Any] | None, Any]:
+    def _next(
+        self, connection: sa.Connection, annotator: str, stand: "_Stand", ahead: int, known_unseen: int
+    ) -> sa.Row[Any] | None:
         """Return the next sample for an annotator with ``ahead`` samples open, None if there is none.
 
         Both kinds are always queried, so that timing reveals nothing.
         """
         whose = {"who": annotator, "now": time.time()}
         candidate = connection.execute(CANDIDATE, whose).first()
-        stand = _stand(connection, annotator)
         if not stand.known:
-            return candidate, stand
+            return candidate
         place, schedule = stand.judged + ahead, self._schedule(annotator)
-        pick = {**whose, "skip": schedule.pick(place, stand.known_unseen)}
+        pick = {**whose, "skip": schedule.pick(place, known_unseen)}
         known = connection.execute(KNOWN, pick).first()
         if known is None or (place == 0 and stand.waiting == 0):
-            return candidate, stand
-        return (known if schedule.is_known(place, _share(stand)) else candidate), stand
+            return candidate
+        return known if schedule.is_known(place, stand.share) else candidate
 
-    def _record(
-        self, connection: sa.Connection, annotator: str, key: str, answer: Opinion, remark: Remark
-    ) -> None:
-        given = {"who": annotator, "said": answer, "when": time.time()}
-        sample = connection.scalar(add_verdict(self._database), {**given, "key": key})
-        if sample is not None:
-            connection.execute(ADD_GIVEN, {"which": sample, "change": 1})
-        else:
-            sample = connection.scalar(LOCKED, {"key": key})
-            if sample is None:
-                raise DataError("no such sample was submitted", got=key)
-            connection.execute(CHANGE, {**given, "which": sample})
-        about = {"sample": sample, "annotator": annotator, "first": answer, **remark._asdict()}
+    def _record(self, connection: sa.Connection, asked: Mapping[str, Exchange]) -> Collection[str]:
+        """Store the verdicts on samples that were posted, and return their keys."""
+        ids = {
+            row.key: row.id for row in connection.execute(LOCKED, {"keys": [o.key for o in asked.values()]})
+        }
+        given = {(ids[one.key], name): one for name, one in sorted(asked.items()) if one.key in ids}
+        if not given:
+            return ids
+        now = time.time()
+        rows = [
+            {"sample": sample, "annotator": name, "answer": one.answer, "at": now}
+            for (sample, name), one in given.items()
+        ]
+        new = {tuple(row) for row in connection.execute(add_verdicts(self._database), rows)}
+        if new:
+            added = Counter(sample for sample, _ in new)
+            connection.execute(ADD_GIVEN, [{"which": sample, "change": n} for sample, n in added.items()])
+        for (sample, name), one in given.items():
+            if (sample, name) not in new:
+                change = {"which": sample, "who": name, "said": one.answer, "when": now}
+                connection.execute(CHANGE, change)
+        about = [
+            {"sample": sample, "annotator": name, "first": one.answer, **one.remark._asdict()}
+            for (sample, name), one in given.items()
+        ]
         connection.execute(keep_remark(self._database), about)
-        connection.execute(END_LEASE, {"which": sample, "who": annotator})
+        connection.execute(END_LEASE, [{"which": sample, "who": name} for sample, name in given])
+        return ids
 
     def _schedule(self, annotator: str) -> Schedule:
         return Schedule(self._database.secret, annotator)
@@ -250,13 +318,46 @@ class Desk:
         connection.execute(lease(self._database), values)
 
 
-def _stand(connection: sa.Connection, annotator: str) -> Any:
-    return connection.execute(PROGRESS, {"who": annotator, "now": time.time()}).one()
+class _Stand(NamedTuple):
+    """How an annotator stands.
+
+    Attributes:
+        waiting: Number of samples that need a verdict by anyone.
+        known: Number of known samples.
+        posted: Number of all samples.
+        judged: Number of verdicts given.
+        mine: Those of them on samples that still need a verdict by others.
+        known_judged: Those of them on known samples.
+        before_them: Samples shown and not judged, in the order in which they were handed out.
+    """
+
+    waiting: int
+    known: int
+    posted: int
+    judged: int
+    mine: int
+    known_judged: int
+    before_them: list[sa.Row[Any]]
+
+    @property
+    def share(self) -> float:
+        """Return the share of known samples; a difference of one sample does not matter."""
+        return min(MOST_KNOWN, self.known / self.posted) if self.known else 0.0
 
 
-def _share(stand: Any) -> float:
-    """Return the share of known samples; a difference of one sample does not matter."""
-    return min(MOST_KNOWN, stand.known / stand.posted) if stand.known else 0.0
+def _stands(connection: sa.Connection, annotators: Sequence[str]) -> dict[str, _Stand]:
+    before_them = dict[str, list[sa.Row[Any]]]()
+    for row in connection.execute(BEFORE_THEM, {"who": annotators, "now": time.time()}):
+        before_them.setdefault(row.annotator, []).append(row)
+    totals = connection.execute(TOTALS).one()
+    judged = {name: numbers for name, *numbers in connection.execute(JUDGED_BY, {"who": annotators})}
+    return {
+        name: _Stand(*totals, *judged.get(name, (0, 0, 0)), before_them.get(name, [])) for name in annotators
+    }
+
+
+def _unknown(key: str) -> DataError:
+    return DataError("no such sample was submitted", got=key)
 
 
 def _batch(connection: sa.Connection) -> tuple[int, bool]:
