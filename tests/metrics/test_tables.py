@@ -13,6 +13,7 @@ from veriloop.learners.logistic import Logistic
 from veriloop.metrics.base import Evaluation
 from veriloop.metrics.distances import Distances
 from veriloop.metrics.label_accuracy import LabelAccuracy
+from veriloop.metrics.mmd import MMD
 from veriloop.metrics.modes import Modes
 from veriloop.metrics.nll import NLL
 from veriloop.metrics.shares import Shares
@@ -34,7 +35,7 @@ def evaluation(learner, data, rng=0):
     return Evaluation(model, model.sample(len(real.test), Address(rng + 1).rng(), condition), real.test)
 
 
-@pytest.mark.parametrize("metric", [NLL(), Distances(), Spread(), MODES], ids=lambda part: part.kind)
+@pytest.mark.parametrize("metric", [NLL(), Distances(), MMD(), Spread(), MODES], ids=lambda part: part.kind)
 def test_contract_on_points(metric):
     suited = metric.suited_to(POINTS.schema())
     check_metric(suited, evaluation(GMM(components=4), POINTS), evaluation(Gaussian(scale=0.05), POINTS))
@@ -78,6 +79,30 @@ def test_energy_distance_is_that_of_two_normal_laws():
     assert abs(nothing.value) < 5 * nothing.se
 
 
+def test_mmd_is_that_of_two_normal_laws():
+    # E k(X, Y) for X - Y ~ N(m, 2) and a kernel of width w: sqrt(w^2 / (w^2 + 2)) exp(-m^2 / (2 (w^2 + 2))).
+    wanted = 2 * np.sqrt(1 / 3) * (1 - np.exp(-1 / 6))
+    found = measured(MMD(width=1), normal(1000, shift=1.0, seed=1), normal(1000))["mmd"]
+    assert abs(found.value - wanted) < 5 * found.se
+    assert found.se < 0.05
+    nothing = measured(MMD(), normal(1000, seed=1), normal(1000))["mmd"]
+    assert abs(nothing.value) < 5 * nothing.se
+
+
+def test_mmd_is_the_mean_over_pairs():
+    # Equation 3 of Gretton et al., with scikit-learn's kernel; the width is the median distance of real rows.
+    from scipy.spatial.distance import pdist
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    made, real = normal(60, scale=2.0, seed=1, d=2), normal(80, d=2)
+    x, y = (side.array("x") / real.array("x").std(axis=0) for side in (made, real))
+    for width, metric in ((np.median(pdist(y)), MMD()), (0.5, MMD(width=0.5))):
+        xx, yy, xy = (rbf_kernel(a, b, 1 / (2 * width**2)) for a, b in ((x, x), (y, y), (x, y)))
+        within = sum((k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (xx, yy))
+        found = measured(metric, made, real)["mmd"]
+        assert found.value == pytest.approx(within - 2 * xy.mean(), rel=1e-9)
+
+
 def test_sliced_wasserstein_is_the_shift_along_a_random_direction():
     found = measured(Distances(directions=200), normal(500, shift=2.0, seed=1, d=2), normal(500, d=2))
     # The shift has length 2 sqrt(2), and a random direction sees half of its square.
@@ -87,18 +112,22 @@ def test_sliced_wasserstein_is_the_shift_along_a_random_direction():
 def test_errors_are_those_over_many_draws():
     real = normal(200)
     drawn = [
-        measured(m, normal(200, scale=0.7, seed=s), real) for m in (Distances(), Spread()) for s in range(60)
+        measured(m, normal(200, scale=0.7, seed=s), real)
+        for m in (Distances(), MMD(), Spread())
+        for s in range(60)
     ]
+    distances = ("energy_distance", "mmd")
     for names, part in (
-        (("energy_distance",), drawn[:60]),
-        (("covariance_trace", "covariance_entropy"), drawn[60:]),
+        (distances[:1], drawn[:60]),
+        (distances[1:], drawn[60:120]),
+        (("covariance_trace", "covariance_entropy"), drawn[120:]),
     ):
         for name in names:
             spread = np.std([d[name].value for d in part], ddof=1)
             told = np.mean([d[name].se for d in part])
             # The error of a distance holds the draw of the held-out rows as well, which stay the same here.
             assert spread < 1.3 * told, name
-            if name != "energy_distance":
+            if name not in distances:
                 assert told < 1.4 * spread, name
 
 

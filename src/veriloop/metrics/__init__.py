@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .function import FunctionMean
     from .label_accuracy import LabelAccuracy
     from .loss import Loss
+    from .mmd import MMD
     from .modes import Modes
     from .nelbo import NELBO
     from .nll import NLL
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .text_form import TextForm
 
 __all__ = [
+    "MMD",
     "NELBO",
     "NLL",
     "PRDC",
@@ -65,6 +67,7 @@ export_lazily(
         ".function": ["FunctionMean"],
         ".label_accuracy": ["LabelAccuracy"],
         ".loss": ["Loss"],
+        ".mmd": ["MMD"],
         ".modes": ["Modes"],
         ".nelbo": ["NELBO"],
         ".nll": ["NLL"],

@@ -12,11 +12,9 @@ from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
 from ._numbers import Floats, numbers_of, scaled, sides
+from ._two_samples import BLOCKS, distance
 from .base import Evaluation, Metric
-from .standard_errors import by_row, of_jackknife
-
-BLOCKS = 20
-"""Number of jackknife blocks."""
+from .standard_errors import of_jackknife
 
 
 class Distances(Metric, frozen=True):
@@ -66,31 +64,8 @@ class Distances(Metric, frozen=True):
         toward = rng.standard_normal((made.shape[1], self.directions))
         toward /= np.linalg.norm(toward, axis=0)
         sliced = _sliced(made @ toward, real @ toward)
-        return {"energy_distance": _energy(made, real), "sliced_wasserstein": sliced}
-
-
-def _energy(made: Floats, real: Floats) -> Estimate:
-    both, n, m = np.concatenate([made, real]), len(made), len(real)
-    apart = cdist(both, both)
-    sums = np.stack([apart[:, :n].sum(1), apart[:, n:].sum(1)])  # to generated rows and to real rows
-    value = _energy_of(sums[0, :n].sum(), sums[1, n:].sum(), sums[1, :n].sum(), n, m)
-    # Each block is left out in turn, with all its distances.
-    block = np.concatenate([np.arange(n) % BLOCKS, np.arange(m) % BLOCKS])
-    indicator = np.eye(BLOCKS)[block]
-    parts = [(slice(0, n), slice(0, n)), (slice(n, None), slice(n, None)), (slice(0, n), slice(n, None))]
-    left_out = []
-    between = [indicator[rows].T @ apart[rows, columns] @ indicator[columns] for rows, columns in parts]
-    for b in range(BLOCKS):
-        xx, yy, xy = (t.sum() - t[b].sum() - t[:, b].sum() + t[b, b] for t in between)
-        left_out.append(_energy_of(xx, yy, xy, n - np.sum(block[:n] == b), m - np.sum(block[n:] == b)))
-    of_made = 2 * (sums[1, :n] / m - sums[0, :n] / (n - 1))
-    of_real = 2 * (sums[0, n:] / n - sums[1, n:] / (m - 1))
-    return by_row(value, float(of_jackknife(np.array(left_out))), of_made, of_real)
-
-
-def _energy_of(xx: float, yy: float, xy: float, n: int, m: int) -> float:
-    """Return the distance from sums of distances within and between n and m rows."""
-    return float(2 * xy / (n * m) - xx / (n * (n - 1)) - yy / (m * (m - 1)))
+        both = np.concatenate([made, real])
+        return {"energy_distance": distance(cdist(both, both), len(made)), "sliced_wasserstein": sliced}
 
 
 def _sliced(made: Floats, real: Floats) -> Estimate:
