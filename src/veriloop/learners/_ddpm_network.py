@@ -14,7 +14,7 @@ from ..generator import Generator
 from ..networks import blank, device, freeze, in_batches, initialise, load_weights, save_weights
 from ..rng import torch_generator
 from ..samples import Samples
-from ._numbers import Floats, Layout, enough, finite, load_model, save_model
+from ._numbers import Floats, Layout, load_model, save_model, training_rows
 
 if TYPE_CHECKING:
     from .ddpm import DDPM
@@ -147,9 +147,8 @@ def trained(
         DataError: There are no samples, or some numbers are not finite.
         VeriloopError: The loss became NaN or infinite.
     """
-    layout = Layout.of(samples, [name for name in samples if name != learner.label])
-    rows = finite(layout.matrix(samples), "learner 'ddpm'")
-    enough(len(rows), 1, "learner 'ddpm'")
+    names = [name for name in samples if name != learner.label]
+    layout, rows = training_rows(samples, names, "learner 'ddpm'")
     center, spread = rows.mean(0), rows.std(0)
     spread = np.where(spread > 0, spread, 1.0)
     generator = torch_generator(rng, str(device()))

@@ -96,6 +96,20 @@ def made_of(schema: Schema, asked_by: str, roles: Sequence[Role]) -> list[str]:
     return schema.made
 
 
+def training_rows(
+    samples: Samples, names: Sequence[str], asked_by: str, least: int = 1
+) -> tuple[Layout, Floats]:
+    """Return the columns ``names`` of a training set as a matrix, with its layout.
+
+    Raises:
+        DataError: There are fewer than ``least`` rows, a column holds text, or a number is not finite.
+    """
+    layout = Layout.of(samples, names)
+    rows = finite(layout.matrix(samples), asked_by)
+    enough(len(rows), least, asked_by)
+    return layout, rows
+
+
 def enough(n: int, least: int, what: str) -> None:
     """Refuse a training set that is too small.
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
-Floats = NDArray[np.float64]
+from ._distributions import log_normal
+from ._numbers import Floats
+
 Codes = NDArray[np.int64]
 
 
@@ -43,10 +44,7 @@ class Mixture(NamedTuple):
             for at, j in enumerate(range(len(self.shares)) if columns is None else columns):
                 log += np.log(self.shares[j]).T[codes[:, at]]
         if numbers is not None:
-            for k, root in enumerate(np.linalg.cholesky(self.covariance)):
-                standard = solve_triangular(root, (numbers - self.mean[k]).T, lower=True)
-                norm = np.log(np.diag(root)).sum() + numbers.shape[1] / 2 * np.log(2 * np.pi)
-                log[:, k] -= 0.5 * (standard**2).sum(0) + norm
+            log += log_normal(numbers, self.mean, np.linalg.cholesky(self.covariance))
         return log
 
 

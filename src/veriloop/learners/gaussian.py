@@ -10,7 +10,7 @@ from typing_extensions import override
 from ..generator import Generator
 from ..samples import Samples
 from ..schema import Schema
-from ._numbers import NUMERIC, Floats, Layout, enough, finite, load_model, made_of, save_model
+from ._numbers import NUMERIC, Floats, Layout, load_model, made_of, save_model, training_rows
 from .base import Learner
 
 MODEL = "gaussian.safetensors"
@@ -87,9 +87,7 @@ class Gaussian(Learner, frozen=True):
 
     @override
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> GaussianGenerator:
-        layout = Layout.of(samples, list(samples))
-        rows = finite(layout.matrix(samples), "learner 'gaussian'")
-        enough(len(rows), 1 + self.ddof, "learner 'gaussian'")
+        layout, rows = training_rows(samples, list(samples), "learner 'gaussian'", 1 + self.ddof)
         mean = rows.mean(0)
         centred = rows - mean
         covariance = centred.T @ centred / (len(rows) - self.ddof)

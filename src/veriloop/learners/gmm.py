@@ -12,7 +12,8 @@ from typing_extensions import override
 from ..generator import Generator
 from ..samples import Samples
 from ..schema import Schema
-from ._numbers import NUMERIC, Floats, Layout, enough, finite, load_model, made_of, save_model
+from ._distributions import draw_normal, log_normal
+from ._numbers import NUMERIC, Floats, Layout, load_model, made_of, save_model, training_rows
 from .base import Learner
 
 MODEL = "gmm.safetensors"
@@ -37,25 +38,18 @@ class MixtureGenerator(Generator):
         self.covariance: Floats = covariance
         self.layout: Layout = layout
         self.scale: float = scale
-        self._root = np.linalg.cholesky(covariance)
+        self._root = np.sqrt(scale) * np.linalg.cholesky(covariance)
 
     @override
     def sample(self, n: int, rng: np.random.Generator, condition: Samples | None = None) -> Samples:
         component = rng.choice(len(self.weight), n, p=self.weight)
-        noise = rng.standard_normal((n, self.mean.shape[1]))
-        moved = np.einsum("nij,nj->ni", self._root[component], noise)
-        return Samples(**self.layout.columns(self.mean[component] + np.sqrt(self.scale) * moved))
+        return Samples(**self.layout.columns(draw_normal(component, self.mean, self._root, rng)))
 
     def log_density(self, samples: Samples) -> Floats:
         """Return the log density of each of n samples, in nats, shape (n,); -inf off the support."""
         if self.scale == 0:
             return np.full(len(samples), -np.inf)
-        rows, root = self.layout.matrix(samples), np.sqrt(self.scale) * self._root
-        log = np.empty((len(rows), len(self.weight)))
-        for k, mean in enumerate(self.mean):
-            standard = np.linalg.solve(root[k], (rows - mean).T)
-            norm = np.log(np.diag(root[k])).sum() + len(mean) / 2 * np.log(2 * np.pi)
-            log[:, k] = -0.5 * (standard**2).sum(0) - norm
+        log = log_normal(self.layout.matrix(samples), self.mean, self._root)
         with np.errstate(divide="ignore"):
             return np.asarray(logsumexp(log + np.log(self.weight), axis=1))
 
@@ -106,9 +100,7 @@ class GMM(Learner, frozen=True):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
-        layout = Layout.of(samples, list(samples))
-        rows = finite(layout.matrix(samples), "learner 'gmm'")
-        enough(len(rows), max(2, self.components), "learner 'gmm'")
+        layout, rows = training_rows(samples, list(samples), "learner 'gmm'", max(2, self.components))
         mixture = GaussianMixture(
             self.components,
             covariance_type="diag" if self.covariance == "diagonal" else self.covariance,

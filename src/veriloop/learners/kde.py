@@ -13,7 +13,7 @@ from ..errors import CorruptFileError, DataError
 from ..generator import Generator
 from ..samples import Samples
 from ..schema import Schema
-from ._numbers import NUMERIC, Floats, Layout, enough, finite, load_model, made_of, save_model
+from ._numbers import NUMERIC, Floats, Layout, load_model, made_of, save_model, training_rows
 from .base import Learner
 
 MODEL, ROWS = "kde.safetensors", "kde-rows.npz"
@@ -117,9 +117,8 @@ class KDE(Learner, frozen=True):
         others = self.categories
         if others is None:
             others = [name for name in samples if not isinstance(samples[name], np.ndarray)]
-        layout = Layout.of(samples, [name for name in samples if name not in others])
-        rows = finite(layout.matrix(samples), "learner 'kde'")
-        enough(len(rows), 1, "learner 'kde'")
+        names = [name for name in samples if name not in others]
+        layout, rows = training_rows(samples, names, "learner 'kde'")
         width = np.sqrt(self.scale) * self._width(rows)
         return KernelGenerator(samples, layout, width, self.redraw)
 

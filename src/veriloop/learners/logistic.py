@@ -13,7 +13,8 @@ from ..errors import ConfigError, CorruptFileError, DataError
 from ..generator import Generator
 from ..samples import Samples
 from ..schema import Schema
-from ._numbers import NUMERIC, Floats, Layout, enough, finite, load_model, save_model
+from ._distributions import draw_category
+from ._numbers import NUMERIC, Floats, Layout, load_model, save_model, training_rows
 from .base import Learner
 from .discrete import tempered
 
@@ -63,9 +64,7 @@ class LabelGenerator(Generator):
             got = "none" if condition is None else len(condition)
             expected = f"{n} rows with {', '.join(self.layout.names)}"
             raise DataError("conditions of a logistic model", got=got, expected=expected)
-        ends = np.cumsum(self._shares(condition), axis=1)
-        # The last cumulative sum may not be exactly 1 because of rounding.
-        drawn = (rng.random((n, 1)) > ends[:, :-1]).sum(axis=1)
+        drawn = draw_category(self._shares(condition), rng)
         return condition.with_columns(**dict(self.values.select(drawn)))
 
     def classify(self, samples: Samples) -> Samples:
@@ -139,9 +138,7 @@ class Logistic(Learner, frozen=True):
     def fit(self, samples: Samples, init: Generator | None, rng: np.random.Generator) -> LabelGenerator:
         label = self.label or "label"
         names = [n for n in samples if n != label and isinstance(samples[n], np.ndarray)]
-        layout = Layout.of(samples, names)
-        rows = finite(layout.matrix(samples), "learner 'logistic'")
-        enough(len(rows), 1, "learner 'logistic'")
+        layout, rows = training_rows(samples, names, "learner 'logistic'")
         weight, intercept, values = self._fitted(rows, samples.only([label]))
         return LabelGenerator(weight, intercept, values, layout, self.temperature, self.flips)
 

@@ -16,6 +16,8 @@ from ..errors import ConfigError, CorruptFileError, DataError
 from ..generator import Generator
 from ..samples import Column, Samples
 from ..schema import Schema
+from ._distributions import draw_category, draw_normal
+from ._numbers import Layout, finite
 from ._table_mixture import Mixture, fitted
 from .base import Learner
 
@@ -60,15 +62,10 @@ class TableGenerator(Generator):
         m = self.mixture
         known = [j for j, (name, _) in enumerate(self.encoding.categories) if name in self.given]
         codes = self._codes(condition, known, n)
-        ends = np.cumsum(softmax(m.log_joint(None, codes, known), axis=1), axis=1)
-        component = (rng.random((n, 1)) > ends[:, :-1]).sum(1)
-        noise = rng.standard_normal((n, m.mean.shape[1]))
-        root = np.linalg.cholesky(m.covariance)
-        numbers = m.mean[component] + np.einsum("nij,nj->ni", root[component], noise)
-        columns = self._numbers(numbers)
+        component = draw_category(softmax(m.log_joint(None, codes, known), axis=1), rng)
+        columns = self._numbers(draw_normal(component, m.mean, np.linalg.cholesky(m.covariance), rng))
         for j, (name, values) in enumerate(self.encoding.categories):
-            ends = np.cumsum(m.shares[j][component], axis=1)
-            drawn = (rng.random((n, 1)) > ends[:, :-1]).sum(1)
+            drawn = draw_category(m.shares[j][component], rng)
             if name not in self.given:
                 columns[name] = _column(values, drawn)
         if condition is not None:
@@ -108,15 +105,9 @@ class TableGenerator(Generator):
     def _numbers(self, standard: NDArray[np.float64]) -> dict[str, Column]:
         """Return numeric columns from standardised rows; integers are rounded."""
         rows = standard * np.array(self.encoding.spread) + np.array(self.encoding.mean)
-        columns: dict[str, Column] = {}
-        at = 0
-        for name in self.encoding.numbers:
-            kind, shape = self.types[name]
-            size = int(np.prod(shape))
-            values = rows[:, at : at + size].reshape(len(rows), *shape)
-            columns[name] = (np.rint(values) if np.dtype(kind).kind in "iu" else values).astype(kind)
-            at += size
-        return columns
+        names = self.encoding.numbers
+        kinds, shapes = zip(*(self.types[name] for name in names), strict=True) if names else ((), ())
+        return dict(Layout(names, kinds, shapes).columns(rows))
 
     @override
     def save(self, directory: Path) -> None:
@@ -206,8 +197,7 @@ class TableMixture(Learner, frozen=True):
         labels = () if table.label is None or table.label in table.categories else (table.label,)
         encoding = Encoding.learned(samples, table.numbers, (*table.categories, *labels))
         standard = encoding.encode(samples)[:, : len(encoding.mean)]
-        if not np.isfinite(standard).all():
-            raise DataError("learner 'table': numbers to train on", got="NaN or infinity", expected="numbers")
+        finite(standard, "learner 'table'")
         sizes = tuple(len(values) for _, values in encoding.categories)
         codes = _codes_of(samples, encoding)
         mixture = fitted(standard, codes, sizes, self.components, rng, steps=self.steps, floor=self.floor)
