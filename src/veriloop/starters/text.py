@@ -42,8 +42,8 @@ dataset:
   start: 0.5
   held_out: 0.4   # never trained on: the others are
 
-# MODEL is tiny and untrained, so that this plan runs anywhere within a minute. Replace it with your model:
-# a Hugging Face folder, or a name on the hub. It needs fewer epochs and a smaller learning rate.
+# MODEL is tiny and untrained, so that this plan runs anywhere within a minute. Replace it with yours: a
+# Hugging Face folder, or a name on the hub. A trained model needs fewer epochs and a smaller learning rate.
 learner:
   kind: causal_lm
   model: MODEL
@@ -89,7 +89,7 @@ def text(plan: Path) -> Written:
         CHECK: check.encode(),
         **_model([f"{r['question']} {r['answer']}" for r in rows]),
     }
-    note = f"{MODEL} is tiny and knows nothing yet: it lets you try the plan before you name a model of yours"
+    note = f"{MODEL} is tiny and untrained: try the plan with it, then name your own model"
     return Written(written, (note,), files)
 
 
