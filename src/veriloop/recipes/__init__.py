@@ -1,1 +1,1 @@
-"""Carries out recipes: folders of plans, outside the package or beside it, for a figure or a table."""
+"""Carry out recipes: folders of plans that make a figure or a table."""

@@ -1,4 +1,4 @@
-"""What an experiment is asked, and what it answers with."""
+"""Settings and findings of an experiment."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,17 +23,17 @@ Scale: TypeAlias = Literal["smoke", "cpu", "paper"]
 
 @dataclass(frozen=True)
 class Setting:
-    """How an experiment is carried out.
+    """Settings of an experiment.
 
     Attributes:
-        scale: How large it is.
-        seed: Of all randomness.
-        executor: Who computes; results do not depend on it.
-        seeds: How many seeds from ``seed`` on, for an experiment made of runs.
-        only: The studies of such an experiment to carry out; all when empty.
-        study_seeds: How many of the seeds the studies beside the main one have; all when None.
-        write_up: Whether to compute nothing, and write up what such an experiment's runs hold so far.
-        model: The folder of a model in place of the scale's own; for an experiment with language models.
+        scale: Size of the experiment.
+        seed: Seed of all random numbers.
+        executor: Executor; results do not depend on it.
+        seeds: Number of seeds from ``seed`` on, for an experiment made of runs.
+        only: Studies of such an experiment to carry out; all when empty.
+        study_seeds: Number of seeds for studies other than the main one; all when None.
+        write_up: Whether to compute nothing, and write up what the experiment's runs have recorded so far.
+        model: Folder of a language model to use instead of the scale's own.
     """
 
     scale: Scale
@@ -47,15 +47,15 @@ class Setting:
 
 
 class Finding(NamedTuple):
-    """What an experiment found.
+    """Findings of an experiment.
 
     Attributes:
-        numbers: For the results file; see `plain` for what it may hold.
+        numbers: Content of the results file; see `plain` for the types it may contain.
         words: The same in a few lines for people.
-        figures: By the names of their files (without suffix).
-        texts: Tables and pages, by the names of their files.
-        measured: The records of an experiment made of runs.
-        failure: What is to be said in the end of runs that failed.
+        figures: Figures by file name, without suffix.
+        texts: Tables and pages by file name.
+        measured: Records of an experiment made of runs.
+        failure: Error to raise at the end, if runs failed.
     """
 
     numbers: dict[str, Any]
@@ -67,16 +67,16 @@ class Finding(NamedTuple):
 
 
 def agreement(theory: Floats, simulated: Floats, error: Floats, replicates: int) -> dict[str, Any]:
-    """How often theory and simulation agree, judged by the simulation's own standard errors.
+    """Return how often theory and simulation agree, judged by the simulation's own standard errors.
 
     The naive sample standard error is used, as a user would: nothing is pooled, nothing comes from theory.
     For normal errors its deviations follow Student's t, which gives the share to expect.
 
     Args:
-        theory: Any shape.
+        theory: Values by theory, of any shape.
         simulated: Means over replicates, same shape.
         error: Their standard errors, same shape.
-        replicates: How many replicates each mean is taken over.
+        replicates: Number of replicates behind each mean.
     """
     z = (simulated - theory) / error
     return {
@@ -91,7 +91,7 @@ def agreement(theory: Floats, simulated: Floats, error: Floats, replicates: int)
 
 
 def agreement_words(found: dict[str, Any], what: str) -> str:
-    """One line for what `agreement` found, on a number of ``what``."""
+    """Return the result of `agreement` in one line; ``what`` names the values, such as points."""
     share, expected = found["within_3_se"], found["within_3_se_expected"]
     return (
         f"theory and simulation within 3 standard errors: {100 * share:.2f} % of {found['compared']:,} {what}"
@@ -100,9 +100,9 @@ def agreement_words(found: dict[str, Any], what: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON can say it: arrays are lists, NaN is None, infinity is ``"inf"``.
+    """Convert ``value`` for JSON: arrays become lists, NaN becomes None, infinity becomes ``"inf"``.
 
-    Floats keep 8 significant digits: beyond what any simulation resolves, and easy to compare.
+    Floats keep 8 significant digits: more than any simulation resolves, and easy to compare.
     """
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}

@@ -1,4 +1,4 @@
-"""``reproduce``: finds a recipe, carries it out, and writes ``NAME.json``, figures and tables."""
+"""Find a recipe, carry it out, and write ``NAME.json``, figures and tables, for ``reproduce``."""
 
 import os
 import time
@@ -28,17 +28,17 @@ COMPUTED: dict[str, Callable[[Path, Setting], Finding]] = {
     "estimators": linear_estimators,
     "trajectories": linear_trajectories,
 }
-"""Kinds of recipes that are one computation, of one seed."""
+"""Kinds of recipes that are a single computation with one seed."""
 
 
 class Experiment(NamedTuple):
-    """What can be done with a recipe, or a folder of several.
+    """A recipe, or a folder of several, and the settings that it allows.
 
     Attributes:
-        carry_out: Does it; the folder is where runs go, if it is made of runs.
-        studies: What `Setting.only` may name; empty for one computation of one seed.
-        of_seeds: Whether it may be asked for several seeds. Chains are many under one.
-        takes_model: Whether it starts from a language model that `Setting.model` may name.
+        carry_out: Function that carries it out; runs, if there are any, are written to the folder.
+        studies: Names that `Setting.only` may contain; empty for a single computation with one seed.
+        of_seeds: Whether it allows several seeds. Chains do not, because one seed already gives many.
+        takes_model: Whether it starts from a language model, which `Setting.model` may name.
     """
 
     carry_out: Callable[[Setting, Path], Finding]
@@ -48,7 +48,7 @@ class Experiment(NamedTuple):
 
 
 class Reproduced(NamedTuple):
-    """A finding, and where it was written."""
+    """A finding, and the files it was written to."""
 
     finding: Finding
     seconds: float
@@ -61,13 +61,14 @@ def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
     """Carry out the recipe ``name`` and write its numbers, figures and tables to the folder ``out``.
 
     Args:
-        name: Of a folder in ``recipes/``, here or where veriloop comes from; or the path of another folder.
-        setting: How.
-        out: Where everything goes.
+        name: Name of a folder in ``recipes/`` of the working directory or of veriloop; or the path of
+            another folder.
+        setting: Settings.
+        out: Output folder.
 
     Raises:
-        ConfigError: There is no such recipe or study, or a recipe of one seed is asked for more.
-        StorageError: ``out`` cannot be written; found out before anything is computed.
+        ConfigError: There is no such recipe or study, or the recipe allows only one seed.
+        StorageError: ``out`` cannot be written. This is checked before anything is computed.
     """
     folder = _folder(name)
     experiment = _experiment(folder)
@@ -89,10 +90,10 @@ def reproduce(name: str, setting: Setting, out: Path) -> Reproduced:
 
 
 def _folder(name: str) -> Path:
-    """Of the recipe.
+    """Return the folder of the recipe ``name``.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such recipe.
     """
     known = recipe_folders()
     if name in known:
@@ -109,10 +110,10 @@ def _folder(name: str) -> Path:
 
 
 def _experiment(folder: Path) -> Experiment:
-    """What can be done with the recipe in ``folder``.
+    """Return the recipe in ``folder`` as an experiment.
 
     Raises:
-        ConfigError: Its file is missing or no YAML, or of no known kind.
+        ConfigError: Its file is missing or is not YAML, or its kind is unknown.
     """
     if is_group(folder):
         return Experiment(partial(chains.carry_out, folder), recipe_names(folder), of_seeds=False)
@@ -138,10 +139,10 @@ def _experiment(folder: Path) -> Experiment:
 
 
 def _check(name: str, experiment: Experiment, setting: Setting) -> None:
-    """Refuse what the recipe cannot do.
+    """Check that the recipe allows the settings.
 
     Raises:
-        ConfigError: There is such a thing.
+        ConfigError: It does not allow one of them.
     """
     if not experiment.of_seeds and (setting.seeds > 1 or setting.study_seeds):
         raise ConfigError(
@@ -155,7 +156,7 @@ def _check(name: str, experiment: Experiment, setting: Setting) -> None:
             fix="leave out --seeds, --study-seeds, --only and --write-up; choose with --seed",
         )
     if setting.model is not None and not experiment.takes_model:
-        raise ConfigError(f"--model: {name} starts from no model", got=setting.model, fix="leave it out")
+        raise ConfigError(f"--model: {name} starts from no model", got=setting.model, fix="leave out --model")
     for study in setting.only:
         if study not in experiment.studies:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""The chains of a recipe's plans, at once in NumPy or by the ordinary loop, and where they are stored."""
+"""Make the chains of a recipe's plans, all at once in NumPy or with the ordinary loop, and store them."""
 
 import hashlib
 import json
@@ -26,30 +26,30 @@ Course = Mapping[str, list[float]]
 
 
 ACCEPTED = "accepted_share"
-"""The share of candidates that a round accepted: a quantity of every chain by the loop."""
+"""Name of a quantity that every chain of the loop has: the share of candidates that a round accepted."""
 
 
 class Asked(NamedTuple):
-    """What one worker makes: all arms of a variant."""
+    """The work of one worker: all arms of a variant."""
 
     variant: Variant
     chains: int
 
     @property
     def key(self) -> str:
-        """Of its file: by all that the numbers depend on."""
+        """Return the name of its file, which depends on everything that the numbers depend on."""
         plan = self.variant.plan.model_dump(mode="json", exclude={"executor", "parallel"})
         content = json.dumps([plan, self.chains, package_versions().get("veriloop")], sort_keys=True)
         return f"{self.variant.recipe}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
 def in_numpy(plan: Plan) -> bool:
-    """Whether the chains of all arms of ``plan`` can be made at once."""
+    """Return whether the chains of all arms of ``plan`` can be made at once."""
     return all(why_not(plan, arm) is None for arm in plan.arms)
 
 
 def quantities(plan: Plan, arm: str) -> set[str]:
-    """The names of the quantities that the chains of an arm have.
+    """Return the names of the quantities that the chains of an arm have.
 
     Raises:
         VeriloopError: Something is wrong with the plan.
@@ -61,7 +61,7 @@ def quantities(plan: Plan, arm: str) -> set[str]:
 
 
 def make_chains(folder: Path, asked: Asked) -> str | None:
-    """Make and store the chains of a variant; the reason if they fail."""
+    """Make and store the chains of a variant; return the reason if they fail."""
     plan, began, used = asked.variant.plan, time.perf_counter(), time.process_time()
     try:
         if in_numpy(plan):
@@ -85,13 +85,13 @@ def make_chains(folder: Path, asked: Asked) -> str | None:
 
 
 def _course(values: NDArray[np.float64]) -> Course:
-    """Of values of shape (chains, rounds + 1)."""
+    """Return mean and standard error by round, of values of shape (chains, rounds + 1)."""
     se = values.std(axis=0, ddof=1) / np.sqrt(len(values))
     return {"mean": values.mean(axis=0).tolist(), "se": se.tolist()}
 
 
 def _by_loop(plan: Plan, chains: int) -> dict[str, dict[str, Course]]:
-    """Courses of metrics and of the accepted share, of runs of the ordinary loop in memory, a seed each."""
+    """Return courses of metrics and of the accepted share, from runs in memory, one for each seed."""
     found: dict[str, list[list[RoundRecord]]] = {arm: [] for arm in plan.arms}
     for seed in range(plan.seed, plan.seed + chains):
         records = run(plan.model_copy(update={"seed": seed}), MemoryRun()).records()
@@ -111,9 +111,10 @@ def _by_loop(plan: Plan, chains: int) -> dict[str, dict[str, Course]]:
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Course:
-    """The ratio of the means of two arrays of shape (chains, rounds + 1).
+    """Return the ratio of the means of two arrays of shape (chains, rounds + 1), with its standard error.
 
-    A round ends when it has enough, so that the mean of its ratios has a bias; that of sums has none (Wald).
+    A round ends when it has enough samples, so the mean of its ratios is biased; the ratio of sums is not
+    (Wald).
     """
     total = np.maximum(whole.mean(axis=0), 1)
     ratio = part.mean(axis=0) / total
@@ -122,7 +123,7 @@ def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Course:
 
 
 def stored(path: Path) -> dict[str, Any] | None:
-    """What `make_chains` has written; None where there is nothing, or not all of it."""
+    """Read what `make_chains` wrote; None if the file is missing or incomplete."""
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The figure of a group of recipes: a panel each, with courses or numbers beside what is expected."""
+"""Figure of a group of recipes: one panel each, with courses or numbers next to the expected ones."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ COLUMNS = 3
 
 
 def recipes_figure(courses: Courses, numbers: Sequence["Number"]) -> Figure:
-    """A panel for each recipe: means over chains with two standard errors, and laws as lines.
+    """Draw a panel for each recipe: means over chains with two standard errors, and laws as lines.
 
     Args:
-        courses: By recipe: it, its variants, and what their chains gave.
-        numbers: Of all recipes.
+        courses: Each recipe with its variants and the courses of their chains.
+        numbers: Expected and measured numbers of all recipes.
     """
     rows = math.ceil(len(courses) / COLUMNS)
     figure = Figure(figsize=(4.2 * COLUMNS, 3.2 * rows), layout="constrained")

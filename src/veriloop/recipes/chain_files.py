@@ -1,4 +1,4 @@
-"""Recipes of toy chains: plans, and the numbers to expect of them."""
+"""Recipes of toy chains: plans, and the numbers expected from them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,21 +15,21 @@ from .folders import RECIPE, checked_recipe
 
 
 class Expectation(Checked, frozen=True):
-    """A number to expect, and where in the recipe's runs it is.
+    """An expected number, and its place in the recipe's runs.
 
     Attributes:
-        says: What the number is, for people.
-        plan: The file of the plan.
-        set: Settings of the plan to change, as ``--set`` has them.
-        arm: Of the plan.
-        round: Whose models are looked at.
-        quantity: Whose mean over chains is the number.
-        law: The name of the exact law that gives the expected number; see `collapse_laws.LAWS`.
-        value: The expected number, in place of a law.
-        above: The number must not lie below this, in place of an exact expectation.
-        below: The number must not lie above this, likewise.
-        in_units_of_start: Whether number and law are shown over the law's value for the start model.
-        source: Where it comes from: the paper's theorem, or what it is derived from.
+        says: Meaning of the number, for people.
+        plan: File of the plan.
+        set: Settings of the plan to change, in the form of ``--set``.
+        arm: Arm of the plan.
+        round: Round whose models are measured.
+        quantity: Quantity whose mean over chains is the number.
+        law: Name of the exact law that gives the expected number; see `collapse_laws.LAWS`.
+        value: Expected number, instead of a law.
+        above: Lower bound of the number, instead of an exact expectation.
+        below: Upper bound of the number, instead of an exact expectation.
+        in_units_of_start: Whether number and law are divided by the law's value for the start model.
+        source: Source: the paper's theorem, or its derivation.
     """
 
     says: str
@@ -58,14 +58,14 @@ class Expectation(Checked, frozen=True):
 
 
 class ChainRecipe(Checked, frozen=True):
-    """What stands in ``recipe.yaml``.
+    """Content of ``recipe.yaml``.
 
     Attributes:
-        title: One line.
-        source: The paper.
-        chains: How many chains each arm has, by scale.
-        expect: The numbers.
-        figure: The quantity whose course is drawn; None draws the numbers alone.
+        title: Title in one line.
+        source: Paper.
+        chains: Number of chains of each arm, by scale.
+        expect: Expected numbers.
+        figure: Quantity whose course is drawn; None draws only the numbers.
     """
 
     title: str
@@ -79,10 +79,10 @@ class Variant(NamedTuple):
     """A plan of a recipe, with some settings changed.
 
     Attributes:
-        recipe: The name of the recipe's folder.
-        file: Of the plan.
-        set: What is changed.
-        plan: What comes of it.
+        recipe: Name of the recipe's folder.
+        file: File of the plan.
+        set: Changed settings.
+        plan: Resulting plan.
     """
 
     recipe: str
@@ -92,19 +92,19 @@ class Variant(NamedTuple):
 
 
 def load_chains(folder: Path) -> ChainRecipe:
-    """The recipe in ``folder``.
+    """Read the recipe in ``folder``.
 
     Raises:
-        ConfigError: Its file is missing or no YAML, or a key or value is wrong.
+        ConfigError: Its file is missing or is not YAML, or a key or value is wrong.
     """
     return checked_recipe(folder, ChainRecipe)
 
 
 def variants_of(folder: Path, recipe: ChainRecipe, seed: int) -> dict[tuple[str, tuple[str, ...]], Variant]:
-    """The plans that a recipe's expectations look at, each once, by file and changes.
+    """Return the plans that a recipe's expectations refer to, each once, by file and changes.
 
     Raises:
-        ConfigError: A plan is wrong, or lacks an arm that is looked at.
+        ConfigError: A plan is wrong, or lacks an arm that an expectation names.
     """
     found: dict[tuple[str, tuple[str, ...]], Variant] = {}
     for expected in recipe.expect:

@@ -1,4 +1,4 @@
-"""Recipes carried out: toy chains of each plan, and each expected number beside what the chains say."""
+"""Carry out recipes of toy chains: make the chains of each plan, and compare them with expected numbers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,25 +18,25 @@ from .collapse_laws import LAWS
 from .folders import recipe_names
 
 DONE = "chains"
-"""The folder, in that of the experiment, in which finished variants lie, one file each."""
+"""Folder in that of the experiment with the finished variants, one file each."""
 
 WRONG_AT_ALL = 0.01
-"""The chance that true expectations, all together, give a number beyond its limit."""
+"""Probability that, if all expectations are true, any number lies beyond its limit."""
 
 Key = tuple[str, str, tuple[str, ...]]
-"""A variant: its recipe, the file of its plan, and what is changed in it."""
+"""A variant: its recipe, the file of its plan, and the changed settings."""
 
 
 class Number(NamedTuple):
-    """An expected number, and what the chains say.
+    """An expected number, and the measured one.
 
     Attributes:
-        recipe: Its folder's name.
-        expectation: What was expected.
-        expected: The number; NaN for a bound.
-        measured: The mean over chains.
+        recipe: Name of the recipe's folder.
+        expectation: Expectation.
+        expected: Expected number; NaN for a bound.
+        measured: Mean over chains.
         se: Its standard error.
-        chains: How many.
+        chains: Number of chains.
         engine: ``chains`` for those made at once, ``loop`` for runs of the ordinary loop.
     """
 
@@ -50,7 +50,7 @@ class Number(NamedTuple):
 
     @property
     def z(self) -> float:
-        """How many standard errors it lies from what is expected, or beyond a bound; 0 within it."""
+        """Distance from the expected number, or beyond the bound, in standard errors; 0 within the bound."""
         e = self.expectation
         apart = self.measured - self.expected
         if e.above is not None or e.below is not None:
@@ -60,9 +60,9 @@ class Number(NamedTuple):
 
 
 def carry_out(group: Path, setting: Setting, out: Path) -> Finding:
-    """Make the chains of the recipes in ``group``, or of those that ``setting`` names, and judge them.
+    """Make the chains of the recipes in ``group``, or of those that ``setting`` names, and compare them.
 
-    Each variant's chains are stored when they are finished, and found again by what they depend on.
+    Each variant's chains are stored once finished, under a key of everything that they depend on.
 
     Raises:
         ConfigError: A recipe or a plan is wrong.
@@ -78,7 +78,7 @@ def carry_out(group: Path, setting: Setting, out: Path) -> Finding:
     _check(recipes, variants)
     _make(out / DONE)
     missing = [] if setting.write_up else [a for a in asked if not stored(out / DONE / f"{a.key}.json")]
-    # The long ones first, which are those of the ordinary loop.
+    # The longest first: those of the ordinary loop.
     missing.sort(key=lambda a: in_numpy(a.variant.plan))
     failed = [reason for reason in setting.executor.map(make_chains, missing, out / DONE) if reason]
     made = {
@@ -105,7 +105,7 @@ def carry_out(group: Path, setting: Setting, out: Path) -> Finding:
 
 
 def _check(recipes: Mapping[str, ChainRecipe], variants: Mapping[str, Mapping[Any, Variant]]) -> None:
-    """Find a law that does not cover its plan before any chain is made."""
+    """Raise the error of a law that does not cover its plan before any chain is made."""
     for name, recipe in recipes.items():
         for e in recipe.expect:
             if e.law is not None and e.law not in LAWS:
@@ -146,7 +146,7 @@ def _make(folder: Path) -> None:
 
 
 def _limit(numbers: Sequence[Number]) -> float:
-    """How many standard errors a number may be off."""
+    """Return the largest deviation that counts as agreement, in standard errors."""
     return -normal_quantile(WRONG_AT_ALL / 2 / max(len(numbers), 1))
 
 

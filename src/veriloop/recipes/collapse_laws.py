@@ -1,4 +1,4 @@
-"""What toy chains do by exact laws: from a plan and an arm of it to the expected course of a quantity."""
+"""Exact laws of toy chains: from a plan and one of its arms to the expected course of a quantity."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,7 +31,7 @@ def _sizes(plan: Plan, arm: str, start: int) -> list[int]:
 
 
 def _moments(plan: Plan, arm: str) -> tuple[collapse.Moments, float]:
-    """In units of the truth's variance, which comes beside them."""
+    """Return the policy's terms in units of the truth's variance, and that variance."""
     policy = plan.arms[arm].policy
     pools: dict[type, collapse.Pool] = {
         Replace: "replace",
@@ -52,7 +52,7 @@ def _moments(plan: Plan, arm: str) -> tuple[collapse.Moments, float]:
             start, unit = data.start, data.spread**2
             refit = collapse.Refit(extra=learner.scale * learner.bandwidth**2 / unit)
         case OLS() as learner, LinearModel() as data if learner.sigma == data.sigma:
-            # Along each direction a mean of labels whose noise is known.
+            # Along each direction, the model is a mean of labels with known noise.
             p, unit = len(data.theta_star), data.sigma**2
             sizes = _sizes(plan, arm, data.n0)
             each = [data.n0, *(n // p for n in sizes[1:])]
@@ -68,19 +68,19 @@ def _moments(plan: Plan, arm: str) -> tuple[collapse.Moments, float]:
 
 
 def mean_error(plan: Plan, arm: str) -> Floats:
-    """``E`` of the squared error of the mean, or of a regression's parameters."""
+    """Return the expected squared error of the mean, or of a regression's parameters."""
     moments, unit = _moments(plan, arm)
     return unit * moments.mean_error
 
 
 def variance(plan: Plan, arm: str) -> Floats:
-    """``E`` of the model's variance."""
+    """Return the expected variance of the model."""
     moments, unit = _moments(plan, arm)
     return unit * moments.variance
 
 
 def deviation(plan: Plan, arm: str) -> Floats:
-    """``E`` of a replaced Gaussian's standard deviation."""
+    """Return the expected standard deviation of a Gaussian that is replaced each round."""
     data = plan.dataset
     if not (isinstance(data, Mixture) and isinstance(plan.arms[arm].policy, Replace)):
         raise _no_law("deviation", f"data {data.kind!r}, policy {plan.arms[arm].policy.kind!r}")
@@ -88,14 +88,14 @@ def deviation(plan: Plan, arm: str) -> Floats:
 
 
 def wasserstein(plan: Plan, arm: str) -> Floats:
-    """``E`` of a replaced Gaussian's squared Wasserstein-2 distance: of its mean and its deviation."""
+    """Return the expected squared Wasserstein-2 distance of a replaced Gaussian from the truth."""
     moments, unit = _moments(plan, arm)
     of_deviation = unit * (moments.variance + 1) - 2 * np.sqrt(unit) * deviation(plan, arm)
     return unit * moments.mean_error + of_deviation
 
 
 def diversity(plan: Plan, arm: str) -> Floats:
-    """``E`` of 1 less the sum of squared shares, of categories or separate modes that each round counts."""
+    """Return the expectation of 1 minus the sum of squared shares, of categories or of separate modes."""
     data, policy = plan.dataset, plan.arms[arm].policy
     if not isinstance(data, Mixture | Categories) or not isinstance(policy, Replace):
         raise _no_law("diversity", f"data {data.kind!r}, policy {policy.kind!r}")
@@ -107,7 +107,7 @@ def diversity(plan: Plan, arm: str) -> Floats:
 
 
 def share_0(plan: Plan, arm: str) -> Floats:
-    """``E`` of the share of the first of two categories: under a choice, a best fraction, a noisy cutoff."""
+    """Return the expected share of the first of two categories: under a choice, a best fraction or a cutoff."""
     data, setting = plan.dataset, plan.arms[arm]
     if not (isinstance(data, Categories) and len(data.shares) == 2 and isinstance(setting.policy, Replace)):
         raise _no_law("share_0", f"data {data.kind!r}, policy {setting.policy.kind!r}")
@@ -139,10 +139,10 @@ def _kernel(verifier: Verifier | None, acceptance: object, n: int) -> Callable[[
 
 
 def accepted_share(plan: Plan, arm: str) -> Floats:
-    """The share of candidates that a noisy verifier accepts, where a known share of labels is wrong.
+    """Return the share of candidates that a noisy verifier accepts if a known share of labels is wrong.
 
-    ``(1 - p) phi + p psi``, phi = 1 - false_reject and psi = false_accept; 0 for the start model, which is
-    of no round.
+    It is ``(1 - p) phi + p psi`` with phi = 1 - false_reject and psi = false_accept; 0 for the start model,
+    which belongs to no round.
     """
     verifier, wrong = plan.arms[arm].verifier, getattr(plan.learner, "flips", None)
     if not isinstance(verifier, Noisy) or wrong is None:
@@ -155,7 +155,7 @@ LAWS: Mapping[str, Law] = {
     law.__name__: law
     for law in (mean_error, variance, deviation, wasserstein, diversity, share_0, accepted_share)
 }
-"""By name, as recipes call them. Each gives the courses of models 0, 1, ..., shape (rounds + 1,)."""
+"""Laws by the names that recipes use. Each returns the course of models 0, 1, ..., shape (rounds + 1,)."""
 
 
 def _no_law(name: str, got: str, expected: str = "a plan that the law covers") -> ConfigError:

@@ -1,4 +1,4 @@
-"""Recipe folders: where they are, and how their files are read."""
+"""Find recipe folders, and read their files."""
 
 import shutil
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ from ..parts import Checked
 from ..store.atomic import storage_errors
 
 RECIPE = "recipe.yaml"
-"""The file in a recipe's folder that says what is done with the plans beside it."""
+"""File in a recipe's folder that says what to do with the plans next to it."""
 
 KIND = "kind"
-"""The key of `RECIPE` that says what kind of recipe it is."""
+"""Key in `RECIPE` with the kind of the recipe."""
 
 FOLDER = "recipes"
 
 _PACKAGED = Path(__file__).parents[1] / "_recipes"
-"""In an installed package. A clone has the folder at its root."""
+"""Folder of the recipes in an installed package; a clone has it at its root."""
 
 Content = TypeVar("Content", bound=Checked)
 
 
 def recipe_folders() -> dict[str, Path]:
-    """The recipes, and the folders of several recipes, by name: of here first, then those that come along."""
+    """Return recipes and folders of several, by name; those of the working directory come first."""
     found: dict[str, Path] = {}
     for home in (Path.cwd() / FOLDER, Path(__file__).parents[3] / FOLDER, _PACKAGED):
         for path in sorted((*home.glob(f"*/{RECIPE}"), *home.glob(f"*/*/{RECIPE}"))):
@@ -37,14 +37,14 @@ def recipe_folders() -> dict[str, Path]:
 
 
 def copy_recipe(name: str, to: Path) -> None:
-    """Copy the recipe ``name`` to the folder ``to``, for a user to change.
+    """Copy the recipe ``name`` to the folder ``to``, for the user to change.
 
     Raises:
-        ConfigError: There is something at ``to``.
+        ConfigError: ``to`` already exists.
         StorageError: It cannot be written.
     """
     if to.exists():
-        raise ConfigError(f"{to} is there already", fix="move it away, or give another --out")
+        raise ConfigError(f"{to} already exists", fix="move it away, or give another --out")
     aside = to.with_name(f".{to.name}.aside")
     with storage_errors(to):
         shutil.rmtree(aside, ignore_errors=True)
@@ -53,29 +53,29 @@ def copy_recipe(name: str, to: Path) -> None:
 
 
 def is_group(folder: Path) -> bool:
-    """Whether the folder holds several recipes, each in a folder."""
+    """Return whether the folder contains several recipes, each in a folder."""
     return not (folder / RECIPE).is_file()
 
 
 def recipe_names(group: Path) -> tuple[str, ...]:
-    """The recipes of a folder of several, in order."""
+    """Return the names of the recipes in a folder of several, in order."""
     return tuple(path.parent.name for path in sorted(group.glob(f"*/{RECIPE}")))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
-    """What stands in a recipe's file, unchecked.
+    """Return the content of a recipe's file, unchecked.
 
     Raises:
-        ConfigError: The file is missing or no YAML.
+        ConfigError: The file is missing or is not YAML.
     """
     return read_config(folder / RECIPE)
 
 
 def checked_recipe(folder: Path, of: type[Content]) -> Content:
-    """The recipe in ``folder``, checked.
+    """Return the recipe in ``folder``, checked.
 
     Raises:
-        ConfigError: Its file is missing or no YAML, or a key or value is wrong.
+        ConfigError: Its file is missing or is not YAML, or a key or value is wrong.
     """
     content: Mapping[str, Any] = {key: value for key, value in read_recipe(folder).items() if key != KIND}
     try:

@@ -1,11 +1,11 @@
-"""Training rows for a summariser that has seen no summary: articles, and a sentence of each to write.
+"""Training rows for a summariser that has seen no summary: articles, and one sentence of each to write.
 
-Gap sentences are due to PEGASUS (Zhang, Zhao, Saleh, Liu, ICML 2020, arXiv 1912.08777): of a stretch of text,
-the sentence that shares most words with the others is taken out, and the model learns to write it after
-reading the rest. In a part of the rows it stays in (a fifth in PEGASUS), which teaches to copy.
+The method of gap sentences is from PEGASUS (Zhang, Zhao, Saleh, Liu, ICML 2020, arXiv 1912.08777). From a
+piece of text, the sentence that shares most words with the others is removed, and the model learns to write
+it after reading the rest. In some of the rows (a fifth in PEGASUS) the sentence stays, which teaches copying.
 
-A small model learns to copy within a thousand batches of rows that repeat a text, and hardly ever from the
-few tokens of a sentence that stays. So such rows come first, in the same form.
+A small model learns to copy within a thousand batches of rows that repeat a text, but hardly ever from the
+few tokens of a sentence that stays. So the first rows repeat a text, in the same form.
 """
 
 import re
@@ -21,11 +21,11 @@ Ids: TypeAlias = list[int]
 _END = re.compile(r"(?<=[.!?\"”])\s+(?=[A-Z\"“])")
 
 SHORTEST, LONGEST = 8, 48
-"""Tokens of a sentence that may be the one to write: about as many as summaries in one sentence have."""
+"""Number of tokens that the sentence to write may have: about the length of summaries in one sentence."""
 
 
 class Layout(NamedTuple):
-    """A row: ``before``, text, ``between``, the sentence, ``end``; ``length`` tokens in all."""
+    """Layout of a row: ``before``, text, ``between``, the sentence, ``end``; ``length`` tokens in total."""
 
     before: Ids
     between: Ids
@@ -34,26 +34,26 @@ class Layout(NamedTuple):
 
     @property
     def room(self) -> int:
-        """Tokens of a row that are text or the sentence."""
+        """Number of tokens left for the text and the sentence."""
         return self.length - len(self.before) - len(self.between) - 1
 
 
 def sentences(text: str) -> list[str]:
-    """``text`` cut after full stops, question marks and closing quotes that a capital letter follows."""
+    """Split ``text`` after full stops, question marks and closing quotes before a capital letter."""
     return _END.split(text)
 
 
 def gap_rows(
     articles: Sequence[Sequence[Ids]], layout: Layout, first: int, copied: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """All rows of ``articles``, shape (n, ``layout.length``), in order.
+    """Return all rows of ``articles``, shape (n, ``layout.length``), in order.
 
     Args:
         articles: Token ids of each sentence of each article.
-        layout: Of the rows.
-        first: The sentence with which the first row of each article begins; another one gives other rows.
-        copied: In so large a share of the rows the sentence stays in the text.
-        rng: Draws which.
+        layout: Layout of the rows.
+        first: Sentence at which the first row of each article starts; another one gives other rows.
+        copied: Share of the rows in which the sentence stays in the text.
+        rng: Source of randomness for choosing these rows.
     """
     room = layout.room
     rows: list[Ids] = []
@@ -73,16 +73,16 @@ def gap_rows(
 def repeated_rows(
     articles: Sequence[Sequence[Ids]], layout: Layout, first: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows of ``articles`` in which a text begins again and again, also where the sentence would be.
+    """Return rows of ``articles`` that repeat a text over and over, also in place of the sentence.
 
-    Shape (n, ``layout.length``), in order. Where it begins again differs from row to row: a model could learn
-    a fixed distance instead of looking for what it has read.
+    Their shape is (n, ``layout.length``), in order. The length of the text differs from row to row, because a
+    model could learn a fixed distance instead of searching what it has read.
 
     Args:
         articles: Token ids of each sentence of each article.
-        layout: Of the rows.
-        first: The sentence of each article with which its first row begins.
-        rng: Draws the length of each text, `SHORTEST` to half a row.
+        layout: Layout of the rows.
+        first: Sentence of each article at which its first row starts.
+        rng: Source of randomness for the length of each text, from `SHORTEST` to half a row.
     """
     half = layout.room // 2
     rows: list[Ids] = []
@@ -96,7 +96,7 @@ def repeated_rows(
 
 
 def _windows(article: Sequence[Ids], room: int) -> Iterator[Sequence[Ids]]:
-    """The article in runs of sentences, each with ``room`` tokens or a few more; its tail is left out."""
+    """Yield pieces of whole sentences, each of ``room`` tokens or slightly more; the rest is left out."""
     begin = tokens = 0
     for i, sentence in enumerate(article):
         tokens += len(sentence)
@@ -106,7 +106,7 @@ def _windows(article: Sequence[Ids], room: int) -> Iterator[Sequence[Ids]]:
 
 
 def _most_central(window: Sequence[Ids], room: int) -> int | None:
-    """The sentence with the largest unigram F1 against the others, of those in view where they stay."""
+    """Return the sentence with the largest unigram F1 against the others in the window."""
     whole = Counter(t for sentence in window for t in sentence)
     total = whole.total()
     best, chosen, end = 0.0, None, 0
@@ -116,7 +116,7 @@ def _most_central(window: Sequence[Ids], room: int) -> int | None:
             continue
         own = Counter(sentence)
         shared = sum(min(n, whole[t] - n) for t, n in own.items())
-        # Precision and recall have the shared tokens in common, so F1 is twice these over both lengths, whose
+        # Precision and recall share the numerator, so F1 is twice the shared tokens over both lengths, whose
         # sum is the window's.
         if (f1 := 2 * shared / total) > best:
             best, chosen = f1, i

@@ -1,4 +1,4 @@
-"""Grids of what the models draw, over the rounds of one run."""
+"""Grids of images that the models draw, over the rounds of one run."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,24 +12,24 @@ from ..rng import Address, Stage
 from ..samples import Samples
 
 ACROSS, DOWN = 10, 4
-"""Images of a grid. The conditions of the real images go through the ten classes: a column for each."""
+"""Number of images in a row of a grid, and of rows: one column for each of the ten classes."""
 
 
 class Grid(NamedTuple):
-    """Images with values in [0, 1], shape ``(n, height, width)``, and what they are."""
+    """Images with values in [0, 1], shape ``(n, height, width)``, and their title."""
 
     title: str
     images: NDArray[Any]
 
 
 def grids_figure(run: Recorded) -> Figure:
-    """Real images, the start model and the bound; below, some rounds of every other arm.
+    """Draw real images, the start model and the bound; below, some rounds of every other arm.
 
-    Models are shown by their means (pixel probabilities), which are easier on the eye than their samples.
-    Training, verifying and all metrics go by samples, in which each pixel is drawn.
+    Models are shown by their means (pixel probabilities), which are easier to look at than their samples.
+    Training, verification and metrics use samples, in which each pixel is drawn.
     """
     shown = run.folder.real()
-    assert shown is not None  # Every run with a finished round leaves some.
+    assert shown is not None  # Every run with a finished round stores some.
     real = shown.select(slice(ACROSS * DOWN))
     pixels, labels = real.array("pixels"), real.only(["label"])
     last = {r.arm: r.round for r in sorted(run.records, key=lambda r: r.round)}
@@ -52,7 +52,7 @@ def grids_figure(run: Recorded) -> Figure:
 
 
 def _means(directory: Path, address: Address, labels: Samples) -> NDArray[Any]:
-    """The means of the first images that the metrics saw; their samples lie in ``preview.npz``."""
+    """Return the means of the first images that the metrics saw; their samples are in ``preview.npz``."""
     from ..learners._cvae_generator import CVAEGenerator
 
     generator = CVAEGenerator.load(directory / "generator")
@@ -78,7 +78,7 @@ def _drawn(rows: list[list[Grid]], title: str) -> Figure:
 
 
 def tiled(images: NDArray[Any]) -> NDArray[Any]:
-    """Images ``(n, height, width)`` side by side, `ACROSS` in a row, as one; a bare line between them."""
+    """Join images ``(n, height, width)`` into one, `ACROSS` in a row, with an empty line between them."""
     n, height, width = images.shape
     down = -(-n // ACROSS)
     sheet = np.zeros((down * ACROSS, height + 1, width + 1))

@@ -1,4 +1,4 @@
-"""What a user wants to know of a verifier before any training, in numbers and in words."""
+"""What a user wants to know about a verifier before any training, in numbers and in words."""
 
 import math
 from typing import Any, NamedTuple
@@ -24,10 +24,10 @@ from ..theory.validation import Floats, SampleSizes, schedule
 
 
 class Answer(NamedTuple):
-    """The same answer twice.
+    """An answer, in two forms.
 
     Attributes:
-        numbers: For machines; `recipes.base.plain` makes JSON of them.
+        numbers: Numbers for programs; `recipes.base.plain` converts them for JSON.
         words: A few lines for people.
     """
 
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 def one_round_answer(system: LinearSystem, n: float, method: Method = "exact") -> Answer:
-    """Does one round with ``n`` kept samples per direction help, why, and what would help more?
+    """Answer whether one round with ``n`` kept samples per direction helps, why, and what would help more.
 
     Raises:
         DomainError: ``n`` is invalid.
@@ -77,7 +77,7 @@ def one_round_answer(system: LinearSystem, n: float, method: Method = "exact") -
 
 
 def trajectory_answer(system: LinearSystem, n: SampleSizes, rounds: int) -> tuple[Answer, Trajectory]:
-    """Over ``rounds`` rounds: the first gain, the best round, the regime, and where it ends.
+    """Return the first gain, the best round, the regime and the end of ``rounds`` rounds.
 
     Raises:
         DomainError: ``n`` or ``rounds`` is invalid.
@@ -107,11 +107,11 @@ def trajectory_answer(system: LinearSystem, n: SampleSizes, rounds: int) -> tupl
 
 
 def phase_answer(system: LinearSystem, grid: OneRoundGrid, n: float) -> Answer:
-    """Where in the plane of bias and radius one round helps.
+    """Return where in the plane of bias and radius one round helps.
 
     Args:
         system: The system of ``grid``, with a bias direction.
-        grid: What `one_round_grid` says of it.
+        grid: Result of `one_round_grid` for this system.
         n: Kept samples per direction.
     """
     share = float(np.mean(grid.log_gain > 0))
@@ -140,12 +140,12 @@ def phase_answer(system: LinearSystem, grid: OneRoundGrid, n: float) -> Answer:
 
 
 class Compared(NamedTuple):
-    """A simulation beside the theory.
+    """A simulation, compared with theory.
 
     Attributes:
-        answer: In numbers and words.
+        answer: Answer in numbers and words.
         theory: ``E ||theta_k - theta*||^2`` by theory, shape ``(rounds + 1,)``.
-        note: Which theory that is.
+        note: Name of that theory.
     """
 
     answer: Answer
@@ -156,15 +156,15 @@ class Compared(NamedTuple):
 def compare_with_theory(
     system: LinearSystem, n: SampleSizes, run: Simulation, *, verified: bool, own_theory: bool
 ) -> Compared:
-    """Put what ``run`` measured beside what theory says.
+    """Compare the simulation ``run`` with theory.
 
     Args:
-        system: The linear system.
-        n: As simulated.
-        run: The simulation.
-        verified: Whether it was of the verified chain.
-        own_theory: Whether its design has an exact theory: block and standard have, isotropic is compared
-            with the block design's.
+        system: Linear system.
+        n: Kept samples per direction, as simulated.
+        run: Simulation.
+        verified: Whether it simulated the verified chain.
+        own_theory: Whether its design has an exact theory: block and standard designs have; isotropic is
+            compared with the theory of the block design.
     """
     rounds = len(run.mse_star) - 1
     if verified:
@@ -224,7 +224,7 @@ def _helpful_words(helpful: Floats, bias: float) -> str:
 
 
 def _intervals(helpful: Floats) -> str:
-    """In words, with as many digits as tell the ends of each apart."""
+    """Return intervals in words, with enough digits to tell the ends of each apart."""
 
     def words(low: float, high: float) -> str:
         """Return ``low`` to ``high`` with at least three digits."""

@@ -1,6 +1,6 @@
 """Which estimator is best? Real data alone, filtered real data, or retraining from either, for several n.
 
-Theory colours the plane of bias and radius, Monte Carlo votes in coarse cells.
+Theory colours the plane of bias and radius; dots show the best by simulation in coarse cells.
 """
 
 from collections.abc import Mapping
@@ -37,12 +37,12 @@ ESTIMATORS = {
 
 
 class Size(Checked, frozen=True):
-    """How fine the grids are.
+    """Resolution of the grids.
 
     Attributes:
-        theory: Cells a side of the theory's grid.
-        simulated: Biases and radii of the Monte Carlo grid.
-        replicates: Independent replicates in each of its cells.
+        theory: Number of cells on each side of the theory's grid.
+        simulated: Numbers of biases and radii in the Monte Carlo grid.
+        replicates: Number of independent replicates in each of its cells.
     """
 
     theory: Annotated[int, Field(ge=2)]
@@ -51,13 +51,13 @@ class Size(Checked, frozen=True):
 
 
 class EstimatorsRecipe(LinearRecipe, frozen=True):
-    """What stands in the recipe's file.
+    """Content of the recipe's file.
 
     Attributes:
-        sizes: Kept samples per direction, a panel each.
-        biases: From the least to the largest bias.
-        radii: From the least to the largest radius.
-        scales: What each scale is.
+        sizes: Kept samples per direction, one panel for each.
+        biases: Smallest and largest bias.
+        radii: Smallest and largest radius.
+        scales: Resolution at each scale.
     """
 
     sizes: Annotated[tuple[Count, ...], Field(min_length=1)]
@@ -68,15 +68,15 @@ class EstimatorsRecipe(LinearRecipe, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What all cells of the Monte Carlo share; sigma is 1 and directions are the coordinate axes.
+    """Settings shared by all cells of the simulation; sigma is 1 and directions are the coordinate axes.
 
     Attributes:
-        direction: From the truth to the knowledge center, unit length, shape ``(p,)``.
-        sigma_c: The verifier's slack.
-        labels: Real labels along each direction.
+        direction: Unit vector from the truth to the knowledge center, shape ``(p,)``.
+        sigma_c: Slack of the verifier.
+        labels: Number of real labels along each direction.
         sizes: Kept samples per direction.
-        replicates: In each cell.
-        seed: The run's seed.
+        replicates: Number of replicates in each cell.
+        seed: Seed of the run.
     """
 
     direction: Floats
@@ -88,7 +88,7 @@ class Trial:
 
 
 def linear_estimators(folder: Path, setting: Setting) -> Finding:
-    """The four estimators over bias and radius: a map of the best by theory, and Monte Carlo on top.
+    """Compare four estimators over bias and radius: a map of the best by theory, with simulation on top.
 
     Raises:
         ConfigError: The recipe is wrong.
@@ -140,9 +140,9 @@ def linear_estimators(folder: Path, setting: Setting) -> Finding:
 
 
 def simulate_cell(trial: Trial, cell: tuple[int, float, float]) -> Floats:
-    """Errors of the four estimators for one verifier, ``cell = (number, bias, radius)``.
+    """Simulate the errors of the four estimators for one verifier, ``cell = (number, bias, radius)``.
 
-    The same real data and the same start serve every n and estimator, as they would in life.
+    All n and estimators use the same real data and the same start, as they would in practice.
 
     Returns:
         Mean squared error and its standard error over replicates; shape ``(len(trial.sizes), 4, 2)``.
@@ -154,7 +154,7 @@ def simulate_cell(trial: Trial, cell: tuple[int, float, float]) -> Floats:
         Address(trial.seed, "estimators", 0, Stage.DATA, number).rng().standard_normal((*shape, trial.labels))
     )
     accepted = np.abs(labels - offset[:, None]) <= b
-    # That a direction loses all of its labels has a probability below 1e-15 anywhere on the grid.
+    # The probability that a direction loses all its labels is below 1e-15 anywhere on the grid.
     filtered = np.where(accepted, labels, 0.0).sum(axis=-1) / accepted.sum(axis=-1)
     real = labels.mean(axis=-1)
     result = np.empty((len(trial.sizes), len(ESTIMATORS), 2))
@@ -168,7 +168,7 @@ def simulate_cell(trial: Trial, cell: tuple[int, float, float]) -> Floats:
 
 
 def _retrained(start: Floats, offset: Floats, b: float, n: int, rng: np.random.Generator) -> Floats:
-    """The mean of n accepted labels from models at ``start``, relative to the truth."""
+    """Return the mean of n accepted labels from models at ``start``, relative to the truth."""
     shift = (start - offset).ravel()
     return start + accepted_means(-b - shift, b - shift, n, rng).reshape(start.shape)
 

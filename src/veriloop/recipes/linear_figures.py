@@ -1,6 +1,6 @@
-"""How the linear system is drawn: theory as lines and areas, simulation as points with two standard errors.
+"""Draw the linear system: theory as lines and areas, simulation as points with two standard errors.
 
-Colours are those of ``report.palette``: near Okabe and Ito's, which colour-blind people can tell apart.
+Colours are those of ``report.palette``, close to Okabe and Ito's, which colour-blind people can distinguish.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -26,17 +26,17 @@ STAR_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta^*\Vert^2$, units of $\sigma^2
 CENTER_LABEL = r"$\mathrm{E}\,\Vert\theta_k - \theta_c\Vert^2$, units of $\sigma^2$"
 
 _GAIN_COLOURS = colormaps["RdBu"].resampled(51)
-"""Diverging, and safe for the colour-blind. Odd, so that white is around zero; few, as noise in 256 colours
-makes images large."""
+"""Colours of a diverging map that is safe for the colour-blind. Their number is odd, so that white is around
+zero, and small, because noise in 256 colours makes image files large."""
 
 
 class GainMap(NamedTuple):
-    """The log gain over a grid; axes in units of sigma.
+    """The log gain over a grid; axes are in units of sigma.
 
     Attributes:
-        biases: Shape ``(I,)``.
-        radii: Shape ``(J,)``.
-        log_gain: Shape ``(I, J)``.
+        biases: Biases, shape ``(I,)``.
+        radii: Radii, shape ``(J,)``.
+        log_gain: Log gain, shape ``(I, J)``.
     """
 
     biases: Floats
@@ -45,7 +45,7 @@ class GainMap(NamedTuple):
 
 
 def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
-    """A heat map of the log gain, from ``-limit`` (harm, red) over 0 (white) to ``limit`` (gain, blue)."""
+    """Draw a heat map of the log gain, from ``-limit`` (harm, red) over 0 (white) to ``limit`` (gain, blue)."""
     mesh = axes.pcolormesh(
         gain.biases,
         gain.radii,
@@ -66,7 +66,7 @@ def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
 
 
 def draw_break_even(axes: Axes, gain: GainMap, label: str, colour: str = "black", style: str = "-") -> None:
-    """The contour of zero gain, where there is one, and a line of its look for the legend."""
+    """Draw the contour of zero gain, if there is one; return a line of the same style for the legend."""
     if gain.log_gain.min() < 0 < gain.log_gain.max():
         look: dict[str, Any] = {"colors": colour, "linestyles": style, "linewidths": 1.6}
         axes.contour(gain.biases, gain.radii, gain.log_gain.T, levels=[0.0], **look)
@@ -75,7 +75,7 @@ def draw_break_even(axes: Axes, gain: GainMap, label: str, colour: str = "black"
 
 
 def smoothed(gain: GainMap, width: float = 0.015) -> GainMap:
-    """``gain`` under a Gaussian window of ``width`` times the axes, so that a noisy contour can be read."""
+    """Smooth ``gain`` with a Gaussian of ``width`` times the axes, so that a noisy contour is readable."""
     from scipy.ndimage import gaussian_filter
 
     sigma = [width * size for size in gain.log_gain.shape]
@@ -83,12 +83,12 @@ def smoothed(gain: GainMap, width: float = 0.015) -> GainMap:
 
 
 def draw_theory(axes: Axes, values: Floats, style: ArmStyle, label: str | None = None) -> None:
-    """A line over rounds 0, 1, 2, ..."""
+    """Draw a line over rounds 0, 1, 2, ..."""
     axes.plot(values, color=style.colour, linestyle=DASHES[style.dash], linewidth=1.6, label=label)
 
 
 def draw_simulated(axes: Axes, mean: Floats, error: Floats, style: ArmStyle, every: int = 1) -> None:
-    """Points with two standard errors, at round 0 and each ``every``-th after it."""
+    """Draw points with two standard errors, at round 0 and every ``every``-th round after it."""
     rounds = np.arange(0, len(mean), every)
     axes.errorbar(
         rounds,
@@ -105,7 +105,7 @@ def draw_simulated(axes: Axes, mean: Floats, error: Floats, style: ArmStyle, eve
 
 
 def mark_best_round(axes: Axes, rounds: int, error: float) -> None:
-    """A star where the theory says to stop."""
+    """Draw a star where theory says to stop."""
     axes.plot(
         rounds, error, "*", markersize=15, color="#e0a100", markeredgecolor="black", markeredgewidth=0.7,
         zorder=4, label=f"predicted best round: {rounds}",
@@ -115,18 +115,18 @@ def mark_best_round(axes: Axes, rounds: int, error: float) -> None:
 def finish_rounds(
     axes: Axes, label: str, title: str, scale: Literal["log", "linear"] = "log", **legend: Any
 ) -> None:
-    """Labels, a light grid and a legend, for a panel over rounds; a linear scale of errors starts at 0."""
+    """Add labels, a light grid and a legend to a panel over rounds; a linear scale of errors starts at 0."""
     axes.set(ylabel=label, yscale=scale)
     axes.set_title(title, fontsize=10.5)
     if scale == "linear":
         axes.set_ylim(bottom=0)
     round_axis(axes)
-    # A fixed place: to look for the best one takes long, and on a slow machine a warning.
+    # A fixed place: matplotlib's search for the best one is slow, and warns on a slow machine.
     axes.legend(**{"frameon": False, "fontsize": 8.5, "loc": "upper right", **legend})
 
 
 def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
-    """The log gain of one round over bias and radius, by theory alone."""
+    """Draw the log gain of one round over bias and radius, by theory only."""
     figure = Figure(figsize=(6.2, 4.6), layout="constrained")
     axes = figure.add_subplot()
     gain = GainMap(grid.biases / sigma, grid.radii / sigma, grid.log_gain)
@@ -138,7 +138,7 @@ def phase_figure(grid: OneRoundGrid, sigma: float, title: str) -> Figure:
 
 
 def one_round_figure(system: LinearSystem, n: float, method: Method, helpful: Floats) -> Figure:
-    """The error after one round over the bias; marked are the helpful biases and the system's own."""
+    """Draw the error after one round over the bias; mark the helpful biases and that of the system."""
     figure = Figure(figsize=(6.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     widest = 1.6 * max(helpful.max(initial=0.0), system.bias, system.radius, 0.1 * system.sigma)
@@ -169,7 +169,7 @@ def one_round_figure(system: LinearSystem, n: float, method: Method, helpful: Fl
 
 
 def trajectory_figure(system: LinearSystem, course: Trajectory) -> Figure:
-    """Both errors over rounds by theory, with the best round and where it ends."""
+    """Draw both errors over rounds by theory, with the best round and the limit."""
     figure = Figure(figsize=(6.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     unit = system.sigma**2
@@ -187,7 +187,7 @@ def trajectory_figure(system: LinearSystem, course: Trajectory) -> Figure:
 def simulation_figure(
     system: LinearSystem, run: Simulation, theory: Floats, verified: bool, note: str
 ) -> Figure:
-    """Simulated errors with two standard errors, over the line of the theory."""
+    """Draw simulated errors with two standard errors, over the line of the theory."""
     figure = Figure(figsize=(6.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
     unit, arm = system.sigma**2, "verified" if verified else "unverified"
@@ -206,7 +206,7 @@ def _verifier(system: LinearSystem) -> str:
 
 
 def zero_crossing(biases: Floats, log_gain: Floats) -> float:
-    """The bias at which a gain that falls with bias reaches 0, interpolated linearly; NaN if it does not."""
+    """Return the bias at which a gain that falls with bias reaches 0, interpolated; NaN if it does not."""
     below: NDArray[np.intp] = np.flatnonzero(log_gain <= 0)
     if below.size == 0 or below[0] == 0:
         return float("nan")

@@ -1,4 +1,4 @@
-"""When does one round help? Log gain over verifier bias and radius, exact theory beside Monte Carlo."""
+"""When does one round help? Log gain over verifier bias and radius, by exact theory and by simulation."""
 
 import time
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ from .linear_setting import Count, Grid, LinearRecipe, Range, random_direction
 
 
 class Size(Checked, frozen=True):
-    """How fine the grids are.
+    """Resolution of the grids.
 
     Attributes:
-        theory: Biases and radii of the theory's grid.
-        simulated: Biases and radii of the Monte Carlo grid.
-        replicates: Independent replicates in each of its cells.
+        theory: Numbers of biases and radii in the theory's grid.
+        simulated: Numbers of biases and radii in the Monte Carlo grid.
+        replicates: Number of independent replicates in each of its cells.
     """
 
     theory: Grid
@@ -36,13 +36,13 @@ class Size(Checked, frozen=True):
 
 
 class PhaseRecipe(LinearRecipe, frozen=True):
-    """What stands in the recipe's file.
+    """Content of the recipe's file.
 
     Attributes:
         n: Kept samples per direction.
-        biases: From the least to the largest bias.
-        radii: From the least to the largest radius.
-        scales: What each scale is.
+        biases: Smallest and largest bias.
+        radii: Smallest and largest radius.
+        scales: Resolution at each scale.
     """
 
     n: Count
@@ -51,12 +51,12 @@ class PhaseRecipe(LinearRecipe, frozen=True):
     scales: Mapping[Scale, Size]
 
     def axes(self, shape: Grid) -> tuple[Floats, Floats]:
-        """Biases and radii of a grid."""
+        """Return the biases and radii of a grid."""
         return np.linspace(*self.biases, shape[0]), np.linspace(*self.radii, shape[1])
 
 
 def linear_phase(folder: Path, setting: Setting) -> Finding:
-    """Theory beside Monte Carlo over the recipe's grid; the ball may miss the truth.
+    """Compare theory with simulation over the recipe's grid; the ball may miss the truth.
 
     Raises:
         ConfigError: The recipe is wrong.
@@ -75,7 +75,7 @@ def linear_phase(folder: Path, setting: Setting) -> Finding:
     exact = one_round_grid(system, *axes, n, direction=direction)
     found = agreement(exact.mse, run.mse, run.mse_se, size.replicates)
     radii = np.linspace(*recipe.radii, 8)
-    # At these radii one interval helps, from no bias on.
+    # At these radii, one interval of biases helps, and it starts at 0.
     ends = [helpful_biases(system, n, radius=radius, direction=direction)[-1, 1] for radius in radii]
     numbers = {
         "setting": {
@@ -110,7 +110,7 @@ def _map(grid: OneRoundGrid | GridSimulation) -> GainMap:
 
 
 def _gain_ends(radii: Floats, theory: Floats, simulated: GainMap) -> list[dict[str, Any]]:
-    """Where the gain ends, for a few radii: by theory, and along the nearest column of the simulated map."""
+    """Return where the gain ends for a few radii: by theory, and in the nearest column of the simulated map."""
     columns = np.abs(simulated.radii[:, None] - radii).argmin(axis=0)
     crossings = [zero_crossing(simulated.biases, simulated.log_gain[:, j]) for j in columns]
     return [
@@ -138,7 +138,7 @@ def _figure(fine: OneRoundGrid, exact: OneRoundGrid, run: GridSimulation) -> Fig
 
 
 def _draw_deviations(axes: Axes, z: Floats) -> None:
-    """How far the cells are off, beside how far chance alone would put them."""
+    """Draw the deviations of the cells, and those expected from chance alone."""
     edges = np.linspace(-5, 5, 61)
     axes.hist(np.clip(z, -5, 5), edges.tolist(), density=True, color="#a9bccb", label=f"{z.size:,} cells")
     axes.plot(edges, normal_density(edges), color="black", linewidth=1.4, label="standard normal")

@@ -1,4 +1,4 @@
-"""What the recipes about the linear system share: the system's size, and the direction of the bias."""
+"""Settings shared by the recipes of the linear system: its size, and the direction of the bias."""
 
 from typing import Annotated, get_args
 
@@ -16,17 +16,17 @@ Grid = tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]]
 """Numbers of biases and of radii."""
 
 Range = tuple[Annotated[FiniteFloat, Field(ge=0)], Annotated[FiniteFloat, Field(ge=0)]]
-"""The ends of an axis, in units of the noise."""
+"""Ends of an axis, in units of the noise."""
 
 
 class LinearRecipe(Checked, frozen=True):
-    """The keys that all of these recipes have.
+    """Keys that all these recipes have.
 
     Attributes:
-        title: One line.
-        source: The paper.
-        p: Coefficients.
-        n0: Real samples, of an orthogonal design.
+        title: Title in one line.
+        source: Paper.
+        p: Number of coefficients.
+        n0: Number of real samples, with an orthogonal design.
     """
 
     title: str
@@ -43,6 +43,6 @@ class LinearRecipe(Checked, frozen=True):
 
 
 def random_direction(p: int, seed: int) -> Floats:
-    """A unit vector, shape ``(p,)``, uniform over the sphere: the one fixed direction of a bias."""
+    """Return the fixed direction of a bias: a unit vector, shape ``(p,)``, uniform over the sphere."""
     vector = Address(count("seed", seed, low=0), "direction").rng().standard_normal(p)
     return vector / np.linalg.norm(vector)

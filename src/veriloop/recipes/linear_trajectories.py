@@ -1,4 +1,4 @@
-"""What do many rounds do? Courses over rounds in panels, exact theory over simulated points."""
+"""What do many rounds do? Errors over rounds in panels: exact theory as lines, simulation as points."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,11 +32,11 @@ class Panel(Checked, frozen=True):
     """A panel of the figure.
 
     Attributes:
-        title: Above it.
-        distance_to: Of what the distance is shown: the truth or the verifier's center.
-        axis: Of the errors.
-        lowest: The lower end of that axis.
-        best_round: Whether the last course's best round is marked, with where it ends and where it began.
+        title: Title above it.
+        distance_to: Point that distances are shown to: the truth or the verifier's center.
+        axis: Scale of the errors.
+        lowest: Lower end of that axis.
+        best_round: Whether to mark the last course's best round, its start and its end.
     """
 
     title: str
@@ -47,14 +47,14 @@ class Panel(Checked, frozen=True):
 
 
 class CourseRecipe(Checked, frozen=True):
-    """A curve, as it stands in the file.
+    """A curve, as written in the file.
 
     Attributes:
-        panel: Where it is drawn.
-        label: In the legend.
-        colour_of: The arm whose look it has; one of the other looks when None.
-        bias: The verifier's, in units of the noise.
-        radius: The verifier's, likewise.
+        panel: Panel in which it is drawn.
+        label: Label in the legend.
+        colour_of: Arm whose style it has; one of the other styles when None.
+        bias: Bias of the verifier, in units of the noise.
+        radius: Radius of the verifier, in units of the noise.
         n: Kept samples per direction and round.
         growing: Whether round k keeps k times as many.
         verified: Whether the verifier filters.
@@ -71,19 +71,19 @@ class CourseRecipe(Checked, frozen=True):
 
 
 class Size(Checked, frozen=True):
-    """How long and how often: rounds by panel, and chains of each curve."""
+    """Number of rounds by panel, and of chains for each curve."""
 
     rounds: Mapping[str, Count]
     replicates: Annotated[int, Field(ge=2)]
 
 
 class TrajectoriesRecipe(LinearRecipe, frozen=True):
-    """What stands in the recipe's file.
+    """Content of the recipe's file.
 
     Attributes:
-        panels: By name, from left to right.
-        courses: The curves.
-        scales: What each scale is.
+        panels: Panels by name, from left to right.
+        courses: Curves.
+        scales: Numbers of rounds and chains at each scale.
     """
 
     panels: Mapping[str, Panel]
@@ -102,13 +102,13 @@ class TrajectoriesRecipe(LinearRecipe, frozen=True):
 
 
 class Course(NamedTuple):
-    """One curve: what is simulated, and what is drawn of it.
+    """One curve: its simulation and its appearance.
 
     Attributes:
-        panel: The name of its panel.
-        label: In the legend.
-        style: Of line and points.
-        system: The linear system.
+        panel: Name of its panel.
+        label: Label in the legend.
+        style: Style of line and points.
+        system: Linear system.
         n: Kept samples per direction and round; k times as many in round k when ``growing``.
         verified: Whether the verifier filters.
     """
@@ -122,12 +122,12 @@ class Course(NamedTuple):
     growing: bool = False
 
     def sizes(self, rounds: int) -> SampleSizes:
-        """Kept samples per direction, of every round or of each."""
+        """Kept samples per direction: one number for all rounds, or one for each."""
         return self.n * np.arange(1, rounds + 1) if self.growing else self.n
 
 
 class Followed(NamedTuple):
-    """A course by theory and by simulation: the distance of its panel, shape ``(rounds + 1,)``."""
+    """A course by theory and by simulation: the distance shown in its panel, shape ``(rounds + 1,)``."""
 
     course: Course
     theory: Floats
@@ -136,7 +136,7 @@ class Followed(NamedTuple):
 
 
 def courses(recipe: TrajectoriesRecipe, seed: int) -> list[Course]:
-    """The curves of the panels; all biases have one direction."""
+    """Return the curves of the panels; all biases have the same direction."""
     toward = random_direction(recipe.p, seed)
     others = {panel: iter(OTHER_ARMS) for panel in recipe.panels}
     return [
@@ -162,7 +162,7 @@ def linear_trajectories(folder: Path, setting: Setting) -> Finding:
     recipe = checked_recipe(folder, TrajectoriesRecipe)
     size = recipe.scales[setting.scale]
     followed = [_follow(course, i, recipe, setting) for i, course in enumerate(courses(recipe, setting.seed))]
-    # Round 0 is left out: it tests the normal start model, not the theory.
+    # Without round 0, which tests the normal start model and not the theory.
     theory, mean, error = (
         np.concatenate([part[1:] for part in parts]) for parts in zip(*(f[1:] for f in followed), strict=True)
     )
@@ -188,11 +188,11 @@ def linear_trajectories(folder: Path, setting: Setting) -> Finding:
 
 
 Turning = tuple[Followed, Trajectory]
-"""A course whose best round is marked, and its exact course."""
+"""A course whose best round is marked, with its exact values."""
 
 
 def _turning(recipe: TrajectoriesRecipe, followed: list[Followed]) -> Turning | None:
-    """The last course of a panel that marks the best round; None if there is no such panel."""
+    """Return the last course of the panel that marks the best round; None if there is no such panel."""
     for f in reversed(followed):
         if recipe.panels[f.course.panel].best_round:
             rounds = len(f.theory) - 1
@@ -214,7 +214,7 @@ def _turns(turned: Followed, exact: Trajectory) -> dict[str, Any]:
 def _follow(course: Course, number: int, recipe: TrajectoriesRecipe, setting: Setting) -> Followed:
     size, panel = recipe.scales[setting.scale], recipe.panels[course.panel]
     rounds = size.rounds[course.panel]
-    # Curves must not share their start, or they would all be off together.
+    # Curves do not share a start, or their errors would be correlated.
     seed = 10 * setting.seed + number
     sizes = course.sizes(rounds)
     run: Simulation = simulate(

@@ -1,9 +1,9 @@
-"""Pretraining of a small language model, for an experiment to start from.
+"""Pretraining of a small language model, from which an experiment starts.
 
-A model of Llama's architecture and a byte-level BPE vocabulary, both made here from the text of the articles.
-It reads no summary: what it knows of them comes from the experiment's own start set. It learns to copy from
-rows that repeat a text, then the prompt's form, and to take up an article's words, from gap sentences (see
-`gap_sentences`).
+The model has Llama's architecture and a byte-level BPE vocabulary, both made here from the text of the
+articles. It reads no summaries; it learns about them from the experiment's start set. Rows that repeat a text
+teach it to copy. Gap sentences (see `gap_sentences`) then teach it the form of the prompt, and to use an
+article's words.
 """
 
 import json
@@ -33,7 +33,7 @@ from .gap_sentences import Ids, Layout, gap_rows, repeated_rows, sentences
 from .study_files import Pretraining
 
 CARD = "pretraining.json"
-"""The file, beside the model, that says how it was made."""
+"""File next to the model that says how it was made."""
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 
@@ -49,19 +49,19 @@ def pretrain(
     folder: Path,
     tell: Callable[[str], None] = _to_stderr,
 ) -> None:
-    """Make the model in ``folder``, in Hugging Face's format; nothing is done if it lies there already.
+    """Make the model in ``folder``, in Hugging Face's format, unless it is already there.
 
-    The folder appears when everything is in it. A kill means to begin again.
+    The folder appears once it is complete. If the process is killed, pretraining starts again.
 
     Args:
-        articles: Their text.
-        size: Of the model and its training.
-        template: Of the prompts that it will be given, such as ``"Text: {text} Title:"``.
-        folder: For ``config.json``, ``model.safetensors``, ``tokenizer.json`` and `CARD`.
-        tell: Is given a line about every 100 steps.
+        articles: Text of each article.
+        size: Size of the model and of its training.
+        template: Template of the prompts that it will receive, such as ``"Text: {text} Title:"``.
+        folder: Folder for ``config.json``, ``model.safetensors``, ``tokenizer.json`` and `CARD`.
+        tell: Called with a line about every 100 steps.
 
     Raises:
-        DataError: No article is long enough for a row, or there is a model that was made otherwise.
+        DataError: No article is long enough for a row, or the folder holds a model made in another way.
         StorageError: The folder cannot be written.
     """
     asked = {**size.model_dump(), "articles": len(articles)}
@@ -97,7 +97,7 @@ def pretrain(
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:
-    """How the model in ``folder`` was made; None where there is none.
+    """Return how the model in ``folder`` was made; None if there is no model.
 
     Raises:
         CorruptFileError: `CARD` cannot be read.
@@ -134,7 +134,7 @@ def _train(
     template: str,
     tell: Callable[[str], None],
 ) -> tuple[LlamaForCausalLM, float]:
-    """The trained model, and the mean loss of the last tenth of its steps, in nats a token."""
+    """Return the trained model, and the mean loss of the last tenth of its steps, in nats per token."""
     rng = Address(size.seed, "pretraining").at(Stage.FIT).rng()
     ids = tokenizer.get_vocab()
     model = _fresh(size, len(ids), ids[END], ids[PAD], rng)
@@ -163,7 +163,7 @@ def _train(
 
 
 def _around(template: str) -> tuple[str, str]:
-    """What a template has before and after the text. A sentence of ours begins with a space."""
+    """Return the template's tokens before and after the text. Sentences here begin with a space."""
     before, _, between = re.split(r"({\w+})", template, maxsplit=1)
     return before.removesuffix(" "), between
 
@@ -188,7 +188,7 @@ def _fresh(
 
 
 def _encoded(tokenizer: Tokenizer, articles: Sequence[str]) -> list[list[Ids]]:
-    """Token ids of each sentence, with the space before it."""
+    """Return the token ids of each sentence, with the space before it."""
     return [
         [e.ids for e in tokenizer.encode_batch([f" {sentence}" for sentence in sentences(article)])]
         for article in articles
@@ -198,7 +198,7 @@ def _encoded(tokenizer: Tokenizer, articles: Sequence[str]) -> list[list[Ids]]:
 def _batches(
     articles: Sequence[Sequence[Ids]], layout: Layout, size: Pretraining, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """``size.steps`` batches. Each pass through the articles begins a sentence later, for other rows."""
+    """Yield ``size.steps`` batches. Each pass through the articles starts one sentence later, for new rows."""
     made = first = 0
     while made < size.steps:
         repeated = made < size.repeated
@@ -222,13 +222,13 @@ def _batches(
 
 
 def _loss(model: LlamaForCausalLM, ids: Tensor) -> Tensor:
-    """Mean negative log-likelihood in nats of each token given those before it."""
+    """Return the mean negative log-likelihood per token, in nats, given the tokens before it."""
     logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
     return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
 
 
 def _share(step: int, size: Pretraining) -> float:
-    """Of the peak learning rate: up and down over the repeated texts, and again over the gap sentences."""
+    """Return the share of the peak learning rate: it rises and falls over each of the two kinds of rows."""
     begin, end = (0, size.repeated) if step < size.repeated else (size.repeated, size.steps)
     done, steps = step - begin, end - begin
     rise = (done + 1) / min(100, math.ceil(steps / 10))
