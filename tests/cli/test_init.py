@@ -57,7 +57,7 @@ def test_from_data_to_a_report_with_quality_and_diversity(
     assert found.plan.rounds >= 3
     again = veriloop("init", kind, "--path", path)
     assert again.code == 2
-    assert "is there already" in again.err
+    assert "already exists" in again.err
     assert plan.read_text() == text
     extra = TINY_CVAE if kind == "images" else []
     done = veriloop("run", str(plan), "--out", "runs/own", "--plain", *SMALL, *extra)
@@ -124,7 +124,7 @@ def test_a_recipe_is_copied_and_can_be_changed_and_run(
     assert json.loads(Path("runs/linear-phase/linear-phase.json").read_text())["compared"] == 20
     again = veriloop("init", "linear-phase")
     assert again.code == 2
-    assert "recipes/linear-phase is there already" in again.err
+    assert "recipes/linear-phase already exists" in again.err
     assert not list(tmp_path.glob("recipes/.*"))
 
 
@@ -177,7 +177,7 @@ def test_an_example_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     Path("function_check.py").write_text("mine")
     done = veriloop("init", "function")
-    assert (done.code, "function_check.py is there already" in done.err) == (2, True)
+    assert (done.code, "function_check.py already exists" in done.err) == (2, True)
     assert [p.name for p in tmp_path.iterdir()] == ["function_check.py"]
     done = veriloop("init", "digits", "--path", "function_check.py")
     assert (done.code, "digits brings its data" in done.err) == (2, True)

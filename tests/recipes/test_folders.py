@@ -41,7 +41,7 @@ def test_a_copy_is_whole_and_never_over_something(tmp_path: Path) -> None:
     copy_recipe("collapse-zoo", tmp_path / "zoo")
     assert recipe_names(tmp_path / "zoo") == recipe_names(recipe_folders()["collapse-zoo"])
     (tmp_path / "zoo" / "README.md").write_text("mine")
-    with pytest.raises(ConfigError, match="zoo is there already"):
+    with pytest.raises(ConfigError, match="zoo already exists"):
         copy_recipe("collapse-zoo", tmp_path / "zoo")
     assert (tmp_path / "zoo" / "README.md").read_text() == "mine"
     shutil.rmtree(tmp_path / "zoo")

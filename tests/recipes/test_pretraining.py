@@ -80,7 +80,7 @@ def test_a_model_that_is_there_is_left_alone(articles, folder):
 
 
 def test_a_model_that_was_made_otherwise_is_refused(articles, folder):
-    with pytest.raises(DataError, match=r"pretrained otherwise: got 'steps=40', expected steps=41"):
+    with pytest.raises(DataError, match=r"pretrained with other settings: got 'steps=40', expected steps=41"):
         pretrain(articles, TINY.model_copy(update={"steps": 41}), TEMPLATE, folder)
 
 

@@ -90,4 +90,4 @@ def _refuse_existing(files: Sequence[Path]) -> None:
     from ..errors import ConfigError
 
     for file in (name for name in files if name.exists()):
-        raise ConfigError(f"{file} is there already", fix="move it away, or give another --out")
+        raise ConfigError(f"{file} already exists", fix="move it away, or give another --out")

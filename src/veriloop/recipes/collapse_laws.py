@@ -107,7 +107,7 @@ def diversity(plan: Plan, arm: str) -> Floats:
 
 
 def share_0(plan: Plan, arm: str) -> Floats:
-    """Return the expected share of the first of two categories: under a choice, a best fraction or a cutoff."""
+    """Return the expected share of the first of two categories, for a choice, a best fraction or a cutoff."""
     data, setting = plan.dataset, plan.arms[arm]
     if not (isinstance(data, Categories) and len(data.shares) == 2 and isinstance(setting.policy, Replace)):
         raise _no_law("share_0", f"data {data.kind!r}, policy {setting.policy.kind!r}")

@@ -45,7 +45,7 @@ class GainMap(NamedTuple):
 
 
 def draw_gain(axes: Axes, gain: GainMap, limit: float) -> QuadMesh:
-    """Draw a heat map of the log gain, from ``-limit`` (harm, red) over 0 (white) to ``limit`` (gain, blue)."""
+    """Draw a heat map of the log gain, from ``-limit`` (harm, red) through 0 (white) to ``limit`` (blue)."""
     mesh = axes.pcolormesh(
         gain.biases,
         gain.radii,

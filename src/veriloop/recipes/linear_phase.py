@@ -110,7 +110,7 @@ def _map(grid: OneRoundGrid | GridSimulation) -> GainMap:
 
 
 def _gain_ends(radii: Floats, theory: Floats, simulated: GainMap) -> list[dict[str, Any]]:
-    """Return where the gain ends for a few radii: by theory, and in the nearest column of the simulated map."""
+    """Return where the gain ends for a few radii, by theory and in the nearest column of the simulation."""
     columns = np.abs(simulated.radii[:, None] - radii).argmin(axis=0)
     crossings = [zero_crossing(simulated.biases, simulated.log_gain[:, j]) for j in columns]
     return [

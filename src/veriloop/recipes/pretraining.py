@@ -68,7 +68,7 @@ def pretrain(
     if (card := read_card(folder)) is not None:
         if different := [key for key, value in asked.items() if card.get(key) != value]:
             raise DataError(
-                f"the model in {folder} was pretrained otherwise",
+                f"the model in {folder} was pretrained with other settings",
                 got=", ".join(f"{key}={card.get(key)}" for key in different),
                 expected=", ".join(f"{key}={asked[key]}" for key in different),
                 fix="choose another folder, or delete this one",
@@ -109,7 +109,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as e:
         raise CorruptFileError(
-            f"{path} cannot be read ({e})", fix="delete its folder, and the model is made again"
+            f"{path} cannot be read ({e})", fix="delete its folder, so that the model is made again"
         ) from e
 
 
@@ -198,7 +198,7 @@ def _encoded(tokenizer: Tokenizer, articles: Sequence[str]) -> list[list[Ids]]:
 def _batches(
     articles: Sequence[Sequence[Ids]], layout: Layout, size: Pretraining, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield ``size.steps`` batches. Each pass through the articles starts one sentence later, for new rows."""
+    """Yield ``size.steps`` batches. Each pass over the articles starts one sentence later, for new rows."""
     made = first = 0
     while made < size.steps:
         repeated = made < size.repeated

@@ -1,4 +1,4 @@
-"""Studies: lines that differ in one thing. Each line is an arm of a run, and a variation of a comparison."""
+"""Studies: lines that differ in one thing. Each line is an arm of a run and a variation in a comparison."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ from ..records import Estimate
 from ..theory.validation import Floats
 
 MAIN = "main"
-"""The study that shows the claim; also the setting of its one run."""
+"""Name of the study that shows the claim, and of its only run."""
 
 
 class Line(NamedTuple):
-    """A curve of a study: an arm of a run, and what it is called."""
+    """A curve of a study: an arm of a run, and its label."""
 
     label: str
     setting: str
@@ -34,13 +34,13 @@ class Study:
     """A question, and the arms that answer it.
 
     Attributes:
-        name: A short name, for ``--only`` and for files.
+        name: Short name, for ``--only`` and for files.
         title: What is varied, as a heading.
-        plans: The runs it needs, by setting. Studies may share a run: equal names are equal plans.
-        lines: Its curves, in order. They may be arms of several runs, because all runs of a seed that have
-            equal data and an equal learner have the same start model, bit for bit.
-        arm: The arm that the lines vary, under whose name they are compared; None where each line is another
-            arm.
+        plans: Plans of the runs that it needs, by setting. Studies may share a run: equal names mean equal
+            plans.
+        lines: Its curves, in order. They may be arms of several runs, because all runs of a seed with the
+            same data and learner have the same start model, bit for bit.
+        arm: Arm that the lines vary, under whose name they are compared; None if each line is another arm.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Study:
     arm: str | None = None
 
     def quantity(self, name: str) -> Quantity:
-        """What its plans' metrics say that ``name`` means."""
+        """Return the quantity ``name``, as the metrics of its plans declare it."""
         known = [quantities_of(plan.metrics) for plan in self.plans.values()]
         found = next((quantities[name] for quantities in known if name in quantities), Quantity())
         return replace(found, title=found.title or name)
 
     def chains(self, runs: Mapping[str, Sequence[Chain]]) -> list[Chain]:
-        """Its lines as a comparison has them, over the seeds and rounds that all of them have.
+        """Return its lines for a comparison, over the seeds and rounds that all of them have.
 
         Args:
-            runs: The arms of all runs, by setting.
+            runs: Arms of all runs, by setting.
         """
         found: list[Chain] = []
         for line in self.lines:
@@ -70,14 +70,14 @@ class Study:
         return alike(found)
 
     def of_line(self, line: Line, chains: Sequence[Chain]) -> list[Chain]:
-        """Those of `chains` that are a line's, by seed."""
+        """Return the chains of a line, by seed."""
         name = AS_GIVEN if self.arm is None else line.label
         own = [c for c in chains if c.variation == name and c.arm_of_run == line.arm]
         return sorted(own, key=lambda c: c.seed)
 
 
 def read(runs: Sequence[Recorded]) -> dict[str, list[Chain]]:
-    """The arms of runs, by the setting of the run."""
+    """Return the arms of runs, by the setting of the run."""
     found: dict[str, list[Chain]] = {}
     for run in runs:
         found.setdefault(run.job.setting, []).extend(chains_of(AS_GIVEN, run.folder))
@@ -85,10 +85,10 @@ def read(runs: Sequence[Recorded]) -> dict[str, list[Chain]]:
 
 
 def alike(chains: Sequence[Chain]) -> list[Chain]:
-    """The chains of the seeds that all lines have, cut to the rounds that all have finished.
+    """Return the chains of the seeds that all lines have, cut to the rounds that all have finished.
 
-    A seed that has finished no round yet is left out where others have. A bound is one model and no chain of
-    rounds: it is shown from when it is trained under all seeds.
+    A seed without a finished round is left out if other seeds have one. A bound is a single model, not a
+    chain of rounds: it is shown once it is trained for all seeds.
     """
     lines: dict[tuple[str, str], list[Chain]] = {}
     for chain in chains:
@@ -107,7 +107,7 @@ def alike(chains: Sequence[Chain]) -> list[Chain]:
 
 
 def values_of(chains: Sequence[Chain], metric: str) -> Floats | None:
-    """A metric of a line, shape ``(seeds, 1 + rounds)``; None if nothing of it was measured."""
+    """Return a metric of a line, shape ``(seeds, 1 + rounds)``; None if it was not measured."""
     if not chains:
         return None
     rounds = min(chain.last for chain in chains)
@@ -119,15 +119,15 @@ def values_of(chains: Sequence[Chain], metric: str) -> Floats | None:
 
 
 def summary(values: Floats, seeds: Sequence[int], quantity: Quantity) -> dict[str, Any]:
-    """Start, best and last value of a quantity, and the change from start to last, over seeds.
+    """Return start, best and last value of a quantity, and the change from start to last, over seeds.
 
-    ``late`` is the change from the middle round on: whether a curve flattens is seen by it and its interval.
-    The best round is that of the mean over seeds; the last one where neither way is better.
+    ``late`` is the change from the middle round on; its interval shows whether a curve flattens. The best
+    round is that of the mean over seeds, or the last one if the quantity has no better direction.
 
     Args:
-        values: Shape ``(seeds, 1 + rounds)``.
-        seeds: Of the rows.
-        quantity: What the values are.
+        values: Values, shape ``(seeds, 1 + rounds)``.
+        seeds: Seed of each row.
+        quantity: Measured quantity.
     """
     last = values.shape[1] - 1
     best = last if quantity.better is None else int(quantity.loss(values.mean(axis=0)).argmin())
@@ -146,20 +146,20 @@ def summary(values: Floats, seeds: Sequence[int], quantity: Quantity) -> dict[st
 
 
 def over_seeds(values: Floats) -> dict[str, Any]:
-    """The mean of ``values``, shape ``(seeds,)``, with its 95 % interval, and they themselves."""
+    """Return the mean of ``values``, shape ``(seeds,)``, with its 95 % interval, and the values."""
     mean, low, high = mean_interval(values)
     return {"mean": mean, "low": low, "high": high, "values": values}
 
 
 def apart(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool | None:
-    """Whether the intervals of two `over_seeds` are apart; None for a single seed."""
+    """Return whether the intervals of two results of `over_seeds` do not overlap; None for a single seed."""
     if np.isnan(a["low"]) or np.isnan(b["low"]):
         return None
     return bool(a["high"] < b["low"] or b["high"] < a["low"])
 
 
 def coin(a: Sequence[Chain], b: Sequence[Chain], metric: str, quantity: Quantity) -> Versus:
-    """Whether ``a`` ends better than ``b``: by seeds, or for one seed by the standard errors alone."""
+    """Return whether ``a`` ends better than ``b``, by seeds, or for one seed by the standard errors."""
     last = min(chain.last for chain in a)
     missing = Estimate(None, None)
     pairs = [
@@ -170,5 +170,5 @@ def coin(a: Sequence[Chain], b: Sequence[Chain], metric: str, quantity: Quantity
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:
-    """``a / b``, and NaN where b is 0: a recall may be."""
+    """Return ``a / b``; NaN where b is 0, as a recall may be."""
     return np.divide(a, b, out=np.full_like(a, np.nan), where=b != 0)

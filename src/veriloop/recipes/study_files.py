@@ -1,9 +1,9 @@
-"""Recipes made of runs: what stands in their files, and the studies that follow.
+"""Recipes made of runs: the content of their files, and the resulting studies.
 
-All studies but the main one vary the first arm of one run, the reference: a smaller run, or the main run
-where the two differ in the number of rounds at most. An arm that equals it is not computed again: the study
-shows the reference's. That is exact, because runs of one seed with equal data and learner have the same start
-model, and a round does not depend on how many come after it.
+All studies but the main one vary the first arm of one run, the reference. It is a smaller run, or the main
+run if the two differ at most in the number of rounds. An arm that equals the reference's is not computed
+again. This is exact, because runs of one seed with the same data and learner have the same start model, and a
+round does not depend on the number of later rounds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,22 +30,22 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Pretraining(Checked, frozen=True):
-    """How large a small language model is, and how long it is trained.
+    """Size of a small language model and of its training.
 
     Attributes:
-        vocabulary: Tokens, learned from the articles.
+        vocabulary: Number of tokens, learned from the articles.
         hidden: Width of the residual stream, a multiple of ``heads``.
-        layers: How many.
-        heads: Attention heads of each layer.
+        layers: Number of layers.
+        heads: Number of attention heads in each layer.
         intermediate: Width of the gated feed-forward layers.
-        row_tokens: Tokens of a training row.
-        batch_size: Rows of a step.
-        steps: How many, over as many passes through the articles as it takes.
-        repeated: In this number of first steps a row repeats a text, which teaches to copy.
-        learning_rate: AdamW's, at its peak: it rises over 100 steps, or a tenth of all where they are few,
-            then falls along half a cosine to zero; so for the repeated texts, and again for the rest.
+        row_tokens: Number of tokens in a training row.
+        batch_size: Number of rows in a step.
+        steps: Number of steps, over as many passes through the articles as needed.
+        repeated: Number of first steps in which rows repeat a text, which teaches copying.
+        learning_rate: Peak learning rate of AdamW. It rises over 100 steps, or over a tenth if there are few,
+            then falls to zero along half a cosine; once for the repeated texts, and again for the rest.
         copied: Share of the rows whose sentence stays in the text.
-        seed: Of all randomness; not the experiment's, whose seeds share one model.
+        seed: Seed of all random numbers; not that of the experiment, whose seeds share one model.
     """
 
     vocabulary: Count
@@ -63,12 +63,12 @@ class Pretraining(Checked, frozen=True):
 
 
 class Given(Checked, frozen=True):
-    """What is different where a language model is given, so that none is made.
+    """Settings that change if a language model is given, so that none is made.
 
     Attributes:
-        about: As in `Size`; the same when None.
-        plan: As in `Size`; the same when None.
-        fills_cores: Whether one run keeps all cores busy, so that several at once would take memory only.
+        about: As in `Size`; unchanged when None.
+        plan: As in `Size`; unchanged when None.
+        fills_cores: Whether one run keeps all cores busy, so that several at once would only use more memory.
     """
 
     about: str | None = None
@@ -77,15 +77,15 @@ class Given(Checked, frozen=True):
 
 
 class Size(Checked, frozen=True):
-    """What a scale is.
+    """Settings at one scale.
 
     Attributes:
-        about: Its size in one line, for people.
-        plan: The file of the main run's plan.
-        reference: The settings in which the reference differs; its rounds are at most as many.
-        pretraining: Of the language model to start from, where it is made here.
-        articles: It is pretrained on at most this number; None for all training articles.
-        given: What is different where a model is given; None where that has no meaning.
+        about: Size in one line, for people.
+        plan: File of the main run's plan.
+        reference: Settings in which the reference differs; it has at most as many rounds.
+        pretraining: Pretraining of the language model to start from, if it is made here.
+        articles: Largest number of articles for pretraining; None for all training articles.
+        given: Settings that change if a model is given; None if none can be given.
     """
 
     about: str
@@ -97,14 +97,14 @@ class Size(Checked, frozen=True):
 
 
 class Question(Checked, frozen=True):
-    """A study, as it stands in the file.
+    """A study, as written in the file.
 
     Attributes:
         title: What is varied, as a heading.
         also: More arms of the reference to show, by their labels.
-        runs: Where each line is a run and not an arm, the beginning of the runs' names.
-        lines: By scale and label, the settings in which a line differs from the reference. The main study
-            has none: its lines are the arms of its plan.
+        runs: Start of the runs' names, if each line is a run instead of an arm.
+        lines: Settings in which a line differs from the reference, by scale and label. The main study has
+            none, because its lines are the arms of its plan.
     """
 
     title: str
@@ -114,15 +114,15 @@ class Question(Checked, frozen=True):
 
 
 class StudyRecipe(Checked, frozen=True):
-    """What stands in the recipe's file.
+    """Content of the recipe's file.
 
     Attributes:
-        title: One line.
-        source: The paper.
-        metrics: Shown of each study where they were measured; the first stands for quality.
-        claim: Those that the main study's first arm is compared to its second by.
-        scales: What each scale is.
-        studies: By name, the main one first, then those with long runs.
+        title: Title in one line.
+        source: Paper.
+        metrics: Metrics to show for each study, if measured; the first one stands for quality.
+        claim: Metrics by which the main study's first two arms are compared.
+        scales: Settings at each scale.
+        studies: Studies by name, the main one first, then those with long runs.
     """
 
     title: str
@@ -155,10 +155,10 @@ class StudyRecipe(Checked, frozen=True):
         return given is not None and given.fills_cores
 
     def size(self, scale: Scale, model: Path | None) -> Size:
-        """What is done at a scale, with the model that is given if one is.
+        """Return the settings at a scale, for the given model if there is one.
 
         Raises:
-            ConfigError: A model is given, and this scale starts from none.
+            ConfigError: A model is given, and this scale does not start from one.
         """
         size = self.scales[scale]
         if model is None:
@@ -175,10 +175,10 @@ class StudyRecipe(Checked, frozen=True):
 
 
 def load_studies(folder: Path) -> StudyRecipe:
-    """The recipe in ``folder``.
+    """Read the recipe in ``folder``.
 
     Raises:
-        ConfigError: Its file is missing or no YAML, or a key or value is wrong.
+        ConfigError: Its file is missing or is not YAML, or a key or value is wrong.
     """
     return checked_recipe(folder, StudyRecipe)
 
@@ -186,14 +186,14 @@ def load_studies(folder: Path) -> StudyRecipe:
 def studies_of(
     folder: Path, recipe: StudyRecipe, scale: Scale, plan: str, model: Path | None = None
 ) -> dict[str, Study]:
-    """The studies of a recipe, by name.
+    """Return the studies of a recipe, by name.
 
     Args:
-        folder: Of the recipe.
-        recipe: The recipe.
-        scale: At which scale.
-        plan: The file of the main run's plan, see `StudyRecipe.size`.
-        model: The folder of the language model to start from, in place of the plan's.
+        folder: Folder of the recipe.
+        recipe: Recipe.
+        scale: Scale.
+        plan: File of the main run's plan, see `StudyRecipe.size`.
+        model: Folder of the language model to start from, instead of the plan's.
 
     Raises:
         ConfigError: A plan is wrong.
@@ -216,7 +216,7 @@ def studies_of(
 
 
 class _Vary:
-    """Makes studies that vary the first arm of the reference, a run with the configuration ``config``."""
+    """Builds studies that vary the first arm of the reference, a run with the configuration ``config``."""
 
     def __init__(self, config: Config, main: Plan) -> None:
         self._config = config
@@ -227,14 +227,14 @@ class _Vary:
             self._setting, self._plan = REFERENCE, own
 
     def study(self, name: str, question: Question, changes: Mapping[str, Settings]) -> Study:
-        """The study ``name`` with a line for each of ``changes``, by label."""
+        """Return the study ``name`` with a line for each of ``changes``, by label."""
         made = self._runs(question.runs, changes) if question.runs else self._arms(name, changes)
         plans, lines = made
         lines += [Line(label, self._setting, arm) for label, arm in question.also.items()]
         return Study(name, question.title, plans, tuple(lines), self._base)
 
     def _arms(self, name: str, changes: Mapping[str, Settings]) -> tuple[dict[str, Plan], list[Line]]:
-        """One run with an arm for each of ``changes`` (by label) that is not the reference's own."""
+        """Return a run with an arm for each of ``changes`` (by label) that differs from the reference's."""
         arms = {_slug(label): dict(self._arm(settings)) for label, settings in changes.items()}
         if len(arms) < len(changes):
             raise ConfigError("two labels stand for one name", got=", ".join(changes), expected="other words")
@@ -249,17 +249,17 @@ class _Vary:
         return {self._setting: self._plan, name: plan.model_copy(update={"arms": others})}, lines
 
     def _is_reference(self, plan: Plan) -> bool:
-        """Whether the first arm does the same in ``plan`` as in the reference, however long they are."""
+        """Return whether the first arm is the same in ``plan`` as in the reference, except for its length."""
         alike = plan.model_copy(update={"rounds": self._plan.rounds, "arms": self._plan.arms})
         return alike == self._plan and plan.arms[self._base] == self._plan.arms.get(self._base)
 
     def _arm(self, settings: Settings) -> Iterator[tuple[str, Any]]:
-        """An arm's part of ``settings``, each key whole: an arm's own keys take the place of the plan's."""
+        """Return the part of ``settings`` that arms have, as whole keys, which replace the plan's."""
         changed = _changed(self._config, settings)
         return ((key, changed[key]) for key in dict.fromkeys(path.split(".")[0] for path in settings))
 
     def _runs(self, begin: str, changes: Mapping[str, Settings]) -> tuple[dict[str, Plan], list[Line]]:
-        """A run for each of ``changes``, the reference among them."""
+        """Return a run for each of ``changes``, and the reference."""
         plans: dict[str, Plan] = {self._setting: self._plan}
         lines: list[Line] = []
         for label, settings in changes.items():
@@ -279,6 +279,6 @@ def _changed(config: Settings, changes: Settings) -> Config:
 
 
 def _slug(label: str) -> str:
-    """A label as an arm's name: ``10 %`` is ``10``, ``k x 5,000`` is ``k-x-5000``."""
+    """Convert a label to an arm's name: ``10 %`` to ``10``, ``k x 5,000`` to ``k-x-5000``."""
     words = label.replace(",", "").replace(".", "_").split()
     return "-".join(word for word in words if word.replace("_", "").isalnum())

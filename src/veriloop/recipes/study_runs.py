@@ -1,4 +1,4 @@
-"""Recipes made of runs: makes the runs of their studies, and puts together what they show."""
+"""Recipes made of runs: make the runs of their studies, and combine the results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,21 +25,21 @@ from .study_tables import cost_cells, cost_rows, outcome_rows
 from .study_words import claim_numbers, claim_words, study_words
 
 PRETRAINED = "pretrained"
-"""The folder, in that of the experiment, of a model that is made here."""
+"""Folder in that of the experiment with a model that is made here."""
 
 ORIGIN = "origin.json"
-"""The file in a model's folder that says what people call it, and where it is from."""
+"""File in a model's folder with its name and origin."""
 
 
 def carry_out(folder: Path, setting: Setting, out: Path) -> Finding:
     """Make the runs of the recipe's studies, or of those in ``setting.only``, and compare their lines.
 
-    A language model that the scale asks for is made first. With ``setting.write_up`` nothing is computed;
-    what the runs have recorded so far is written up.
+    If the scale needs a language model, it is made first. With ``setting.write_up`` nothing is computed, and
+    the results recorded so far are written up.
 
     Raises:
         ConfigError: The recipe or a plan is wrong.
-        VeriloopError: There is nothing to compare: no run has finished a round.
+        VeriloopError: No run has finished a round, so there is nothing to compare.
         MissingExtraError: A package that the plans need is not installed.
     """
     recipe, given = load_studies(folder), setting.model
@@ -80,14 +80,14 @@ def _written_up(
     runs: Sequence[Recorded],
     claim: Sequence[str],
 ) -> Finding:
-    """What the runs of the studies show; ``claim`` is that of the main one, in words."""
+    """Return the results of the studies; ``claim`` is that of the main one, in words."""
     arms = read(runs)
     chains = {study.name: study.chains(arms) for study in asked.values()}
     found = {study: compared(own, metrics=metrics) for study, own in chains.items() if own}
     outcomes, costs = outcome_rows(asked, metrics, chains), cost_rows(runs)
     words = [*claim, *study_words(asked, metrics[0], outcomes)]
     for study, of in found.items():
-        # The claim has said what the main study's first line says.
+        # The claim already contains the first line of the main study.
         lines = of.sentences[1:] if study == MAIN else of.sentences
         words += [f"{asked[study].title}: {line}" for line in lines]
     figures = _figures(name, [(asked[study], of) for study, of in found.items()], runs)
@@ -116,7 +116,7 @@ def _written_up(
 
 
 def _start(size: Size, plan: Plan, setting: Setting, out: Path) -> dict[str, Any]:
-    """What the results say of the language model that the runs start from; made if there is none."""
+    """Return a description of the language model that the runs start from; make it if there is none."""
     card = None
     if size.pretraining is not None:
         card = _pretrained(size.pretraining, size.articles, plan, out / PRETRAINED, setting.write_up)
@@ -124,7 +124,7 @@ def _start(size: Size, plan: Plan, setting: Setting, out: Path) -> dict[str, Any
 
 
 def named(folder: Path) -> str:
-    """What the model in ``folder`` is: as its `ORIGIN` says, or else the folder's name.
+    """Return the name and origin of the model in ``folder``, from `ORIGIN`, or else the folder's name.
 
     Raises:
         CorruptFileError: The file cannot be read.
@@ -141,7 +141,7 @@ def named(folder: Path) -> str:
 def _pretrained(
     pretraining: Pretraining, articles: int | None, plan: Plan, folder: Path, write_up: bool
 ) -> dict[str, Any] | None:
-    """How the model in ``folder`` was made; made first if there is none, unless ``write_up``."""
+    """Return how the model in ``folder`` was made; make it if there is none, unless ``write_up``."""
     try:
         from ..learners.causal_lm import CausalLM
         from .pretraining import pretrain, read_card
@@ -164,7 +164,7 @@ def _pretrained(
 def _made(
     asked: Mapping[str, Study], setting: Setting, out: Path
 ) -> tuple[list[Recorded], list[Failed], VeriloopError | None]:
-    """Make the runs, or what is missing of them: those that have recorded something, and what failed."""
+    """Make the missing part of the runs; return the runs with records, and the failures."""
     plans = {name: plan for study in asked.values() for name, plan in study.plans.items()}
     jobs = [
         job
@@ -185,7 +185,7 @@ def _made(
 def _figures(
     name: str, found: Sequence[tuple[Study, Comparison]], runs: Sequence[Recorded]
 ) -> dict[str, Shown]:
-    """The figures by the names of their files; models of images show what they draw."""
+    """Return the figures by file name; for models of images, also what they draw."""
     figures: dict[str, Shown] = {}
     for study, of in found:
         figure, seeds = of.plot(), len(of.seeds)
@@ -200,7 +200,7 @@ def _figures(
 
 
 def _texts(run: Recorded, about: str) -> str | None:
-    """What a run's models wrote for the first held-out prompts, in Markdown; None if they write nothing."""
+    """Return what a run's models wrote for the first held-out prompts, in Markdown; None without texts."""
     shown = passages(run.folder)
     if not shown:
         return None

@@ -1,4 +1,4 @@
-"""Tables of studies: what became of each line, and what its rounds cost."""
+"""Tables of studies: the results of each line, and the cost of its rounds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,12 +18,12 @@ Row = dict[str, Any]
 def outcome_rows(
     studies: Mapping[str, Study], metrics: Sequence[str], chains: Mapping[str, Sequence[Chain]]
 ) -> list[Row]:
-    """A row for each line of each study, with the `summary` of each of ``metrics``.
+    """Return a row for each line of each study, with the `summary` of each of ``metrics``.
 
     Args:
-        studies: By name.
-        metrics: A line without the first one is left out.
-        chains: Of each study, see `Study.chains`.
+        studies: Studies by name.
+        metrics: Metrics; a line without the first one is left out.
+        chains: Chains of each study, see `Study.chains`.
     """
     rows: list[Row] = []
     for name, study in studies.items():
@@ -42,10 +42,10 @@ def outcome_rows(
 
 
 def cost_rows(runs: Sequence[Recorded]) -> list[Row]:
-    """A row for each arm of each setting: seconds per round and by stage, and samples per second.
+    """Return a row for each arm of each setting: seconds per round and by stage, and samples per second.
 
-    Means over rounds 1, 2, ... and seeds; per second over their sums. A run computes on the threads of its
-    plan while others run beside it, so these are times under that load.
+    Seconds are means over rounds 1, 2, ... and seeds; rates are ratios of sums. A run uses the threads of its
+    plan while other runs go on, so the times are those under that load.
     """
     rows: list[Row] = []
     settings = dict.fromkeys((f.job.setting, arm) for f in runs for arm in f.job.plan.arms)
@@ -74,7 +74,7 @@ def cost_rows(runs: Sequence[Recorded]) -> list[Row]:
 
 
 def cost_cells(rows: Sequence[Row]) -> list[list[str]]:
-    """The rows as text under a heading row."""
+    """Return the rows as text under a heading row."""
     cells = [["setting", "arm", "rounds", "seconds a round", "of it fit", "made a second", "judged a second"]]
     for row in rows:
         rates = (row["seconds_per_round"], row["seconds_by_stage"]["fit"])

@@ -1,4 +1,4 @@
-"""What studies of runs show, in numbers and in words: the claim, and where each study ends."""
+"""Results of studies, in numbers and in words: the claim, and the end of each study."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,16 +8,16 @@ from ..report.names import short, signed
 from .studies import MAIN, Study, apart, coin, over_seeds, summary, values_of
 
 LONG = 4
-"""A chain of this number of rounds has two halves to compare."""
+"""Least number of rounds of a chain for which its two halves are compared."""
 
 Numbers = dict[str, Any]
 
 
 def claim_numbers(study: Study, metrics: Sequence[str], chains: Sequence[Chain]) -> dict[str, Numbers]:
-    """By metric, the `summary` of the main study's first two arms, and how they differ in the end.
+    """Return for each metric the `summary` of the main study's first two arms, and their final difference.
 
-    ``apart`` compares their intervals, ``difference`` is that of the arms of each seed, which have one start.
-    Empty without runs of the study.
+    ``apart`` compares their intervals; ``difference`` is the paired difference of the arms, which share a start
+    for each seed. The result is empty if the study has no runs.
     """
     claim: dict[str, Numbers] = {}
     lines = [study.of_line(line, chains) for line in study.lines[:2]]
@@ -38,7 +38,7 @@ def claim_numbers(study: Study, metrics: Sequence[str], chains: Sequence[Chain])
 
 
 def claim_words(study: Study, claim: Mapping[str, Numbers]) -> list[str]:
-    """The claim in a few lines."""
+    """Return the claim in a few lines."""
     words: list[str] = []
     for metric, numbers in claim.items():
         title = study.quantity(metric).title
@@ -55,7 +55,7 @@ def claim_words(study: Study, claim: Mapping[str, Numbers]) -> list[str]:
 
 
 def course(numbers: Numbers) -> str:
-    """Such as ``417 → 198 after 6 rounds (x0.47, 95 % interval 0.41 to 0.53), best 190 in round 5``."""
+    """Return ``417 → 198 after 6 rounds (x0.47, 95 % interval 0.41 to 0.53), best 190 in round 5``."""
     start, last, best = (numbers[key]["mean"] for key in ("start", "last", "best"))
     ratio = numbers["ratio"]
     alone = len(numbers["seeds"]) == 1
@@ -68,20 +68,20 @@ def course(numbers: Numbers) -> str:
 
 
 def _late(numbers: Numbers) -> str:
-    """Such as ``; from round 7 on +0.003 (95 % interval -0.001 to +0.007)``; nothing for a short chain."""
+    """Return ``; from round 7 on +0.003 (95 % interval -0.001 to +0.007)``; empty for a short chain."""
     if numbers["last_round"] < LONG:
         return ""
     return f"; from round {numbers['late_from']} on {_change(numbers['late'])}"
 
 
 def _change(over_seeds: Numbers) -> str:
-    """Such as ``+0.003 (95 % interval -0.001 to +0.007)``; of one seed the change alone."""
+    """Return ``+0.003 (95 % interval -0.001 to +0.007)``; for one seed only the change."""
     mean, low, high = (signed(float(over_seeds[key])) for key in ("mean", "low", "high"))
     return mean if len(over_seeds["values"]) == 1 else f"{mean} (95 % interval {low} to {high})"
 
 
 def study_words(studies: Mapping[str, Study], metric: str, outcomes: Sequence[Numbers]) -> list[str]:
-    """A line on each study but `MAIN`: where ``metric`` ends along its lines."""
+    """Return a line on each study except `MAIN`, with the final ``metric`` of its lines."""
     words: list[str] = []
     for study in studies.values():
         rows = [row for row in outcomes if row["study"] == study.name and metric in row]
