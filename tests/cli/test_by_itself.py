@@ -127,12 +127,13 @@ def test_serve_resume_takes_a_run_to_its_end(
     assert [r.round for r in RunFolder(out).records() if r.arm == "verified"] == [0, 1, 2, 3]
 
 
-def test_calibrate_reads_what_people_said_of_known_samples(
+def test_calibrate_and_audit_read_what_people_said(
     veriloop: Callable, config: Path, people: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, options = people
     monkeypatch.setattr(waiting, "PAUSE", 0.05)
-    more = ["--set", "verifier.known=40", "--set", "rounds=1"]
+    settings = "verifier.known=40", "rounds=1", "schedule.n=200", "max_candidates=200"
+    more = [option for setting in settings for option in ("--set", setting)]
     with _judging(store):
         assert (
             veriloop("run", config, "--out", tmp_path / "run", "--wait", "--json", *options, *more).code == 0
@@ -141,7 +142,13 @@ def test_calibrate_reads_what_people_said_of_known_samples(
     assert called.code == 0, called.err
     found = json.loads(called.out)
     person = found["annotators"]["ann"]
-    assert person["verdicts"] > 60
+    assert person["verdicts"] > 200
     known = person["sensitivity"]["total"] + person["specificity"]["total"]
-    assert known == person["verdicts"] - 60
+    assert known == person["verdicts"] - 200
     assert "ann: bad ones rejected" in veriloop("calibrate", tmp_path / "run", "--trust").out
+    called = veriloop("audit", tmp_path / "run", "--trust", "--json")
+    assert called.code == 0, called.err
+    (record,) = [r for r in RunFolder(tmp_path / "run").records() if (r.arm, r.round) == ("verified", 1)]
+    audit = json.loads(called.out)
+    assert audit["n_generated"] == 200
+    assert audit["acceptance_rate"] == record.counts.accepted / 200

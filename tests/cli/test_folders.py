@@ -16,6 +16,27 @@ def test_report(veriloop, tiny_run: Path) -> None:
     }
 
 
+def test_one_report_of_several_runs(veriloop, tiny_run: Path, config: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "other", tmp_path / "both.html"
+    assert veriloop("run", config, "--out", other, "--set", "seed=5", "--set", "rounds=1").code == 0
+    called = veriloop("report", tiny_run, other, "--out", out)
+    assert called.code == 0, called.err
+    assert called.out.splitlines()[-1] == f"report: {out}"
+    page = out.read_text()
+    for run in (tiny_run, other):
+        assert f"<td>{run.name}</td>" in page
+        assert json.loads(veriloop("show", run, "--json").out)["verdict"] in page
+    assert "Last values" in page
+    assert len(page) < 1_000_000
+    found = json.loads(veriloop("report", tiny_run, other, "--out", out, "--json").out)
+    assert found["report"] == str(out)
+    assert found["seeds"] == [0, 5]
+    for arguments, said in (((tiny_run, other), "add --out"), ((tiny_run, "--out", out), "leave out --out")):
+        refused = veriloop("report", *arguments)
+        assert refused.code == 2
+        assert said in refused.err
+
+
 def test_list(veriloop, tiny_run: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_run, tmp_path / "[red] good")
     (tmp_path / "torn").mkdir()

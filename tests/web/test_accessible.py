@@ -56,6 +56,7 @@ def _in_both(page: Any, axe: str) -> list[str]:
         ("/runs/digits", ".js-plotly-plot .js-line, .js-plotly-plot .points path"),
         ("/judge", "form button"),
         ("QUEUE?annotator=viewer", "#picture img"),
+        ("/people", "h1"),
         ("/explore", "#phase .heatmaplayer image, #course .js-line"),
     ],
 )
@@ -70,6 +71,20 @@ def test_the_page_of_people_breaks_none(judged, serve, open_page, axe):
     view = open_page(f"{serve(judged)}/people")
     view.wait_for_selector("table.people")
     assert _in_both(view, axe) == []
+
+
+@pytest.mark.parametrize("path", ["/runs", "/runs/nothing"])
+def test_a_page_that_refuses_breaks_none(waiting, serve, open_page, axe, path):
+    token = None if path.endswith("nothing") else "open sesame"
+    view = open_page(serve(waiting.runs, token=token) + path)
+    view.wait_for_selector("h1")
+    assert _in_both(view, axe) == []
+    open_page.noise.clear()  # the browser's own line about the status
+    if token:
+        view.fill("#token", token)
+        view.keyboard.press("Enter")
+        view.wait_for_selector("#runs")
+        assert token not in view.url
 
 
 def test_the_card_in_all_its_states_breaks_none(queue, open_page, axe):

@@ -18,6 +18,7 @@ from ..loop.plan import Plan
 from ..quantity import Quantity
 from ..records import RoundRecord
 from ..report import notebook
+from ..report.run_rows import run_row
 from ..showing import in_short
 from ..store.atomic import write_file
 from ..store.folder import RunFolder
@@ -325,7 +326,46 @@ def comparison_page(found: Comparison) -> str:
     }
     headings = {CURVES: "Curves", PAIRED: "Differences"}
     shown = {headings[name]: Shown(words[name], figure) for name, figure in found.figures().items()}
-    return experiment_page("Comparison", about, found.sentences, shown, found.cells(MOST_ROWS))
+    tables = {**_each_run(found.chains), **found.cells(MOST_ROWS)}
+    return experiment_page("Comparison", about, found.sentences, shown, tables)
+
+
+def report_of_runs(paths: Sequence[Path], to: Path) -> Comparison:
+    """Write one report about several runs: their comparison, and the main results of each.
+
+    Args:
+        paths: Run folders, and folders that contain them.
+        to: The HTML file.
+
+    Raises:
+        RunFolderError: One of the folders contains no run.
+        VeriloopError: No run has finished a round or measured anything.
+        StorageError: The file could not be written.
+    """
+    found = compare(paths)
+    write_file(to, comparison_page(found).encode())
+    return found
+
+
+def _each_run(chains: Sequence[Chain]) -> dict[str, Cells]:
+    """Return a table with the main results of each run; none if there are too many runs."""
+    folders = {chain.folder.path: chain.folder for chain in chains}
+    if len(folders) > MOST_ROWS:
+        return {}
+    rows = [["run", "status", "rounds", "ship", "verdict"]]
+    for folder in folders.values():
+        row = run_row(folder, forecasts=False)
+        ship = row.found.answer.ship if row.found else None
+        rows.append(
+            [
+                row.name,
+                row.standing.status,
+                f"{row.done} of {row.rounds}",
+                "" if ship is None else f"round {ship.round}" if ship.round else "none",
+                row.found.answer.line if row.found else row.standing.line,
+            ]
+        )
+    return {"Each run": rows}
 
 
 def _counted(n: int, what: str) -> str:

@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import ConfigError
+from .refusal import refused
 
 CSRF = "x-csrf-token"
 """Header that proves that a POST comes from one of these pages; its cookie has the same value."""
@@ -143,21 +144,21 @@ class Guard:
     def _refusal(self, request: Request, csrf: str, role: Role | None) -> Response | None:
         if self._tokens.owner is None:
             if not is_loopback(_without_port(request.headers.get("host", ""))):
-                return _refuse(421, "this page answers to 127.0.0.1 and localhost only")
+                return refused(request, 421, "this page answers to 127.0.0.1 and localhost only")
         elif (given := request.query_params.get("token")) is not None and request.method == "GET":
             shown = next((one for one in self._tokens.items() if _same(given, one[1])), None)
             if shown and shown[0] != role:
                 return self._welcome(request, shown[1])
         if role is None:
-            return _refuse(401, "this page needs its token: add ?token=TOKEN to the address")
+            return refused(request, 401, "this page needs its token: add ?token=TOKEN to the address")
         if role == "judges" and not request.scope["path"].startswith(_FOR_JUDGES):
             if request.scope["path"] == "/":
                 return RedirectResponse("/judge")
-            return _refuse(403, "your token is for judging: go to /judge")
+            return refused(request, 403, "your token is for judging: go to /judge")
         if request.method not in ("GET", "HEAD") and not (
             _CSRF_COOKIE in request.cookies and _same(request.headers.get(CSRF, ""), csrf)
         ):
-            return _refuse(403, f"a {request.method} needs the CSRF token of a page of this server")
+            return refused(request, 403, f"a {request.method} needs the CSRF token of a page of this server")
         return None
 
     def _welcome(self, request: Request, token: str) -> Response:
@@ -182,7 +183,3 @@ def _stand_in(token: str) -> str:
 
 def _same(a: str, b: str) -> bool:
     return hmac.compare_digest(a.encode(), b.encode())
-
-
-def _refuse(status: int, line: str) -> Response:
-    return PlainTextResponse(line + "\n", status)

@@ -5,12 +5,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from ..errors import StorageError, VeriloopError
 from ..report.html import templates
 from ..store.folder import RunFolder
 from ..store.manifest import find_run_folders
+from .refusal import refused
 
 _TEMPLATES = templates("veriloop.web")
 
@@ -51,10 +52,10 @@ def run_folder(request: Request) -> RunFolder:
 async def http_error(request: Request, error: Exception) -> Response:
     """Report a wrong address or request as one line."""
     assert isinstance(error, HTTPException)
-    return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+    return refused(request, error.status_code, error.detail, dict(error.headers or {}))
 
 
 async def own_error(request: Request, error: Exception) -> Response:
     """Report an error of veriloop as one line: 503 if it may pass, such as a full disk."""
     assert isinstance(error, VeriloopError)
-    return PlainTextResponse(f"{error}\n", 503 if isinstance(error, StorageError) else 400)
+    return refused(request, 503 if isinstance(error, StorageError) else 400, str(error))
