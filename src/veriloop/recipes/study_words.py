@@ -16,8 +16,8 @@ Numbers = dict[str, Any]
 def claim_numbers(study: Study, metrics: Sequence[str], chains: Sequence[Chain]) -> dict[str, Numbers]:
     """Return for each metric the `summary` of the main study's first two arms, and their final difference.
 
-    ``apart`` compares their intervals; ``difference`` is the paired difference of the arms, which share a start
-    for each seed. The result is empty if the study has no runs.
+    ``apart`` compares their intervals; ``difference`` is the paired difference of the arms, which share a
+    start for each seed. The result is empty if the study has no runs.
     """
     claim: dict[str, Numbers] = {}
     lines = [study.of_line(line, chains) for line in study.lines[:2]]
