@@ -13,7 +13,7 @@ from veriloop.advise._coin import coin_p
 from veriloop.advise._fate import HARMS, HELPS, TURNS, agreed, fates
 from veriloop.advise._prognosis import CONFIDENT
 from veriloop.advise._rivals import GENERATORS, Generator
-from veriloop.advise._surface import Terms
+from veriloop.advise._surface import Terms, learn
 from veriloop.advise.auditing import Audit
 from veriloop.theory import Ball, SoftQuadratic, refit_rounds
 
@@ -116,6 +116,17 @@ def test_terms_and_their_odds_are_the_same() -> None:
         np.testing.assert_allclose(
             terms.odds(points, weights), np.einsum("bmp,bp->bm", terms(points), weights), atol=1e-4
         )
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.99])
+def test_a_threshold_that_hardly_or_nearly_always_accepts_is_seen(rate: float) -> None:
+    # Whole steps of Newton's method went further and further from it, for some waves and not for others.
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        z = rng.standard_normal((20_000, 3))
+        above = z @ np.array([0.6, -0.64, 0.48])
+        accepted = (above > np.quantile(above, 1 - rate)).astype(float)
+        assert learn(z, accepted, np.eye(3), rng.exponential(size=(2, len(z))), rng).explained > 0.9
 
 
 def test_a_coin_is_a_coin_as_often_as_its_p_value_says() -> None:

@@ -40,6 +40,9 @@ _NONE = 1e-2
 _FAR, _MOST = 8.0, 0.99
 """The longest step, in log-odds of this share of the rows: far out the squares are large."""
 
+_HALVINGS = 12
+"""How often a step is halved that does not gain, at most."""
+
 _SOME = 60
 """Rows for each term, that the fit begins with."""
 
@@ -176,7 +179,8 @@ def _fitted(
         a, inverse = _posterior(x, weights, precision)
         step = inverse @ (x.T @ (accepted - a) - precision * weights)
         far = np.quantile(np.abs(x @ step), _MOST)
-        weights = weights + step * min(1.0, _FAR / max(far, _NONE))
+        step *= min(1.0, _FAR / max(far, _NONE))
+        weights = weights + _share_that_gains(x, accepted, weights, step, precision) * step
         before = precision.copy()
         for group in range(groups.max() + 1):
             of = groups == group
@@ -188,6 +192,22 @@ def _fitted(
         if far < _NONE and np.abs(np.log(precision / before)).max() < _NONE:
             break
     return weights, precision
+
+
+def _share_that_gains(x: Floats, accepted: Floats, weights: Floats, step: Floats, precision: Floats) -> float:
+    """The share of a step, 1 or halved, that makes the verdicts and the weights more probable.
+
+    Where nearly all rows are rejected or accepted, a whole step may go too far, and the next one further.
+    """
+    odds, moved = x @ weights, x @ step
+    signs = 1 - 2 * accepted
+
+    def loss(share: float) -> float:
+        at = weights + share * step
+        return float(np.logaddexp(0, signs * (odds + share * moved)).sum() + precision @ at**2 / 2)
+
+    now, shares = loss(0.0), 0.5 ** np.arange(_HALVINGS)
+    return next((float(share) for share in shares if loss(share) <= now), 0.0)
 
 
 def _posterior(x: Floats, weights: Floats, precision: Floats) -> tuple[Floats, Floats]:
