@@ -18,6 +18,7 @@ from veriloop.verdicts import Decision, Verdicts
 from veriloop.verifiers.base import Verifier
 from veriloop.verifiers.ensemble import Cascade, Cutoff, CutoffJudge, Ensemble, Majority, Unanimous, Weighted
 from veriloop.verifiers.function import FunctionCheck
+from veriloop.verifiers.noisy import Noisy
 from veriloop.verifiers.reference import ReferenceOverlap
 
 A, R, N, OPEN = Decision.ACCEPT, Decision.REJECT, Decision.ABSTAIN, Decision.OPEN
@@ -202,7 +203,7 @@ def test_members_are_suited_to_the_data_and_checked_ahead() -> None:
     )
     assert Cutoff(verifier=open_, at=0).suited_to(data) == Cutoff(verifier=suited, at=0)
     missing = FunctionCheck(function="nowhere:to_be_found")
-    for verifier in (Majority(members=(missing,)), Cutoff(verifier=missing, at=0)):
+    for verifier in (Majority(members=(missing,)), Cutoff(verifier=missing, at=0), Noisy(verifier=missing)):
         with pytest.raises(ConfigError, match="cannot import the function 'nowhere:to_be_found'"):
             verifier.check_ahead(data)
 

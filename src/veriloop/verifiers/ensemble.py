@@ -21,23 +21,14 @@ from ..samples import Samples
 from ..schema import Schema
 from ..store.atomic import storage_errors
 from ..verdicts import Decision, Verdicts, all_logged
+from ._wrapper import Wrapper, WrapperJudge
 from .base import CONFIGURED, AsConfigured, Verifier, read_configuration, write_configuration
 
-CUTOFF = "cutoff.json"
-"""File name used next to the files of the inner judge; it cannot clash with theirs."""
 
+class CutoffJudge(WrapperJudge["Cutoff"]):
+    """A judge that turns scores into decisions."""
 
-class CutoffJudge(Judge):
-    """A judge that turns scores into decisions.
-
-    Args:
-        cutoff: Configuration.
-        judge: Judge that gives the scores.
-    """
-
-    def __init__(self, cutoff: "Cutoff", judge: Judge) -> None:
-        self.cutoff: Cutoff = cutoff
-        self.judge: Judge = judge
+    file = "cutoff.json"
 
     @property
     @override
@@ -47,21 +38,16 @@ class CutoffJudge(Judge):
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         verdicts = self.judge.verify(samples, rng)
-        return verdicts.decide(verdicts.score >= self.cutoff.at)
-
-    @override
-    def save(self, directory: Path) -> None:
-        self.judge.save(directory)
-        write_configuration(self.cutoff, directory / CUTOFF)
+        return verdicts.decide(verdicts.score >= self.wrapper.at)
 
     @classmethod
     @override
     def load(cls, directory: Path) -> Self:
-        cutoff = read_configuration(directory / CUTOFF, Cutoff)
+        cutoff = read_configuration(directory / cls.file, Cutoff)
         return cls(cutoff, cutoff.verifier.load(directory))
 
 
-class Cutoff(Verifier, frozen=True):
+class Cutoff(Wrapper, frozen=True):
     """Turns a verifier that scores into one that decides: open samples are accepted from ``at`` on.
 
     Attributes:
@@ -71,36 +57,11 @@ class Cutoff(Verifier, frozen=True):
 
     judge_type: ClassVar[type[Judge]] = CutoffJudge
 
-    verifier: SerializeAsAny[Verifier]
     at: float
 
     @override
-    def suited_to(self, schema: Schema) -> Self:
-        suited = self.verifier.suited_to(schema)
-        return super().suited_to(schema).model_copy(update={"verifier": suited})
-
-    @override
-    def check_ahead(self, schema: Schema) -> Sequence[str]:
-        return self.verifier.check_ahead(schema) or ()
-
-    @override
-    def check_data(self, real: Samples) -> None:
-        self.verifier.check_data(real)
-
-    @override
-    def fit(
-        self, previous: Judge | None, generator: Generator, real: Samples, rng: np.random.Generator
-    ) -> Judge:
-        before = previous.judge if isinstance(previous, CutoffJudge) else None
-        return CutoffJudge(self, self.verifier.fit(before, generator, real, rng))
-
-    @override
-    def load(self, directory: Path) -> Judge:
-        return CutoffJudge(self, self.verifier.load(directory))
-
-    @override
-    def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
-        return CutoffJudge(self, AsConfigured(self.verifier)).verify(samples, rng)
+    def around(self, judge: Judge) -> CutoffJudge:
+        return CutoffJudge(self, judge)
 
 
 class EnsembleJudge(Judge):
