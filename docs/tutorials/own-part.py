@@ -58,7 +58,7 @@ class NearReal(vl.Verifier, frozen=True):
 
 
 class OffMoons(vl.Metric, frozen=True):
-    """How far generated points lie from held-out real ones, on average."""
+    """Average distance of generated points to held-out real ones."""
 
     quantities: ClassVar = {"off_moons": vl.Quantity("Distance to the moons", better="lower", low=0)}
 
