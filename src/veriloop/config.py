@@ -148,7 +148,7 @@ RUN_WHAT_IS_WRITTEN = ("command", "python_tests", "vllm")
 
 
 def _foreign(settings: object) -> Iterator[str]:
-    """Names in ``settings`` that belong neither to veriloop nor to an installed plug-in."""
+    """Return the names in ``settings`` that belong neither to veriloop nor to an installed plug-in."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             is_kind = key == "kind" and isinstance(value, str) and ":" in value

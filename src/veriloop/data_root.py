@@ -7,18 +7,18 @@ VARIABLE = "VERILOOP_DATA"
 
 
 def data_root() -> Path | None:
-    """The folder; None where the variable is not set, or is empty."""
+    """Return the folder of the user's data; None if the variable is unset or empty."""
     root = os.environ.get(VARIABLE)
     return Path(root) if root else None
 
 
 def under_data_root(path: Path | str) -> list[Path]:
-    """Where a path of the user's is looked for: in the working directory, then in the folder of data."""
+    """Return a path of the user's: in the working directory, or else in the folder of data."""
     root = data_root()
     return [Path(path), *([root / path] if root else [])]
 
 
 def place_in_data_root(name: str) -> str:
-    """The place ``name`` in the folder of data, for a message."""
+    """Return the place ``name`` in the folder of data, for a message."""
     root = data_root()
     return str(root / name) if root else f"${VARIABLE}/{name} ({VARIABLE} is not set)"

@@ -1,7 +1,7 @@
 """Packages that only some users need, and the extras that install them.
 
-A part that needs one says so with `require`, when its module is imported or its configuration is checked.
-What draws, writes or serves imports them when it is asked to, and `explained` turns a failure into one line.
+A part that needs one calls `require` when its module is imported or its configuration is checked. Code that
+draws, writes or serves imports packages when it runs, and `explained` turns a failure into one line.
 """
 
 import importlib.util
@@ -22,19 +22,19 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "inception": ("torch_fidelity", "torchvision"),
     "embeddings": ("sentence_transformers",),
 }
-"""By extra, the modules that it brings."""
+"""Modules that each extra installs."""
 
 
 def available(*modules: str) -> bool:
-    """Whether all these modules are installed. They are not imported."""
+    """Return whether all these modules are installed. They are not imported."""
     return all(importlib.util.find_spec(module) is not None for module in modules)
 
 
 def require(*modules: str) -> None:
-    """Say at once that a package is missing, without the seconds that its import may take.
+    """Raise an error at once if a package is missing, without the seconds that its import may take.
 
     Args:
-        modules: Those of `EXTRAS` that are needed.
+        modules: Modules that are needed, each in `EXTRAS`.
 
     Raises:
         MissingExtraError: One is not installed.
@@ -46,10 +46,10 @@ def require(*modules: str) -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """An import inside that fails because an extra is not installed says which one.
+    """Turn a failed import inside the block into an error that names the extra to install.
 
     Raises:
-        MissingExtraError: In place of that `ModuleNotFoundError`.
+        MissingExtraError: The import failed with `ModuleNotFoundError`.
     """
     try:
         yield
@@ -58,7 +58,7 @@ def explained() -> Iterator[None]:
 
 
 def missing(error: ImportError) -> MissingExtraError | None:
-    """What to say of a failed import: which extra to install; None where no extra brings the module."""
+    """Return the error for a failed import, with the extra to install; None if no extra has the module."""
     module = str(error.name).partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and any(module in brought for brought in EXTRAS.values()):
         return MissingExtraError.of(module, _extra_of(module))

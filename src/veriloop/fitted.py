@@ -34,7 +34,7 @@ class Fitted(ABC):
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, or of the names and contents of all files in a directory tree.
+    """Return the SHA-256 of a file, or of the names and contents of all files in a directory tree.
 
     Hidden files and folders in the tree are skipped, because caches live there.
 

@@ -61,5 +61,5 @@ class Annotates(Protocol):
     def sample_with_notes(
         self, n: int, rng: np.random.Generator, condition: Samples | None = None
     ) -> tuple[Samples, Notes]:
-        """The same samples as `Generator.sample`, with notes."""
+        """Return the same samples as `Generator.sample`, with notes."""
         ...

@@ -1,7 +1,7 @@
-"""The normal, Student's and the binomial law, and functions that go with them.
+"""The normal, Student's and the binomial distribution, and related functions.
 
-SciPy has all of these, and takes 150 MB. Theory and advice need the few on this page, so that they install
-without it. The tests compare them with SciPy.
+SciPy has all of these, but takes 150 MB. Theory and advice need only the few in this file, so they install
+without SciPy. The tests compare them with SciPy.
 """
 
 import math
@@ -13,31 +13,31 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 _MANY = 1_000.0
-"""Degrees of freedom from which on four terms of a series give Student's quantile to rounding."""
+"""Degrees of freedom from which four terms of a series give Student's quantile up to rounding."""
 
 _log_gamma = np.frompyfunc(math.lgamma, 1, 1)
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def normal_density(x: ArrayLike) -> Floats:
-    """Density of the standard normal law, shape of ``x``."""
+    """Return the density of the standard normal law, shape of ``x``."""
     return np.exp(-0.5 * np.square(np.asarray(x, np.float64))) / math.sqrt(2 * math.pi)
 
 
 def normal_cdf(x: ArrayLike) -> Floats:
-    """Distribution function of the standard normal law, shape of ``x``, exact also far to the left."""
+    """Return the distribution function of the standard normal law, shape of ``x``; exact far to the left."""
     return 0.5 * np.asarray(_erfc(-np.asarray(x, np.float64) / math.sqrt(2)), np.float64)
 
 
 def normal_quantile(p: float) -> float:
-    """Quantile of the standard normal law; plus or minus infinity at ``p`` of 1 or 0."""
+    """Return the quantile of the standard normal law; plus or minus infinity at ``p`` of 1 or 0."""
     if p in (0.0, 1.0):
         return math.copysign(math.inf, p - 0.5)
     return NormalDist().inv_cdf(p)
 
 
 def student_quantile(freedom: float, p: float) -> float:
-    """Quantile of Student's law.
+    """Return the quantile of Student's law.
 
     Args:
         freedom: Degrees of freedom, above 0, not always whole; the law is the normal one when infinite.
@@ -66,7 +66,7 @@ def student_quantile(freedom: float, p: float) -> float:
 
 
 def _student_terms(z: float) -> tuple[float, ...]:
-    """The series in 1 / freedom around the normal quantile (Abramowitz and Stegun, 26.7.5)."""
+    """Return the series in 1 / freedom around the normal quantile (Abramowitz and Stegun, 26.7.5)."""
     s = z * z
     return (
         z * (s + 1) / 4,
@@ -77,7 +77,7 @@ def _student_terms(z: float) -> tuple[float, ...]:
 
 
 def student_tail(freedom: float, t: float) -> float:
-    """The chance of more than ``t``, which is above 0, by Student's law."""
+    """Return the probability of more than ``t``, which is above 0, by Student's law."""
     a, b, x = freedom / 2, 0.5, freedom / (freedom + t * t)
     if x < (a + 1) / (a + b + 2):
         return _incomplete_beta(a, b, x) / 2
@@ -85,7 +85,7 @@ def student_tail(freedom: float, t: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularized incomplete beta function, by its continued fraction (Lentz's method)."""
+    """Return the regularized incomplete beta function, by its continued fraction (Lentz's method)."""
     front = math.exp(
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     )
@@ -103,7 +103,7 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def binomial(n: int, p: ArrayLike) -> Floats:
-    """Chances of 0 to n successes in n trials, shape ``(*p.shape, n + 1)``; ``p`` is the chance of one."""
+    """Return the probabilities of 0 to n successes in n trials, each of chance ``p``, (*p.shape, n + 1)."""
     k, chance = np.arange(n + 1.0), np.asarray(p, np.float64)[..., None]
     ways = log_gamma(n + 1.0) - log_gamma(k + 1) - log_gamma(n - k + 1)
     with np.errstate(divide="ignore"):  # a chance of 0, whose logarithm times 0 successes is 0
@@ -112,24 +112,24 @@ def binomial(n: int, p: ArrayLike) -> Floats:
 
 
 def log_gamma(x: ArrayLike) -> Floats:
-    """Logarithm of the gamma function, shape of ``x``."""
+    """Return the logarithm of the gamma function, shape of ``x``."""
     return np.asarray(_log_gamma(np.asarray(x, np.float64)), np.float64)
 
 
 def logistic(x: ArrayLike) -> Floats:
-    """``1 / (1 + exp(-x))``, shape of ``x``."""
+    """Return ``1 / (1 + exp(-x))``, shape of ``x``."""
     # Below -700 the exponential would overflow; the chance then is 0 for all purposes.
     return 1 / (1 + np.exp(-np.maximum(np.asarray(x, np.float64), -700.0)))
 
 
 def logit(p: ArrayLike) -> Floats:
-    """``log(p / (1 - p))``, shape of ``p``; minus and plus infinity at 0 and 1."""
+    """Return ``log(p / (1 - p))``, shape of ``p``; minus and plus infinity at 0 and 1."""
     chance = np.asarray(p, np.float64)
     with np.errstate(divide="ignore"):
         return np.log(chance) - np.log1p(-chance)
 
 
 def ranks(values: ArrayLike) -> Floats:
-    """The rank of each value, from 1, shape (n,); equal values share the mean of theirs."""
+    """Return the rank of each value, from 1, shape (n,); equal values share their mean rank."""
     _, which, count = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count - 1) / 2)[which]

@@ -102,7 +102,7 @@ def _typed(column: Nested) -> pa.Array:
 
 
 def beside(taken: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """What columns of the data are called beside others: ``data_`` stands in front as often as it takes.
+    """Return the names of the data's columns in the table: ``data_`` is added in front until one is free.
 
     Names are given in order of length, so that samples which were exported before lose no column.
     """

@@ -78,7 +78,7 @@ def rejudged(again: Replay, folder: RunFolder, rival: Rival) -> Rejudged:
 
 
 def with_rival(again: Replay, rival: Rival) -> Plan:
-    """The plan of the round with the rival in its arm.
+    """Return the plan of the round with the rival in its arm.
 
     Raises:
         ConfigError: The rule cannot be used with this verifier, or it does not suit the data.
@@ -95,7 +95,7 @@ def with_rival(again: Replay, rival: Rival) -> Plan:
 
 
 def retrained(again: Replay, folder: RunFolder, rival: Rival) -> RoundRecord:
-    """The round as it is with the rival in its arm: candidates, model and measurements.
+    """Return the round with the rival in its arm: candidates, model and measurements.
 
     `rejudged` avoids this cost; this is the reference for its quality.
     """
@@ -108,7 +108,7 @@ def retrained(again: Replay, folder: RunFolder, rival: Rival) -> RoundRecord:
 
 
 def _fitted(again: Replay, folder: RunFolder, plan: Plan, last: int | None = None) -> Judge | None:
-    """The rival of round ``last``, this one when None, fitted in each round up to it; None for round 0."""
+    """Return the rival fitted in each round up to ``last``, this one when None; None for round 0."""
     name, data, judge = again.context.name, again.context.data, None
     verifier = plan.arms[name].verifier
     assert verifier is not None
@@ -120,5 +120,5 @@ def _fitted(again: Replay, folder: RunFolder, plan: Plan, last: int | None = Non
 
 
 def model_of(again: Replay, folder: RunFolder, round_: int) -> Generator:
-    """What made the candidates of a round: the model of the round before."""
+    """Return the model that made the candidates of a round: that of the round before."""
     return load_state(again.context.plan, folder, again.context.name, round_ - 1).generator

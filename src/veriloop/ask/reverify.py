@@ -185,7 +185,7 @@ def _decided_by(record: RoundRecord) -> Mapping[str, Estimate]:
 
 
 def _pairs(folder: RunFolder, plan: Plan, records: list[RoundRecord], scale: Scale) -> list[Pair]:
-    """Of every finished round that trained on what it kept: that and the model's quality."""
+    """Return the qualities of kept set and model, for every finished round that trained on what it kept."""
     pairs = []
     for record in records:
         if record.round == 0 or plan.arms[record.arm].train_on != "kept":
@@ -224,7 +224,7 @@ def _kappa(made: Mapping[str, Remade]) -> dict[str, Interval]:
 
 
 def _kappa_of(counts: np.ndarray, rng: np.random.Generator) -> Interval:
-    """Cohen's kappa of counts of (no, no), (no, yes), (yes, no), (yes, yes)."""
+    """Return Cohen's kappa of counts of (no, no), (no, yes), (yes, no), (yes, yes)."""
 
     def kappa(counts: np.ndarray) -> np.ndarray:
         """Return kappa for counts of shape (..., 4); NaN where both always agree by chance."""

@@ -96,7 +96,7 @@ def _summaries(
     chains: int,
     rng: np.random.Generator,
 ) -> Iterator[Model]:
-    """Mean and variance of each model, by summaries."""
+    """Return mean and variance of each model, by summaries."""
     assert isinstance(learner, Gaussian)
     truth = np.full(chains, dataset.centers[0, 0]), np.full(chains, dataset.spread**2)
     start = training = drawn(dataset.start, *truth, rng)
@@ -124,7 +124,7 @@ def _samples(
     chains: int,
     rng: np.random.Generator,
 ) -> Iterator[Model]:
-    """Mean and variance of each model, by the samples themselves."""
+    """Return mean and variance of each model, by the samples themselves."""
     pool = training = dataset.centers[0, 0] + dataset.spread * rng.standard_normal((chains, dataset.start))
     for size in [*n, 0]:
         mean = training.mean(axis=1)

@@ -373,5 +373,5 @@ def _counted(n: int, what: str) -> str:
 
 
 def command_of(arguments: Sequence[str]) -> str:
-    """A command line as one can give it again."""
+    """Return a command line in a form that a user can repeat."""
     return shlex.join(["veriloop", *arguments])

@@ -52,7 +52,7 @@ def check_suffix(path: Path) -> None:
 
 
 def round_axis(axes: Axes) -> None:
-    """Rounds along the horizontal axis, at whole numbers, over a light grid."""
+    """Show rounds along the horizontal axis, at whole numbers, over a light grid."""
     axes.set_xlabel("round $k$")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid(which="both", color="#e4e4e4", linewidth=0.6)
@@ -72,7 +72,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 @lru_cache(maxsize=64)
 def drawn(figure: Figure, suffix: str) -> bytes:
-    """The content of a file of one of `SUFFIXES`; equal figures give equal bytes.
+    """Return the content of a file of one of `SUFFIXES`; equal figures give equal bytes.
 
     Drawing takes a second, so a figure is drawn once; it must not change afterwards.
     """

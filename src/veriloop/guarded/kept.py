@@ -1,4 +1,4 @@
-"""What a run opens once and keeps from call to call, such as a model server; outside of a run, nothing."""
+"""Keep what a run opens once, such as a model server, from call to call; outside a run, keep nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -19,7 +19,7 @@ _places: ContextVar[dict[str, _Open] | None] = ContextVar("places", default=None
 
 @contextmanager
 def keeping() -> Iterator[None]:
-    """Inside, what `kept` opens stays open until the block ends; a block within another changes nothing."""
+    """Keep what `kept` opens open until the block ends; a block within another changes nothing."""
     if _places.get() is not None:
         yield
         return
@@ -37,9 +37,9 @@ def keeping() -> Iterator[None]:
 def kept(
     place: str, key: str, opened: Callable[[], AbstractContextManager[T]], works: Callable[[T], bool]
 ) -> Iterator[T]:
-    """What ``opened()`` gives: what is in ``place`` already where it has this ``key`` and still ``works``.
+    """Return what is in ``place`` if it has this ``key`` and still ``works``, else what ``opened()`` gives.
 
-    A place holds one thing: another one there is closed first. Without `keeping` it is closed after use.
+    A place holds one thing; another one in it is closed first. Without `keeping`, it is closed after use.
     """
     places = _places.get()
     if places is None:
@@ -57,7 +57,7 @@ def kept(
 
 
 def let_go(place: str) -> None:
-    """Close what is kept in ``place``, if there is anything."""
+    """Close what is kept in ``place``, if anything is."""
     found = (_places.get() or {}).pop(place, None)
     if found is not None:
         found.closing.close()

@@ -107,7 +107,7 @@ def run_chunk(job: Job, item: tuple[int, range]) -> Tally:
 
 
 def _next_state(job: Job, state: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """One round for a chunk: generate from each chain, verify, refit by least squares."""
+    """Run one round for a chunk: generate from each chain, verify, refit by least squares."""
     system = job.system
     if job.design == "isotropic":
         radius = system.radius / system.sigma if job.verified else np.inf

@@ -63,7 +63,7 @@ def sums_on(device: str, proposal: Proposal, n: int, rng: np.random.Generator) -
 def _propose(
     kind: int, bounds: "torch.Tensor", share: "torch.Tensor", width: int, generator: "torch.Generator"
 ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Values of s, and whether each is accepted: both ``(width, rows)``. See `Proposal`."""
+    """Return values of s, and whether each is accepted: both ``(width, rows)``. See `Proposal`."""
     import torch
 
     shape, like = (width, bounds.shape[1]), {"dtype": bounds.dtype, "device": bounds.device}

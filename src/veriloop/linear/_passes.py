@@ -101,13 +101,13 @@ class _Scratch:
         self._mask = np.empty(_BLOCK, np.bool_)
 
     def shaped(self, *shape: int) -> tuple[Any, Any, Any, NDArray[np.bool_]]:
-        """Three float arrays and a mask of this shape; at most ``_BLOCK`` elements each."""
+        """Return three float arrays and a mask of this shape; at most ``_BLOCK`` elements each."""
         size = math.prod(shape)
         s, weight, coin = (row[:size].reshape(shape) for row in self._floats)
         return s, weight, coin, self._mask[:size].reshape(shape)
 
     def kept(self, mask: NDArray[np.bool_]) -> NDArray[np.floating]:
-        """``mask`` as 0 and 1 in the scratch's precision; the weights are overwritten."""
+        """Return ``mask`` as 0 and 1 in the scratch's precision; the weights are overwritten."""
         ones = self._floats[1, : mask.size].reshape(mask.shape)
         np.copyto(ones, mask)
         return ones

@@ -24,7 +24,7 @@ _COST = np.array([11.0, 8.0, 13.0])
 
 
 def cheapest(low: Floats, high: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """The kind of proposal for each mirrored interval, and the rate of its exponential.
+    """Return the kind of proposal for each mirrored interval, and the rate of its exponential.
 
     The expected number of proposals per accepted draw is the area under the scaled-up proposal over the
     interval's mass. The mass is common to all kinds, so areas are compared, in logs.
@@ -48,7 +48,7 @@ def cheapest(low: Floats, high: Floats) -> tuple[NDArray[np.intp], Floats]:
 
 
 def _excess_rate(low: Floats) -> Floats:
-    """Rate of the exponential proposal less ``low``, without cancellation."""
+    """Return the rate of the exponential proposal minus ``low``, without cancellation."""
     return 2 / (low + np.hypot(low, 2.0))
 
 

@@ -26,7 +26,7 @@ def accepted_means(
     precision: Precision = "float32",
     device: str | None = None,
 ) -> Floats:
-    """Mean of ``n`` independent draws from the standard normal truncated to [alpha, beta], for each row.
+    """Draw the mean of ``n`` values from the standard normal truncated to [alpha, beta], for each row.
 
     Args:
         alpha: Lower ends, shape ``(rows,)``; may be -inf.

@@ -94,7 +94,7 @@ def opened(
 
 
 def _first(selection: Selection, before: Counts | None) -> int | None:
-    """How many candidates to put before people at once, so that a round does not wait for them many times.
+    """Return how many candidates people judge at once, so that a round does not wait for them many times.
 
     A verdict too many is time of theirs that is lost, so the rate is taken at the upper end of its interval.
     """

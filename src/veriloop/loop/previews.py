@@ -280,21 +280,21 @@ class _Costs:
         self._model_mb = model_mb
 
     def start(self) -> float:
-        """Seconds for the start model."""
+        """Return the seconds for the start model."""
         n = len(self._data.start)
         return (
             self._of_start.seconds(self._plan.learner, n) if n else self._of_start.fixed
         ) + self._evaluation
 
     def shared_disk(self) -> float:
-        """Megabytes of the start model; and of a new model, which is there before an old one may go."""
+        """Return the megabytes of the start model, and of a new model next to an old one."""
         return self._model_mb * (1 if self._plan.keep_models == "all" else 2)
 
     def _fit(self, n: int) -> float:
         return math.nan if self._of_rounds.each is None else self._of_rounds.seconds(self._plan.learner, n)
 
     def of_real(self) -> ArmPreview:
-        """The upper bound: one training on all real samples, which is not tried."""
+        """Return the cost of the upper bound: one training on all real samples, which is not tried."""
         seconds = self._fit(len(self._data.train)) + self._evaluation
         return ArmPreview(
             estimated_candidates=0,

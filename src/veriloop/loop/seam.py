@@ -144,7 +144,7 @@ def check_ahead(part: Part, data: Schema) -> list[str]:
 
 
 def check_data(part: Part, real: Samples) -> None:
-    """`Part.check_data`."""
+    """Call `Part.check_data`."""
     call(part, "check_data", part.check_data, real)
 
 

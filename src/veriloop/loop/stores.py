@@ -350,7 +350,7 @@ def load_state(plan: Plan, folder: RunFolder, arm: str, round_: int) -> State:
 
 
 def counts_of_round(plan: Plan, folder: RunFolder, arm: str, round_: int) -> Counts | None:
-    """What became of the candidates of a finished round; None where nobody asks, as people do not judge.
+    """Return the outcomes of a finished round's candidates; None if people do not judge.
 
     Raises:
         CorruptFileError: A record cannot be read.

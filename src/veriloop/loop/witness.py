@@ -71,7 +71,7 @@ class Witness(Selection):
         return self._other.counts()
 
     def remade(self, round_: int, verifier: str, data: RealData) -> Remade:
-        """All candidates so far, with what has become of them."""
+        """Return all candidates so far, with their outcomes."""
         samples, verdicts, groups = zip(*self.offered, strict=True)
         group = np.concatenate(groups)
         accepted = np.zeros(len(group))

@@ -9,7 +9,7 @@ from .palette import USUAL_ARMS
 
 
 def distance_figure(found: Audit) -> go.Figure:
-    """How far the model is from the real mean over the rounds to come; the band holds all generators."""
+    """Draw the model's distance from the real mean over future rounds, with a band for all generators."""
     colour, rounds = USUAL_ARMS["verified"].colour, list(range(len(found.distances)))
     figure = go.Figure(layout={"template": TEMPLATE, "showlegend": False})
     figure.add_trace(
@@ -38,7 +38,7 @@ def distance_figure(found: Audit) -> go.Figure:
 
 
 def roc_figure(calibration: Calibration) -> go.Figure:
-    """True accepts over false accepts as the threshold falls, beside the diagonal of a coin."""
+    """Draw true accepts over false accepts as the threshold falls, with the diagonal of a coin."""
     style = USUAL_ARMS["verified"]
     # The last tick's label needs room at the right.
     figure = go.Figure(layout={"template": TEMPLATE, "hovermode": "closest", "margin": {"r": 24}})

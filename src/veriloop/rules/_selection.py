@@ -38,7 +38,7 @@ class Selection(ABC):
         self.quota: dict[Group, int] = dict(quota)
 
     def limit_prompts(self, per_prompt: PerPrompt) -> None:
-        """Also limit the choice to what ``per_prompt`` allows; called before the first candidates.
+        """Limit the choice to what ``per_prompt`` also allows; called before the first candidates.
 
         Raises:
             ConfigError: This selection does not support it.
@@ -228,7 +228,7 @@ class BestOfRound(Selection):
         return self._per_prompt.needed(0, needed) if self._per_prompt else needed
 
     def _count(self, group: Group) -> None:
-        """Bring the counts up to date, after candidates of a group have come in."""
+        """Update the counts after candidates of a group have come in."""
         wanted, found = self.quota[group], len(self._best[group])
         missing = max(self._needed[group] - self._judged[group], wanted - found, 0)
         count = min(self._earned(group), found)
@@ -280,7 +280,7 @@ class BestOfRound(Selection):
 
 
 def _rows_by_group(groups: NDArray[Any]) -> Iterator[tuple[Group, NDArray[np.intp]]]:
-    """Each group in increasing order, with its rows in theirs."""
+    """Yield each group in increasing order, with its rows in increasing order."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
     first = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1

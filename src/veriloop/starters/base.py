@@ -1,4 +1,4 @@
-"""Parts of a starter plan, and how it is written."""
+"""Parts of a starter plan, and its layout."""
 
 import json
 import re
@@ -75,7 +75,7 @@ def heading(title: str, command: str, plan: Path) -> str:
 
 
 def run_folder(plan: Path) -> Path:
-    """Where the run of a plan goes, unless the user says otherwise."""
+    """Return the folder for the run of a plan, unless the user names another one."""
     return Path("runs") / plan.stem
 
 

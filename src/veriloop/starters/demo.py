@@ -7,10 +7,10 @@ from ..loop.plan import Plan
 
 
 def demo_plan(seed: int = 0, rounds: int = 6) -> Plan:
-    """The demonstration's plan, which is the file ``demo.yaml`` beside this module.
+    """Return the plan of the demonstration, from the file ``demo.yaml`` in this folder.
 
     Args:
-        seed: Of all randomness.
-        rounds: How many rounds after the start model, at least 1.
+        seed: Seed of all random numbers.
+        rounds: Number of rounds after the start model, at least 1.
     """
     return load_plan(Path(__file__).with_suffix(".yaml"), [f"seed={seed}", f"rounds={rounds}"])

@@ -1,4 +1,4 @@
-"""Digits to begin with: judged by a discriminator, or by people."""
+"""Plans for a first try with digits, judged by a discriminator or by people."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ _BY_PEOPLE = """\
 rounds: 1
 schedule: {kind: constant, n: 30}
 
-# The verdicts lie in this file; a URL of PostgreSQL serves people on several machines.
+# The verdicts are stored in this file; use a URL of PostgreSQL for people on several machines.
 verifier:
   kind: human
   store: "sqlite:///STORE"
@@ -67,13 +67,13 @@ evaluation_samples: 1000
 
 
 def digits(plan: Path) -> Written:
-    """The plan of ``veriloop init digits``."""
+    """Return the plan of ``veriloop init digits``."""
     title = "Retrain a small image model on its own digits, with and without a verifier."
     return Written(f"{heading(title, 'veriloop init digits', plan)}\n{_LEARNER}{_JUDGED}")
 
 
 def human(plan: Path) -> Written:
-    """The plan of ``veriloop init human``; its store is named after it."""
+    """Return the plan of ``veriloop init human``; its store is named after it."""
     title = "People judge the digits that a model makes, and the model trains on those that they accept."
     file, folder = quoted(plan), quoted(run_folder(plan))
     steps = (

@@ -1,4 +1,4 @@
-"""A function of the user's as verifier: a table of rectangles, and a check of their area."""
+"""A plan with a user's function as verifier: a table of rectangles, and a check of their area."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ evaluation_samples: 500
 
 
 def function(plan: Path) -> Written:
-    """The plan of ``veriloop init function``, with a check and 1,000 rows."""
+    """Return the plan of ``veriloop init function``, with a check and 1,000 rows."""
     title = "A function of yours says which generated rows are right, and the model trains on those."
     text = f"{heading(title, 'veriloop init function', plan)}\n{_PLAN}"
     text = text.replace("DATA", str(DATA))
@@ -65,7 +65,7 @@ def function(plan: Path) -> Written:
 
 
 def _rectangles(n: int) -> str:
-    """Lines of a CSV file: the sides of n rectangles, and their areas as measured."""
+    """Return lines of a CSV file: the sides of n rectangles, and their areas as measured."""
     rng = Address(0, arm="starter").rng()
     width, height = np.exp(rng.normal(1, 0.4, (2, n)))
     area = width * height * np.exp(rng.normal(0, 0.03, n))

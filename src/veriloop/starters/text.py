@@ -1,4 +1,4 @@
-"""A language model that learns from its right answers: sums, a check, and a model small enough to try."""
+"""A plan for a language model that learns from its right answers: sums, a check, and a tiny model."""
 
 import json
 import tempfile
@@ -12,7 +12,7 @@ from .base import Written, heading
 DATA, CHECK, MODEL = Path("text_data.jsonl"), Path("text_check.py"), Path("text_model")
 
 LARGEST = 20
-"""Of the numbers that are added."""
+"""Largest number in a sum."""
 
 _CHECK = '''\
 """The check of PLAN. Put your own in its place."""
@@ -73,7 +73,7 @@ chunk_size: 500
 
 
 def text(plan: Path) -> Written:
-    """The plan of ``veriloop init text``, with questions, a check and a tiny model.
+    """Return the plan of ``veriloop init text``, with questions, a check and a tiny model.
 
     Raises:
         MissingExtraError: transformers is not installed.
@@ -94,7 +94,7 @@ def text(plan: Path) -> Written:
 
 
 def _sums() -> list[dict[str, str]]:
-    """All sums of two numbers up to `LARGEST`, in a random order."""
+    """Return all sums of two numbers up to `LARGEST`, in random order."""
     rows = [
         {"question": f"What is {a} + {b}?", "answer": str(a + b)}
         for a in range(LARGEST + 1)

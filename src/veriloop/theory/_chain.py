@@ -4,8 +4,8 @@ Coordinates: ``u = v^T (theta - theta_c) / sigma``, the verifier accepts labels 
 next u_(k+1) is
 the mean of n accepted labels, so its law is known through its moments, and it always lies in [-b, b].
 
-Method: instead of a density, the vector ``E[l_m(u_k)]`` of expected Lagrange polynomials on Chebyshev points
-of [-b, b] is carried from round to round. One round multiplies it by the matrix ``P[i, m] =
+Method: instead of a density, each round passes on the vector ``E[l_m(u_k)]`` of expected Lagrange polynomials
+on Chebyshev points of [-b, b]. One round multiplies it by the matrix ``P[i, m] =
 E[l_m(u_(k+1)) | u_k = x_i]``, and expectations of u and u^2 are dot products with it. Functions of the
 chain are smooth on the scale of b for any n, so a few dozen points are enough even if the step noise is
 far narrower than a density grid could resolve.
@@ -34,7 +34,7 @@ _WAY, _FAR = 10.0, 9.0
 
 
 def chain_errors(offset: Floats, half_width: Floats, spread: Floats, sizes: Floats) -> tuple[Floats, Floats]:
-    """Squared distances to theta* and theta_c, for directions that start at ``u_0 ~ N(-offset, spread^2)``.
+    """Return squared distances to theta* and theta_c, for starts ``u_0 ~ N(-offset, spread^2)``.
 
     A wide interval is cut to a window around the chain's path, because edges that are never reached do not
     matter: it is the same chain with the center of its interval moved. So the accuracy does not fall with b.
@@ -86,7 +86,7 @@ def _check_window(half_width: Floats, spread: Floats, sizes: Floats) -> None:
 
 
 def _moments(offset: Floats, half_width: Floats, spread: Floats, sizes: Floats) -> tuple[Floats, Floats]:
-    """``E u_k`` and ``E u_k^2`` within one window, both of shape ``(K + 1, *B, D)``; arguments as above."""
+    """Return ``E u_k`` and ``E u_k^2`` within one window, both of shape ``(K + 1, *B, D)``."""
     first = np.empty((len(sizes) + 1, *offset.shape))
     second = np.empty_like(first)
     first[0] = -offset
@@ -106,7 +106,7 @@ def _moments(offset: Floats, half_width: Floats, spread: Floats, sizes: Floats) 
 
 
 def basis_size(half_width: Floats) -> int:
-    """Chebyshev points on [-b, b] that resolve the chain's functions, for b up to the window.
+    """Return the number of Chebyshev points on [-b, b] that resolve the chain's functions, up to the window.
 
     Measured on second moments after 30 rounds against 900 points: within 1e-10 b^2.
     """
@@ -115,7 +115,7 @@ def basis_size(half_width: Floats) -> int:
 
 
 def round_matrix(half_width: Floats, n: Floats) -> Floats:
-    """One round as a matrix on Lagrange coordinates: ``E[l_m(u_(k+1)) | u_k = x_i]``.
+    """Return one round as a matrix on Lagrange coordinates: ``E[l_m(u_(k+1)) | u_k = x_i]``.
 
     Args:
         half_width: Shape ``B``.
@@ -129,7 +129,7 @@ def round_matrix(half_width: Floats, n: Floats) -> Floats:
 
 
 def _first_round(offset: Floats, half_width: Floats, spread: Floats, n: Floats) -> Floats:
-    """``E[l_m(u_1)]`` by averaging over the law of u_0; shape ``(*B, D, M)``."""
+    """Return ``E[l_m(u_1)]`` by averaging over the law of u_0; shape ``(*B, D, M)``."""
     z, weights = gaussian(float(np.max(spread)))
     start = -offset[..., None] + np.broadcast_to(spread, offset.shape)[..., None] * z  # (*B, D, Z)
     farthest = float(np.abs(start).max())
@@ -144,14 +144,14 @@ def _first_round(offset: Floats, half_width: Floats, spread: Floats, n: Floats) 
 
 
 def _expected_basis(u: Floats, half_width: Floats, n: Floats) -> Floats:
-    """``E[l_m(mean of n accepted labels)]``, ``(*B, I, M)``, for chains at ``u``, ``(*B, I)``."""
+    """Return ``E[l_m(mean of n accepted labels)]``, ``(*B, I, M)``, for chains at ``u``, ``(*B, I)``."""
     values, weights = mean_of_accepted(u, half_width[..., None], n[..., None])
     inside = np.clip(values / half_width[..., None, None], -1.0, 1.0)  # exact up to rounding at the edges
     return np.einsum("...q,...qm->...m", weights, lagrange(basis_size(half_width), inside))
 
 
 def mean_of_accepted(u: Floats, half_width: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """Gauss rule of the mean of n draws from N(u, 1) truncated to [-b, b].
+    """Return the Gauss rule of the mean of n draws from N(u, 1) truncated to [-b, b].
 
     Returns:
         Values and weights, both of shape ``u.shape + (_NOISE_NODES,)``.
@@ -168,7 +168,7 @@ def mean_of_accepted(u: Floats, half_width: Floats, n: Floats) -> tuple[Floats, 
 
 
 def _moments_of_sum(moments: Floats, n: Floats) -> Floats:
-    """Standardised moments of the sum of n independent draws, from those of one; orders on the first axis.
+    """Return standardised moments of the sum of n draws, from those of one; orders on the first axis.
 
     Cumulants add: the standardised cumulant of order j shrinks by ``n^(1 - j/2)``.
     """
@@ -188,7 +188,7 @@ def _moments_of_sum(moments: Floats, n: Floats) -> Floats:
 
 
 def gauss_rule(moments: Floats) -> tuple[Floats, Floats]:
-    """The Q-point Gauss rule with the given moments, by Golub and Welsch (1969).
+    """Return the Q-point Gauss rule with the given moments, by Golub and Welsch (1969).
 
     Args:
         moments: Moments of order 0 to 2Q - 1 on the first axis, shape ``(2Q, ...)``; standardised, for

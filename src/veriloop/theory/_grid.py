@@ -215,12 +215,12 @@ class _Tensor:
         )
 
     def fill(self, values: Floats) -> Floats:
-        """From values at points, ``(..., B, D)``, to sums over directions on the grid, ``(..., I, J)``."""
+        """Convert values at points, ``(..., B, D)``, to sums over directions on the grid, ``(..., I, J)``."""
         return self.bias_weights @ np.swapaxes(values, -1, -2) @ self.radius_weights.T
 
 
 def _interpolation(points: Floats, targets: Floats) -> Floats:
-    """Rows that interpolate from Chebyshev ``points`` (ascending) to ``targets`` within their range."""
+    """Return rows that interpolate from Chebyshev ``points`` (ascending) to ``targets`` in their range."""
     center, radius = (points[-1] + points[0]) / 2, (points[-1] - points[0]) / 2
     scaled = (targets - center) / radius if radius > 0 else np.zeros_like(targets)
     return lagrange(len(points), np.clip(scaled, -1.0, 1.0))

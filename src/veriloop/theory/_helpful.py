@@ -89,7 +89,7 @@ def helpful_biases(
 
 
 def errors_after(offset: Floats, half_width: ArrayLike, spread: Floats, n: ArrayLike, rounds: int) -> Floats:
-    """Squared distance to theta* after ``rounds`` rounds along single directions, in units of sigma^2.
+    """Return the squared distance to theta* after ``rounds`` rounds along single directions, over sigma^2.
 
     Args:
         offset: Shape ``(*B, D)``.
@@ -110,7 +110,7 @@ def errors_after(offset: Floats, half_width: ArrayLike, spread: Floats, n: Array
 
 
 def _scan(along: Floats, spreads: Floats, width: float, start_error: float) -> Floats:
-    """Biases in units of sigma that resolve the error wherever it can lie below the baseline.
+    """Return biases in units of sigma that resolve the error wherever it can lie below the baseline.
 
     Every round ends within the verifier's interval along each direction, so beyond ``(b + start_error) /
     max(along)`` the error is above the start's. Where no edge is near, nothing is cut off and nothing gained.
@@ -128,7 +128,7 @@ def _scan(along: Floats, spreads: Floats, width: float, start_error: float) -> F
 
 
 def _with_extremes(biases: Floats, excess: Callable[[ArrayLike], Floats]) -> Floats:
-    """The scan with those of its extremes that lie on the other side of 0 than their neighbours."""
+    """Add to the scan those of its extremes that lie on the other side of 0 than their neighbours."""
     values = excess(biases)
     found = []
     for sign in (1.0, -1.0):  # dips that stay above 0, then humps that stay below
@@ -144,7 +144,7 @@ def _with_extremes(biases: Floats, excess: Callable[[ArrayLike], Floats]) -> Flo
 
 
 def _root(f: Callable[[Floats], Floats], low: float, high: float) -> float:
-    """Where ``f`` passes 0, which is between the two.
+    """Return where ``f`` passes 0, which is between the two.
 
     Many points cost little more than one, so each pass looks at 16 of them and narrows the gap 17-fold.
     """
@@ -158,7 +158,7 @@ def _root(f: Callable[[Floats], Floats], low: float, high: float) -> float:
 
 
 def _lowest(f: Callable[[Floats], Floats], low: float, high: float) -> float:
-    """Where ``f`` is lowest between the two, given that it falls and then rises."""
+    """Return where ``f`` is lowest between the two, given that it falls and then rises."""
     for _ in range(10):
         points = np.linspace(low, high, 17)
         i = int(f(points).argmin())

@@ -9,7 +9,7 @@ from .validation import Floats, SampleSizes, at_least, finite, schedule
 
 
 def contraction_rate(half_width: ArrayLike) -> Floats:
-    """``rho = k2(-b, b) < 1``, the largest slope of the transfer map.
+    """Return ``rho = k2(-b, b) < 1``, the largest slope of the transfer map.
 
     This is the share of the distance to the knowledge center that remains after one round, next to the
     center, where the map contracts least (section 4 of the paper).
@@ -53,7 +53,7 @@ def acceptance_rate(u: ArrayLike, half_width: ArrayLike) -> Floats:
 
 
 def long_run_bound(system: LinearSystem, n: SampleSizes, rounds: int) -> Floats:
-    """Theorem 4.1: return an upper bound on ``E ||theta_k - theta_c||^2`` for k = 0..rounds.
+    """Return the upper bound of Theorem 4.1 on ``E ||theta_k - theta_c||^2`` for k = 0..rounds.
 
     ``rho^(2k) E ||theta_0 - theta_c||^2 + p sigma^2 sum_(j<k) rho^(2(k-j)-1) / n_j``, where n_j is the size
     of round j + 1. For constant n it falls to ``p sigma^2 rho / (n (1 - rho^2))``.

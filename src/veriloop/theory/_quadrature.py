@@ -7,7 +7,7 @@ import numpy as np
 from .validation import Floats
 
 STRIP = 2.5
-"""How far from the real axis the accepted mean T(u) stays analytic, in noise units.
+"""Distance from the real axis within which the accepted mean T(u) is analytic, in noise units.
 
 Its poles are zeros of the acceptance probability continued to complex u. For a small half width b they lie
 near ``i pi / b``, for a large one near the first complex zeros of erfc, ``sqrt(2) * (1.35 + 1.99 i)`` beyond
@@ -15,16 +15,16 @@ the edge of the acceptance interval. 2.5 is below all of them. Node counts below
 integrands converge geometrically at a rate that this distance sets."""
 
 _DIGITS = 36.0
-"""Natural-log accuracy asked of every rule: exp(-36) is 2e-16."""
+"""Accuracy of every rule, as a natural logarithm: exp(-36) is 2e-16."""
 
 
 _MOST_NODES = 10_000
-"""Half the nodes of :func:`gaussian`, at most; reached at standard deviations of 500 noise units."""
+"""Largest number of nodes on each side in :func:`gaussian`; reached at spreads of 500 noise units."""
 
 
 @cache
 def legendre(count: int) -> tuple[Floats, Floats]:
-    """Gauss-Legendre nodes and weights on [0, 1], each of shape ``(count,)``, read-only."""
+    """Return Gauss-Legendre nodes and weights on [0, 1], each of shape ``(count,)``, read-only."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     nodes, weights = (nodes + 1) / 2, weights / 2
     nodes.flags.writeable = weights.flags.writeable = False
@@ -32,7 +32,7 @@ def legendre(count: int) -> tuple[Floats, Floats]:
 
 
 def gaussian(scale: float) -> tuple[Floats, Floats]:
-    """Nodes z and weights w with ``sum w f(scale * z)`` the mean of f under N(0, scale^2).
+    """Return nodes z and weights w with ``sum w f(scale * z)`` the mean of f under N(0, scale^2).
 
     The trapezoid rule on a Gaussian converges geometrically, with two limits on its step: the Gaussian
     itself, and the strip in which f is analytic (:data:`STRIP`). Unlike Gauss-Hermite it stays accurate for
@@ -56,12 +56,12 @@ def gaussian(scale: float) -> tuple[Floats, Floats]:
 
 
 def chebyshev(count: int) -> Floats:
-    """Chebyshev points of the second kind on [-1, 1], ascending, shape ``(count,)``; needs ``count`` >= 2."""
+    """Return ``count`` >= 2 Chebyshev points of the second kind on [-1, 1], ascending, shape ``(count,)``."""
     return np.sin(np.pi * np.arange(1 - count, count, 2) / (2 * (count - 1)))
 
 
 def chebyshev_count(half_length: float, strip: float = STRIP) -> int:
-    """How many Chebyshev points resolve, to rounding, a function analytic in a strip.
+    """Return how many Chebyshev points resolve, to rounding, a function analytic in a strip.
 
     Args:
         half_length: Half the length of the interval of interpolation.
@@ -73,10 +73,10 @@ def chebyshev_count(half_length: float, strip: float = STRIP) -> int:
 
 
 def lagrange(count: int, points: Floats) -> Floats:
-    """The Lagrange basis on :func:`chebyshev` points, by the barycentric formula.
+    """Return the Lagrange basis on :func:`chebyshev` points, by the barycentric formula.
 
     Args:
-        count: How many Chebyshev points.
+        count: Number of Chebyshev points.
         points: Any shape, within [-1, 1].
 
     Returns:

@@ -1,8 +1,8 @@
-"""The refit map: what a Gaussian becomes when its mean and covariance are fitted to its accepted samples.
+"""The refit map: the Gaussian fitted to the accepted samples of a Gaussian.
 
-In the limit of many accepted samples, a round takes N(m, S) to the Gaussian with the mean and covariance of
-N(m, S) given acceptance. For three kinds of acceptance this map needs no sampling; audits are tested against
-it.
+In the limit of many accepted samples, a round turns N(m, S) into the Gaussian with the mean and covariance of
+N(m, S) given acceptance. For three kinds of acceptance this map needs no sampling, so audits are tested
+against it.
 """
 
 from collections.abc import Callable
@@ -85,7 +85,7 @@ class SoftQuadratic:
     precision: ArrayLike
 
     def refit(self, model: Gaussian) -> Refitted:
-        """``S' = S (I + A S)^-1`` and ``m' = m + S' A (c - m)``."""
+        """Return ``S' = S (I + A S)^-1`` and ``m' = m + S' A (c - m)``, and the share accepted."""
         mean, spread = model
         center, precision = _like(mean, "center", self.center), _square(mean, "precision", self.precision)
         grown = np.eye(len(mean)) + precision @ spread
@@ -110,7 +110,7 @@ class Slab:
     high: float = np.inf
 
     def refit(self, model: Gaussian) -> Refitted:
-        """Truncation in one dimension, in closed form; what is correlated with ``a^T x`` moves along."""
+        """Truncate in one dimension, in closed form; features correlated with ``a^T x`` change with it."""
         mean, spread = model
         normal = _like(mean, "normal", self.normal)
         along = spread @ normal
@@ -142,7 +142,7 @@ class Ball:
     radius: float
 
     def refit(self, model: Gaussian) -> Refitted:
-        """The moments inside the ball, to about 5e-12.
+        """Return the moments inside the ball, to about 5e-12.
 
         Raises:
             DomainError: The covariance is so uneven that no contour descends far enough.
@@ -182,7 +182,7 @@ def refit_rounds(mean: ArrayLike, covariance: ArrayLike, acceptance: Acceptance,
 
 
 def _within(reach: float, variances: Floats, offset: Floats) -> tuple[float, Floats, Floats]:
-    """``P(Q <= reach)``, and ``E[y]`` and ``E[y y^T]`` given it, for ``Q = ||y||^2``, y independent.
+    """Return ``P(Q <= reach)``, and ``E[y]`` and ``E[y y^T]`` given it, for ``Q = ||y||^2``, y independent.
 
     Args:
         reach: The squared radius.
@@ -235,7 +235,7 @@ def _within(reach: float, variances: Floats, offset: Floats) -> tuple[float, Flo
 
 
 def _root_above(slope: Callable[[float], float], low: float) -> float:
-    """A root of an increasing function that is not positive at ``low``, to three digits."""
+    """Return a root of an increasing function that is not positive at ``low``, to three digits."""
     high = 2 * low
     while slope(high) < 0:
         low, high = high, 2 * high

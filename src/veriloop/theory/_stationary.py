@@ -1,10 +1,10 @@
-"""Where the chain along one direction ends: its second moment after endlessly many rounds, for any width.
+"""The limit of the chain along one direction: its second moment after infinitely many rounds, for any width.
 
-Four ways, as none is accurate everywhere. Solving for the fixed vector of a round's matrix is exact but
-loses the digits of ``1 / (1 - slowest eigenvalue)``, and those of ``b^2 / E u^2``. With many samples a round
-is a small step and the density is a diffusion's; with very many the chain stays where its map is linear. With
-few samples in a wide interval the chain is a free random walk but for the edges, so the density is flat
-between two edge layers that do not depend on b.
+There are four methods, as none is accurate everywhere. Solving for the fixed vector of a round's matrix is
+exact, but loses the digits of ``1 / (1 - slowest eigenvalue)`` and of ``b^2 / E u^2``. With many samples, a
+round is a small step and the density is that of a diffusion; with very many, the chain stays where its map is
+linear. With few samples in a wide interval, the chain is a free random walk except near the edges, so the
+density is flat between two edge layers that do not depend on b.
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ from ._truncated import truncated_moments
 from .validation import Floats
 
 _MANY = 1e5
-"""From here up the diffusion is used: its relative error is about 0.3 / n, below that of the solve."""
+"""Number of samples from which the diffusion is used: its relative error is about 0.3 / n."""
 
 _LINEAR = 1e5
-"""From this ``n (1 - rho)^2`` up the map is linear, to 4e-7; the diffusion would be lost in rounding."""
+"""Value of ``n (1 - rho)^2`` from which the map is linear, to 4e-7; the diffusion would lose digits."""
 
 _EDGES = np.array([12.0, 16.0, 20.0])
 """Half widths from which the edge layers are found; beyond the last they are wide intervals."""
@@ -29,10 +29,10 @@ _NODES, _LAYER, _DEPTH = 96, 14.0, 40.0
 
 
 def stationary_second_moment(half_width: Floats, n: Floats) -> Floats:
-    """``E u^2`` as the number of rounds goes to infinity with ``n`` accepted samples in each; shape ``B``.
+    """Return the limit of ``E u^2`` over rounds with ``n`` accepted samples in each; shape ``B``.
 
-    It does not depend on where the chain starts; its mean is 0 by symmetry. Relative error below 4e-6,
-    measured where two of the ways overlap.
+    It does not depend on the start of the chain; the mean is 0 by symmetry. The relative error is below 4e-6,
+    measured where two of the methods overlap.
 
     Args:
         half_width: Shape ``B``.
@@ -57,7 +57,7 @@ def stationary_second_moment(half_width: Floats, n: Floats) -> Floats:
 
 
 def _solved(b: Floats, n: Floats) -> Floats:
-    """From a left fixed vector of the round's matrix P whose entries sum to 1."""
+    """Return ``E u^2`` from a left fixed vector of the round's matrix P whose entries sum to 1."""
     count = basis_size(b)
     # The last equation of (P^T - I) x = 0 is redundant.
     equations = np.swapaxes(round_matrix(b, n), -1, -2) - np.eye(count)
@@ -74,10 +74,10 @@ def _autoregression(b: Floats, n: Floats) -> Floats:
 
 
 def _diffusion(b: Floats, n: Floats) -> Floats:
-    """From the density ``Z(u)^(2n)``, Z the acceptance rate at u: steps have mean ``d log Z / du``.
+    """Return ``E u^2`` from the density ``Z(u)^(2n)``, Z the acceptance rate.
 
-    Steps are taken for small and of variance 1/n; ``2 rho / (1 + rho)`` makes up for both, exactly where the
-    map is linear.
+    A step has mean ``d log Z / du``. The diffusion assumes small steps of variance 1/n; the factor ``2 rho /
+    (1 + rho)`` corrects for both, exactly where the map is linear.
     """
     rho = truncated_moments(-b, b, order=2).central[0]
     outside = normal_cdf(-b)
@@ -105,7 +105,7 @@ def _diffusion(b: Floats, n: Floats) -> Floats:
 
 
 def _edge_layers(b: Floats, n: Floats) -> Floats:
-    """From three narrower intervals with the same edge layers.
+    """Return ``E u^2`` from three narrower intervals with the same edge layers.
 
     With ``a_i`` the integral of ``d^i`` over the missing density at distance d from an edge, ``E u^2 = (b^3 /
     3 - a_0 b^2 + 2 a_1 b - a_2) / (b - a_0)``: three unknowns, linear in the equations of three widths.

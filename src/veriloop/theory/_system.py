@@ -130,7 +130,7 @@ class LinearSystem:
         sigma_c: float | None = None,
         allow_outside: bool = False,
     ) -> Self:
-        """The system whose real covariates are the rows of ``design``.
+        """Return the system whose real covariates are the rows of ``design``.
 
         Args:
             design: Shape ``(n0, p)``, of full column rank.
@@ -169,7 +169,7 @@ class LinearSystem:
         )
 
     def moved(self, *, bias: float | None = None, radius: float | None = None) -> Self:
-        """This system with another bias or another radius; the ball may miss the truth.
+        """Return this system with another bias or another radius; the ball may miss the truth.
 
         Args:
             bias: New ``||theta_star - theta_c||``, along :attr:`bias_direction`.
@@ -217,7 +217,7 @@ class LinearSystem:
         return (self.theta_c - self.theta_star) / self.bias
 
     def unit_direction(self, direction: ArrayLike | None = None) -> Floats:
-        """``direction`` at length 1, shape ``(p,)``; :attr:`bias_direction` when None.
+        """Return ``direction`` at length 1, shape ``(p,)``; :attr:`bias_direction` when None.
 
         Raises:
             DomainError: The vector has the wrong shape or no length, or None was given and the bias is 0.

@@ -31,9 +31,9 @@ class Regime(StrEnum):
     - ``GAIN_THEN_REVERSAL``: some round is, and later the curve or its limit lies above the best round by
       more than 1 %.
     - ``IMPROVING``: neither of these, and the curve still falls at its end: the last round lowered it by more
-      than 1 %, or the limit lies below m_K by more than 1 %, or both are 0 but for rounding: a curve that
-      goes to nothing never arrives.
-    - ``GAIN_THEN_PLATEAU``: none of these; the curve has reached its limit and stays.
+      than 1 %, or the limit lies below m_K by more than 1 %, or both are 0 up to
+      rounding, because a curve that falls to 0 never arrives.
+    - ``GAIN_THEN_PLATEAU``: none of these; the curve has reached its limit.
     """
 
     IMPROVING = "improving"
@@ -72,7 +72,7 @@ def trajectory(system: LinearSystem, n: SampleSizes, rounds: int) -> Trajectory:
     Args:
         system: The linear system, with the block design of the paper.
         n: Accepted samples per direction: one number, or one for each round; inf for the noiseless limit.
-        rounds: How many rounds K, at least 1.
+        rounds: Number of rounds K, at least 1.
 
     Raises:
         DomainError: ``n`` or ``rounds`` is invalid.
@@ -94,12 +94,12 @@ def trajectory(system: LinearSystem, n: SampleSizes, rounds: int) -> Trajectory:
 
 
 def best_round(mse_star: Floats) -> NDArray[np.intp]:
-    """First round, on the first axis, whose error equals the smallest one up to rounding."""
+    """Return the first round, on the first axis, whose error equals the smallest one up to rounding."""
     return (mse_star <= (1 + _EQUAL) * mse_star.min(axis=0) + _ROUNDING * mse_star[0]).argmax(axis=0)
 
 
 def classify(mse_star: Floats, floor: Floats) -> NDArray[np.str_]:
-    """The regime of each curve; see :class:`Regime`.
+    """Return the regime of each curve; see :class:`Regime`.
 
     Args:
         mse_star: Rounds on the first axis, at least two; shape ``(K + 1, ...)``.
@@ -115,7 +115,7 @@ def classify(mse_star: Floats, floor: Floats) -> NDArray[np.str_]:
     reverses = np.maximum(highest, floor) > (1 + TOLERANCE) * best + _ROUNDING * start
     last = later[-1]
     falls = (mse_star[-2] > (1 + TOLERANCE) * last) | (last > (1 + TOLERANCE) * floor)
-    # Down there the two comparisons would be of rounding.
+    # There, the two comparisons would only compare rounding errors.
     falls |= np.maximum(last, floor) <= _ROUNDING * start
     return np.select(
         [best >= start * (1 - _EQUAL), reverses, falls],

@@ -40,7 +40,7 @@ class TruncatedMoments(NamedTuple):
 
 
 def truncated_cumulants(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Mean, variance and third central moment of the standard normal on [alpha, beta].
+    """Return mean, variance and third central moment of the standard normal on [alpha, beta].
 
     Theorem 3.1 of the paper calls them k1, k2 and k3. Relative error below 1e-10 wherever a value is not tiny
     next to the interval's scale; k1 and k3 pass through 0 for symmetric intervals, with absolute error at
@@ -102,12 +102,12 @@ def truncated_moments(alpha: ArrayLike, beta: ArrayLike, order: int) -> Truncate
 
 
 def _smooth(start: Floats, length: Floats) -> NDArray[np.bool_]:
-    """Where the few nodes suffice: short pieces on which the density falls by no more than about exp(-8)."""
+    """Return where few nodes suffice: short pieces on which the density falls by at most about exp(-8)."""
     return (length <= 4.0) & (length * (start + length) <= 10.0)
 
 
 def _integrate(start: Floats, length: Floats, nodes: int, order: int) -> Floats:
-    """Moments under exp(-t (start + t/2)) for t in [0, length]: the density relative to that at ``start``.
+    """Return moments under exp(-t (start + t/2)), t in [0, length]: the density relative to ``start``.
 
     Returns:
         Shape ``(order + 1, start.size)``: log integral, mean of t, then central moments of t from order 2.

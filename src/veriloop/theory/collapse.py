@@ -1,4 +1,4 @@
-"""What retraining without end does to toy models: moments of pooled data, chains of two categories.
+"""What endless retraining does to toy models: moments of pooled data, and chains of two categories.
 
 Nothing here is an approximation in the sample size. Units are those of the truth: its mean is 0 and its
 variance 1, unless a function says otherwise.
@@ -17,7 +17,7 @@ Pool = Literal["replace", "accumulate", "subsample", "mix", "fresh"]
 
 
 class Moments(NamedTuple):
-    """Of models 0, 1, ..., each shape (rounds + 1,).
+    """Moments of models 0, 1, ..., each of shape (rounds + 1,).
 
     Attributes:
         mean_error: ``E (mean of the model)^2``, the squared error of its mean.
@@ -32,9 +32,9 @@ class Refit(NamedTuple):
     """The variance of the model of a training set: ``slope`` times its biased variance, plus ``extra``.
 
     Attributes:
-        slope: Of the biased variance (over n).
-        extra: What is added: a kernel's bandwidth squared, or a known noise.
-        unbiased: Whether the slope is times n / (n - 1), n the size of the training set.
+        slope: Factor of the biased variance (the sum of squares over n).
+        extra: Added variance: a kernel's squared bandwidth, or a known noise.
+        unbiased: Whether the slope is multiplied by n / (n - 1), where n is the size of the training set.
     """
 
     slope: float = 1.0
@@ -43,20 +43,20 @@ class Refit(NamedTuple):
 
 
 def pooled_moments(sizes: Sequence[int], pool: Pool, refit: Refit, real: int | None = None) -> Moments:
-    """Error of the mean and variance, by a recursion over the second moments of pairs of samples.
+    """Return the error of the mean and the variance, by a recursion over second moments of pairs of samples.
 
-    Model k is fitted to a training set made of rounds 0 (real, from the truth) to k. Samples of round k + 1
-    are independent given model k, with its mean and its variance. With ``A_r = E y^2`` for a sample of round
+    Model k is fitted to a training set from rounds 0 (real, from the truth) to k. Given model k, samples of
+    round k + 1 are independent with its mean and variance. With ``A_r = E y^2`` for a sample of round
     r and ``C_rs = E y y'`` for two different ones of rounds r and s, both moments of any training set are
     linear in A and C, and so are those of the next round: ``A_(k+1) = E m_k^2 + E s_k``, ``C_(k+1,k+1) = E
     m_k^2`` and ``C_(r,k+1) = E y_r m_k``.
 
     Args:
-        sizes: Samples in rounds 0, 1, ...
-        pool: Who is trained on: the last round; all rounds; as many as the last round, drawn from all without
-            replacement; the last round and the start set; the last round and ``real`` new real samples.
-        refit: The model's variance.
-        real: How many real samples ``fresh`` adds in each round.
+        sizes: Number of samples in rounds 0, 1, ...
+        pool: Training set: the last round; all rounds; as many as the last round, drawn from all without
+            replacement; the last round and the start set; or the last round and ``real`` new real samples.
+        refit: Variance of a fitted model.
+        real: Number of real samples that ``fresh`` adds in each round.
     """
     rounds, n = len(sizes), np.array(sizes, float)
     square, pair = np.zeros(rounds), np.zeros((rounds, rounds))
@@ -65,7 +65,7 @@ def pooled_moments(sizes: Sequence[int], pool: Pool, refit: Refit, real: int | N
     for k in range(rounds):
         weight, new = _weights(pool, k, real or 0)
         with_all = pair[: k + 1, : k + 1] @ (n[: k + 1] * weight)
-        # A sample is paired with itself once, and not with the other way in which its round would count it.
+        # A sample is paired with itself once; the pairs within its round do not count that pair again.
         toward = with_all + weight * (square[: k + 1] - np.diag(pair)[: k + 1])
         total = float(n[: k + 1] @ weight + new)
         mean = float(n[: k + 1] @ (weight * toward)) / total**2 + new / total**2
@@ -84,7 +84,7 @@ def pooled_moments(sizes: Sequence[int], pool: Pool, refit: Refit, real: int | N
 
 
 def _weights(pool: Pool, k: int, real: int) -> tuple[Floats, int]:
-    """How often samples of rounds 0 to k are in training set k, and how many new real ones are."""
+    """Return how often samples of rounds 0 to k are in training set k, and the number of new real ones."""
     weight = np.zeros(k + 1)
     if pool in ("accumulate", "subsample"):
         weight[:] = 1
@@ -95,10 +95,10 @@ def _weights(pool: Pool, k: int, real: int) -> tuple[Floats, int]:
 
 
 def expected_deviation(sizes: Sequence[int]) -> Floats:
-    """``E`` of the standard deviation of Gaussians, each fitted to samples of the one before, (len(sizes),).
+    """Return the expected standard deviation of Gaussians, each fitted to samples of the one before.
 
-    The unbiased variance of n samples has the root ``c4(n)`` on average, c4 = sqrt(2 / (n - 1)) Gamma(n / 2)
-    / Gamma((n - 1) / 2), and each round multiplies by it.
+    The square root of the unbiased variance of n samples is ``c4(n)`` on average, with c4 = sqrt(2 / (n - 1))
+    Gamma(n / 2) / Gamma((n - 1) / 2), and each round multiplies by it. The result has shape (len(sizes),).
     """
     n = np.array(sizes, float)
     c4 = np.sqrt(2 / (n - 1)) * np.exp(log_gamma(n / 2) - log_gamma((n - 1) / 2))
@@ -106,7 +106,7 @@ def expected_deviation(sizes: Sequence[int]) -> Floats:
 
 
 def expected_diversity(sizes: Sequence[int], share: float) -> Floats:
-    """``E 2 w (1 - w)`` of a share w that each round counts again among n samples, shape (len(sizes),).
+    """Return ``E 2 w (1 - w)`` of a share w that each round counts among n samples, shape (len(sizes),).
 
     Two samples of a round are drawn with replacement from the round before: ``1 - 1 / n`` of it is left.
     """
@@ -117,14 +117,14 @@ def expected_diversity(sizes: Sequence[int], share: float) -> Floats:
 def course_of_share(
     kernel: Callable[[Floats], Floats], n: int, share: float, rounds: int, n0: int | None = None
 ) -> Floats:
-    """``E`` of the share of one of two categories, of models 0, 1, ..., shape (rounds + 1,).
+    """Return the expected share of one of two categories, of models 0, 1, ..., shape (rounds + 1,).
 
     Args:
         kernel: Maps shares of shape (m,) to the law of the next count among n, shape (m, n + 1).
-        n: Samples kept in each round.
-        share: In the truth.
-        rounds: After the start model.
-        n0: Of the start set; n when None.
+        n: Number of samples kept in each round.
+        share: Share in the truth.
+        rounds: Number of rounds after the start model.
+        n0: Size of the start set; n when None.
     """
     n0 = n if n0 is None else n0
     shares = np.arange(n + 1) / n
@@ -138,12 +138,12 @@ def course_of_share(
 
 
 def independent(chance: Callable[[Floats], Floats], n: int) -> Callable[[Floats], Floats]:
-    """The kernel of n independent kept samples, each in the category with its share's ``chance``."""
+    """Return the kernel of n independent kept samples, each in the category with its share's ``chance``."""
     return lambda shares: binomial(n, np.clip(chance(shares), 0, 1))
 
 
 def chosen_share(share: Floats, advantage: float, k: int) -> Floats:
-    """The chance that the winner among k candidates is of a category of which each is with ``share``.
+    """Return the probability that the winner among k candidates is of a category that has ``share``.
 
     Weights are ``exp(advantage)`` for the category and 1 for the other (Bradley-Terry, Luce). As k grows it
     tends to the tilt ``share e^r / (share e^r + 1 - share)``.
@@ -155,15 +155,15 @@ def chosen_share(share: Floats, advantage: float, k: int) -> Floats:
 
 @cache
 def best_of_round(n: int, candidates: int, advantage: float) -> Callable[[Floats], Floats]:
-    """The kernel of keeping the n best of so many candidates, scores standard normal plus ``advantage``.
+    """Return the kernel of keeping the n best of ``candidates``, with scores normal plus ``advantage``.
 
-    The n-th best score is integrated over: one candidate has it, n - 1 lie above, the others below.
-    Kernels are remembered: one of 200 kept takes seconds.
+    The kernel integrates over the n-th best score: one candidate has it, n - 1 lie above, the others below.
+    Kernels are cached, because one with 200 kept takes seconds.
 
     Args:
-        n: Kept.
-        candidates: At least n + 1.
-        advantage: Of the category's scores over the other's; negative where they are lower.
+        n: Number of kept candidates.
+        candidates: Number of candidates, at least n + 1.
+        advantage: Mean score of the category minus that of the other; negative if it is lower.
     """
     t, step = np.linspace(-8 - abs(advantage), 8 + abs(advantage), 1201, retstep=True)
     above, density = normal_cdf(advantage - t), normal_density(t - advantage)

@@ -11,11 +11,11 @@ from ..errors import DomainError
 Floats: TypeAlias = NDArray[np.float64]
 
 SampleSizes: TypeAlias = float | Sequence[float] | NDArray[np.integer] | Floats
-"""One sample size for every round, or one per round; ``inf`` stands for the noiseless limit."""
+"""One sample size for all rounds, or one per round; ``inf`` is the noiseless limit."""
 
 
 def finite(name: str, value: ArrayLike) -> Floats:
-    """``value`` as a float64 array.
+    """Return ``value`` as a float64 array.
 
     Raises:
         DomainError: It is not numeric, or holds NaN or infinity.
@@ -30,7 +30,7 @@ def finite(name: str, value: ArrayLike) -> Floats:
 
 
 def at_least(name: str, value: ArrayLike, low: float, *, strict: bool = False) -> Floats:
-    """``value`` as a finite float64 array that is nowhere below ``low`` (nor at it, when ``strict``).
+    """Return ``value`` as a finite float64 array, nowhere below ``low`` (nor at it, when ``strict``).
 
     Raises:
         DomainError: Some element is not finite or too small.
@@ -43,7 +43,7 @@ def at_least(name: str, value: ArrayLike, low: float, *, strict: bool = False) -
 
 
 def count(name: str, value: int, low: int = 1) -> int:
-    """``value`` as an int that is at least ``low``.
+    """Return ``value`` as an int that is at least ``low``.
 
     Raises:
         DomainError: It is not a whole number, or too small.
@@ -56,7 +56,7 @@ def count(name: str, value: int, low: int = 1) -> int:
 
 
 def grid_axis(name: str, values: ArrayLike) -> Floats:
-    """``values`` as one axis of a grid: finite, at least 0, not empty, shape ``(count,)``.
+    """Return ``values`` as one axis of a grid: finite, at least 0, not empty, shape ``(count,)``.
 
     Raises:
         DomainError: It is not.
@@ -70,7 +70,7 @@ def grid_axis(name: str, values: ArrayLike) -> Floats:
 
 
 def sample_sizes(n: ArrayLike) -> Floats:
-    """``n`` as a float64 array of whole numbers from 1 up, or infinity.
+    """Return ``n`` as a float64 array of whole numbers from 1 up, or infinity.
 
     Raises:
         DomainError: Some element is NaN, below 1, or not whole.
@@ -87,11 +87,11 @@ def sample_sizes(n: ArrayLike) -> Floats:
 
 
 def schedule(n: SampleSizes, rounds: int) -> Floats:
-    """The sample size of each round, shape ``(rounds,)``.
+    """Return the sample size of each round, shape ``(rounds,)``.
 
     Args:
         n: One number for every round, or a sequence with at least ``rounds`` numbers.
-        rounds: How many rounds, at least 1.
+        rounds: Number of rounds, at least 1.
 
     Raises:
         DomainError: ``rounds`` is not a positive whole number, or the sequence is too short.
