@@ -152,9 +152,9 @@ class _Goal:
     def curves(self, means: Floats) -> Floats:
         """Return distances of rounds 0 to K of drawn means (draws, K, r): (K + 1, 2 * draws * targets).
 
-        Errors only ever add to squares. Half of the curves are as drawn; of the others what errors add on
-        average is taken off: twice, because the draws err around an estimate that errs. Where the two halves
-        differ, the rows leave it open.
+        Errors can only add to squares. Half of the curves are as drawn. From the others, the average
+        contribution of errors is subtracted twice, because the draws vary around an estimate that has errors
+        itself. If the two halves differ, the rows do not decide the question.
         """
         means = np.concatenate([self.origin[:, None], means], axis=1)
         squares = np.square(means - self.drawn[:, :, None]).sum(axis=-1)
@@ -209,7 +209,7 @@ def _rounds(c: Course, start: Start, tilt: Tilt, path: Path, goal: _Goal, hidden
 
 
 def _hull(rounds: list[Rounds], rows: Rows) -> Rounds:
-    """From the lowest low to the highest high; of more than one generator, with what training misses."""
+    """Return the range from the lowest low to the highest high, widened by training errors."""
 
     def over(name: str, how: Callable[..., Floats]) -> Floats:
         """Reduce the attribute ``name`` of all rounds with ``how``, along the rounds."""
@@ -237,8 +237,8 @@ def _agree(rounds: list[Rounds]) -> int:
 
 
 def _known(hull: Rounds, rows: Rows) -> int:
-    """The last round before the hull is too wide to be a number."""
+    """Return the last round before the hull is too wide to be a number."""
     wide = ((hull.high - hull.low) / 2 > _WIDE * np.sqrt(rows.covariance.diagonal())).any(axis=1)
-    # Round 1 always is one.
+    # Round 1 is always reported.
     later = np.flatnonzero(np.atleast_1d(wide)[1:])
     return int(later[0]) + 1 if len(later) else len(hull.mean)

@@ -1,12 +1,12 @@
 """Curves over rounds, drawn from the posterior given the rounds so far.
 
-A curve is one of the `_families`, times unknown coefficients with normal priors. A measurement adds two
-noises: that of the metric, whose standard error is known, and that of training another model, which is
-unknown, mostly the larger one, and passes in part from a round to the next one, which is trained on its
-samples. A drift has a random walk besides.
+A curve is one of the `_families`, times unknown coefficients with normal priors. A measurement has two kinds
+of noise. That of the metric has a known standard error. That of training another model is unknown and mostly
+larger; part of it passes to the next round, which is trained on the samples of this one. A drift also has a
+random walk.
 
-Given the family, the shape, and how large the noises are, this is linear regression with correlated noise,
-which has a closed form; over a grid of these the posterior is exact, and each family weighs as much as its
+Given the family, the shape and the sizes of the noises, this is linear regression with correlated noise,
+which has a closed form. On a grid of these, the posterior is exact, and each family is weighted by its
 evidence. No fit can fail to converge, and three rounds give wide intervals instead of a wrong certainty.
 """
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 DRAWS = 2_000
 """Number of draws; the ends of 95 % intervals then vary between streams by a few per cent of their width."""
 
-# In units of the range of the values so far; those of the walk are of its way over all rounds so far.
+# In units of the range of the values so far; for the walk, of its variance over all rounds so far.
 _NOISES = (0.004, 0.015, 0.04, 0.1, 0.25, 0.6)
 _PASSED_ON = (0.0, 0.7)
 # Rounds are measured on the same held-out rows, so most of a metric's error may be common to all of them.
@@ -58,7 +58,7 @@ class Curves:
     def clipped(self, lowest: float, highest: float) -> Self:
         """Return the same curves for a quantity bounded by these two values."""
         inside = {name: np.clip(getattr(self, name), lowest, highest) for name in ("values", "measured")}
-        # What runs to a bound may stop anywhere before it, so an endless curve gets no limit from it.
+        # A curve may stop anywhere before a bound, so the bound gives no limit to an endless curve.
         limit = np.where(np.isfinite(self.limit), np.clip(self.limit, lowest, highest), self.limit)
         return replace(self, limit=limit, **inside)
 
@@ -115,14 +115,13 @@ def draw_curves(
 
 
 class _Data(NamedTuple):
-    """The measurements as they are read: averages of blocks of rounds, in the unit of the priors.
+    """The measurements as averages over blocks of rounds, in the unit of the priors.
 
     Attributes:
-        rounds: In which rounds was measured, shape (m,).
-        seen: What makes the b averages of m measurements, shape (b, m).
-        values: Less the last value, shape (b,).
-        metric: Variances by the metric's standard errors, shape (b + h,): of the blocks, and of the rounds to
-            come.
+        rounds: Rounds with measurements, shape (m,).
+        seen: Matrix that averages m measurements into b blocks, shape (b, m).
+        values: Averages minus the last value, shape (b,).
+        metric: Variances from the metric's standard errors, of blocks and of future rounds, shape (b + h,).
     """
 
     rounds: NDArray[np.int64]
@@ -132,13 +131,13 @@ class _Data(NamedTuple):
 
 
 class _Noises(NamedTuple):
-    """Covariances of the noises over b blocks and h rounds to come, for j sizes of them.
+    """Covariances of the noises over b blocks and h future rounds, for j sizes of the noises.
 
     Attributes:
-        around: Of training each model and of measuring it, around the curve; shape (j, b + h, b + h).
-        walk: Of the drift of the curve, the same shape.
-        inverse: Of both together over the blocks, shape (j, b, b).
-        volume: The log of its determinant's inverse, shape (j,).
+        around: Covariance of training and measuring each model, around the curve; shape (j, b + h, b + h).
+        walk: Covariance of the drift of the curve, the same shape.
+        inverse: Inverse covariance of both together over the blocks, shape (j, b, b).
+        volume: Log determinant of that covariance, shape (j,).
     """
 
     around: Floats
@@ -151,9 +150,9 @@ class _Fit(NamedTuple):
     """A family's posterior, for each of its c curves and each of the j noises.
 
     Attributes:
-        terms: Of the family at the blocks, shape (c, b, 4).
+        terms: Terms of the family at the blocks, shape (c, b, 4).
         evidence: Log of prior times probability of the data, shape (c, j), up to a constant.
-        mean: Of the coefficients, shape (c, j, 4).
+        mean: Means of the coefficients, shape (c, j, 4).
         information: Inverse of their covariance, shape (c, j, 4, 4).
     """
 
@@ -166,10 +165,10 @@ class _Fit(NamedTuple):
 
 
 def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
-    """What makes blocks and rounds to come out of measurements and rounds to come; the block of each.
+    """Return the matrix that averages measurements into blocks, and each measurement's block.
 
-    The start model and the latest measurements are blocks by themselves, those between are averaged. That is
-    linear, so all else stays exact, and a chain of 300 rounds costs no more than one of 40.
+    The start model and each of the latest measurements form a block; those between are averaged. Averaging is
+    linear, so the rest stays exact, and a chain of 300 rounds costs no more than one of 40.
     """
     old = max(0, measured - 1 - _RECENT)
     between = 1 + np.arange(old) * min(old, _BLOCKS) // max(old, 1)
@@ -181,12 +180,12 @@ def _places(measured: int, ahead: int) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, walks: bool) -> _Noises:
-    """Every size of the noises; ``at``: the rounds measured, ``count`` of them, and those to come."""
+    """Return the covariances for every size of the noises."""
     b = int(np.argmax(look[:, count - 1])) + 1
     ways = {e: look @ _way(at, count, e) @ look.T for e in _SETTLING}
     passed_on = (0.0,) if walks else _PASSED_ON
     steps = np.abs(at[:, None] - at)
-    # 0^0 is 1: a round passes all on to itself.
+    # 0^0 is 1: the noise of a round is its own.
     alike = {p: look @ (p ** np.arange(steps.max() + 1.0))[steps] @ look.T for p in passed_on}
     shares = _NOT_COMMON if metric.any() else (1.0,)
     each = product(_NOISES, shares, passed_on, *((_WALKS, _SETTLING) if walks else ((0.0,), (0.0,))))
@@ -197,7 +196,7 @@ def _noises(at: NDArray[np.int64], look: Floats, count: int, metric: Floats, wal
 
 
 def _way(at: NDArray[np.int64], count: int, settling: float) -> Floats:
-    """Covariances of a random walk over the rounds ``at``, which by the last measured one has gone 1."""
+    """Return covariances of a random walk over the rounds ``at``, 1 at the last measured round."""
     k = np.arange(1, at[-1] + 1.0)
     gone = np.concatenate([[0.0], np.cumsum(k**-settling)])[at]
     gone = (gone - gone[0]) / (gone[count - 1] - gone[0])
@@ -223,7 +222,7 @@ def _fit(family: Family, noises: _Noises, data: _Data) -> _Fit:
 
 
 def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of n draws: the curve of all rounds, the walk at blocks and rounds to come, noise to come, limit."""
+    """Return n draws of the curve, of the walk at blocks and future rounds, of noise, and of the limit."""
     family, b = fit.family, len(data.values)
     # Systematic resampling: each point of the grid as often as it is probable, up to one.
     total = np.cumsum(np.exp(fit.evidence - fit.evidence.max()))
@@ -249,7 +248,7 @@ def _draw(fit: _Fit, n: int, data: _Data, rng: np.random.Generator) -> tuple[Flo
 
 
 def _given(shared: Floats, own: Floats, inverse: Floats) -> Callable[[Floats, np.random.Generator], Floats]:
-    """Draws of a noise given the residuals: ``shared`` is its covariance with them, ``own`` its own."""
+    """Draw a noise given the residuals: ``shared`` is its covariance with them, ``own`` its own."""
     weights = shared @ inverse
     values, vectors = np.linalg.eigh(own - weights @ shared.T)
     root = vectors * np.sqrt(np.maximum(values, 0.0))

@@ -1,17 +1,17 @@
-"""The families of curves that a quantity may follow over rounds, none of which a few rounds rule out.
+"""Families of curves that a quantity may follow over rounds; a few rounds rule out none of them.
 
 In the linear theory a mean contracts towards the knowledge center (section 4 of arXiv 2510.16657), and its
-squared distance to the truth is a + b rho^k + c rho^(2k) as long as all rounds keep equally many samples: an
-exponential with at most one turn. Where the schedule grows, the noise floor c/n_k falls with it, without end.
-Other quantities follow other laws, so rivals stand beside: power laws, the logarithm, the straight line, the
-sigmoid, a drift plus a random walk, and the random walk alone, for which the last value is the best forecast.
+squared distance to the truth is a + b rho^k + c rho^(2k) if all rounds keep the same number of samples: an
+exponential with at most one turn. If the schedule grows, the noise floor c/n_k keeps falling. Other
+quantities follow other laws, so there are rivals: power laws, the logarithm, the straight line, the sigmoid,
+a drift plus a random walk, and the random walk alone, for which the last value is the best forecast.
 
 Every curve is, with K the last round so far and g the shape of its family,
 
     level + change (g(k) - g(K))/(g(0) - g(K)) + second h(k) + jump [k = 0],
 
-so ``change`` is how far it has come since round 0. The second term is an overshoot of the exponential, or the
-noise floor. The start model may lie off the curve, by ``jump``, because it alone was trained on real data.
+so ``change`` is the change since round 0. The second term is an overshoot of the exponential, or the noise
+floor. The start model may lie off the curve, by ``jump``, because only it was trained on real data.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# The priors, in rounds and in units of the range of the values so far. Wide on purpose.
+# The priors, in rounds and in units of the range of the values so far. They are wide on purpose.
 _LEVEL, _CHANGE = 2.0, 1.0
 _JUMPS, _JUMP_PROBABILITIES = (0.003, 1.0), (0.25, 0.75)
 _HUMPS, _HUMP_PROBABILITIES = (0.003, 0.5), (0.7, 0.3)
 _EXPONENTS, _OFFSETS = (0.25, 0.5, 1.0, 2.0), (0.5, 1.0, 3.0)
 _MIDDLES, _WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.4), (0.05, 0.1, 0.2)
-# Nobody forecasts from the foot of a sigmoid that it will rise to more than a few times the range seen.
+# From the foot of a sigmoid, no rise to more than a few times the range so far can be forecast.
 _FIFTH = 0.2
 _FLOORS = (0.05, 1.0)
-# Rounds that keep a few samples more or fewer, such as those of a threshold, are no schedule.
+# Small changes of the number kept, such as those of a threshold, are not a schedule.
 _GROWS = 1.2
 WANDERING = ("drift", "walk")
 """The families of a line, or of a curve that settles, plus a random walk; and of a random walk alone."""
@@ -45,20 +45,20 @@ PRIOR = {
     "walk": 0.4,
     "noise_floor": 0.3,
 }
-"""How probable each family is before any round, up to their sum. Where the schedule grows, the noise floor
-takes the place of the exponential."""
+"""Prior weight of each family; they need not sum to 1. If the schedule grows, the noise floor replaces the
+exponential."""
 
 
 class Family(NamedTuple):
     """Curves of one family, for each point of the grid of its shape: c curves over r rounds.
 
     Attributes:
-        name: A key of `PRIOR`.
-        terms: What level, change, second and jump are multiplied by, shape (c, r, 4).
-        ends: The same where the rounds never end, shape (c, 4); infinite where there is no limit, and NaN
-            where it is not known: of a walk, and of a sigmoid, whose end shows when it has come.
-        scales: Prior standard deviations of the four, shape (c, 4).
-        prior: Of each point of the grid, shape (c,); sums to the family's.
+        name: Key in `PRIOR`.
+        terms: Factors of level, change, second and jump, shape (c, r, 4).
+        ends: Limits of these factors, shape (c, 4); infinite if there is no limit, and NaN if it is unknown,
+            as for a walk, and for a sigmoid before its end.
+        scales: Prior standard deviations of the four coefficients, shape (c, 4).
+        prior: Prior of each point of the grid, shape (c,); they sum to that of the family.
     """
 
     name: str
@@ -69,13 +69,13 @@ class Family(NamedTuple):
 
 
 def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
-    """All families over the rounds 0 to ``horizon``.
+    """Return all families over the rounds 0 to ``horizon``.
 
     Args:
-        last: The last round so far, at least 1.
-        horizon: The last round that is of interest, at least ``last``.
-        sizes: How many samples the rounds 1 to ``horizon`` keep; the noise floor is left out where that does
-            not change, or is not known.
+        last: Last round so far, at least 1.
+        horizon: Last round of interest, at least ``last``.
+        sizes: Number of samples kept in rounds 1 to ``horizon``; the noise floor is left out if it does not
+            change or is unknown.
     """
     k = np.arange(horizon + 1.0)
     rho = 0.5 ** (1 / np.geomspace(0.3, max(15.0, last), 16))[:, None]
@@ -96,7 +96,7 @@ def families(last: int, horizon: int, sizes: Sequence[float]) -> list[Family]:
     ]
     floor = _floor(sizes, last, horizon)
     if floor is not None:
-        # Of a schedule that grows it is known that the exponential's noise floor falls.
+        # With a growing schedule, the noise floor of the exponential is known to fall.
         falling = np.tile(floor[0], (len(rho), 1)), floor[1]
         found[0] = _family("noise_floor", *exponential, *falling, _FLOORS, (0.5, 0.5))
     return found
@@ -107,10 +107,10 @@ def _unknown(terms: Floats) -> Floats:
 
 
 def _floor(sizes: Sequence[float], last: int, horizon: int) -> tuple[Floats, float] | None:
-    """1/n_k of each round and in the long run, less that of the last one, in units of its range so far.
+    """Return 1/n_k of each round and in the long run, relative to the last round and to its range so far.
 
-    The start model counts as round 1, because its data were others. A schedule that still grows at the
-    horizon grows for ever.
+    The start model counts as round 1, because its data were different. A schedule that still grows at the
+    horizon is assumed to grow forever.
     """
     n = np.asarray(sizes, float)
     if len(n) < horizon or n.min() <= 0 or n[:last].max() < _GROWS * n[:last].min():
@@ -122,9 +122,9 @@ def _floor(sizes: Sequence[float], last: int, horizon: int) -> tuple[Floats, flo
 
 
 def _since_start(shape: Floats, end: float, last: int, least: float = 0.0) -> tuple[Floats, Floats]:
-    """A shape, of value ``end`` in the long run, moved and stretched: 1 in round 0, and 0 in the last one.
+    """Shift and scale a shape with limit ``end`` so that it is 1 in round 0 and 0 in the last round.
 
-    Where it has come less far than ``least`` so far, it is stretched as if it had come that far.
+    A shape that has changed by less than ``least`` so far is scaled as if it had changed by that much.
     """
     now = shape[:, last : last + 1]
     come = shape[:, :1] - now
@@ -141,7 +141,7 @@ def _family(
     second_scales: Sequence[float] = (1.0,),
     second_prior: Sequence[float] = (1.0,),
 ) -> Family:
-    """Every curve with every scale of its second term and of its jump."""
+    """Return every curve with every scale of its second term and of its jump."""
     start = np.zeros_like(change)
     start[:, 0] = 1.0
     terms = np.stack([np.ones_like(change), change, np.broadcast_to(second, change.shape), start], axis=2)

@@ -72,7 +72,7 @@ def judged(rows: Rows, accepted: ArrayLike, scores: ArrayLike | None, rule: Rule
 def _best_first(
     yes: NDArray[np.bool_], judged: NDArray[np.bool_], scores: ArrayLike | None
 ) -> NDArray[np.int64]:
-    """The judged rows by falling score; of equal scores the accepted ones first."""
+    """Return the judged rows by falling score; for equal scores, accepted rows first."""
     if scores is None:
         raise ConfigError("rule top_fraction", got="no scores", expected="a score for each row")
     score = np.asarray(scores, np.float64)

@@ -14,37 +14,37 @@ REACH = FEWEST
 """Effective number of accepted rows below which the map is not trusted."""
 
 _NEWTON = 30
-"""Newton's steps towards the center, at most."""
+"""Largest number of Newton's steps towards the center."""
 
 _STRIDE = 1.0
-"""The longest of them, in spreads: the map is not linear, and its reach not endless."""
+"""Longest step, in spreads, because the map is not linear and its reach is limited."""
 
 _ARRIVED = 1e-6
-"""A step this short, in spreads, is none."""
+"""Length of a step, in spreads, below which it counts as zero."""
 
 _RETREAT = 2 - math.pi / 2
-"""A center that retreats by more than this share of the way towards it is none.
+"""Share of the way to a center by which it may retreat and still count as a center.
 
-A verifier that accepts all above a threshold has none. For a mean at the threshold, where half is accepted,
-Newton's step is 1 / lambda with the hazard lambda = sqrt(2 / pi), and the point that it leads to moves by
-1 - V / lambda^2 of the way, V = 1 - 2 / pi being the variance of the accepted. Farther in this grows to 1. A
-center that is one moves the less, the nearer the mean is.
+A verifier that accepts everything above a threshold has no center. For a mean at the threshold, where half is
+accepted, Newton's step is 1 / lambda with the hazard lambda = sqrt(2 / pi), and its end moves by 1 - V /
+lambda^2 of the way, where V = 1 - 2 / pi is the variance of the accepted rows. Farther in, this grows to 1. A
+true center moves less the nearer the mean is.
 """
 
 _SURE = 10 * REACH
-"""From this effective number of accepted rows on, a center is believed as it is found."""
+"""Effective number of accepted rows from which a center is trusted without this test."""
 
 _WAY = 0.1
-"""The shortest way, in spreads, over which a retreat shows."""
+"""Shortest distance, in spreads, over which a retreat can be seen."""
 
 
 class Point(NamedTuple):
     """A mean relative to the generated rows' mean, with each block's contribution to its error.
 
     Attributes:
-        mean: Shape (d,).
-        error: Shape (blocks, d).
-        ess: The effective number of accepted rows that it rests on.
+        mean: Mean, shape (d,).
+        error: Contribution of each block to its error, shape (blocks, d).
+        ess: Effective number of accepted rows behind it.
     """
 
     mean: Floats
@@ -59,14 +59,14 @@ class Path:
     Attributes:
         first: Step from the current model.
         neutral: Number of directions in which the verifier neither pulls nor narrows.
-        acting: The others in units of spread, shape (r, k), the strongest first.
-        start: The mean after round 1.
+        acting: The other directions in units of spread, shape (r, k), the strongest first.
+        start: Mean after round 1.
         center: Knowledge center; None if there is none.
-        newton: The center by one Newton step from the model as it is.
-        extrapolated: Whether the center is beyond the reach of the rows: Newton's step from the last point
-            within it.
-        widened: The largest variance of the accepted rows along any direction, over that of all; 1 when it is
-            larger only by chance.
+        newton: Center by one Newton step from the current model.
+        extrapolated: Whether the center is beyond the reach of the rows, and so a Newton step from the last
+            point in reach.
+        widened: Largest ratio of the accepted rows' variance to that of all, along any direction; 1 if it
+            could be larger by chance.
     """
 
     first: Step
@@ -80,7 +80,7 @@ class Path:
 
 
 class _At(NamedTuple):
-    """The map at a point within reach."""
+    """The map at a point in reach."""
 
     point: Point
     step: Step
@@ -91,8 +91,8 @@ class _At(NamedTuple):
 def follow(tilt: Tilt, rounds: int) -> Path:
     """Iterate the map ``rounds`` times, then find its fixed point by Newton's method from there.
 
-    Directions in which the verifier neither pulls nor narrows, as far as the rows can tell, have no center of
-    their own: round 1 leaves the mean somewhere, and there it stays.
+    Directions in which the verifier neither pulls nor narrows, as far as the rows show, have no center: the
+    mean stays where round 1 leaves it.
     """
     nothing = Point(np.zeros(tilt.rows.d), tilt.rows.deviations, math.inf)
     first, error = tilt.step(nothing.mean, nothing.error)
@@ -118,7 +118,7 @@ def follow(tilt: Tilt, rounds: int) -> Path:
 
 
 def _look(tilt: Tilt, active: Floats, point: Point) -> _At | None:
-    """The map at ``point``, or None when the rows do not reach that far."""
+    """Return the map at ``point``, or None if the rows do not reach that far."""
     step, error = tilt.step(point.mean, point.error)
     if step.ess < REACH:
         return None
@@ -126,13 +126,13 @@ def _look(tilt: Tilt, active: Floats, point: Point) -> _At | None:
 
 
 def _ahead(active: Floats, step: Step, mean: Floats) -> Floats:
-    """Newton's step: how far ahead of ``mean`` the center would be if the map were linear."""
+    """Return Newton's step: how far ahead of ``mean`` the center would be if the map were linear."""
     pull = active @ (step.mean - mean)
     return np.linalg.lstsq(np.eye(len(pull)) - active @ step.slope, pull)[0]
 
 
 def _noise(tilt: Tilt, step: Step) -> float:
-    """How large eigenvalues of I - dT/dm* get by chance, in the model's spread.
+    """Return how large eigenvalues of I - dT/dm* get by chance, in the model's spread.
 
     The norm of a symmetric matrix of noise of variance 1/n is near 2 sqrt(d / n) (E. Wigner, 1958).
     """
@@ -146,7 +146,7 @@ def _widened(tilt: Tilt, first: Step) -> float:
 
 
 def _active(tilt: Tilt, first: Step) -> tuple[Floats, Floats]:
-    """The projector on directions that the verifier acts in, and these, the strongest first."""
+    """Return the projector on directions in which the verifier acts, and these, the strongest first."""
     root, inverse = tilt.root, tilt.inverse
     unlike = np.eye(len(inverse)) - inverse @ first.slope @ root
     pull = inverse @ first.mean
@@ -156,11 +156,11 @@ def _active(tilt: Tilt, first: Step) -> tuple[Floats, Floats]:
 
 
 def _center(tilt: Tilt, active: Floats, seen: list[_At], start: Point) -> tuple[Point | None, bool]:
-    """The fixed point of the map and whether it is extrapolated; None when there is none.
+    """Return the fixed point of the map and whether it is extrapolated; None if there is none.
 
-    Where few rows are left, a judge that only ever wants more seems to have a center as well, because the
-    rows end somewhere. So there the center that Newton's step points to must have stayed where it is while
-    the mean moved towards it; and beyond reach the map must clearly contract.
+    If few rows are left, a judge that always wants more seems to have a center, too, because the rows end. In
+    that case, the center that Newton's step points to must have stayed in place while the mean moved towards
+    it. Beyond reach, the map must clearly contract.
     """
     arrived, last, eye = False, seen[-1], np.eye(tilt.rows.d)
     for _ in range(_NEWTON):
@@ -186,12 +186,12 @@ def _center(tilt: Tilt, active: Floats, seen: list[_At], start: Point) -> tuple[
 
 
 def _within(active: Floats, moved: Floats, start: Floats) -> Floats:
-    """``moved`` in the active directions, ``start`` in the neutral ones; the last axis counts features."""
+    """Take ``moved`` in active directions and ``start`` in neutral ones; the last axis has the features."""
     return start + (moved - start) @ active.T
 
 
 def _retreats(tilt: Tilt, seen: list[_At]) -> bool:
-    """Whether the center that Newton's step points to moves on, at the last two reliable points."""
+    """Return whether the center that Newton's step points to moves away, at the last two reliable points."""
     last, *before = [at for at in reversed(seen) if at.step.ess >= _SURE] or seen[-1:]
     for at in before:
         way = last.point.mean - at.point.mean

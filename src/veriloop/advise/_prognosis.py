@@ -51,9 +51,9 @@ class Regime:
 
 
 def distance(squared: float, drawn: Floats) -> Interval:
-    """A distance from its square, and draws of its square around that.
+    """Return a distance with its interval, from its square and draws of the square.
 
-    Errors only ever add to a square, so their part is taken off, and the interval is the basic one
+    Errors can only add to a square, so their part is subtracted, and the interval is the basic one
     (A. Davison and D. Hinkley, Bootstrap Methods and their Application, 1997, section 5.2).
     """
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -64,7 +64,7 @@ def distance(squared: float, drawn: Floats) -> Interval:
 
 
 def percentiles(value: float, drawn: Floats) -> Interval:
-    """A number with the percentiles of its draws, widened to hold it."""
+    """Return a number with percentiles of its draws as interval, widened to contain it."""
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
 
@@ -123,20 +123,20 @@ def _open(reason: str) -> Regime:
 
 
 def enough(distances: Floats) -> int:
-    """The round that makes 95 % of the gain of all rounds."""
+    """Return the round that makes 95 % of the gain of all rounds."""
     left = distances - distances.min()
     return int(np.argmax(left <= (1 - ENOUGH) * left[0]))
 
 
 def best_round(b: Bracket, found: Regime) -> Interval:
-    """The nearest round; NaN where the regime is open."""
+    """Return the nearest round; NaN if the regime is open."""
     low, high = np.quantile(b.best, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
     value = np.nan if found.value == "cannot_tell" else float(np.median(b.best))
     return Interval(value=value, low=float(low), high=float(high))
 
 
 def left(b: Bracket) -> Interval | None:
-    """The distance after the last round that is predicted; None where that is round 1, which is seen."""
+    """Return the distance after the last predicted round; None if that is the observed round 1."""
     hull, k = b.hull, b.known
     if k < 2:
         return None

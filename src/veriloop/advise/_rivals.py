@@ -1,10 +1,10 @@
 """Three rival models of how a generator is refitted to accepted rows, each followed round by round.
 
-- ``location``: its mean becomes the accepted rows' mean; its shape and spread stay.
+- ``location``: its mean becomes the accepted rows' mean; its shape and spread do not change.
 - ``refit``: a Gaussian with the accepted rows' mean and covariance.
 - ``resample``: the accepted rows themselves, smoothed (a kernel density with Scott's bandwidth).
 
-All are in units of the model's current spread, and all judge new rows with the same surface.
+All use units of the model's current spread, and judge new rows with the same surface.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ Generator = Literal["location", "refit", "resample"]
 GENERATORS: tuple[Generator, ...] = get_args(Generator)
 
 _CLOUD = 400
-"""Points for each drawn surface; all surfaces see the same ones."""
+"""Number of points for each drawn surface; all surfaces use the same points."""
 
 _LARGE, _NUMBERS = 20_000, 240_000
-"""Points for the surface in the middle, and numbers that make them; with 4,000 in few directions their own
-error shows beside that of 20,000 rows."""
+"""Number of points for the middle surface, and of numbers behind them; with 4,000 points in few directions,
+their error is visible next to that of 20,000 rows."""
 
 _TRACE = 1e-6
-"""The least variance that is one."""
+"""Least variance that counts as positive."""
 
 _SHAPE = 10
-"""Rows for each direction, from which on their shape is kept where the spread is."""
+"""Number of rows per direction from which their shape is kept, not only their spread."""
 
 _END, _HALVINGS = 200.0, 30
-"""How far a threshold is looked for, in log-odds, and how often that is halved."""
+"""Range of the search for a threshold, in log-odds, and number of its halvings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +45,12 @@ class Start:
         z: Rows, shape (n, r).
         accepted: 1 or 0, shape (n,).
         chance: Random weights of the rows with mean 1, shape (draws, n).
-        of: The rows' share of all that were judged.
-        mean: Of the accepted rows, shape (r,).
+        of: Share of these rows among all judged rows.
+        mean: Mean of the accepted rows, shape (r,).
         scatter: Their covariance, shape (r, r).
-        count: How many are accepted in a round.
-        share: Of all rows, when the best are kept and the threshold moves; None when it stays.
+        count: Number of rows accepted in a round.
+        share: Share of all rows that is accepted, if the best are kept and the threshold moves; None if it
+            does not move.
     """
 
     z: Floats
@@ -62,7 +63,7 @@ class Start:
     share: float | None
 
     def resampled(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Errors of means and covariances of the weighted rows; of more rows than these they are smaller.
+        """Return errors of means and covariances of the weighted rows; more rows have smaller errors.
 
         Args:
             weights: Shape (n,).
@@ -83,10 +84,10 @@ class Course(NamedTuple):
     """A rival's rounds 1, 2, ..., K.
 
     Attributes:
-        mean: Shape (K, r).
-        scatter: The model's covariance, shape (K, r, r).
-        drawn: Means with errors drawn, shape (draws, K, r).
-        luck: Covariance of the mean because each round accepts few rows, shape (K, r, r).
+        mean: Means of the model, shape (K, r).
+        scatter: Covariances of the model, shape (K, r, r).
+        drawn: Means with drawn errors, shape (draws, K, r).
+        luck: Covariances of the mean due to the few rows accepted in each round, shape (K, r, r).
     """
 
     mean: Floats
@@ -96,14 +97,14 @@ class Course(NamedTuple):
 
 
 class _Models(NamedTuple):
-    """Models that are followed side by side, b of them.
+    """Models that are followed together, b of them.
 
     Attributes:
-        weights: Of the surface that judges each, shape (b, p).
-        mean: After round 1, shape (b, r).
-        scatter: Of the rows accepted in round 1, shape (b, r, r).
-        own: How often each row is among them, shape (b, n), sums of 1.
-        size: Points for each.
+        weights: Weights of the surface that judges each, shape (b, p).
+        mean: Means after round 1, shape (b, r).
+        scatter: Covariances of the rows accepted in round 1, shape (b, r, r).
+        own: Share of each row among them, shape (b, n); shares sum to 1.
+        size: Number of points for each model.
     """
 
     weights: Floats
@@ -116,11 +117,11 @@ class _Models(NamedTuple):
 def course(
     generator: Generator, surface: Surface, start: Start, rounds: int, rng: np.random.Generator
 ) -> Course:
-    """Follow one rival for ``rounds`` rounds, by the surface as it is, and by each drawn one."""
+    """Follow one rival for ``rounds`` rounds, by the middle surface and by each drawn one."""
     errors, scatter_errors = start.resampled(start.accepted)
     accepted = start.accepted / start.accepted.sum()
     own = start.chance * accepted
-    # The first of them errs in nothing but its few points, and so shows the error of those.
+    # The first one has no error except from its few points, so it shows the error of these.
     drawn = _Models(
         weights=np.vstack([surface.weights, surface.drawn]),
         mean=start.mean + np.vstack([np.zeros_like(start.mean), errors]),
@@ -138,9 +139,9 @@ def course(
 
 
 def _luck(scatter: Floats, kept: Floats, count: int) -> Floats:
-    """Each round adds the error of a mean of ``count`` rows, and moves what is there by the map's slope.
+    """Return covariances of the mean; each round adds the error of ``count`` rows, scaled by later maps.
 
-    Of a Gaussian with covariance S, of which rows with covariance A are accepted, the slope is A S^-1.
+    If rows with covariance A are accepted from a Gaussian with covariance S, the map's slope is A S^-1.
     """
     found, r = [np.zeros_like(kept[0])], kept.shape[-1]
     for before, after in zip(scatter[:-1], kept[1:], strict=True):
@@ -157,7 +158,7 @@ def _located(
     surface: Surface, start: Start, models: _Models, rounds: int, rng: np.random.Generator
 ) -> _Followed:
     n, r = start.z.shape
-    # Too few rows have no shape of their own to keep.
+    # Too few rows to keep their shape.
     cloud = start.z[rng.permutation(n)[: models.size]] if n >= _SHAPE * r else _normal(models.size, r, rng)
     cloud, means, kept = _matched(cloud), [models.mean], [models.scatter]
     while len(means) < rounds:
@@ -203,7 +204,7 @@ def _resampled(
 def _accepted(
     surface: Surface, start: Start, models: _Models, points: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Mean and covariance of the points that are accepted, and the points' shares in them, shape (b, m)."""
+    """Return mean and covariance of the accepted points, and the points' shares in them, shape (b, m)."""
     chances = _chances(surface.terms.odds(points, models.weights), start.share)
     shares = chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
     mean = (shares[:, None] @ points)[:, 0]
@@ -212,7 +213,7 @@ def _accepted(
 
 
 def _chances(odds: Floats, share: float | None) -> Floats:
-    """Of acceptance, shape (b, m); with the threshold moved until the share is accepted."""
+    """Return the probabilities of acceptance, shape (b, m); a moving threshold accepts the given share."""
     if share is None:
         return logistic(odds)
     low, high = np.full((len(odds), 1), -_END), np.full((len(odds), 1), _END)
@@ -233,20 +234,20 @@ def _root(scatter: Floats) -> Floats:
 
 
 def _positive(scatter: Floats) -> Floats:
-    """With all variances at least a trace: errors may take them below 0."""
+    """Return the matrix with all variances at least a trace, as errors may make them negative."""
     sizes, vectors = np.linalg.eigh(scatter)
     return (vectors * np.maximum(sizes, _TRACE)[:, None]) @ vectors.transpose(0, 2, 1)
 
 
 def _matched(cloud: Floats) -> Floats:
-    """Moved to mean 0 and covariance 1."""
+    """Return the points moved and scaled to mean 0 and covariance 1."""
     cloud = cloud - cloud.mean(axis=0)
     root = _root(cloud.T @ cloud / len(cloud))
     return cloud @ np.linalg.inv(root).T
 
 
 def _systematic(share: Floats, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Systematic resampling: each row as often as its share, rounded at random."""
+    """Return rows by systematic resampling: each as often as its share says, rounded at random."""
     places = (np.arange(size) + rng.random()) / size
     found = np.searchsorted(np.cumsum(share), places)
     return rng.permutation(np.minimum(found, len(share) - 1))

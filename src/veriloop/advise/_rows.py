@@ -17,7 +17,7 @@ _CHUNK = 1 << 22
 """Number of values in memory at a time, 32 MB."""
 
 _CONSTANT = 1e-10
-"""A spread this small, relative to the values, is rounding."""
+"""Spread, relative to the values, below which it is rounding."""
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class Source(Protocol):
         ...
 
     def __getitem__(self, rows: slice, /) -> NDArray[Any]:
-        """Some of the rows."""
+        """Return some of the rows."""
         ...
 
 
@@ -38,9 +38,9 @@ class Moments(NamedTuple):
     """Weighted sums of centred rows x_i.
 
     Attributes:
-        sums: By column of weights and block, shape (c, blocks, d): sum of u_i x_i.
-        weights: Likewise without x_i, shape (c, blocks).
-        outer: Under the first column of weights, shape (d, d): sum of u_i x_i x_i^T.
+        sums: Sums of u_i x_i by column of weights and block, shape (c, blocks, d).
+        weights: Sums of u_i, shape (c, blocks).
+        outer: Sum of u_i x_i x_i^T with the first column of weights, shape (d, d).
     """
 
     sums: Floats
@@ -51,16 +51,16 @@ class Moments(NamedTuple):
 class Rows:
     """n rows of d features. Rows are centred on their mean wherever they are summed.
 
-    The rows are dealt to `BLOCKS` blocks at random, so that neither their order nor the size of the chunks
-    shows in the blocks' spread.
+    The rows are assigned to `BLOCKS` blocks at random, so that neither their order nor the size of the chunks
+    affects the spread of the blocks.
 
     Attributes:
-        n: How many rows.
-        d: How many features.
-        names: Of the features, for errors.
-        mean: Shape (d,).
-        covariance: Shape (d, d), of n and not n - 1.
-        block: Of each row, shape (n,).
+        n: Number of rows.
+        d: Number of features.
+        names: Names of the features, for errors.
+        mean: Mean, shape (d,).
+        covariance: Covariance, divided by n and not by n - 1, shape (d, d).
+        block: Block of each row, shape (n,).
         deviations: Sum of centred rows by block over n, shape (blocks, d).
         squares: Sum of their squares by block over n, shape (blocks, d).
     """
@@ -71,10 +71,10 @@ class Rows:
         """Read the rows twice.
 
         Args:
-            what: What errors call them.
-            rows: Shape (n, d).
-            names: Of the features; their numbers when None.
-            rng: Deals the rows to blocks.
+            what: Name of the rows in errors.
+            rows: Rows, shape (n, d).
+            names: Names of the features; their numbers when None.
+            rng: Source of randomness for the blocks.
 
         Raises:
             DataError: Not two axes, fewer than two rows, no feature, or a value that is not finite.
@@ -101,10 +101,10 @@ class Rows:
             self.squares += deal(x**2) / self.n
 
     def check_varying(self) -> None:
-        """Refuse features that are the same in all rows.
+        """Check that no feature is the same in all rows.
 
         Raises:
-            DataError: There is one.
+            DataError: A feature is the same in all rows.
         """
         scale = np.abs(self.mean) + np.sqrt(self.covariance.diagonal())
         constant = np.flatnonzero(np.sqrt(self.covariance.diagonal()) <= _CONSTANT * scale)
@@ -117,20 +117,20 @@ class Rows:
             )
 
     def project(self, vector: Floats) -> Floats:
-        """The centred rows times ``vector``, shape (n,)."""
+        """Return the centred rows times ``vector``, shape (n,)."""
         found = np.empty(self.n)
         for rows, x in self._chunks():
             found[rows] = x @ vector
         return found
 
     def some(self, rows: NDArray[np.int64]) -> Floats:
-        """These centred rows, given in rising order."""
+        """Return these centred rows, given in rising order."""
         return np.concatenate(
             [x[rows[(rows >= at.start) & (rows < at.stop)] - at.start] for at, x in self._chunks()]
         )
 
     def moments(self, weights: Floats) -> Moments:
-        """Sums under each column of ``weights``, shape (c, n)."""
+        """Return sums under each column of ``weights``, shape (c, n)."""
         c, blocks = len(weights), len(self.deviations)
         sums, totals = np.zeros((c, blocks, self.d)), np.zeros((c, blocks))
         outer = np.zeros((self.d, self.d))
@@ -146,7 +146,7 @@ class Rows:
         return Moments(sums, totals, outer)
 
     def _deal(self, rows: slice) -> Callable[[Floats], Floats]:
-        """What sums the rows of a chunk by block, shape (blocks, d)."""
+        """Return a function that sums the rows of a chunk by block, shape (blocks, d)."""
         block = self.block[rows]
         order = np.argsort(block, kind="stable")
         starts = np.flatnonzero(np.diff(block[order], prepend=-1))

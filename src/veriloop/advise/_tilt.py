@@ -1,7 +1,7 @@
 """One round of retraining as a map of the model's mean, read from one round's rows and verdicts.
 
-The model is taken as a Gaussian location family N(m, S). Its samples at another mean m* are the given ones
-with weights w_i ~ exp((m* - m)^T S^-1 (x_i - m)), so one set of rows and verdicts tells where retraining
+The model is treated as a Gaussian location family N(m, S). Its samples at another mean m* are the given ones
+with weights w_i ~ exp((m* - m)^T S^-1 (x_i - m)), so one set of rows and verdicts shows where retraining
 leads from any m* in reach (exponential families: O. Barndorff-Nielsen, 1978).
 """
 
@@ -14,22 +14,22 @@ from ._judged import Judged
 from ._rows import Floats, Moments
 
 FEW = 10
-"""With fewer accepted rows than so many for each feature, covariances are shrunk towards their diagonals."""
+"""Number of accepted rows per feature below which covariances are shrunk towards their diagonals."""
 
 _FLAT = 1e-6
-"""A direction with less than this share of the features' mean variance is a combination of others."""
+"""Share of the features' mean variance below which a direction is a combination of others."""
 
 _WINDOW = 0.5
-"""The threshold's window: from the best q (1 - 0.5) to the best q (1 + 0.5), as shares of all rows."""
+"""Window around the threshold: from the best q (1 - 0.5) to the best q (1 + 0.5), as shares of all rows."""
 
 
 class Step(NamedTuple):
-    """Where one round leads from a mean m*; all means are relative to the generated rows' own.
+    """The result of one round from a mean m*; all means are relative to that of the generated rows.
 
     Attributes:
         mean: T(m*), shape (d,).
         slope: dT/dm*, shape (d, d).
-        influence: What each block contributes to the error of T at fixed weights, shape (blocks, d).
+        influence: Contribution of each block to the error of T at fixed weights, shape (blocks, d).
         ess: Effective number of accepted rows, 1 / sum of v_i^2 for weights v of sum 1.
         scatter: Covariance of the accepted at m*, shape (d, d).
         window: Effective number of rows at the threshold; infinite when there is none.
@@ -44,11 +44,11 @@ class Step(NamedTuple):
 
 
 class Tilt:
-    """The map T(m*) of rows with verdicts, with what is needed for its errors.
+    """The map T(m*) of rows with verdicts, and the terms of its errors.
 
     Attributes:
         shrinkage: Share by which covariances are moved towards their diagonals.
-        root: A root of the model's S, shape (d, r): S = root root^T but for directions that hardly vary.
+        root: Root of the model's S, shape (d, r): S = root root^T except in directions that hardly vary.
         inverse: Its inverse within the r directions that vary, shape (r, d).
     """
 
@@ -56,7 +56,7 @@ class Tilt:
         rows, n_accepted = judged.rows, int(judged.accepted.sum())
         self._judged, self.rows = judged, rows
         self.shrinkage = rows.d / (rows.d + n_accepted) if n_accepted < FEW * rows.d else 0.0
-        # Features that depend on each other leave S without an inverse: what hardly varies is left out. The
+        # If features depend on each other, S has no inverse: directions that hardly vary are left out. The
         # root is the symmetric one, so that a direction in spreads is a feature where features are alone.
         scale = np.sqrt(rows.covariance.diagonal())
         sizes, vectors = np.linalg.eigh(self._shrunk(rows.covariance) / np.outer(scale, scale))
@@ -67,26 +67,26 @@ class Tilt:
         self.inverse = turn.T @ ((vectors / sizes).T / scale)
 
     def precision_times(self, x: Floats) -> Floats:
-        """S^-1 x for a vector or for the columns of a matrix."""
+        """Return S^-1 x for a vector or for the columns of a matrix."""
         return self.inverse.T @ (self.inverse @ x)
 
     def whiten(self, x: Floats) -> Floats:
-        """Rows of ``x`` in units of the model's spread: squared lengths are x^T S^-1 x."""
+        """Return rows of ``x`` in units of the model's spread: squared lengths are x^T S^-1 x."""
         return x @ self.inverse.T
 
     def length(self, x: Floats) -> float:
-        """The length of one vector in units of the model's spread."""
+        """Return the length of one vector in units of the model's spread."""
         return float(np.sqrt(x @ self.precision_times(x)))
 
     def step(self, mean: Floats, error: Floats) -> tuple[Step, Floats]:
-        """One round from ``mean``.
+        """Return one round from ``mean``.
 
         Args:
             mean: m*, relative to the generated rows' mean, shape (d,).
-            error: What each block contributes to the error of ``mean``, shape (blocks, d).
+            error: Contribution of each block to the error of ``mean``, shape (blocks, d).
 
         Returns:
-            The step, and what each block contributes to the error of its mean T(m*).
+            The step, and the contribution of each block to the error of its mean T(m*).
         """
         natural = self.precision_times(mean)
         along = self.rows.project(natural)
@@ -106,7 +106,7 @@ class Tilt:
         return step, step.influence + (error - self.rows.deviations - spread) @ step.slope.T
 
     def _each_for_itself(self, weights: Floats, along: Floats) -> tuple[Step, Moments]:
-        """A fixed acceptance, hard or soft: dT/dm* = S' S^-1."""
+        """Return the step for a fixed acceptance, hard or soft: dT/dm* = S' S^-1."""
         v = np.where(self._judged.accepted, weights, 0.0)
         v /= v.sum()
         moments = self.rows.moments(np.stack([v, along]))
@@ -117,9 +117,10 @@ class Tilt:
         return Step(mean, slope, influence, 1 / float(v @ v), scatter, np.inf), moments
 
     def _best(self, weights: Floats, along: Floats, best_first: NDArray[np.int64]) -> tuple[Step, Moments]:
-        """The best share q: the threshold moves with m*, dT/dm* = [S' + (T - x_t)(T - m*)^T] S^-1.
+        """Return the step for the best share q, whose threshold moves with m*.
 
-        x_t is the mean of the rows at the threshold, taken over a window around it.
+        dT/dm* = [S' + (T - x_t)(T - m*)^T] S^-1, where x_t is the mean of the rows in a window around the
+        threshold.
         """
         share = np.zeros(self.rows.n)
         share[best_first] = weights[best_first] / weights[best_first].sum()
@@ -143,7 +144,7 @@ class Tilt:
         return found, moments
 
     def _per_mean(self, per_natural: Floats) -> Floats:
-        """From dT/d(S^-1 m*) to dT/dm*."""
+        """Convert dT/d(S^-1 m*) to dT/dm*."""
         return self.precision_times(per_natural.T).T
 
     def _shrunk(self, covariance: Floats) -> Floats:

@@ -13,10 +13,10 @@ _COPIES = 0.01
 """Share of repeated rows from which a warning about copies is given."""
 
 _OFF = 0.1
-"""So many standard deviations where the generated rows do not vary are a difference in kind."""
+"""Number of standard deviations, where the generated rows do not vary, that is a difference in kind."""
 
 _LONG = 3.0
-"""A fourth moment this much above a Gaussian's, along some direction, is a long tail."""
+"""Excess of a fourth moment over a Gaussian's, along any direction, that counts as a long tail."""
 
 
 def warnings(

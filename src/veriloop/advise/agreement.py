@@ -141,7 +141,7 @@ def dawid_skene(
 def _errors(
     said: NDArray[np.float64], meant: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """M-step: the confusion of each annotator, and the share of each label."""
+    """Return the confusion of each annotator, and the share of each label (the M-step)."""
     units, annotators, labels = said.shape
     # One matrix product instead of a sum over three indices: a hundred times as fast.
     counts = (meant.T @ said.reshape(units, -1)).reshape(labels, annotators, labels).swapaxes(0, 1)
@@ -153,7 +153,7 @@ def _errors(
 def _meant(
     said: NDArray[np.float64], confusion: NDArray[np.float64], prior: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """E-step: the probability of each label for each unit."""
+    """Return the probability of each label for each unit (the E-step)."""
     # Unseen errors are treated as very rare, so that one surprise does not exclude a label.
     log_confusion, log_prior = (np.log(np.maximum(p, 1e-12)) for p in (confusion, prior))
     evidence = log_prior + said.reshape(len(said), -1) @ log_confusion.swapaxes(1, 2).reshape(-1, len(prior))

@@ -156,7 +156,7 @@ def _predicted(r: Rounds, known: int) -> list[Predicted]:
 
 
 def _distances(tilt: Tilt, first: Point, center: Point | None, real: Rows, rng: np.random.Generator):
-    """How much nearer round 1 is, and how far the center, in spreads: with the errors of both sides drawn."""
+    """Return how much nearer round 1 is, and how far the center is, in spreads, with both sides' errors."""
     rows = tilt.rows
     target = real.mean - rows.mean
     by_block = rng.standard_normal((_DRAWS, len(rows.deviations)))

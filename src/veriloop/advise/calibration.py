@@ -190,7 +190,7 @@ def best_threshold(score: NDArray[np.floating], good: NDArray[np.bool_]) -> floa
 def _roc(
     score: NDArray[np.floating], good: NDArray[np.bool_]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
-    """Falling thresholds, first above all scores, and the shares of bad and good that each accepts."""
+    """Return falling thresholds, from above all scores, and the shares of bad and good that each accepts."""
     order = np.argsort(-score, kind="stable")
     falling, hits = score[order], good[order]
     last_of_value = np.flatnonzero(np.append(np.diff(falling) != 0, True))
@@ -220,7 +220,7 @@ def _decide(verdicts: Verdicts, good: NDArray[np.bool_], at: float | None) -> _D
 def _cross_fitted(
     score: NDArray[np.floating], good: NDArray[np.bool_], otherwise: float
 ) -> NDArray[np.bool_]:
-    """Decisions on each fold by the threshold chosen on the others; each class is dealt out in turn."""
+    """Return decisions on each fold by the threshold chosen on the others; classes are spread evenly."""
     fold = np.empty(len(good), np.int64)
     for known in (good, ~good):
         fold[known] = np.arange(known.sum()) % FOLDS

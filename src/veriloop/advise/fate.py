@@ -51,7 +51,7 @@ def fate(kept_good: Share, kept_bad: Share) -> Fate:
 
 
 def _difference(one: Share, other: Share) -> Interval:
-    """Newcombe's interval: the distances to Wilson's bounds add in squares.
+    """Return Newcombe's interval: the distances to Wilson's bounds add in squares.
 
     R. G. Newcombe, Statistics in Medicine 17, 1998, method 10.
     """
@@ -64,7 +64,7 @@ def _difference(one: Share, other: Share) -> Interval:
 
 
 def _ratio(one: Share, other: Share) -> Interval:
-    """The same for a ratio (A. Donner, G. Y. Zou, Statistical Methods in Medical Research 21, 2012)."""
+    """Return the interval of a ratio (A. Donner, G. Y. Zou, Stat. Methods in Medical Research 21, 2012)."""
     p, q = one.value, other.value
 
     def bound(a: float, b: float, sign: float) -> float:

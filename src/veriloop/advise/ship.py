@@ -179,14 +179,14 @@ def _by_rows(gains: Sequence[Floats], error: float) -> list[float]:
 
 
 def _grouped(rows: Floats) -> Floats:
-    """At most `GROUPS` sums of rows, of shape (n,)."""
+    """Return at most `GROUPS` sums of rows of shape (n,)."""
     if len(rows) <= GROUPS:
         return rows
     return np.bincount(np.arange(len(rows)) % GROUPS, rows).astype(float)
 
 
 def _limits(weights: Floats, error: float) -> Floats:
-    """The limit of each round's normalised sum, shape (rounds,); ``weights`` has shape (rounds, n)."""
+    """Return the limit of each round's normalised sum, shape (rounds,); weights have shape (rounds, n)."""
     rounds, n = weights.shape
     rng = Address(0).rng()
     signs = (rng.integers(0, 2, (DRAWS, n), np.int8) * 2 - 1).astype(np.float32)

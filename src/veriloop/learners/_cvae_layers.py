@@ -133,7 +133,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _taps(image: Tensor) -> Tensor:
-    """(n, 2h, 2w) to (16, n, h, w): tap (2a + y, 2b + x) at (i, j) sees the pixel (2i + 2a + y - 1, ...).
+    """Convert (n, 2h, 2w) to (16, n, h, w): tap (2a + y, 2b + x) at (i, j) sees pixel (2i + 2a + y - 1, ...).
 
     Taps are in the order a, b, y, x. Pixels beyond the border are 0.
     """

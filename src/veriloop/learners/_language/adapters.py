@@ -51,7 +51,7 @@ class Adapter(NamedTuple):
 
 
 def found(name: str) -> tuple[Language, Base]:
-    """The model ``name`` with float32 weights, and by what it is known again.
+    """Return the model ``name`` with float32 weights, and a key by which to recognise it.
 
     Raises:
         DataError: As `models.find`.
@@ -62,14 +62,14 @@ def found(name: str) -> tuple[Language, Base]:
 
 
 def fresh(model: PreTrainedModel, lora: LoRA) -> Tensors:
-    """An adapter that changes nothing yet; drawn from torch's global stream."""
+    """Return an adapter that changes nothing yet, drawn from torch's global stream."""
     with attached(model, lora, None) as tensors:
         return tensors()
 
 
 @contextmanager
 def attached(model: PreTrainedModel, lora: LoRA, tensors: Tensors | None) -> Iterator[Any]:
-    """Inside, the model has adapters on its linear layers, and nothing else of it is trained.
+    """Put adapters on the model's linear layers inside the block; nothing else of it is trained.
 
     Gives a function that gives their weights as they are by then. Afterwards the model is what it was.
 
@@ -113,12 +113,12 @@ def save(adapter: Adapter, directory: Path) -> None:
 
 
 def described(adapter: Adapter) -> dict[str, Any]:
-    """What `load` has to know beside the files of `save`, as plain JSON values."""
+    """Return what `load` needs besides the files of `save`, as plain JSON values."""
     return {**adapter.base._asdict(), "lora": adapter.lora.model_dump(mode="json")}
 
 
 def load(directory: Path, description: Mapping[str, Any]) -> tuple[Language, Adapter]:
-    """The model with the adapter added to its weights, and the adapter.
+    """Return the model with the adapter added to its weights, and the adapter.
 
     Raises:
         CorruptFileError: A file is missing or changed, or the base is no longer the same model.

@@ -163,7 +163,7 @@ class Serving(NamedTuple):
 def serving(
     backend: Started, weights: str, save: Callable[[Path], None]
 ) -> contextlib.AbstractContextManager[Serving]:
-    """A server on a model: the one that the run keeps, if it has the same weights, or else a new one.
+    """Yield a server on a model: the run's own if it has the same weights, or else a new one.
 
     Args:
         backend: How it is started.

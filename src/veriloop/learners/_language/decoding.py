@@ -179,7 +179,7 @@ class _Writing:
         return None
 
     def leaving(self) -> Tensor | None:
-        """Where enough rows have ended: the places of the others, which alone are here from now on."""
+        """Return the places of the unfinished rows once enough rows have ended; only these remain."""
         if self._left > STAYING * len(self._going):
             return None
         stay = self._going.nonzero()[:, 0]

@@ -40,7 +40,7 @@ def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
 
 
 def _drawn(probability: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
-    """The token of each row by a sort of all tokens, equal ones in their order."""
+    """Return the token of each row by a sort of all tokens, equal ones in their order."""
     probability, token = probability.sort(dim=1, descending=True, stable=True)
     probability, may = _may_be_drawn(probability, decoding)
     mass = torch.where(may, probability, 0).cumsum(1)
@@ -51,7 +51,7 @@ def _drawn(probability: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:
 
 
 def _may_be_drawn(probability: Tensor, decoding: Decoding) -> tuple[Tensor, Tensor]:
-    """The probabilities after ``top_k``, and which tokens may be drawn; of probabilities that fall."""
+    """Return the falling probabilities after ``top_k``, and which tokens may be drawn."""
     if decoding.top_k is not None and decoding.top_k < probability.shape[1]:
         # Ties with the last of them stay, as in transformers.
         least = probability[:, decoding.top_k - 1 : decoding.top_k]
@@ -65,7 +65,7 @@ def _may_be_drawn(probability: Tensor, decoding: Decoding) -> tuple[Tensor, Tens
 
 
 def _drawn_early(everything: Tensor, most: int, decoding: Decoding, uniform: Tensor) -> tuple[Tensor, Tensor]:
-    """The token of each row by its ``most`` likeliest ones, and whether it is surely the right one."""
+    """Return the token of each row by its ``most`` likeliest ones, and whether it is certain."""
     # More than the rounding of a sum over the vocabulary, in whatever order.
     near = 4 * everything.shape[1] * torch.finfo(everything.dtype).eps
     token = everything.topk(most, dim=1, sorted=False).indices.sort(dim=1).values

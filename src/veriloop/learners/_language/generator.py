@@ -228,7 +228,7 @@ class CausalLMGenerator(Generator):
         return cls(language, prompt, decoding, precision, loaded)
 
     def whole(self) -> "CausalLMGenerator":
-        """The same, stored as a model also where this one is stored as an adapter."""
+        """Return the same generator, stored as a model even if this one is stored as an adapter."""
         precision = "bfloat16" if self._in_bfloat16 else "float32"
         return CausalLMGenerator(self.language, self._formatter.prompt, self._decoding, precision)
 
@@ -306,7 +306,7 @@ def _start(learner: "CausalLM", init: Generator | None) -> _Start:
 def _trained_adapter(
     learner: "CausalLM", lora: LoRA, start: _Start, rows: Sequence[Row], rng: np.random.Generator
 ) -> adapters.Tensors:
-    """The weights of the adapter after training; the model of ``start`` is what it was."""
+    """Return the weights of the adapter after training; the model of ``start`` is unchanged."""
     model = start.language.model
     with global_torch(rng):
         begin = start.adapter or adapters.fresh(model, lora)

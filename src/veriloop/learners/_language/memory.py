@@ -41,7 +41,7 @@ class Memory:
         self._reading = (rows, first)
 
     def spread(self, texts: Sequence[int]) -> None:
-        """From now on, let text i continue prompt ``texts[i]``, with one new token of each text per pass."""
+        """Let text i continue prompt ``texts[i]`` from now on, with one new token of each text per pass."""
         self._reading = None
         if list(texts) != list(range(len(self._lengths))):
             self.select(torch.tensor(texts, device=self._lengths.device))

@@ -147,7 +147,7 @@ def _merged(folder: Path, base: Language) -> Language:
 
 
 def weights_digest(model: PreTrainedModel) -> str:
-    """SHA-256 of a model's parameters, by name, type and shape, in hexadecimal."""
+    """Return the SHA-256 of a model's parameters, by name, type and shape, in hexadecimal."""
     whole = hashlib.sha256()
     for name, parameter in model.named_parameters():
         whole.update(f"{name} {parameter.dtype} {tuple(parameter.shape)}\n".encode())

@@ -14,7 +14,7 @@ POOLS = ("conditions", "test_conditions", "validation_conditions")
 
 @suite
 def check_dataset(dataset: Dataset) -> None:
-    """Splits depend only on the seed, have equal columns, match the schema, and share no sample.
+    """Check that splits depend only on the seed, have equal columns, match the schema and share no sample.
 
     Samples are compared by content: by prompt if the data have prompts, else by image, else by all columns
     except ids and extras.

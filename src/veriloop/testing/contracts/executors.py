@@ -10,7 +10,7 @@ from .parts import check_part
 
 @suite
 def check_executor(executor: Executor) -> None:
-    """Results arrive one by one in the order of the items, and errors arrive unchanged."""
+    """Check that results arrive one by one in the order of the items, and errors arrive unchanged."""
     check_part(executor)
     results = executor.map(_times, range(7), 3)
     assert isinstance(results, Iterator), "map gives results as they come in: an iterator"

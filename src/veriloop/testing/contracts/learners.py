@@ -17,7 +17,7 @@ from .parts import check_part
 def check_generator(
     generator: Generator, conditions: Samples | None, n: int = N, like: Samples | None = None
 ) -> None:
-    """Samples depend only on the stream, look like the data, and survive pickling and saving.
+    """Check that samples depend only on the stream, look like the data, and survive pickling and saving.
 
     Args:
         generator: Generator to check.
@@ -65,7 +65,7 @@ def check_generator(
 
 @suite
 def check_learner(learner: Learner, samples: Samples, conditions: Samples | None) -> Generator:
-    """Fits depend only on the stream, change nothing else, and return valid generators.
+    """Check that fits depend only on the stream, change nothing else, and return valid generators.
 
     Args:
         learner: Learner to check.

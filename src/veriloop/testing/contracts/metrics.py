@@ -14,7 +14,7 @@ from .parts import check_part
 
 @suite
 def check_metric(metric: Metric, evaluation: Evaluation, worse: Evaluation | None = None) -> None:
-    """Metrics return all declared quantities, finite, within bounds, with errors, from the arguments alone.
+    """Check that a metric returns all its quantities, finite and within bounds, from its arguments alone.
 
     Args:
         metric: Metric to check.

@@ -9,7 +9,7 @@ from ._common import suite
 
 @suite
 def check_part(part: Part) -> None:
-    """A part is its configuration: it equals its copies, has a hash, and holds or changes nothing else."""
+    """Check that a part is its configuration: it equals its copies, has a hash, and changes nothing else."""
     cls = type(part)
     assert not cls.__private_attributes__, (
         f"private attributes {', '.join(cls.__private_attributes__)}: a part is its configuration alone, "

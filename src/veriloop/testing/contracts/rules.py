@@ -23,7 +23,7 @@ QUOTA: Mapping[Group, int] = {0: 5, 1: 7}
 
 @suite
 def check_acceptance(rule: Acceptance, real: Samples) -> None:
-    """Selections fill the quota exactly, count every candidate once, and respect decisions.
+    """Check that selections fill the quota exactly, count every candidate once, and respect decisions.
 
     Args:
         rule: Rule to check, with scores between 0 and 1.
@@ -128,7 +128,7 @@ def _offer_nothing(selection: Selection, real: Samples) -> None:
 
 @suite
 def check_policy(policy: DataPolicy, start: Samples, kept: Sequence[Samples]) -> None:
-    """Training sets depend only on the stream, contain only real and kept samples, and change nothing."""
+    """Check that training sets depend only on the stream and contain only real and kept samples."""
     check_part(policy)
     assert not isinstance(kept, Samples), "kept is a sequence with the samples of each kept round: [samples]"
     assert kept, "this suite needs the samples of one kept round at least"
@@ -151,7 +151,7 @@ def check_policy(policy: DataPolicy, start: Samples, kept: Sequence[Samples]) ->
 
 @suite
 def check_schedule(schedule: Schedule) -> None:
-    """Every round asks for a positive integer, the same one each time."""
+    """Check that every round asks for a positive integer, the same one each time."""
     check_part(schedule)
     rounds = (1, 2, 3, 40, 1_000)
     wanted = [schedule.wanted(round_) for round_ in rounds]

@@ -23,7 +23,7 @@ ROUNDING = 1e-5
 def check_verifier(
     verifier: Verifier, generator: Generator, real: Samples, conditions: Samples | None
 ) -> Judge:
-    """Verdicts: one per sample, from the stream and the sample alone, unchanged by pickling and saving.
+    """Check that there is one verdict per sample, from stream and sample alone, unchanged by saving.
 
     Args:
         verifier: Verifier to check.
