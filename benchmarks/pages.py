@@ -3,9 +3,9 @@
     python benchmarks/pages.py [--runs 500] [--rounds 300]
 
 Serves both folders in this process, on loopback. Prints of each page the bytes as sent, the processor seconds
-of the first visit after a start and of the next one, and, where Chromium is installed, the elements of the
-page as drawn. Writes results/pages.json. The exit status is 1 when the page of one run misses its targets:
-1.0 seconds at first, 0.3 after that, 3,000 elements.
+of the first visit after a start and of the next one, and with Chromium the elements of the page as drawn.
+Writes results/pages.json. The exit status is 1 when the page of one run misses its targets: 1.0
+seconds at first, 0.3 after that, 3,000 elements.
 """
 
 import argparse

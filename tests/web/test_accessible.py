@@ -67,6 +67,13 @@ def test_no_page_breaks_a_rule_of_axe(page, queue, open_page, axe, path, ready):
     assert _in_both(view, axe) == []
 
 
+@pytest.mark.parametrize("name", ["digits", "text", "tiny"])
+def test_the_page_of_candidates_breaks_none(serve, open_page, axe, name):
+    view = open_page(f"{serve(Path(__file__).parents[1] / 'store' / 'format_1')}/runs/{name}/samples")
+    view.wait_for_selector("#look")
+    assert _in_both(view, axe) == []
+
+
 def test_the_page_of_people_breaks_none(judged, serve, open_page, axe):
     view = open_page(f"{serve(judged)}/people")
     view.wait_for_selector("table.people")

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..advise.paired import RowsOf, Track
+from ..advise.paired import Reading, RowsOf, Track
 from ..advise.ship import Ship, ship
 from ..advise.versus import Versus, versus
 from ..cards import RunCard
@@ -119,19 +119,26 @@ def _compared(
     shipped: int,
 ) -> tuple[Versus | None, Versus | None]:
     """Compare one arm with the other, or with its start, after the last common round and ``shipped``."""
+
     # Reported numbers are from the test split, which no decision uses.
-    ours, theirs = (Track.of(chains.get(arm or "", ()), name, rows, "test") for arm in arms)
+    def measured(arm: str | None) -> set[int]:
+        return set(Track.of(chains.get(arm or "", ()), name, None, "test").readings)
+
+    def reading(arm: str, number: int) -> Reading | None:
+        # Of the rounds that are compared alone, because reading rows takes most of a list's time.
+        chain = [record for record in chains[arm] if record.round == number]
+        return Track.of(chain, name, rows, "test").readings.get(number)
 
     def after(number: int) -> Versus | None:
         """Compare the two after round ``number``; None if a value is missing."""
-        new = ours.readings.get(number)
-        old = theirs.readings.get(number) if arms[1] else ours.readings.get(0)
+        new = reading(arms[0], number)
+        old = reading(arms[1], number) if arms[1] else reading(arms[0], 0)
         if new is None or old is None:
             return None
         names = arms[0], arms[1] or START_MODEL
         return versus([(new, old)], name, cards.quantity(name), arms=names, round_=number)
 
-    common = set(ours.readings) & set(theirs.readings) if arms[1] else set(ours.readings)
+    common = measured(arms[0]) & measured(arms[1]) if arms[1] else measured(arms[0])
     last = max(common, default=0)
     if last == 0:
         return None, None

@@ -37,11 +37,13 @@ def read_rows(path: Path, split: Split, name: str) -> NDArray[np.float32] | None
     Raises:
         CorruptFileError: The file is missing, truncated or changed.
     """
-    key = f"{split}/{name}"
+    key = f"{split}/{name}.npy"
     try:
         with zipfile.ZipFile(path) as archive:
             check_zip(path, archive)
-        with np.load(path, allow_pickle=False) as stored:
-            return stored[key] if key in stored.files else None
+            if key not in archive.namelist():
+                return None
+            content = io.BytesIO(archive.read(key))
+            return np.lib.format.read_array(content, allow_pickle=False)
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError) as e:
         raise CorruptFileError(f"rows {path} cannot be read ({e})", fix=RESTORE) from e

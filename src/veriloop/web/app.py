@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from ..errors import VeriloopError
 from ..report.html import plotly_basic
 from ..report.run_rows import Cached
-from . import explore, judge, people, runs
+from . import explore, judge, people, runs, samples
 from .resuming import Resuming
 from .security import NO_TOKENS, Guard, Tokens
 from .site import http_error, own_error
@@ -38,6 +38,7 @@ def create_app(folder: Path, tokens: Tokens = NO_TOKENS, resuming: Resuming | No
         routes=[
             Route("/", _home),
             *runs.ROUTES,
+            *samples.ROUTES,
             *judge.ROUTES,
             *people.ROUTES,
             *explore.ROUTES,
@@ -55,6 +56,7 @@ def create_app(folder: Path, tokens: Tokens = NO_TOKENS, resuming: Resuming | No
     app.state.runs, app.state.queues = folder, {}
     app.state.resuming = resuming or Resuming()
     app.state.rows, app.state.pages, app.state.people = Cached(5_000), Cached(20), {}
+    app.state.looked = Cached(4)
     return app
 
 

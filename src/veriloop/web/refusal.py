@@ -43,7 +43,7 @@ _BACK = '<p><a href="/">To the first page</a></p>'
 
 
 def refused(request: Request, status: int, line: str, headers: dict[str, str] | None = None) -> Response:
-    """Return ``line``; for a browser that opens a page, a page with it, with a form if a token is needed."""
+    """Return ``line``; as a page for a browser that opens one, with a form where a token is needed."""
     is_page = "text/html" in request.headers.get("accept", "") and "hx-request" not in request.headers
     if not is_page or request.method != "GET":
         return PlainTextResponse(line + "\n", status, headers)
