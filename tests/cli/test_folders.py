@@ -31,7 +31,7 @@ def test_one_report_of_several_runs(veriloop, tiny_run: Path, config: Path, tmp_
     found = json.loads(veriloop("report", tiny_run, other, "--out", out, "--json").out)
     assert found["report"] == str(out)
     assert found["seeds"] == [0, 5]
-    for arguments, said in (((tiny_run, other), "add --out"), ((tiny_run, "--out", out), "leave out --out")):
+    for arguments, said in (((tiny_run, other), "Add --out"), ((tiny_run, "--out", out), "Leave out --out")):
         refused = veriloop("report", *arguments)
         assert refused.code == 2
         assert said in refused.err
