@@ -45,7 +45,7 @@ def _run(folder: Path, **changes: Any) -> RunFolder:
 
 @pytest.mark.parametrize(
     ("settings", "stored"),
-    [({"keep_candidates": True}, ALL), ({"keep_rejected": True}, OTHERS), ({}, SOME)],
+    [({"keep_candidates": True}, ALL), ({"keep_rejected": True}, OTHERS), ({}, KEPT_ONLY)],
 )
 def test_all_that_is_stored_is_found(tmp_path: Path, settings: dict, stored: str) -> None:
     folder = _run(tmp_path / "run", **settings)
@@ -57,7 +57,7 @@ def test_all_that_is_stored_is_found(tmp_path: Path, settings: dict, stored: str
     assert of["kept"] == record.counts.kept
     if stored == ALL:
         assert of["abstained"] == record.counts.abstained > 0
-    if stored != SOME:
+    if settings:
         assert len(found.fate) == record.counts.generated
     kept = folder.kept(1, "verified").array("x")
     assert {tuple(x) for x in found.samples.array("x")[found.fate == 0].tolist()} == {
@@ -65,8 +65,22 @@ def test_all_that_is_stored_is_found(tmp_path: Path, settings: dict, stored: str
     }
     unverified = candidates_of(folder, 1, "unverified")
     assert unverified is not None
-    assert unverified.stored == (stored if settings else KEPT_ONLY)
+    assert unverified.stored == stored
     assert candidates_of(folder, 0, "verified") is None
+
+
+def test_some_of_the_others_join_the_kept_ones(tmp_path: Path) -> None:
+    folder = _run(tmp_path / "run")
+    kept = folder.kept(1, "verified")
+    others = kept.select(slice(3)).with_columns(
+        _fate=np.array([0, 1, 2], np.int8), _score=np.array([9.0, -5.0, np.nan]), _reason=["", "odd", "blank"]
+    )
+    others.save(folder.round_directory(1, "verified") / "judged.npz")
+    found = candidates_of(folder, 1, "verified")
+    assert found is not None
+    assert found.stored == SOME
+    assert np.bincount(found.fate).tolist() == [60, 1, 1]
+    assert found.reason[60:] == ["odd", "blank"]
 
 
 def test_filters_order_and_pictures(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ def test_kept_samples_are_shown_in_their_form(page, name):
     assert shown.status_code == 200
     assert "stored candidates of verified, round" in shown.text
     assert ("<img" in shown.text) == (name == "digits")
-    assert ('class="panel candidate"' in shown.text) == (name != "digits")
+    assert ('class="panel candidate"' in shown.text) == (name == "text")
+    assert ("<table" in shown.text) == (name == "tiny")
     assert ('class="scatter"' in shown.text) == (name == "tiny")
 
 
@@ -43,8 +44,8 @@ def test_what_is_asked_for_is_checked(page):
 def test_a_choice_shows_at_once(serve, open_page, tmp_path):
     shutil.copytree(FORMAT_1 / "tiny", tmp_path / "tiny")
     view = open_page(f"{serve(tmp_path)}/runs/tiny/samples?round=1")
-    view.wait_for_selector(".candidate")
+    view.wait_for_selector("tbody tr")
     view.select_option("select[name=order]", "worst")
     view.wait_for_url("**order=worst**")
-    view.wait_for_selector(".candidate")
+    view.wait_for_selector("tbody tr")
     assert view.input_value("select[name=round]") == "1"

@@ -110,6 +110,11 @@ class Card(NamedTuple):
     given: dict[str, str]
     made: dict[str, list[tuple[str, str]]]
 
+    @property
+    def compared(self) -> bool:
+        """Whether it differs from a reference."""
+        return any(kind != "same" for pieces in self.made.values() for kind, _ in pieces)
+
 
 class Point(NamedTuple):
     """A point of a scatter plot, both coordinates between 0 and 1."""
@@ -133,6 +138,8 @@ class Shown:
         edge: Lowest score of a kept one; None without scores.
         sheet: Images of this page; None without images.
         cards: Candidates of this page in words.
+        texts: Whether the candidates have texts, so that each needs room.
+        outcomes: Outcomes among the matching ones, as indices into `FATES`.
         points: Scatter plot of vectors of two numbers.
         ends: Ranges of both axes of that plot.
     """
@@ -146,6 +153,8 @@ class Shown:
     edge: float | None
     sheet: Picture | None
     cards: list[Card]
+    texts: bool
+    outcomes: list[int]
     points: list[Point]
     ends: tuple[str, str, str, str] | None
 
@@ -240,6 +249,8 @@ def look(found: Candidates, cards: RunCard, wanted: Wanted) -> Shown:
         edge=edge,
         sheet=sheet,
         cards=[] if sheet else [_card(found, schema, row) for row in page.tolist()],
+        texts=texts,
+        outcomes=np.unique(found.fate[rows]).tolist(),
         points=points,
         ends=ends,
     )
@@ -351,10 +362,8 @@ def differences(text: str, reference: str) -> list[tuple[str, str]]:
 def _points(
     found: Candidates, schema: Schema, rows: NDArray[np.int64]
 ) -> tuple[list[Point], tuple[str, str, str, str] | None]:
-    made = [name for name in found.samples if not (name in schema and schema[name].given)]
-    columns = [np.asarray(found.samples[n]) for n in made if isinstance(found.samples[n], np.ndarray)]
-    numbers = np.column_stack([c for c in columns if c.ndim <= 2 and c.dtype.kind in "fiu"] or [np.zeros(0)])
-    if len(columns) != len(made) or numbers.shape[1] != 2 or not len(rows):
+    numbers = _plane(found.samples, schema)
+    if numbers is None or not len(rows):
         return [], None
     low, high = np.nanmin(numbers[rows], axis=0), np.nanmax(numbers[rows], axis=0)
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_POINTS)).astype(int)]
@@ -365,3 +374,14 @@ def _points(
         if x == x and y == y
     ]
     return points, (short(low[0]), short(high[0]), short(low[1]), short(high[1]))
+
+
+def _plane(samples: Samples, schema: Schema) -> NDArray | None:
+    """Return the vectors of two numbers that a model made, shape (n, 2); None if it made others."""
+    made = [samples[name] for name in samples if not (name in schema and schema[name].given)]
+    arrays = [x for x in made if isinstance(x, np.ndarray) and x.dtype.kind in "fiu"]
+    vectors = [x for x in arrays if x.ndim == 2]
+    if vectors:
+        return vectors[0] if len(vectors) == 1 and vectors[0].shape[1] == 2 else None
+    alone = [x for x in arrays if x.ndim == 1]
+    return np.column_stack(alone) if len(alone) == len(made) == 2 else None
