@@ -318,9 +318,10 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
 def comparison_page(found: Comparison) -> str:
     """Return a comparison as an HTML page that opens without a network."""
     about = f"{_counted(len(found.variations), 'variation')}, {_counted(len(found.seeds), 'seed')}"
+    runs = {(chain.variation, chain.seed) for chain in found.chains}
     words = {
         CURVES: "Means over seeds with their 95 % intervals"
-        if len(found.seeds) > 1
+        if max(Counter(variation for variation, _ in runs).values()) > 1
         else "One seed: the bands are two standard errors of the measurement, and say nothing of other seeds",
         PAIRED: "Differences paired by seed; the bands are 95 % intervals of each one by itself, not widened",
     }
