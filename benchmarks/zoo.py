@@ -109,7 +109,7 @@ def kernels_of_scikit_learn(
     data = rng.normal(0, 1, (n, 1))
     for _ in range(rounds):
         density.fit(data)
-        data = density.sample(n, random_state=int(rng.integers(2**31)))
+        data = np.asarray(density.sample(n, random_state=int(rng.integers(2**31))))
     return float(data.var() + width**2)
 
 

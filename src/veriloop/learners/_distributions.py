@@ -7,7 +7,7 @@ from scipy.linalg import solve_triangular
 from ._numbers import Floats
 
 
-def log_normal(numbers: Floats, mean: Floats, root: Floats) -> Floats:
+def log_normal(numbers: Floats, mean: Floats, root: NDArray[np.floating]) -> Floats:
     """Return the log density of each of n rows under each of k normal distributions, shape (n, k).
 
     Args:
@@ -23,7 +23,9 @@ def log_normal(numbers: Floats, mean: Floats, root: Floats) -> Floats:
     return log
 
 
-def draw_normal(component: NDArray[np.int64], mean: Floats, root: Floats, rng: np.random.Generator) -> Floats:
+def draw_normal(
+    component: NDArray[np.int64], mean: Floats, root: NDArray[np.floating], rng: np.random.Generator
+) -> Floats:
     """Draw a row for each of n chosen components, shape (n, d); ``mean`` and ``root`` as in `log_normal`."""
     noise = rng.standard_normal((len(component), mean.shape[1]))
     return mean[component] + np.einsum("nij,nj->ni", root[component], noise)

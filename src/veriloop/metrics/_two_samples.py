@@ -5,16 +5,16 @@ with f(x, y) = 1 - k(x, y) for a kernel k with k(x, x) = 1 the squared maximum m
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..records import Estimate
-from ._numbers import Floats
 from .standard_errors import by_row, of_jackknife
 
 BLOCKS = 20
 """Number of jackknife blocks."""
 
 
-def distance(apart: Floats, n: int) -> Estimate:
+def distance(apart: NDArray[np.floating], n: int) -> Estimate:
     """Return the distance, estimated without bias, with a jackknife over `BLOCKS` blocks of both samples.
 
     Args:
