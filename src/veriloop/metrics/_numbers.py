@@ -1,15 +1,16 @@
 """The numbers in an evaluation: columns of numbers and vectors side by side."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from ..errors import ConfigError, DataError
 from ..samples import Samples
 from ..schema import Schema
-from .base import Evaluation
+from .base import Evaluation, Metric
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +43,21 @@ def numbers_of(schema: Schema, asked_by: str, columns: Sequence[str] | None) -> 
             expected="data with such a column",
         )
     return found
+
+
+class OfNumbers(Metric, frozen=True):
+    """A metric of columns of numbers and vectors.
+
+    Attributes:
+        columns: Names of number and vector columns; None for all that models generate.
+    """
+
+    columns: tuple[str, ...] | None = None
+
+    @override
+    def suited_to(self, schema: Schema) -> Self:
+        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
+        return super().suited_to(schema).model_copy(update={"columns": columns})
 
 
 def sides(evaluation: Evaluation, columns: Sequence[str] | None) -> Sides:

@@ -1,7 +1,7 @@
 """Distances of generated rows of numbers from real ones: energy distance and sliced Wasserstein distance."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,14 +10,13 @@ from typing_extensions import override
 
 from ..quantity import Quantity
 from ..records import Estimate
-from ..schema import Schema
-from ._numbers import Floats, numbers_of, scaled, sides
+from ._numbers import Floats, OfNumbers, scaled, sides
 from ._two_samples import BLOCKS, distance
-from .base import Evaluation, Metric
+from .base import Evaluation
 from .standard_errors import of_jackknife
 
 
-class Distances(Metric, frozen=True):
+class Distances(OfNumbers, frozen=True):
     """Distances between the distributions of generated and real rows, in real standard deviations.
 
     ``energy_distance`` is 2 E|X - Y| - E|X - X'| - E|Y - Y'| (Szekely and Rizzo 2013), estimated without
@@ -48,13 +47,7 @@ class Distances(Metric, frozen=True):
         ),
     }
 
-    columns: tuple[str, ...] | None = None
     directions: Annotated[int, Field(ge=1)] = 50
-
-    @override
-    def suited_to(self, schema: Schema) -> Self:
-        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
-        return super().suited_to(schema).model_copy(update={"columns": columns})
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -1,7 +1,7 @@
 """Maximum mean discrepancy of generated rows of numbers from real ones."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, FiniteFloat
@@ -10,13 +10,12 @@ from typing_extensions import override
 
 from ..quantity import Quantity
 from ..records import Estimate
-from ..schema import Schema
-from ._numbers import numbers_of, scaled, sides
+from ._numbers import OfNumbers, scaled, sides
 from ._two_samples import BLOCKS, distance
-from .base import Evaluation, Metric
+from .base import Evaluation
 
 
-class MMD(Metric, frozen=True):
+class MMD(OfNumbers, frozen=True):
     """Squared maximum mean discrepancy between the distributions of generated and real rows.
 
     ``mmd`` is E k(X, X') + E k(Y, Y') - 2 E k(X, Y) with the kernel k(x, y) = exp(-|x - y|^2 / (2 width^2))
@@ -44,12 +43,6 @@ class MMD(Metric, frozen=True):
     }
 
     width: Annotated[FiniteFloat, Field(gt=0)] | None = None
-    columns: tuple[str, ...] | None = None
-
-    @override
-    def suited_to(self, schema: Schema) -> Self:
-        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
-        return super().suited_to(schema).model_copy(update={"columns": columns})
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

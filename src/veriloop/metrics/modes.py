@@ -13,12 +13,12 @@ from ..laws import normal_cdf
 from ..quantity import Quantity
 from ..records import Estimate
 from ..schema import Schema
-from ._numbers import numbers_of, sides
-from .base import Evaluation, Metric
+from ._numbers import OfNumbers, sides
+from .base import Evaluation
 from .standard_errors import by_row, mean
 
 
-class Modes(Metric, frozen=True):
+class Modes(OfNumbers, frozen=True):
     """The number of modes found among generated rows, and the share of rows near one.
 
     A mode is found if at least the share ``least`` of the generated rows is within the distance ``within``
@@ -54,11 +54,11 @@ class Modes(Metric, frozen=True):
     centers: Annotated[tuple[tuple[FiniteFloat, ...], ...], Field(min_length=1)]
     within: Annotated[float, Field(gt=0)]
     least: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    columns: tuple[str, ...] | None = None
 
     @override
     def suited_to(self, schema: Schema) -> Self:
-        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
+        suited = super().suited_to(schema)
+        columns = suited.columns or ()
         width = sum(getattr(schema[name], "p", 1) for name in columns)
         if {len(center) for center in self.centers} != {width}:
             raise ConfigError(
@@ -66,7 +66,7 @@ class Modes(Metric, frozen=True):
                 got=f"{len(self.centers[0])} numbers each",
                 expected=f"{width} numbers each, as {', '.join(columns)} has",
             )
-        return super().suited_to(schema).model_copy(update={"columns": columns})
+        return suited
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -1,20 +1,19 @@
 """The covariance of generated rows of numbers: its trace and entropy, compared with real rows."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
 from ..quantity import Near, Quantity
 from ..records import Estimate
-from ..schema import Schema
-from ._numbers import Floats, numbers_of, sides
-from .base import Evaluation, Metric
+from ._numbers import Floats, OfNumbers, sides
+from .base import Evaluation
 from .standard_errors import by_row
 
 
-class Spread(Metric, frozen=True):
+class Spread(OfNumbers, frozen=True):
     """Whether variety is lost: the covariance of generated rows.
 
     ``covariance_trace`` is the sum of the variances (unbiased), and ``spread_ratio`` the same divided by that
@@ -50,13 +49,6 @@ class Spread(Metric, frozen=True):
             meaning="Entropy of generated rows minus that of real ones, both as Gaussians.",
         ),
     }
-
-    columns: tuple[str, ...] | None = None
-
-    @override
-    def suited_to(self, schema: Schema) -> Self:
-        columns = numbers_of(schema, f"metric {self.kind!r}", self.columns)
-        return super().suited_to(schema).model_copy(update={"columns": columns})
 
     @override
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
