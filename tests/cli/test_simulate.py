@@ -60,8 +60,8 @@ def test_designs_of_the_option_are_the_simulations() -> None:
 
 
 MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
-    "no chains": (("--replicates", 0), "replicates is no count"),
-    "negative seed": (("--seed", -1), "seed is no count"),
+    "no chains": (("--replicates", 0), "replicates is not a count"),
+    "negative seed": (("--seed", -1), "seed is not a count"),
     "infinite n": (("--n", "inf"), "n is infinite"),
     "negative radius": (("--radius", -1), "radius is out of range"),
     "never accepts": (("--bias", 0, "--radius", 0, "--sigma-c", 0), "would never accept"),

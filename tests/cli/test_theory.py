@@ -110,7 +110,7 @@ MISTAKES: dict[str, tuple[tuple[object, ...], str]] = {
     "n 0": (("one-round", *VERIFIER, "--n", 0), "n is not a sample size"),
     "n is no number": (("trajectory", *VERIFIER, "--n", "1O0"), "got '1O0'"),
     "short schedule": (("trajectory", *VERIFIER, "--n", "5,10"), "does not cover the rounds"),
-    "no rounds": (("trajectory", *VERIFIER, "--rounds", 0), "rounds is no count"),
+    "no rounds": (("trajectory", *VERIFIER, "--rounds", 0), "rounds is not a count"),
     "never accepts": (("one-round", "--bias", 0, "--radius", 0, "--sigma-c", 0), "would never accept"),
     "ball misses": (("one-round", "--bias", 0.5, "--radius", 0.4), "0.1 more than the radius"),
     "few real samples": (("one-round", *VERIFIER, "--n0", 7), "at least p = 8"),

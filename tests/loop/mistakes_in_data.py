@@ -322,7 +322,7 @@ IN_DATA = {
             def schema(self):
                 return Schema({"x": Vector(p=3), "label": Label(classes=3)})
         """,
-        "Mine.schema: column 'x' of start is no vector: got 'shape (2,)', expected 3 numbers",
+        "Mine.schema: column 'x' of start does not fit the role vector: got 'shape (2,)', expected 3 numbers",
     ),
     "a schema with too few classes": (
         "dataset",
@@ -333,7 +333,7 @@ IN_DATA = {
             def schema(self):
                 return Schema({"x": Vector(p=2), "label": Label(classes=2)})
         """,
-        "Mine.schema: column 'label' of start is no label: got '0 to 2', expected 0 to 1",
+        "Mine.schema: column 'label' of start does not fit the role label: got '0 to 2', expected 0 to 1",
     ),
     "words that no file can hold": (
         "metrics",

@@ -38,7 +38,7 @@ def test_unverified_error_grows_by_each_rounds_noise() -> None:
         ({"radius": -1.0}, "radius is out of range"),
         ({"bias": 0.0, "radius": 0.0, "sigma_c": 0.0}, "never accept"),
         ({"n0": 7}, "at least p = 8"),
-        ({"p": 0}, "p is no count"),
+        ({"p": 0}, "p is not a count"),
         ({"sigma": 0.0}, "sigma is out of range"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_ball_that_misses_the_truth_says_by_how_much():
     [
         ({"radius": -0.1}, "radius is out of range"),
         ({"radius": np.nan}, "radius holds NaN"),
-        ({"radius": [0.1, 0.2]}, "radius is no single number"),
+        ({"radius": [0.1, 0.2]}, "radius is not a single number"),
         ({"radius": 0.0, "sigma_c": 0.0, "theta_c": STAR}, "never accept"),
         ({"radius": 1e-14, "sigma_c": 0.0, "theta_c": STAR}, "never accept"),
         ({"sigma": 0.0}, "sigma is out of range"),
@@ -72,7 +72,7 @@ def test_a_ball_that_misses_the_truth_says_by_how_much():
         ({"theta_star": [1.0, np.inf, 0.0]}, "theta_star holds NaN or infinity"),
         ({"theta_star": "abc"}, "theta_star is not numeric"),
         ({"theta_c": [1.0, 2.0]}, "theta_c does not match"),
-        ({"theta_star": 1.0}, "theta_star is no vector"),
+        ({"theta_star": 1.0}, "theta_star is not a vector"),
         ({"singular_values": [1.0, 2.0]}, "singular_values do not match"),
         ({"singular_values": [1.0, 0.0, 2.0]}, "singular_values is out of range"),
         ({"directions": np.ones((3, 3))}, "not orthonormal"),
@@ -88,8 +88,8 @@ def test_bad_values_are_refused(changes: dict[str, object], message: str):
     ("design", "message"),
     [
         (np.ones((10, 3)), "linearly dependent"),
-        (np.ones((2, 3)), "no design matrix"),
-        (np.ones(3), "no design matrix"),
+        (np.ones((2, 3)), "design has the wrong shape"),
+        (np.ones(3), "design has the wrong shape"),
         (np.full((5, 3), np.nan), "NaN"),
     ],
 )

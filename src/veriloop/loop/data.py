@@ -70,7 +70,7 @@ def _check_columns(data: RealData, dataset: Dataset) -> None:
         samples = getattr(data, place.name)
         for name in samples if isinstance(samples, Samples) else ():
             if name in told and (wrong := misfit(samples[name], told[name])):
-                column = f"column {name!r} of {place.name} is no {told[name].role}"
+                column = f"column {name!r} of {place.name} does not fit the role {told[name].role}"
                 got, _, expected = wrong.partition(", expected ")
                 raise ContractError(
                     f"{type(dataset).__name__}.schema: {column}", got=got, expected=expected or None

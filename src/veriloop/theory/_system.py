@@ -147,7 +147,7 @@ class LinearSystem:
         matrix = finite("design", design)
         if matrix.ndim != 2 or matrix.shape[0] < matrix.shape[1]:
             raise DomainError(
-                "design is no design matrix", got=f"shape {matrix.shape}", expected="(n0, p) with n0 >= p"
+                "design has the wrong shape", got=f"shape {matrix.shape}", expected="(n0, p) with n0 >= p"
             )
         _, values, rows = np.linalg.svd(matrix, full_matrices=False)
         if values[-1] <= values[0] * max(matrix.shape) * np.finfo(np.float64).eps:
@@ -257,14 +257,14 @@ class LinearSystem:
 def _scalar(name: str, value: float, *, strict: bool = False) -> float:
     number = at_least(name, value, 0.0, strict=strict)
     if number.ndim:
-        raise DomainError(f"{name} is no single number", got=f"shape {number.shape}", expected="a number")
+        raise DomainError(f"{name} is not a single number", got=f"shape {number.shape}", expected="a number")
     return float(number)
 
 
 def _vector(name: str, value: ArrayLike) -> Floats:
     array = np.array(finite(name, value))
     if array.ndim != 1 or array.size == 0:
-        raise DomainError(f"{name} is no vector", got=f"shape {array.shape}", expected="(p,)")
+        raise DomainError(f"{name} is not a vector", got=f"shape {array.shape}", expected="(p,)")
     return array
 
 

@@ -50,7 +50,7 @@ def count(name: str, value: int, low: int = 1) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
         raise DomainError(
-            f"{name} is no count", got=repr(value)[:80], expected=f"a whole number from {low} up"
+            f"{name} is not a count", got=repr(value)[:80], expected=f"a whole number from {low} up"
         )
     return int(value)
 
@@ -64,7 +64,9 @@ def grid_axis(name: str, values: ArrayLike) -> Floats:
     axis = at_least(name, values, 0.0) if np.size(values) else np.empty(0)
     if axis.ndim != 1 or axis.size == 0:
         raise DomainError(
-            f"{name} is no axis of a grid", got=f"shape {axis.shape}", expected="shape (count,), count >= 1"
+            f"{name} is not an axis of a grid",
+            got=f"shape {axis.shape}",
+            expected="shape (count,), count >= 1",
         )
     return axis
 

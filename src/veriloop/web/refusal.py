@@ -47,7 +47,11 @@ def refused(request: Request, status: int, line: str, headers: dict[str, str] | 
     is_page = "text/html" in request.headers.get("accept", "") and "hx-request" not in request.headers
     if not is_page or request.method != "GET":
         return PlainTextResponse(line + "\n", status, headers)
-    said = "Whoever started it can tell you the token." if status == 401 else f"{line[:1].upper()}{line[1:]}."
+    said = (
+        "Ask the person who started the page for its token."
+        if status == 401
+        else f"{line[:1].upper()}{line[1:]}."
+    )
     page = _PAGE.format(
         heading=_HEADINGS.get(status, "This cannot be shown"),
         line=escape(said),

@@ -210,7 +210,7 @@ class Sorting(TinyLearner, frozen=True):
     [
         (Hasty(), "train equal models"),
         (Greedy(), "warm start must not change its init"),
-        (Mislabelled(), "TinyGenerator is no Deaf"),
+        (Mislabelled(), "TinyGenerator is not a Deaf"),
         (OfAbstract(), "Abstract lacks load and save"),
         (Remembering(), "train equal models"),
         (Sorting(), "fit must not change its samples"),

@@ -247,7 +247,7 @@ class Moody(TinyVerifier, frozen=True):
 @pytest.mark.parametrize(
     ("verifier", "why"),
     [
-        (Undeclared(), "AsConfigured is no TinyJudge"),
+        (Undeclared(), "AsConfigured is not a TinyJudge"),
         (Harmful(), "fit must not change the generator"),
         (TrainsOnWhatWasSeen(), "must not change its previous judge"),
         (Moody(), "equal streams must train equal judges"),

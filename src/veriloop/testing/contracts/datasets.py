@@ -71,7 +71,7 @@ def _described(data: RealData, schema: Schema) -> None:
         for samples in held:
             if name in samples and len(samples):
                 wrong = misfit(samples[name], column)
-                assert not wrong, f"column {name!r} is no {column.role}: {wrong}"
+                assert not wrong, f"column {name!r} does not fit the role {column.role}: {wrong}"
 
 
 def _apart(data: RealData, schema: Schema) -> None:

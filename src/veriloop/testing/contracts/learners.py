@@ -83,7 +83,7 @@ def check_learner(learner: Learner, samples: Samples, conditions: Samples | None
     with unchanged("fit", learner, samples=samples):
         generator = learner.fit(samples, None, stream())
     assert isinstance(generator, made), (
-        f"generator_type must say what fit returns: {type(generator).__name__} is no {made.__name__}"
+        f"generator_type must say what fit returns: {type(generator).__name__} is not a {made.__name__}"
     )
     condition = rows_of(conditions)
     drawn = generator.sample(N, stream(), condition)
