@@ -43,7 +43,7 @@ def check_verifier(
     with unchanged("fit", verifier, real=real):
         judge = verifier.fit(None, generator, real, stream())
     assert isinstance(judge, verifier.judge_type), (
-        f"judge_type must say what fit returns: {type(judge).__name__} is not a {verifier.judge_type.__name__}"
+        f"judge_type must be what fit returns: {type(judge).__name__} is not a {verifier.judge_type.__name__}"
     )
     assert samples.same_as(generator.sample(N, stream(), condition)), "fit must not change the generator"
     with unchanged("verify", verifier, samples=samples, real=real):
