@@ -107,7 +107,7 @@ def open_database(url: str) -> "Database":
 
 
 class Database:
-    """An SQLite file or a PostgreSQL data base. Safe for threads and processes.
+    """An SQLite file or a PostgreSQL database. Safe for threads and processes.
 
     Attributes:
         name: URL without the password.
@@ -165,7 +165,7 @@ class Database:
         """Open a read-only transaction.
 
         Raises:
-            StorageError: The data base cannot be used.
+            StorageError: The database cannot be used.
         """
         with self._errors(), self._engine.connect().execution_options(reading=True) as connection:
             yield connection
@@ -175,7 +175,7 @@ class Database:
         """Open a transaction; its changes are durable after the block, and rolled back if it raised.
 
         Raises:
-            StorageError: The data base cannot be used.
+            StorageError: The database cannot be used.
         """
         with self._errors(), self._turn, self._engine.begin() as connection:
             yield connection
