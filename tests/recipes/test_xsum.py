@@ -108,6 +108,6 @@ def test_a_given_model_is_started_from_and_named(
 
 
 def test_other_experiments_refuse_a_model(smoke: Setting, tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"mnist starts from no model.*Leave it out"):
+    with pytest.raises(ConfigError, match=r"mnist starts from no model.*Leave out --model"):
         reproduce("mnist", replace(smoke, model=tmp_path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
