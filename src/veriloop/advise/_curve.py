@@ -70,7 +70,12 @@ def spread_of(values: Floats, errors: Floats) -> float:
 
 
 def draw_curves(
-    rounds: NDArray[np.int64], values: Floats, errors: Floats, horizon: int, sizes: Sequence[float] = ()
+    rounds: NDArray[np.int64],
+    values: Floats,
+    errors: Floats,
+    horizon: int,
+    sizes: Sequence[float] = (),
+    draws: int = DRAWS,
 ) -> Curves:
     """Draw curves given measurements; equal arguments give equal draws.
 
@@ -80,6 +85,7 @@ def draw_curves(
         errors: Standard errors of the measurements, 0 where unknown, shape (m,).
         horizon: Last round of interest, at least the one after the last measured.
         sizes: Number of samples kept in rounds 1 to ``horizon``; empty if unknown.
+        draws: Number of draws.
     """
     unit, last = spread_of(values, errors), int(rounds[-1])
     look, blocks = _places(len(rounds), horizon - last)
@@ -98,8 +104,8 @@ def draw_curves(
     weights /= weights.sum()
 
     rng = Address(0).rng()
-    ends = np.floor(np.cumsum(weights) * DRAWS + rng.random()).astype(int)
-    counts = np.diff(np.minimum(ends, DRAWS), prepend=0)
+    ends = np.floor(np.cumsum(weights) * draws + rng.random()).astype(int)
+    counts = np.diff(np.minimum(ends, draws), prepend=0)
     drawn = [_draw(fit, int(n), data, rng) for fit, n in zip(fits, counts, strict=True) if n]
     curve, walk, noise, limit = (np.concatenate(part) for part in zip(*drawn, strict=True))
     # Between two measurements a walk is where the earlier one left it.

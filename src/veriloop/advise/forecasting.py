@@ -13,6 +13,8 @@ from ..quantity import Better, Quantity
 from ..records import Number, RoundRecord
 from ..showing import Showing, in_short
 from ._curve import Curves, draw_curves, spread_of
+from ._skill import AHEAD as TRUSTED
+from ._skill import trust
 from .intervals import LEVEL, Interval
 from .ship import Ship, ship
 
@@ -46,7 +48,8 @@ class Forecast(Showing, BaseModel):
     ``unclear``.
 
     Attributes:
-        next: Future rounds; empty if there are too few rounds so far.
+        next: Future rounds; empty if there are too few rounds so far. The value is what the curves expect,
+            averaged with the last value as far as that was the better forecast so far, see `_skill`.
         best_round_so_far: Best measured round, the first one if several are equal; None without rounds.
         best_round: Expected best round among those so far and ``next``, by the curve without noise.
         plateau: Final value of the curve; None if curves without a known end are still possible, or if it is
@@ -133,10 +136,11 @@ def forecast(
         return about
     last = int(rounds[-1])
     curves = _curves(seen, chain, quantity, last + ahead)
+    weight = trust(rounds, values, errors, _sizes(chain, last + TRUSTED), quantity.bounds)
     coming = about.model_copy(
         update={
             "next": tuple(
-                NextRound(round=k, **_interval(of_round).model_dump())
+                NextRound(round=k, **_expected(of_round, weight, values[-1]).model_dump())
                 for k, of_round in enumerate(curves.measured.T, last + 1)
             ),
             "plateau": _plateau(curves.limit, float(np.ptp(values))),
@@ -282,6 +286,13 @@ def _plateau(limit: Floats, spread: float) -> Interval | None:
 def _interval(draws: Floats) -> Interval:
     low, value, high = np.quantile(draws, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
     return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def _expected(draws: Floats, weight: float, last: float) -> Interval:
+    """The interval of the draws; its value is their median, averaged with the last value."""
+    found = _interval(draws)
+    value = weight * found.value + (1 - weight) * last
+    return found.model_copy(update={"value": float(np.clip(value, found.low, found.high))})
 
 
 def _per(gain: Floats, costs: Sequence[float]) -> Interval | None:
