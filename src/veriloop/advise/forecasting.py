@@ -120,7 +120,7 @@ def forecast(
     if not 1 <= ahead <= FARTHEST:
         raise DomainError("rounds to forecast", got=ahead, expected=f"at least 1 and at most {FARTHEST}")
     seen = _seen(chain, name)
-    measured, rounds, values, _ = seen
+    measured, rounds, values, errors = seen
     told = f"Cannot tell yet: {name} was measured in {len(measured)} rounds, and a curve needs {FEWEST}."
     has_direction = quantity.better is not None
     about = Forecast(
