@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from veriloop.advise.choose import Pair, predict
+from veriloop.advise.choose import Pair, ahead, predict
 from veriloop.quantity import Quantity
 
 DISTANCE, SHARE, NUMBER = (
@@ -48,3 +48,37 @@ def test_intervals_cover_learners_they_were_made_for(rounds: int, scatter: float
         found = predict(x[0], [Pair(a, b) for a, b in zip(x[1:], y[1:], strict=True)], DISTANCE)
         hits += found.low <= y[0] <= found.high
     assert hits / trials > 0.95 - 4 * np.sqrt(0.95 * 0.05 / trials)
+
+
+def test_a_lead_is_the_difference_without_the_error_that_both_share() -> None:
+    pairs = [Pair(10.0, 14.0)]  # the level is hardly known, and is the same for both
+    one, other = predict(10.0, pairs, DISTANCE), predict(30.0, pairs, DISTANCE)
+    lead = ahead(10.0, 30.0, pairs, DISTANCE)
+    assert lead.value == pytest.approx(other.value - one.value)
+    assert lead.low > 0 > other.low - one.high, "the intervals overlap, and the order is clear"
+    back = ahead(30.0, 10.0, pairs, DISTANCE)
+    assert (back.value, back.low, back.high) == pytest.approx((-lead.value, -lead.high, -lead.low))
+
+
+def test_sets_that_measure_alike_leave_the_order_open() -> None:
+    pairs = [Pair(x, 1.3 * x) for x in (40.0, 60.0, 100.0, 160.0)]
+    lead = ahead(50.0, 55.0, pairs, DISTANCE)
+    assert lead.low < 0 < lead.value < lead.high
+    assert ahead(50.0, 150.0, pairs, DISTANCE).low > 0
+
+
+@pytest.mark.parametrize("scatter", [0.05, 0.15])
+def test_leads_hold_what_then_happens(scatter: float) -> None:
+    rng, inside = np.random.default_rng(2), []
+    for _ in range(300):
+        slope, kept = rng.normal(1, 0.2), rng.uniform(10, 100, 6)
+        models = (5 + slope * kept) * (1 + scatter * rng.standard_normal(6))
+        pairs = [Pair(*pair) for pair in zip(kept[:4], models[:4], strict=True)]
+        lead = ahead(kept[4], kept[5], pairs, DISTANCE)
+        inside.append(lead.low <= models[5] - models[4] <= lead.high)
+    assert np.mean(inside) > 0.93
+
+
+def test_more_may_be_better() -> None:
+    lead = ahead(0.9, 0.5, [Pair(0.6, 0.6), Pair(0.8, 0.8)], SHARE)
+    assert lead.value == pytest.approx(0.4, abs=0.02)

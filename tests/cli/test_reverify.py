@@ -31,9 +31,12 @@ def test_verifiers_are_ranked(veriloop, tiny_run: Path, files: tuple[Path, Path]
     assert found["quantity"] == "gap"
     assert [choice["name"] for choice in found["choices"]][-1] == "biased"
     best, *others = found["choices"]
-    near = [c["name"] for c in others if c["predicted"]["low"] <= best["predicted"]["high"]]
-    assert near, "lower is better, and with three rounds the intervals are wide"
-    assert f"overlaps with that of {', '.join(near)}, so" in called.out.splitlines()[-1]
+    last = called.out.splitlines()[-1]
+    for other in others:
+        lead = found["ahead"][f"{best['name']} / {other['name']}"]
+        assert lead["value"] >= 0
+        assert (f"over {other['name']} " in last) == (lead["low"] <= 0)
+    assert last.endswith("; --trial 0.25 is more precise") == ("may be nothing" in last)
     for choice in found["choices"]:
         assert choice["predicted"]["low"] < choice["predicted"]["value"] < choice["predicted"]["high"]
         assert choice["requests"] == 0

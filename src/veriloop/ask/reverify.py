@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from ..advise.choose import Pair, predict
+from ..advise.choose import Pair, ahead, predict
 from ..advise.intervals import LEVEL, Interval, Share, Z, wilson
 from ..errors import VeriloopError
 from ..executors.threads import limit_threads
@@ -70,6 +70,8 @@ class Reverified(BaseModel):
         before: Value for the model that made the candidates.
         pairs: Finished rounds that the prediction is based on.
         choices: Verifiers by predicted quantity, the best first.
+        ahead: How much better the model is with the first of two verifiers, by ``a / b`` in the order of
+            ``choices``. An interval that holds 0 leaves the order open.
         kappa: Cohen's kappa of each pair of verifiers, on what they accept, by ``a / b``.
     """
 
@@ -81,6 +83,7 @@ class Reverified(BaseModel):
     before: Number
     pairs: list[Pair]
     choices: list[Choice]
+    ahead: dict[str, Interval]
     kappa: dict[str, Interval]
 
 
@@ -146,13 +149,18 @@ def reverify(
         return math.inf if math.isnan(loss) else loss
 
     before = next(r for r in records if (r.arm, r.round) == (arm, again.round - 1))
+    ranked = sorted(choices, key=rank)
     return Reverified(
         subject=f"{arm}, round {again.round}",
         quantity=name,
         better=quantity.direction,
         before=_decided_by(before)[name].value,
         pairs=pairs,
-        choices=sorted(choices, key=rank),
+        choices=ranked,
+        ahead={
+            f"{a.name} / {b.name}": ahead(a.kept_quality.value, b.kept_quality.value, pairs, quantity)
+            for a, b in itertools.combinations(ranked, 2)
+        },
         kappa=_kappa({called: said.remade for called, said in found.items()}),
     )
 

@@ -96,13 +96,18 @@ def _print(found: "Reverified", trial: bool) -> None:
         for note in choice.notes:
             typer.echo(f"{choice.name}: {note}")
     if len(found.choices) > 1:
-        typer.echo(_best(found))
+        typer.echo(_best(found, trial))
 
 
-def _best(found: "Reverified") -> str:
+def _best(found: "Reverified", trial: bool) -> str:
     """Describe the first choice, and which others may be better."""
+    from ..report.forecasts import cell
+
     best, *others = found.choices
-    low, high = best.predicted.low, best.predicted.high
-    near = [c.name for c in others if c.predicted.low <= high and low <= c.predicted.high]
-    doubt = f"; its interval overlaps with that of {', '.join(near)}, so another order is possible"
-    return f"best: {best.name}{doubt if near else ''}"
+    leads = [(other.name, found.ahead[f"{best.name} / {other.name}"]) for other in others]
+    open_ = [(name, cell(lead)) for name, lead in leads if lead.low <= 0]
+    if not open_:
+        return f"best: {best.name}"
+    listed = ", ".join(f"over {name} {value} ({interval})" for name, (value, interval) in open_)
+    remedy = "" if trial else "; --trial 0.25 is more precise"
+    return f"best: {best.name}; its lead may be nothing: {listed}{remedy}"
