@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "ray": ("ray",),
     "slurm": ("submitit",),
     "trackers": ("trackio", "mlflow"),
+    "wandb": ("wandb",),
     "checks": ("math_verify", "jsonschema"),
     "inception": ("torch_fidelity", "torchvision"),
     "embeddings": ("sentence_transformers",),

@@ -1,9 +1,11 @@
 """Trackers with their real local stores, which are read here without them."""
 
+import importlib
 import json
 import os
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,6 +79,27 @@ def test_mlflow_keeps_the_contract(tmp_path: Path) -> None:
     assert settings == {"seed": "3", "learner.kind": "tiny", "metrics.0.columns": "None"}
 
 
+def of_wandb(folder: Path, key: str) -> Rows:
+    """The history in wandb's offline files: records in protocol buffers, in blocks like LevelDB's log."""
+    pb = importlib.import_module("wandb.proto.wandb_internal_pb2")
+    rows: Rows = []
+    for path in folder.glob(f"wandb/offline-run-*-{key}/run-{key}.wandb"):
+        data, at, record = path.read_bytes(), 7, b""
+        while at + 7 <= len(data):
+            if (left := 32768 - at % 32768) < 7:
+                at += left
+                continue
+            _, size, kind = struct.unpack_from("<IHB", data, at)
+            record += data[at + 7 : at + 7 + size]
+            at += 7 + size
+            if kind in (2, 3):  # the first or a middle part
+                continue
+            history, record = pb.Record.FromString(record).history, b""
+            said = [(".".join(i.nested_key) or i.key, json.loads(i.value_json)) for i in history.item]
+            rows += [(name, history.step.num, value) for name, value in said if not name.startswith("_")]
+    return rows
+
+
 SCRIPT = """
 from pathlib import Path
 from test_trackers import of_trackio
@@ -94,6 +117,29 @@ def test_trackio_keeps_the_contract(tmp_path: Path) -> None:
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_wandb_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    from veriloop.trackers.wandb import WandB
+
+    monkeypatch.chdir(tmp_path)
+    check_tracker(WandB(), lambda key: of_wandb(tmp_path, key))
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 1  # complete, in place of the first
+
+
+@pytest.mark.slow
+def test_wandb_holds_each_round_once_after_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    from veriloop.trackers.wandb import WandB
+
+    monkeypatch.chdir(tmp_path)
+    plan = plan_from(CONFIG).model_copy(update={"tracker": (WandB(),)})
+    for _ in range(2):
+        folder = run(plan, tmp_path / "run", resume="if-possible")
+    [store] = tmp_path.glob("wandb/offline-run-*")
+    assert metrics_in(of_wandb(tmp_path, store.name.rpartition("-")[2])) == numbers(folder)
+    assert not [event for event in folder.events()[0] if isinstance(event, TrackerFailed)]
 
 
 @pytest.mark.slow
@@ -175,8 +221,12 @@ def test_a_run_in_memory_is_tracked_too(tmp_path: Path) -> None:
     assert steps == (len(done.records()),)
 
 
-@pytest.mark.parametrize("kind", ["trackio", "mlflow"])
-def test_a_tracker_that_is_not_installed_is_refused_with_the_command(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "extra"), [("trackio", "trackers"), ("mlflow", "trackers"), ("wandb", "wandb")]
+)
+def test_a_tracker_that_is_not_installed_is_refused_with_the_command(
+    kind: str, extra: str, tmp_path: Path
+) -> None:
     (tmp_path / "plan.yaml").write_text(json.dumps({**CONFIG, "tracker": kind}))
     # A module that cannot be found: the same as in an environment without the package.
     hide = f"u.find_spec = lambda name, package=None: None if name == {kind!r} else found(name, package)"
@@ -186,7 +236,7 @@ def test_a_tracker_that_is_not_installed_is_refused_with_the_command(kind: str, 
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
-    assert "pip install 'veriloop[trackers]'" in line
+    assert f"pip install 'veriloop[{extra}]'" in line
     assert kind in line
 
 

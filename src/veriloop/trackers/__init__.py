@@ -7,10 +7,12 @@ from ..lazy import export_lazily
 if TYPE_CHECKING:
     from .mlflow import MLflow
     from .trackio import Trackio
+    from .wandb import WandB
 
 __all__ = [
     "MLflow",
     "Trackio",
+    "WandB",
 ]
 
 export_lazily(
@@ -18,5 +20,6 @@ export_lazily(
     {
         ".mlflow": ["MLflow"],
         ".trackio": ["Trackio"],
+        ".wandb": ["WandB"],
     },
 )

@@ -35,7 +35,7 @@ class Tracking(ABC):
 
     @abstractmethod
     def logged(self) -> set[tuple[str, int]]:
-        """Return the arms and rounds that it holds."""
+        """Return the arms and rounds that it holds. The others are logged, in the order of their rounds."""
 
     @abstractmethod
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
@@ -59,7 +59,10 @@ class Tracker(Part, frozen=True):
 
     @abstractmethod
     def open(self, run: RunInfo) -> Tracking:
-        """Open a new run with the settings as its parameters, or the existing run with this key."""
+        """Open a new run with the settings as its parameters, or the existing run with this key.
+
+        A tool that cannot continue a run may open a new one that replaces it, and holds nothing yet.
+        """
 
 
 def numbers_of(record: RoundRecord) -> dict[str, float]:
