@@ -24,6 +24,7 @@ from .backends import PLACE, Decoding, Remote, Started, ask, serving
 from .control import Asked, Marked
 from .decoding import write
 from .ends import StopStrings, before
+from .lanes import free_unused
 from .models import Language
 from .precision import settled
 from .prompts import Formatter
@@ -79,6 +80,10 @@ class CausalLMGenerator(Generator):
             return self._model
         rounded: Any = copy.deepcopy(self._model)
         return rounded.to(dtype=torch.bfloat16)
+
+    def free_writer(self) -> None:
+        """Free the copy that writes; the next use makes it again."""
+        self.__dict__.pop("_writer", None)
 
     @cached_property
     def _weights(self) -> str:
@@ -253,6 +258,7 @@ def fit(
     learner.prompt.settled()  # before a large model is loaded
     let_go(PLACE)  # on a GPU there may be no room for a server beside a model that is trained
     start = _start(learner, init)
+    free_unused()  # of what wrote; training takes most of the memory
     language = start.language
     models.check_places(language, learner.prompt.max_tokens, learner.decoding.max_new_tokens)
     learner = learner.model_copy(update={"precision": settled(learner.precision, language.model)[0]})
@@ -267,6 +273,7 @@ def fit(
     elif rows:
         with global_torch(rng):
             train(language.model, rows, learner, rng)
+    free_unused()
     return CausalLMGenerator(language, learner.prompt, learner.decoding, learner.precision, adapter)
 
 
@@ -297,6 +304,7 @@ def _start(learner: "CausalLM", init: Generator | None) -> _Start:
             expected=CausalLMGenerator.__name__,
             fix="start fresh (warm_start: false)",
         )
+    init.free_writer()  # the next round writes with another model
     if init.adapter is not None and init.adapter.lora == learner.lora:
         return _Start(*adapters.found(init.adapter.base.model), init.adapter.tensors)
     language = init.language

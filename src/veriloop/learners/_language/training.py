@@ -16,6 +16,7 @@ from ...advance import Rows as RowsSoFar
 from ...advance import StepDone, report
 from ...errors import VeriloopError
 from ...networks import one_cycle
+from .gradients import GradientSums
 from .lanes import in_lanes
 from .packing import ATTENTION, Rows, packs
 from .recipe import Training
@@ -52,13 +53,14 @@ def train(model: PreTrainedModel, rows: Sequence[Row], training: Training, rng: 
         optimizer = torch.optim.AdamW(
             parameters, training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
+        sums = GradientSums(parameters)
         seen = 0
         report(StepDone(0, steps))
         for step, batch in zip(range(steps), _batches(len(rows), training.batch_size, rng), strict=False):
             optimizer.param_groups[0]["lr"] = training.learning_rate * one_cycle(
                 (step + 0.5) / steps, WARM_UP
             )
-            total = _gradient(model, rows, batch, training, most, parameters)
+            total = _gradient(model, rows, batch, training, most, sums)
             if not math.isfinite(total):
                 raise VeriloopError("training diverged", got=total, fix="lower learning_rate")
             norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -75,29 +77,24 @@ def _gradient(
     batch: Sequence[int],
     training: Training,
     most: int,
-    parameters: Sequence[nn.Parameter],
+    sums: GradientSums,
 ) -> float:
-    """Compute a step's gradient in ``parameters``, summed over its passes in order; return the loss."""
+    """Compute a step's gradient in ``sums``, summed over its passes in order; return the loss."""
     tokens = sum(len(rows[i].completion) for i in batch)
     bfloat16 = training.precision == "bfloat16"
 
-    def of_pass(one_pass: list[int]) -> tuple[float, Sequence[Tensor | None]]:
-        """Return the loss of one pass and its gradient in each parameter."""
+    def of_pass(numbered: tuple[int, list[int]]) -> float:
+        """Return the loss of one pass; its gradients are added to the sums."""
+        number, one_pass = numbered
         # Each weight is cast once per pass, so a cache of casts would only be shared with other passes.
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
             nll = completion_losses(model, [rows[i] for i in one_pass]).sum() / tokens
-        return nll.item(), torch.autograd.grad(nll, parameters, allow_unused=True)
+        sums.add(number, nll)
+        return nll.item()
 
-    total = 0.0
-    some = passes(rows, batch, min(training.tokens_per_pass, most))
-    for loss, gradients in in_lanes(of_pass, some, most=1 if _draws(model) else 64):
-        total += loss
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if parameter.grad is None:
-                parameter.grad = gradient
-            elif gradient is not None:
-                parameter.grad += gradient
-    return total
+    some = enumerate(passes(rows, batch, min(training.tokens_per_pass, most)))
+    with sums.of_step():
+        return sum(in_lanes(of_pass, some, most=1 if _draws(model) else 64))
 
 
 def _draws(model: PreTrainedModel) -> bool:
