@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from veriloop.config import plan_from, read_config
+from veriloop.config import load_plan, plan_from, read_config
 from veriloop.errors import ConfigError
 from veriloop.learners.cvae import CVAE
 from veriloop.loop import run
@@ -90,6 +90,24 @@ def test_the_paper_scale_is_the_papers() -> None:
         "verified": [30_000, 60_000, 600_000, 1_200_000],
         "unverified": [30_000, 60_000, 600_000, 1_200_000],
     }
+
+
+def test_forty_rounds_on_two_cores_grow_to_90000() -> None:
+    plan = load_plan(MNIST / "forty.yaml")
+    assert plan.rounds == 40
+    schedules = [arm.schedule for arm in plan.arms.values()]
+    assert [[s.wanted(k) for k in (1, 40, 41)] for s in schedules if s] == [[6_000, 89_985, 90_000]] * 2
+    assert plan.learner == CVAE(
+        latent_dim=20,
+        channels=(32, 64),
+        precision="bfloat16",
+        epochs=8,
+        min_steps=600,
+        batch_size=64,
+        learning_rate=0.003,
+        averaging=0.2,
+        patience=None,
+    )
 
 
 @pytest.mark.parametrize("scale", get_args(Scale))
