@@ -13,7 +13,8 @@ from ..cards import RunCard
 from ..nested import Nested
 from ..samples import Samples, concat
 from ..schema import Role, Schema, schema_of
-from ..store.folder import FATE, FATES, REASON, SCORE, RunFolder
+from ..store.folder import RunFolder
+from ..store.reader import FATE, FATES, REASON, SCORE
 from ..verdicts import Decision
 from .names import MISSING, short
 from .passages import texts_of
