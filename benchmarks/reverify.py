@@ -137,7 +137,8 @@ def judged(answers: list[dict[str, Any]], actual: list[dict[str, Any]]) -> dict[
                 wrong.append(f"{a} / {b}")
             leads = [
                 ahead(
-                    *(answer["quality"][name] for name in (a, b)),
+                    answer["quality"][a],
+                    answer["quality"][b],
                     [Pair(*pair) for pair in answer["pairs"]],
                     lower,
                 )

@@ -16,7 +16,7 @@ from ..laws import student_quantile
 from ..quantity import Quantity
 from .intervals import LEVEL, Interval
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _SLOPE = 0.3
 """Prior standard deviation of the slope around 1."""
