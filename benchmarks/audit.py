@@ -338,7 +338,7 @@ finally:
 
 
 def measured(*arguments: object) -> dict[str, Any]:
-    """The command line in a process of its own: what it took, and what it found.
+    """Run the command line in a separate process; return its time and its findings.
 
     A loaded machine stretches ``seconds``, the time on the clock, but hardly ``cpu_seconds``; ``load`` is the
     number of processes that were at work when it began.

@@ -38,7 +38,7 @@ class World:
         judge: One of `JUDGES`.
         shape: One of `SHAPES`.
         real: The real mean, shape (d,).
-        rows: So many new rows of the start model, of d features or one more that is not given.
+        rows: Returns a number of new rows of the start model, with d features or one more that is not given.
         chance: Of their acceptance.
     """
 

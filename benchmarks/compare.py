@@ -194,7 +194,7 @@ def power(found: Found, other: int) -> dict[str, Any]:
 
 
 def needed(found: Found) -> dict[str, Any]:
-    """How many seeds the difference of 2 % takes, and how often so many find it."""
+    """Return the number of seeds for a difference of 2 %, and how often that number finds it."""
     pairs = (found.values[:, 0] - found.values[:, 1]).ravel()
     # With the spread of these pairs, and the mean that is planted: of theirs, luck is a part.
     seeds = contrast(pairs - pairs.mean() + found.truth[0] - found.truth[1], comparisons=3)[3]

@@ -234,7 +234,7 @@ def one_round(folder: str) -> None:
 
 
 def whole_round(folder: str) -> bool:
-    """A round in a process of its own, whose memory is its own too."""
+    """A round in a separate process, with separate memory."""
     command = [sys.executable, __file__, "--model", folder, "--in-this-process"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])

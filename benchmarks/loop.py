@@ -57,7 +57,7 @@ Stamp = Callable[[], None]
 def of_a_round(scratch: Path, rounds: int = 200, repeats: int = 5) -> dict[str, dict[str, float]]:
     """Processor time of a round beyond the plain loop's: of the least disturbed tenth, and of the median.
 
-    Whoever shares the machine makes rounds slower, by other contents of its caches, and none faster.
+    Other programs on the machine make rounds slower, by changing its caches, and never faster.
     """
     spec = importlib.util.spec_from_file_location("plain_loop", PLAIN)
     assert spec is not None

@@ -87,7 +87,7 @@ class Project:
         return [r for r in map(json.loads, lines) if arm is None or r["arm"] == arm]
 
     def python(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A script of the cases in a process of its own."""
+        """Run a script of the cases in a separate process."""
         found = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         given = [sys.executable, str(self.cases / script), *arguments]
         env = {**os.environ, "PATH": found}

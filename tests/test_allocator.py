@@ -1,4 +1,4 @@
-"""Freed memory is used again instead of being asked for anew."""
+"""Freed memory is used again instead of being requested again."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ print((faults() - before) // 50)
 
 def pages_a_block(how: str, **environment: str) -> int:
     command = [sys.executable, "-c", SCRIPT, how]
-    # Numpy asks for huge pages of its own; without them a fault is a page.
+    # NumPy requests huge pages by itself; without them, a fault is a page.
     done = subprocess.run(
         command,
         capture_output=True,

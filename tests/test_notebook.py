@@ -1,4 +1,4 @@
-"""A plan of objects, run, drawn and audited in a notebook, by a kernel of its own."""
+"""A plan of objects, run, drawn and audited in a notebook, by a separate kernel."""
 
 import os
 from pathlib import Path

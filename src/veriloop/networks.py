@@ -44,7 +44,7 @@ def device() -> torch.device:
 
 @cache
 def _device(name: str) -> torch.device:
-    # Whoever asks is about to run a network here.
+    # The caller is about to run a network here.
     keep_freed_memory()
     if not name:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -67,11 +67,11 @@ def batch_size(where: torch.device) -> int:
 
 
 def one_cycle(progress: float, rise: float = 0.05) -> float:
-    """Share of the peak learning rate: a straight rise, under half a cosine that falls to zero.
+    """Return the share of the peak learning rate: a straight rise, times half a cosine that falls to zero.
 
     Args:
-        progress: Of the training, in (0, 1].
-        rise: The share of the training in which the straight line rises.
+        progress: Progress of the training, in (0, 1].
+        rise: Share of the training in which the straight line rises.
     """
     return min(1.0, progress / rise) * (1 + math.cos(math.pi * progress)) / 2
 

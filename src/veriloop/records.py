@@ -176,8 +176,8 @@ class RoundRecord(BaseModel):
     Attributes:
         arm: Name of the arm.
         round: Round number; 0 for the start model.
-        counts: What became of the candidates; all 0 in round 0.
-        prompts: What became of the prompts, if several texts are written for each.
+        counts: Outcomes of the candidates; all 0 in round 0.
+        prompts: Outcomes of the prompts, if several texts are written for each.
         abstentions: Most frequent reasons for abstentions, with the number of candidates.
         silent: Signs that the verifier or the model does not distinguish candidates, one line each.
         trained_on: Number of samples that the round's model was trained on.

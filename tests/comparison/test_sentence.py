@@ -14,7 +14,7 @@ ERROR = Quantity("Error", better="lower")
 
 
 def many(means: list[float], seeds: int = 6, spread: float = 0.1) -> Table:
-    """Variations a, b, ... with these means in round 1, under so many seeds."""
+    """Variations a, b, ... with these means in round 1, for a number of seeds."""
     rng = np.random.default_rng(0)
     values = {
         (chr(97 + at), seed): [9.0, mean + spread * rng.standard_normal()]

@@ -1,4 +1,4 @@
-"""The Ray executor on a real cluster of two nodes, each with processes and an object store of its own."""
+"""The Ray executor on a real cluster of two nodes, each with its own processes and object store."""
 
 import json
 import os

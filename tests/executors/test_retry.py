@@ -50,7 +50,7 @@ class Lazy(Future[int]):
     def result(self, timeout: float | None = None) -> int:
         under_way = sum(not future.done() for future in self.pool.running)
         if under_way > self.pool.most:
-            self.set_exception(BrokenExecutor("a worker died of so many"))
+            self.set_exception(BrokenExecutor("a worker died of too many"))
         elif self.item < 0:
             self.set_exception(ZeroDivisionError())
         else:

@@ -31,7 +31,7 @@ class Family:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
-        """Start it in a session of its own, as a terminal's foreground is."""
+        """Start it in a separate session, like the foreground of a terminal."""
         path = f"{self._bin}{os.pathsep}{os.environ['PATH']}"
         env = {**os.environ, MARK: self._mark, "PATH": path, "PYTHONPATH": str(self.folder)}
         process = subprocess.Popen(

@@ -220,7 +220,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--points", type=int, help="so many of them at random; all if not given")
+    parser.add_argument("--points", type=int, help="number of random ones to try; default: all")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     sys.exit(not main(arguments.points, arguments.seed))

@@ -2,7 +2,7 @@
 
     python tests/faults/full_disk.py
 
-The system refuses a write beyond the limit, as it does on a full disk, whoever makes it: Python, a library in
+The system refuses a write beyond the limit, as it does on a full disk, in any program: Python, a library in
 Rust, or SQLite. A temporary folder's own limit would need to be mounted, which only root can do.
 """
 

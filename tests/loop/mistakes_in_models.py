@@ -130,7 +130,7 @@ IN_MODELS = {
         """,
         "Mine.verify (PLUGIN, line ... open verdicts have no finite score",
     ),
-    "an __init__ of its own": (
+    "a separate __init__": (
         "verifier",
         """
         class Mine(Verifier, frozen=True):

@@ -66,7 +66,7 @@ def test_samples_that_are_all_equal_are_not_divided():
 
 
 class Given(Dataset, frozen=True):
-    """Tiny data with a validation split of so many samples."""
+    """Tiny data with a validation split of ``n`` samples."""
 
     validation: Annotated[int, Field(ge=0)] = 0
 

@@ -190,9 +190,11 @@ def test_members_get_their_judges_of_the_round_before(wrap: Any) -> None:
     first = fitted(verifier)
     other = verifier.fit(first, GENERATOR, DATA.test, np.random.default_rng(1))
     again = verifier.fit(None, GENERATOR, DATA.test, np.random.default_rng(1))
-    score, same, anew = (j.verify(DATA.test, np.random.default_rng(0)).score for j in (first, other, again))
+    score, same, other_score = (
+        j.verify(DATA.test, np.random.default_rng(0)).score for j in (first, other, again)
+    )
     assert np.array_equal(score, same)
-    assert not np.array_equal(score, anew)
+    assert not np.array_equal(score, other_score)
 
 
 def test_members_are_suited_to_the_data_and_checked_ahead() -> None:

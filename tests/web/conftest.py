@@ -80,7 +80,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def open_page(browser):
-    """Opens an address in a context of its own, and fails if the page complains of anything."""
+    """Open an address in a separate context; fail if the page reports an error."""
     contexts, noise = [], []
 
     def open_(address: str, **options: Any) -> Any:
@@ -102,7 +102,7 @@ def open_page(browser):
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    """A client with cookies of its own."""
+    """A client with separate cookies."""
     with httpx.Client(timeout=HOUR) as client:
         yield client
 

@@ -46,7 +46,7 @@ def _is_good(key):
 
 
 def _judge(page, most=10_000):
-    """Judge by keyboard, until it is over or so many are judged; what was judged, in order."""
+    """Judge by keyboard until the end, or up to a number; return what was judged, in order."""
     keys: list[str] = []
     while len(keys) < most and (key := page.evaluate(SHOWN)) != "over":
         if key and key not in keys:
@@ -113,7 +113,7 @@ def test_two_people_at_once_lose_and_double_nothing(people, serve, open_page):
 
 @contextmanager
 def _served(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server in a process of its own, and its address."""
+    """A server in a separate process, and its address."""
     command = [sys.executable, "-c", "from veriloop.cli.main import main; main()"]
     process = subprocess.Popen(
         [*command, "serve", folder, "--port", str(port)], stdout=subprocess.PIPE, text=True,
@@ -153,7 +153,7 @@ def test_a_killed_server_loses_nothing_that_the_page_had_confirmed(people, open_
         dict(j.verdicts) == {"Ann": "accept" if _is_good(j.key) else "reject"}
         for j in Store(people.store).everything()
     )
-    # The browser itself tells of the server that was gone; nothing else may.
+    # Only the browser itself may report that the server was gone.
     assert all("Failed to load resource" in line for line in open_page.noise)
     open_page.noise.clear()
 

@@ -40,7 +40,7 @@ def fates(distances: Floats) -> Floats:
     """Return the fate of each curve.
 
     Args:
-        distances: From the real mean after rounds 0, 1, ..., K, shape (K + 1, ...).
+        distances: Distances from the real mean after rounds 0, 1, ..., K, shape (K + 1, ...).
 
     Returns:
         Shape (...): `HARMS` when no round is nearer than the start; `TURNS` when some round is, and later
@@ -57,11 +57,11 @@ def agreed(by_rival: list[Floats], independent: int) -> Fate:
     """Return the most likely fate over all rivals' draws, unless one of them contradicts it.
 
     Args:
-        by_rival: For each rival the fates of its draws, shape (draws,).
-        independent: How many of them are.
+        by_rival: Fates of each rival's draws, shape (draws,).
+        independent: Number of independent draws of each rival.
     """
     shares = np.array([[np.mean(drawn == kind) for kind in (HELPS, TURNS, HARMS)] for drawn in by_rival])
-    # No share is sure: half a draw more for each fate.
+    # Half a draw more for each fate, so that no share is 0 or 1.
     shares = (shares * independent + 0.5) / (independent + 1.5)
     mean = shares.mean(axis=0)
     kind = int(mean.argmax())

@@ -43,7 +43,7 @@ class Rejudged:
 def rejudged(again: Replay, folder: RunFolder, rival: Rival) -> Rejudged:
     """Judge a round's candidates with a rival verifier.
 
-    The rival is fitted in each round from 1 on, as in a run of its own, but with this arm's models. No
+    The rival is fitted in each round from 1 on, as in a separate run, but with this arm's models. No more
     candidates are made: if it accepts fewer than the round wants, fewer are kept.
 
     Args:

@@ -253,12 +253,12 @@ def compared(
     """Compare the arms of runs.
 
     Args:
-        chains: The arms.
-        metrics: The quantities to compare, the headline first; all that were measured when None.
-        variations: Their names in order, also of those that have finished no round.
-        planned: How many runs there are to be.
-        broken: Why runs failed, if any did.
-        out: The folder that the comparison is written to.
+        chains: Arms.
+        metrics: Quantities to compare, the headline first; all measured ones when None.
+        variations: Names of the variations in order, also of those without a finished round.
+        planned: Number of planned runs.
+        broken: Reasons why runs failed, if any did.
+        out: Folder for the comparison.
 
     Raises:
         VeriloopError: Nothing was measured.

@@ -20,7 +20,7 @@ def sentences(quantity: Quantity, table: Table) -> list[str]:
     """Return a line per arm: which variations are better or worse by ``quantity``, and which it cannot tell.
 
     Args:
-        quantity: What is compared by.
+        quantity: Quantity to compare by.
         table: Its table.
     """
     arms = dict.fromkeys(difference.arm for difference in table.differences)
@@ -153,7 +153,7 @@ def cells(quantity: Quantity, table: Table, most: int | None = None) -> list[lis
     """Return the differences as text with a header, without arms that no variation affects.
 
     Args:
-        quantity: What is compared by.
+        quantity: Quantity to compare by.
         table: Its table.
         most: Number of rows above which only those of each arm's best variation are returned.
     """

@@ -18,18 +18,18 @@ _ARM = "grid"
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """What all cells have in common; lengths in units of sigma.
+    """Data that all cells share; lengths are in units of sigma.
 
     Attributes:
-        biases: Shape ``(I,)``, in the units of theta.
-        radii: Shape ``(J,)``, in the units of theta.
+        biases: Biases, shape ``(I,)``, in the units of theta.
+        radii: Radii, shape ``(J,)``, in the units of theta.
         offsets: ``v_j^T (theta_c - theta*) / sigma`` for each bias, shape ``(I, p)``.
-        half_widths: Shape ``(J,)``.
-        spreads: Shape ``(p,)``.
+        half_widths: Half widths, shape ``(J,)``.
+        spreads: Spreads of the start model, shape ``(p,)``.
         n: Accepted samples per direction.
         replicates: Replicates in each cell.
         seed: The run's seed.
-        precision: Of single draws.
+        precision: Precision of single draws.
     """
 
     biases: Floats

@@ -32,7 +32,7 @@ class Job:
         design: Covariates of the synthetic data.
         verified: Whether the verifier filters.
         sampling: Exact draws, or their Gaussian limit.
-        precision: Of single draws.
+        precision: Precision of single draws.
         device: The torch device that draws; NumPy when None.
     """
 

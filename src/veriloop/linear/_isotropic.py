@@ -28,7 +28,7 @@ def isotropic_round(
         radius: The verifier's radius in units of sigma; inf accepts everything.
         slack: ``sigma_c / sigma``.
         rng: The only source of randomness.
-        precision: Of covariates and labels; the normal equations are summed in float64.
+        precision: Precision of covariates and labels; the normal equations are summed in float64.
 
     Returns:
         The next states, shape ``(chains, p)``.

@@ -64,7 +64,7 @@ class Proposal:
         shift: 0 for a normal, the middle of the interval for a uniform, its lower end for an exponential;
             shape ``(rows,)``.
         scale: 1 for a normal, the width for a uniform, 1 / rate for an exponential; shape ``(rows,)``.
-        share: For an exponential, its probability within the width, shape ``(rows,)``.
+        share: Probability of an exponential within the width, shape ``(rows,)``.
         bounds: Shape ``(2, rows)`` for a normal, else ``(3, rows)``.
     """
 

@@ -33,14 +33,14 @@ def accepted_means(
         beta: Upper ends, each above its ``alpha``; may be inf.
         n: Draws per row, at least 1.
         rng: The only source of randomness.
-        precision: Of single draws; means are float64.
+        precision: Precision of single draws; means are float64.
         device: A torch device to draw on; NumPy when None. The draws differ, their distribution does not.
 
     Returns:
         Shape ``(rows,)``.
 
     Raises:
-        DomainError: An interval is empty or NaN, or ``n`` is no count.
+        DomainError: An interval is empty or NaN, or ``n`` is not a count.
     """
     if not np.all(alpha < beta):
         raise DomainError("the truncation interval is empty or NaN", expected="alpha < beta")

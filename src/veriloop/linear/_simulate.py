@@ -116,7 +116,7 @@ def simulate(
         sampling: ``exact``, or ``clt``, which replaces the mean of n accepted labels by a normal of the same
             mean and variance: an approximation, but of a cost that does not depend on n. Not for the
             isotropic design.
-        precision: Of single draws; ``float64`` costs about 1.5 times as much.
+        precision: Precision of single draws; ``float64`` costs about 1.5 times as much.
         device: A torch device, such as ``cuda``, that draws the accepted labels of the block and standard
             designs; NumPy when None. Equal arguments give equal results on one kind of device.
 
@@ -168,7 +168,7 @@ def simulate_grid(
         seed: The run's seed, at least 0.
         direction: From theta* to theta_c, shape ``(p,)``, any length; the system's own when None.
         executor: Executor of groups of cells; this process when None.
-        precision: Of single draws.
+        precision: Precision of single draws.
 
     Raises:
         DomainError: An argument is invalid, or no direction is known.

@@ -32,7 +32,7 @@ class CheckedPlan(NamedTuple):
         schema: Type of each data column.
         cards: Description of a run of the plan.
         downloads: Descriptions of what the run would download.
-        notes: What parts found out about how they will work, such as how a function is called: lines by the
+        notes: Remarks of parts on how they will work, such as how a function is called: lines by the
             part's path.
         seen: Summary of the data; None if the files are too large for the check to read.
     """

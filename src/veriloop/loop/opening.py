@@ -28,8 +28,8 @@ class Opening(NamedTuple):
         limit: Largest number of candidates in the round.
         drawn: Prompts of the round, if several texts are written for each; else None.
         per_prompt: Selection among the texts of a prompt; else None.
-        first: How many candidates the first wave makes, where people judge them: by the rate at which they
-            accepted those of the round before. None for what the selection asks for.
+        first: Number of candidates in the first wave if people judge them, from their acceptance rate in the
+            round before. None for the number that the selection asks for.
     """
 
     pool: Samples | None
@@ -63,8 +63,8 @@ def opened(
         name: Name of the arm.
         data: Real data.
         address: Address of the round.
-        solved: How often the round before solved its prompts, see `veriloop.loop.per_prompt.solved_in`.
-        before: What became of the candidates of the round before.
+        solved: Counts of solved prompts in the round before, see `veriloop.loop.per_prompt.solved_in`.
+        before: Outcomes of the candidates of the round before.
     """
     arm, pool, drawn = plan.arms[name], data.conditions, None
     assert arm.schedule is not None  # Arm checks this for arms that train on kept samples.

@@ -90,14 +90,14 @@ class ArmPreview(BaseModel):
         abstentions: Number of abstentions by reason, as in `RoundRecord`.
         silent: Signs that the verifier does not distinguish candidates, one line each.
         shown: Some candidates of each outcome.
-        waits: What people have to judge before the arm's first round; empty if nothing.
+        waits: Samples that people have to judge before the arm's first round; empty if none.
         seconds: Seconds used for these candidates, by stage.
         estimated_candidates: Candidates over all rounds, at the acceptance rate so far and within the arm's
             limit.
         candidates_range: Candidates at both ends of the rate's 95 % interval.
         estimated_seconds: Seconds over all rounds.
-        seconds_range: Between which it should lie.
-        estimated_disk_mb: Of its rounds, without the start model.
+        seconds_range: Expected range of these seconds.
+        estimated_disk_mb: Megabytes of its rounds, without the start model.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -128,13 +128,13 @@ class Preview(BaseModel):
         duplicates_left_out: Number of rows that occur in two splits, if any.
         rows_left_out: Number of rows left out because of their content, and why, if any.
         held_out_seen: Number of held-out rows that are also training rows, if any.
-        notes: What parts found out about how they will work: lines by the part's path.
+        notes: Remarks of parts on how they will work: lines by the part's path.
         arms: Previews of the arms by name.
         missed: Descriptions of what could not be measured in time.
         took: Seconds that the preview took.
         estimated_seconds: Seconds for the whole run.
-        seconds_range: Between which it should lie.
-        estimated_disk_mb: Of the whole run, at its largest.
+        seconds_range: Expected range of these seconds.
+        estimated_disk_mb: Largest size of the whole run in megabytes.
         memory_mb: Memory of this process in MB; each process of a run needs at least as much.
     """
 

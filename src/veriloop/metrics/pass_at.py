@@ -121,15 +121,15 @@ class PassAt(Checked, frozen=True):
 
 
 def check_tries(setting: str, ks: Sequence[int], n: int | None) -> None:
-    """Refuse numbers of tries that do not go together.
+    """Check that the numbers of tries are consistent.
 
     Args:
-        setting: What the setting with each k is called.
-        ks: Each k.
-        n: How many texts are drawn for each prompt; None leaves it open.
+        setting: Name of the setting with the values of k.
+        ks: Values of k.
+        n: Number of texts drawn for each prompt; None if undecided.
 
     Raises:
-        ConfigError: A k is larger than ``n``, or there twice; or there is none.
+        ConfigError: A k is larger than ``n`` or occurs twice, or there is none.
     """
     most = max(ks, default=0)
     if n is not None and not ks:

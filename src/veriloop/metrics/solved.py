@@ -29,13 +29,13 @@ class Solved(Metric, frozen=True):
     Cost: ``samples_per_prompt`` texts for each held-out prompt, and the verifier's verdicts on them.
 
     Attributes:
-        verifier: Says of each text whether it is accepted. It must be ready as it is configured: one that is
-            fitted to the round's model would judge each round by another measure.
-        k: For which k.
-        samples_per_prompt: How many texts for each held-out prompt; the largest k when None.
-        solved_at: From which score on a text counts as accepted, where the verifier leaves it open.
-        name: Stands before the names of the numbers; two of these in one plan need two.
-        column: The column that is written; the data's completion when None.
+        verifier: Verifier that accepts or rejects each text. It must not need fitting, because one fitted to the
+            round's model would measure each round differently.
+        k: Values of k.
+        samples_per_prompt: Number of texts for each held-out prompt; the largest k when None.
+        solved_at: Lowest score that counts as accepted, if the verifier leaves the decision open.
+        name: Prefix of the quantities' names; two of these metrics in one plan need two names.
+        column: Column that is written; the data's completion when None.
     """
 
     verifier: SerializeAsAny[Verifier]

@@ -24,7 +24,7 @@ def by_row(value: float, se: float, *influences: NDArray[np.floating]) -> Estima
     """Return a number that is not a mean, with rows that have its variance.
 
     Args:
-        value: The number.
+        value: Number.
         se: Standard error of the number.
         influences: For each sample that the number depends on, the contribution of each of its rows (to first
             order: influence values, or deviations of a jackknife's pseudo-values), shape (n_s,), with mean
@@ -73,7 +73,7 @@ def of_stratified_mean(
 
     Args:
         values: Shape (n,).
-        stratum: Of each value, shape (n,).
+        stratum: Stratum of each value, shape (n,).
 
     Returns:
         The standard error; as if nothing were fixed if a stratum has only one value, and so no spread; NaN
@@ -98,7 +98,7 @@ def within(
 
     Args:
         values: Shape (n,).
-        stratum: Of each value, shape (n,).
+        stratum: Stratum of each value, shape (n,).
     """
     _, number, sizes = np.unique(stratum, return_inverse=True, return_counts=True)
     if not len(values) or sizes.min() < 2:

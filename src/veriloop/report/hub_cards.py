@@ -48,7 +48,7 @@ def model_card(folder: RunFolder, of: Subject, library: str | None, load: str) -
     Args:
         folder: Run folder.
         of: Round and arm of the model.
-        library: Of Hugging Face, that loads it as a language model; None where none does.
+        library: Hugging Face library that loads it as a language model; None if none does.
         load: Python code that loads it.
 
     Raises:

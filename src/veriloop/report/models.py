@@ -33,7 +33,7 @@ def to_ship(folder: RunFolder, arm: str | None = None, round_: int | None = None
     """Return ``round_`` of ``arm``, or the round to ship when it is None.
 
     Args:
-        folder: Of the run.
+        folder: Run folder.
         arm: Name of the arm; None for the first one with a verifier.
         round_: Round number; 0 is the start model.
 
@@ -87,7 +87,7 @@ def export_model(
     merged into the weights of its model, unless it is requested alone.
 
     Args:
-        folder: Of the run.
+        folder: Run folder.
         path: Path of a new or an empty folder.
         arm: See `to_ship`.
         round_: See `to_ship`.

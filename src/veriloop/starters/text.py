@@ -57,7 +57,7 @@ metrics:
   - text_diversity
   - loss
 
-# Rounds after the start model, and how many right answers each round trains on, if it finds so many.
+# Rounds after the start model, and the number of right answers that each round trains on, if it finds enough.
 rounds: 2
 schedule: {kind: constant, n: 200}
 max_candidates: 4000

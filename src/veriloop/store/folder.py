@@ -224,7 +224,7 @@ class RunFolder(RunReader):
                 if inner.is_dir() and not inner.name.startswith("round_"):
                     remove_asides(inner)
         finished = self.exists() and self.manifest().status == "finished"
-        self._ledger.mend(finished)
+        self._ledger.repair(finished)
         if any(self.path.glob(f"round_*/*{UNDER_WAY}")):
             for record in self.records():
                 shutil.rmtree(self.under_way(record.round, record.arm), ignore_errors=True)

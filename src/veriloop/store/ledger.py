@@ -96,7 +96,7 @@ class Ledger:
         append_line(self.checks, check.line())
         append_line(self.path, line)
 
-    def mend(self, finished: bool) -> None:
+    def repair(self, finished: bool) -> None:
         """Remove what a kill in the middle of `append` left behind.
 
         Args:

@@ -35,7 +35,7 @@ class Changed(TinyData, frozen=True):
 
 
 class Split(Changed, frozen=True):
-    """Sound: with a validation split of its own."""
+    """Sound: with a separate validation split."""
 
     def change(self, data):
         half = len(data.test) // 2

@@ -402,7 +402,7 @@ def test_a_round_asks_for_as_many_as_it_needs_by_the_rate_of_the_one_before(stor
         if run(plan, tmp_path / "run", resume="always").manifest().status == "finished":
             break
     records = {r.round: r.counts for r in RunFolder(tmp_path / "run").records()}
-    assert asked[1][0] == wanted, "nothing is known yet, and so many are needed in any case"
+    assert asked[1][0] == wanted, "nothing is known yet, and this number is needed in any case"
     for number in (2, 3):
         before, counts = records[number - 1], records[number]
         rate = wilson(before.accepted, before.generated).high

@@ -28,8 +28,8 @@ class Base(NamedTuple):
     """The model that an adapter is for.
 
     Attributes:
-        model: Its name, as in the plan.
-        digest: Of its weights as they are stored, see `models.weights_digest`.
+        model: Name of the model, as in the plan.
+        digest: Digest of its stored weights, see `models.weights_digest`.
     """
 
     model: str
@@ -71,12 +71,12 @@ def fresh(model: PreTrainedModel, lora: LoRA) -> Tensors:
 def attached(model: PreTrainedModel, lora: LoRA, tensors: Tensors | None) -> Iterator[Any]:
     """Put adapters on the model's linear layers inside the block; nothing else of it is trained.
 
-    Gives a function that gives their weights as they are by then. Afterwards the model is what it was.
+    The block receives a function that returns their current weights. Afterwards the model is unchanged.
 
     Args:
-        model: Changed in place.
-        lora: The adapters' shape.
-        tensors: What they begin with; drawn when None.
+        model: Model, changed in place.
+        lora: Shape of the adapters.
+        tensors: Initial weights; drawn when None.
 
     Raises:
         MissingExtraError: PEFT is not installed.

@@ -122,16 +122,16 @@ def _attending(model: PreTrainedModel) -> Iterator[bool]:
 
 
 class _Writing:
-    """The texts of a batch under way: what is written of each, and which of them go on.
+    """The texts of a batch in progress: the tokens so far, and the unfinished ones.
 
     Args:
         prompts: Token ids of each row's prompt.
         stop: Tokens that end a text.
-        decoding: How a token is chosen.
-        uniforms: What each row draws with at each step, shape (n, most tokens).
-        ends: Says of a text whether it ends, too.
-        so_far: Is told of rows and tokens.
-        device: The model's.
+        decoding: Settings for choosing a token.
+        uniforms: Uniform number of each row at each step, shape (n, most tokens).
+        ends: Function that returns whether a text also ends without a stop token.
+        so_far: Function that receives the numbers of rows and tokens so far.
+        device: Device of the model.
 
     Attributes:
         written: Token ids of each row, without one that ends it.

@@ -11,7 +11,7 @@ from torch import Tensor
 from .backends import Decoding
 
 LIKELIEST = 512
-"""So many tokens are put in order first. To sort a vocabulary of 49,152 takes longer than to read a token."""
+"""Number of tokens to sort first. Sorting a vocabulary of 49,152 takes longer than reading a token."""
 
 
 def choose(logits: Tensor, decoding: Decoding, uniform: Tensor) -> Tensor:

@@ -281,9 +281,9 @@ class _Start(NamedTuple):
     """A copy of a model to train.
 
     Attributes:
-        language: It; float32.
-        base: By what it is known again, where an adapter can be stored without it.
-        adapter: The weights of one to go on with.
+        language: Copy, in float32.
+        base: Name and digest of the model, if an adapter can be stored without it.
+        adapter: Weights of an adapter to continue with.
     """
 
     language: Language

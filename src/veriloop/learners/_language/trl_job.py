@@ -43,11 +43,11 @@ def train_in_processes(
     """Train on ``rows`` by ``training.processes`` data-parallel processes.
 
     Args:
-        language: The model to start from.
-        rows: What is learned.
-        training: How.
-        seed: Of the trainer.
-        tensors: An adapter of the model, which is then trained in place of it.
+        language: Model to start from.
+        rows: Rows to learn.
+        training: Settings of the training.
+        seed: Seed of the trainer.
+        tensors: Weights of an adapter, which is then trained instead of the model.
 
     Returns:
         The trained model; or the same model, and the trained adapter.

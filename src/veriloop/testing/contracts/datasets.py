@@ -77,7 +77,7 @@ def _described(data: RealData, schema: Schema) -> None:
 def _apart(data: RealData, schema: Schema) -> None:
     names = _telling(data.train, schema)
     if all(schema[name].role in ("category", "label") for name in names):
-        return  # there are only so many different rows
+        return  # there are only a few different rows
     known: Mapping[str, set[bytes]] = {
         name: set(contents(split, names))
         for name in SPLITS
