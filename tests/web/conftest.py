@@ -47,6 +47,7 @@ def _serving(folder: Path, token: str | None = None, judge_token: str | None = N
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=int(HOUR),  # a slow test must not meet a connection that is being closed
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

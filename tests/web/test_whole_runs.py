@@ -64,6 +64,10 @@ class Typist:
         form.locator("button").click()
         self._view.wait_for_selector("#card:not([hidden]), #over:not([hidden])")
 
+    def leave(self) -> None:
+        """Close the window."""
+        self._view.close()
+
     def judge(self) -> None:
         """Judge the sample on the card, if there is a new one."""
         key = self._view.evaluate(
@@ -131,6 +135,8 @@ def test_people_take_runs_of_three_rounds_to_their_end_by_keyboard(tmp_path, ope
 
             until(all_finished, server)
             queues = httpx.get(f"{found[0]}/people/data").json()["queues"]
+            for typist in (one for of_run in typists.values() for one in of_run):
+                typist.leave()  # a page asks again and again, and complains of a server that is gone
         finally:
             server.terminate()
     for queue in queues:
