@@ -303,11 +303,8 @@ def label_studio(name: str) -> Callable[[Project], None]:
         for old in ("people", "exports"):
             shutil.rmtree(project.root / "runs" / old, ignore_errors=True)
         (project.root / "runs").mkdir(exist_ok=True)
-        from veriloop.verifiers.human.database import open_database
-
         for old in project.root.glob("runs/people.db*"):
             old.unlink()
-        open_database.cache_clear()  # what is open still is the case's before
         fine(project("run", "C/label-studio/people.yaml", "--out", "runs/people", "--plain"))
         fine(project("verdicts", "export", "runs/people", "--to", "runs/tasks.json"))
         tasks, exports = str(project.root / "runs/tasks.json"), str(project.root / "runs/exports")

@@ -22,7 +22,8 @@ from veriloop.report.looking import (
 )
 from veriloop.samples import Samples
 from veriloop.schema import Completion, Prompt, Reference
-from veriloop.store.folder import FATES, RunFolder
+from veriloop.store.folder import RunFolder
+from veriloop.store.reader import FATES
 
 TINY = "veriloop.testing.tiny"
 

@@ -29,8 +29,8 @@ class Solved(Metric, frozen=True):
     Cost: ``samples_per_prompt`` texts for each held-out prompt, and the verifier's verdicts on them.
 
     Attributes:
-        verifier: Verifier that accepts or rejects each text. It must not need fitting, because one fitted to the
-            round's model would measure each round differently.
+        verifier: Verifier that accepts or rejects each text. It must not need fitting, because one fitted to
+            the round's model would measure each round differently.
         k: Values of k.
         samples_per_prompt: Number of texts for each held-out prompt; the largest k when None.
         solved_at: Lowest score that counts as accepted, if the verifier leaves the decision open.

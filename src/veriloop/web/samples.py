@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from ..report.looking import Candidates, Order, Shown, Wanted, candidates_of, look
 from ..report.summary import by_arm
-from ..store.folder import FATES, RunFolder
+from ..store.folder import RunFolder
+from ..store.reader import FATES
 from .site import render, run_folder
 
 _Number = Annotated[FiniteFloat | None, BeforeValidator(lambda x: None if x == "" else x)]

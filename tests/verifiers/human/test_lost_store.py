@@ -22,7 +22,6 @@ def file(tmp_path: Path):
     yield path
     with contextlib.suppress(StorageError):
         open_database(f"sqlite:///{path}").close()
-    open_database.cache_clear()
 
 
 def _plan(file: Path, ensemble: bool = False) -> Plan:
@@ -44,7 +43,6 @@ def _waits(file: Path, out: Path, ensemble: bool = False) -> Plan:
     plan = _plan(file, ensemble)
     assert run(plan, out).manifest().status == "waiting"
     open_database(f"sqlite:///{file}").close()
-    open_database.cache_clear()
     return plan
 
 
@@ -101,8 +99,27 @@ def test_a_round_is_not_judged_again_without_its_verdicts(file: Path, tmp_path: 
     assert run(plan, out, resume="always").manifest().status == "finished"
     assert len(replayed(plan, RunFolder(out), "verified", 1).accepted) == 3
     open_database(f"sqlite:///{file}").close()
-    open_database.cache_clear()
     file.unlink()
     with pytest.raises(StorageError, match="is missing"):
         replayed(plan, RunFolder(out), "verified", 1)
     assert not file.exists()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_verdict_is_never_taken_for_a_file_that_is_gone(file: Path, tmp_path: Path, replaced: bool) -> None:
+    """An open SQLite file survives its removal: what is written into it then is lost without a word."""
+    _waits(file, tmp_path / "run")
+    desk = Desk(f"sqlite:///{file}")
+    task = desk.take("ann")[0]
+    if replaced:
+        file.rename(tmp_path / "aside.db")
+        shutil.copy(tmp_path / "aside.db", file)
+    else:
+        file.unlink()
+    with pytest.raises(StorageError, match="was removed or replaced while it was open") as caught:
+        desk.record("ann", task.key, "accept")
+    assert "\n" not in str(caught.value)
+    if replaced:
+        again = Desk(f"sqlite:///{file}")
+        again.record("ann", task.key, "accept")
+        assert again.progress("ann").judged == 1

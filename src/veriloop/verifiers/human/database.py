@@ -4,7 +4,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -95,7 +95,10 @@ def checked_url(url: str) -> sa.URL:
     return parsed
 
 
-@cache
+_databases: dict[str, "Database"] = {}
+_opening = threading.Lock()
+
+
 def open_database(url: str) -> "Database":
     """Return the database at ``url``, one per process; missing tables are created.
 
@@ -103,7 +106,13 @@ def open_database(url: str) -> "Database":
         ConfigError: The URL is wrong.
         StorageError: The database cannot be reached.
     """
-    return Database(url)
+    with _opening:
+        found = _databases.get(url)
+        if found is None or not found.in_place():
+            if found is not None:
+                found.close()
+            found = _databases[url] = Database(url)
+        return found
 
 
 class Database:
@@ -133,6 +142,8 @@ class Database:
         if is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        self._file = Path(parsed.database or "").absolute() if is_sqlite else None
+        self._opened: tuple[int, int] | None = None
         with self.writing() as connection:
             if not is_sqlite:
                 # Two processes that create the tables at once would conflict.
@@ -141,6 +152,19 @@ class Database:
             made = self.insert(secrets).on_conflict_do_nothing()
             connection.execute(made, {"name": "schedule", "value": token_hex()})
             self.secret: str = connection.execute(sa.select(secrets.c.value)).scalar_one()
+        self._opened = self._at_path()
+
+    def in_place(self) -> bool:
+        """Whether the path still leads to the opened file: an open SQLite file survives its removal."""
+        return self._opened == self._at_path()
+
+    def _at_path(self) -> tuple[int, int] | None:
+        """Return device and number of the file at the path of an SQLite database."""
+        try:
+            found = self._file and self._file.stat()
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found else None
 
     def close(self) -> None:
         """Close idle connections; the next transaction opens new ones."""
@@ -182,6 +206,11 @@ class Database:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
+        if self._opened and not self.in_place():
+            raise StorageError(
+                f"the file of the store of verdicts {self.name} was removed or replaced while it was open",
+                fix="put it back, or start the command again",
+            )
         try:
             yield
         except SQLAlchemyError as e:
