@@ -1,7 +1,9 @@
 """Weights & Biases: a local folder for each run, which ``wandb sync`` uploads."""
 
+import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,18 @@ class WandB(Tracker, frozen=True):
     def open(self, run: RunInfo) -> Tracking:
         # Not imported by name, since it is not among the tools that check this project's types.
         wandb: Any = import_module("wandb")
+        place = Path(os.environ.get("WANDB_DIR", ".")).resolve()
+        earlier = list(place.glob(f"wandb/offline-run-*-{run.key}"))
+        if earlier:
+            time.sleep(1)  # folders are named by the second
         own = wandb.init(
             project=self.project,
             id=run.key,
             name=run.name,
             config=dict(run.settings),
             mode="offline",
+            # wandb would take the folder in which this process opened its first run.
+            dir=str(place),
             reinit="create_new",
             settings=wandb.Settings(
                 silent=True,
@@ -41,13 +49,12 @@ class WandB(Tracker, frozen=True):
                 x_disable_stats=True,
             ),
         )
-        return _Open(own, run.key)
+        return _Open(own, earlier)
 
 
 class _Open(Tracking):
-    def __init__(self, own: Any, key: str) -> None:
-        self._own, self._key = own, key
-        self._folder = Path(own.settings.sync_dir)
+    def __init__(self, own: Any, earlier: Sequence[Path]) -> None:
+        self._own, self._earlier = own, earlier
         self._logged: set[tuple[str, int]] = set()
 
     @override
@@ -62,6 +69,5 @@ class _Open(Tracking):
     @override
     def close(self, status: str) -> None:
         self._own.finish(exit_code=int(status == "failed"))
-        for folder in self._folder.parent.glob(f"offline-run-*-{self._key}"):
-            if folder != self._folder:
-                shutil.rmtree(folder)
+        for folder in self._earlier:
+            shutil.rmtree(folder)
