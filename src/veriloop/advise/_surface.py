@@ -203,6 +203,7 @@ def _share_that_gains(x: Floats, accepted: Floats, weights: Floats, step: Floats
     signs = 1 - 2 * accepted
 
     def loss(share: float) -> float:
+        """Return the penalised log-loss after this share of the step."""
         at = weights + share * step
         return float(np.logaddexp(0, signs * (odds + share * moved)).sum() + precision @ at**2 / 2)
 

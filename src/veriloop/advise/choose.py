@@ -104,6 +104,7 @@ class _Line(NamedTuple):
 
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> Self:
+        """Fit the line through the finished rounds' pairs of qualities."""
         x, y = (np.array(side, np.float64) for side in zip(*pairs, strict=True))
         unit = float(np.sqrt(np.mean(y**2))) or 1.0
         middle, level = float(x.mean()), np.maximum(np.abs(y), _LEAST * unit)
@@ -119,6 +120,7 @@ class _Line(NamedTuple):
         return cls(unit, middle, weights, precision, float(variance), degrees)
 
     def at(self, kept: float) -> float:
+        """Return the line's value for a kept set of quality ``kept``."""
         return float(np.dot(self.weights, [1.0, kept - self.middle]))
 
     def own(self, value: float) -> float:

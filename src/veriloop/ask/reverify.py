@@ -13,6 +13,7 @@ from ..advise.intervals import LEVEL, Interval, Share, Z, wilson
 from ..errors import VeriloopError
 from ..executors.threads import limit_threads
 from ..loop.plan import Plan, Rival
+from ..quantity import Quantity
 from ..records import Estimate, Number, RoundRecord
 from ..report.forecasts import chain_of
 from ..rng import Address
@@ -143,13 +144,8 @@ def reverify(
         kept_quality = Interval(value=quality, low=quality - Z * error, high=quality + Z * error)
         choices.append(_choice(called, said, kept_quality, predicted, *audited))
 
-    def rank(choice: Choice) -> float:
-        """Return the loss that orders the choices; infinite where nothing is predicted."""
-        loss = float(quantity.loss(np.array([choice.predicted.value]))[0])
-        return math.inf if math.isnan(loss) else loss
-
     before = next(r for r in records if (r.arm, r.round) == (arm, again.round - 1))
-    ranked = sorted(choices, key=rank)
+    ranked = sorted(choices, key=lambda choice: _loss(choice, quantity))
     return Reverified(
         subject=f"{arm}, round {again.round}",
         quantity=name,
@@ -163,6 +159,12 @@ def reverify(
         },
         kappa=_kappa({called: said.remade for called, said in found.items()}),
     )
+
+
+def _loss(choice: Choice, quantity: Quantity) -> float:
+    """Return the loss that orders the choices; infinite where nothing is predicted."""
+    loss = float(quantity.loss(np.array([choice.predicted.value]))[0])
+    return math.inf if math.isnan(loss) else loss
 
 
 def _choice(

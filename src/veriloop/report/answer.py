@@ -122,9 +122,11 @@ def _compared(
 
     # Reported numbers are from the test split, which no decision uses.
     def measured(arm: str | None) -> set[int]:
+        """Return the rounds in which the quantity was measured."""
         return set(Track.of(chains.get(arm or "", ()), name, None, "test").readings)
 
     def reading(arm: str, number: int) -> Reading | None:
+        """Return the reading of one round; None if it was not measured."""
         # Of the rounds that are compared alone, because reading rows takes most of a list's time.
         chain = [record for record in chains[arm] if record.round == number]
         return Track.of(chain, name, rows, "test").readings.get(number)

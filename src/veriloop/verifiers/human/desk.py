@@ -337,7 +337,7 @@ class _Stand(NamedTuple):
     judged: int
     mine: int
     known_judged: int
-    before_them: list[sa.Row[Any]]
+    before_them: list[Any]
 
     @property
     def share(self) -> float:
@@ -346,10 +346,10 @@ class _Stand(NamedTuple):
 
 
 def _stands(connection: sa.Connection, annotators: Sequence[str]) -> dict[str, _Stand]:
-    before_them = dict[str, list[sa.Row[Any]]]()
+    before_them = dict[str, list[Any]]()
     for row in connection.execute(BEFORE_THEM, {"who": annotators, "now": time.time()}):
         before_them.setdefault(row.annotator, []).append(row)
-    totals = connection.execute(TOTALS).one()
+    totals: Sequence[Any] = connection.execute(TOTALS).one()
     judged = {name: numbers for name, *numbers in connection.execute(JUDGED_BY, {"who": annotators})}
     return {
         name: _Stand(*totals, *judged.get(name, (0, 0, 0)), before_them.get(name, [])) for name in annotators
