@@ -35,8 +35,8 @@ def _samples(request: Request) -> Response:
     folder, asked = run_folder(request), _asked(request)
     rounds = _rounds(folder)
     arm = asked.arm or next(iter(rounds), "")
-    if asked.arm and arm not in rounds:
-        raise HTTPException(404, "there is no such arm with kept samples")
+    if asked.arm and arm not in folder.manifest().cards.arms:
+        raise HTTPException(404, "there is no such arm")
     number = asked.round if asked.round is not None else max(rounds.get(arm, [0]))
     found = _candidates(request, folder, number, arm) if number in rounds.get(arm, ()) else None
     shown: Shown | None = None
