@@ -56,10 +56,8 @@ def test_with_a_token_every_route_needs_it(guarded, queue, client):
             params={"annotator": "ann", "arm": "verified", "round": 0},
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
-        # A post still lacks what proves that it comes from a page of ours, a comparison its runs, and a start
-        # model its candidates.
-        nothing = path in ("/nothing", "/compare", "/runs/digits/samples")
-        expected = {404} if nothing else {"GET": {200, 307}, "POST": {403}}[method]
+        # A post still lacks what proves that it comes from a page of ours, and a comparison its runs.
+        expected = {404} if path in ("/nothing", "/compare") else {"GET": {200, 307}, "POST": {403}}[method]
         assert given.status_code in expected, path
 
 
