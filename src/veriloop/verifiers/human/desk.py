@@ -349,11 +349,14 @@ def _stands(connection: sa.Connection, annotators: Sequence[str]) -> dict[str, _
     before_them = dict[str, list[Any]]()
     for row in connection.execute(BEFORE_THEM, {"who": annotators, "now": time.time()}):
         before_them.setdefault(row.annotator, []).append(row)
-    totals: Sequence[Any] = connection.execute(TOTALS).one()
-    judged = {name: numbers for name, *numbers in connection.execute(JUDGED_BY, {"who": annotators})}
-    return {
-        name: _Stand(*totals, *judged.get(name, (0, 0, 0)), before_them.get(name, [])) for name in annotators
-    }
+    waiting, known, posted = connection.execute(TOTALS).one()
+    judged = {row.annotator: row for row in connection.execute(JUDGED_BY, {"who": annotators})}
+    stands: dict[str, _Stand] = {}
+    for name in annotators:
+        row, before = judged.get(name), before_them.get(name, [])
+        counts = (row.judged, row.mine, row.known) if row else (0, 0, 0)
+        stands[name] = _Stand(waiting, known, posted, *counts, before)
+    return stands
 
 
 def _unknown(key: str) -> DataError:
