@@ -187,7 +187,9 @@ def test_a_run_that_wants_more_verdicts_reopens_a_sample(store_url):
     assert len(_judge_all(desk, "bob")) == 1
 
 
-def test_known_samples_are_mixed_in_and_not_marked(store_url):
+def test_known_samples_are_mixed_in_and_not_marked(store_url, monkeypatch):
+    # By a secret of each store, one sequence in twenty has fewer known samples than are asked for below.
+    monkeypatch.setattr("veriloop.verifiers.human.database.token_hex", lambda: "0" * 64)
     store, desk = Store(store_url), Desk(store_url)
     good, bad = _digits(10, first=100), _digits(10, first=150)
     known = KnownSamples(good, bad, 200.0)
