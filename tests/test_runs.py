@@ -126,7 +126,7 @@ def test_a_plot_shows_each_arm_and_what_is_not_measured_is_refused(run: vl.Run):
 
 
 def test_in_a_notebook_it_shows_its_verdict_a_table_and_a_curve(run: vl.Run):
-    page = run._repr_html_()
+    page = run._repr_html_() or ""
     assert run.verdict in page
     assert page.count("<tr>") == 1 + len(run.arms)
     assert "<script" not in page
@@ -144,7 +144,7 @@ def test_a_run_without_metrics_has_numbers_of_nothing():
     assert run.frame().empty
     assert run.ship is None
     assert "Nothing is measured" in run.verdict
-    assert "<img" not in run._repr_html_()
+    assert "<img" not in str(run._repr_html_())
     assert run.model("verified").digest() == run.model("verified", 1).digest()
     with pytest.raises(ConfigError, match="none measured"):
         run.plot()
@@ -217,7 +217,7 @@ def test_a_forecast_reads_a_run_or_its_folder(in_folder: vl.Run, in_memory: vl.R
     assert found.next == vl.forecast(in_memory, METRIC, rounds=2).next
     assert [k.round for k in found.next] == [4, 5]
     assert len(repr(found)) < 300
-    assert found.verdict in found._repr_html_()
+    assert found.verdict in str(found._repr_html_())
     assert list(found.plot().data[1].y) == [k.value for k in found.next]
     with pytest.raises(ConfigError, match="arm: got 'other'"):
         vl.forecast(in_memory, arm="other")
@@ -233,11 +233,11 @@ def test_audits_and_calibrations_show_themselves():
     assert len(repr(audit)) < 300
     assert "2,000 accepted" in repr(audit)
     assert audit.plot().data[1].y[0] == audit.distances[0]
-    assert "best round" in audit._repr_html_()
+    assert "best round" in str(audit._repr_html_())
     known = vl.calibrate(vl.Verdicts(score=generated[:, 0].astype(np.float32)), accepted)
     assert len(repr(known)) < 300
     assert f"{known.accuracy.value:.1%} right" in repr(known)
-    assert "area under the ROC curve" in known._repr_html_()
+    assert "area under the ROC curve" in str(known._repr_html_())
     assert list(known.plot().data[1].x) == [point.false_accept for point in known.curve]
 
 
@@ -247,7 +247,7 @@ def test_previews_and_comparisons_show_themselves(tmp_path: Path):
     vary = {"acceptance.fraction": [0.1, 0.5]}
     found = vl.compare(plan, tmp_path, seeds=2, vary=vary, executor=vl.executors.Serial())
     assert len(repr(found)) < 300
-    assert found.sentences[0][:60] in found._repr_html_()
+    assert found.sentences[0][:60] in str(found._repr_html_())
     assert str(found.plot()._repr_html_()).startswith("<img")
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -65,12 +67,14 @@ def test_what_is_logged_goes_along_and_comes_together():
 
 
 def test_what_is_logged_is_numbers():
-    assert Verdicts([1.0], logged={"length": [np.int64(3)], "right": [True]}).logged == {
+    numbers: Any = {"length": [np.int64(3)], "right": [True]}
+    assert Verdicts([1.0], logged=numbers).logged == {
         "length": [3.0],
         "right": [1.0],
     }
+    text: Any = {"length": ["long"]}
     with pytest.raises(ContractError, match=r"what verdicts log as 'length': got .*, expected numbers"):
-        Verdicts([1.0], logged={"length": ["long"]})
+        Verdicts([1.0], logged=text)
 
 
 def test_decisions_may_be_truth_values_and_whole_floats():

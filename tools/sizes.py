@@ -23,7 +23,7 @@ def sizes(lines: list[str], found: dict[str, float], seen: set[tuple[str, str]])
                 continue
             seen.add((name, extra))
             if name == "veriloop":
-                sizes(EXTRAS.get(extra, PROJECT["dependencies"]), found, seen)
+                sizes(EXTRAS[extra] if extra else PROJECT["dependencies"], found, seen)
                 continue
             try:
                 package = distribution(name)

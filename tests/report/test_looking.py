@@ -100,6 +100,7 @@ def test_filters_order_and_pictures(tmp_path: Path) -> None:
     assert of_label.number == 20
     assert {card.given["label"] for card in of_label.cards} == {"2"}
     assert all_.edge == found.score[found.fate == 0].min()
+    assert all_.edge is not None
     above = look(found, cards, Wanted(low=all_.edge, order="worst"))
     assert above.number == int((found.score >= all_.edge).sum())
     assert above.bars[0].low == all_.edge

@@ -45,7 +45,7 @@ class PythonTests(ReadyCheck, frozen=True):
     call: str | None = None
     prompt_first: bool = False
     files: Annotated[ByteSize, Field(ge=0)] = ByteSize(10_000_000)
-    processes: Annotated[int, Field(ge=0)] = 0
+    processes: Annotated[int, Field(ge=0)] | None = 0
     sandbox: Literal["auto", "bubblewrap"] = "auto"
 
     @property

@@ -136,10 +136,11 @@ def _distinct(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
 
 def _entropy(counts: _Counts) -> tuple[float, NDArray[np.float64]]:
     """Return log2 T - sum_g c_g log2 c_g / T for gram counts c, of all texts and without each."""
-    rest = counts.everywhere[counts.gram] - counts.here
-    terms = counts.everywhere * np.log(counts.everywhere)
+    everywhere, here = counts.everywhere.astype(float), counts.here.astype(float)
+    rest = everywhere[counts.gram] - here
+    terms = everywhere * np.log(everywhere)
     taken = terms[counts.gram] - rest * np.log(np.maximum(rest, 1))
-    total = counts.left(counts.everywhere.astype(float), counts.here.astype(float))
+    total = counts.left(everywhere, here)
     there = np.where(total > 0, total, np.nan)
     bits = (np.log(there) - counts.left(terms, taken) / there) / np.log(2)
     entropy = np.maximum(bits, 0.0)  # rounding may give negative values

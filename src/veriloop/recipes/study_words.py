@@ -33,7 +33,7 @@ def claim_numbers(study: Study, metrics: Sequence[str], chains: Sequence[Chain])
             difference = over_seeds(values[0][:, -1] - values[1][:, -1])
             claim[metric] = {**told, "apart": apart(first["last"], second["last"]), "difference": difference}
             if quantity.better is not None:
-                claim[metric]["coin"] = coin(*lines, metric, quantity).line
+                claim[metric]["coin"] = coin(lines[0], lines[1], metric, quantity).line
     return claim
 
 

@@ -153,7 +153,7 @@ def _root(f: Callable[[Floats], Floats], low: float, high: float) -> float:
         passes = np.flatnonzero(np.diff(f(points) >= 0))
         if not len(passes):  # rounding hides it: the gap is as narrow as it gets
             break
-        low, high = points[passes[0]], points[passes[0] + 1]
+        low, high = float(points[passes[0]]), float(points[passes[0] + 1])
     return float(low + high) / 2
 
 

@@ -102,7 +102,7 @@ def expected_deviation(sizes: Sequence[int]) -> Floats:
     """
     n = np.array(sizes, float)
     c4 = np.sqrt(2 / (n - 1)) * np.exp(log_gamma(n / 2) - log_gamma((n - 1) / 2))
-    return np.cumprod(c4)
+    return np.cumprod(c4, dtype=np.float64)
 
 
 def expected_diversity(sizes: Sequence[int], share: float) -> Floats:

@@ -3,6 +3,8 @@
 # Broken parts break their types as well.
 # pyright: reportIncompatibleMethodOverride=false, reportGeneralTypeIssues=false
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -154,13 +156,13 @@ class Forgetful(TinyJudge):
 class Shared(TinyJudge):
     """Keeps what it has learned with its class; a later fit overwrites it."""
 
-    learned = np.zeros((3, 2))
+    learned: Any = np.zeros((3, 2))
 
     def __init__(self, verifier, means):
         type(self).learned = means
         self.verifier = verifier
 
-    means = property(lambda self: type(self).learned)
+    means: Any = property(lambda self: type(self).learned)
 
 
 class Drifting(TinyJudge):

@@ -22,7 +22,7 @@ from veriloop.verifiers.base import AwaitingVerdicts
 from veriloop.verifiers.human.content import content_keys
 from veriloop.verifiers.human.database import open_database
 from veriloop.verifiers.human.desk import Desk
-from veriloop.verifiers.human.store import KnownSamples, Store
+from veriloop.verifiers.human.store import KnownSamples, Opinion, Store
 from veriloop.verifiers.human.verifier import Human, HumanJudge, weighed_verdict
 
 TINY = Schema({"x": {"role": "vector", "p": 2}, "label": {"role": "label", "classes": 3}})
@@ -110,7 +110,8 @@ def _ask_three(store, samples):
     known = Samples(x=np.arange(10.0, 20.0)[:, None])
     verifier.known = KnownSamples(known, known.select(slice(0)), 1.0)
     _asked(verifier, samples)
-    for name, answer in (("ann", "accept"), ("bob", "reject"), ("cyd", "reject")):
+    answers: dict[str, Opinion] = {"ann": "accept", "bob": "reject", "cyd": "reject"}
+    for name, answer in answers.items():
         for key in content_keys(known) + content_keys(samples):
             Desk(store).record(name, key, answer)
     return verifier

@@ -83,7 +83,8 @@ class CausalLMGenerator(Generator):
 
     def free_writer(self) -> None:
         """Free the copy that writes; the next use makes it again."""
-        self.__dict__.pop("_writer", None)
+        if "_writer" in self.__dict__:
+            del self._writer
 
     @cached_property
     def _weights(self) -> str:
