@@ -51,9 +51,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 def loaded(path: Path, **settings: Any) -> tuple[TextFiles, list[dict[str, Any]], dict[str, str]]:
     """A data set of ``path``, its rows in the file's order, and the roles of its columns."""
-    dataset = TextFiles.model_validate(
-        {"files": str(path), "held_out": 1, "validation": 0, "start": 0, **settings}
-    )
+    dataset = TextFiles(**{"files": str(path), "held_out": 1, "validation": 0, "start": 0, **settings})
     data = dataset.load(0)
     train: Samples = concat([data.train, data.test])
     rows = sorted(rows_of(train), key=lambda row: row["id"])

@@ -69,9 +69,9 @@ def test_the_search_finds_a_page_without_a_server(page, site: Path):
     box, found = page.locator(".md-search__input"), page.locator(".md-search-result__item")
 
     def ask_again() -> None:
-        # What is typed before the page's script has started is lost.
+        # What is typed before the page's script has started is lost; the script listens to keys.
         box.fill("")
-        box.fill("abstention")
+        box.press_sequentially("abstention")
         page.wait_for_timeout(500)
 
     until(found.count, pause=ask_again)
