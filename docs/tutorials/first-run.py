@@ -59,7 +59,7 @@ print(run.verdict)
 
 # %% [markdown]
 # The verdict compares the two arms on held-out images. The Fréchet distance measures how far samples are from real images, so lower is
-# better. The interval is for new held-out images. Another seed is another experiment (see [which filter, how many seeds](filters-and-seeds.py)).
+# better. The interval covers other held-out images, but not other seeds (see [which filter, how many seeds](filters-and-seeds.py)).
 
 # %%
 print(run.frame()[["arm", "round", "value", "se"]].round(1).to_string(index=False))

@@ -24,7 +24,7 @@ LARGEST_BASE = 250.0
 LINEAR = """\
 dataset: {kind: linear}
 learner: ols
-verifier: {kind: knowledge_ball, radius: 0.5}
+verifier: {kind: knowledge_ball, center: [1.1, 1, 1, 1, 1, 1, 1, 1], radius: 0.5}
 rounds: 2
 schedule: {kind: constant, n: 200}
 metrics: [parameter_error]

@@ -30,10 +30,12 @@ def demo(
     plain: PlainOption = False,
 ) -> None:
     """Retrain on verified and on unverified samples of real digits, side by side, in a few minutes."""
+    from ..extras import require
     from ..starters.demo import demo_plan
     from .carry_out import carry_out
 
-    out = out or Path("runs") / f"demo-seed-{seed}"
+    out, plan = out or Path("runs") / f"demo-seed-{seed}", demo_plan(seed, rounds)
+    require("torch", "sklearn")
     if not json:
         typer.echo(ARMS, err=True)
-    carry_out(demo_plan(seed, rounds), out, resume="if-possible", json=json, plain=plain)
+    carry_out(plan, out, resume="if-possible", json=json, plain=plain)
