@@ -27,7 +27,7 @@ learner: ols
 verifier: {kind: knowledge_ball, center: [1.1, 1, 1, 1, 1, 1, 1, 1], radius: 0.5}
 rounds: 2
 schedule: {kind: constant, n: 200}
-metrics: [parameter_error]
+metrics: [{kind: parameter_error, truth: [1, 1, 1, 1, 1, 1, 1, 1]}]
 """
 
 WITHOUT_EXTRAS = [
