@@ -15,7 +15,7 @@ status is 1 when a ratio by the clock misses its target.
 - several: four drawn texts for each prompt, against ``generate`` with ``num_return_sequences``.
 - training: all weights, one step on 8 rows, against TRL's ``SFTTrainer`` with its own collator, in the
   fastest of its batches of 8, 4, 2 and 1. A step takes seconds on both sides, so 8 rows are enough.
-- round: 400 candidates, the best 50 kept, both arms, 100 held-out articles, in a process of its own; its time
+- round: 400 candidates, the best 50 kept, both arms, 100 held-out articles, in a separate process; its time
   and its peak memory.
 """
 

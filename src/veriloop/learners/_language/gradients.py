@@ -40,7 +40,7 @@ class GradientSums:
                 hook.remove()
 
     def add(self, number: int, loss: Tensor) -> None:
-        """Add the gradient of pass ``number``; the sum is in the order of the numbers, whoever is first."""
+        """Add the gradient of pass ``number``; sums are in the order of the numbers, not of the threads."""
         thread = threading.get_ident()
         self._passes[thread] = number
         try:
