@@ -17,6 +17,7 @@ from veriloop.executors.threads import limit_threads
 from veriloop.generator import Generator
 from veriloop.learners.cvae import CVAE
 from veriloop.loop.gather import Candidates, gather, quota
+from veriloop.peak_memory import peak_memory
 from veriloop.rng import Address
 from veriloop.rules.acceptance import TopFraction
 from veriloop.rules.policy import Replace
@@ -69,16 +70,10 @@ def round_of(kept: int) -> None:
     TINY.fit(training, None, Address(0).rng())
 
 
-def peak_bytes() -> int:
-    """The most memory this process has had; getrusage would count that of the process that started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
 if __name__ == "__main__":
     count = int(sys.argv[1])
     with limit_threads(1):
         round_of(10_000)  # what libraries allocate once is not counted as the images'
-        before = peak_bytes()
+        before = peak_memory()
         round_of(count)
-    print(json.dumps({"kept": count, "before": before, "peak": peak_bytes()}))
+    print(json.dumps({"kept": count, "before": before, "peak": peak_memory()}))

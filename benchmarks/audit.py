@@ -329,11 +329,12 @@ MEASURE = """
 import resource, sys
 sys.argv = ["veriloop", *sys.argv[1:]]
 from veriloop.cli.main import main
+from veriloop.peak_memory import peak_memory
 try:
     main()
 finally:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)
+    print(used.ru_utime + used.ru_stime, peak_memory() / 2**20, file=sys.stderr)
 """
 
 

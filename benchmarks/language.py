@@ -24,7 +24,6 @@ import gc
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -47,6 +46,7 @@ from veriloop.learners._language.prompts import Formatter
 from veriloop.learners._language.recipe import Training
 from veriloop.learners._language.rules import Prompt
 from veriloop.learners._language.training import Row, train
+from veriloop.peak_memory import peak_memory
 
 PROMPT = Prompt(
     template="Article: {document} Summary:", completion="summary", shorten="document", max_tokens=330
@@ -227,7 +227,7 @@ def one_round(folder: str) -> None:
             {
                 "seconds": sum(sum(r.seconds.values()) for r in records if r.round == 1),
                 "processor": time.process_time() - began,
-                "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+                "gigabytes": peak_memory() / 2**30,
             }
         )
     )

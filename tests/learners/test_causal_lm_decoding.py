@@ -192,8 +192,26 @@ def test_a_model_with_a_window_takes_one_row_a_pass() -> None:
 
 
 def test_passes_hold_each_row_once_and_no_more_than_they_may() -> None:
-    groups = list(passes(rows(), range(9), 20))
+    groups = passes(rows(), range(9), 20)
     assert sorted(i for group in groups for i in group) == list(range(9))
     assert all(len(g) == 1 or sum(len(rows()[i]) for i in g) <= 20 for g in groups)
     lengths = [len(rows()[i]) for g in groups for i in g]
     assert lengths == sorted(lengths)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=40), st.integers(1, 200))
+def test_passes_differ_by_no_more_than_a_row(lengths: list[int], most: int) -> None:
+    made = [Row([1] * n, [2]) for n in lengths]
+    groups = passes(made, range(len(made)), most)
+    sizes = [sum(lengths[i] for i in group) for group in groups]
+    assert sorted(i for group in groups for i in group) == list(range(len(made)))
+    assert all(len(g) == 1 or size <= most for g, size in zip(groups, sizes, strict=True))
+    assert max(sizes) <= sum(sizes) / len(sizes) + max(lengths)
+
+
+def test_eight_equal_rows_become_four_passes_of_two() -> None:
+    """Three rows fit in a pass: passes of 3, 3 and 2 rows would keep the second of two cores waiting."""
+    made = [Row([1] * 320, [2])] * 8
+    assert [len(g) for g in passes(made, range(8), 1024)] == [2, 2, 2, 2]
+    assert [len(g) for g in passes(made, range(8), 4096)] == [4, 4]
+    assert [len(g) for g in passes(made[:1], range(1), 4096)] == [1]

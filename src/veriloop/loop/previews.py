@@ -1,7 +1,6 @@
 """Preview: estimate a run's cost, and show its verifier's decisions, from a few rows, within a minute."""
 
 import math
-import resource
 import shutil
 import tempfile
 import time
@@ -17,6 +16,7 @@ from ..events import AboutData, DuplicatesLeftOut, Event, HeldOutSeen, PromptsCu
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..guarded.kept import keeping
+from ..peak_memory import peak_memory
 from ..records import Counts, Number
 from ..rng import START
 from ..samples import Samples, concat
@@ -220,7 +220,7 @@ def preview(plan: Plan, seconds: float = LIMIT) -> Preview:
             "notes": notes,
             "missed": tuple(clock.missed),
             "took": time.monotonic() - began,
-            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "memory_mb": peak_memory() / 2**20,
         }
     )
 
@@ -405,7 +405,7 @@ def _megabytes(samples: Samples) -> float:
 
 def _megabytes_of_model(once: Once, clock: Clock) -> float:
     """Return the disk space of a round's model; NaN if there is no space to write one, or no time."""
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    largest = peak_memory()
     with tempfile.TemporaryDirectory() as scratch:
         if shutil.disk_usage(scratch).free < 2 * largest:
             clock.missed.append("the size of a model on disk (no room to write one)")

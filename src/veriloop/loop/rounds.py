@@ -5,7 +5,6 @@ a resumed run does exactly what an uninterrupted one would have done.
 """
 
 import math
-import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +30,7 @@ from ..executors.base import Executor
 from ..executors.serial import Serial
 from ..executors.threads import limit_threads
 from ..guarded.kept import keeping
+from ..peak_memory import peak_memory
 from ..records import RoundRecord
 from ..rng import START
 from ..samples import Samples
@@ -389,5 +389,5 @@ def _peak_memory_mb() -> float:
     global _peak
     now = time.monotonic()
     if now - _peak[0] > 1:
-        _peak = (now, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        _peak = (now, peak_memory() / 2**20)
     return _peak[1]

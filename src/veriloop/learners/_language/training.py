@@ -1,6 +1,7 @@
 """Train a causal language model to write completions."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -133,7 +134,7 @@ def losses(
         return np.add.reduceat(nll, np.cumsum(counts[one_pass]) - counts[one_pass])
 
     with packed(model) as most:
-        groups = list(passes(rows, range(len(rows)), min(tokens_per_pass, most)))
+        groups = passes(rows, range(len(rows)), min(tokens_per_pass, most))
         for one_pass, summed in zip(groups, in_lanes(of_pass, groups), strict=True):
             total[one_pass] = summed
             so_far.add(len(one_pass))
@@ -160,18 +161,31 @@ def completion_losses(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
     return F.cross_entropy(logits.float(), targets, reduction="none")
 
 
-def passes(rows: Sequence[Row], batch: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yield the batch in groups of similar length with at most ``most`` tokens, or of one longer row."""
-    group: list[int] = []
-    size = 0
-    for i in sorted(batch, key=lambda i: (len(rows[i]), i)):
-        if group and size + len(rows[i]) > most:
-            yield group
-            group, size = [], 0
-        group.append(i)
-        size += len(rows[i])
-    if group:
-        yield group
+def passes(rows: Sequence[Row], batch: Sequence[int], most: int) -> list[list[int]]:
+    """Divide the batch into groups of similar length with at most ``most`` tokens, or of one longer row.
+
+    Their number is even where the rows allow it, and their sizes differ little, so that two or four cores
+    that share them end at the same time.
+    """
+    order = sorted(batch, key=lambda i: (len(rows[i]), i))
+
+    def filled(limit: int) -> list[list[int]]:
+        """Groups that are filled one after the other, each up to ``limit`` tokens."""
+        groups: list[list[int]] = []
+        size = limit
+        for i in order:
+            size += len(rows[i])
+            if size > limit:
+                groups.append([])
+                size = len(rows[i])
+            groups[-1].append(i)
+        return groups
+
+    fewest = len(filled(most))
+    number = fewest + fewest % 2
+    # A higher limit never needs more groups: look for the lowest that needs no more than `number`.
+    lowest = bisect_left(range(1, most), True, key=lambda limit: len(filled(limit)) <= number)
+    return filled(1 + lowest)
 
 
 @contextmanager
