@@ -215,3 +215,16 @@ def test_eight_equal_rows_become_four_passes_of_two() -> None:
     assert [len(g) for g in passes(made, range(8), 1024)] == [2, 2, 2, 2]
     assert [len(g) for g in passes(made, range(8), 4096)] == [4, 4]
     assert [len(g) for g in passes(made[:1], range(1), 4096)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "sizes"),
+    [(1, [1]), (8, [8]), (9, [5, 4]), (64, [32, 32]), (100, [50, 50]), (130, [33, 33, 32, 32])],
+)
+def test_batches_are_even_in_number(texts: int, sizes: list[int]) -> None:
+    made = [decoding._Text(i, i) for i in range(texts)]
+    assert [len(b) for b in decoding._batches(made, [200] * texts, GREEDY, 16_384)] == sizes
+    # Where memory allows three batches of 34, there are four of 25.
+    narrow = decoding._batches(made, [200] * texts, GREEDY, 34 * 208)
+    assert len(narrow) == 1 or len(narrow) % 2 == 0
+    assert max(map(len, narrow)) <= 34

@@ -120,3 +120,11 @@ def test_report_and_comparison_break_none(waiting, serve, open_page, axe, tmp_pa
     view = open_page(f"{serve(runs)}/compare?run=digits&run=other")
     view.wait_for_selector("table")
     assert _in_both(view, axe) == []
+    with view.expect_download() as numbers:
+        view.locator("a[download$='.csv']").first.click()
+    assert numbers.value.path().read_text().count(",") > 5
+    with view.expect_download() as picture:
+        view.locator("a[download$='.png']").first.click()
+    assert picture.value.path().read_bytes().startswith(b"\x89PNG")
+    view.get_by_role("link", name="Runs").click()
+    view.wait_for_selector("#runs tbody th a")

@@ -315,8 +315,13 @@ def _write(found: Comparison, out: Path, command: str, seconds: float) -> None:
     write_content(out / RESULT, content)
 
 
-def comparison_page(found: Comparison) -> str:
-    """Return a comparison as an HTML page that opens without a network."""
+def comparison_page(found: Comparison, back: str | None = None) -> str:
+    """Return a comparison as an HTML page that opens without a network.
+
+    Args:
+        found: The comparison.
+        back: Address of the list of runs, if the page is one of several.
+    """
     about = f"{_counted(len(found.variations), 'variation')}, {_counted(len(found.seeds), 'seed')}"
     runs = {(chain.variation, chain.seed) for chain in found.chains}
     words = {
@@ -328,7 +333,7 @@ def comparison_page(found: Comparison) -> str:
     headings = {CURVES: "Curves", PAIRED: "Differences"}
     shown = {headings[name]: Shown(words[name], figure) for name, figure in found.figures().items()}
     tables = {**_each_run(found.chains), **found.cells(MOST_ROWS)}
-    return experiment_page("Comparison", about, found.sentences, shown, tables)
+    return experiment_page("Comparison", about, found.sentences, shown, tables, back)
 
 
 def report_of_runs(paths: Sequence[Path], to: Path) -> Comparison:

@@ -1,6 +1,8 @@
 """The page of a comparison: results, figures and tables in one HTML file."""
 
 import base64
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,7 +22,12 @@ class Shown(NamedTuple):
 
 
 def experiment_page(
-    name: str, about: str, words: Sequence[str], figures: Mapping[str, Shown], tables: Mapping[str, Cells]
+    name: str,
+    about: str,
+    words: Sequence[str],
+    figures: Mapping[str, Shown],
+    tables: Mapping[str, Cells],
+    back: str | None = None,
 ) -> str:
     """Return HTML that opens without a network.
 
@@ -30,6 +37,7 @@ def experiment_page(
         words: Results in sentences.
         figures: Figures by heading.
         tables: Tables by heading; the first row of each is its header.
+        back: Address of the list of runs, if the page is one of several.
     """
     environment = Environment(
         loader=PackageLoader("veriloop.report"),
@@ -41,12 +49,27 @@ def experiment_page(
     pictures = {
         heading: {
             "words": shown.words,
-            "source": "data:image/svg+xml;base64," + base64.b64encode(drawn(shown.figure, ".svg")).decode(),
+            "source": _address("image/svg+xml", drawn(shown.figure, ".svg")),
+            "png": _address("image/png", drawn(shown.figure, ".png")),
         }
         for heading, shown in figures.items()
     }
     template = environment.get_template("experiment.html.j2")
-    return template.render(name=name, about=about, words=words, pictures=pictures, tables=tables)
+    numbers = {heading: _address("text/csv", _csv(cells)) for heading, cells in tables.items()}
+    return template.render(
+        name=name, about=about, words=words, pictures=pictures, tables=tables, numbers=numbers, back=back
+    )
+
+
+def _address(kind: str, content: bytes) -> str:
+    """Return a file as the address of a link, so that the page holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _csv(cells: Cells) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(cells)
+    return text.getvalue().encode()
 
 
 def markdown(cells: Cells) -> str:

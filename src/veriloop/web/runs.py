@@ -159,7 +159,7 @@ def _compare(request: Request) -> Response:
     names = list(dict.fromkeys(request.query_params.getlist("run")))
     if len(names) < 2 or not all(name in known for name in names):
         raise HTTPException(404, "compare needs two or more runs of this folder: /compare?run=A&run=B")
-    return HTMLResponse(comparison_page(compare([known[name].path for name in names])))
+    return HTMLResponse(comparison_page(compare([known[name].path for name in names]), back="/runs"))
 
 
 def _asks_for_part(request: Request) -> bool:

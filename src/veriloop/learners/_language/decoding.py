@@ -24,9 +24,9 @@ from .packing import Rows
 STAYING = 0.75
 """Share of a batch still being written below which the rest is moved to another batch."""
 
-ROWS, BATCHES = 32, 4
-"""Largest batch of texts, which minimises the cost per new token; and least number of batches for many texts,
-so that several cores have work until the end."""
+ROWS, BATCHES = 64, 2
+"""Largest batch of texts, as the weights are read once for all of them; and least number of batches for many
+texts, so that two cores have work until the end."""
 
 READ_TOKENS = 2048
 """Approximate tokens per pass when reading prompts, so that intermediate results stay in cache."""
@@ -90,13 +90,15 @@ def write(
 def _batches(
     texts: list[_Text], lengths: list[int], decoding: Decoding, batch_tokens: int
 ) -> list[list[_Text]]:
-    """Yield the texts in order, in batches of about equal size."""
+    """Divide the texts, in order, into batches of about equal size."""
     most = min(ROWS, max(8, math.ceil(len(texts) / BATCHES)))
     batches = []
     start = 0
     while start < len(texts):
         fitting = max(1, batch_tokens // (lengths[start] + decoding.max_new_tokens))
         left = math.ceil((len(texts) - start) / min(most, fitting))
+        number = len(batches) + left
+        left += number > 1 and number % 2  # an even number in all, which two cores share well
         end = whole = start + math.ceil((len(texts) - start) / left)
         while start < whole < len(texts) and texts[whole].prompt == texts[whole - 1].prompt:
             whole -= 1
