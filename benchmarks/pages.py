@@ -25,6 +25,7 @@ import uvicorn
 
 from veriloop.comparison.results import write_results
 from veriloop.config import plan_from
+from veriloop.executors.threads import limit_threads
 from veriloop.loop import run
 from veriloop.metrics.base import Evaluation, Metric
 from veriloop.quantity import Quantity
@@ -89,7 +90,8 @@ def serving(folder: Path) -> Iterator[str]:
     while not server.started:
         time.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with limit_threads(1):  # as `veriloop serve` does
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

@@ -7,7 +7,7 @@ import pytest
 from veriloop.errors import StorageError
 from veriloop.events import VerifierSilent
 from veriloop.records import Counts, RoundRecord
-from veriloop.report.html import write_report
+from veriloop.report.html import _thinned, write_report
 from veriloop.store.folder import RunFolder
 from veriloop.store.manifest import Manifest
 
@@ -120,3 +120,20 @@ def test_a_failed_write_leaves_the_old_report(empty_run: RunFolder, monkeypatch:
         write_report(empty_run)
     assert path.read_text() == "the old report"
     assert list(path.parent.glob(".report*")) == []
+
+
+@pytest.mark.parametrize("rounds", [1, 39, 40, 41, 300])
+def test_a_table_of_rounds_has_the_first_the_latest_and_the_remarkable_ones(rounds: int) -> None:
+    counts = Counts(generated=200, accepted=100, rejected=100, kept=100)
+    chain = [
+        RoundRecord(
+            arm="verified", round=k, counts=counts, exhausted=k == 7, trained_on=100, metrics={}, seconds={}
+        )
+        for k in range(rounds)
+    ]
+    shown = [r.round for r in _thinned(chain, 40)]
+    assert len(shown) == min(rounds, 40)
+    assert shown == sorted(set(shown))
+    assert shown[0] == 0
+    assert set(range(max(0, rounds - 20), rounds)) <= set(shown)
+    assert 7 in shown or rounds < 8

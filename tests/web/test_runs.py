@@ -6,9 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from veriloop.config import plan_from
 from veriloop.events import Progress, RunEnded, StageStarted
+from veriloop.loop import run
 from veriloop.store.folder import RunFolder
 from veriloop.store.stopping import WHILE_WAITING, asked_to_stop
+from veriloop.web.runs import LONG
 
 from ..patience import HOUR, until
 
@@ -177,3 +180,33 @@ def test_runs_of_an_earlier_version_are_shown(serve, client, name, sections):
     assert [id_ for id_ in ("samples", "texts") if f'id="{id_}"' in shown.text] == sections
     sheet = client.get(f"{page}/runs/{name}/sheet", params={"arm": "verified", "round": 2})
     assert ("<img" in sheet.text) == (name == "digits")
+
+
+TINY = "veriloop.testing.tiny"
+
+
+def test_a_long_run_is_first_shown_without_its_forecasts(serve, client, tmp_path):
+    parts = {"dataset": "TinyData", "learner": "TinyLearner", "verifier": "TinyVerifier"}
+    config = {key: f"{TINY}:{name}" for key, name in parts.items()}
+    config |= {
+        "rounds": LONG + 10,
+        "acceptance": {"kind": "top_fraction", "fraction": 0.5},
+        "balance": "label",
+        "schedule": {"kind": "constant", "n": 20},
+        "metrics": [f"{TINY}:TinyMetric"],
+        "evaluation_samples": 20,
+    }
+    run(plan_from(config), tmp_path / "long")
+    address = f"{serve(tmp_path)}/runs/long"
+    first = client.get(address).text
+    assert "forecasts of a long run take some seconds" in first
+    assert 'id="forecast"' not in first
+    assert "some between them" in first, "the table of rounds has not all of them"
+    version = first.split("?version=")[1].split('"')[0]
+    then = client.get(f"{address}?version={version}", headers=PART)
+    assert then.status_code == 200
+    assert 'id="forecast"' in then.text
+    assert "take some seconds" not in then.text
+    later = then.text.split("?version=")[1].split('"')[0]
+    assert client.get(f"{address}?version={later}", headers=PART).status_code == 204
+    assert 'id="forecast"' in client.get(address).text

@@ -195,14 +195,15 @@ def _limits(weights: Floats, error: float) -> Floats:
     padded = np.zeros((rounds + -rounds % TOGETHER, n), np.float32)
     padded[:rounds] = weights
     blocks = [signs @ padded[first : first + TOGETHER].T for first in range(0, rounds, TOGETHER)]
-    paths: NDArray[np.float32] = np.concatenate(blocks, axis=1)
+    # By round, so that the paths of a round lie together.
+    paths: NDArray[np.float32] = np.ascontiguousarray(np.concatenate(blocks, axis=1).T)
     limits = np.empty(rounds)
     left = np.ones(DRAWS, bool)
     for k, allowed in enumerate(np.floor(DRAWS * error * _spending(rounds)).astype(int)):
         over = int(allowed) - int(np.count_nonzero(~left))
         # Of the paths that have passed no limit yet, at most `over` lie above this one.
-        limits[k] = np.sort(paths[left, k])[-1 - over]
-        left &= paths[:, k] <= limits[k]
+        limits[k] = np.partition(paths[k, left], -1 - over)[-1 - over]
+        left &= paths[k] <= limits[k]
     return limits * (1 + ROUNDING)
 
 

@@ -27,15 +27,19 @@ from .forecasts import Shown, forecasts
 from .frames import counts_frame, metrics_frame, seconds_frame
 from .judged import judged
 from .names import MISSING, duration, how_trained, rate, short, tokens_per_second, why_abstained, with_error
-from .overview import overview
+from .overview import Overview, overview
 from .palette import STAGES, ArmStyle, arm_styles
 from .passages import passages
 from .pictures import gallery
+from .run_rows import Once
 from .silences import silences
 from .standing import rounds_done
 from .summary import ArmSummary, by_arm, summarise
 
 REPORT = "report.html"
+
+ROWS = 80
+"""Rows of a table of rounds, beyond which it shows some of the rounds: a browser draws each cell."""
 
 
 class Plot(NamedTuple):
@@ -93,18 +97,26 @@ def templates(*packages: str) -> Environment:
     return environment
 
 
-def content(folder: RunFolder) -> dict[str, Any]:
+def content(folder: RunFolder, known: Overview | None = None) -> dict[str, Any]:
     """Return the content for the template ``run.html.j2``, from the rounds finished so far.
+
+    Args:
+        folder: A run's.
+        known: Overview without forecasts. Then forecasts, which take most of the time of a long run, are left
+            out everywhere.
 
     Raises:
         CorruptFileError: Something in the folder cannot be read.
     """
+    folder = Once(folder.path)
     records, manifest, summaries = folder.records(), folder.manifest(), summarise(folder)
     cards = manifest.cards
     styles = arm_styles(s.arm for s in summaries)
     names = list(dict.fromkeys(name for record in records for name in record.metrics))
     shown = cards.wholes(names)
-    coming = forecasts(records, cards, shown, folder.rows)
+    coming = {} if known else forecasts(records, cards, shown, folder.rows)
+    chains = by_arm(records, [s.arm for s in summaries])
+    thinned = {arm: _thinned(chain, max(10, ROWS // len(chains))) for arm, chain in chains.items()}
     curves = _quantity_figures(records, summaries, cards, shown, styles, coming)
     costs = _cost_figures(records, cards, styles)
     audited, calibrated = audits(folder), calibrations(folder)
@@ -115,10 +127,11 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "name": folder.name,
         "manifest": manifest,
         "created": when(manifest.created),
-        "found": overview(folder),
+        "found": known or overview(folder),
         "done": rounds_done(folder, manifest),
         "summaries": summaries,
-        "chains": by_arm(records, [s.arm for s in summaries]),
+        "chains": thinned,
+        "thinned": thinned != chains,
         "styles": styles,
         "quantities": {name: cards.quantity(name) for name in shown},
         "parts": {
@@ -135,12 +148,29 @@ def content(folder: RunFolder) -> dict[str, Any]:
         "audits": audited,
         "calibrations": calibrated,
         "forecasts": coming,
+        "forecasting": known is not None,
         "silences": silences(folder),
         "stages": {stage: STAGES[stage] for stage in STAGES if any(stage in r.seconds for r in records)},
         "config": yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True),
         "missing": MISSING,
         "figures": _script_json(figures),
     }
+
+
+def _thinned(chain: list[RoundRecord], most: int) -> list[RoundRecord]:
+    """Return at most ``most`` of a chain's rounds: the first, the latest, and some between them.
+
+    Rounds that people should know of, because the verifier was silent or a limit was reached, come first.
+    """
+    if len(chain) <= most:
+        return chain
+    remarkable = [i for i, r in enumerate(chain) if r.silent or r.exhausted or r.abstentions][: most // 4]
+    latest = range(len(chain) - most // 2, len(chain))
+    chosen = {0, *remarkable, *latest}
+    others = [i for i in range(len(chain)) if i not in chosen]
+    free = most - len(chosen)
+    chosen |= {others[i * len(others) // free] for i in range(free)}
+    return [chain[i] for i in sorted(chosen)]
 
 
 def when(moment: str) -> str:

@@ -97,7 +97,7 @@ class RunRow(NamedTuple):
         }
 
 
-class _Once(RunFolder):
+class Once(RunFolder):
     """A run folder whose manifest and records are read once, because many values of a row use them."""
 
     @cached_property
@@ -124,7 +124,7 @@ def run_row(folder: RunFolder, forecasts: bool = True) -> RunRow:
         folder: Run folder.
         forecasts: See `overview`; a list of hundreds of runs shows none.
     """
-    folder = _Once(folder.path)
+    folder = Once(folder.path)
     try:
         manifest, summaries, found = folder.manifest(), summarise(folder), overview(folder, forecasts)
         return RunRow(
@@ -212,6 +212,11 @@ class Cached:
             while len(self._known) > self._most:
                 self._known.popitem(last=False)
         return made
+
+    def knows(self, folder: RunFolder, version: str, kind: str) -> bool:
+        """Whether `get` would compute nothing."""
+        with self._lock:
+            return (str(folder.path), version, kind) in self._known
 
     def row(self, folder: RunFolder) -> RunRow:
         """Return `run_row` without forecasts; the status is checked each time, as the run may die."""

@@ -37,6 +37,9 @@ _COLUMNS = {
 }
 """Columns of the table of runs, with their headings."""
 
+LONG = 40
+"""Rounds beyond which the first view of a run does not wait for its forecasts."""
+
 _NUMERIC = ("rounds", "course", "difference", "seed", "age")
 
 
@@ -61,6 +64,12 @@ def _run(request: Request) -> Response:
         return render(request, "run_live.html.j2", version=version, **_content(request, folder, version))
     cards = folder.manifest().cards
     arms = [name for name in cards.arms if name not in cards.bounds]
+    row: RunRow = request.app.state.rows.row(folder)
+    if row.done > LONG and not request.app.state.pages.knows(folder, version, "page"):
+        # The page asks for what is new after some seconds, and then gets the forecasts too.
+        found, version = content(folder, row.found) | _steered(request, folder), f"{version}-at-first"
+    else:
+        found = _content(request, folder, version)
     return render(
         request,
         "run_page.html.j2",
@@ -68,7 +77,7 @@ def _run(request: Request) -> Response:
         arms=arms,
         rounds=cards.rounds,
         note=note_of(folder.path),
-        **_content(request, folder, version),
+        **found,
     )
 
 

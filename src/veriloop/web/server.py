@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..executors.threads import limit_threads
 from ..extras import explained
 
 with explained():
@@ -39,5 +40,6 @@ def serve_forever(folder: Path, listening: socket.socket, tokens: Tokens, resumi
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=5,
         timeout_keep_alive=75,  # people think between two verdicts, and should not wait for a new connection
     )  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt):
+    # Several requests are answered at once: more threads for one of them would only wait for each other.
+    with limit_threads(1), contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listening])
