@@ -18,6 +18,7 @@ error, as if the errors of two rounds were independent. Numbers without any erro
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -185,11 +186,16 @@ def _grouped(rows: Floats) -> Floats:
     return np.bincount(np.arange(len(rows)) % GROUPS, rows).astype(float)
 
 
+@lru_cache(maxsize=2)
+def _signs(n: int) -> NDArray[np.int8]:
+    """Return the random signs of n rows, shape (DRAWS, n); a list of runs asks for the same ones again."""
+    return Address(0).rng().integers(0, 2, (DRAWS, n), np.int8) * 2 - 1
+
+
 def _limits(weights: Floats, error: float) -> Floats:
     """Return the limit of each round's normalised sum, shape (rounds,); weights have shape (rounds, n)."""
     rounds, n = weights.shape
-    rng = Address(0).rng()
-    signs = (rng.integers(0, 2, (DRAWS, n), np.int8) * 2 - 1).astype(np.float32)
+    signs = _signs(n).astype(np.float32)
     # A few rounds at a time, always as many: how a library sums may depend on the number of columns, and what
     # was said of a round shall stay, to the last bit.
     padded = np.zeros((rounds + -rounds % TOGETHER, n), np.float32)
