@@ -125,6 +125,32 @@ def test_workers_import_from_folders_that_came_after_them(tmp_path, monkeypatch)
     assert list(Process(workers=2).map(importlib.import_module("came_later").double, [3, 4])) == [6, 8]
 
 
+def surroundings(shared, item):
+    return str(Path.cwd()), os.environ.get("VERILOOP_DATA"), os.getpid()
+
+
+def process_id(shared, item):
+    return os.getpid()
+
+
+def test_workers_follow_a_change_of_folder_and_of_data(tmp_path, monkeypatch):
+    workers = Process(workers=2)
+    old = {pid for _, _, pid in workers.map(surroundings, range(8))}
+    assert os.getpid() not in old
+    for name, data in (("here", "/data/one"), ("there", None)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        if data:
+            monkeypatch.setenv("VERILOOP_DATA", data)
+        else:
+            monkeypatch.delenv("VERILOOP_DATA")
+        found = list(workers.map(surroundings, range(8)))
+        assert {(folder, told) for folder, told, _ in found} == {(str(tmp_path / name), data)}
+        assert {pid for _, _, pid in found} <= old
+    (tmp_path / "there").rmdir()
+    assert set(workers.map(process_id, range(8))) <= old, "a folder that is gone is no error"
+
+
 def refuse(shared, item):
     if item == 3:
         raise DataError("item", got=item, expected="another")

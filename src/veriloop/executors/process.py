@@ -16,11 +16,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field
 from typing_extensions import override
 
+from ..data_root import VARIABLE as DATA
 from ..guarded.process import end_marked
 from ._retry import recomputing
 from .base import Executor, Item, Result
@@ -116,6 +117,38 @@ class _Workers(NamedTuple):
         end_marked(POOL, str(_scratch()))
 
 
+class _Surroundings(NamedTuple):
+    """What the main process may have changed since a worker started.
+
+    Attributes:
+        path: Folders from which modules are imported.
+        directory: The working directory, for relative paths of data; None if it was removed.
+        data: The folder of the user's data, if one is set.
+    """
+
+    path: list[str]
+    directory: str | None
+    data: str | None
+
+    @classmethod
+    def here(cls) -> Self:
+        """Return those of this process."""
+        directory = None
+        with suppress(FileNotFoundError):
+            directory = str(Path.cwd())
+        return cls(sys.path, directory, os.environ.get(DATA))
+
+    def enter(self) -> None:
+        """Take them over in a worker."""
+        sys.path.extend(folder for folder in self.path if folder not in sys.path)
+        if self.directory is not None:
+            os.chdir(self.directory)
+        if self.data is not None:
+            os.environ[DATA] = self.data
+        else:
+            os.environ.pop(DATA, None)
+
+
 @contextmanager
 def _sent(function: Callable[..., Any], shared: Any, scratch: Path) -> Iterator[_Sent]:
     import cloudpickle
@@ -123,8 +156,7 @@ def _sent(function: Callable[..., Any], shared: Any, scratch: Path) -> Iterator[
     path = scratch / uuid.uuid4().hex
     try:
         with path.open("w+b") as file:
-            # A worker may be older than the folder from which the main process imported a part.
-            cloudpickle.dump(sys.path, file)
+            cloudpickle.dump(_Surroundings.here(), file)
             cloudpickle.dump((function, shared), file)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -154,7 +186,7 @@ def _call(sent: _Sent, item: Any) -> Any:
     if _received is None or _received[0] != sent.digest:
         _received = None  # first, so that two are never in memory
         with Path(sent.path).open("rb") as file:
-            sys.path.extend(folder for folder in pickle.load(file) if folder not in sys.path)
+            pickle.load(file).enter()
             _received = (sent.digest, pickle.load(file))
     function, shared = _received[1]
     return function(shared, item)
