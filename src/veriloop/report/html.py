@@ -101,7 +101,7 @@ def content(folder: RunFolder, known: Overview | None = None) -> dict[str, Any]:
     """Return the content for the template ``run.html.j2``, from the rounds finished so far.
 
     Args:
-        folder: A run's.
+        folder: Run folder.
         known: Overview without forecasts. Then forecasts, which take most of the time of a long run, are left
             out everywhere.
 

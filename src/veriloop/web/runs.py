@@ -65,9 +65,10 @@ def _run(request: Request) -> Response:
     cards = folder.manifest().cards
     arms = [name for name in cards.arms if name not in cards.bounds]
     row: RunRow = request.app.state.rows.row(folder)
-    if row.done > LONG and not request.app.state.pages.knows(folder, version, "page"):
+    if row.found and row.done > LONG and not request.app.state.pages.knows(folder, version, "page"):
         # The page asks for what is new after some seconds, and then gets the forecasts too.
-        found, version = content(folder, row.found) | _steered(request, folder), f"{version}-at-first"
+        known = row.found._replace(standing=row.standing)  # the run may have died since the row was computed
+        found, version = content(folder, known) | _steered(request, folder), f"{version}-at-first"
     else:
         found = _content(request, folder, version)
     return render(
