@@ -1,5 +1,6 @@
 import importlib.util
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from veriloop.schema import Image, Label, Schema
 @pytest.fixture(autouse=True)
 def _forget() -> None:
     load_inception.cache_clear()
+    fid._inception_or_error.cache_clear()
 
 
 def test_without_torch_fidelity_the_error_names_the_extra(
@@ -91,3 +93,38 @@ def test_what_it_cannot_take_is_refused_ahead(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"torch_fidelity.*veriloop\[inception\]"):
         suited.check_ahead(data)
+
+
+def test_skip_says_so_ahead_and_leaves_the_number_out(
+    like_real: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def no_download(**options: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(
+        importlib, "import_module", lambda name: SimpleNamespace(FrechetInceptionDistance=no_download)
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    data = Schema({"pixels": Image(height=8, width=8, levels=16), "label": Label(classes=10)})
+    skipping = InceptionFID(missing="skip").suited_to(data)
+    (line,) = skipping.check_ahead(data)
+    assert re.fullmatch(r"fid is left out: no Inception weights .*no route to host.*Set weights to .*", line)
+    skipping.check_data(like_real.real)
+    for _ in range(3):
+        assert math.isnan(skipping.measure(like_real, np.random.default_rng(0))["fid"].value)
+    assert tries == 1  # a firewall may hold up each try for minutes
+
+
+def test_a_download_that_fails_ends_the_run_before_it_trains(
+    like_real: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_download(weights: object) -> None:
+        raise DataError("no Inception weights")
+
+    monkeypatch.setattr(fid, "load_inception", no_download)
+    with pytest.raises(DataError, match="no Inception weights"):
+        InceptionFID().check_data(like_real.real)

@@ -17,8 +17,8 @@ def reproduce(
         str,
         typer.Argument(
             metavar="RECIPE",
-            help="linear-phase, linear-estimators, linear-trajectories, mnist, xsum, arithmetic or "
-            "collapse-zoo; a folder in recipes/ of the working directory; or the path of another.",
+            help="linear-phase, linear-phase-800, linear-estimators, linear-trajectories, mnist, xsum, "
+            "arithmetic or collapse-zoo; a folder in recipes/ of the working directory; or another's path.",
             show_default=False,
         ),
     ],

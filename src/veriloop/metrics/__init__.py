@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .modes import Modes
     from .nelbo import NELBO
     from .nll import NLL
+    from .of_means import OfMeans
     from .parameter_error import ParameterError
     from .prdc import PRDC
     from .rouge import Rouge
@@ -44,6 +45,7 @@ __all__ = [
     "Loss",
     "Math",
     "Modes",
+    "OfMeans",
     "ParameterError",
     "PythonTests",
     "Regex",
@@ -71,6 +73,7 @@ export_lazily(
         ".modes": ["Modes"],
         ".nelbo": ["NELBO"],
         ".nll": ["NLL"],
+        ".of_means": ["OfMeans"],
         ".parameter_error": ["ParameterError"],
         ".prdc": ["PRDC"],
         ".rouge": ["Rouge"],

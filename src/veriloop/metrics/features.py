@@ -187,13 +187,16 @@ def of_principal_components(generated: Samples, real: Samples) -> Views:
 
 
 def see(samples: Samples, name: str) -> Seen:
-    """Classify ``samples`` with the classifier ``name``.
+    """Classify ``samples`` with the classifier ``name``. Pixels of float32 are means, see `OfMeans`.
 
     Raises:
         DataError: They are not images of the size and levels that the classifier was trained on.
     """
     classifier, card = load_classifier(name), load_card(name)
-    pixels, label = images(samples, card.levels, card.classes)
+    pixels = samples.array(PIXELS)
+    if pixels.dtype == np.float32:
+        samples = samples.with_columns(**{PIXELS: np.ceil(pixels).astype(np.uint8)})
+    _, label = images(samples, card.levels, card.classes)
     if pixels.shape[1:] != card.image_shape:
         raise DataError(
             f"images differ in size from those of classifier {name!r}",

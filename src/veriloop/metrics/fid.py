@@ -2,20 +2,21 @@
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from ..datasets.images import LABEL, PIXELS
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, VeriloopError
 from ..extras import require
 from ..quantity import Quantity
 from ..records import Estimate
+from ..samples import Samples
 from ..schema import Schema
 from .base import Evaluation, Metric
 from .classifiers import image_columns
@@ -31,7 +32,7 @@ class InceptionFID(Metric, frozen=True):
     """Fréchet inception distance: the Fréchet distance in the last pooling layer of Inception-v3.
 
     The features are those of torchmetrics (torch-fidelity's port of the original TensorFlow weights), which
-    downloads 91 MB once unless ``weights`` is set. Images are sampled instead of using the decoder's means,
+    downloads 91 MB once unless ``weights`` is set. Images are drawn (for the decoder's means, see `OfMeans`),
     scaled to 0..255 and repeated over three channels, real and generated alike. ImageNet features suit digits
     poorly, but published numbers use them. (M. Heusel et al., NeurIPS 2017.)
 
@@ -42,6 +43,8 @@ class InceptionFID(Metric, frozen=True):
 
     Attributes:
         weights: Path of ``weights-inception-2015-12-05-6726825d.pth``, if it cannot be downloaded.
+        missing: Without the weights or packages, ``refuse`` ends the run before it trains anything; ``skip``
+            says so and leaves the number out.
         image: Name of the image column; None: the data's only one.
         label: Name of the label column; None: the data's only one.
     """
@@ -51,6 +54,7 @@ class InceptionFID(Metric, frozen=True):
     }
 
     weights: Path | None = None
+    missing: Literal["refuse", "skip"] = "refuse"
     image: str | None = None
     label: str | None = None
 
@@ -61,8 +65,8 @@ class InceptionFID(Metric, frozen=True):
         )
 
     @override
-    def check_ahead(self, schema: Schema) -> None:
-        """Check the images' channels, the packages and the weights."""
+    def check_ahead(self, schema: Schema) -> Sequence[str]:
+        """Check the images' channels, the packages and the weights; with ``skip``, load or download these."""
         image = image_columns(self, schema, self.image, self.label)["image"]
         if (channels := schema[image].channels) != 1:
             raise ConfigError(
@@ -71,26 +75,45 @@ class InceptionFID(Metric, frozen=True):
                 expected=1,
                 fix="remove fid from the metrics",
             )
+        if self.missing == "skip":
+            found = _inception_or_error(self.weights)
+            return [f"{self.kind} is left out: {found}"] if isinstance(found, VeriloopError) else []
         require("torch_fidelity", "torchmetrics")
         if self.weights is not None and not self.weights.is_file():
             raise DataError(
                 "no Inception weights", got=f"weights={self.weights}", expected=f"the path of {WEIGHTS}"
             )
+        return []
+
+    @override
+    def check_data(self, real: Samples) -> None:
+        """Load the network now, so that a failed download costs no training."""
+        if self.missing == "refuse":
+            load_inception(self.weights)
 
     @override
     def downloads(self) -> str | None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         fetched = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints" / WEIGHTS
-        return None if self.weights or fetched.is_file() else f"{WEIGHTS} (91 MB), as torchmetrics does"
+        return (
+            None
+            if self.weights or self.missing == "skip" or fetched.is_file()
+            else f"{WEIGHTS} (91 MB), as torchmetrics does"
+        )
 
     def measure(self, evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Estimate]:
-        """Return ``fid``.
+        """Return ``fid``; NaN with ``skip`` if it cannot be measured here.
 
         Raises:
             MissingExtraError: torchmetrics or torch-fidelity is not installed.
             DataError: The Inception weights are missing and cannot be downloaded.
         """
-        inception = load_inception(self.weights)
+        if self.missing == "skip":
+            inception = _inception_or_error(self.weights)
+            if isinstance(inception, VeriloopError):
+                return {"fid": Estimate(np.nan, np.nan)}
+        else:
+            inception = load_inception(self.weights)
         image = self.image or PIXELS
         generated, real = evaluation.generated.array(image), evaluation.real.array(image)
         brightest = max(generated.max(initial=0), real.max(initial=0), 1)
@@ -115,6 +138,15 @@ def load_inception(weights: Path | None) -> Any:
     from ..networks import device  # imports torch
 
     return metric.inception.to(device())
+
+
+@cache
+def _inception_or_error(weights: Path | None) -> Any:
+    """Return the network, or why there is none; one process tries to download it once."""
+    try:
+        return load_inception(weights)
+    except VeriloopError as e:
+        return e
 
 
 def _features(grey: NDArray[np.float64], inception: Any) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """When does one round help? Log gain over verifier bias and radius, by exact theory and by simulation."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,8 +75,7 @@ def linear_phase(folder: Path, setting: Setting) -> Finding:
     exact = one_round_grid(system, *axes, n, direction=direction)
     found = agreement(exact.mse, run.mse, run.mse_se, size.replicates)
     radii = np.linspace(*recipe.radii, 8)
-    # At these radii, one interval of biases helps, and it starts at 0.
-    ends = [helpful_biases(system, n, radius=radius, direction=direction)[-1, 1] for radius in radii]
+    helpful = [helpful_biases(system, n, radius=radius, direction=direction) for radius in radii]
     numbers = {
         "setting": {
             "p": recipe.p,
@@ -96,7 +95,7 @@ def linear_phase(folder: Path, setting: Setting) -> Finding:
             "theory": np.mean(exact.log_gain > 0),
             "monte_carlo": np.mean(run.log_gain > 0),
         },
-        "gain_ends_at_bias": _gain_ends(radii, np.array(ends), smoothed(_map(run))),
+        "gain_ends_at_bias": _gain_ends(radii, helpful, smoothed(_map(run))),
     }
     words = [
         agreement_words(found, "cells"),
@@ -109,13 +108,17 @@ def _map(grid: OneRoundGrid | GridSimulation) -> GainMap:
     return GainMap(grid.biases, grid.radii, grid.log_gain)
 
 
-def _gain_ends(radii: Floats, theory: Floats, simulated: GainMap) -> list[dict[str, Any]]:
-    """Return where the gain ends for a few radii, by theory and in the nearest column of the simulation."""
+def _gain_ends(radii: Floats, helpful: Sequence[Floats], simulated: GainMap) -> list[dict[str, Any]]:
+    """Return the largest bias that helps at a few radii, by theory and in the simulation's nearest column.
+
+    It is None where no bias helps.
+    """
     columns = np.abs(simulated.radii[:, None] - radii).argmin(axis=0)
     crossings = [zero_crossing(simulated.biases, simulated.log_gain[:, j]) for j in columns]
+    ends = [float(intervals[-1, 1]) if len(intervals) else None for intervals in helpful]
     return [
         {"radius": radius, "theory": bias, "monte_carlo": crossing}
-        for radius, bias, crossing in zip(radii.tolist(), theory.tolist(), crossings, strict=True)
+        for radius, bias, crossing in zip(radii.tolist(), ends, crossings, strict=True)
     ]
 
 

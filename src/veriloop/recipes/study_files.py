@@ -223,7 +223,7 @@ class _Vary:
         own = plan_from(config)
         self._base = next(iter(own.arms))
         self._setting, self._plan = MAIN, main
-        if not self._is_reference(own):
+        if not self._in_reference(own, self._base):
             self._setting, self._plan = REFERENCE, own
 
     def study(self, name: str, question: Question, changes: Mapping[str, Settings]) -> Study:
@@ -248,10 +248,10 @@ class _Vary:
         ]
         return {self._setting: self._plan, name: plan.model_copy(update={"arms": others})}, lines
 
-    def _is_reference(self, plan: Plan) -> bool:
-        """Return whether the first arm is the same in ``plan`` as in the reference, except for its length."""
+    def _in_reference(self, plan: Plan, arm: str) -> bool:
+        """Return whether ``arm`` is the same in ``plan`` as in the reference, except for its length."""
         alike = plan.model_copy(update={"rounds": self._plan.rounds, "arms": self._plan.arms})
-        return alike == self._plan and plan.arms[self._base] == self._plan.arms.get(self._base)
+        return alike == self._plan and plan.arms[arm] == self._plan.arms.get(arm)
 
     def _arm(self, settings: Settings) -> Iterator[tuple[str, Any]]:
         """Return the part of ``settings`` that arms have, as whole keys, which replace the plan's."""
@@ -259,15 +259,16 @@ class _Vary:
         return ((key, changed[key]) for key in dict.fromkeys(path.split(".")[0] for path in settings))
 
     def _runs(self, begin: str, changes: Mapping[str, Settings]) -> tuple[dict[str, Plan], list[Line]]:
-        """Return a run for each of ``changes``, and the reference."""
+        """Return a run for each of ``changes``, of its first arm alone, and the reference."""
         plans: dict[str, Plan] = {self._setting: self._plan}
         lines: list[Line] = []
         for label, settings in changes.items():
             plan = plan_from(_changed(self._config, settings))
-            plan = plan.model_copy(update={"arms": {self._base: plan.arms[self._base]}})
-            setting = self._setting if self._is_reference(plan) else f"{begin}-{_slug(label)}"
+            arm = next(iter(plan.arms))
+            plan = plan.model_copy(update={"arms": {arm: plan.arms[arm]}})
+            setting = self._setting if self._in_reference(plan, arm) else f"{begin}-{_slug(label)}"
             plans.setdefault(setting, plan)
-            lines.append(Line(label, setting, self._base))
+            lines.append(Line(label, setting, arm))
         return plans, lines
 
 
