@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..lazy import export_lazily
 
 if TYPE_CHECKING:
+    from .against import Against
     from .checks import Command, JSONSchema, Math, PythonTests, Regex
     from .classifier import ClassifierScore
     from .discriminator import Discriminator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HTTP",
+    "Against",
     "Cascade",
     "ClassifierScore",
     "Command",
@@ -47,6 +49,7 @@ __all__ = [
 export_lazily(
     globals(),
     {
+        ".against": ["Against"],
         ".checks": ["Command", "JSONSchema", "Math", "PythonTests", "Regex"],
         ".classifier": ["ClassifierScore"],
         ".discriminator": ["Discriminator"],
