@@ -248,9 +248,17 @@ def test_rivals_that_differ_do_not_agree() -> None:
     helps, turns = np.full(20, HELPS), np.full(20, TURNS)
     assert agreed([helps, helps, turns], 20).kind is None
     assert agreed([helps, helps, turns], 20).by_rival == [HELPS, HELPS, TURNS]
-    sure, less = agreed([helps, helps, helps], 20), agreed([helps, helps, np.r_[helps[:10], turns[:10]]], 20)
+    mixed = np.tile([HELPS, TURNS], 10)
+    sure, less = agreed([helps, helps, helps], 20), agreed([helps, helps, mixed], 20)
     assert sure.kind == less.kind == HELPS
     assert 0.5 < less.probability < sure.probability < 1
+
+
+def test_curves_without_the_errors_count_nine_times_as_much_as_those_with_them() -> None:
+    as_drawn, corrected = np.full(10, HARMS), np.full(10, HELPS)
+    found = agreed([np.r_[as_drawn, corrected]], 24)
+    assert found.kind == HELPS
+    assert found.probability == pytest.approx((0.9 * 24 + 0.5) / 25.5)
 
 
 def test_json_is_what_scripts_read(found: Audit) -> None:

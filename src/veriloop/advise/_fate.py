@@ -14,11 +14,15 @@ TURN = 1 / 3
 
 HELPS, TURNS, HARMS = 0, 1, 2
 
-SURE = 0.6
-"""Below this probability no regime is given. It is the share of draws as it is: on the tuning half of
-``benchmarks/audit.py`` it needed no correction."""
+SURE = (0.6, 0.75, 0.6)
+"""Below this probability no regime is given, by fate. A turn needs more: in the tuning half of
+``benchmarks/audit.py``, turns at 0.6 to 0.75 came true in a quarter of the cases."""
 
-DENIED = 0.3
+AS_DRAWN = 0.1
+"""Weight of the half of the curves that errors move away from the real mean. With equal weights, harm and
+turns at 0.6 to 0.7 came true in a quarter of the cases of the tuning half, and help in nine of ten."""
+
+DENIED = 0.2
 """Probability below which a rival contradicts the others' fate."""
 
 
@@ -57,10 +61,18 @@ def agreed(by_rival: list[Floats], independent: int) -> Fate:
     """Return the most likely fate over all rivals' draws, unless one of them contradicts it.
 
     Args:
-        by_rival: Fates of each rival's draws, shape (draws,).
+        by_rival: Fates of each rival's draws, shape (draws,): half of them as drawn, then the others, without
+            the average contribution of errors.
         independent: Number of independent draws of each rival.
     """
-    shares = np.array([[np.mean(drawn == kind) for kind in (HELPS, TURNS, HARMS)] for drawn in by_rival])
+    weights = AS_DRAWN, 1 - AS_DRAWN
+    halves = np.array(
+        [
+            [np.mean(half[:, None] == (HELPS, TURNS, HARMS), axis=0) for half in np.split(drawn, 2)]
+            for drawn in by_rival
+        ]
+    )
+    shares = np.einsum("h,rhk->rk", weights, halves)
     # Half a draw more for each fate, so that no share is 0 or 1.
     shares = (shares * independent + 0.5) / (independent + 1.5)
     mean = shares.mean(axis=0)

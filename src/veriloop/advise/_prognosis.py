@@ -105,7 +105,7 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
             f"it depends on how the generator is refitted ({by}): train one round and audit again, or name"
             " your generator"
         )
-    if fate.probability < SURE:
+    if fate.probability < SURE[fate.kind]:
         return _open(
             f"the rows do not settle it ({_FATES[fate.kind]}: probability {fate.probability:.2f}):"
             " judge more rows"
