@@ -14,6 +14,7 @@ from veriloop.recipes.base import Scale
 from veriloop.recipes.folders import recipe_folders
 from veriloop.recipes.studies import Study
 from veriloop.recipes.study_files import MAIN, REFERENCE, load_studies, studies_of
+from veriloop.verifiers import Against
 from veriloop.verifiers.discriminator import Discriminator
 
 BASE = "verified"
@@ -90,6 +91,26 @@ def test_the_paper_scale_is_the_papers() -> None:
         "verified": [30_000, 60_000, 600_000, 1_200_000],
         "unverified": [30_000, 60_000, 600_000, 1_200_000],
     }
+
+
+def test_the_studies_of_the_paper_scale_are_the_papers() -> None:
+    studies = mnist_studies("paper")
+    sizes = studies["verifier-size"].plans["verifier-size"].arms.values()
+    assert {a.schedule.wanted(k) for a in sizes for k in (1, 40) if a.schedule} == {20_000}
+    starts = [(line.label, line.setting, line.arm) for line in studies["start-set"].lines]
+    assert starts == [
+        ("100", "start-100", BASE),
+        ("500", MAIN, BASE),
+        ("5,000", "start-5000", BASE),
+        ("100 unverified", "start-100-unverified", "unverified"),
+        ("500 unverified", MAIN, "unverified"),
+        ("5,000 unverified", "start-5000-unverified", "unverified"),
+    ]
+    main = studies[MAIN].plans[MAIN]
+    fixed = studies["verifier-update"].plans["verifier-update"].arms["once-against-all-real"].verifier
+    assert fixed == Against(verifier=Discriminator(), learner=main.learner)
+    of_means = {name for metric in main.metrics for name in metric.quantities if name.endswith("_of_means")}
+    assert {"frechet_of_means", "recall_of_means", "fid_of_means"} <= of_means
 
 
 def test_forty_rounds_on_two_cores_grow_to_90000() -> None:
