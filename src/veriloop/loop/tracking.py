@@ -17,8 +17,12 @@ from ..trackers.base import RunInfo, Tracker, Tracking, numbers_of
 from .plan import Plan
 from .stores import FolderStore, Store
 
-PATIENCE = 30.0
-"""Seconds that the end of a run waits for a tracker."""
+PATIENCE = 120.0
+"""Seconds that the end of a run waits for a tracker: one that first creates its database needs more than 30
+on a busy machine."""
+
+INTERRUPTED = 30.0
+"""The same after an interruption, when somebody waits."""
 
 
 @contextmanager
@@ -47,7 +51,7 @@ def tracking(plan: Plan, store: Store) -> Iterator[Callable[[Event], None]]:
         yield tell
     finally:
         for desk in desks:
-            desk.close("failed")
+            desk.close("failed", INTERRUPTED)
 
 
 def _about(plan: Plan, store: Store) -> RunInfo:
@@ -75,15 +79,15 @@ class _Desk:
         """Pass on all finished rounds so far."""
         self._asked.put(records)
 
-    def close(self, status: str) -> None:
-        """Let it write what is left, and wait for that."""
+    def close(self, status: str, patience: float = PATIENCE) -> None:
+        """Let it write what is left, and wait ``patience`` seconds for that."""
         if self._closed:
             return
         self._closed = True
         self._asked.put(status)
-        self._thread.join(PATIENCE)
+        self._thread.join(patience)
         if self._thread.is_alive():
-            self._why = self._why or f"it did not take all rounds within {PATIENCE:.0f} seconds"
+            self._why = self._why or f"it did not take all rounds within {patience:.0f} seconds"
 
     def failed(self) -> TrackerFailed | None:
         """Return what went wrong, once."""
