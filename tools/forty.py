@@ -138,9 +138,8 @@ def draw(runs: list[Run], titles: dict[str, str]) -> Figure:
         panel.set_title(titles[name], fontsize=10.5)
         round_axis(panel)
     figure.axes[0].legend(frameon=False)
-    figure.suptitle(
-        f"Forty rounds of MNIST from 500 real images, {len(runs)} seed(s), drawn pixels", fontsize=11
-    )
+    seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds"
+    figure.suptitle(f"Forty rounds of MNIST from 500 real images, {seeds}, drawn pixels", fontsize=11)
     return figure
 
 
