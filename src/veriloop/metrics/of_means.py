@@ -34,8 +34,8 @@ class HasMeans(Protocol):
 class OfMeans(Metric, frozen=True):
     """Other metrics, of images whose pixels are set to their means instead of drawn.
 
-    ``frechet`` becomes ``frechet_of_means``, and so on. A model is trained and verified on drawn pixels, so
-    its means look better than what it makes: compare them only with numbers of means. Means are not rounded:
+    ``frechet`` becomes ``frechet_of_means``, and so on. A model is trained and verified on drawn pixels;
+    its means are clearer and less varied, so compare them only with numbers of means. Means are not rounded:
     the image column holds float32 numbers between 0 and the largest pixel value. They are of as many new
     images as there are samples, for the same labels; held-out images stay as they are. Standard errors and
     rows are those of the other metrics. A metric that looks only at held-out images, such as ``nelbo``, gives

@@ -1,4 +1,4 @@
-"""A verifier that learns once, from a model of its own instead of each round's."""
+"""A verifier that learns once, against a model of all real samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
