@@ -6,6 +6,7 @@ import math
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,9 @@ def test_keeps_the_contract(kernel: int, precision: str) -> None:
     check_learner(learner, two_kinds_of_image(), Samples(label=np.arange(3)))
 
 
-def test_the_bound_is_below_the_brute_force_likelihood_and_near_it_once_trained() -> None:
-    learner = TINY.model_copy(update={"latent_dim": 1, "epochs": 150, "learning_rate": 5e-3})
+@pytest.mark.parametrize("prior", ["standard", "per_label"])
+def test_the_bound_is_below_the_brute_force_likelihood_and_near_it_once_trained(prior: str) -> None:
+    learner = TINY.model_copy(update={"latent_dim": 1, "epochs": 150, "learning_rate": 5e-3, "prior": prior})
     generator = learner.fit(two_kinds_of_image(), None, rng())
     held_out = two_kinds_of_image().select(slice(30))
     draws = [generator.elbo(held_out, rng(i)) for i in range(200)]
@@ -69,11 +71,17 @@ def test_the_bound_is_below_the_brute_force_likelihood_and_near_it_once_trained(
     grid = np.linspace(-8, 8, 2001, dtype=np.float32)
     pixels, label = held_out.array("pixels"), torch.tensor(held_out.array("label"))
     network = generator.network
+    of_label = [(0.0, 1.0)] * 3
+    if network.prior is not None:
+        of_label = list(
+            zip(network.prior.mean[:, 0].tolist(), network.prior.root[:, 0, 0].tolist(), strict=True)
+        )
     nll = []
     for x, y in zip(pixels, network.one_hot(label), strict=True):
+        log_prior = stats.norm.logpdf(grid, *of_label[int(y.argmax())])
         logits = network.decode(torch.from_numpy(grid)[:, None], y.expand(len(grid), -1)).double()
         likelihood = stats.binom.logpmf(x, 16, torch.sigmoid(logits).numpy()).sum((1, 2))
-        nll.append(-np.logaddexp.reduce(likelihood + stats.norm.logpdf(grid)) - math.log(grid[1] - grid[0]))
+        nll.append(-np.logaddexp.reduce(likelihood + log_prior) - math.log(grid[1] - grid[0]))
     assert (nelbo > np.array(nll) - 4 * se).all(), "a bound that is beaten is none"
     assert (nelbo - nll).mean() < 1.0, "q is Gaussian, and so nearly is the posterior here"
 
@@ -110,6 +118,39 @@ def test_samples_are_binomial_draws_around_the_means(levels: int) -> None:
     assert np.abs(z).max() < 5
     squared = (pixels - levels * means) ** 2 / variance
     assert abs(squared.mean() - 1) < 5 * squared.std() / math.sqrt(squared.size), "not the decoder's means"
+
+
+def test_a_temperature_below_1_draws_from_divided_logits_and_leaves_the_means_alone() -> None:
+    data = two_kinds_of_image()
+    data = data.with_columns(pixels=np.minimum(data.array("pixels"), 1).astype(np.uint8))
+    plain = TINY.model_copy(update={"levels": 1})
+    usual, sharp = (plain.model_copy(update={"temperature": t}).fit(data, None, rng()) for t in (1.0, 0.5))
+    n = 20_000
+    condition = Samples(label=np.zeros(n, np.int64))
+    means = usual.means(n, rng(1), condition).astype(np.float64)
+    assert np.array_equal(sharp.means(n, rng(1), condition), means.astype(np.float32))
+    assert np.array_equal(sharp.elbo(data, rng(2)).kl, usual.elbo(data, rng(2)).kl)
+    p = means**2 / (means**2 + (1 - means) ** 2)  # logits divided by 0.5
+    pixels = sharp.sample(n, rng(1), condition).array("pixels")
+    z = (pixels - p).sum(0) / np.sqrt((p * (1 - p)).sum(0))
+    assert np.abs(z).max() < 5
+    assert np.abs((pixels - means).sum(0) / np.sqrt((means * (1 - means)).sum(0))).max() > 10, (
+        "nothing divided"
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: CVAE(levels=16, temperature=0.5),
+        lambda: CVAE(temperature=0.5).suited_to(PICTURES),
+    ],
+    ids=["made", "suited"],
+)
+def test_a_temperature_is_for_binary_pixels(make: Callable[[], CVAE]) -> None:
+    expected = r"got '0\.5 for pixels of 17 values', expected pixels of two values"
+    with pytest.raises(ConfigError, match=expected):
+        make()
 
 
 def test_sixteen_bits_draw_a_pixel_without_bias() -> None:

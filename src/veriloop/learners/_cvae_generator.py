@@ -21,6 +21,7 @@ from ..samples import Samples
 from ._cvae_fast import FastNetwork
 from ._cvae_likelihood import draw, log_coefficients
 from ._cvae_network import Architecture, Network
+from ._cvae_prior import LabelPrior
 from ._recipe import COUNTED, Likelihood
 from ._training import TrainingImages, train
 
@@ -45,7 +46,7 @@ class Bound(NamedTuple):
 
 
 class CVAEGenerator(Generator):
-    """A trained :class:`CVAE`: p(z) is standard normal, and pixels are drawn around the decoder's means.
+    """A trained :class:`CVAE`: z is drawn from its prior, and pixels are drawn around the decoder's means.
 
     Args:
         network: Frozen network, which must not be changed afterwards.
@@ -89,7 +90,7 @@ class CVAEGenerator(Generator):
         a = self.architecture
         pixels = np.empty((n, *a.image_shape), np.uint8)
         done = 0
-        for p in self._decoded(latent, label):
+        for p in self._decoded(latent, label, a.temperature):
             drawn = draw(p, a.levels, self._network.scale, generator)
             pixels[done : done + len(p)] = drawn.cpu().numpy()
             done += len(p)
@@ -101,10 +102,11 @@ class CVAEGenerator(Generator):
     ) -> NDArray[np.float32]:
         """Return means of the pixels in [0, 1], shape (n, *image shape): for display, not for training.
 
-        An equal ``rng`` gives the means of exactly the images that :meth:`sample` draws.
+        An equal ``rng`` gives the means of exactly the images that :meth:`sample` draws. The temperature does
+        not change them.
         """
         label, latent, _ = self._start(n, rng, condition)
-        return torch.cat(list(self._decoded(latent, label))).cpu().numpy()
+        return torch.cat(list(self._decoded(latent, label, 1.0))).cpu().numpy()
 
     def _start(
         self, n: int, rng: np.random.Generator, condition: Samples | None
@@ -121,13 +123,17 @@ class CVAEGenerator(Generator):
         latent = torch.from_numpy(rng.standard_normal((n, self.architecture.latent_dim), dtype=np.float32))
         return label, latent.to(where), torch_generator(rng, str(where))
 
-    def _decoded(self, latent: Tensor, label: Tensor) -> Iterator[Tensor]:
+    def _decoded(self, latent: Tensor, label: Tensor, temperature: float) -> Iterator[Tensor]:
         """Yield the means of the pixels, batch by batch."""
         net = self._network
         batch = DECODED_TOGETHER if latent.device.type == "cpu" else None
-        return in_batches(
-            lambda z, y: torch.sigmoid(net.decode(z, net.one_hot(y))), latent, label, batch=batch
-        )
+
+        def means(z: Tensor, y: Tensor) -> Tensor:
+            """Return the means of the pixels for noise and labels."""
+            placed = z if net.prior is None else net.prior.place(z, y)
+            return torch.sigmoid(net.decode(placed, net.one_hot(y)) / temperature)
+
+        return in_batches(means, latent, label, batch=batch)
 
     def elbo(self, samples: Samples, rng: np.random.Generator) -> Bound:
         """Return the negative evidence bound of each of ``samples``, with one latent draw each.
@@ -217,12 +223,15 @@ def fit(learner: "CVAE", samples: Samples, init: Generator | None, rng: np.rando
         learner.precision,
         colour[0] if colour else 1,
         learner.likelihood or suited_likelihood(learner.levels),
+        learner.prior,
+        learner.temperature,
     )
     if init is None:
         network = blank(lambda: FastNetwork(architecture))
         initialise(network, torch_generator(rng))
-        if network.scale is not None:
-            network.scale.start()
+        for part in (network.scale, network.prior):
+            if part is not None:
+                part.start()
     elif isinstance(init, CVAEGenerator) and init.architecture == architecture:
         network = copy.deepcopy(init.network).train().requires_grad_(True)
     else:
@@ -235,4 +244,18 @@ def fit(learner: "CVAE", samples: Samples, init: Generator | None, rng: np.rando
     where = device()
     training_images = TrainingImages(pixels, label, learner.levels, where)
     train(network.to(where), training_images, learner, torch_generator(rng, str(where)))
+    if network.prior is not None:
+        _place_prior(network, network.prior, training_images)
     return CVAEGenerator(network, *columns)
+
+
+def _place_prior(network: Network, prior: LabelPrior, training: TrainingImages) -> None:
+    """Set the prior of each label to the codes of the training images."""
+
+    def code(rows: Tensor) -> Tensor:
+        """Return the means and log-variances of q, side by side."""
+        counts, label = training.at(rows)
+        return torch.cat(network.encode(counts.float(), network.one_hot(label)), 1)
+
+    codes = torch.cat(list(in_batches(code, torch.arange(len(training), device=training.label.device))))
+    prior.fit(*codes.chunk(2, 1), training.label)

@@ -5,7 +5,8 @@ draw of z and the label, the decoder returns the distribution of each pixel. Tra
 
     E[log p(x | z, y)] - KL(q(z | x, y) || N(0, I)),
 
-and a new image is a draw of z from N(0, I), then of the pixels.
+and a new image is a draw of z from N(0, I), then of the pixels. In both, a Gaussian of the label may take
+the place of N(0, I), see `_cvae_prior`.
 
 `PlainNetwork` uses standard layers. The network used for training, `FastNetwork` in `_cvae_fast.py`, computes
 the same function in less time; a test checks that they agree.
@@ -19,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ._cvae_likelihood import PixelScale, negative_log_likelihood
-from ._recipe import Likelihood, Precision
+from ._cvae_prior import LabelPrior
+from ._recipe import Likelihood, Precision, Prior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Architecture:
             the bound and everything computed from them.
         image_channels: 1 for grey images, of shape (n, height, width); 3 for colour, (n, height, width, 3).
         likelihood: Distribution of a pixel, see `_cvae_likelihood`.
+        prior: Distribution of the latent vector, see `_cvae_prior`.
+        temperature: Divides the logits of binary pixels where images are drawn, though not in the bound.
     """
 
     height: int
@@ -50,6 +54,8 @@ class Architecture:
     precision: Precision = "float32"
     image_channels: int = 1
     likelihood: Likelihood = "binomial"
+    prior: Prior = "standard"
+    temperature: float = 1.0
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -71,6 +77,8 @@ class Network(nn.Module, ABC):
         self.architecture = a = architecture
         logistic = a.likelihood == "logistic"
         self.scale: PixelScale | None = PixelScale(a.image_channels, a.levels) if logistic else None
+        by_label = a.prior == "per_label"
+        self.prior: LabelPrior | None = LabelPrior(a.classes, a.latent_dim) if by_label else None
 
     @abstractmethod
     def encode(self, counts: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,10 +116,12 @@ class Network(nn.Module, ABC):
             label: Class indices, shape (n,).
             noise: Standard normal noise, shape (n, latent_dim).
         """
-        counts, label = counts.float(), self.one_hot(label)
-        mean, log_variance = self.encode(counts, label)
-        logits = self.decode(mean + noise * torch.exp(log_variance / 2), label)
+        counts, one_hot = counts.float(), self.one_hot(label)
+        mean, log_variance = self.encode(counts, one_hot)
+        logits = self.decode(mean + noise * torch.exp(log_variance / 2), one_hot)
         reconstruction = negative_log_likelihood(counts, logits, self.architecture.levels, self.scale)
+        if self.prior is not None:
+            return reconstruction, self.prior.kl(mean, log_variance, label)
         kl = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
         return reconstruction, kl.sum(1)
 

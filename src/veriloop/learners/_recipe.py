@@ -11,6 +11,9 @@ Precision = Literal["float32", "bfloat16"]
 Likelihood = Literal["binomial", "logistic"]
 """Distribution of a pixel around the decoder's mean, see `_cvae_likelihood`."""
 
+Prior = Literal["standard", "per_label"]
+"""Distribution of the latent vector: standard normal, or a Gaussian of each label."""
+
 COUNTED = 16
 """Largest number of levels for which a pixel counts points, so that the Binomial suits it."""
 

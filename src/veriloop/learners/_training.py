@@ -23,6 +23,9 @@ class TrainingImages:
         label: Class indices, shape (n,).
         levels: Largest pixel value.
         device: Target device.
+
+    Attributes:
+        label: Class indices on the device, shape (n,).
     """
 
     def __init__(
@@ -33,11 +36,11 @@ class TrainingImages:
         self._packed = levels == 1
         # Copied in either case, because columns of samples are read-only, which tensors cannot be.
         self._pixels = torch.from_numpy(np.packbits(flat, axis=1) if self._packed else flat.copy()).to(device)
-        self._label = torch.from_numpy(label).to(device)
+        self.label = torch.from_numpy(label).to(device)
         self._bit = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __len__(self) -> int:
-        return len(self._label)
+        return len(self.label)
 
     def at(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pixels (m, ...) and labels (m,) of the images at ``rows``, shape (m,)."""
@@ -45,7 +48,7 @@ class TrainingImages:
         if self._packed:
             bits = (pixels.unsqueeze(-1) >> self._bit) & 1
             pixels = bits.flatten(1)[:, : math.prod(self._shape)]  # without the padding of the last byte
-        return pixels.reshape(-1, *self._shape), self._label[rows]
+        return pixels.reshape(-1, *self._shape), self.label[rows]
 
 
 def train(network: Network, images: TrainingImages, training: Training, generator: torch.Generator) -> None:

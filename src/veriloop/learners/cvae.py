@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from ..errors import ConfigError
@@ -13,7 +13,7 @@ from ..generator import Generator
 from ..parts import imported
 from ..samples import Samples
 from ..schema import Role, Schema
-from ._recipe import Likelihood, Precision, Training
+from ._recipe import Likelihood, Precision, Prior, Training
 from .base import Learner
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class CVAE(Learner, Training, frozen=True):
         likelihood: Distribution of a pixel around the decoder's mean. ``binomial``: a count of ``levels``
             points; with ``levels=1``, the Bernoulli likelihood of binarised images. ``logistic``: a value
             with noise whose size is learned. None: ``binomial`` up to 16 levels, ``logistic`` above.
+        prior: Distribution of the latent vector. ``standard``: N(0, I) for every label, as in the paper.
+            ``per_label``: after training, the Gaussian of each label that maximises the bound on the training
+            images. Draws then fall where the model has seen codes.
+        temperature: Divides the logits of the pixels when images are drawn, for ``levels=1`` only. At 1, each
+            pixel is drawn by itself from the decoder's distribution, and the next model learns the noise at
+            the strokes' edges. Below 1, drawn images are sharper, the next model keeps more of their variety,
+            and its bound on held-out images is worse.
 
     The other fields are those of :class:`veriloop.learners._training.Training`.
     """
@@ -65,6 +72,19 @@ class CVAE(Learner, Training, frozen=True):
     kernel: Literal[2, 4] = 4
     precision: Precision = "float32"
     likelihood: Likelihood | None = None
+    prior: Prior = "standard"
+    temperature: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _sharp_if_binary(self) -> Self:
+        if self.temperature != 1 and self.levels not in (None, 1):
+            raise ConfigError(
+                "temperature",
+                got=f"{self.temperature} for pixels of {self.levels + 1} values",
+                expected="pixels of two values",
+                fix="leave temperature out, or binarise the images",
+            )
+        return self
 
     @override
     def suited_to(self, schema: Schema) -> Self:
@@ -74,7 +94,7 @@ class CVAE(Learner, Training, frozen=True):
         label = self.label or schema.one("label", asked_by)
         pixels = schema.column(image, f"{asked_by}: image", "image")
         classes = schema.column(label, f"{asked_by}: label", "label").classes
-        return self.model_copy(
+        suited = self.model_copy(
             update={
                 "levels": _agreed("levels", self.levels, pixels.levels, "the data have levels up to"),
                 "classes": _agreed("classes", self.classes, classes, "the data have"),
@@ -82,6 +102,7 @@ class CVAE(Learner, Training, frozen=True):
                 "label": label,
             }
         )
+        return suited._sharp_if_binary()
 
     @override
     def rows_seen(self, n: int) -> int:
