@@ -1,6 +1,6 @@
 """How right an audit is where the truth is known, and what it costs where there are many rows.
 
-    python benchmarks/audit.py [--parts rivals,digits,linear,judges,texts,rows] [--worlds 200]
+    python benchmarks/audit.py [--parts rivals,digits,linear,judges,texts,rows] [--worlds 1000]
 
 - rivals: random worlds (`audit_worlds.py`), each audited from one round and followed by brute force under
   three generators. The even seeds were used to tune the audit (`--half tuning`); results are of the odd ones.
@@ -428,7 +428,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parts", default="rivals,digits,linear,judges,texts,rows")
-    parser.add_argument("--worlds", type=int, default=200, help="Of each half.")
+    parser.add_argument("--worlds", type=int, default=1000, help="Of each half.")
     parser.add_argument("--runs", type=int, default=12, help="Trained CVAEs of each half.")
     parser.add_argument("--systems", type=int, default=100)
     parser.add_argument("--half", choices=HALVES, default="reporting")

@@ -97,6 +97,8 @@ def _followed(
     means = []
     while True:
         accepted = w.chance(points)
+        if not accepted.any():  # no round can follow, and the last model stays
+            return np.array(means + means[-1:] * (rounds - len(means)))
         share = accepted / accepted.sum()
         mean = share @ points
         means.append(mean[: w.d])

@@ -261,6 +261,16 @@ def test_curves_without_the_errors_count_nine_times_as_much_as_those_with_them()
     assert found.probability == pytest.approx((0.9 * 24 + 0.5) / 25.5)
 
 
+def test_a_hidden_feature_weighs_more_than_all_rivals_and_is_not_contradicted() -> None:
+    helps, turns = np.full(20, HELPS), np.full(20, TURNS)
+    found = agreed([turns, turns, turns], 24, hidden=helps)
+    assert found.kind == HELPS
+    sure = (24 + 0.5) / 25.5
+    assert found.probability == pytest.approx(0.65 * sure + 0.35 * 0.5 / 25.5)
+    assert found.by_rival == [TURNS, TURNS, TURNS]
+    assert agreed([helps, helps, turns], 24, hidden=helps).kind == HELPS
+
+
 def test_json_is_what_scripts_read(found: Audit) -> None:
     plain: dict[str, Any] = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert plain["models"].keys() == set(GENERATORS)

@@ -111,16 +111,17 @@ def bracket(
         g: _rounds(c, start, tilt, path, goal, hidden) for g, c in courses.items()
     }
     curves = [goal.curves(c.drawn) for c in courses.values()]
+    ends: list[Floats] = []
     if hidden:
         stays = np.repeat(next(iter(courses.values())).drawn[:, :1], rounds, axis=1)
-        curves.append(goal.curves(stays))
+        ends = [goal.curves(stays)]
     hull = _hull(list(found.values()), rows)
     known = 1 if surface.explained < HARDLY else _known(hull, rows)
     return Bracket(
         rivals=found,
         hull=hull,
-        fate=agreed([fates(c) for c in curves], DRAWS),
-        best=np.concatenate([c[: known + 1].argmin(axis=0) for c in curves]).astype(float),
+        fate=agreed([fates(c) for c in curves], DRAWS, *map(fates, ends)),
+        best=np.concatenate([c[: known + 1].argmin(axis=0) for c in curves + ends]).astype(float),
         agree_until=min(_agree(list(found.values())), known),
         known=known,
         explained=surface.explained,

@@ -99,8 +99,7 @@ def regime(b: Bracket, n_real: int, divergent: bool) -> Regime:
     if b.known < min(_SEEN, last):
         return _open(f"the rows reach no further than round {b.known}: train up to it and audit again")
     if fate.kind is None:
-        names = [*b.rivals, "with a feature that is not given"]
-        by = ", ".join(f"{name}: {_FATES[k]}" for name, k in zip(names, fate.by_rival, strict=False))
+        by = ", ".join(f"{name}: {_FATES[k]}" for name, k in zip(b.rivals, fate.by_rival, strict=True))
         return _open(
             f"it depends on how the generator is refitted ({by}): train one round and audit again, or name"
             " your generator"

@@ -258,4 +258,5 @@ def _place_prior(network: Network, prior: LabelPrior, training: TrainingImages) 
         return torch.cat(network.encode(counts.float(), network.one_hot(label)), 1)
 
     codes = torch.cat(list(in_batches(code, torch.arange(len(training), device=training.label.device))))
-    prior.fit(*codes.chunk(2, 1), training.label)
+    mean, log_variance = codes.chunk(2, 1)
+    prior.fit(mean, log_variance, training.label)

@@ -76,14 +76,8 @@ class CVAE(Learner, Training, frozen=True):
     temperature: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="after")
-    def _sharp_if_binary(self) -> Self:
-        if self.temperature != 1 and self.levels not in (None, 1):
-            raise ConfigError(
-                "temperature",
-                got=f"{self.temperature} for pixels of {self.levels + 1} values",
-                expected="pixels of two values",
-                fix="leave temperature out, or binarise the images",
-            )
+    def _temperature_suits(self) -> Self:
+        _check_temperature(self.temperature, self.levels)
         return self
 
     @override
@@ -94,7 +88,8 @@ class CVAE(Learner, Training, frozen=True):
         label = self.label or schema.one("label", asked_by)
         pixels = schema.column(image, f"{asked_by}: image", "image")
         classes = schema.column(label, f"{asked_by}: label", "label").classes
-        suited = self.model_copy(
+        _check_temperature(self.temperature, pixels.levels)
+        return self.model_copy(
             update={
                 "levels": _agreed("levels", self.levels, pixels.levels, "the data have levels up to"),
                 "classes": _agreed("classes", self.classes, classes, "the data have"),
@@ -102,7 +97,6 @@ class CVAE(Learner, Training, frozen=True):
                 "label": label,
             }
         )
-        return suited._sharp_if_binary()
 
     @override
     def rows_seen(self, n: int) -> int:
@@ -131,3 +125,13 @@ def _agreed(name: str, said: int | None, known: int, data: str) -> int:
             fix=f"leave {name} out to use that of the data",
         )
     return known
+
+
+def _check_temperature(temperature: float, levels: int | None) -> None:
+    if temperature != 1 and levels not in (None, 1):
+        raise ConfigError(
+            "temperature",
+            got=f"{temperature} for pixels of {levels + 1} values",
+            expected="pixels of two values",
+            fix="leave temperature out, or binarise the images",
+        )
