@@ -90,7 +90,7 @@ class CVAEGenerator(Generator):
         a = self.architecture
         pixels = np.empty((n, *a.image_shape), np.uint8)
         done = 0
-        for p in self._decoded(latent, label, a.temperature):
+        for p in self._decoded(latent, label):
             drawn = draw(p, a.levels, self._network.scale, generator)
             pixels[done : done + len(p)] = drawn.cpu().numpy()
             done += len(p)
@@ -102,11 +102,10 @@ class CVAEGenerator(Generator):
     ) -> NDArray[np.float32]:
         """Return means of the pixels in [0, 1], shape (n, *image shape): for display, not for training.
 
-        An equal ``rng`` gives the means of exactly the images that :meth:`sample` draws. The temperature does
-        not change them.
+        An equal ``rng`` gives the means of exactly the images that :meth:`sample` draws.
         """
         label, latent, _ = self._start(n, rng, condition)
-        return torch.cat(list(self._decoded(latent, label, 1.0))).cpu().numpy()
+        return torch.cat(list(self._decoded(latent, label))).cpu().numpy()
 
     def _start(
         self, n: int, rng: np.random.Generator, condition: Samples | None
@@ -123,7 +122,7 @@ class CVAEGenerator(Generator):
         latent = torch.from_numpy(rng.standard_normal((n, self.architecture.latent_dim), dtype=np.float32))
         return label, latent.to(where), torch_generator(rng, str(where))
 
-    def _decoded(self, latent: Tensor, label: Tensor, temperature: float) -> Iterator[Tensor]:
+    def _decoded(self, latent: Tensor, label: Tensor) -> Iterator[Tensor]:
         """Yield the means of the pixels, batch by batch."""
         net = self._network
         batch = DECODED_TOGETHER if latent.device.type == "cpu" else None
@@ -131,7 +130,7 @@ class CVAEGenerator(Generator):
         def means(z: Tensor, y: Tensor) -> Tensor:
             """Return the means of the pixels for noise and labels."""
             placed = z if net.prior is None else net.prior.place(z, y)
-            return torch.sigmoid(net.decode(placed, net.one_hot(y)) / temperature)
+            return torch.sigmoid(net.decode(placed, net.one_hot(y)) / net.architecture.temperature)
 
         return in_batches(means, latent, label, batch=batch)
 
