@@ -165,10 +165,17 @@ def test_what_members_learn_is_kept_in_folders_of_their_own(verifier: Verifier, 
         assert np.array_equal(copy.verify(samples, np.random.default_rng(1)).score, expected, equal_nan=True)
 
 
-def test_another_thing_than_a_cutoff_is_no_cutoff(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        (TinyVerifier(), "got 'TinyVerifier', expected Wrapper"),
+        (Noisy(verifier=TinyVerifier()), "got 'noisy', expected cutoff"),
+    ],
+)
+def test_another_thing_than_a_cutoff_is_no_cutoff(other: Verifier, complaint: str, tmp_path: Path) -> None:
     fitted(SCORES).save(tmp_path)
-    (tmp_path / "cutoff.json").write_text(TinyVerifier().model_dump_json())
-    with pytest.raises(CorruptFileError, match="got 'TinyVerifier', expected Cutoff"):
+    (tmp_path / "cutoff.json").write_text(other.model_dump_json())
+    with pytest.raises(CorruptFileError, match=complaint):
         CutoffJudge.load(tmp_path)
 
 

@@ -8,6 +8,7 @@ from veriloop.learners.logistic import Logistic
 from veriloop.samples import Samples
 from veriloop.testing import check_verifier
 from veriloop.verdicts import Decision
+from veriloop.verifiers.base import AsConfigured
 from veriloop.verifiers.ensemble import Cutoff
 from veriloop.verifiers.known_truth import HalfSpace, ScoreTable
 from veriloop.verifiers.noisy import Noisy
@@ -88,3 +89,18 @@ def test_an_unknown_category_is_an_abstention():
 def test_misfits_are_refused_ahead(verifier, schema, message):
     with pytest.raises(ConfigError, match=message):
         verifier.suited_to(schema)
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_slow_verifier_inside_is_still_asked_in_pieces(slow: bool) -> None:
+    class Inside(HalfSpace, frozen=True):
+        """One that may be slow."""
+
+        @property
+        def in_pieces(self) -> bool:
+            return slow
+
+    inside = AsConfigured(Inside(weights=(1.0, 0.0)))
+    assert inside.in_pieces == slow
+    for wrapper in (Noisy(verifier=PLANE), Cutoff(verifier=TABLE, at=0.5)):
+        assert wrapper.around(inside).in_pieces == slow

@@ -3,18 +3,19 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from pydantic import SerializeAsAny
 from typing_extensions import override
 
+from ..errors import CorruptFileError
 from ..generator import Generator
 from ..judge import Judge
 from ..samples import Samples
 from ..schema import Schema
 from ..verdicts import Verdicts
-from .base import AsConfigured, Verifier, write_configuration
+from .base import AsConfigured, Verifier, read_configuration, write_configuration
 
 W = TypeVar("W", bound="Wrapper")
 
@@ -27,7 +28,7 @@ class WrapperJudge(Judge, Generic[W]):
         judge: Judge that gives the verdicts.
 
     Class attributes:
-        file: File of the configuration, next to the files of the inner judge; it must not clash with theirs.
+        file: File of the configuration, named for the wrapper's kind, next to the files of the inner judge.
     """
 
     file: ClassVar[str]
@@ -36,10 +37,26 @@ class WrapperJudge(Judge, Generic[W]):
         self.wrapper: W = wrapper
         self.judge: Judge = judge
 
+    @property
+    @override
+    def in_pieces(self) -> bool:
+        return self.judge.in_pieces
+
     @override
     def save(self, directory: Path) -> None:
         self.judge.save(directory)
         write_configuration(self.wrapper, directory / self.file)
+
+    @classmethod
+    @override
+    def load(cls, directory: Path) -> Self:
+        wrapper: Any = read_configuration(directory / cls.file, Wrapper)
+        kind = cls.file.removesuffix(".json")
+        if wrapper.kind != kind:
+            raise CorruptFileError(
+                f"configuration of a judge {directory / cls.file}", got=wrapper.kind, expected=kind
+            )
+        return cls(wrapper, wrapper.verifier.load(directory))
 
 
 class Wrapper(Verifier, frozen=True):

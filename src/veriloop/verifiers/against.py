@@ -1,7 +1,6 @@
 """A verifier that learns once, against a model of all real samples."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..samples import Samples
 from ..schema import Schema
 from ..verdicts import Verdicts
 from ._wrapper import Wrapper, WrapperJudge
-from .base import Verifier, read_configuration
+from .base import Verifier
 
 
 class AgainstJudge(WrapperJudge["Against"]):
@@ -24,20 +23,9 @@ class AgainstJudge(WrapperJudge["Against"]):
 
     file = "against.json"
 
-    @property
-    @override
-    def in_pieces(self) -> bool:
-        return self.judge.in_pieces
-
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         return self.judge.verify(samples, rng)
-
-    @classmethod
-    @override
-    def load(cls, directory: Path) -> Self:
-        against = read_configuration(directory / cls.file, Against)
-        return cls(against, against.verifier.load(directory))
 
 
 class Against(Wrapper, frozen=True):

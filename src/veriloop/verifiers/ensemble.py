@@ -30,21 +30,10 @@ class CutoffJudge(WrapperJudge["Cutoff"]):
 
     file = "cutoff.json"
 
-    @property
-    @override
-    def in_pieces(self) -> bool:
-        return self.judge.in_pieces
-
     @override
     def verify(self, samples: Samples, rng: np.random.Generator) -> Verdicts:
         verdicts = self.judge.verify(samples, rng)
         return verdicts.decide(verdicts.score >= self.wrapper.at)
-
-    @classmethod
-    @override
-    def load(cls, directory: Path) -> Self:
-        cutoff = read_configuration(directory / cls.file, Cutoff)
-        return cls(cutoff, cutoff.verifier.load(directory))
 
 
 class Cutoff(Wrapper, frozen=True):

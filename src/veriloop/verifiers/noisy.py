@@ -1,6 +1,5 @@
 """A verifier made less reliable: it errs at known rates, with noise on its scores."""
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -13,7 +12,6 @@ from ..samples import Samples
 from ..schema import Schema
 from ..verdicts import Decision, Verdicts
 from ._wrapper import Wrapper, WrapperJudge
-from .base import read_configuration
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -32,12 +30,6 @@ class NoisyJudge(WrapperJudge["Noisy"]):
         decision[said.is_(Decision.ACCEPT) & (luck < self.wrapper.false_reject)] = Decision.REJECT
         decision[said.is_(Decision.REJECT) & (luck < self.wrapper.false_accept)] = Decision.ACCEPT
         return Verdicts(said.score + self.wrapper.blur * blur, decision, said.reason)
-
-    @classmethod
-    @override
-    def load(cls, directory: Path) -> Self:
-        noisy = read_configuration(directory / cls.file, Noisy)
-        return cls(noisy, noisy.verifier.load(directory))
 
 
 class Noisy(Wrapper, frozen=True):
