@@ -29,10 +29,11 @@ def test_a_stored_generator_draws_digits(number: int) -> None:
     assert means.shape == (200, 28, 28)
     assert 0 <= means.min() < 0.01
     assert 0.99 < means.max() <= 1
-    # Digits of one class are more alike than digits of different classes.
+    # Digits of one class are more alike than digits of different classes: by chance, the means of 20 images
+    # would vary by a twentieth of what images do.
     by_class = means.reshape(10, 20, -1).mean(axis=1)
     within = means.reshape(10, 20, -1).var(axis=1).sum(axis=-1).mean()
-    assert by_class.var(axis=0).sum() > 0.5 * within
+    assert by_class.var(axis=0).sum() > 5 * within / 20
 
 
 def test_the_records_have_all_rounds_of_both_arms_and_means_of_some() -> None:
