@@ -135,8 +135,8 @@ def process_id(shared, item):
 
 def test_workers_follow_a_change_of_folder_and_of_data(tmp_path, monkeypatch):
     workers = Process(workers=2)
-    old = {pid for _, _, pid in workers.map(surroundings, range(8))}
-    assert os.getpid() not in old
+    seen = {pid for _, _, pid in workers.map(surroundings, range(8))}
+    assert os.getpid() not in seen
     for name, data in (("here", "/data/one"), ("there", None)):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
@@ -146,9 +146,11 @@ def test_workers_follow_a_change_of_folder_and_of_data(tmp_path, monkeypatch):
             monkeypatch.delenv("VERILOOP_DATA")
         found = list(workers.map(surroundings, range(8)))
         assert {(folder, told) for folder, told, _ in found} == {(str(tmp_path / name), data)}
-        assert {pid for _, _, pid in found} <= old
+        seen |= {pid for _, _, pid in found}
     (tmp_path / "there").rmdir()
-    assert set(workers.map(process_id, range(8))) <= old, "a folder that is gone is no error"
+    seen |= set(workers.map(process_id, range(8)))  # a folder that is gone is no error
+    # On a busy machine, one worker may have done all of a call's items.
+    assert len(seen) <= 2, "the workers that there were go on"
 
 
 def refuse(shared, item):
